@@ -1,0 +1,145 @@
+//! One error type for the whole tool: what kind, what exactly, one hint, and the cause below it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as far as a caller may want to decide by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The command line or the configuration asks for something impossible (exit code 2).
+    Usage,
+    /// The thing named does not exist.
+    NotFound,
+    /// The thing to be made exists already.
+    Exists,
+    /// Credentials or rights do not suffice.
+    Denied,
+    /// Stored bytes are not what the signed manifest says, or cannot be opened.
+    Damaged,
+    /// A signature or a pinned key does not match.
+    Untrusted,
+    /// A server could not be reached or did not answer in time.
+    Unavailable,
+    /// The world is not in the state that the operation needs; nothing was changed.
+    Refused,
+    /// The user or the system asked us to stop.
+    Interrupted,
+    /// Anything else.
+    Failed,
+}
+
+/// An error names its operand in `what`; `source` is not repeated there, the CLI prints the chain.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    what: String,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, what)
+    }
+
+    pub fn refused(what: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, what)
+    }
+
+    pub fn damaged(what: impl Into<String>) -> Self {
+        Self::new(Kind::Damaged, what)
+    }
+
+    pub fn failed(what: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, what)
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The first hint found from here down the chain of causes.
+    pub fn find_hint(&self) -> Option<&str> {
+        if let Some(hint) = &self.hint {
+            return Some(hint);
+        }
+        self.source
+            .as_deref()
+            .and_then(|source| source.downcast_ref::<Error>())
+            .and_then(Error::find_hint)
+    }
+
+    /// The message and every cause below it, joined by ": ".
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let line = error.to_string();
+            // Some libraries' Display already ends with its source: say it once.
+            if !text.ends_with(&line) {
+                text.push_str(": ");
+                text.push_str(&line);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// Adds the operand to an error from below.
+pub trait Context<T> {
+    /// Wraps the error, keeping its kind where it is one of ours.
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E> Context<T> for std::result::Result<T, E>
+where
+    E: StdError + Send + Sync + 'static,
+{
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|source| {
+            let source: Box<dyn StdError + Send + Sync> = Box::new(source);
+            let kind = source
+                .downcast_ref::<Error>()
+                .map_or(Kind::Failed, Error::kind);
+            Error::new(kind, what()).because(source)
+        })
+    }
+}

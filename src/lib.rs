@@ -1,0 +1,34 @@
+//! lifeboat: PostgreSQL backups that outlive the account they came from.
+//!
+//! The library exists for the binary and its tests; its interface is not stable. What is stable:
+//! the command line (`lifeboat --help`) and the repository format (`src/repository/FORMAT.md`).
+//!
+//! The house has floors; a module imports only from lower ones:
+//!
+//! * 4: `main.rs`, [`cli`], [`config`]
+//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`]
+//! * 2: [`repository`]: format v1
+//! * 1: [`codec`], [`store`], [`sign`], [`pg`]
+//! * 0: [`error`], [`clock`], [`progress`], [`model`]
+
+pub mod clock;
+pub mod error;
+pub mod model;
+pub mod progress;
+
+pub mod codec;
+pub mod pg;
+pub mod sign;
+pub mod store;
+
+pub mod repository;
+
+pub mod export;
+pub mod hold;
+pub mod init;
+pub mod list;
+pub mod restore;
+pub mod verify;
+
+pub mod cli;
+pub mod config;

@@ -1,0 +1,7 @@
+//! Data that every floor shares: no I/O here.
+
+pub mod catalog;
+pub mod digest;
+pub mod id;
+pub mod lock;
+pub mod manifest;

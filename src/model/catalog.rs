@@ -1,0 +1,201 @@
+//! What a restore needs to know and only a holder of an identity may read: names, columns,
+//! digests, roles, sequence values. Sealed as `catalog.json.zst.age`.
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::RowDigest;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    pub database: Database,
+    pub roles: Vec<Role>,
+    pub memberships: Vec<Membership>,
+    pub extensions: Vec<Extension>,
+    /// Every table whose rows this export owns, partitions and inheritance children each as
+    /// themselves; sorted by schema and name.
+    pub tables: Vec<Table>,
+    pub sequences: Vec<Sequence>,
+    /// In an order in which they can be refreshed.
+    pub materialized_views: Vec<MaterializedView>,
+    pub large_objects: LargeObjects,
+    pub not_covered: Vec<NotCoveredNames>,
+}
+
+/// A name in a schema, both as PostgreSQL stores them, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Name {
+    pub schema: String,
+    pub name: String,
+}
+
+impl Name {
+    /// Quoted for SQL: `"schema"."name"`.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}.{}",
+            self.schema.escape_debug(),
+            self.name.escape_debug()
+        )
+    }
+}
+
+/// An SQL identifier, always quoted.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// An SQL string literal that reads the same whatever `standard_conforming_strings` says.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// Properties of the database itself, which no archive carries without `-C`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    pub name: String,
+    pub owner: String,
+    /// Name of the encoding, for example `UTF8`.
+    pub encoding: String,
+    /// `c` libc, `i` ICU, `b` builtin: pg_database.datlocprovider; `c` before 15.
+    pub locale_provider: String,
+    pub collate: String,
+    pub ctype: String,
+    /// ICU or builtin locale, where the provider has one.
+    pub locale: Option<String>,
+    pub icu_rules: Option<String>,
+    pub collation_version: Option<String>,
+    pub connection_limit: i32,
+    pub is_template: bool,
+    pub allow_connections: bool,
+    pub comment: Option<String>,
+    /// `None`: the default ACL.
+    pub acl: Option<Vec<Grant>>,
+    /// `ALTER DATABASE … SET` (role `None`) and `ALTER ROLE … IN DATABASE … SET`.
+    pub settings: Vec<Setting>,
+}
+
+/// One `name = value` as in pg_db_role_setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    pub role: Option<String>,
+    pub name: String,
+    pub value: String,
+}
+
+/// One entry of an ACL, as `aclexplode` reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub grantor: String,
+    /// `None`: PUBLIC.
+    pub grantee: Option<String>,
+    /// For example `CONNECT`.
+    pub privilege: String,
+    pub grantable: bool,
+}
+
+/// A role of the instance, without its password. Roles of PostgreSQL itself (`pg_…`) and of RDS
+/// (`rds…`) are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    pub superuser: bool,
+    pub inherit: bool,
+    pub create_role: bool,
+    pub create_db: bool,
+    pub login: bool,
+    pub replication: bool,
+    pub bypass_rls: bool,
+    pub connection_limit: i32,
+    /// As PostgreSQL prints it; `infinity` is possible.
+    pub valid_until: Option<String>,
+    /// `ALTER ROLE … SET` for all databases; `Setting::role` is `None` here.
+    pub settings: Vec<Setting>,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub role: String,
+    pub member: String,
+    pub grantor: String,
+    pub admin: bool,
+    /// From 16 on.
+    pub inherit: Option<bool>,
+    /// From 16 on.
+    pub set: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    pub name: String,
+    pub version: String,
+    pub schema: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// In the source; joins with the manifest's `tables`.
+    pub oid: u32,
+    #[serde(flatten)]
+    pub name: Name,
+    /// The columns in the order in which the rows hold them; generated ones are left out. Empty
+    /// for a table without columns, whose rows are empty lines.
+    pub columns: Vec<String>,
+    /// Rows kept by the extension's own condition, as in pg_extension.extcondition: `WHERE …`.
+    pub condition: Option<String>,
+    /// The topmost parent, where this is a partition.
+    pub root: Option<Name>,
+    /// Whether rows must be loaded through `root`: it or a parent in between is hash partitioned by
+    /// a type whose hash is not the same in another database, such as an enum.
+    pub through_root: bool,
+    /// Belongs to an extension (a configuration table).
+    pub extension: Option<String>,
+    /// Heap and TOAST together, in the source, in bytes.
+    pub table_bytes: u64,
+    /// Has columns of a reg* type: their values may name objects that exist only later.
+    pub has_reg_columns: bool,
+    pub digest: RowDigest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    #[serde(flatten)]
+    pub name: Name,
+    pub last_value: i64,
+    pub is_called: bool,
+    /// Unlogged or logged does not matter; an extension's configuration sequence names it here.
+    pub extension: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaterializedView {
+    #[serde(flatten)]
+    pub name: Name,
+    pub populated: bool,
+}
+
+/// The rows themselves are in the manifest's tables 2613 and 2995.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LargeObjects {
+    pub pages: RowDigest,
+    pub properties: RowDigest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCoveredNames {
+    /// As in the manifest's `not_covered`.
+    pub kind: String,
+    pub names: Vec<String>,
+}

@@ -1,0 +1,150 @@
+//! The two digests of the format: SHA-256 of stored bytes, and the additive digest of rows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use sha2::Digest as _;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::error::Error;
+
+/// SHA-256 of an object's stored bytes, written as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sha256(pub [u8; 32]);
+
+impl Sha256 {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sha256({self})")
+    }
+}
+
+impl FromStr for Sha256 {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::usage(format!("'{text}' is not a SHA-256 (64 hex digits)"));
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Sha256 {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Count and digest of a set of rows: xxh3-128 of each row's COPY bytes (the newline included),
+/// added modulo 2^128. Independent of the order of rows and of how they were sliced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowDigest {
+    pub rows: u64,
+    pub sum: u128,
+}
+
+impl RowDigest {
+    /// Adds one row: its COPY text with the final newline.
+    #[inline]
+    pub fn add_row(&mut self, row: &[u8]) {
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(xxh3_128(row));
+    }
+
+    /// Adds every row of a block of COPY text that ends on a row boundary.
+    pub fn add_rows(&mut self, mut block: &[u8]) {
+        // In COPY text a newline inside a value is written as \n: a raw newline ends a row.
+        while let Some(end) = memchr::memchr(b'\n', block) {
+            self.add_row(&block[..=end]);
+            block = &block[end + 1..];
+        }
+        debug_assert!(block.is_empty(), "a block ends on a row boundary");
+    }
+
+    pub fn merge(&mut self, other: RowDigest) {
+        self.rows += other.rows;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// As stored: `{"rows": 3, "digest": "32 hex digits"}`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "RowDigest")]
+struct RowDigestText {
+    rows: u64,
+    digest: String,
+}
+
+impl Serialize for RowDigest {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        RowDigestText {
+            rows: self.rows,
+            digest: format!("{:032x}", self.sum),
+        }
+        .serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for RowDigest {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = RowDigestText::deserialize(from)?;
+        let sum = u128::from_str_radix(&text.digest, 16).map_err(de::Error::custom)?;
+        Ok(Self {
+            rows: text.rows,
+            sum,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_does_not_depend_on_order_or_slicing() {
+        let mut whole = RowDigest::default();
+        whole.add_rows(b"1\ta\n2\tb\\n\n\n");
+        let (mut one, mut two) = (RowDigest::default(), RowDigest::default());
+        two.add_rows(b"\n1\ta\n");
+        one.add_rows(b"2\tb\\n\n");
+        one.merge(two);
+        assert_eq!(whole, one);
+        assert_eq!(whole.rows, 3);
+    }
+
+    #[test]
+    fn a_changed_row_or_a_repeated_row_changes_the_digest() {
+        let of = |block: &[u8]| {
+            let mut digest = RowDigest::default();
+            digest.add_rows(block);
+            digest
+        };
+        assert_ne!(of(b"1\n"), of(b"2\n"));
+        assert_ne!(of(b"1\n"), of(b"1\n1\n"));
+    }
+}

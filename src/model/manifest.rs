@@ -1,0 +1,166 @@
+//! What one export stored, as signed. In clear: nothing here comes from inside the database but
+//! oids, counts and sizes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::digest::Sha256;
+use super::id::{Id, Key};
+use super::lock::Lock;
+
+/// The format that this code writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+/// One stored object, exactly: a reader fetches this version and accepts nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    pub key: Key,
+    /// The store's version id.
+    pub version: String,
+    /// Stored size in bytes.
+    pub bytes: u64,
+    /// Of the stored bytes.
+    pub sha256: Sha256,
+}
+
+/// One line of a table's `parts.jsonl.zst`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    #[serde(flatten)]
+    pub object: ObjectRef,
+    pub rows: u64,
+    /// Size of the COPY text inside.
+    pub copy_bytes: u64,
+}
+
+/// A table's parts: totals, and the list of them as an object of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableParts {
+    /// The table's oid in the source; 2613 (pg_largeobject) and 2995 (pg_largeobject_metadata)
+    /// stand for the large objects' pages and properties.
+    pub oid: u32,
+    pub rows: u64,
+    pub parts: u64,
+    pub stored_bytes: u64,
+    pub copy_bytes: u64,
+    /// `None` exactly where `parts` is 0.
+    pub list: Option<ObjectRef>,
+}
+
+/// What an export could not carry, by kind; names are in the sealed catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotCovered {
+    /// One of a small set of words, for example `foreign table rows`.
+    pub kind: String,
+    pub count: u64,
+}
+
+/// The restore point of the same source and database before this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    pub id: Id,
+    /// Of the previous manifest's body.
+    pub sha256: Sha256,
+}
+
+/// The body of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    /// The repository's id, from `lifeboat.json`.
+    pub repository: String,
+    pub id: Id,
+    /// Joins the restore points of one run over several databases.
+    pub run: Id,
+    pub source: String,
+    pub database: String,
+    /// `lifeboat 0.1.0`
+    pub tool: String,
+    /// PostgreSQL's `server_version`, for example `15.18 (Debian …)`.
+    pub server_version: String,
+    /// PostgreSQL's `server_version_num`, for example 150018.
+    pub server_version_num: u32,
+    /// Major version of the pg_dump that wrote `schema.dump`.
+    pub pg_dump_major: u32,
+    /// `pg_control_system()`'s identifier where readable: tells one instance from another.
+    pub system_identifier: Option<String>,
+    pub started_at: Timestamp,
+    /// The moment that the data shows.
+    pub snapshot_at: Timestamp,
+    pub finished_at: Timestamp,
+    pub previous: Option<Previous>,
+    /// The lock of parts and other objects; the manifest's own ends two days earlier. `None`: not
+    /// locked.
+    pub lock: Option<Lock>,
+    /// age recipients that can open the sealed objects.
+    pub recipients: Vec<String>,
+    /// Everything but parts and part lists, by [`ObjectRef::key`]'s last segment.
+    pub objects: Vec<ObjectRef>,
+    pub tables: Vec<TableParts>,
+    pub not_covered: Vec<NotCovered>,
+}
+
+impl Manifest {
+    /// The object whose key ends in `/name`.
+    pub fn object(&self, name: &str) -> Option<&ObjectRef> {
+        self.objects.iter().find(|object| object.key.name() == name)
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.tables
+            .iter()
+            .filter(|table| !is_large_objects(table.oid))
+            .map(|table| table.rows)
+            .sum()
+    }
+
+    pub fn copy_bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.copy_bytes).sum()
+    }
+
+    /// All stored bytes but the manifest's own.
+    pub fn stored_bytes(&self) -> u64 {
+        let objects: u64 = self.objects.iter().map(|object| object.bytes).sum();
+        let tables = self
+            .tables
+            .iter()
+            .map(|table| table.stored_bytes + table.list.as_ref().map_or(0, |list| list.bytes));
+        objects + tables.sum::<u64>()
+    }
+
+    pub fn parts(&self) -> u64 {
+        self.tables.iter().map(|table| table.parts).sum()
+    }
+}
+
+/// `pg_largeobject`: rows of (oid, page number, 1 MiB page).
+pub const LARGE_OBJECT_PAGES: u32 = 2613;
+/// `pg_largeobject_metadata`: rows of (oid, owner, ACL, comment).
+pub const LARGE_OBJECT_PROPERTIES: u32 = 2995;
+
+pub fn is_large_objects(oid: u32) -> bool {
+    matches!(oid, LARGE_OBJECT_PAGES | LARGE_OBJECT_PROPERTIES)
+}
+
+/// Names of the objects of a restore point besides parts and part lists.
+pub mod names {
+    /// `pg_dump --schema-only -Fc`, sealed.
+    pub const SCHEMA: &str = "schema.dump.age";
+    /// [`crate::model::catalog::Catalog`] as JSON, sealed.
+    pub const CATALOG: &str = "catalog.json.zst.age";
+    /// What `restore.sh` needs from the catalog, as tab-separated lines, sealed.
+    pub const PLAN: &str = "plan.tsv.zst.age";
+    /// SQL made by lifeboat: roles and memberships, for `restore.sh`, sealed.
+    pub const ROLES_SQL: &str = "roles.sql.zst.age";
+    /// SQL made by lifeboat: sequences and large objects' properties, for `restore.sh`, sealed.
+    pub const DATA_SQL: &str = "after-data.sql.zst.age";
+    /// SQL made by lifeboat: materialized views, database properties, for `restore.sh`, sealed.
+    pub const LAST_SQL: &str = "last.sql.zst.age";
+    /// Wrapped identities, in clear.
+    pub const KEYS: &str = "keys.json";
+    pub const RUNBOOK: &str = "RESTORE.md";
+    pub const SCRIPT: &str = "restore.sh";
+    /// The configuration without secrets, in clear.
+    pub const CONFIG: &str = "config.toml";
+    pub const PART_LIST: &str = "parts.jsonl.zst";
+}

@@ -81,9 +81,9 @@ pub fn config(facts: &Facts<'_>) -> String {
     )
 }
 
-/// A TOML basic string.
+/// A TOML basic string: JSON's escapes are among TOML's.
 fn quote(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    serde_json::Value::from(text).to_string()
 }
 
 /// To print, and to keep where the identity is kept.

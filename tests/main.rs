@@ -5,3 +5,4 @@ mod support;
 
 mod export;
 mod house;
+mod moments;

@@ -66,13 +66,16 @@ fn weather() -> Vec<Statement> {
         Box::new(|n| {
             format!(
                 "BEGIN; CREATE TABLE made.t{n} AS SELECT {n} AS n; INSERT INTO registry VALUES ('t{n}');
-                 DROP TABLE IF EXISTS made.t{old}; DELETE FROM registry WHERE name = 't{old}'; COMMIT",
+                 DROP TABLE IF EXISTS made.t{old}; DELETE FROM registry WHERE name = 't{old}'; COMMIT;
+                 SELECT pg_sleep(0.2 * random())",
                 old = n.wrapping_sub(5)
             )
         }),
         Box::new(|n| {
             let kind = if n % 2 == 0 { "bigint" } else { "int" };
-            format!("ALTER TABLE rewritten ALTER n TYPE {kind}; SELECT pg_sleep(random())")
+            format!(
+                "BEGIN; ALTER TABLE rewritten ALTER n TYPE {kind}; COMMIT; SELECT pg_sleep(random())"
+            )
         }),
     ]
 }
@@ -103,6 +106,7 @@ async fn check_moment(lifeboat: &Lifeboat, id: &str) {
 async fn a_restore_point_shows_one_moment_under_writers_and_ddl() {
     let rounds: usize = std::env::var("LIFEBOAT_TEST_MOMENTS").map_or(12, |n| n.parse().unwrap());
     let lifeboat = Lifeboat::init();
+    lifeboat.configure("[export]\nddl_wait = \"1s\"");
     let database = Database::new(Major::Pg15);
     database.sql(
         "CREATE TABLE one (w int, n bigint); CREATE TABLE two (w int, n bigint);

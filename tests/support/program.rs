@@ -73,6 +73,13 @@ impl Lifeboat {
         it
     }
 
+    /// Adds lines to the configuration.
+    pub fn configure(&self, lines: &str) {
+        let config = self.folder().join("lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}\n{lines}\n")).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

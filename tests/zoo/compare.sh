@@ -120,7 +120,7 @@ SQL
 table_rows() {
     sql "$1" -v line="$2" -v skip= <<SQL | cut -c 1-400
 $PIN
-$TABLES SELECT pg_catalog.format('SELECT ROW(%s)::pg_catalog.text AS r %s ORDER BY r COLLATE pg_catalog."C"', columns, source) FROM chosen WHERE line::pg_catalog.text = :'line' \\gexec
+$TABLES SELECT pg_catalog.format('SELECT r FROM (SELECT ROW(%s)::pg_catalog.text AS r %s) AS s ORDER BY r COLLATE pg_catalog."C"', columns, source) FROM chosen WHERE line::pg_catalog.text = :'line' \\gexec
 SQL
 }
 
@@ -161,7 +161,10 @@ SELECT 'member', pg_catalog.to_json(m.rolname), 'of', pg_catalog.to_json(g.rolna
  WHERE :'roles' <> '' AND m.rolname ~ :'roles' GROUP BY m.rolname, g.rolname;
 
 SELECT 'extension', extname, extversion, extnamespace::pg_catalog.regnamespace FROM pg_catalog.pg_extension;
-WITH o(classid, objid) AS (
+WITH RECURSIVE member(classid, objid) AS (
+    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'
+    UNION SELECT d.classid, d.objid FROM member m JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype IN ('a', 'i')
+), o(classid, objid) AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
      WHERE relpersistence <> 't' AND relkind <> 't' AND relnamespace <> 'pg_toast'::pg_catalog.regnamespace AND coalesce(i.indisvalid OR relkind = 'I', true)
     UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid FROM pg_catalog.pg_constraint WHERE conparentid = 0 AND contype <> 'n' AND coninhcount = 0
@@ -173,7 +176,7 @@ $(for c in attrdef proc operator opclass opfamily amop amproc cast conversion co
 done)
     UNION ALL SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid FROM pg_catalog.pg_subscription WHERE subdbid = :db)
 SELECT 'object', i.type, pg_catalog.to_json(i.identity) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
- WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'e');
+ WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member);
 SQL
 }
 

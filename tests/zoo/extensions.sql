@@ -210,8 +210,8 @@ CREATE EXTENSION pg_stat_statements SCHEMA zoo_ext;
 SELECT count(*) > 0 AS have FROM pg_available_extensions WHERE name = 'postgis' \gset
 \if :have
 CREATE SCHEMA zoo_gis;
-CREATE EXTENSION postgis SCHEMA zoo_gis;
-SET search_path = zoo_gis, pg_catalog;
+CREATE EXTENSION postgis SCHEMA public;                      -- where postgis_topology looks for it
+SET search_path = public, pg_catalog;
 -- rows of the user among thousands that the extension brings
 INSERT INTO spatial_ref_sys (srid, auth_name, auth_srid, proj4text, srtext) SELECT 998999, 'zoo', 1, proj4text, E'it''s "own"\t\\' FROM spatial_ref_sys WHERE srid = 4326;
 GRANT SELECT ON spatial_ref_sys TO zoo_reader;
@@ -232,11 +232,12 @@ CREATE INDEX ON zoo_gis.measured USING gist (st_buffer(p, 1));
 SET search_path = pg_catalog;
 SELECT count(*) > 0 AS have FROM pg_available_extensions WHERE name = 'postgis_topology' \gset
 \if :have
--- makes the schema topology, whose tables are configuration, and a schema for each topology. topology is fixed;
--- its functions find postgis by search_path
-SET search_path = public, topology, zoo_gis, pg_catalog;
+-- makes the schema topology, whose tables are configuration, and a schema for each topology
 CREATE EXTENSION postgis_topology;
-SELECT topology.CreateTopology('zoo_topology', 4326) \g /dev/null
+SET search_path = topology, public, pg_catalog;
+SELECT CreateTopology('zoo_topology', 4326) \g /dev/null
+SELECT AddTopoGeometryColumn('zoo_topology', 'zoo_gis', 'places', 'topo', 'POINT') \g /dev/null
+UPDATE zoo_gis.places SET topo = toTopoGeom('SRID=4326;POINT(1 2)'::geometry, 'zoo_topology', 1) WHERE id = 2;
 SET search_path = pg_catalog;
 \endif
 \endif

@@ -1,1 +1,150 @@
-//! To come.
+//! Format v1: which objects make a restore point, and in which order. `FORMAT.md` beside this file
+//! says it for a second reader. Nothing else in the house knows keys.
+
+mod commit;
+mod envelope;
+mod layout;
+mod leftovers;
+mod read;
+pub mod runbook;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::model::digest::Sha256;
+use crate::model::lock::Lock;
+use crate::model::manifest::FORMAT;
+use crate::store::{Listed, Posture, Store};
+
+pub use commit::{Committed, Locks, PointWriter};
+pub use layout::Place;
+pub use leftovers::Leftover;
+pub use read::{Found, RestorePoint, Which};
+
+/// `lifeboat.json`, in clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    pub format: u32,
+    /// Random, so that a manifest says which repository it belongs to.
+    pub repository: String,
+}
+
+/// A repository in a store.
+#[derive(Clone)]
+pub struct Repository {
+    store: Arc<dyn Store>,
+}
+
+impl Repository {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    pub fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    pub async fn posture(&self) -> Result<Posture> {
+        self.store.posture().await
+    }
+
+    pub fn has_locks(&self) -> bool {
+        self.store.promises().locks
+    }
+
+    /// Makes the store a repository, once. `Exists` where it is one already.
+    pub async fn create(&self, random: u128, lock: Option<Lock>) -> Result<Marker> {
+        if self.find_marker().await?.is_some() {
+            return Err(Error::new(
+                Kind::Exists,
+                format!("{} is a lifeboat repository already", self.url()),
+            ));
+        }
+        let marker = Marker {
+            format: FORMAT,
+            repository: format!("{random:032x}"),
+        };
+        let body = Bytes::from(to_json_line(&marker)?);
+        let sha256 = Sha256::of(&body);
+        let head = self
+            .store
+            .put_new(&layout::marker()?, body, sha256, lock)
+            .await?;
+        commit::confirm_lock(&layout::marker()?, &head, lock)?;
+        Ok(marker)
+    }
+
+    /// Reads `lifeboat.json`; a store without one is not a repository that may be written to.
+    pub async fn marker(&self) -> Result<Marker> {
+        self.find_marker().await?.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("{} is not a lifeboat repository", self.url()),
+            )
+            .hint("`lifeboat init --repository URL` prepares one; check bucket, prefix or folder")
+        })
+    }
+
+    async fn find_marker(&self) -> Result<Option<Marker>> {
+        let key = layout::marker()?;
+        let Some(oldest) = oldest_first(self.versions_of(key.as_str()).await?)
+            .into_iter()
+            .next()
+        else {
+            return Ok(None);
+        };
+        let body = self
+            .store
+            .get(&key, &oldest.version, layout::MAX_MARKER_BYTES)
+            .await?;
+        let marker: Marker = serde_json::from_slice(&body).map_err(|source| {
+            Error::damaged(format!("{key} is not JSON as expected")).because(source)
+        })?;
+        if marker.format != FORMAT {
+            return Err(unknown_format(self.url(), marker.format));
+        }
+        Ok(Some(marker))
+    }
+
+    /// All versions of one key, newest first.
+    async fn versions_of(&self, key: &str) -> Result<Vec<Listed>> {
+        let mut versions = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.store.list_versions(key, from).await?;
+            let done = page.objects.iter().any(|object| object.key.as_str() > key);
+            versions.extend(
+                page.objects
+                    .into_iter()
+                    .filter(|object| object.key.as_str() == key),
+            );
+            match page.next {
+                Some(next) if !done => from = Some(next),
+                _ => return Ok(versions),
+            }
+        }
+    }
+}
+
+/// What was there first counts: a thief of writing rights can put a version on top, never below.
+fn oldest_first(mut versions: Vec<Listed>) -> Vec<Listed> {
+    versions.reverse();
+    versions.sort_by_key(|version| version.stored_at);
+    versions
+}
+
+fn unknown_format(what: &str, format: u32) -> Error {
+    Error::refused(format!(
+        "{what} is in format {format}; this version of lifeboat knows format {FORMAT}"
+    ))
+    .hint("use a newer lifeboat; the restore.sh beside each restore point needs none")
+}
+
+fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).context(|| "cannot write JSON".to_owned())?;
+    line.push(b'\n');
+    Ok(line)
+}

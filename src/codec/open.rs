@@ -1,0 +1,184 @@
+//! Stored bytes back to plain ones.
+
+use std::fs;
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+
+use age::stream::StreamReader;
+use age::x25519::Identity;
+use age::{DecryptError, Decryptor};
+use bytes::Bytes;
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// The secret keys at hand.
+#[derive(Clone)]
+pub struct Identities {
+    identities: Vec<Identity>,
+}
+
+/// Plain bytes of a sealed object, as a stream. Reading fails where the stored bytes were changed.
+pub type Plain = Box<dyn Read + Send>;
+
+impl Identities {
+    /// Reads age identity files: lines of `AGE-SECRET-KEY-1…`, comments begin with `#`.
+    pub fn from_files<P: AsRef<Path>>(files: &[P]) -> Result<Self> {
+        let mut identities = Vec::new();
+        for file in files {
+            let path = file.as_ref();
+            let text = fs::read_to_string(path)
+                .context(|| format!("cannot read identity file {}", path.display()))?;
+            let before = identities.len();
+            for line in text.lines().map(str::trim) {
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                // The line is secret: never part of a message.
+                identities.push(line.parse::<Identity>().map_err(|why| {
+                    Error::usage(format!(
+                        "{} holds a line that is no age X25519 identity: {why}",
+                        path.display()
+                    ))
+                    .hint(
+                        "an identity is a line AGE-SECRET-KEY-1…; decrypt a passphrase-protected \
+                           file with `age -d` first",
+                    )
+                })?);
+            }
+            if identities.len() == before {
+                return Err(
+                    Error::usage(format!("{} holds no age identity", path.display()))
+                        .hint("an identity is a line that begins with AGE-SECRET-KEY-1"),
+                );
+            }
+        }
+        Ok(Self { identities })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+
+    /// The recipients that these identities open for.
+    pub fn recipients(&self) -> Vec<String> {
+        self.identities
+            .iter()
+            .map(|identity| identity.to_public().to_string())
+            .collect()
+    }
+
+    /// Opens what `Sealer::seal` wrote.
+    pub fn open(&self, sealed: Bytes) -> Result<Plain> {
+        Ok(Box::new(self.decrypt(sealed)?))
+    }
+
+    /// Opens what `Sealer::compressed` wrote.
+    pub fn open_compressed(&self, sealed: Bytes) -> Result<Plain> {
+        let zstd =
+            zstd::Decoder::with_buffer(BufReader::with_capacity(64 * 1024, self.decrypt(sealed)?))
+                .map_err(|source| Error::damaged("not a zstd frame inside").because(source))?
+                .single_frame();
+        Ok(Box::new(WholeFrame { zstd }))
+    }
+
+    fn decrypt(&self, sealed: Bytes) -> Result<StreamReader<Cursor<Bytes>>> {
+        let decryptor = Decryptor::new_buffered(Cursor::new(sealed))
+            .map_err(|source| Error::damaged("not an age file").because(source))?;
+        let identities = self.identities.iter().map(|one| one as &dyn age::Identity);
+        decryptor
+            .decrypt(identities)
+            .map_err(|source| match source {
+                DecryptError::NoMatchingKeys => {
+                    Error::new(Kind::Denied, "none of the given identities opens it").hint(
+                        "give --identity with one of the recipients that `lifeboat show` lists",
+                    )
+                }
+                other => Error::damaged("cannot be opened").because(other),
+            })
+    }
+}
+
+/// One zstd frame and nothing behind it.
+struct WholeFrame<R: std::io::BufRead> {
+    zstd: zstd::Decoder<'static, R>,
+}
+
+impl<R: std::io::BufRead> Read for WholeFrame<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.zstd.read(into)?;
+        if read == 0 && !into.is_empty() && !self.zstd.get_mut().fill_buf()?.is_empty() {
+            // fill_buf also makes age verify its last chunk.
+            return Err(std::io::Error::other(
+                "bytes after the end of the zstd frame",
+            ));
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sealer;
+    use super::*;
+
+    fn pair() -> (Sealer, Identities) {
+        let identity = Identity::generate();
+        let recipient = identity.to_public().to_string();
+        let identities = Identities {
+            identities: vec![identity],
+        };
+        (Sealer::new([recipient.as_str()]).unwrap(), identities)
+    }
+
+    fn read(mut plain: Plain) -> std::io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        plain.read_to_end(&mut all).map(|_| all)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again() {
+        let (sealer, identities) = pair();
+        for size in [0, 1, 65_535, 65_536, 1_000_000] {
+            let plain: Vec<u8> = (0..size).map(|at: usize| (at * 31 % 251) as u8).collect();
+            let sealed = sealer.compress_and_seal(&plain).unwrap();
+            assert_eq!(
+                sealed.sha256,
+                crate::model::digest::Sha256::of(&sealed.bytes)
+            );
+            assert_eq!(
+                read(identities.open_compressed(sealed.bytes).unwrap()).unwrap(),
+                plain
+            );
+            let sealed = sealer.seal(&plain).unwrap();
+            assert_eq!(read(identities.open(sealed.bytes).unwrap()).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let (sealer, identities) = pair();
+        let stored = sealer.compress_and_seal(b"1\tone\n2\ttwo\n").unwrap().bytes;
+        let opens = |bytes: Vec<u8>| {
+            identities
+                .open_compressed(bytes.into())
+                .ok()
+                .and_then(|plain| read(plain).ok())
+        };
+        assert!(opens(stored.to_vec()).is_some());
+        for at in 0..stored.len() {
+            let mut flipped = stored.to_vec();
+            flipped[at] ^= 1;
+            assert_eq!(opens(flipped), None, "byte {at}");
+            assert_eq!(opens(stored[..at].to_vec()), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn another_identity_does_not_open() {
+        let (sealer, _) = pair();
+        let (_, other) = pair();
+        let sealed = sealer.compress_and_seal(b"x").unwrap();
+        let error = other.open_compressed(sealed.bytes).err().unwrap();
+        assert_eq!(error.kind(), Kind::Denied);
+    }
+}

@@ -1,0 +1,199 @@
+//! Writing a restore point: objects first, the manifest last, nothing overwritten, every object
+//! confirmed.
+
+use bytes::Bytes;
+
+use super::layout::Place;
+use super::{Repository, envelope, to_json_line};
+use crate::codec::{self, Sealed};
+use crate::error::{Context, Error, Result};
+use crate::model::digest::Sha256;
+use crate::model::id::Key;
+use crate::model::lock::Lock;
+use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts};
+use crate::sign::Signer;
+use crate::store::Head;
+
+/// What to ask for and what must come back, for a restore point's objects and its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// Sent with every object, and read back at least as strong.
+    Explicit { objects: Lock, manifest: Lock },
+    /// Nothing is sent; the bucket's default must read back at least as strong as this.
+    BucketDefault(Lock),
+    /// The store has no locks.
+    None,
+}
+
+impl Locks {
+    /// The lock that every object will hold at least.
+    pub fn promised(&self) -> Option<Lock> {
+        match self {
+            Self::Explicit { objects, .. } => Some(*objects),
+            Self::BucketDefault(lock) => Some(*lock),
+            Self::None => None,
+        }
+    }
+
+    fn sent(&self, of_manifest: bool) -> Option<Lock> {
+        match self {
+            Self::Explicit { manifest, .. } if of_manifest => Some(*manifest),
+            Self::Explicit { objects, .. } => Some(*objects),
+            Self::BucketDefault(_) | Self::None => None,
+        }
+    }
+
+    fn expected(&self, of_manifest: bool) -> Option<Lock> {
+        self.sent(of_manifest).or(match self {
+            Self::BucketDefault(lock) => Some(*lock),
+            _ => None,
+        })
+    }
+}
+
+/// A restore point in the making. Cheap to clone; every method may run concurrently.
+#[derive(Clone)]
+pub struct PointWriter {
+    repository: Repository,
+    place: Place,
+    locks: Locks,
+}
+
+/// A restore point that now exists.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    pub manifest: ObjectRef,
+    /// Of the manifest's body: what the next manifest names as its previous one.
+    pub body_sha256: Sha256,
+}
+
+impl Repository {
+    pub fn point_writer(&self, place: Place, locks: Locks) -> PointWriter {
+        PointWriter {
+            repository: self.clone(),
+            place,
+            locks,
+        }
+    }
+}
+
+impl PointWriter {
+    /// Stores one part of a table.
+    pub async fn put_part(
+        &self,
+        table_oid: u32,
+        number: u64,
+        sealed: Sealed,
+        rows: u64,
+        copy_bytes: u64,
+    ) -> Result<Part> {
+        let object = self
+            .put(self.place.part(table_oid, number)?, sealed)
+            .await?;
+        Ok(Part {
+            object,
+            rows,
+            copy_bytes,
+        })
+    }
+
+    /// Stores the list of a table's parts, and sums it up.
+    pub async fn put_part_list(&self, table_oid: u32, parts: &[Part]) -> Result<TableParts> {
+        let mut table = TableParts {
+            oid: table_oid,
+            rows: 0,
+            parts: parts.len() as u64,
+            stored_bytes: 0,
+            copy_bytes: 0,
+            list: None,
+        };
+        let mut lines = Vec::with_capacity(parts.len() * 256);
+        for part in parts {
+            table.rows += part.rows;
+            table.stored_bytes += part.object.bytes;
+            table.copy_bytes += part.copy_bytes;
+            lines.extend(to_json_line(part)?);
+        }
+        if !parts.is_empty() {
+            let list = Sealed::clear(codec::compress(&lines)?);
+            table.list = Some(self.put(self.place.part_list(table_oid)?, list).await?);
+        }
+        Ok(table)
+    }
+
+    /// Stores an object that is neither a part nor a part list.
+    pub async fn put_object(&self, name: &str, object: Sealed) -> Result<ObjectRef> {
+        self.put(self.place.object(name)?, object).await
+    }
+
+    /// Signs and stores the manifest: from here on the restore point exists.
+    pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<Committed> {
+        let (envelope, body_sha256) = envelope::wrap(manifest, signer)?;
+        let key = self.place.manifest()?;
+        let manifest = self.put_locked(key, Sealed::clear(envelope), true).await?;
+        Ok(Committed {
+            manifest,
+            body_sha256,
+        })
+    }
+
+    async fn put(&self, key: Key, object: Sealed) -> Result<ObjectRef> {
+        self.put_locked(key, object, false).await
+    }
+
+    async fn put_locked(&self, key: Key, object: Sealed, of_manifest: bool) -> Result<ObjectRef> {
+        let Sealed { bytes, sha256 } = object;
+        let size = bytes.len() as u64;
+        let store = &self.repository.store;
+        let head = store
+            .put_new(&key, bytes, sha256, self.locks.sent(of_manifest))
+            .await?;
+        self.confirm_bytes(&key, &head, size, sha256).await?;
+        confirm_lock(&key, &head, self.locks.expected(of_manifest))?;
+        Ok(ObjectRef {
+            key,
+            version: head.version,
+            bytes: size,
+            sha256,
+        })
+    }
+
+    /// The store must hold the bytes that we sent: by the SHA-256 it returns, else by reading them.
+    async fn confirm_bytes(&self, key: &Key, head: &Head, size: u64, sha256: Sha256) -> Result<()> {
+        let stored = match head.sha256 {
+            Some(stored) => stored,
+            None => {
+                let body: Bytes = self
+                    .repository
+                    .store
+                    .get(key, &head.version, size)
+                    .await
+                    .context(|| format!("cannot read back {key}"))?;
+                Sha256::of(&body)
+            }
+        };
+        if head.bytes != size || stored != sha256 {
+            return Err(Error::damaged(format!(
+                "{key} was stored as {} bytes with SHA-256 {stored}, sent were {size} bytes with {sha256}",
+                head.bytes
+            )));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn confirm_lock(key: &Key, head: &Head, expected: Option<Lock>) -> Result<()> {
+    let Some(asked) = expected else { return Ok(()) };
+    let hint = "the store must keep Object Lock dates exactly; HEAD needs s3:GetObjectRetention";
+    match head.lock {
+        Some(found) if found.covers(&asked) => Ok(()),
+        Some(found) => Err(Error::failed(format!(
+            "{key} is locked {} until {}, asked was {} until {}",
+            found.mode, found.retain_until, asked.mode, asked.retain_until
+        ))
+        .hint(hint)),
+        None => Err(
+            Error::failed(format!("{key} was stored, but reads back without a lock")).hint(hint),
+        ),
+    }
+}

@@ -1,0 +1,122 @@
+//! Keys of format v1.
+
+use crate::error::Result;
+use crate::model::id::{Id, Key, from_segment, segment};
+use crate::model::manifest::names;
+
+pub const MANIFESTS: &str = "manifests/";
+pub const PARTS: &str = "parts/";
+
+/// What a reader accepts in memory before it has a signed size to go by.
+pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
+/// About 2 million tables; a larger manifest is not one of ours.
+pub const MAX_MANIFEST_BYTES: u64 = 1024 * 1024 * 1024;
+
+pub fn marker() -> Result<Key> {
+    "lifeboat.json".parse()
+}
+
+/// Where a restore point's objects lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub source: String,
+    pub database: String,
+    pub id: Id,
+}
+
+impl Place {
+    pub fn manifest(&self) -> Result<Key> {
+        format!("{MANIFESTS}{}.json", self.middle()).parse()
+    }
+
+    pub fn object(&self, name: &str) -> Result<Key> {
+        format!("{PARTS}{}/{name}", self.middle()).parse()
+    }
+
+    pub fn part(&self, table_oid: u32, number: u64) -> Result<Key> {
+        format!("{PARTS}{}/{table_oid}/{number}.copy.zst.age", self.middle()).parse()
+    }
+
+    pub fn part_list(&self, table_oid: u32) -> Result<Key> {
+        let name = names::PART_LIST;
+        format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
+    }
+
+    fn middle(&self) -> String {
+        format!(
+            "{}/{}/{}",
+            segment(&self.source),
+            segment(&self.database),
+            self.id
+        )
+    }
+
+    /// Reads `manifests/<source>/<database>/<id>.json`; `None` for any other key.
+    pub fn of_manifest(key: &Key) -> Option<Self> {
+        let rest = key
+            .as_str()
+            .strip_prefix(MANIFESTS)?
+            .strip_suffix(".json")?;
+        Self::of_segments(&mut rest.split('/'), true)
+    }
+
+    /// Reads the place that an object under `parts/` belongs to.
+    pub fn of_object(key: &Key) -> Option<Self> {
+        let rest = key.as_str().strip_prefix(PARTS)?;
+        Self::of_segments(&mut rest.split('/'), false)
+    }
+
+    fn of_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
+        let place = Self {
+            source: from_segment(segments.next()?)?,
+            database: from_segment(segments.next()?)?,
+            id: segments.next()?.parse().ok()?,
+        };
+        (whole == segments.next().is_none()).then_some(place)
+    }
+}
+
+/// The prefix of the manifests of a source, of one of its databases, or of all.
+pub fn manifests(source: Option<&str>, database: Option<&str>) -> String {
+    match (source, database) {
+        (Some(source), Some(database)) => {
+            format!("{MANIFESTS}{}/{}/", segment(source), segment(database))
+        }
+        (Some(source), None) => format!("{MANIFESTS}{}/", segment(source)),
+        _ => MANIFESTS.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_back_from_its_keys() {
+        let place = Place {
+            source: "prod".into(),
+            database: "../a b".into(),
+            id: "20261121T020000Z-k3v9q2".parse().unwrap(),
+        };
+        assert_eq!(
+            place.manifest().unwrap().as_str(),
+            "manifests/prod/%2E.%2Fa%20b/20261121T020000Z-k3v9q2.json"
+        );
+        assert_eq!(
+            Place::of_manifest(&place.manifest().unwrap()),
+            Some(place.clone())
+        );
+        assert_eq!(
+            Place::of_object(&place.part(1, 2).unwrap()),
+            Some(place.clone())
+        );
+        assert_eq!(
+            Place::of_object(&place.object("keys.json").unwrap()),
+            Some(place.clone())
+        );
+        assert_eq!(
+            Place::of_manifest(&place.object("keys.json").unwrap()),
+            None
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! What failed exports left behind: objects without a manifest. Nothing deletes them; they go by
+//! bucket lifecycle once their lock has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Repository;
+use super::layout::{self, Place};
+use crate::error::Result;
+use crate::model::id::Id;
+use crate::store::Listed;
+
+/// The remains of one export that did not commit, or is still running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leftover {
+    pub source: String,
+    pub database: String,
+    pub id: Id,
+    pub objects: u64,
+    pub stored_bytes: u64,
+    /// When its objects may be deleted; `None`: not locked.
+    pub unlocks_at: Option<Timestamp>,
+}
+
+impl Repository {
+    /// `committed` are the ids that have a manifest.
+    pub async fn leftovers(
+        &self,
+        source: Option<&str>,
+        database: Option<&str>,
+        committed: &BTreeSet<Id>,
+    ) -> Result<Vec<Leftover>> {
+        let prefix =
+            layout::manifests(source, database).replacen(layout::MANIFESTS, layout::PARTS, 1);
+        let mut found: BTreeMap<Id, (Leftover, Listed)> = BTreeMap::new();
+        let mut from = None;
+        loop {
+            let page = self.store.list_versions(&prefix, from).await?;
+            for listed in page.objects {
+                let Some(place) = Place::of_object(&listed.key) else {
+                    continue;
+                };
+                if committed.contains(&place.id) {
+                    continue;
+                }
+                let (leftover, _) = found
+                    .entry(place.id.clone())
+                    .or_insert_with(|| (Leftover::of(place), listed.clone()));
+                leftover.objects += 1;
+                leftover.stored_bytes += listed.bytes;
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        let mut leftovers = Vec::new();
+        for (mut leftover, sample) in found.into_values() {
+            // One export asks for the same date on every object: one of them tells.
+            let head = self.store.head(&sample.key, &sample.version).await?;
+            leftover.unlocks_at = head.lock.map(|lock| lock.retain_until);
+            leftovers.push(leftover);
+        }
+        Ok(leftovers)
+    }
+}
+
+impl Leftover {
+    fn of(place: Place) -> Self {
+        Self {
+            source: place.source,
+            database: place.database,
+            id: place.id,
+            objects: 0,
+            stored_bytes: 0,
+            unlocks_at: None,
+        }
+    }
+}

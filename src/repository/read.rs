@@ -1,0 +1,305 @@
+//! Finding restore points and reading them. A reader follows the signed manifest: it never takes
+//! an object because a listing shows it.
+
+use std::io::{BufRead, BufReader, Read};
+
+use bytes::Bytes;
+
+use super::layout::{self, Place};
+use super::{Repository, envelope, oldest_first};
+use crate::codec::{self, Identities, Plain};
+use crate::error::{Context, Error, Kind, Result};
+use crate::model::catalog::Catalog;
+use crate::model::digest::Sha256;
+use crate::model::id::{Id, Key};
+use crate::model::lock::Lock;
+use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts, names};
+use crate::sign::{Fingerprint, Trust};
+use crate::store::{Head, Listed};
+
+/// Which restore point is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The newest by the store's time.
+    Latest,
+    Id(Id),
+}
+
+impl std::str::FromStr for Which {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        text.parse().map(Self::Id)
+    }
+}
+
+/// A manifest that a listing shows; nothing is known of its soundness yet.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub source: String,
+    pub database: String,
+    pub id: Id,
+    /// All versions of the manifest's key, oldest first. More than one: somebody wrote again under
+    /// it, and the oldest that is sound counts.
+    versions: Vec<Listed>,
+}
+
+impl Found {
+    pub fn versions(&self) -> usize {
+        self.versions.len()
+    }
+}
+
+impl Repository {
+    /// Every restore point of a source, of one of its databases, or of all; sorted by source,
+    /// database and id. Hidden ones included.
+    pub async fn find(&self, source: Option<&str>, database: Option<&str>) -> Result<Vec<Found>> {
+        let prefix = layout::manifests(source, database);
+        let mut found: Vec<Found> = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.store.list_versions(&prefix, from).await?;
+            for listed in page.objects {
+                let Some(place) = Place::of_manifest(&listed.key) else {
+                    continue;
+                };
+                match found.last_mut() {
+                    Some(last) if last.versions[0].key == listed.key => last.versions.push(listed),
+                    _ => found.push(Found {
+                        source: place.source,
+                        database: place.database,
+                        id: place.id,
+                        versions: vec![listed],
+                    }),
+                }
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        for one in &mut found {
+            one.versions = oldest_first(std::mem::take(&mut one.versions));
+        }
+        found.retain(|one| database.is_none_or(|database| one.database == database));
+        Ok(found)
+    }
+
+    /// The one restore point that is meant. `latest` among several sources or databases is a usage
+    /// error that names them.
+    pub async fn choose(
+        &self,
+        which: &Which,
+        source: Option<&str>,
+        database: Option<&str>,
+    ) -> Result<Found> {
+        let mut found = self.find(source, database).await?;
+        if let Which::Id(id) = which {
+            found.retain(|one| one.id == *id);
+        }
+        let mut places: Vec<String> = found
+            .iter()
+            .map(|one| format!("--source {} --database {}", one.source, one.database))
+            .collect();
+        places.dedup();
+        if places.len() > 1 {
+            return Err(Error::usage(format!(
+                "{} restore points could be meant: {}",
+                places.len(),
+                places.join(", ")
+            ))
+            .hint("name one by --source and --database"));
+        }
+        // By the store's time where it has one: a wrong clock on an exporter decides nothing.
+        found.sort_by_key(|one| (one.versions[0].stored_at, one.id.clone()));
+        found.pop().ok_or_else(|| {
+            let what = match which {
+                Which::Latest => "no restore point".to_owned(),
+                Which::Id(id) => format!("no restore point {id}"),
+            };
+            let place = match (source, database) {
+                (Some(source), Some(database)) => format!(" of {source}/{database}"),
+                (Some(source), None) => format!(" of {source}"),
+                _ => String::new(),
+            };
+            Error::new(Kind::NotFound, format!("{what}{place} in {}", self.url()))
+                .hint("`lifeboat list` shows what is there")
+        })
+    }
+
+    /// Reads a manifest and checks its signature against the pinned keys and its place.
+    pub async fn open(&self, found: &Found, trust: &Trust) -> Result<RestorePoint> {
+        let mut first_error = None;
+        for version in &found.versions {
+            match self.open_version(version, trust).await {
+                Ok(point) => return Ok(point),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        Err(first_error.unwrap_or_else(|| Error::failed("a listing without versions")))
+    }
+
+    async fn open_version(&self, version: &Listed, trust: &Trust) -> Result<RestorePoint> {
+        let key = &version.key;
+        if version.bytes > layout::MAX_MANIFEST_BYTES {
+            return Err(Error::damaged(format!("{key} is too large for a manifest")));
+        }
+        let body = self.store.get(key, &version.version, version.bytes).await?;
+        let opened = envelope::unwrap(&body, key.as_str(), trust)?;
+        let place = Place {
+            source: opened.manifest.source.clone(),
+            database: opened.manifest.database.clone(),
+            id: opened.manifest.id.clone(),
+        };
+        if place.manifest()? != *key {
+            return Err(Error::new(
+                Kind::Untrusted,
+                format!(
+                    "{key} holds the manifest of another restore point, {}",
+                    place.manifest()?
+                ),
+            )
+            .hint("somebody moved it; the original lies at the key it names"));
+        }
+        Ok(RestorePoint {
+            repository: self.clone(),
+            manifest_ref: ObjectRef {
+                key: key.clone(),
+                version: version.version.clone(),
+                bytes: body.len() as u64,
+                sha256: Sha256::of(&body),
+            },
+            manifest: opened.manifest,
+            body_sha256: opened.body_sha256,
+            signed_by: opened.signed_by,
+        })
+    }
+}
+
+/// A restore point whose manifest is signed by a pinned key. All reading goes by it.
+#[derive(Clone)]
+pub struct RestorePoint {
+    repository: Repository,
+    pub manifest: Manifest,
+    pub manifest_ref: ObjectRef,
+    pub body_sha256: Sha256,
+    pub signed_by: Fingerprint,
+}
+
+impl RestorePoint {
+    /// Fetches a stored object and checks size and SHA-256 before anything uses it.
+    pub async fn fetch(&self, object: &ObjectRef) -> Result<Bytes> {
+        let ObjectRef { key, version, .. } = object;
+        let body = self
+            .repository
+            .store
+            .get(key, version, object.bytes)
+            .await?;
+        let found = (body.len() as u64, Sha256::of(&body));
+        if found != (object.bytes, object.sha256) {
+            return Err(Error::damaged(format!(
+                "{key} is damaged: the manifest says {} bytes with SHA-256 {}, stored are {} with {}",
+                object.bytes, object.sha256, found.0, found.1
+            ))
+            .hint("restore another point, and `lifeboat hold` it now; keep this one for inquiry"));
+        }
+        Ok(body)
+    }
+
+    /// An object of [`names`], as stored.
+    pub async fn object(&self, name: &str) -> Result<Bytes> {
+        self.fetch(self.named(name)?).await
+    }
+
+    /// An object of [`names`], opened; compressed ones are decompressed.
+    pub async fn open_object(&self, name: &str, identities: &Identities) -> Result<Plain> {
+        let stored = self.object(name).await?;
+        let plain = if name.ends_with(".zst.age") {
+            identities.open_compressed(stored)
+        } else {
+            identities.open(stored)
+        };
+        plain.context(|| format!("cannot open {}", self.name_of(name)))
+    }
+
+    pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
+        let plain = self.open_object(names::CATALOG, identities).await?;
+        serde_json::from_reader(BufReader::with_capacity(64 * 1024, plain)).map_err(|source| {
+            Error::damaged(format!("{} does not read", self.name_of(names::CATALOG)))
+                .because(source)
+        })
+    }
+
+    /// The parts of a table, streamed from its checked list.
+    pub async fn parts(&self, table: &TableParts) -> Result<Parts> {
+        let Some(list) = &table.list else {
+            return Ok(Parts {
+                lines: None,
+                key: None,
+            });
+        };
+        let stored = self.fetch(list).await?;
+        let lines: Box<dyn Read + Send> = Box::new(codec::decompress(stored)?);
+        Ok(Parts {
+            lines: Some(BufReader::new(lines)),
+            key: Some(list.key.clone()),
+        })
+    }
+
+    /// What the store says of an object now.
+    pub async fn head(&self, object: &ObjectRef) -> Result<Head> {
+        self.repository
+            .store
+            .head(&object.key, &object.version)
+            .await
+    }
+
+    /// Extends one object's lock and returns the lock now in force.
+    pub async fn extend_lock(&self, object: &ObjectRef, lock: Lock) -> Result<Lock> {
+        self.repository
+            .store
+            .extend_lock(&object.key, &object.version, lock)
+            .await
+    }
+
+    fn named(&self, name: &str) -> Result<&ObjectRef> {
+        self.manifest.object(name).ok_or_else(|| {
+            Error::damaged(format!(
+                "the manifest of {} names no {name}",
+                self.manifest.id
+            ))
+        })
+    }
+
+    fn name_of(&self, name: &str) -> String {
+        self.manifest
+            .object(name)
+            .map_or_else(|| name.to_owned(), |object| object.key.to_string())
+    }
+}
+
+/// Iterates over a part list without holding it decompressed.
+pub struct Parts {
+    lines: Option<BufReader<Box<dyn Read + Send>>>,
+    key: Option<Key>,
+}
+
+impl Iterator for Parts {
+    type Item = Result<Part>;
+
+    fn next(&mut self) -> Option<Result<Part>> {
+        let mut line = String::new();
+        let damaged = |source: Box<dyn std::error::Error + Send + Sync>| {
+            let key = self.key.as_ref().map_or("", Key::as_str);
+            Error::damaged(format!("{key} does not read")).because(source)
+        };
+        match self.lines.as_mut()?.read_line(&mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(serde_json::from_str(&line).map_err(|source| damaged(source.into()))),
+            Err(source) => Some(Err(damaged(source.into()))),
+        }
+    }
+}

@@ -15,7 +15,7 @@ use super::conninfo::Server;
 use crate::error::{Error, Kind, Result};
 
 pub use failure::pg_error;
-pub use pinned::{PINNED, PINNED_SINCE, pinned_sql};
+pub use pinned::{PINNED, PINNED_SINCE, pinned_options, pinned_sql};
 
 /// How long a statement waits for a lock unless [`Session::set_lock_timeout`] says otherwise.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -23,8 +23,10 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Its transactions are read-only by default.
+    /// Reads tables: read-only, and neither views nor foreign tables can be read by mistake.
     Read,
+    /// Runs somebody's queries, such as a drill's assertions: read-only, views allowed.
+    Query,
     /// It may write.
     Write,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+
 use lifeboat::error::Kind;
 use lifeboat::pg::conninfo::Server;
 use lifeboat::pg::session::{Purpose, Session, pinned};
@@ -93,7 +95,6 @@ async fn bytes_pass_as_the_database_stores_them() {
     let session = connect(&resolve(&cluster.url())).await.unwrap();
     session.use_database_encoding().await.unwrap();
     assert_eq!(session.server_encoding, "SQL_ASCII");
-    use futures_util::StreamExt as _;
     let copy = session
         .client
         .copy_out("COPY public.t TO STDOUT")
@@ -177,4 +178,70 @@ async fn postgresql_tools_reach_the_same_server_under_the_same_rules() {
     assert!(complaint(&error).contains("pg_dump 99 or newer is needed; found only"));
     let newer = tools::find(Tool::PgDump, 14, true, &dirs).unwrap();
     assert_eq!(newer.major, 15);
+}
+
+#[tokio::test]
+async fn only_sessions_that_read_tables_are_kept_from_views() {
+    for version in ["15", "16", "18"] {
+        let server = Server::from_url(&bench(&format!("LIFEBOAT_TEST_PG{version}"))).unwrap();
+        let sql = "CREATE TEMP VIEW v AS SELECT 'seen'; SELECT * FROM pg_temp.v";
+        for (purpose, allowed) in [
+            (Purpose::Read, false),
+            (Purpose::Query, true),
+            (Purpose::Write, true),
+        ] {
+            let session = Session::connect(&server, "lifeboat test", purpose);
+            let session = session.await.unwrap();
+            // A temporary view needs a writable transaction, whatever the default is.
+            let sql = format!("BEGIN READ WRITE; {sql}");
+            let answer = session.client.simple_query(&sql).await;
+            assert_eq!(answer.is_ok(), allowed, "{purpose:?} on {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tools_can_be_pinned_through_pgoptions() {
+    for version in ["15", "16", "18"] {
+        let server = Server::from_url(&bench(&format!("LIFEBOAT_TEST_PG{version}"))).unwrap();
+        let session = connect(&server).await.unwrap();
+        let options = pinned::pinned_options(session.server_version_num);
+        let env = server.tool_env().unwrap().with("PGOPTIONS", options);
+        let bin = bench(&format!("LIFEBOAT_TEST_PG{version}_BIN"));
+        let psql = tools::find(
+            Tool::Psql,
+            session.major(),
+            true,
+            &Dirs::system(vec![bin.into()]),
+        );
+        for (name, value) in pinned::pinned(session.server_version_num) {
+            let mut command = tools::command(psql.as_ref().unwrap(), &env);
+            command.args(["-XAtc", &format!("SHOW {name}")]);
+            let output = tools::run(&mut command, "psql").await.unwrap();
+            let got = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(got.trim(), value, "{name} on {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
+    let cluster = Cluster::start(
+        &bench("LIFEBOAT_TEST_PG15_BIN"),
+        &ClusterOptions {
+            initdb: &["--encoding=LATIN1", "--locale=C"],
+            ..ClusterOptions::default()
+        },
+    );
+    let server = resolve(&cluster.url());
+    let session = Session::connect(&server, "lifeboat test", Purpose::Write);
+    let session = session.await.unwrap();
+    let sql = "CREATE TABLE public.\"mül\" AS SELECT 'größe' AS c";
+    session.client.batch_execute(sql).await.unwrap();
+    let copy = "COPY public.\"mül\" TO STDOUT (ENCODING 'LATIN1')";
+    let rows: Vec<_> = session.client.copy_out(copy).await.unwrap().collect().await;
+    assert_eq!(rows[0].as_ref().unwrap().as_ref(), b"gr\xf6\xdfe\n");
+    // With the whole session in LATIN1 the same statement names another table.
+    session.use_database_encoding().await.unwrap();
+    assert!(session.client.copy_out(copy).await.is_err());
 }

@@ -15,7 +15,7 @@ mod tls;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lifeboat::error::{Error, Kind};
@@ -86,77 +86,92 @@ async fn is_encrypted(session: &Session) -> bool {
     ask(session, sql).await == "true"
 }
 
-#[tokio::test]
-async fn a_password_is_found_where_libpq_looks_and_in_its_own_file() {
-    let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());
-    let port = cluster.port.to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path().to_str().unwrap();
-    let write = |name: &str, content: &str, mode: u32| {
-        let path = folder.path().join(name);
+/// A server, and a home folder to find its password in.
+struct Home {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self {
+            cluster: Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default()),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn write(&self, name: &str, content: &str, mode: u32) -> PathBuf {
+        let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path
-    };
-    let base = [
-        ("HOME", home),
-        ("PGHOST", "127.0.0.1"),
-        ("PGPORT", &port),
-        ("PGUSER", "postgres"),
-    ];
-    let with = |more: &[(&'static str, String)]| -> Result<Server, Error> {
-        let mut vars = base.to_vec();
-        vars.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
-        Server::resolve(Input::default(), &env(&vars))
-    };
+    }
 
-    let (kind, text) = refusal(&with(&[]).unwrap()).await;
+    /// The server by variables alone, and what else is given.
+    fn resolve(&self, input: Input<'_>, more: &[(&str, &str)]) -> Result<Server, Error> {
+        let port = self.cluster.port.to_string();
+        let mut vars = vec![
+            ("HOME", self.folder.path().to_str().unwrap()),
+            ("PGHOST", "127.0.0.1"),
+            ("PGPORT", &port),
+            ("PGUSER", "postgres"),
+        ];
+        vars.extend(more);
+        Server::resolve(input, &env(&vars))
+    }
+
+    fn with(&self, more: &[(&str, &str)]) -> Server {
+        self.resolve(Input::default(), more).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_found_where_libpq_looks() {
+    let home = Home::new();
+    let (kind, text) = refusal(&home.with(&[])).await;
     assert_eq!(kind, Kind::Denied);
     assert!(text.contains("no password was given"), "{text}");
+    connect(&home.with(&[("PGPASSWORD", PASSWORD)]))
+        .await
+        .unwrap();
 
-    let variable = with(&[("PGPASSWORD", PASSWORD.to_owned())]).unwrap();
-    connect(&variable).await.unwrap();
-
-    write(
-        ".pgpass",
-        &format!("other:*:*:*:no\n127.0.0.1:{port}:*:postgres:{PASSWORD}\n"),
-        0o600,
-    );
-    connect(&with(&[]).unwrap()).await.unwrap();
-    write(".pgpass", &format!("*:*:*:*:{PASSWORD}\n"), 0o644);
-    let open = with(&[]).unwrap();
+    let port = home.cluster.port;
+    let lines = format!("other:*:*:*:no\n127.0.0.1:{port}:*:postgres:{PASSWORD}\n");
+    home.write(".pgpass", &lines, 0o600);
+    connect(&home.with(&[])).await.unwrap();
+    home.write(".pgpass", &lines, 0o644);
+    let open = home.with(&[]);
     assert!(
         open.warnings[0].contains("chmod 0600"),
         "{:?}",
         open.warnings
     );
     assert!(refusal(&open).await.1.contains("no password was given"));
-    let passfile = write("elsewhere", &format!("*:*:*:*:{PASSWORD}\n"), 0o600);
-    let elsewhere = [("PGPASSFILE", passfile.display().to_string())];
-    connect(&with(&elsewhere).unwrap()).await.unwrap();
+    let elsewhere = home.write("elsewhere", &lines, 0o600);
+    let elsewhere = [("PGPASSFILE", elsewhere.to_str().unwrap())];
+    connect(&home.with(&elsewhere)).await.unwrap();
 
-    let service =
-        format!("[db]\nhost=127.0.0.1\nport={port}\nuser=postgres\npassword={PASSWORD}\n");
-    write(".pg_service.conf", &service, 0o644);
-    connect(&with(&[("PGSERVICE", "db".to_owned())]).unwrap())
-        .await
-        .unwrap();
-    let missing = with(&[("PGSERVICE", "nowhere".to_owned())]).unwrap_err();
-    assert!(complaint(&missing).contains("\"nowhere\" is defined nowhere"));
+    let service = format!("[db]\nport={port}\nuser=postgres\npassword={PASSWORD}\n");
+    home.write(".pg_service.conf", &service, 0o644);
+    connect(&home.with(&[("PGSERVICE", "db")])).await.unwrap();
+    let missing = home.resolve(Input::default(), &[("PGSERVICE", "nowhere")]);
+    assert!(complaint(&missing.unwrap_err()).contains("\"nowhere\" is defined nowhere"));
+}
 
-    let file = write("password", &format!("{PASSWORD}\n"), 0o600);
+#[tokio::test]
+async fn a_password_may_have_a_file_of_its_own() {
+    let home = Home::new();
+    let file = home.write("password", &format!("{PASSWORD}\n"), 0o600);
     let input = Input {
         password_file: Some(&file),
         ..Input::default()
     };
-    connect(&Server::resolve(input, &env(&base)).unwrap())
-        .await
-        .unwrap();
-    write("password", PASSWORD, 0o644);
-    let open = Server::resolve(input, &env(&base)).unwrap_err();
+    connect(&home.resolve(input, &[]).unwrap()).await.unwrap();
+    home.write("password", PASSWORD, 0o644);
+    let open = home.resolve(input, &[]).unwrap_err();
     assert!(complaint(&open).contains("can be read by everyone"));
-    write("password", "wrong", 0o600);
-    let (kind, text) = refusal(&Server::resolve(input, &env(&base)).unwrap()).await;
+    home.write("password", "wrong", 0o600);
+    let (kind, text) = refusal(&home.resolve(input, &[]).unwrap()).await;
     assert_eq!(kind, Kind::Denied);
     assert!(text.contains("FATAL 28P01"), "{text}");
     assert!(

@@ -56,7 +56,7 @@ async fn every_sslmode_means_what_libpq_says() {
     let root = ours.save(folder.path());
     let foreign = Authority::new("Foreign").save(folder.path());
     let good = ours.issue(&[HOST], Span::Now);
-    let mut cluster = Cluster::start(
+    let cluster = Cluster::start(
         &bench("LIFEBOAT_TEST_PG15_BIN"),
         &ClusterOptions {
             tls: Some((&good.0, &good.1)),
@@ -87,9 +87,23 @@ async fn every_sslmode_means_what_libpq_says() {
     ] {
         try_modes(&cluster, &case).await;
     }
+}
 
+#[tokio::test]
+async fn a_certificate_counts_only_within_its_dates() {
+    let ours = Authority::new("Ours");
+    let folder = tempfile::tempdir().unwrap();
+    let root = ours.save(folder.path());
+    let root = Some(root.as_path());
     let expired = ours.issue(&[HOST], Span::Past);
-    cluster.serve(&expired.0, &expired.1);
+    let mut cluster = Cluster::start(
+        &bench("LIFEBOAT_TEST_PG15_BIN"),
+        &ClusterOptions {
+            tls: Some((&expired.0, &expired.1)),
+            ..ClusterOptions::default()
+        },
+    );
+    let case = |host, root, expect| Case { host, root, expect };
     let old = "a certificate has expired (the server's is valid until 2021-01-01";
     try_modes(
         &cluster,

@@ -63,33 +63,40 @@ impl Cluster {
         };
         fs::set_permissions(cluster.socket(), fs::Permissions::from_mode(0o755)).unwrap();
         cluster.own(cluster.socket());
-        cluster.write("password", PASSWORD);
-        let data = cluster.data();
-        let mut initdb = cluster.command("initdb");
+        cluster.init(options.initdb);
+        cluster.configure(options);
+        cluster.launch();
+        cluster
+    }
+
+    fn init(&self, arguments: &[&str]) {
+        self.write("password", PASSWORD);
+        let mut initdb = self.command("initdb");
         initdb
             .args(["--username=postgres", "--auth=trust", "--no-sync"])
             .arg("--pwfile")
-            .arg(cluster.socket().join("password"))
+            .arg(self.socket().join("password"))
             .arg("--pgdata")
-            .arg(&data);
-        if options.initdb.is_empty() {
+            .arg(self.data());
+        if arguments.is_empty() {
             initdb.args(["--encoding=UTF8", "--locale=C"]);
         }
-        let output = initdb.args(options.initdb).output().unwrap();
+        let output = initdb.args(arguments).output().unwrap();
         assert!(output.status.success(), "initdb: {output:?}");
-        cluster.write("data/pg_hba.conf", options.hba.unwrap_or(HBA));
+    }
+
+    fn configure(&self, options: &ClusterOptions<'_>) {
+        self.write("data/pg_hba.conf", options.hba.unwrap_or(HBA));
         let mut conf = String::from("listen_addresses = '127.0.0.1'\nfsync = off\n");
         for (name, value) in options.settings {
             conf.push_str(&format!("{name} = '{value}'\n"));
         }
         if let Some((cert, key)) = options.tls {
             conf.push_str("ssl = on\n");
-            cluster.write("data/server.crt", cert);
-            cluster.write("data/server.key", key);
+            self.write("data/server.crt", cert);
+            self.write("data/server.key", key);
         }
-        cluster.write("data/postgresql.auto.conf", &conf);
-        cluster.launch();
-        cluster
+        self.write("data/postgresql.auto.conf", &conf);
     }
 
     /// The superuser's URL over TCP, with the password.

@@ -104,9 +104,6 @@ impl Report {
                 databases.join(", ")
             ));
         }
-        self.uncovered.push(Uncovered {
-            source: source.name.clone(),
-            databases,
-        });
+        self.uncovered.push(Uncovered { source: source.name.clone(), databases });
     }
 }

@@ -147,10 +147,16 @@ fn meaning(
             Kind::Damaged,
             hint("the bytes changed on their way: try again, and suspect memory or network"),
         ),
-        "InvalidRequest" if message.contains("Object Lock") => (
-            Kind::Refused,
-            hint("the bucket needs versioning and Object Lock"),
-        ),
+        // Ceph RGW gives no message.
+        "InvalidRequest"
+            if message.contains("Object Lock")
+                || (message.is_empty() && operation.rights.contains("ObjectRetention")) =>
+        {
+            (
+                Kind::Refused,
+                hint("the bucket needs versioning and Object Lock"),
+            )
+        }
         "SlowDown"
         | "ServiceUnavailable"
         | "InternalError"

@@ -29,13 +29,15 @@ const DAYS_OF_A_YEAR: u32 = 365;
 impl S3Store {
     pub(super) async fn ask_posture(&self) -> Result<Posture> {
         let date = Slot::default();
-        let versioning = self.versioning(date.clone()).await;
-        let (object_lock, default_retention) = self.object_lock().await?;
-        let versioning = match versioning {
-            // A reply that is no XML of this operation, as moto's. Object Lock implies versioning.
-            Err(fault) if fault.status == 200 && object_lock => true,
-            versioning => versioning.map_err(|fault| fault.error)?,
+        let versioning = match self.versioning(date.clone()).await {
+            Ok(versioning) => Some(versioning),
+            // A reply that is no XML of this operation, as moto's.
+            Err(fault) if fault.status == 200 => None,
+            Err(fault) => return Err(fault.error),
         };
+        let (object_lock, default_retention) = self.object_lock().await?;
+        // There is no Object Lock without versioning, and it cannot be suspended.
+        let versioning = versioning.unwrap_or(object_lock);
         let server_time = date.lock().ok().and_then(|mut date| date.take());
         Ok(Posture {
             versioning,

@@ -11,6 +11,12 @@ use crate::config::{
 };
 use crate::error::{Context, Error, Result};
 
+/// Public keys from age's documentation, used in the examples under `config/`.
+const EXAMPLE_RECIPIENTS: [&str; 2] = [
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+];
+
 /// Export databases into the repository
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
@@ -72,6 +78,14 @@ impl Args {
         if config.recipients.is_empty() {
             return Err(Error::usage(format!("{file} names no [[recipient]]"))
                 .hint("without one nobody could open the backup; `lifeboat init` makes one"));
+        }
+        let example = |recipient: &&Recipient| EXAMPLE_RECIPIENTS.contains(&recipient.key.as_str());
+        if let Some(example) = config.recipients.iter().find(example) {
+            return Err(Error::usage(format!(
+                "{file}: recipient '{}' is the key of an example: nobody could open the backup",
+                example.name
+            ))
+            .hint("put in your own: `age-keygen -y break-glass.key` prints it"));
         }
         let signing_key = config.signing_key.clone().ok_or_else(|| {
             Error::usage(format!("{file} names no keys.signing_key"))

@@ -388,6 +388,7 @@ fn bad_values_are_named_with_what_would_be_right() {
         usage_error(&ran, words);
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     }
+    assert_eq!(desk.run(&["list", "--database", ""]).code, 2);
     for jobs in ["0", "129", "many", "-1"] {
         assert_eq!(desk.run(&["export", "--jobs", jobs]).code, 2);
     }

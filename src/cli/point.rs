@@ -26,7 +26,7 @@ pub struct OfArgs {
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
     /// Only restore points of this database
-    #[arg(long, value_name = "DATABASE")]
+    #[arg(long, value_name = "DATABASE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub database: Option<String>,
 }
 

@@ -1,12 +1,15 @@
 //! Promises of the command line, kept by the real binary.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::support::program::Lifeboat;
 
 const COMMANDS: [&str; 9] = [
     "init",
@@ -413,20 +416,12 @@ fn good_lines_are_understood() {
         &[
             "export",
             "--source",
-            "postgresql://me@h:5433/x",
+            "postgresql://me@127.0.0.1:1/x",
             "--rate-limit",
             "none",
             "--dry-run",
         ],
         &["--json", "list", "--source", "prod"],
-        &[
-            "list",
-            "--quiet",
-            "--repository",
-            "s3://bucket/x",
-            "--region",
-            "eu-central-1",
-        ],
         &["hold", "latest", "--until", "9d", "--database", "a"],
     ] {
         understood(&desk.run(args));
@@ -612,4 +607,62 @@ fn escape_sequences_in_arguments_do_not_reach_the_terminal() {
             ran.err
         );
     }
+}
+
+/// An export that waits so many seconds for a server which accepts and never answers.
+fn waiting_export(it: &Lifeboat, seconds: u32) -> (Child, TcpStream) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url =
+        format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable&connect_timeout={seconds}");
+    let child = it
+        .command(["export", "--source", &url, "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (connected, _) = silent.accept().unwrap();
+    (child, connected)
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([name, &pid]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Reads stderr up to the line that answers the first signal.
+fn wait_for_answer(child: &mut Child) -> String {
+    let mut seen = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    while !seen.contains("stopping; once more stops at once") {
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{seen}");
+    }
+    child.stderr = Some(lines.into_inner());
+    seen
+}
+
+#[test]
+fn a_signal_ends_a_run_with_an_answer() {
+    let it = Lifeboat::init();
+    for name in ["-INT", "-TERM"] {
+        let (mut child, _connected) = waiting_export(&it, 3);
+        signal(&child, name);
+        wait_for_answer(&mut child);
+        let ran = ran(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, 1, "{name}: {}{}", ran.out, ran.err);
+        let document: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(document["error"]["kind"], "interrupted", "{}", ran.out);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let it = Lifeboat::init();
+    let (mut child, _connected) = waiting_export(&it, 600);
+    signal(&child, "-INT");
+    wait_for_answer(&mut child);
+    signal(&child, "-INT");
+    let ran = ran(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""));
 }

@@ -1,5 +1,4 @@
 //! Promises about the configuration file and the examples under `config/`.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -3,5 +3,7 @@
 
 mod support;
 
+mod cli;
+mod config;
 mod export;
 mod house;

@@ -7,3 +7,4 @@ mod cli;
 mod config;
 mod export;
 mod house;
+mod moments;

@@ -81,6 +81,13 @@ impl Lifeboat {
         self.folder().join("repository")
     }
 
+    /// What `--trust` takes.
+    pub fn fingerprint(&self) -> String {
+        let text = std::fs::read_to_string(self.folder().join("lifeboat.toml")).unwrap();
+        let (_, rest) = text.split_once("trust = [\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
+    }
+
     pub fn identity(&self) -> PathBuf {
         self.folder().join("break-glass.key")
     }

@@ -1,8 +1,6 @@
 //! One contract for every store: each is asked for what it promises, and for nothing else.
 //!
 //! The S3 stores are real servers (moto, Ceph RGW) that `bash tests/run.sh` starts.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -12,13 +10,7 @@ use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
 use lifeboat::store::{Head, Listed, PAGE_OBJECTS, Store};
 
-#[path = "support/memory.rs"]
-mod memory;
-
-#[path = "support/servers.rs"]
-mod servers;
-#[path = "support/subjects.rs"]
-mod subjects;
+use crate::support::subjects;
 
 use subjects::Subject;
 

@@ -1,8 +1,6 @@
 //! What only S3 can do wrong: missing rights, foreign objects, odd stores.
 //!
 //! Needs the servers that `bash tests/run.sh` starts.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,12 +11,9 @@ use lifeboat::model::lock::{Lock, LockMode};
 use lifeboat::store::Store as _;
 use lifeboat::store::s3::{S3Options, S3Store};
 
-#[path = "support/faulty.rs"]
-mod faulty;
-#[path = "support/rig.rs"]
-mod rig;
-#[path = "support/servers.rs"]
-mod servers;
+use crate::support::faulty;
+use crate::support::rig;
+use crate::support::servers;
 
 use faulty::Fate;
 use rig::{Rig, key, lock, put, says, versions};

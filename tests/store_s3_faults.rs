@@ -1,19 +1,14 @@
 //! Replies lost, bodies cut, stores overloaded: either the object is stored and said to be, or there
 //! is an error. Needs the servers that `bash tests/run.sh` starts.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::time::Duration;
 
 use lifeboat::error::Kind;
 use lifeboat::store::Store as _;
 use lifeboat::store::s3::{S3Options, S3Store};
 
-#[path = "support/faulty.rs"]
-mod faulty;
-#[path = "support/rig.rs"]
-mod rig;
-#[path = "support/servers.rs"]
-mod servers;
+use crate::support::faulty;
+use crate::support::rig;
+use crate::support::servers;
 
 use faulty::{Fate, Faulty, Seen};
 use rig::{Rig, key, put, says, versions};

@@ -1,6 +1,4 @@
 //! A store behind a faulty proxy, for the tests of what can go wrong with S3.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
-
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::error::{Error, Result};
@@ -10,8 +8,8 @@ use lifeboat::model::lock::{Lock, LockMode};
 use lifeboat::store::s3::{S3Options, S3Store};
 use lifeboat::store::{Head, Store as _};
 
-use crate::faulty::{Fate, Faulty, Seen};
-use crate::servers::Server;
+use crate::support::faulty::{Fate, Faulty, Seen};
+use crate::support::servers::Server;
 
 pub fn key(text: &str) -> Key {
     text.parse().unwrap()

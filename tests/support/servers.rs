@@ -1,7 +1,4 @@
 //! The S3 servers that `bash tests/run.sh` starts, and what a raw client can do to a bucket there.
-//!
-//! Use it by `#[path = "support/servers.rs"] mod servers;`.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use std::env;
 use std::time::Duration;

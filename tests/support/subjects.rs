@@ -1,6 +1,4 @@
 //! The stores that the contract suite runs over, each empty and with an attacker.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,8 +9,8 @@ use lifeboat::store::s3::S3Store;
 use lifeboat::store::{Promises, Store};
 use tempfile::TempDir;
 
-use crate::memory::MemoryStore;
-use crate::servers::{Raw, Server};
+use crate::support::memory::MemoryStore;
+use crate::support::servers::{Raw, Server};
 
 /// A store under test, empty, and whoever would destroy what is in it.
 pub struct Subject {

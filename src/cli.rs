@@ -27,6 +27,7 @@ macro_rules! with_exit_codes {
 }
 
 mod completions;
+mod connect;
 pub mod export;
 pub mod globals;
 pub mod hold;

@@ -19,6 +19,9 @@ use crate::random;
 use crate::repository::{Locks, Repository, runbook};
 use crate::sign::Signer;
 
+/// The offline identity's file name.
+pub const IDENTITY_FILE: &str = "break-glass.key";
+
 pub struct Options {
     /// Where the configuration goes.
     pub config: PathBuf,
@@ -26,11 +29,10 @@ pub struct Options {
     pub keys_dir: PathBuf,
     pub lock: LockPolicy,
     pub max_lock_days: u32,
-    /// Lines of the configuration's `[repository]` besides `url`: as typed, for example
-    /// `region = "eu-central-1"`.
-    pub repository_lines: Vec<String>,
-    /// A source to begin with, as a URL without a password.
-    pub source_url: Option<String>,
+    /// Keys of the configuration's `[repository]` besides `url`, with their values.
+    pub repository_lines: Vec<(String, String)>,
+    /// Sources to begin with: name and URL without a password.
+    pub sources: Vec<(String, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +67,7 @@ struct Facts<'a> {
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
 /// already gets its keys and configuration then.
 pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock) -> Result<Report> {
-    let identity = options.keys_dir.join("break-glass.key");
+    let identity = options.keys_dir.join(IDENTITY_FILE);
     let signing_key = options.keys_dir.join("manifest-signing.pem");
     let sheet = options.keys_dir.join("break-glass-sheet.md");
     for file in [&options.config, &identity, &signing_key, &sheet] {

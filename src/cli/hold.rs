@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::globals::Access;
-use super::output::Answer;
+use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs, until};
-use super::{Run, not_yet};
+use super::{Run, connect, render};
 use crate::error::{Context, Result};
+use crate::hold;
 
 /// Extend the lock of a restore point
 ///
@@ -50,6 +51,21 @@ impl Args {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let _options: Options = args.resolve(run)?;
-    not_yet("hold")
+    let Options {
+        access,
+        point,
+        until,
+    } = args.resolve(run)?;
+    let point = connect::restore_point(&access, &point).await?;
+    let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
+    let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
+    let text = format!(
+        "{} of {}/{}: {} locked at least until {}\n",
+        report.id,
+        report.source,
+        report.database,
+        render::counted(report.objects, "object", "objects"),
+        render::time(report.locked_until),
+    );
+    Answer::new(&report, text, Outcome::Done)
 }

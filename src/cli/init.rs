@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::globals::working_folder;
-use super::output::Answer;
-use super::{Run, not_yet};
+use super::output::{Answer, Outcome};
+use super::{Run, connect};
 use crate::config::{
     DAILY_DAYS, MAX_LOCK_DAYS, Repository, Source, lock_policy, source, written::Mode,
 };
 use crate::error::{Context, Error, Result};
+use crate::init::{self, Report};
 use crate::model::lock::LockPolicy;
 
 /// Prepare a repository, keys and a configuration
@@ -120,6 +121,54 @@ fn source_of(url: &str) -> Result<Source> {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let _options: Options = args.resolve(run)?;
-    not_yet("init")
+    let options = args.resolve(run)?;
+    let repository = connect::repository(&options.repository, true).await?;
+    let s3 = &options.repository.s3;
+    let lines = [
+        ("region", &s3.region),
+        ("endpoint", &s3.endpoint),
+        ("bucket_owner", &s3.bucket_owner),
+        ("profile", &s3.profile),
+    ];
+    let repository_lines = lines
+        .into_iter()
+        .filter_map(|(key, value)| value.as_ref().map(|value| (key.to_owned(), value.clone())))
+        .collect();
+    let sources = options.sources.iter();
+    let report = init::init(
+        &repository,
+        &init::Options {
+            config: options.config_file,
+            keys_dir: options.keys_dir,
+            lock: options.lock,
+            max_lock_days: MAX_LOCK_DAYS,
+            repository_lines,
+            sources: sources
+                .map(|source| (source.name.clone(), source.connection.address.clone()))
+                .collect(),
+        },
+        run.clock.as_ref(),
+    )
+    .await?;
+    Answer::new(&report, text(&report), Outcome::Done)
+}
+
+fn text(report: &Report) -> String {
+    let existed = if report.existed {
+        " was there already; new keys were made for it"
+    } else {
+        " is ready"
+    };
+    format!(
+        "{}{existed}\n\n  {}  configuration: name your sources in it\n  {}  opens every backup: keep it offline, \
+         twice, not here\n  {}  signs manifests: the exporter needs it\n  {}  print it, keep it with the identity\n\n\
+         verification key: {}\n\nnext: lifeboat export --config {} --dry-run\n",
+        report.repository,
+        report.config.display(),
+        report.identity.display(),
+        report.signing_key.display(),
+        report.sheet.display(),
+        report.fingerprint,
+        report.config.display(),
+    )
 }

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::source::check_name;
 use crate::error::{Context, Error, Result};
-use crate::model::id::Id;
 use crate::model::lock::{Lock, LockMode};
+use crate::repository::Which;
 
 /// As typed.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,15 +33,8 @@ pub struct OfArgs {
 /// The restore point that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point {
-    pub id: PointId,
+    pub which: Which,
     pub of: Of,
-}
-
-/// An id, or the newest one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PointId {
-    Latest,
-    Id(Id),
 }
 
 /// Whose restore points; `None` means any.
@@ -53,12 +46,10 @@ pub struct Of {
 
 impl PointArgs {
     pub fn resolve(self) -> Result<Point> {
-        let id = match self.id.as_str() {
-            "latest" => PointId::Latest,
-            text => PointId::Id(text.parse()?),
-        };
-        let of = self.of.resolve()?;
-        Ok(Point { id, of })
+        Ok(Point {
+            which: self.id.parse()?,
+            of: self.of.resolve()?,
+        })
     }
 }
 

@@ -1,10 +1,13 @@
 //! `lifeboat verify`
 
+use std::time::Duration;
+
 use super::globals::Access;
-use super::output::Answer;
+use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, not_yet};
+use super::{Run, connect, render};
 use crate::error::Result;
+use crate::verify::{self, Report};
 
 /// Verify that a restore point is complete, unchanged and locked
 ///
@@ -44,6 +47,62 @@ impl Args {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let _options: Options = args.resolve(run)?;
-    not_yet("verify")
+    let Options {
+        access,
+        point,
+        data,
+    } = args.resolve(run)?;
+    let point = connect::restore_point(&access, &point).await?;
+    let report = verify::verify(
+        &point,
+        &connect::identities(&access)?,
+        verify::Options { data, jobs: None },
+        run.progress.as_ref(),
+        &run.interrupt,
+    )
+    .await?;
+    let outcome = match (report.problems_in_all, report.findings.len()) {
+        (0, 0) => Outcome::Done,
+        (0, _) => Outcome::Findings,
+        _ => Outcome::Failed,
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        text += &format!("problem: {problem}\n");
+    }
+    if report.problems_in_all > report.problems.len() as u64 {
+        text += &format!(
+            "{} problems in all\n",
+            render::count(report.problems_in_all)
+        );
+    }
+    for finding in &report.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    let depth = match (report.data, report.rows) {
+        (false, _) => "as the store reports them; --data reads every byte".to_owned(),
+        (true, None) => "every byte read; --identity also opens and counts".to_owned(),
+        (true, Some(rows)) => format!(
+            "every byte read, {} counted and digested again",
+            render::counted(rows, "row", "rows")
+        ),
+    };
+    text += &format!(
+        "{} of {}/{}: {}, {}, {depth} ({})\n",
+        report.id,
+        report.source,
+        report.database,
+        render::counted(report.objects, "object", "objects"),
+        render::bytes(report.stored_bytes),
+        render::duration(Duration::from_secs_f64(report.seconds)),
+    );
+    text += match report.problems_in_all {
+        0 => "sound\n",
+        _ => "DAMAGED: hold and restore another point\n",
+    };
+    text
 }

@@ -15,8 +15,8 @@ pub fn config(facts: &Facts<'_>) -> String {
         ..
     } = facts;
     let mut repository = String::new();
-    for line in &options.repository_lines {
-        let _ = writeln!(repository, "{line}");
+    for (key, value) in &options.repository_lines {
+        let _ = writeln!(repository, "{key} = {}", quote(value));
     }
     let (mode, days) = match options.lock {
         LockPolicy::Explicit {
@@ -30,15 +30,23 @@ pub fn config(facts: &Facts<'_>) -> String {
         LockPolicy::BucketDefault => ("bucket-default", 35),
         LockPolicy::None => ("none", 35),
     };
-    let source = options.source_url.as_deref().map_or_else(
-        || {
+    let mut source = String::new();
+    for (name, url) in &options.sources {
+        let _ = write!(
+            source,
+            "[[source]]\nname = {}                         # appears in keys; do not change it later\n\
+             url = {}\ndatabases = \"all\"\n\n",
+            quote(name),
+            quote(url)
+        );
+    }
+    if options.sources.is_empty() {
+        source =
             "# [[source]]\n# name = \"prod\"                       # appears in keys; do not change it later\n\
              # url = \"postgresql://backup@db.example.com/postgres\"\n\
              # password_file = \"/etc/lifeboat/prod.password\"\n# databases = \"all\"                   # or [\"courses\"]\n"
-                .to_owned()
-        },
-        |url| format!("[[source]]\nname = \"prod\"                         # appears in keys; do not change it later\nurl = {}\ndatabases = \"all\"\n", quote(url)),
-    );
+                .to_owned();
+    }
     format!(
         "# lifeboat configuration, written by `lifeboat init` on {made_on}.\n\
          # Every key is explained in config/lifeboat.toml of the project. No secrets belong here.\n\
@@ -73,9 +81,9 @@ pub fn config(facts: &Facts<'_>) -> String {
     )
 }
 
-/// A TOML basic string.
+/// A TOML basic string: JSON's escapes are among TOML's.
 fn quote(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    serde_json::Value::from(text).to_string()
 }
 
 /// To print, and to keep where the identity is kept.

@@ -18,6 +18,7 @@ const CREATE: &str = "
   CREATE TABLE lifeboat_restore.part (table_oid bigint, part bigint, rows text NOT NULL,
                                       digest text NOT NULL, through_root boolean NOT NULL,
                                       PRIMARY KEY (table_oid, part));
+  CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);
   CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
   CREATE TABLE lifeboat_restore.complaint (text text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
@@ -151,8 +152,7 @@ pub async fn take_loan(session: &Session, grant: &str, revoke: &str) -> Result<(
     run(session, &sql, grant).await
 }
 
-/// What gives the loans back, the last one first; of those that begin with `REVOKE CREATE` alone
-/// where only schemas' are wanted.
+/// What gives the loans back, the last one first.
 pub async fn loans(session: &Session) -> Result<Vec<String>> {
     let rows = session
         .client

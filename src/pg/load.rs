@@ -27,7 +27,11 @@ pub type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
 pub struct Destination {
     /// In the source, for the notes.
     pub table_oid: u32,
+    /// The COPY.
     pub sql: String,
+    /// Runs before and after the COPY in the same transaction; may be empty.
+    pub before: &'static str,
+    pub after: &'static str,
     /// For messages.
     pub what: String,
     pub through_root: bool,
@@ -113,10 +117,8 @@ pub async fn load_part(
                 digest,
                 through_root: to.through_root,
             };
-            let sql = format!(
-                "{}; COMMIT",
-                ledger::note_part(to.table_oid, number, &loaded)
-            );
+            let note = ledger::note_part(to.table_oid, number, &loaded);
+            let sql = format!("{}{note}; COMMIT", to.after);
             let committed = session.client.batch_execute(&sql).await;
             committed
                 .map(|()| loaded)
@@ -141,7 +143,7 @@ async fn copy_part(
     let failed = |error| Failure::of(what, error);
     session
         .client
-        .batch_execute("BEGIN")
+        .batch_execute(&format!("BEGIN; {}", to.before))
         .await
         .map_err(failed)?;
     let sink: CopyInSink<Bytes> = session.client.copy_in(&to.sql).await.map_err(failed)?;

@@ -132,7 +132,7 @@ fn membership(one: &Membership, rights: &Rights) -> Statement {
             sql.push_str(&format!(
                 " WITH ADMIN {admin}, INHERIT {inherit}, SET {set}"
             ));
-            if rights.superuser {
+            if rights.superuser && !one.grantor.is_empty() {
                 sql.push_str(&format!(" GRANTED BY {}", quote_ident(&one.grantor)));
             }
         }

@@ -5,6 +5,7 @@ mod compare;
 mod fixture;
 mod large_objects;
 mod last;
+mod pool;
 mod preflight;
 mod report;
 mod roles;
@@ -152,14 +153,6 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
         schema::retry(run).await?;
         run.ends("indexes and keys").await?;
     }
-    if run.begins("materialized views") {
-        last::materialized_views(run).await?;
-        run.ends("materialized views").await?;
-    }
-    if run.begins("statistics") {
-        last::statistics(run).await?;
-        run.ends("statistics").await?;
-    }
     if run.begins("comparison") {
         compare::compare(run).await?;
         run.ends("comparison").await?;
@@ -167,6 +160,19 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
     if run.begins("privileges") {
         schema::privileges(run).await?;
         run.ends("privileges").await?;
+    }
+    if run.begins("materialized views") {
+        // After the privileges: a view is filled with its owner's rights.
+        last::materialized_views(run).await?;
+        run.ends("materialized views").await?;
+    }
+    if run.begins("statistics") {
+        last::statistics(run).await?;
+        run.ends("statistics").await?;
+    }
+    if run.begins("event triggers") {
+        schema::event_triggers(run).await?;
+        run.ends("event triggers").await?;
     }
     if run.begins("database") {
         last::database(run).await?;

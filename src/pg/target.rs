@@ -212,6 +212,42 @@ pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
         .collect())
 }
 
+/// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a
+/// foreign one are left out, as ANALYZE would read from the foreign server.
+pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
+    let sql = "
+      WITH RECURSIVE up(child, parent) AS (
+        SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
+        UNION
+        SELECT up.child, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent),
+      above_foreign AS (
+        SELECT up.parent AS oid FROM up JOIN pg_catalog.pg_class f ON f.oid = up.child
+         WHERE f.relkind = 'f'),
+      whole AS (
+        SELECT c.oid FROM pg_catalog.pg_class c
+         WHERE c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM above_foreign))
+      SELECT n.nspname::text, c.relname::text
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+         AND c.relpersistence <> 't'
+         AND c.relkind IN ('r', 'm', 'p') AND c.oid NOT IN (SELECT oid FROM above_foreign)
+         AND (c.relkind <> 'm' OR c.relispopulated)
+         AND NOT EXISTS (SELECT FROM up JOIN whole ON whole.oid = up.parent WHERE up.child = c.oid)
+       ORDER BY c.relpages DESC";
+    let rows = session
+        .client
+        .query(sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot list the tables to analyze", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Name {
+            schema: row.get(0),
+            name: row.get(1),
+        })
+        .collect())
+}
+
 /// Of these roles, those whose rights the user does not have yet.
 pub async fn without_membership(session: &Session, roles: &[String]) -> Result<Vec<String>> {
     let set = if session.server_version_num >= 160_000 {

@@ -99,9 +99,10 @@ impl Entry {
         matches!(self.kind.as_str(), "ACL" | "DEFAULT ACL" | "ACL LANGUAGE")
     }
 
-    /// They would fire at, or forbid, what the restore itself does.
+    /// They would fire at, or forbid, what the restore itself does. Their comments come with them.
     pub fn is_event_trigger(&self) -> bool {
-        self.kind == "EVENT TRIGGER"
+        let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
+        self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
     }
 
     /// A restore without it is not the same data: its absence is a failure, not a finding.
@@ -184,13 +185,14 @@ mod tests {
 218; 1259 17488 TABLE ACL t x rst own
 300; 0 17488 TABLE DATA ACL t x postgres
 221; 1259 17500 MATERIALIZED VIEW DATA mv postgres
-3332; 0 0 TABLE ATTACH public p1 postgres
+3330; 0 0 TABLE ATTACH public p1 postgres
 3400; 2604 17601 DEFAULT ACL t a postgres
 3498; 0 0 ACL DATA TABLE t postgres
 2165; 826 17510 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES postgres
 217; 0 0 ACL forged forged
 rubbish
 3331; 3466 17512 EVENT TRIGGER - et postgres
+3332; 0 0 COMMENT - EVENT TRIGGER et postgres
 ";
 
     fn entries() -> Vec<Entry> {
@@ -211,7 +213,7 @@ rubbish
         assert_eq!(kind(218), "TABLE");
         assert_eq!(kind(300), "TABLE DATA");
         assert_eq!(kind(221), "MATERIALIZED VIEW");
-        assert_eq!(kind(3332), "TABLE ATTACH");
+        assert_eq!(kind(3330), "TABLE ATTACH");
         assert_eq!(kind(3400), "DEFAULT");
         assert_eq!(kind(2165), "DEFAULT ACL");
         assert_eq!(kind(3498), "ACL");
@@ -225,8 +227,8 @@ rubbish
             chosen.map(|entry| entry.id).collect()
         };
         assert_eq!(of(Entry::is_acl), [3498, 2165]);
-        assert_eq!(of(Entry::is_event_trigger), [3331]);
-        assert_eq!(of(Entry::holds_data_together), [217, 218, 3332, 3400]);
+        assert_eq!(of(Entry::is_event_trigger), [3331, 3332]);
+        assert_eq!(of(Entry::holds_data_together), [217, 218, 3330, 3400]);
     }
 
     #[test]

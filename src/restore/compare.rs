@@ -1,18 +1,15 @@
 //! Restored equals exported: the server's own counts of every table, and on request every row read
 //! again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
-
-use futures_util::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Trouble;
-use super::{Run, tables};
-use crate::error::{Error, Kind, Result};
+use super::{Run, pool, tables};
+use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::pg::ledger::{self, LoadedParts};
-use crate::pg::session::{Purpose, Session};
+use crate::pg::session::Purpose;
 use crate::pg::{large_objects, reread, slice, target};
 
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
@@ -130,7 +127,7 @@ async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>
         .enumerate()
         .flat_map(|(at, group)| group.tables.iter().map(move |table| (at, *table)))
         .collect();
-    let counted = each(run, tables, async |session, (at, table)| {
+    let counted = pool::each(run, Purpose::Read, tables, async |session, (at, table)| {
         Ok((at, reread::count(session, table).await?))
     })
     .await?;
@@ -165,9 +162,12 @@ async fn reread(
         }
     }
     run.means.progress.phase("reading again", None);
-    let digests = each(run, work, async |session, (at, what, sql)| {
-        Ok((at, reread::digest(session, &sql, what).await?))
-    })
+    let digests = pool::each(
+        run,
+        Purpose::Read,
+        work,
+        async |session, (at, what, sql)| Ok((at, reread::digest(session, &sql, what).await?)),
+    )
     .await?;
     let mut found = vec![RowDigest::default(); groups.len()];
     for (at, digest) in digests {
@@ -225,30 +225,4 @@ async fn compare_large_objects(run: &Run<'_>, failures: &mut Vec<Trouble>) -> Re
         failures.push(Trouble::new(what, "their content is not what was exported"));
     }
     Ok(())
-}
-
-/// Does work on as many sessions as there are jobs.
-async fn each<T, R>(
-    run: &Run<'_>,
-    work: Vec<T>,
-    one: impl AsyncFn(&Session, T) -> Result<R>,
-) -> Result<Vec<R>> {
-    let jobs = run.jobs.min(work.len());
-    let queue = Mutex::new(VecDeque::from(work));
-    let next = || {
-        queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    };
-    let workers = (0..jobs).map(|_| async {
-        let session = Session::connect(&run.server, &run.application, Purpose::Read).await?;
-        let mut done = Vec::new();
-        while let Some(item) = next() {
-            done.push(one(&session, item).await?);
-        }
-        session.close().await;
-        Ok::<_, Error>(done)
-    });
-    Ok(try_join_all(workers).await?.into_iter().flatten().collect())
 }

@@ -1,12 +1,13 @@
 //! What comes after the data: sequences, materialized views, the database's own properties,
 //! statistics.
 
-use super::Run;
 use super::report::Trouble;
+use super::{Run, pool};
 use crate::error::Result;
 use crate::model::catalog::MaterializedView;
-use crate::pg::apply;
+use crate::pg::session::Purpose;
 use crate::pg::statements::{self, Statement};
+use crate::pg::{apply, target};
 
 /// Sets every sequence; one that cannot be set is a failure.
 pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
@@ -35,6 +36,8 @@ pub async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
     run.report
         .left_out
         .extend(left_out.map(|view| format!("materialized view {}, not filled", view.name)));
+    // Our sessions read no views, in case somebody swaps a table for one; these queries do.
+    run.session.allow_views().await?;
     let refused = apply::each(&run.session, &statements::refresh(&chosen)).await?;
     run.report
         .findings
@@ -58,10 +61,15 @@ pub async fn database(run: &mut Run<'_>) -> Result<()> {
 
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
-    let analyze = Statement::new("statistics", "ANALYZE");
-    let refused = apply::each(&run.session, &[analyze]).await?;
+    let tables = target::to_analyze(&run.session).await?;
+    let refused = pool::each(run, Purpose::Write, tables, async |session, table| {
+        let about = format!("statistics of {table}");
+        let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
+        apply::each(session, &[statement]).await
+    })
+    .await?;
     run.report
         .findings
-        .extend(refused.into_iter().map(Trouble::from));
+        .extend(refused.into_iter().flatten().map(Trouble::from));
     Ok(())
 }

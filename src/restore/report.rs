@@ -116,16 +116,20 @@ impl Report {
 
     /// What no restore can bring back by itself.
     pub(super) fn list_to_do(&mut self, catalog: &Catalog, created: &[String]) {
-        if !created.is_empty() {
-            let names = shown(created);
-            self.to_do.push(format!(
-                "set passwords: backups hold none; made without one: {names}"
-            ));
-        }
         for one in &catalog.not_covered {
-            let names = shown(&one.names);
-            self.to_do
-                .push(format!("{} (not in the backup): {names}", one.kind));
+            // Roles that were there already keep the passwords that they have.
+            let of_roles = one.kind == "role passwords" && !self.dry_run;
+            let names: Vec<String> = one
+                .names
+                .iter()
+                .filter(|name| !of_roles || created.contains(name))
+                .cloned()
+                .collect();
+            if !names.is_empty() {
+                let names = shown(&names);
+                self.to_do
+                    .push(format!("not in the backup: {}: {names}", one.kind));
+            }
         }
     }
 }

@@ -38,14 +38,20 @@ pub async fn retry(run: &mut Run<'_>) -> Result<()> {
     judge(run, is_plain).await
 }
 
-/// Privileges, then event triggers, which would meet our own statements.
+/// Grants, revokes and default privileges, once nothing needs more rights than they leave.
 pub async fn privileges(run: &mut Run<'_>) -> Result<()> {
     roles::give_back(run, true).await?;
-    if !run.options.no_privileges {
-        bulk(run, Entry::is_acl, 1).await?;
+    if run.options.no_privileges {
+        return Ok(());
     }
+    bulk(run, Entry::is_acl, 1).await?;
+    judge(run, Entry::is_acl).await
+}
+
+/// Last of all: they would meet our own statements.
+pub async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
     bulk(run, Entry::is_event_trigger, 1).await?;
-    judge(run, |entry| !is_plain(entry)).await
+    judge(run, Entry::is_event_trigger).await
 }
 
 fn is_plain(entry: &Entry) -> bool {

@@ -1,1 +1,227 @@
-//! To come.
+//! `lifeboat export`: one consistent, complete, locked restore point per database.
+
+mod database;
+mod packer;
+mod plan;
+mod records;
+mod report;
+mod stop;
+mod tally;
+mod watchdog;
+mod worker;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::clock::Clock;
+use crate::codec::Sealer;
+use crate::error::{Context, Error, Result};
+use crate::interrupt::Interrupt;
+use crate::model::id::Id;
+use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
+use crate::pg::catalog;
+use crate::pg::conninfo::Server;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::tools::Dirs;
+use crate::progress::Progress;
+use crate::repository::{Locks, Marker, Repository};
+use crate::sign::Signer;
+use crate::store::Posture;
+
+pub use report::{DatabaseReport, PlannedTable, Report};
+
+/// An exporter's clock may be this far off the store's.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Which databases of a source are exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Databases {
+    /// These; any other one of the instance is left uncovered.
+    Listed(Vec<String>),
+    /// All but these.
+    AllExcept(Vec<String>),
+}
+
+/// An instance to export.
+#[derive(Clone)]
+pub struct Source {
+    /// As it appears in keys.
+    pub name: String,
+    pub server: Server,
+    pub databases: Databases,
+    /// Databases left out on purpose; not counted as uncovered.
+    pub excluded: Vec<String>,
+    /// Whether an uncovered database is a finding, or only listed.
+    pub uncovered_is_finding: bool,
+}
+
+pub struct Options {
+    pub sources: Vec<Source>,
+    /// Sessions that read in parallel; `None`: chosen from this machine's cores.
+    pub jobs: Option<usize>,
+    /// COPY text in bytes per second, all sessions together.
+    pub rate_limit: Option<u64>,
+    /// How long production may wait for one of our locks.
+    pub ddl_wait: Duration,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    pub tool_dirs: Dirs,
+    /// The configuration without secrets, stored in each restore point.
+    pub config_text: String,
+    /// Plan and check, store nothing.
+    pub dry_run: bool,
+}
+
+/// What a run is made of: where to, by which keys, and how to report.
+pub struct Means<'a> {
+    pub repository: &'a Repository,
+    pub sealer: &'a Sealer,
+    pub signer: &'a Signer,
+    pub clock: &'a dyn Clock,
+    pub progress: &'a dyn Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+/// One run over all databases, with what was settled before the first of them.
+struct Run<'a> {
+    means: &'a Means<'a>,
+    options: &'a Options,
+    id: Id,
+    marker: Marker,
+    locks: Locks,
+    jobs: usize,
+}
+
+/// Exports every database of every source. One that fails does not stop the others; the report
+/// tells.
+pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
+    let marker = means.repository.marker().await?;
+    let posture = means.repository.posture().await?;
+    let now = means.clock.now();
+    check_clock(now, posture.server_time)?;
+    let run = Run {
+        id: new_id(now)?,
+        locks: settle_locks(options, &posture, means.repository.has_locks(), now)?,
+        jobs: options.jobs.unwrap_or_else(default_jobs),
+        means,
+        options,
+        marker,
+    };
+    let mut report = Report::new(&run.id, means.repository.url(), run.locks.promised());
+    if report.lock.is_none() {
+        means.progress.note(&format!(
+            "{} has no locks: whoever may write there may delete these backups",
+            means.repository.url()
+        ));
+    }
+    for source in &options.sources {
+        if let Err(error) = export_source(&run, source, &mut report).await {
+            report.failed(&source.name, None, &error);
+        }
+        means.interrupt.check()?;
+    }
+    Ok(report)
+}
+
+async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
+    let mut server = source.server.clone();
+    server.pin()?;
+    let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
+    let present = catalog::databases(&scout).await?;
+    scout.close().await;
+    let wanted = match &source.databases {
+        Databases::Listed(names) => names.clone(),
+        Databases::AllExcept(names) => {
+            present.iter().filter(|name| !names.contains(name)).cloned().collect()
+        }
+    };
+    for name in &wanted {
+        let done = if present.contains(name) {
+            database::export(run, source, &server.with_database(name)).await
+        } else {
+            Err(Error::usage(format!("source {} has no database '{name}'", source.name))
+                .hint(format!("it has: {}", present.join(", "))))
+        };
+        match done {
+            Ok(database) => report.databases.push(database),
+            Err(error) => report.failed(&source.name, Some(name), &error),
+        }
+        run.means.interrupt.check()?;
+    }
+    let uncovered = present
+        .into_iter()
+        .filter(|name| !wanted.contains(name) && !source.excluded.contains(name))
+        // Every instance has it, and by default nothing is in it.
+        .filter(|name| name != "postgres");
+    report.uncovered(source, uncovered.collect());
+    Ok(())
+}
+
+/// Two cores are needed to overlap reading and compressing; more than eight sessions would be felt
+/// by production.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8)
+}
+
+pub(crate) fn new_id(now: Timestamp) -> Result<Id> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random)
+        .map_err(|why| Error::failed(format!("the system gave no random bytes: {why}")))?;
+    Ok(Id::new(now, u32::from_ne_bytes(random)))
+}
+
+/// Ids and locks are made of this clock: a wrong one would sort points wrongly and lock them for
+/// too long or too short.
+fn check_clock(now: Timestamp, server_time: Option<Timestamp>) -> Result<()> {
+    let Some(server_time) = server_time else {
+        return Ok(());
+    };
+    if now.duration_since(server_time).abs() <= CLOCK_TOLERANCE {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "this machine's clock says {now}, the store's {server_time}: more than five minutes apart"
+    ))
+    .hint("set the clock (chrony, ntpd, timedatectl) and export again"))
+}
+
+fn settle_locks(
+    options: &Options,
+    posture: &Posture,
+    has_locks: bool,
+    now: Timestamp,
+) -> Result<Locks> {
+    // Locks are by the store's time where it tells it.
+    let now = posture.server_time.unwrap_or(now);
+    let until = |time: SignedDuration| {
+        now.checked_add(time).context(|| "the lock's date is out of range".to_owned())
+    };
+    let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
+    match options.lock {
+        LockPolicy::None => Ok(Locks::None),
+        _ if !has_locks => Ok(Locks::None),
+        _ if !posture.object_lock || !posture.versioning => {
+            Err(Error::refused("the bucket has no Object Lock, or no versioning").hint(
+                "make a bucket with Object Lock (aws s3api create-bucket \
+                 --object-lock-enabled-for-bucket); `lifeboat init` checks it",
+            ))
+        }
+        LockPolicy::Explicit { mode, days: count } => {
+            let manifest = Lock { mode, retain_until: until(days(count))? };
+            let objects = Lock { mode, retain_until: until(days(count) + MANIFEST_LEAD)? };
+            manifest.check(now, options.max_lock_days)?;
+            Ok(Locks::Explicit { objects, manifest })
+        }
+        LockPolicy::BucketDefault => {
+            let (mode, count): (LockMode, u32) = posture.default_retention.ok_or_else(|| {
+                Error::refused("lock mode is bucket-default, and the bucket has no default retention")
+                    .hint("set one (aws s3api put-object-lock-configuration), or use lock mode compliance")
+            })?;
+            // The bucket counts from when each object arrives, by its own clock.
+            let lock = Lock { mode, retain_until: until(days(count) - CLOCK_TOLERANCE)? };
+            lock.check(now, options.max_lock_days)?;
+            Ok(Locks::BucketDefault(lock))
+        }
+    }
+}

@@ -13,6 +13,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod interrupt;
 pub mod model;
 pub mod progress;
 

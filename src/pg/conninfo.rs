@@ -1,11 +1,91 @@
 //! Where a PostgreSQL server is and how to log in: what a URL, `PG*` variables, `.pgpass`, a
-//! service file and the configuration say together.
+//! service file and the configuration say together, resolved as libpq does.
 
-use std::net::IpAddr;
+mod env;
+mod files;
+mod params;
+mod resolve;
 
-use crate::error::Result;
+use std::fmt;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
-/// One server and one database, resolved. Its Display never shows the password.
+use crate::error::{Error, Kind, Result};
+
+pub use env::ToolEnv;
+pub use resolve::Input;
+
+/// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// Without TLS, unless the server insists.
+    Allow,
+    /// With TLS where the server has it; proves nothing about who answers.
+    Prefer,
+    /// Always TLS; the chain is checked only where a root certificate file is named.
+    Require,
+    /// TLS, and the certificate's chain ends at a trusted root.
+    VerifyCa,
+    /// TLS, a trusted chain, and the certificate names the host.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// libpq's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl fmt::Display for SslMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" => Self::Allow,
+            "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                return Err(Error::usage(format!("there is no sslmode {text:?}"))
+                    .hint("one of disable, allow, prefer, require, verify-ca, verify-full"));
+            }
+        })
+    }
+}
+
+/// Which certificate authorities are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootCert {
+    /// The system's roots and the RDS authorities shipped with lifeboat.
+    Default,
+    /// Only those in this PEM file.
+    File(PathBuf),
+}
+
+/// One server and one database, resolved. Its Display and Debug never show the password.
 #[derive(Clone)]
 pub struct Server {
     /// A host name, an address, or a socket folder (begins with `/`).
@@ -16,13 +96,37 @@ pub struct Server {
     pub port: u16,
     pub user: String,
     pub password: Option<String>,
+    /// Where the password came from, in words, for the hint when it is wrong.
+    pub password_from: Option<String>,
     pub database: String,
+    pub ssl: SslMode,
+    pub root_cert: RootCert,
+    /// The service file's entry that was used, if any.
+    pub service: Option<String>,
+    /// For the whole login; `None` waits for ever (libpq's `connect_timeout=0`).
+    pub connect_timeout: Option<Duration>,
+    /// Only what the user asked for; a session's own name wins over it.
+    pub application_name: Option<String>,
+    /// What was odd but not fatal while resolving, such as a `.pgpass` that others can read.
+    pub warnings: Vec<String>,
 }
 
 impl Server {
-    /// Reads a `postgresql://` URL.
-    pub fn from_url(_url: &str) -> Result<Self> {
-        Err(crate::error::Error::failed("to come"))
+    /// Reads a `postgresql://` URL or a keyword/value string, over this process's `PG*`
+    /// variables, service file and `.pgpass`.
+    pub fn from_url(url: &str) -> Result<Self> {
+        let input = Input {
+            url: Some(url),
+            ..Input::default()
+        };
+        Self::resolve(input, &|name| std::env::var(name).ok())
+    }
+
+    /// Resolves as libpq does: the URL, then the service file, then `PG*` variables, then
+    /// defaults; the password also from `password_file` or `.pgpass`. Unlike libpq's, the
+    /// default sslmode is verify-full for a server that is not on this machine.
+    pub fn resolve(input: Input<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        resolve::resolve(input, env)
     }
 
     /// The same server, another database.
@@ -34,8 +138,87 @@ impl Server {
         }
     }
 
+    /// Whether `host` is a socket folder.
+    pub fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
+    /// Resolves the name once and remembers the address: a reader endpoint or a round-robin
+    /// name must not lead two sessions of one run to two servers.
+    pub fn pin(&mut self) -> Result<()> {
+        if self.is_socket() || self.address.is_some() {
+            return Ok(());
+        }
+        let mut found = self.lookup()?.into_iter();
+        self.address = found.next();
+        Ok(())
+    }
+
+    /// All addresses of `host`, in the resolver's order; never empty.
+    pub(crate) fn lookup(&self) -> Result<Vec<IpAddr>> {
+        if let Some(address) = self.address {
+            return Ok(vec![address]);
+        }
+        let unknown = |cause: Option<std::io::Error>| {
+            let error = Error::new(
+                Kind::Unavailable,
+                format!("no address found for the host name {:?}", self.host),
+            )
+            .hint("check the spelling, and that this machine's DNS knows the name");
+            match cause {
+                Some(cause) => error.because(cause),
+                None => error,
+            }
+        };
+        let found: Vec<IpAddr> = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .map_err(|cause| unknown(Some(cause)))?
+            .map(|address| address.ip())
+            .collect();
+        if found.is_empty() {
+            return Err(unknown(None));
+        }
+        Ok(found)
+    }
+
     /// Environment for `pg_dump`, `pg_restore` and `psql`, password and pinned address included.
-    pub fn tool_env(&self) -> Vec<(String, String)> {
-        Vec::new()
+    /// Keep the value alive as long as the tool runs: it may own a file of root certificates.
+    /// The tool must see no other `PG*` variable; [`super::tools::command`] takes care of that.
+    pub fn tool_env(&self) -> Result<ToolEnv> {
+        env::tool_env(self)
+    }
+
+    /// `postgresql://user@host:port/database`, percent-encoded, fit for [`Server::from_url`].
+    pub fn url_without_password(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            params::encode(&self.host)
+        };
+        format!(
+            "postgresql://{}@{host}:{}/{}",
+            params::encode(&self.user),
+            self.port,
+            params::encode(&self.database)
+        )
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url_without_password())
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("url", &self.url_without_password())
+            .field("address", &self.address)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("ssl", &self.ssl)
+            .field("root_cert", &self.root_cert)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }

@@ -1,34 +1,161 @@
 //! A session: connected, pinned to one rendering of every type, and cancellable.
 
-use tokio_postgres::Client;
+mod dial;
+mod driver;
+mod failure;
+mod login;
+pub mod pinned;
+
+use std::time::Duration;
+
+use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
 use super::conninfo::Server;
 use crate::error::{Error, Kind, Result};
+
+pub use failure::pg_error;
+pub use pinned::{PINNED, PINNED_SINCE, pinned_sql};
+
+/// How long a statement waits for a lock unless [`Session::set_lock_timeout`] says otherwise.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its transactions are read-only by default.
+    Read,
+    /// It may write.
+    Write,
+}
 
 /// A live session. Dropping it closes the connection.
 pub struct Session {
     pub client: Client,
     /// The backend's process id.
     pub pid: i32,
+    /// Such as 150004 for 15.4.
+    pub server_version_num: u32,
+    /// The server's start time, in UTC: the same over all sessions that met one server.
+    pub started: String,
+    /// The encoding of the database, such as `UTF8` or `SQL_ASCII`.
+    pub server_encoding: String,
+    cancel: CancelToken,
+    server: Server,
+    driver: driver::Driver,
 }
 
 impl Session {
     /// Connects; `application` becomes `application_name`. Every setting that changes how values
     /// print or how long a session may live is pinned before this returns, without taking a
     /// snapshot. The client encoding is UTF8 for catalog work; sessions that COPY rows call
-    /// [`Session::use_database_encoding`].
-    pub async fn connect(_server: &Server, _application: &str) -> Result<Self> {
-        Err(Error::failed("to come"))
+    /// [`Session::use_database_encoding`]. The connection is driven by the current runtime.
+    pub async fn connect(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
+        let what = || format!("connecting to {server}");
+        let opening = Self::open(server, application, purpose);
+        let Some(limit) = server.connect_timeout else {
+            return opening.await;
+        };
+        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
+            Err(Error::new(
+                Kind::Unavailable,
+                format!("{}: no answer within {} s", what(), limit.as_secs()),
+            )
+            .hint("check that security groups and firewalls let this machine in; connect_timeout waits longer"))
+        })
     }
 
-    /// From here on bytes pass as the database stores them.
+    async fn open(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
+        let login = login::login(server, application).await?;
+        let failed = |error| failure::connect_error(server, error);
+        pinned::pin(&login, purpose).await.map_err(failed)?;
+        let facts = login
+            .client
+            .simple_query(
+                "SELECT pg_backend_pid(), pg_postmaster_start_time(), \
+                 current_setting('server_version_num'), current_setting('server_encoding')",
+            )
+            .await
+            .map_err(failed)?;
+        let fact = |at: usize| first_row(&facts, at);
+        let number = |at: usize| {
+            fact(at).parse::<i32>().map_err(|_| {
+                Error::failed(format!("connecting to {server}")).because(Error::failed(
+                    "the server does not answer as PostgreSQL does",
+                ))
+            })
+        };
+        Ok(Self {
+            pid: number(0)?,
+            started: fact(1).to_owned(),
+            server_version_num: number(2)?.unsigned_abs(),
+            server_encoding: fact(3).to_owned(),
+            cancel: login.client.cancel_token(),
+            client: login.client,
+            driver: login.driver,
+            server: server.clone(),
+        })
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.server_version_num / 10_000
+    }
+
+    /// From here on bytes pass as the database stores them, in both directions: statements too,
+    /// so a statement must then be ASCII (`COPY … (ENCODING …)` is the way around). Takes no
+    /// snapshot.
     pub async fn use_database_encoding(&self) -> Result<()> {
-        Ok(())
+        let encoding = self.server_encoding.replace('\'', "''");
+        self.client
+            .batch_execute(&format!("SET client_encoding = '{encoding}'"))
+            .await
+            .map_err(|error| self.error("setting the client encoding", error))
+    }
+
+    /// Bounds how long a statement waits for a lock; zero waits for ever. Takes no snapshot.
+    pub async fn set_lock_timeout(&self, limit: Duration) -> Result<()> {
+        self.client
+            .batch_execute(&format!("SET lock_timeout = {}", limit.as_millis()))
+            .await
+            .map_err(|error| self.error("setting lock_timeout", error))
+    }
+
+    /// Whether both sessions met one server, not two behind one name.
+    pub fn same_server(&self, other: &Self) -> Result<()> {
+        if self.started == other.started && self.server_version_num == other.server_version_num {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "two sessions to {} met two servers: one started {}, the other {}",
+            self.server, self.started, other.started
+        ))
+        .hint("name one instance, not a reader endpoint, a pooler or RDS Proxy"))
+    }
+
+    /// Asks the server to stop what this session is doing. Nothing tells whether it did.
+    pub async fn cancel(&self) -> Result<()> {
+        login::cancel(&self.server, self.cancel.clone()).await
+    }
+
+    /// Like [`pg_error`]; where the connection is gone, with the reason why it went.
+    pub fn error(&self, what: impl Into<String>, error: tokio_postgres::Error) -> Error {
+        failure::session_error(what.into(), error, self.driver.last_words())
+    }
+
+    /// Says goodbye to the server and waits until the connection is closed.
+    pub async fn close(self) {
+        let Self { client, driver, .. } = self;
+        drop(client);
+        driver.finish().await;
     }
 }
 
-/// What the server said, with SQLSTATE, detail and hint where there are any; `what` names the
-/// operand.
-pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
-    Error::new(Kind::Failed, what).because(error)
+fn first_row(messages: &[SimpleQueryMessage], column: usize) -> &str {
+    messages
+        .iter()
+        .find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(column),
+            _ => None,
+        })
+        .unwrap_or_default()
 }

@@ -374,7 +374,7 @@ large_object_sql() { # columns, what to do
 }
 
 large_object_create() {
-  large_object_sql 'object oid, owner text, acl text, comment text' \
+  large_object_sql 'object oid, owner text, acl json, comment text' \
     "DO 'BEGIN PERFORM pg_catalog.lo_create(object) FROM pg_temp.lifeboat; END'"
 }
 
@@ -385,7 +385,7 @@ large_object_pages() {
 
 large_object_properties() {
   # shellcheck disable=SC2016
-  large_object_sql 'object oid, owner text, acl text, comment text' 'DO $do$ DECLARE o record; g record; BEGIN
+  large_object_sql 'object oid, owner text, acl json, comment text' 'DO $do$ DECLARE o record; g record; BEGIN
     FOR o IN SELECT * FROM pg_temp.lifeboat LOOP BEGIN
       IF o.comment IS NOT NULL THEN
         EXECUTE pg_catalog.format($$COMMENT ON LARGE OBJECT %s IS %L$$, o.object, o.comment);
@@ -394,15 +394,12 @@ large_object_properties() {
       CONTINUE WHEN o.acl IS NULL;
       EXECUTE pg_catalog.format($$REVOKE ALL ON LARGE OBJECT %s FROM PUBLIC, %I$$, o.object, o.owner);
       FOR g IN
-        SELECT a.privilege_type, a.is_grantable, a.grantee, e.rolname AS grantee_name, r.rolname AS grantor_name
-          FROM pg_catalog.aclexplode(o.acl::pg_catalog.aclitem[]) AS a
-          JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantor LEFT JOIN pg_catalog.pg_roles AS e ON e.oid = a.grantee
-         ORDER BY r.rolname <> o.owner, NOT a.is_grantable
+        SELECT * FROM pg_catalog.json_to_recordset(o.acl) AS a(grantor text, grantee text, privilege text, grantable bool)
+         ORDER BY grantor <> o.owner, NOT grantable
       LOOP
-        IF g.grantor_name <> o.owner THEN EXECUTE pg_catalog.format($$SET ROLE %I$$, g.grantor_name); END IF;
-        EXECUTE pg_catalog.format($$GRANT %s ON LARGE OBJECT %s TO %s%s$$, g.privilege_type, o.object,
-          CASE g.grantee WHEN 0 THEN $$PUBLIC$$ ELSE pg_catalog.quote_ident(g.grantee_name) END,
-          CASE WHEN g.is_grantable THEN $$ WITH GRANT OPTION$$ END);
+        IF g.grantor <> o.owner THEN EXECUTE pg_catalog.format($$SET ROLE %I$$, g.grantor); END IF;
+        EXECUTE pg_catalog.format($$GRANT %s ON LARGE OBJECT %s TO %s%s$$, g.privilege, o.object,
+          coalesce(pg_catalog.quote_ident(g.grantee), $$PUBLIC$$), CASE WHEN g.grantable THEN $$ WITH GRANT OPTION$$ END);
         RESET ROLE;
       END LOOP;
     EXCEPTION WHEN OTHERS THEN

@@ -1,0 +1,79 @@
+//! What is read, in which order: the biggest slices first, so that the workers end together.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::tally::Tally;
+use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
+use crate::pg::catalog::SourceTable;
+use crate::pg::slice;
+
+/// One COPY.
+pub struct Job {
+    pub tally: Arc<Tally>,
+    pub sql: String,
+    pub estimated_bytes: u64,
+}
+
+/// All COPYs of an export.
+pub struct Plan {
+    /// In the order of the catalog's tables.
+    pub tables: Vec<Arc<Tally>>,
+    /// Pages and properties, where there are large objects.
+    pub large_objects: Vec<Arc<Tally>>,
+    jobs: Mutex<VecDeque<Job>>,
+    pub slices: usize,
+    pub estimated_bytes: u64,
+}
+
+impl Plan {
+    /// `tables` without the partitioned ones, which have no rows of their own.
+    pub fn new(
+        tables: &[SourceTable],
+        has_large_objects: bool,
+        server_version_num: u32,
+        encoding: &str,
+    ) -> Self {
+        let mut jobs = Vec::new();
+        let mut tallies = Vec::with_capacity(tables.len());
+        for source in tables {
+            let slices = slice::cut(source, server_version_num);
+            let name = source.table.name.to_string();
+            let tally = Arc::new(Tally::new(source.table.oid, name, slices.len()));
+            jobs.extend(slices.iter().map(|slice| Job {
+                tally: Arc::clone(&tally),
+                sql: slice::copy_out(&source.table, slice, encoding),
+                estimated_bytes: slice.estimated_bytes,
+            }));
+            tallies.push(tally);
+        }
+        let large_objects = if has_large_objects { large_object_jobs(&mut jobs, encoding) } else { Vec::new() };
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.estimated_bytes));
+        Self {
+            tables: tallies,
+            large_objects,
+            slices: jobs.len(),
+            estimated_bytes: tables.iter().map(|source| source.table.table_bytes).sum(),
+            jobs: Mutex::new(jobs.into()),
+        }
+    }
+
+    pub fn next(&self) -> Option<Job> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<Tally>> {
+    [
+        (LARGE_OBJECT_PAGES, slice::large_object_pages(encoding)),
+        (LARGE_OBJECT_PROPERTIES, slice::large_object_properties(encoding)),
+    ]
+    .into_iter()
+    .map(|(oid, sql)| {
+        let tally = Arc::new(Tally::new(oid, "the large objects".to_owned(), 1));
+        // Their size is not known: started first, they do not end last.
+        jobs.push(Job { tally: Arc::clone(&tally), sql, estimated_bytes: u64::MAX });
+        tally
+    })
+    .collect()
+}

@@ -1,0 +1,88 @@
+//! The sealed catalog and the other objects that make a restore point whole.
+
+use crate::codec::Sealed;
+use crate::error::{Context, Result};
+use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
+use crate::model::digest::RowDigest;
+use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
+use crate::pg::catalog::{self, SourceTable};
+use crate::pg::session::Session;
+use crate::repository::{PointWriter, runbook};
+
+use super::Means;
+use super::plan::Plan;
+
+/// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
+pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
+    let none = RowDigest::default();
+    Ok(Catalog {
+        database: catalog::read_database(session).await?,
+        roles: catalog::read_roles(session).await?,
+        memberships: catalog::read_memberships(session).await?,
+        extensions: catalog::read_extensions(session).await?,
+        tables: tables.iter().map(|source| source.table.clone()).collect(),
+        sequences: catalog::read_sequences(session).await?,
+        materialized_views: catalog::read_materialized_views(session).await?,
+        large_objects: LargeObjects { pages: none, properties: none },
+        not_covered: catalog::read_not_covered(session).await?,
+    })
+}
+
+/// Takes counts and digests from what was read; returns what was stored of each table.
+pub fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
+    let mut stored = Vec::with_capacity(plan.tables.len() + plan.large_objects.len());
+    for (table, tally) in catalog.tables.iter_mut().zip(&plan.tables) {
+        let (digest, parts) = tally.finish()?;
+        table.digest = digest;
+        stored.push(parts);
+    }
+    if let [pages, properties] = plan.large_objects.as_slice() {
+        let (pages, parts) = pages.finish()?;
+        stored.push(parts);
+        let (properties, parts) = properties.finish()?;
+        stored.push(parts);
+        catalog.large_objects = LargeObjects { pages, properties };
+    }
+    Ok(stored)
+}
+
+/// The kinds of what is not covered, without names.
+pub fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
+    not_covered
+        .iter()
+        .map(|one| NotCovered { kind: one.kind.clone(), count: one.names.len() as u64 })
+        .collect()
+}
+
+/// Stores everything but parts, part lists and manifest. `manifest` is what is known of it by now.
+pub async fn store(
+    means: &Means<'_>,
+    writer: &PointWriter,
+    catalog: &Catalog,
+    manifest: &Manifest,
+    schema: &[u8],
+    config_text: &str,
+) -> Result<Vec<ObjectRef>> {
+    let sealer = means.sealer;
+    let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
+    let fingerprint = means.signer.fingerprint()?.to_string();
+    let runbook = runbook::restore_md(manifest, means.repository.url(), &fingerprint);
+    let keys = serde_json::json!({ "recipients": sealer.recipients(), "wrapped": [] });
+    let objects = [
+        (names::SCHEMA, sealer.seal(schema)?),
+        (names::CATALOG, sealer.compress_and_seal(&json)?),
+        (names::PLAN, sealer.compress_and_seal(&runbook::plan(catalog, &manifest.tables)?)?),
+        (names::ROLES_SQL, sealer.compress_and_seal(runbook::roles_sql(catalog).as_bytes())?),
+        (names::DATA_SQL, sealer.compress_and_seal(runbook::data_sql(catalog).as_bytes())?),
+        (names::LAST_SQL, sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?),
+        (names::KEYS, Sealed::clear(format!("{keys}\n"))),
+        (names::CONFIG, Sealed::clear(config_text.to_owned())),
+        (names::RUNBOOK, Sealed::clear(runbook)),
+        (names::SCRIPT, Sealed::clear(runbook::script())),
+    ];
+    let mut stored = Vec::with_capacity(objects.len());
+    for (name, object) in objects {
+        stored.push(writer.put_object(name, object).await?);
+    }
+    Ok(stored)
+}

@@ -1,0 +1,41 @@
+//! The first failure stops everything, and is the one reported.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::error::Error;
+
+/// Shared by all threads of one export.
+#[derive(Clone)]
+pub struct Stop {
+    first: Arc<Mutex<Option<Error>>>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Stop {
+    pub fn new() -> Self {
+        Self { first: Arc::default(), stopped: watch::Sender::new(false) }
+    }
+
+    /// Stops everything because of this error; later ones are consequences and are dropped.
+    pub fn fail(&self, error: Error) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(error);
+        self.stopped.send_replace(true);
+    }
+
+    pub fn is_set(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// Returns as soon as something failed.
+    pub async fn wait(&self) {
+        // Cannot fail: self keeps the sender alive.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
+    pub fn take(&self) -> Option<Error> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

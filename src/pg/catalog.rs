@@ -1,0 +1,15 @@
+//! What the catalog says, read inside the exported snapshot. Everything that is not a row of a user
+//! table and not in pg_dump's archive is gathered here.
+
+mod database;
+mod roles;
+mod tables;
+mod views;
+
+pub use database::{Instance, databases, read_database, read_extensions, read_instance};
+pub use roles::{read_memberships, read_roles};
+pub use tables::{LockTarget, SourceTable, find_rewritten, lock_targets, read_tables};
+pub use views::{
+    count_large_objects, read_materialized_views, read_not_covered, read_sequences,
+    unreadable_large_objects,
+};

@@ -1,0 +1,199 @@
+//! Tables: which to lock, what their rows consist of, how their partitions load again.
+
+use tokio_postgres::Row;
+
+use crate::error::{Error, Kind, Result};
+use crate::model::catalog::{Name, Table};
+use crate::model::digest::RowDigest;
+use crate::pg::session::{Session, pg_error};
+
+/// User tables as pg_dump sees them: ordinary and partitioned ones, no temporary ones, of an
+/// extension only its configuration tables.
+const USER_TABLES: &str = "
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+       AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
+       AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+  LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+ WHERE c.relkind IN ('r', 'p') AND c.relpersistence IN ('p', 'u')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))";
+
+/// A table to lock before the snapshot is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockTarget {
+    pub oid: u32,
+    pub name: Name,
+}
+
+/// Lists the tables to lock, in a session of its own. `Denied` names those that we may not read.
+pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
+    let sql = format!(
+        "SELECT c.oid, n.nspname::text, c.relname::text,
+                pg_catalog.has_table_privilege(c.oid, 'SELECT')
+                  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+           {USER_TABLES} ORDER BY c.oid"
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot list the tables", error))?;
+    let mut targets = Vec::with_capacity(rows.len());
+    let mut denied = Vec::new();
+    for row in rows {
+        let target = LockTarget {
+            oid: row.get(0),
+            name: Name {
+                schema: row.get(1),
+                name: row.get(2),
+            },
+        };
+        // NULL: dropped since pg_class was read.
+        match row.get::<_, Option<bool>>(3) {
+            Some(true) => targets.push(target),
+            Some(false) => denied.push(target.name.to_string()),
+            None => {}
+        }
+    }
+    if denied.is_empty() {
+        return Ok(targets);
+    }
+    Err(Error::new(
+        Kind::Denied,
+        format!("{} may not be read by this user", list(&denied)),
+    )
+    .hint("GRANT pg_read_all_data TO the exporting user (14 and later), or SELECT on each table"))
+}
+
+/// The first few names and how many more.
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more tables"),
+    }
+}
+
+/// A table as the snapshot shows it, with what planning its slices needs.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    pub table: Table,
+    /// A partitioned table has no rows of its own.
+    pub partitioned: bool,
+    pub unlogged: bool,
+    /// Only the heap access method has ctid ranges.
+    pub heap: bool,
+    /// Size of the heap alone; `table.table_bytes` has TOAST with it.
+    pub heap_bytes: u64,
+}
+
+/// All tables of the snapshot, sorted by schema and name.
+pub async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
+    let sql = format!(
+        "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', c.relpersistence = 'u',
+                pg_catalog.coalesce(am.amname = 'heap', false),
+                pg_catalog.coalesce(pg_catalog.pg_relation_size(c.oid), 0),
+                pg_catalog.coalesce(pg_catalog.pg_table_size(c.oid), 0),
+                ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                         AND a.attgenerated = '' ORDER BY a.attnum),
+                e.extname::text,
+                NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),
+                rn.nspname::text, r.relname::text,
+                {THROUGH_ROOT},
+                EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                           AND a.atttypid = ANY ({REG_TYPES}))
+           {}
+          ORDER BY n.nspname, c.relname",
+        USER_TABLES.replacen(
+            " WHERE ",
+            " LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+              LEFT JOIN pg_catalog.pg_class r ON c.relispartition
+                   AND r.oid = pg_catalog.pg_partition_root(c.oid)
+              LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+             WHERE ",
+            1
+        )
+    )
+    .replace("pg_catalog.coalesce", "coalesce");
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the tables' definitions", error))?;
+    Ok(rows.iter().map(source_table).collect())
+}
+
+/// A hash partition's bounds depend on the hash of the key. Hashes of enums, and of types that may
+/// hold one (arrays, records, ranges), depend on OIDs, which differ in another database; those of
+/// user-defined types may.
+const THROUGH_ROOT: &str = "
+  c.relispartition AND EXISTS (
+    SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) a(relid)
+      JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid AND p.partstrat = 'h'
+      JOIN pg_catalog.pg_opclass o ON o.oid = ANY (p.partclass::pg_catalog.oid[])
+     WHERE o.opcintype >= 16384 OR o.opcintype IN (2277, 2249, 3500, 3831, 4537))";
+
+/// Types whose text names another object.
+const REG_TYPES: &str = "ARRAY[
+  'pg_catalog.regclass', 'pg_catalog.regproc', 'pg_catalog.regprocedure', 'pg_catalog.regoper',
+  'pg_catalog.regoperator', 'pg_catalog.regtype', 'pg_catalog.regrole', 'pg_catalog.regnamespace',
+  'pg_catalog.regconfig', 'pg_catalog.regdictionary', 'pg_catalog.regcollation',
+  'pg_catalog.regclass[]', 'pg_catalog.regproc[]', 'pg_catalog.regprocedure[]',
+  'pg_catalog.regoper[]', 'pg_catalog.regoperator[]', 'pg_catalog.regtype[]',
+  'pg_catalog.regrole[]', 'pg_catalog.regnamespace[]', 'pg_catalog.regconfig[]',
+  'pg_catalog.regdictionary[]', 'pg_catalog.regcollation[]']::pg_catalog.regtype[]";
+
+fn source_table(row: &Row) -> SourceTable {
+    let bytes = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
+    let root: Option<String> = row.get(11);
+    SourceTable {
+        partitioned: row.get(3),
+        unlogged: row.get(4),
+        heap: row.get(5),
+        heap_bytes: bytes(6),
+        table: Table {
+            oid: row.get(0),
+            name: Name {
+                schema: row.get(1),
+                name: row.get(2),
+            },
+            table_bytes: bytes(7),
+            columns: row.get(8),
+            extension: row.get(9),
+            condition: row.get(10),
+            root: root.map(|schema| Name {
+                schema,
+                name: row.get(12),
+            }),
+            through_root: row.get(13),
+            has_reg_columns: row.get(14),
+            digest: RowDigest::default(),
+        },
+    }
+}
+
+/// Tables whose file is not the one that the snapshot shows: truncated or rewritten since, so that
+/// the snapshot would read them as empty. Dropped ones count.
+pub async fn find_rewritten(session: &Session) -> Result<Vec<Name>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text {USER_TABLES} AND c.relkind = 'r'
+            AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)"
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot compare the tables' files", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Name {
+            schema: row.get(0),
+            name: row.get(1),
+        })
+        .collect())
+}

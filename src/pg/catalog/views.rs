@@ -1,0 +1,260 @@
+//! Sequences, materialized views, large objects, and what no export carries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Error, Kind, Result};
+use crate::model::catalog::{MaterializedView, Name, NotCoveredNames, Sequence};
+use crate::pg::session::{Session, pg_error};
+
+/// Sequences are read in batches of so many, one UNION each.
+const SEQUENCES_A_QUERY: usize = 200;
+
+/// Values of all sequences. They are not transactional: read after the snapshot, a value is never
+/// behind the rows.
+pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
+    let rows = session
+        .client
+        .query(
+            "SELECT n.nspname::text, c.relname::text, e.extname::text,
+                    pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+               FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               LEFT JOIN pg_catalog.pg_depend d
+                    ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                   AND d.deptype = 'e'
+               LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+              WHERE c.relkind = 'S' AND c.relpersistence IN ('p', 'u')
+                AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))
+              ORDER BY 1, 2",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot list the sequences", error))?;
+    let mut sequences = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let name = Name {
+            schema: row.get(0),
+            name: row.get(1),
+        };
+        if !row.get::<_, Option<bool>>(3).unwrap_or(false) {
+            return Err(
+                Error::new(Kind::Denied, format!("sequence {name} may not be read by this user"))
+                    .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"),
+            );
+        }
+        sequences.push(Sequence {
+            name,
+            last_value: 0,
+            is_called: false,
+            extension: row.get(2),
+        });
+    }
+    for batch in sequences.chunks_mut(SEQUENCES_A_QUERY) {
+        read_values(session, batch).await?;
+    }
+    Ok(sequences)
+}
+
+async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
+    let selects: Vec<String> = batch
+        .iter()
+        .enumerate()
+        .map(|(at, sequence)| {
+            format!("SELECT {at}, last_value, is_called FROM {}", sequence.name.quoted())
+        })
+        .collect();
+    let rows = session
+        .client
+        .query(&selects.join(" UNION ALL "), &[])
+        .await
+        .map_err(|error| pg_error("cannot read the sequences' values", error))?;
+    for row in rows {
+        let at = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
+        batch[at].last_value = row.get(1);
+        batch[at].is_called = row.get(2);
+    }
+    Ok(())
+}
+
+/// Materialized views in an order in which they can be refreshed: each after those that it reads,
+/// through views too.
+pub async fn read_materialized_views(session: &Session) -> Result<Vec<MaterializedView>> {
+    let rows = session
+        .client
+        .query(
+            "WITH RECURSIVE uses(view, used) AS (
+               SELECT r.ev_class, d.refobjid
+                 FROM pg_catalog.pg_rewrite r
+                 JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('m', 'v')
+                 JOIN pg_catalog.pg_depend d
+                      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+                     AND d.objid = r.oid
+                     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                     AND d.refobjid <> r.ev_class
+                 JOIN pg_catalog.pg_class u ON u.oid = d.refobjid AND u.relkind IN ('m', 'v')
+             ), all_uses(view, used) AS (
+               SELECT view, used FROM uses
+               UNION
+               SELECT a.view, u.used FROM all_uses a JOIN uses u ON u.view = a.used
+             )
+             SELECT c.oid, n.nspname::text, c.relname::text, c.relispopulated,
+                    ARRAY(SELECT a.used FROM all_uses a
+                            JOIN pg_catalog.pg_class m ON m.oid = a.used AND m.relkind = 'm'
+                           WHERE a.view = c.oid)
+               FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.relkind = 'm'
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                        AND d.objid = c.oid AND d.deptype = 'e')
+              ORDER BY 2, 3",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot read the materialized views", error))?;
+    let mut waiting: BTreeMap<u32, (MaterializedView, Vec<u32>)> = rows
+        .iter()
+        .map(|row| {
+            let view = MaterializedView {
+                name: Name {
+                    schema: row.get(1),
+                    name: row.get(2),
+                },
+                populated: row.get(3),
+            };
+            (row.get(0), (view, row.get(4)))
+        })
+        .collect();
+    Ok(in_order(&mut waiting))
+}
+
+fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<MaterializedView> {
+    let mut order = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let oids: BTreeSet<u32> = waiting.keys().copied().collect();
+        let ready: Vec<u32> = waiting
+            .iter()
+            .filter(|(_, (_, uses))| uses.iter().all(|used| !oids.contains(used)))
+            .map(|(oid, _)| *oid)
+            .collect();
+        // A cycle cannot be made by SQL; if one is there all the same, any order will do.
+        let next = if ready.is_empty() { oids.into_iter().collect() } else { ready };
+        order.extend(next.iter().filter_map(|oid| waiting.remove(oid)).map(|(view, _)| view));
+    }
+    order
+}
+
+pub async fn count_large_objects(session: &Session) -> Result<u64> {
+    let row = session
+        .client
+        .query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[])
+        .await
+        .map_err(|error| pg_error("cannot count the large objects", error))?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
+/// Large objects that we may not read: pg_read_all_data does not cover them. `None` where asking
+/// is not needed (superuser, or `lo_compat_privileges`).
+pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
+    let row = session
+        .client
+        .query_one(
+            "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata m
+              WHERE NOT pg_catalog.current_setting('lo_compat_privileges')::boolean
+                AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+                AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+                AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a
+                                 WHERE a.privilege_type = 'SELECT'
+                                   AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot read the large objects' privileges", error))?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
+/// What is there and no export carries, by kind.
+pub async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>> {
+    const KINDS: [(&str, &str); 8] = [
+        (
+            "role passwords",
+            "SELECT rolname::text FROM pg_catalog.pg_roles
+              WHERE rolcanlogin AND rolname !~ '^(pg_|rds)'",
+        ),
+        (
+            "foreign table rows",
+            "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f'",
+        ),
+        (
+            // Passwords in options are hidden from all but owners and superusers.
+            "user mappings' secrets",
+            "SELECT u.usename || ' on ' || u.srvname FROM pg_catalog.pg_user_mappings u
+              WHERE u.umoptions IS NULL",
+        ),
+        (
+            "subscriptions",
+            "SELECT s.subname::text FROM pg_catalog.pg_subscription s
+               JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+              WHERE d.datname = pg_catalog.current_database()",
+        ),
+        (
+            "replication slots",
+            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
+              WHERE database IS NULL OR database = pg_catalog.current_database()",
+        ),
+        (
+            "prepared transactions",
+            "SELECT gid FROM pg_catalog.pg_prepared_xacts
+              WHERE database = pg_catalog.current_database()",
+        ),
+        (
+            "ALTER SYSTEM settings",
+            "SELECT name FROM pg_catalog.pg_settings WHERE sourcefile LIKE '%postgresql.auto.conf'",
+        ),
+        (
+            "security labels on large objects",
+            "SELECT objoid::text FROM pg_catalog.pg_seclabel
+              WHERE classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass",
+        ),
+    ];
+    let mut found = Vec::new();
+    for (kind, sql) in KINDS {
+        let rows = session
+            .client
+            .query(&format!("{sql} ORDER BY 1"), &[])
+            .await
+            .map_err(|error| pg_error(format!("cannot list the {kind}"), error))?;
+        if !rows.is_empty() {
+            found.push(NotCoveredNames {
+                kind: kind.to_owned(),
+                names: rows.iter().map(|row| row.get(0)).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_materialized_view_comes_after_those_it_reads() {
+        let view = |name: &str| MaterializedView {
+            name: Name {
+                schema: "s".into(),
+                name: name.into(),
+            },
+            populated: true,
+        };
+        let mut waiting = BTreeMap::from([
+            (1, (view("c"), vec![2, 3])),
+            (2, (view("b"), vec![3])),
+            (3, (view("a"), vec![99])),
+        ]);
+        let names: Vec<String> =
+            in_order(&mut waiting).into_iter().map(|view| view.name.name).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+}

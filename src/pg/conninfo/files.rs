@@ -1,0 +1,165 @@
+//! Files that say how to log in: `.pgpass`, a file with only the password, service files.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::params::{self, Params};
+use crate::error::{Context, Error, Result};
+
+/// What a password is looked up by.
+pub struct Login<'a> {
+    pub host: &'a str,
+    pub port: u16,
+    pub database: &'a str,
+    pub user: &'a str,
+}
+
+/// The password in a `.pgpass` file. A file that others can read is passed over with a warning,
+/// as libpq does; a file that does not exist has no password.
+pub fn pgpass(path: &Path, login: &Login<'_>, warnings: &mut Vec<String>) -> Option<String> {
+    let meta = fs::metadata(path).ok()?;
+    if !meta.is_file() {
+        warnings.push(format!("{} is not a plain file: not read", path.display()));
+        return None;
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        warnings.push(format!(
+            "{} can be read by group or others: not read; run chmod 0600 on it",
+            path.display()
+        ));
+        return None;
+    }
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            warnings.push(format!("{} cannot be read: {error}", path.display()));
+            return None;
+        }
+    };
+    text.lines().find_map(|line| pgpass_line(line, login))
+}
+
+fn pgpass_line(line: &str, login: &Login<'_>) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let port = login.port.to_string();
+    let mut rest = line;
+    for want in [login.host, &port, login.database, login.user] {
+        let (field, after) = pgpass_field(rest, true);
+        // A star that is escaped is only a star.
+        if field != want && !rest.starts_with("*:") {
+            return None;
+        }
+        rest = after?;
+    }
+    Some(pgpass_field(rest, false).0)
+}
+
+/// One field without its escapes, and what follows the colon after it.
+fn pgpass_field(text: &str, ends_at_colon: bool) -> (String, Option<&str>) {
+    let mut field = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => field.extend(chars.next().map(|(_, escaped)| escaped)),
+            ':' if ends_at_colon => return (field, Some(&text[at + 1..])),
+            c => field.push(c),
+        }
+    }
+    (field, None)
+}
+
+/// The whole content of a file as the password, without its last newline.
+pub fn password_file(path: &Path) -> Result<String> {
+    let meta = fs::metadata(path).context(|| format!("password file {}", path.display()))?;
+    if meta.permissions().mode() & 0o004 != 0 {
+        return Err(Error::refused(format!(
+            "password file {} can be read by everyone",
+            path.display()
+        ))
+        .hint(format!("run: chmod 0600 {}", path.display())));
+    }
+    let text = fs::read_to_string(path).context(|| format!("password file {}", path.display()))?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() {
+        return Err(Error::usage(format!(
+            "password file {} is empty",
+            path.display()
+        )));
+    }
+    if password.contains('\n') {
+        return Err(Error::usage(format!(
+            "password file {} has more than one line",
+            path.display()
+        ))
+        .hint("put only the password into it; for .pgpass lines use PGPASSFILE"));
+    }
+    Ok(password.to_owned())
+}
+
+/// The parameters of a service: the user's file first, then the system's.
+pub fn service(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Params> {
+    let mut looked = Vec::new();
+    let user = env("PGSERVICEFILE")
+        .map(PathBuf::from)
+        .or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".pg_service.conf")));
+    let system = env("PGSYSCONFDIR").map(|folder| PathBuf::from(folder).join("pg_service.conf"));
+    for path in user.into_iter().chain(system) {
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                if let Some(found) = service_section(&text, name)
+                    .context(|| format!("service file {}", path.display()))?
+                {
+                    return Ok(found);
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(
+                    Error::failed(format!("service file {}", path.display())).because(error)
+                );
+            }
+        }
+        looked.push(path.display().to_string());
+    }
+    Err(
+        Error::usage(format!("the service {name:?} is defined nowhere"))
+            .hint(format!("looked in {}", looked.join(", "))),
+    )
+}
+
+fn service_section(text: &str, name: &str) -> Result<Option<Params>> {
+    let mut found: Option<Params> = None;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(section) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            if found.is_some() {
+                break;
+            }
+            if section == name {
+                found = Some(Params::new());
+            }
+            continue;
+        }
+        let Some(params) = found.as_mut() else {
+            continue;
+        };
+        let Some((key, value)) = line.split_once('=') else {
+            return Err(Error::usage(format!(
+                "a line in the section [{name}] is not key=value"
+            )));
+        };
+        if key.trim() == "service" {
+            return Err(Error::usage(format!(
+                "the section [{name}] names another service: nesting is not supported"
+            )));
+        }
+        params::put(params, key.trim(), value.trim().to_owned())?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,213 @@
+//! Connection parameters as written: URLs and keyword/value strings.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+
+/// Keyword to value, keywords as libpq spells them.
+pub type Params = BTreeMap<&'static str, String>;
+
+/// The keywords we understand, and the variable that gives each one's default.
+pub const KEYWORDS: &[(&str, Option<&str>)] = &[
+    ("application_name", Some("PGAPPNAME")),
+    ("connect_timeout", Some("PGCONNECT_TIMEOUT")),
+    ("dbname", Some("PGDATABASE")),
+    ("host", Some("PGHOST")),
+    ("hostaddr", Some("PGHOSTADDR")),
+    ("passfile", Some("PGPASSFILE")),
+    ("password", Some("PGPASSWORD")),
+    ("port", Some("PGPORT")),
+    ("service", Some("PGSERVICE")),
+    ("sslmode", Some("PGSSLMODE")),
+    ("sslrootcert", Some("PGSSLROOTCERT")),
+    ("user", Some("PGUSER")),
+];
+
+/// Reads a URL or a keyword/value string. No message repeats the text: it may hold a password.
+pub fn parse(text: &str) -> Result<Params> {
+    for scheme in ["postgresql://", "postgres://"] {
+        if let Some(rest) = text.strip_prefix(scheme) {
+            return parse_url(rest);
+        }
+    }
+    if text.contains("://") {
+        let scheme = text.split("://").next().unwrap_or_default();
+        return Err(Error::usage(format!("{scheme}:// is not a PostgreSQL URL"))
+            .hint("write postgresql://user@host:port/database"));
+    }
+    parse_keywords(text)
+}
+
+/// Puts one parameter, or says which known one was probably meant.
+pub fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
+    // As libpq: what JDBC writes for sslmode=require.
+    let (key, value) = match (key, value.as_str()) {
+        ("ssl", "true") => ("sslmode", "require".to_owned()),
+        _ => (key, value),
+    };
+    let Some((known, _)) = KEYWORDS.iter().find(|(known, _)| *known == key) else {
+        let nearest = KEYWORDS
+            .iter()
+            .map(|(known, _)| *known)
+            .max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)))
+            .unwrap_or("host");
+        return Err(
+            Error::usage(format!("unknown connection parameter {key:?}"))
+                .hint(format!("the nearest known one is {nearest:?}")),
+        );
+    };
+    params.insert(known, value);
+    Ok(())
+}
+
+fn parse_url(rest: &str) -> Result<Params> {
+    let mut params = Params::new();
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = match authority.rsplit_once('@') {
+        Some((login, host)) => {
+            let (user, password) = login.split_once(':').unwrap_or((login, ""));
+            put_encoded(&mut params, "user", user)?;
+            put_encoded(&mut params, "password", password)?;
+            host
+        }
+        None => authority,
+    };
+    if host.contains(',') {
+        return Err(several_hosts());
+    }
+    let (host, port) = split_port(host)?;
+    put_encoded(&mut params, "host", host)?;
+    put_encoded(&mut params, "port", port)?;
+    put_encoded(&mut params, "dbname", database)?;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(Error::usage(
+                "a parameter of the database URL has no value: write key=value after the \"?\"",
+            ));
+        };
+        put(&mut params, &decode(key)?, decode(value)?)?;
+    }
+    Ok(params)
+}
+
+/// An empty component of a URL is one that is not given.
+fn put_encoded(params: &mut Params, key: &str, value: &str) -> Result<()> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    put(params, key, decode(value)?)
+}
+
+fn split_port(host: &str) -> Result<(&str, &str)> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let Some((address, after)) = rest.split_once(']') else {
+            return Err(Error::usage(
+                "the database URL has a \"[\" without its \"]\" around the IPv6 address",
+            ));
+        };
+        return match after.strip_prefix(':') {
+            Some(port) => Ok((address, port)),
+            None if after.is_empty() => Ok((address, "")),
+            None => Err(Error::usage(
+                "the database URL has something other than \":port\" after its IPv6 address",
+            )),
+        };
+    }
+    Ok(host.split_once(':').unwrap_or((host, "")))
+}
+
+/// What several hosts in one address are answered with.
+pub fn several_hosts() -> Error {
+    Error::usage("the database address names several hosts")
+        .hint("name one host: every session of a run must meet the same server")
+}
+
+/// Percent-decoding as libpq does it: `+` stays a plus sign, a NUL is refused.
+fn decode(text: &str) -> Result<String> {
+    let bad = || {
+        Error::usage("the database URL has a \"%\" that is not followed by two hex digits")
+            .hint("write %25 for a percent sign, %40 for @, %2F for /, %3A for :")
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            rest.next()
+                .and_then(|byte| char::from(byte).to_digit(16))
+                .and_then(|digit| u8::try_from(digit).ok())
+                .ok_or_else(bad)
+        };
+        let byte = digit()? * 16 + digit()?;
+        if byte == 0 {
+            return Err(Error::usage("the database URL holds a %00"));
+        }
+        bytes.push(byte);
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Error::usage("the database URL holds bytes that are not UTF-8"))
+}
+
+/// Percent-encodes all but unreserved characters.
+pub fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// `key = value` pairs, values plain or in single quotes, `\` escaping the next character.
+fn parse_keywords(text: &str) -> Result<Params> {
+    let mut params = Params::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let Some((key, after)) = rest.split_once('=') else {
+            return Err(Error::usage(
+                "the database address is neither a postgresql:// URL nor key=value pairs",
+            )
+            .hint("write postgresql://user@host:port/database"));
+        };
+        let key = key.trim_end();
+        if key.contains(char::is_whitespace) {
+            return Err(
+                Error::usage("a word in the database address has no \"=\" and no value")
+                    .hint("put values with spaces into single quotes: password='two words'"),
+            );
+        }
+        let (value, after) = keyword_value(after.trim_start())?;
+        put(&mut params, key, value)?;
+        rest = after.trim_start();
+    }
+    Ok(params)
+}
+
+fn keyword_value(text: &str) -> Result<(String, &str)> {
+    let quoted = text.starts_with('\'');
+    let mut value = String::new();
+    let mut chars = text.char_indices().skip(usize::from(quoted));
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            '\'' if quoted => return Ok((value, &text[at + 1..])),
+            c if c.is_whitespace() && !quoted => return Ok((value, &text[at..])),
+            c => value.push(c),
+        }
+    }
+    if quoted {
+        return Err(Error::usage(
+            "the database address has a single quote that is not closed",
+        ));
+    }
+    Ok((value, ""))
+}

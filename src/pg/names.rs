@@ -1,0 +1,86 @@
+//! Names that rows print and no lock protects: labels of enums, attributes of composite types, and
+//! what reg* types show. COPY prints them as they are now, pg_dump as the snapshot shows them; where
+//! the two differ, the data would not load.
+
+use std::collections::BTreeMap;
+
+use super::session::{Session, pg_error};
+use crate::error::Result;
+
+/// What is printed, by kind and oid.
+pub type Printed = BTreeMap<(String, u32, i32), String>;
+
+/// xmin tells a label that was renamed and renamed back.
+const TYPES: &str = "
+  SELECT 'enum label', e.oid, 0, e.enumtypid || ' ' || e.enumlabel || ' ' || e.xmin
+    FROM pg_catalog.pg_enum e
+  UNION ALL
+  SELECT 'attribute', a.attrelid, a.attnum::int,
+         a.attname || ' ' || a.atttypid || ' ' || a.attisdropped
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+   WHERE c.relkind = 'c' AND a.attnum > 0";
+
+const OBJECTS: &str = "
+  UNION ALL
+  SELECT 'relation', c.oid, 0, n.nspname || '.' || c.relname
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relpersistence <> 't' AND n.nspname !~ '^pg_toast'
+  UNION ALL
+  SELECT 'function', p.oid, 0, n.nspname || '.' || p.proname
+    FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+   WHERE p.oid >= 16384
+  UNION ALL
+  SELECT 'operator', o.oid, 0, n.nspname || '.' || o.oprname
+    FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+   WHERE o.oid >= 16384
+  UNION ALL
+  SELECT 'type', t.oid, 0, n.nspname || '.' || t.typname
+    FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+   WHERE t.oid >= 16384 AND n.nspname !~ '^pg_t(oast|emp)'
+  UNION ALL
+  SELECT 'role', r.oid, 0, r.rolname::text FROM pg_catalog.pg_roles r
+  UNION ALL
+  SELECT 'schema', n.oid, 0, n.nspname::text FROM pg_catalog.pg_namespace n
+   WHERE n.nspname !~ '^pg_t(oast|emp)'
+  UNION ALL
+  SELECT 'text search configuration', c.oid, 0, n.nspname || '.' || c.cfgname
+    FROM pg_catalog.pg_ts_config c JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace
+  UNION ALL
+  SELECT 'text search dictionary', d.oid, 0, n.nspname || '.' || d.dictname
+    FROM pg_catalog.pg_ts_dict d JOIN pg_catalog.pg_namespace n ON n.oid = d.dictnamespace
+  UNION ALL
+  SELECT 'collation', c.oid, 0, n.nspname || '.' || c.collname
+    FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
+   WHERE c.oid >= 16384";
+
+/// Reads what is printed; objects' names only where some column is of a reg* type.
+pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
+    let sql = if with_objects { format!("{TYPES}{OBJECTS}") } else { TYPES.to_owned() };
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the names that values print", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| ((row.get(0), row.get(1), row.get(2)), row.get(3)))
+        .collect())
+}
+
+/// The first thing that printed otherwise at the start; what came since is harmless.
+pub fn first_change(before: &Printed, after: &Printed) -> Option<String> {
+    before.iter().find_map(|(key, text)| {
+        // An attribute that came since changes how existing rows print.
+        (after.get(key) != Some(text)).then(|| format!("{} {text}", key.0))
+    })
+    .or_else(|| {
+        after
+            .iter()
+            .find(|((kind, oid, number), _)| {
+                kind == "attribute"
+                    && before.contains_key(&(kind.clone(), *oid, 1))
+                    && !before.contains_key(&(kind.clone(), *oid, *number))
+            })
+            .map(|(key, text)| format!("{} {text}", key.0))
+    })
+}

@@ -1,0 +1,69 @@
+//! A worker's session: reads under the exported snapshot, one table at a time.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio_postgres::CopyOutStream;
+
+use super::conninfo::Server;
+use super::session::{Purpose, Session, pg_error};
+use crate::error::Result;
+
+/// A session that imports the snapshot anew for each table, so that it never holds more than one
+/// table's lock.
+pub struct SnapshotReader {
+    session: Session,
+    snapshot_id: String,
+}
+
+impl SnapshotReader {
+    pub async fn connect(server: &Server, application: &str, snapshot_id: &str) -> Result<Self> {
+        let session = Session::connect(server, application, Purpose::Read).await?;
+        Ok(Self { session, snapshot_id: snapshot_id.to_owned() })
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
+    pub async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
+        let failed = |error| pg_error(format!("cannot read {what}"), error);
+        // An exported id holds digits, letters and dashes only: nothing to quote.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
+            self.snapshot_id
+        );
+        self.session.client.batch_execute(&begin).await.map_err(failed)?;
+        let stream = self.session.client.copy_out(sql).await.map_err(failed)?;
+        Ok(CopyRows { stream: Box::pin(stream), what: what.to_owned() })
+    }
+
+    pub async fn end(&self) -> Result<()> {
+        self.session
+            .client
+            .batch_execute("COMMIT")
+            .await
+            .map_err(|error| pg_error("cannot end a reader's transaction", error))
+    }
+}
+
+/// Rows of a COPY, as the server sends them.
+pub struct CopyRows {
+    stream: Pin<Box<CopyOutStream>>,
+    what: String,
+}
+
+impl CopyRows {
+    /// One row of COPY text with its newline; `None` at the end, which only a COPY that the server
+    /// completed has.
+    #[inline]
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.stream.next().await {
+            None => Ok(None),
+            Some(Ok(row)) => Ok(Some(row)),
+            Some(Err(error)) => Err(pg_error(format!("cannot read {}", self.what), error)),
+        }
+    }
+}

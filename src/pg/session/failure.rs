@@ -1,0 +1,185 @@
+//! What the server or the network said, as our errors: one line of cause and one hint.
+
+use std::error::Error as StdError;
+use std::io;
+
+use tokio_postgres::error::DbError;
+
+use crate::error::{Error, Kind};
+use crate::pg::conninfo::Server;
+
+const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
+                      Name the database server itself";
+
+/// What the server said, with severity, SQLSTATE, detail, context and hint where there are any;
+/// `what` names the operand.
+pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
+    let what = what.into();
+    if let Some(said) = error.as_db_error() {
+        let kind = kind_of(said.code().code());
+        let hint = hint_for(said);
+        let text = db_text(said);
+        return with(Error::new(kind, what).because(Error::new(kind, text)), hint);
+    }
+    // Our own TLS connector's error, already complete.
+    if let Some(own) = find::<Error>(&error) {
+        let hint = own.find_hint().map(str::to_owned);
+        let text = Error::new(own.kind(), own.chain());
+        return with(Error::new(own.kind(), what).because(text), hint);
+    }
+    let lost = error.is_closed() || find::<io::Error>(&error).is_some();
+    if lost {
+        let text = match find::<io::Error>(&error) {
+            Some(cause) => format!("the connection was lost: {cause}"),
+            None => "the server closed the connection".to_owned(),
+        };
+        return Error::new(Kind::Unavailable, what)
+            .because(Error::new(Kind::Unavailable, text))
+            .hint("the server's log says why; it may have been restarted or failed over");
+    }
+    Error::new(Kind::Failed, what).because(error)
+}
+
+/// An error while connecting, with what only the resolved server can tell.
+pub fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
+    let what = format!("connecting to {server}");
+    let code = error.code().map(|code| code.code().to_owned());
+    let hint = match (code.as_deref(), missing_password(&error)) {
+        (Some("28P01"), _) => Some(match &server.password_from {
+            Some(place) => format!("the password came from {place}"),
+            None => "no password was given: use a password file, .pgpass or PGPASSWORD".to_owned(),
+        }),
+        (None, true) => Some(
+            "the server asks for a password: use a password file, .pgpass or PGPASSWORD".to_owned(),
+        ),
+        (None, _) if no_tls(&error) => {
+            return Error::new(
+                crate::error::Kind::Refused,
+                format!(
+                    "{what}: the server offers no TLS, and sslmode is {}",
+                    server.ssl
+                ),
+            )
+            .hint("turn on ssl in the server; only where the network is trusted: sslmode=prefer");
+        }
+        _ => None,
+    };
+    if code.is_none() && missing_password(&error) {
+        return with(
+            Error::new(Kind::Denied, format!("{what}: no password was given")),
+            hint,
+        );
+    }
+    let plain = pg_error(what, error);
+    with(plain, hint)
+}
+
+/// An error of a live session; a closed connection's own last words say more than "closed".
+pub fn session_error(
+    what: String,
+    error: tokio_postgres::Error,
+    last_words: Option<&tokio_postgres::Error>,
+) -> Error {
+    let said = last_words.and_then(tokio_postgres::Error::as_db_error);
+    match said {
+        Some(said) if error.is_closed() => {
+            let kind = kind_of(said.code().code());
+            let hint = hint_for(said);
+            with(
+                Error::new(kind, what).because(Error::new(kind, db_text(said))),
+                hint,
+            )
+        }
+        _ => pg_error(what, error),
+    }
+}
+
+/// Whether it was the TLS handshake that failed.
+pub fn is_tls(error: &tokio_postgres::Error) -> bool {
+    find::<Error>(error).is_some() || no_tls(error)
+}
+
+fn no_tls(error: &tokio_postgres::Error) -> bool {
+    cause_text(error).contains("server does not support TLS")
+}
+
+fn missing_password(error: &tokio_postgres::Error) -> bool {
+    cause_text(error).contains("password missing")
+}
+
+fn cause_text(error: &tokio_postgres::Error) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+fn with(error: Error, hint: Option<String>) -> Error {
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn find<T: StdError + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn kind_of(code: &str) -> Kind {
+    match code {
+        "3D000" => Kind::NotFound,
+        "42501" => Kind::Denied,
+        "53300" => Kind::Unavailable,
+        "57014" => Kind::Interrupted,
+        _ if code.starts_with("28") => Kind::Denied,
+        _ if code.starts_with("08") || code.starts_with("57P0") => Kind::Unavailable,
+        _ => Kind::Failed,
+    }
+}
+
+/// Severity, code, message, detail and context in one line.
+fn db_text(said: &DbError) -> String {
+    let mut text = format!(
+        "{} {}: {}",
+        said.severity(),
+        said.code().code(),
+        one_line(said.message())
+    );
+    if let Some(detail) = said.detail() {
+        text.push_str(&format!(" ({})", one_line(detail)));
+    }
+    if let Some(place) = said.where_() {
+        text.push_str(&format!(" [{}]", one_line(place)));
+    }
+    text
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+/// The server's own hint, else ours for what is met often.
+fn hint_for(said: &DbError) -> Option<String> {
+    if let Some(hint) = said.hint() {
+        return Some(one_line(hint));
+    }
+    let hint = match said.code().code() {
+        "3D000" => "list the databases: psql -l",
+        "28000" => "pg_hba.conf decides who may come from where, with or without TLS",
+        "42501" => "grant the right to this user, or connect as one that has it",
+        "53300" => "raise max_connections, or use fewer jobs",
+        "53100" => "the server's disk is full",
+        "53200" => "raise max_locks_per_transaction",
+        "55P03" => "another session holds the lock: pg_stat_activity and pg_locks tell which",
+        "57P01" | "57P02" => "the server is going down, or an administrator ended the session",
+        "57P03" => "the server is starting up or shutting down: try again",
+        "40001" | "40P01" => "nothing was changed by this statement: try again",
+        "26000" | "42P05" | "08P01" => POOLER,
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,108 @@
+//! From a socket to a logged-in client, trying TLS and plain text in libpq's order.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{CancelToken, Client, Config, config};
+
+use super::dial::{Socketed, dial};
+use super::driver::Driver;
+use super::failure;
+use crate::error::Result;
+use crate::pg::conninfo::{Server, SslMode};
+use crate::pg::tls::Connector;
+
+/// A client whose connection is being driven.
+pub struct Login {
+    pub client: Client,
+    pub driver: Driver,
+    /// As the server says it, such as "15.4 (Debian 15.4-1)".
+    pub server_version: String,
+}
+
+/// The ways to try, in order.
+fn attempts(server: &Server) -> &'static [config::SslMode] {
+    use config::SslMode::{Disable, Prefer, Require};
+    if server.is_socket() {
+        return &[Disable];
+    }
+    match server.ssl {
+        SslMode::Disable => &[Disable],
+        SslMode::Allow => &[Disable, Require],
+        SslMode::Prefer => &[Prefer, Disable],
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[Require],
+    }
+}
+
+pub async fn login(server: &Server, application: &str) -> Result<Login> {
+    let mut config = Config::new();
+    config
+        .user(&server.user)
+        .dbname(&server.database)
+        .application_name(application);
+    if let Some(password) = &server.password {
+        config.password(password);
+    }
+    let mut refused = None;
+    for mode in attempts(server) {
+        config.ssl_mode(*mode);
+        match attempt(server, &config).await? {
+            Ok(login) => return Ok(login),
+            Err(error) if !worth_another_way(&error) => {
+                refused = Some(error);
+                break;
+            }
+            // Both ways refused alike: what the first one was told is the answer.
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(match refused {
+        Some(error) => failure::connect_error(server, error),
+        None => crate::error::Error::failed(format!("connecting to {server}")),
+    })
+}
+
+/// With or without TLS may matter to `pg_hba.conf` and to the handshake, not to a password.
+fn worth_another_way(error: &tokio_postgres::Error) -> bool {
+    match error.code() {
+        Some(code) => *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        None => failure::is_tls(error),
+    }
+}
+
+async fn attempt(server: &Server, config: &Config) -> Result<Result<Login, tokio_postgres::Error>> {
+    let connector = Connector::new(server, config.get_ssl_mode() != config::SslMode::Disable)?;
+    Ok(match dial(server).await? {
+        Socketed::Tcp(stream) => start(stream, connector, config).await,
+        Socketed::Unix(stream) => start(stream, connector, config).await,
+    })
+}
+
+async fn start<S>(
+    stream: S,
+    connector: Connector,
+    config: &Config,
+) -> Result<Login, tokio_postgres::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (client, connection) = config.connect_raw(stream, connector).await?;
+    let server_version = connection
+        .parameter("server_version")
+        .unwrap_or_default()
+        .to_owned();
+    Ok(Login {
+        client,
+        driver: Driver::spawn(connection),
+        server_version,
+    })
+}
+
+/// Sends a cancel request over a connection of its own.
+pub async fn cancel(server: &Server, token: CancelToken) -> Result<()> {
+    let connector = Connector::new(server, server.ssl != SslMode::Disable)?;
+    match dial(server).await? {
+        Socketed::Tcp(stream) => token.cancel_query_raw(stream, connector).await,
+        Socketed::Unix(stream) => token.cancel_query_raw(stream, connector).await,
+    }
+    .map_err(|error| failure::pg_error(format!("cancelling a statement on {server}"), error))
+}

@@ -1,0 +1,121 @@
+//! The settings every session has, so that a value prints and is read in one way everywhere.
+
+use std::fmt::Write as _;
+
+use tokio_postgres::error::SqlState;
+
+use super::login::Login;
+use super::{LOCK_TIMEOUT, Purpose};
+
+/// Settings that every supported server knows. The stock-tools script and `pg_restore` (by
+/// `PGOPTIONS`) set the same.
+pub const PINNED: &[(&str, &str)] = &[
+    ("search_path", ""),
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    // Above 0 means shortest-precise since 12; 3 also for older ones, and what pg_dump sets.
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+    ("array_nulls", "on"),
+    ("xmloption", "content"),
+    ("quote_all_identifiers", "off"),
+    ("standard_conforming_strings", "on"),
+    ("row_security", "off"),
+    ("synchronize_seqscans", "off"),
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("client_min_messages", "warning"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// Settings that came later: name, value, and the first version that knows it; for a security
+/// fix the first minor version of each branch, oldest first.
+pub const PINNED_SINCE: &[(&str, &str, &[u32])] = &[
+    ("idle_session_timeout", "0", &[140_000]),
+    ("transaction_timeout", "0", &[170_000]),
+    // CVE-2024-7348.
+    (
+        "restrict_nonsystem_relation_kind",
+        "view, foreign-table",
+        &[120_020, 130_016, 140_013, 150_008, 160_004, 170_000],
+    ),
+];
+
+/// All pinned settings that a server of this version knows, names and values.
+pub fn pinned(server_version_num: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let later = PINNED_SINCE
+        .iter()
+        .filter(move |(_, _, since)| knows(since, server_version_num))
+        .map(|(name, value, _)| (*name, *value));
+    PINNED.iter().copied().chain(later)
+}
+
+/// SET statements, one a line; none takes a snapshot.
+pub fn pinned_sql(server_version_num: u32) -> String {
+    let mut sql = String::new();
+    for (name, value) in pinned(server_version_num) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(sql, "{}", set(name, value));
+    }
+    sql
+}
+
+fn knows(since: &[u32], version: u32) -> bool {
+    let newest = since.last().is_some_and(|newest| version >= *newest);
+    newest
+        || since
+            .iter()
+            .any(|first| first / 10_000 == version / 10_000 && version >= *first)
+}
+
+fn set(name: &str, value: &str) -> String {
+    // Lists must not be quoted as one word.
+    match (name, value) {
+        ("DateStyle", list) => format!("SET {name} = {list};"),
+        _ => format!("SET {name} = '{value}';"),
+    }
+}
+
+/// Sends all settings in one go. A server that is not quite PostgreSQL may not know a later one.
+pub async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_postgres::Error> {
+    let version = version_num(&login.server_version);
+    let read_only = match purpose {
+        Purpose::Read => "on",
+        Purpose::Write => "off",
+    };
+    let ours = format!(
+        "SET default_transaction_read_only = {read_only};\nSET lock_timeout = {};\n",
+        LOCK_TIMEOUT.as_millis()
+    );
+    let client = &login.client;
+    match client.batch_execute(&(pinned_sql(version) + &ours)).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+        other => return other,
+    }
+    client.batch_execute(&(pinned_sql(0) + &ours)).await?;
+    for (name, value, _) in PINNED_SINCE {
+        match client.batch_execute(&set(name, value)).await {
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// "15.4 (Debian 15.4-1)" is 150004, "18beta1" is 180000.
+fn version_num(text: &str) -> u32 {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    let major = next().unwrap_or(0);
+    let minor = if text.starts_with(&format!("{major}.")) {
+        next().unwrap_or(0)
+    } else {
+        0
+    };
+    major * 10_000 + minor
+}

@@ -1,0 +1,148 @@
+//! The certificate check of each sslmode.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+
+use super::roots::Roots;
+use super::x509::{self, Facts};
+
+/// What the server's certificate said, for error messages.
+pub type Seen = Arc<OnceLock<Facts>>;
+
+/// How much of a certificate is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    Nothing,
+    Chain,
+    ChainAndName,
+}
+
+/// Checks as the sslmode asks.
+pub struct Verifier {
+    check: Check,
+    roots: Roots,
+    host: String,
+    algorithms: WebPkiSupportedAlgorithms,
+    seen: Seen,
+}
+
+impl Verifier {
+    pub fn new(
+        check: Check,
+        roots: Roots,
+        host: &str,
+        provider: &CryptoProvider,
+        seen: Seen,
+    ) -> Self {
+        Self {
+            check,
+            roots,
+            host: host.to_owned(),
+            algorithms: provider.signature_verification_algorithms,
+            seen,
+        }
+    }
+
+    fn check_chain(
+        &self,
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        // PostgreSQL's manual makes self-signed certificates and names them as their own root;
+        // webpki would refuse an authority's certificate on a server.
+        if self.roots.exact.contains(leaf) {
+            return x509::valid_at(leaf, now).map_err(Error::InvalidCertificate);
+        }
+        verify_server_cert_signed_by_trust_anchor(
+            &ParsedCertificate::try_from(leaf)?,
+            &self.roots.store,
+            between,
+            now,
+            self.algorithms.all,
+        )
+    }
+
+    fn check_name(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
+        let refused = match verify_server_name(&ParsedCertificate::try_from(leaf)?, name) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        // As libpq: the common name counts only where there are no alternative names at all.
+        let named = self
+            .seen
+            .get()
+            .is_some_and(|facts| facts.common_name_fits(&self.host));
+        if named { Ok(()) } else { Err(refused) }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("check", &self.check)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.check != Check::Nothing {
+            let facts = x509::facts(leaf)
+                .ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+            let _ = self.seen.set(facts);
+            self.check_chain(leaf, between, now)?;
+        }
+        if self.check == Check::ChainAndName {
+            self.check_name(leaf, name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        // Without a check of who it is, a proof that it is the same proves nothing, and webpki
+        // cannot read every certificate that such servers have.
+        if self.check == Check::Nothing {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls12_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if self.check == Check::Nothing {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        verify_tls13_signature(message, cert, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

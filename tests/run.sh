@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything `cargo test` needs, then `cargo test` with the arguments given, on a machine with Rust and git.
+#
+# LIFEBOAT_KEEP_SERVERS=1 leaves the servers running afterwards.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly SERVERS=deploy/local/servers.sh
+
+command -v cargo >/dev/null || {
+    echo 'tests/run.sh: cargo is missing: install Rust first' >&2
+    exit 1
+}
+
+finish() {
+    local status=$?
+    [ "${LIFEBOAT_KEEP_SERVERS:-}" = 1 ] || "$SERVERS" stop || true
+    echo "tests/run.sh: ${SECONDS} s, $([ "$status" = 0 ] && echo passed || echo "failed with $status")" >&2
+    exit "$status"
+}
+trap finish EXIT
+
+"$SERVERS" install
+"$SERVERS" start
+environment=$("$SERVERS" env)
+eval "$environment"
+
+cargo test --locked "$@"

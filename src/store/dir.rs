@@ -1,1 +1,423 @@
-//! To come.
+//! A repository in a local directory: for tests, drills and copies on other media.
+//!
+//! A key is a path below the root. A file appears whole or not at all: it is written under a
+//! temporary name in its folder, synced, linked to its name without overwriting, and the folder is
+//! synced; new parent folders too. When [`Store::put_new`] returns, the bytes survive a power cut.
+//!
+//! What is confirmed: `put_new` reads the file back and compares it byte by byte with the body
+//! whose SHA-256 it was handed, so that hash is not computed twice; [`Store::head`] reads the file
+//! and hashes it. Neither asks the medium itself: the bytes may come from the system's cache.
+
+use std::collections::HashSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use sha2::Digest as _;
+
+use self::walk::Walk;
+use crate::error::{Error, Kind, Result};
+use crate::model::digest::Sha256;
+use crate::model::id::Key;
+use crate::model::lock::Lock;
+use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
+
+mod walk;
+
+/// The version id of every file. A key has one version here, and naming it by content would mean
+/// to read the whole repository for a listing.
+pub const VERSION: &str = "file";
+
+/// Temporary names hold a `~`, which no [`Key`] may: they are never listed, whatever is left over.
+const TEMPORARY: &str = ".lifeboat~";
+
+/// Read buffer for comparing and hashing.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A repository directory.
+pub struct DirStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: PathBuf,
+    url: String,
+    /// Folders whose own entry is known to be on disk.
+    durable: Mutex<HashSet<PathBuf>>,
+    /// The walk that the last page came from, so that the next one need not begin anew.
+    walk: Mutex<Option<Walk>>,
+}
+
+impl DirStore {
+    /// Opens a directory that exists: `NotFound` where it does not.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let root = std::path::absolute(path).map_err(|error| failed("open", path, error))?;
+        check_root(&root)?;
+        let url = format!("file://{}", root.display());
+        let inner = Inner {
+            root,
+            url,
+            durable: Mutex::default(),
+            walk: Mutex::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Makes the directory and its parents where they are missing, and opens it.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let root = std::path::absolute(path).map_err(|error| failed("create", path, error))?;
+        let missing: Vec<&Path> = root.ancestors().take_while(|path| !path.exists()).collect();
+        for folder in missing.into_iter().rev() {
+            make_durable(folder)?;
+        }
+        Self::open(root)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .map_err(|error| Error::failed("a file operation broke off").because(error))?
+    }
+}
+
+#[async_trait]
+impl Store for DirStore {
+    fn url(&self) -> &str {
+        &self.inner.url
+    }
+
+    fn promises(&self) -> Promises {
+        Promises {
+            locks: false,
+            checksums: true,
+            conditional_puts: true,
+        }
+    }
+
+    async fn posture(&self) -> Result<Posture> {
+        self.blocking(|inner| {
+            check_root(&inner.root)?;
+            Ok(Posture {
+                versioning: false,
+                object_lock: false,
+                default_retention: None,
+                server_time: None,
+            })
+        })
+        .await
+    }
+
+    /// A `lock` is `Refused`: nothing is stored that its writer would believe to be locked.
+    async fn put_new(
+        &self,
+        key: &Key,
+        body: Bytes,
+        sha256: Sha256,
+        lock: Option<Lock>,
+    ) -> Result<Head> {
+        if lock.is_some() {
+            return Err(no_locks(&format!("cannot lock {}/{key}", self.url())));
+        }
+        let key = key.clone();
+        self.blocking(move |inner| inner.put_new(&key, &body, sha256))
+            .await
+    }
+
+    /// `version` is not looked at: a key has one version, so a copy of an S3 repository, whose
+    /// manifests name S3's version ids, can be read. The caller's comparison of the SHA-256 tells
+    /// whether these are the bytes.
+    async fn get(&self, key: &Key, _version: &str, max_bytes: u64) -> Result<Bytes> {
+        let key = key.clone();
+        self.blocking(move |inner| inner.get(&key, max_bytes)).await
+    }
+
+    /// Reads the whole file, to hash it. `version` is not looked at, as in `get`.
+    async fn head(&self, key: &Key, _version: &str) -> Result<Head> {
+        let key = key.clone();
+        self.blocking(move |inner| {
+            let path = inner.path(&key);
+            let file = inner.open(&path)?;
+            let sha256 = hash(&file).map_err(|error| failed("read", &path, error))?;
+            head_of(&path, &file, sha256)
+        })
+        .await
+    }
+
+    async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
+        let prefix = prefix.to_owned();
+        self.blocking(move |inner| inner.list(&prefix, from)).await
+    }
+
+    async fn extend_lock(&self, key: &Key, _version: &str, _lock: Lock) -> Result<Lock> {
+        Err(no_locks(&format!(
+            "cannot extend the lock of {}/{key}",
+            self.url()
+        )))
+    }
+}
+
+impl Inner {
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    fn open(&self, path: &Path) -> Result<File> {
+        let file = File::open(path).map_err(|error| failed("open", path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| failed("open", path, error))?;
+        if metadata.is_file() {
+            Ok(file)
+        } else {
+            // A folder of longer keys: there is no object of this name.
+            Err(Error::new(
+                Kind::NotFound,
+                format!("{} is not a file", path.display()),
+            ))
+        }
+    }
+
+    fn put_new(&self, key: &Key, body: &[u8], sha256: Sha256) -> Result<Head> {
+        // Without this an unmounted disk's mount point would quietly become a repository.
+        check_root(&self.root)?;
+        let path = self.path(key);
+        let folder = path.parent().unwrap_or(&self.root);
+        self.prepare(folder)?;
+        let temporary = Temporary::write(folder, body)?;
+        match fs::hard_link(&temporary.0, &path) {
+            Ok(()) => sync_folder(folder)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Its writer may have died before syncing the folder.
+                sync_folder(folder)?;
+            }
+            Err(error) => return Err(cannot_link(&path, error)),
+        }
+        drop(temporary);
+        let file = self.open(&path).map_err(|error| match error.kind() {
+            Kind::NotFound => exists(&path),
+            _ => error,
+        })?;
+        if !same(&file, body).map_err(|error| failed("read back", &path, error))? {
+            return Err(exists(&path));
+        }
+        head_of(&path, &file, sha256)
+    }
+
+    /// Makes the folder and its parents below the root, each with its entry on disk. A folder that
+    /// is already there may have been made a moment ago by a writer that has not synced yet: so
+    /// every one is synced once by each process.
+    fn prepare(&self, folder: &Path) -> Result<()> {
+        let known = |path: &Path| {
+            let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+            durable.contains(path)
+        };
+        let wanted: Vec<&Path> = folder
+            .ancestors()
+            .take_while(|path| *path != self.root && !known(path))
+            .collect();
+        for path in wanted.into_iter().rev() {
+            make_durable(path)?;
+            let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+            durable.insert(path.to_owned());
+        }
+        Ok(())
+    }
+
+    fn get(&self, key: &Key, max_bytes: u64) -> Result<Bytes> {
+        let path = self.path(key);
+        let file = self.open(&path)?;
+        let read = |error| failed("read", &path, error);
+        let bytes = file.metadata().map_err(read)?.len();
+        let mut body = Vec::with_capacity(usize::try_from(bytes.min(max_bytes)).unwrap_or(0));
+        let limit = max_bytes.saturating_add(1);
+        file.take(limit).read_to_end(&mut body).map_err(read)?;
+        if body.len() as u64 > max_bytes {
+            return Err(Error::damaged(format!(
+                "{} is longer than the {max_bytes} bytes it may have",
+                path.display()
+            )));
+        }
+        Ok(body.into())
+    }
+
+    fn list(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
+        check_root(&self.root)?;
+        let after = from.map_or_else(String::new, |cursor| cursor.0);
+        let kept = {
+            let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+            walk.take()
+        };
+        let mut walk = match kept.filter(|walk| !after.is_empty() && walk.is_at(prefix, &after)) {
+            Some(walk) => walk,
+            None => Walk::new(&self.root, prefix, after)?,
+        };
+        let page = walk.page()?;
+        if page.next.is_some() {
+            *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
+        }
+        Ok(page)
+    }
+}
+
+/// A synced file under a temporary name, removed when dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn write(folder: &Path, body: &[u8]) -> Result<Self> {
+        let random = getrandom::u64()
+            .map_err(|error| Error::failed("the system has no random numbers").because(error))?;
+        let path = folder.join(format!("{TEMPORARY}{random:016x}"));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|error| failed("write", &path, error))?;
+        // From here on the file goes away with this value, also when the disk is full.
+        let temporary = Self(path);
+        file.write_all(body)
+            .and_then(|()| file.sync_all())
+            .map_err(|error| failed("write", &temporary.0, error))?;
+        Ok(temporary)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed is never listed, so nothing is wrong with it but its size.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn check_root(root: &Path) -> Result<()> {
+    let metadata = fs::metadata(root).map_err(|error| failed("open", root, error))?;
+    if metadata.is_dir() {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{} is not a directory",
+        root.display()
+    )))
+}
+
+/// Makes one folder, or finds it there, and syncs its parent, which holds its entry.
+fn make_durable(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(failed("create", folder, error));
+        }
+        _ => {}
+    }
+    folder.parent().map_or(Ok(()), sync_folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| failed("sync", folder, error))
+}
+
+fn same(mut file: &File, mut body: &[u8]) -> io::Result<bool> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(body.is_empty());
+        }
+        match body.split_at_checked(read) {
+            Some((begin, rest)) if begin == &chunk[..read] => body = rest,
+            _ => return Ok(false),
+        }
+    }
+}
+
+fn hash(mut file: &File) -> io::Result<Sha256> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut hasher = sha2::Sha256::new();
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(Sha256(hasher.finalize().into()));
+        }
+        hasher.update(&chunk[..read]);
+    }
+}
+
+fn head_of(path: &Path, file: &File, sha256: Sha256) -> Result<Head> {
+    let metadata = file
+        .metadata()
+        .map_err(|error| failed("read", path, error))?;
+    Ok(Head {
+        version: VERSION.to_owned(),
+        bytes: metadata.len(),
+        sha256: Some(sha256),
+        lock: None,
+        stored_at: stored_at(path, &metadata)?,
+    })
+}
+
+fn stored_at(path: &Path, metadata: &fs::Metadata) -> Result<Timestamp> {
+    let modified = metadata
+        .modified()
+        .map_err(|error| failed("read the time of", path, error))?;
+    Timestamp::try_from(modified).map_err(|error| {
+        Error::failed(format!("{} has an impossible time", path.display())).because(error)
+    })
+}
+
+fn exists(path: &Path) -> Error {
+    Error::new(
+        Kind::Exists,
+        format!("{} exists with other content", path.display()),
+    )
+}
+
+fn no_locks(what: &str) -> Error {
+    Error::refused(format!("{what}: a directory has no locks"))
+        .hint("use a bucket with Object Lock, or configure the lock as none")
+}
+
+fn cannot_link(path: &Path, error: io::Error) -> Error {
+    let unable = matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    );
+    let error = failed("link", path, error);
+    if unable {
+        error.hint("the file system must support hard links (FAT and exFAT do not)")
+    } else {
+        error
+    }
+}
+
+fn failed(verb: &str, path: &Path, error: io::Error) -> Error {
+    use io::ErrorKind as Io;
+    let (kind, hint) = match error.kind() {
+        Io::NotFound | Io::NotADirectory => (Kind::NotFound, None),
+        Io::PermissionDenied => (
+            Kind::Denied,
+            Some("look at the owner and mode of the folder"),
+        ),
+        Io::StorageFull | Io::QuotaExceeded => (
+            Kind::Failed,
+            Some("no space is left there: free some or use another disk"),
+        ),
+        _ => (Kind::Failed, None),
+    };
+    let wrapped = Error::new(kind, format!("cannot {verb} {}", path.display())).because(error);
+    match hint {
+        Some(hint) => wrapped.hint(hint),
+        None => wrapped,
+    }
+}

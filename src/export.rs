@@ -132,16 +132,20 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     scout.close().await;
     let wanted = match &source.databases {
         Databases::Listed(names) => names.clone(),
-        Databases::AllExcept(names) => {
-            present.iter().filter(|name| !names.contains(name)).cloned().collect()
-        }
+        Databases::AllExcept(names) => present
+            .iter()
+            .filter(|name| !names.contains(name))
+            .cloned()
+            .collect(),
     };
     for name in &wanted {
         let done = if present.contains(name) {
             database::export(run, source, &server.with_database(name)).await
         } else {
-            Err(Error::usage(format!("source {} has no database '{name}'", source.name))
-                .hint(format!("it has: {}", present.join(", "))))
+            Err(
+                Error::usage(format!("source {} has no database '{name}'", source.name))
+                    .hint(format!("it has: {}", present.join(", "))),
+            )
         };
         match done {
             Ok(database) => report.databases.push(database),
@@ -161,7 +165,9 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
 /// Two cores are needed to overlap reading and compressing; more than eight sessions would be felt
 /// by production.
 fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8)
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 8)
 }
 
 pub(crate) fn new_id(now: Timestamp) -> Result<Id> {
@@ -195,21 +201,29 @@ fn settle_locks(
     // Locks are by the store's time where it tells it.
     let now = posture.server_time.unwrap_or(now);
     let until = |time: SignedDuration| {
-        now.checked_add(time).context(|| "the lock's date is out of range".to_owned())
+        now.checked_add(time)
+            .context(|| "the lock's date is out of range".to_owned())
     };
     let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
     match options.lock {
         LockPolicy::None => Ok(Locks::None),
         _ if !has_locks => Ok(Locks::None),
-        _ if !posture.object_lock || !posture.versioning => {
-            Err(Error::refused("the bucket has no Object Lock, or no versioning").hint(
-                "make a bucket with Object Lock (aws s3api create-bucket \
+        _ if !posture.object_lock || !posture.versioning => Err(Error::refused(
+            "the bucket has no Object Lock, or no versioning",
+        )
+        .hint(
+            "make a bucket with Object Lock (aws s3api create-bucket \
                  --object-lock-enabled-for-bucket); `lifeboat init` checks it",
-            ))
-        }
+        )),
         LockPolicy::Explicit { mode, days: count } => {
-            let manifest = Lock { mode, retain_until: until(days(count))? };
-            let objects = Lock { mode, retain_until: until(days(count) + MANIFEST_LEAD)? };
+            let manifest = Lock {
+                mode,
+                retain_until: until(days(count))?,
+            };
+            let objects = Lock {
+                mode,
+                retain_until: until(days(count) + MANIFEST_LEAD)?,
+            };
             manifest.check(now, options.max_lock_days)?;
             Ok(Locks::Explicit { objects, manifest })
         }
@@ -219,7 +233,10 @@ fn settle_locks(
                     .hint("set one (aws s3api put-object-lock-configuration), or use lock mode compliance")
             })?;
             // The bucket counts from when each object arrives, by its own clock.
-            let lock = Lock { mode, retain_until: until(days(count) - CLOCK_TOLERANCE)? };
+            let lock = Lock {
+                mode,
+                retain_until: until(days(count) - CLOCK_TOLERANCE)?,
+            };
             lock.check(now, options.max_lock_days)?;
             Ok(Locks::BucketDefault(lock))
         }

@@ -65,12 +65,19 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     let instance = catalog::read_instance(&scout).await?;
     let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
     let large_objects = check_large_objects(&scout).await?;
-    check_lock_slots(&instance, catalog::lock_targets(&scout).await?.len(), run.jobs)?;
+    check_lock_slots(
+        &instance,
+        catalog::lock_targets(&scout).await?.len(),
+        run.jobs,
+    )?;
 
     let snapshot =
         ExportedSnapshot::take(server, &application, &scout, run.options.ddl_wait).await?;
     let held_since = Instant::now();
-    let with_objects = snapshot.tables.iter().any(|source| source.table.has_reg_columns);
+    let with_objects = snapshot
+        .tables
+        .iter()
+        .any(|source| source.table.has_reg_columns);
     let printed = names::read(&snapshot.session, with_objects).await?;
     let (tables, unread) = readable(&snapshot.tables, &instance);
     let mut catalog = records::read_catalog(&snapshot.session, &tables).await?;
@@ -105,8 +112,15 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     }
 
     let writer = run.means.repository.point_writer(place.clone(), run.locks);
-    let export = Export { run, server, application: &application, scout: &scout };
-    let schema = export.read_rows(&snapshot, &plan, &pg_dump, &writer).await?;
+    let export = Export {
+        run,
+        server,
+        application: &application,
+        scout: &scout,
+    };
+    let schema = export
+        .read_rows(&snapshot, &plan, &pg_dump, &writer)
+        .await?;
     let printed_now = names::read(&scout, with_objects).await?;
     if let Some(what) = names::first_change(&printed, &printed_now) {
         return Ok(Outcome::NamesChanged(what));
@@ -185,7 +199,10 @@ impl Export<'_> {
             writer: writer.clone(),
             sealer: run.means.sealer.clone(),
             stop: stop.clone(),
-            limit: run.options.rate_limit.map(|rate| Arc::new(RateLimit::new(rate))),
+            limit: run
+                .options
+                .rate_limit
+                .map(|rate| Arc::new(RateLimit::new(rate))),
             read: Arc::clone(&read),
             uploads: tokio::runtime::Handle::current(),
         };
@@ -268,7 +285,11 @@ fn check_lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<(
 
 async fn check_large_objects(scout: &Session) -> Result<u64> {
     let count = catalog::count_large_objects(scout).await?;
-    let unreadable = if count > 0 { catalog::unreadable_large_objects(scout).await? } else { 0 };
+    let unreadable = if count > 0 {
+        catalog::unreadable_large_objects(scout).await?
+    } else {
+        0
+    };
     if unreadable == 0 {
         return Ok(count);
     }
@@ -283,13 +304,19 @@ async fn check_large_objects(scout: &Session) -> Result<u64> {
 fn readable(
     tables: &[SourceTable],
     instance: &Instance,
-) -> (Vec<SourceTable>, Option<crate::model::catalog::NotCoveredNames>) {
+) -> (
+    Vec<SourceTable>,
+    Option<crate::model::catalog::NotCoveredNames>,
+) {
     let with_rows = tables.iter().filter(|source| !source.partitioned);
     // A standby has no rows of unlogged tables.
     let (read, left): (Vec<_>, Vec<_>) = with_rows
         .cloned()
         .partition(|source| !(instance.in_recovery && source.unlogged));
-    let left: Vec<String> = left.iter().map(|source| source.table.name.to_string()).collect();
+    let left: Vec<String> = left
+        .iter()
+        .map(|source| source.table.name.to_string())
+        .collect();
     let left = (!left.is_empty()).then(|| crate::model::catalog::NotCoveredNames {
         kind: "unlogged tables of a standby".to_owned(),
         names: left,
@@ -312,15 +339,30 @@ fn planned(tables: &[SourceTable], scout: &Session) -> Vec<PlannedTable> {
 async fn find_previous(run: &Run<'_>, place: &Place) -> (Option<Previous>, Option<String>) {
     let look = async {
         let repository = run.means.repository;
-        let found = repository.find(Some(&place.source), Some(&place.database)).await?;
-        let Some(newest) = found.last() else { return Ok(None) };
-        let trust = Trust { fingerprints: vec![run.means.signer.fingerprint()?] };
+        let found = repository
+            .find(Some(&place.source), Some(&place.database))
+            .await?;
+        let Some(newest) = found.last() else {
+            return Ok(None);
+        };
+        let trust = Trust {
+            fingerprints: vec![run.means.signer.fingerprint()?],
+        };
         let point = repository.open(newest, &trust).await?;
-        Ok::<_, Error>(Some(Previous { id: newest.id.clone(), sha256: point.body_sha256 }))
+        Ok::<_, Error>(Some(Previous {
+            id: newest.id.clone(),
+            sha256: point.body_sha256,
+        }))
     };
     match look.await {
         Ok(previous) => (previous, None),
         // Not a reason to have no backup tonight.
-        Err(error) => (None, Some(format!("the previous restore point cannot be read: {}", error.chain()))),
+        Err(error) => (
+            None,
+            Some(format!(
+                "the previous restore point cannot be read: {}",
+                error.chain()
+            )),
+        ),
     }
 }

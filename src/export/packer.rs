@@ -33,13 +33,23 @@ pub struct Batch {
 
 impl Batch {
     pub fn new(tally: &Arc<Tally>, rows: Bytes, digest: RowDigest) -> Self {
-        Self { tally: Arc::clone(tally), rows, digest, last: false }
+        Self {
+            tally: Arc::clone(tally),
+            rows,
+            digest,
+            last: false,
+        }
     }
 }
 
 /// Packs until the worker hangs up or something fails.
 pub fn run(shared: &Shared, batches: &Receiver<Batch>) {
-    let mut packer = Packer { shared, part: None, slice: RowDigest::default(), upload: None };
+    let mut packer = Packer {
+        shared,
+        part: None,
+        slice: RowDigest::default(),
+        upload: None,
+    };
     let packed = batches
         .iter()
         .try_for_each(|batch| packer.pack(batch))
@@ -65,7 +75,12 @@ struct OpenPart {
 
 impl Packer<'_> {
     fn pack(&mut self, batch: Batch) -> Result<()> {
-        let Batch { tally, rows, digest, last } = batch;
+        let Batch {
+            tally,
+            rows,
+            digest,
+            last,
+        } = batch;
         self.slice.merge(digest);
         if !rows.is_empty() {
             let part = match &mut self.part {

@@ -47,7 +47,11 @@ impl Plan {
             }));
             tallies.push(tally);
         }
-        let large_objects = if has_large_objects { large_object_jobs(&mut jobs, encoding) } else { Vec::new() };
+        let large_objects = if has_large_objects {
+            large_object_jobs(&mut jobs, encoding)
+        } else {
+            Vec::new()
+        };
         jobs.sort_by_key(|job| std::cmp::Reverse(job.estimated_bytes));
         Self {
             tables: tallies,
@@ -59,20 +63,30 @@ impl Plan {
     }
 
     pub fn next(&self) -> Option<Job> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 }
 
 fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<Tally>> {
     [
         (LARGE_OBJECT_PAGES, slice::large_object_pages(encoding)),
-        (LARGE_OBJECT_PROPERTIES, slice::large_object_properties(encoding)),
+        (
+            LARGE_OBJECT_PROPERTIES,
+            slice::large_object_properties(encoding),
+        ),
     ]
     .into_iter()
     .map(|(oid, sql)| {
         let tally = Arc::new(Tally::new(oid, "the large objects".to_owned(), 1));
         // Their size is not known: started first, they do not end last.
-        jobs.push(Job { tally: Arc::clone(&tally), sql, estimated_bytes: u64::MAX });
+        jobs.push(Job {
+            tally: Arc::clone(&tally),
+            sql,
+            estimated_bytes: u64::MAX,
+        });
         tally
     })
     .collect()

@@ -23,7 +23,10 @@ pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<C
         tables: tables.iter().map(|source| source.table.clone()).collect(),
         sequences: catalog::read_sequences(session).await?,
         materialized_views: catalog::read_materialized_views(session).await?,
-        large_objects: LargeObjects { pages: none, properties: none },
+        large_objects: LargeObjects {
+            pages: none,
+            properties: none,
+        },
         not_covered: catalog::read_not_covered(session).await?,
     })
 }
@@ -50,7 +53,10 @@ pub fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
 pub fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
     not_covered
         .iter()
-        .map(|one| NotCovered { kind: one.kind.clone(), count: one.names.len() as u64 })
+        .map(|one| NotCovered {
+            kind: one.kind.clone(),
+            count: one.names.len() as u64,
+        })
         .collect()
 }
 
@@ -71,10 +77,22 @@ pub async fn store(
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),
         (names::CATALOG, sealer.compress_and_seal(&json)?),
-        (names::PLAN, sealer.compress_and_seal(&runbook::plan(catalog, &manifest.tables)?)?),
-        (names::ROLES_SQL, sealer.compress_and_seal(runbook::roles_sql(catalog).as_bytes())?),
-        (names::DATA_SQL, sealer.compress_and_seal(runbook::data_sql(catalog).as_bytes())?),
-        (names::LAST_SQL, sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?),
+        (
+            names::PLAN,
+            sealer.compress_and_seal(&runbook::plan(catalog, &manifest.tables)?)?,
+        ),
+        (
+            names::ROLES_SQL,
+            sealer.compress_and_seal(runbook::roles_sql(catalog).as_bytes())?,
+        ),
+        (
+            names::DATA_SQL,
+            sealer.compress_and_seal(runbook::data_sql(catalog).as_bytes())?,
+        ),
+        (
+            names::LAST_SQL,
+            sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?,
+        ),
         (names::KEYS, Sealed::clear(format!("{keys}\n"))),
         (names::CONFIG, Sealed::clear(config_text.to_owned())),
         (names::RUNBOOK, Sealed::clear(runbook)),

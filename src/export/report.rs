@@ -104,6 +104,9 @@ impl Report {
                 databases.join(", ")
             ));
         }
-        self.uncovered.push(Uncovered { source: source.name.clone(), databases });
+        self.uncovered.push(Uncovered {
+            source: source.name.clone(),
+            databases,
+        });
     }
 }

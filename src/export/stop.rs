@@ -15,7 +15,10 @@ pub struct Stop {
 
 impl Stop {
     pub fn new() -> Self {
-        Self { first: Arc::default(), stopped: watch::Sender::new(false) }
+        Self {
+            first: Arc::default(),
+            stopped: watch::Sender::new(false),
+        }
     }
 
     /// Stops everything because of this error; later ones are consequences and are dropped.
@@ -36,6 +39,9 @@ impl Stop {
     }
 
     pub fn take(&self) -> Option<Error> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }

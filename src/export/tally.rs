@@ -31,7 +31,10 @@ impl Tally {
             oid,
             name,
             next_part: AtomicU64::new(0),
-            inner: Mutex::new(Inner { open_slices: slices, ..Inner::default() }),
+            inner: Mutex::new(Inner {
+                open_slices: slices,
+                ..Inner::default()
+            }),
         }
     }
 
@@ -72,7 +75,10 @@ impl Tally {
         let inner = self.lock();
         match &inner.stored {
             Some(stored) => Ok((inner.digest, stored.clone())),
-            None => Err(Error::failed(format!("{} was not read to its end", self.name))),
+            None => Err(Error::failed(format!(
+                "{} was not read to its end",
+                self.name
+            ))),
         }
     }
 

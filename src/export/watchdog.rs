@@ -34,11 +34,14 @@ impl Watchdog<'_> {
         let mut blocked = Blocked::default();
         let mut reported = 0;
         // Half of ddl_wait: a session is noticed and given way to before it has waited much longer.
-        let mut ticks = tokio::time::interval(TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50)));
+        let mut ticks =
+            tokio::time::interval(TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50)));
         loop {
             ticks.tick().await;
             self.snapshot.check_alive().await?;
-            blocked.check(self.scout, self.application, self.ddl_wait).await?;
+            blocked
+                .check(self.scout, self.application, self.ddl_wait)
+                .await?;
             let read = self.read.load(Ordering::Relaxed);
             self.progress.advance(read - reported);
             reported = read;

@@ -67,12 +67,20 @@ fn work(shared: Shared) -> Result<()> {
         .context(|| "cannot start a runtime".to_owned())?;
     let read = runtime.block_on(read_jobs(&shared, &batches));
     drop(batches);
-    packer.join().map_err(|_| Error::failed("a packer panicked"))?;
+    packer
+        .join()
+        .map_err(|_| Error::failed("a packer panicked"))?;
     read
 }
 
 async fn read_jobs(shared: &Shared, batches: &SyncSender<Batch>) -> Result<()> {
-    let Shared { server, application, snapshot_id, stop, .. } = shared;
+    let Shared {
+        server,
+        application,
+        snapshot_id,
+        stop,
+        ..
+    } = shared;
     let reader = SnapshotReader::connect(server, application, snapshot_id).await?;
     while let Some(job) = shared.plan.next() {
         tokio::select! {

@@ -27,7 +27,10 @@ pub async fn schema(
         .arg("--format=custom")
         .arg(format!("--snapshot={snapshot_id}"))
         // Behind a waiting ALTER it would wait for ever, as the ALTER waits for us.
-        .arg(format!("--lock-wait-timeout={}ms", lock_wait.as_millis().max(1)));
+        .arg(format!(
+            "--lock-wait-timeout={}ms",
+            lock_wait.as_millis().max(1)
+        ));
     let what = format!("{} of database {}", pg_dump.tool, server.database);
     Ok(tools::run(&mut command, &what).await?.stdout)
 }

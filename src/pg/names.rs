@@ -55,7 +55,11 @@ const OBJECTS: &str = "
 
 /// Reads what is printed; objects' names only where some column is of a reg* type.
 pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
-    let sql = if with_objects { format!("{TYPES}{OBJECTS}") } else { TYPES.to_owned() };
+    let sql = if with_objects {
+        format!("{TYPES}{OBJECTS}")
+    } else {
+        TYPES.to_owned()
+    };
     let rows = session
         .client
         .query(&sql, &[])
@@ -69,18 +73,20 @@ pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
 
 /// The first thing that printed otherwise at the start; what came since is harmless.
 pub fn first_change(before: &Printed, after: &Printed) -> Option<String> {
-    before.iter().find_map(|(key, text)| {
-        // An attribute that came since changes how existing rows print.
-        (after.get(key) != Some(text)).then(|| format!("{} {text}", key.0))
-    })
-    .or_else(|| {
-        after
-            .iter()
-            .find(|((kind, oid, number), _)| {
-                kind == "attribute"
-                    && before.contains_key(&(kind.clone(), *oid, 1))
-                    && !before.contains_key(&(kind.clone(), *oid, *number))
-            })
-            .map(|(key, text)| format!("{} {text}", key.0))
-    })
+    before
+        .iter()
+        .find_map(|(key, text)| {
+            // An attribute that came since changes how existing rows print.
+            (after.get(key) != Some(text)).then(|| format!("{} {text}", key.0))
+        })
+        .or_else(|| {
+            after
+                .iter()
+                .find(|((kind, oid, number), _)| {
+                    kind == "attribute"
+                        && before.contains_key(&(kind.clone(), *oid, 1))
+                        && !before.contains_key(&(kind.clone(), *oid, *number))
+                })
+                .map(|(key, text)| format!("{} {text}", key.0))
+        })
 }

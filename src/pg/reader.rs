@@ -20,7 +20,10 @@ pub struct SnapshotReader {
 impl SnapshotReader {
     pub async fn connect(server: &Server, application: &str, snapshot_id: &str) -> Result<Self> {
         let session = Session::connect(server, application, Purpose::Read).await?;
-        Ok(Self { session, snapshot_id: snapshot_id.to_owned() })
+        Ok(Self {
+            session,
+            snapshot_id: snapshot_id.to_owned(),
+        })
     }
 
     pub fn session(&self) -> &Session {
@@ -35,9 +38,16 @@ impl SnapshotReader {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
             self.snapshot_id
         );
-        self.session.client.batch_execute(&begin).await.map_err(failed)?;
+        self.session
+            .client
+            .batch_execute(&begin)
+            .await
+            .map_err(failed)?;
         let stream = self.session.client.copy_out(sql).await.map_err(failed)?;
-        Ok(CopyRows { stream: Box::pin(stream), what: what.to_owned() })
+        Ok(CopyRows {
+            stream: Box::pin(stream),
+            what: what.to_owned(),
+        })
     }
 
     pub async fn end(&self) -> Result<()> {

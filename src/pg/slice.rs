@@ -26,7 +26,11 @@ pub struct Slice {
 
 impl Slice {
     fn whole(estimated_bytes: u64) -> Self {
-        Self { first_page: 0, end_page: None, estimated_bytes }
+        Self {
+            first_page: 0,
+            end_page: None,
+            estimated_bytes,
+        }
     }
 
     fn condition(&self) -> Option<String> {
@@ -43,7 +47,8 @@ impl Slice {
 pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
     let bytes = source.table.table_bytes.max(source.heap_bytes);
     let pages = source.heap_bytes / PAGE_BYTES;
-    let sliceable = server_version_num >= 140_000 && source.heap && source.table.condition.is_none();
+    let sliceable =
+        server_version_num >= 140_000 && source.heap && source.table.condition.is_none();
     let count = (bytes / SLICE_BYTES + 1).min(pages / MIN_PAGES).max(1);
     if !sliceable || count == 1 {
         return vec![Slice::whole(bytes)];
@@ -80,7 +85,10 @@ pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
 /// transaction, under the snapshot, without access to pg_largeobject. An empty object has one
 /// empty page.
 pub fn large_object_pages(encoding: &str) -> String {
-    format!("COPY ({LARGE_OBJECT_PAGES}) TO STDOUT WITH (ENCODING {})", quote_literal(encoding))
+    format!(
+        "COPY ({LARGE_OBJECT_PAGES}) TO STDOUT WITH (ENCODING {})",
+        quote_literal(encoding)
+    )
 }
 
 const LARGE_OBJECT_PAGES: &str = "
@@ -95,7 +103,10 @@ const LARGE_OBJECT_PAGES: &str = "
 
 /// Owner, ACL and comment of every large object.
 pub fn large_object_properties(encoding: &str) -> String {
-    format!("COPY ({LARGE_OBJECT_PROPERTIES}) TO STDOUT WITH (ENCODING {})", quote_literal(encoding))
+    format!(
+        "COPY ({LARGE_OBJECT_PROPERTIES}) TO STDOUT WITH (ENCODING {})",
+        quote_literal(encoding)
+    )
 }
 
 const LARGE_OBJECT_PROPERTIES: &str = "
@@ -157,7 +168,11 @@ mod tests {
             }
             assert_eq!(slices.last().unwrap().end_page, None);
         }
-        assert_eq!(cut(&source(3 << 30, 3 << 30), 130_000).len(), 1, "no TID range scan in 13");
+        assert_eq!(
+            cut(&source(3 << 30, 3 << 30), 130_000).len(),
+            1,
+            "no TID range scan in 13"
+        );
     }
 
     #[test]

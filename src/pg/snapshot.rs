@@ -60,7 +60,12 @@ impl ExportedSnapshot {
             }
             let rewritten = catalog::find_rewritten(&session).await?;
             if rewritten.is_empty() {
-                return Ok(Self { session, id, taken_at, tables });
+                return Ok(Self {
+                    session,
+                    id,
+                    taken_at,
+                    tables,
+                });
             }
             why = rewritten.iter().map(ToString::to_string).collect();
         }
@@ -85,9 +90,16 @@ impl ExportedSnapshot {
 
     /// Whether the transaction still lives. Its loss is the loss of the snapshot.
     pub async fn check_alive(&self) -> Result<()> {
-        self.session.client.batch_execute("SELECT").await.map_err(|error| {
-            pg_error("the session that holds the exported snapshot was lost", error)
-        })
+        self.session
+            .client
+            .batch_execute("SELECT")
+            .await
+            .map_err(|error| {
+                pg_error(
+                    "the session that holds the exported snapshot was lost",
+                    error,
+                )
+            })
     }
 
     /// Ends the transaction and returns how long it held back vacuum.
@@ -116,15 +128,26 @@ async fn begin(session: &Session, lock_wait: Duration) -> Result<()> {
 /// Locks tables by name; `Some(name)` where one is gone and all must start over.
 async fn lock(session: &Session, names: &[Name]) -> Result<Option<String>> {
     for batch in names.chunks(LOCKS_A_STATEMENT) {
-        let list: Vec<String> = batch.iter().map(|name| format!("ONLY {}", name.quoted())).collect();
+        let list: Vec<String> = batch
+            .iter()
+            .map(|name| format!("ONLY {}", name.quoted()))
+            .collect();
         let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", list.join(", "));
         let Err(error) = session.client.batch_execute(&sql).await else {
             continue;
         };
         let code = error.code().cloned();
-        let gone = [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::WRONG_OBJECT_TYPE];
+        let gone = [
+            SqlState::UNDEFINED_TABLE,
+            SqlState::INVALID_SCHEMA_NAME,
+            SqlState::WRONG_OBJECT_TYPE,
+        ];
         if code.as_ref().is_some_and(|code| gone.contains(code)) {
-            return Ok(Some(error.as_db_error().map_or_else(String::new, |db| db.message().to_owned())));
+            return Ok(Some(
+                error
+                    .as_db_error()
+                    .map_or_else(String::new, |db| db.message().to_owned()),
+            ));
         }
         let error = pg_error("cannot lock the tables against being altered", error);
         return Err(if code == Some(SqlState::LOCK_NOT_AVAILABLE) {
@@ -146,8 +169,9 @@ async fn export(session: &Session) -> Result<(String, Timestamp)> {
         )
         .await
         .map_err(|error| pg_error("cannot export a snapshot", error))?;
-    let taken_at = Timestamp::from_microsecond(row.get(1))
-        .map_err(|source| Error::failed("the server's clock shows no valid time").because(source))?;
+    let taken_at = Timestamp::from_microsecond(row.get(1)).map_err(|source| {
+        Error::failed("the server's clock shows no valid time").because(source)
+    })?;
     Ok((row.get(0), taken_at))
 }
 

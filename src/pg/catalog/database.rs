@@ -37,7 +37,10 @@ pub async fn read_instance(session: &Session) -> Result<Instance> {
     // Some services deny it; it only helps to tell instances apart.
     let identifier = session
         .client
-        .query_one("SELECT system_identifier::text FROM pg_catalog.pg_control_system()", &[])
+        .query_one(
+            "SELECT system_identifier::text FROM pg_catalog.pg_control_system()",
+            &[],
+        )
         .await
         .ok();
     Ok(Instance {
@@ -76,7 +79,11 @@ pub async fn read_database(session: &Session) -> Result<Database> {
         150_000.. => "d.daticulocale",
         _ => "NULL",
     };
-    let rules = if version >= 160_000 { "d.daticurules" } else { "NULL" };
+    let rules = if version >= 160_000 {
+        "d.daticurules"
+    } else {
+        "NULL"
+    };
     let sql = format!(
         "SELECT d.datname::text, pg_catalog.pg_get_userbyid(d.datdba)::text,
                 pg_catalog.pg_encoding_to_char(d.encoding)::text, {provider},

@@ -37,10 +37,11 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
             name: row.get(1),
         };
         if !row.get::<_, Option<bool>>(3).unwrap_or(false) {
-            return Err(
-                Error::new(Kind::Denied, format!("sequence {name} may not be read by this user"))
-                    .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"),
-            );
+            return Err(Error::new(
+                Kind::Denied,
+                format!("sequence {name} may not be read by this user"),
+            )
+            .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"));
         }
         sequences.push(Sequence {
             name,
@@ -60,7 +61,10 @@ async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
         .iter()
         .enumerate()
         .map(|(at, sequence)| {
-            format!("SELECT {at}, last_value, is_called FROM {}", sequence.name.quoted())
+            format!(
+                "SELECT {at}, last_value, is_called FROM {}",
+                sequence.name.quoted()
+            )
         })
         .collect();
     let rows = session
@@ -138,8 +142,16 @@ fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<Ma
             .map(|(oid, _)| *oid)
             .collect();
         // A cycle cannot be made by SQL; if one is there all the same, any order will do.
-        let next = if ready.is_empty() { oids.into_iter().collect() } else { ready };
-        order.extend(next.iter().filter_map(|oid| waiting.remove(oid)).map(|(view, _)| view));
+        let next = if ready.is_empty() {
+            oids.into_iter().collect()
+        } else {
+            ready
+        };
+        order.extend(
+            next.iter()
+                .filter_map(|oid| waiting.remove(oid))
+                .map(|(view, _)| view),
+        );
     }
     order
 }
@@ -147,7 +159,10 @@ fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<Ma
 pub async fn count_large_objects(session: &Session) -> Result<u64> {
     let row = session
         .client
-        .query_one("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata", &[])
+        .query_one(
+            "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
+            &[],
+        )
         .await
         .map_err(|error| pg_error("cannot count the large objects", error))?;
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
@@ -253,8 +268,10 @@ mod tests {
             (2, (view("b"), vec![3])),
             (3, (view("a"), vec![99])),
         ]);
-        let names: Vec<String> =
-            in_order(&mut waiting).into_iter().map(|view| view.name.name).collect();
+        let names: Vec<String> = in_order(&mut waiting)
+            .into_iter()
+            .map(|view| view.name.name)
+            .collect();
         assert_eq!(names, ["a", "b", "c"]);
     }
 }

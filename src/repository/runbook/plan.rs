@@ -190,8 +190,14 @@ impl Plan {
         groups: &Groups<'_>,
     ) {
         for (root, (number, through)) in &groups.by_root {
-            let leaves = catalog.tables.iter().filter(|t| t.root.as_ref() == Some(*root));
-            let rows = leaves.filter_map(|t| parts.get(&t.oid)).map(|p| p.rows).sum();
+            let leaves = catalog
+                .tables
+                .iter()
+                .filter(|t| t.root.as_ref() == Some(*root));
+            let rows = leaves
+                .filter_map(|t| parts.get(&t.oid))
+                .map(|p| p.rows)
+                .sum();
             let kind = if *through { "table" } else { "root" };
             let query = format!("SELECT pg_catalog.count(*) FROM {}", quoting.name(root));
             self.count(kind, &number.to_string(), rows, &root.to_string(), &query);

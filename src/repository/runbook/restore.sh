@@ -424,9 +424,8 @@ large_objects() {
   done
 }
 
-run_sql() { # name of a file of statements that lifeboat made, and one more statement
+run_sql() { # name of a file of statements that lifeboat made
   open_object "$1" "$work/sql"
-  printf '%s\n' "${2-}" >>"$work/sql"
   psql -X -q -A -t -d "$target" -f "$work/sql" >/dev/null 2>>"$work/errors" ||
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
@@ -469,10 +468,10 @@ restore() {
   alone "$work/late"
   step 'counting'
   count
-  step 'privileges, materialized views, database properties, statistics'
+  step 'privileges, materialized views, statistics, database properties'
   list_of '$0 ~ acl'
   restore_schema -L "$work/toc.chosen"
-  run_sql last.sql.zst.age 'ANALYZE;'
+  run_sql last.sql.zst.age
   list_of '$0 ~ at_end'
   restore_schema -L "$work/toc.chosen"
 }

@@ -10,26 +10,42 @@ pub fn roles_sql(catalog: &Catalog) -> String {
     let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
     blocks.extend(membership_blocks(&catalog.memberships));
     blocks.extend(catalog.roles.iter().map(loan_block));
-    blocks.iter().map(|body| format!("DO {};\n", quote_literal(body))).collect()
+    blocks
+        .iter()
+        .map(|body| format!("DO {};\n", quote_literal(body)))
+        .collect()
 }
 
 /// Sequences' values. Large objects' properties are rows (table 2995), which the script applies.
 pub fn data_sql(catalog: &Catalog) -> String {
-    let statements: Vec<Statement> =
-        catalog.sequences.iter().map(statements::set_sequence).collect();
+    let statements: Vec<Statement> = catalog
+        .sequences
+        .iter()
+        .map(statements::set_sequence)
+        .collect();
     statements::script(&statements)
 }
 
-/// Materialized views in order, then the database's own properties, then what
-/// [`roles_sql`] lent is taken back.
+const TAKE_BACK: &str = "DO $$DECLARE role name; BEGIN
+  IF pg_catalog.to_regclass('lifeboat_restore.lent') IS NULL THEN RETURN; END IF;
+  FOR role IN SELECT l.role FROM lifeboat_restore.lent l LOOP
+    EXECUTE pg_catalog.format('REVOKE %I FROM CURRENT_USER', role);
+  END LOOP;
+  DROP SCHEMA lifeboat_restore CASCADE;
+END$$;
+";
+
+/// Materialized views in order, statistics, the database's own properties; then what [`roles_sql`]
+/// lent is taken back.
 pub fn last_sql(catalog: &Catalog) -> String {
     let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
+    text.push_str("ANALYZE;\n");
     let name = unused_name(&catalog.database);
     let properties = statements::database_properties(&catalog.database, &name, Ownership::ALL);
     // psql puts the name of the database it is connected to, quoted, for :"DBNAME".
     let target = format!("DATABASE {}", quote_ident(&name));
     text.push_str(&statements::script(&properties).replace(&target, "DATABASE :\"DBNAME\""));
-    text
+    text + TAKE_BACK
 }
 
 /// A name that occurs nowhere in the database's properties, so that it can be found and replaced.
@@ -75,7 +91,11 @@ fn role_block(role: &Role) -> String {
             let warning = format!("{about} is made without {withheld}");
             body.push_str(&attempt(&statement.sql, &fallback.sql, &warning));
         } else {
-            body.push_str(&attempt(&statement.sql, "NULL", &format!("{about} is left out")));
+            body.push_str(&attempt(
+                &statement.sql,
+                "NULL",
+                &format!("{about} is left out"),
+            ));
         }
     }
     body + "END"
@@ -111,20 +131,26 @@ fn membership_blocks(memberships: &[Membership]) -> Vec<String> {
         .collect()
 }
 
-/// Makes whoever restores, and is no superuser, a member of an owner; [`last_sql`] cannot know
-/// whether that was so before, so it stays, and the last screen says so.
+/// Makes whoever restores, and is no superuser, a member of an owner. What was lent is noted in the
+/// target, so that [`TAKE_BACK`] takes back that and nothing else.
 fn loan_block(role: &Role) -> String {
     let name = quote_literal(&role.name);
     let lend = |version_num| {
         let [_, few] = rights(version_num);
         quote_literal(&statements::lend_role(&role.name, &few).grant)
     };
-    let warning = format!("objects of {} cannot be handed over: ", quote_ident(&role.name));
+    let warning = format!(
+        "objects of {} cannot be handed over: ",
+        quote_ident(&role.name)
+    );
     format!(
         "BEGIN IF pg_catalog.pg_has_role({name}, 'USAGE') THEN RETURN; END IF; \
          EXECUTE CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 \
-         THEN {} ELSE {} END; EXCEPTION WHEN OTHERS THEN \
-         RAISE WARNING USING MESSAGE = {} || SQLERRM; END",
+         THEN {} ELSE {} END; \
+         CREATE SCHEMA IF NOT EXISTS lifeboat_restore; \
+         CREATE TABLE IF NOT EXISTS lifeboat_restore.lent (role name); \
+         INSERT INTO lifeboat_restore.lent VALUES ({name}); \
+         EXCEPTION WHEN OTHERS THEN RAISE WARNING USING MESSAGE = {} || SQLERRM; END",
         lend(160_000),
         lend(150_000),
         quote_literal(&warning),

@@ -1,1 +1,245 @@
-//! To come.
+//! The command line: what was typed, what it means, one call, one answer.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Context, Error, Kind, Result};
+use crate::interrupt::{Interrupt, interrupt};
+use crate::progress::Progress;
+
+/// The end of every command's help: its examples, then what the exit code says.
+macro_rules! with_exit_codes {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "\n\nExit codes:\n",
+            "  0  done\n",
+            "  1  failed\n",
+            "  2  wrong usage or configuration\n",
+            "  3  done, with findings: read them"
+        )
+    };
+}
+
+mod completions;
+mod connect;
+pub mod export;
+pub mod globals;
+pub mod hold;
+pub mod init;
+pub mod list;
+mod man;
+pub mod output;
+pub mod point;
+pub mod progress;
+pub mod render;
+pub mod restore;
+pub mod show;
+mod signals;
+pub mod verify;
+
+use globals::Globals;
+use output::{Answer, Form};
+use progress::Reporter;
+
+const ABOUT_MORE: &str = "\
+PostgreSQL backups that outlive the AWS account they came from.
+
+lifeboat streams a consistent export of every table into a bucket with Object Lock that belongs to
+another account, checks what it stored, and puts the data back in an emergency.
+
+The worst day: `lifeboat list` shows the restore points, `lifeboat hold latest --until 90d` keeps
+the last one from ageing out, `lifeboat restore latest --target URL --identity FILE` brings the
+data back. list, show, verify, hold and restore need no configuration file: --repository, --trust
+and --identity, as printed on the break-glass sheet, suffice.";
+
+const OUTPUT_HELP: &str = "\
+Configuration:
+  --config FILE, else LIFEBOAT_CONFIG, else the first of ./lifeboat.toml,
+  ~/.config/lifeboat/lifeboat.toml and /etc/lifeboat/lifeboat.toml. Where --repository
+  is given to list, show, verify, hold or restore, only a file named by --config or
+  LIFEBOAT_CONFIG is read.
+
+Output:
+  The answer goes to stdout, all else to stderr. With --json stdout is one document:
+    {\"ok\": true, \"command\": \"list\", \"exit_code\": 0, \"result\": {...}}
+    {\"ok\": false, \"command\": \"list\", \"exit_code\": 1,
+     \"error\": {\"kind\": \"...\", \"message\": \"...\", \"hint\": \"...\" or null}}
+  \"ok\" says that the exit code is 0; a command that ended with findings has a \"result\".
+  kind: usage, not_found, exists, denied, damaged, untrusted, unavailable, refused,
+  interrupted, failed.
+
+Progress:
+  On a terminal one line that updates. Elsewhere JSON lines on stderr, each with
+  \"time\" and \"event\": \"phase\", \"progress\" (at most every ten seconds), \"note\" or
+  \"warning\"; then \"phase\", \"bytes\", \"total_bytes\", \"bytes_per_second\",
+  \"seconds_left\" (null where unknown), or \"message\". --quiet leaves only warnings.
+
+Exit codes:
+  0    done
+  1    failed
+  2    wrong usage or configuration
+  3    done, with findings: read them
+  130  stopped at once by a second Ctrl-C; the first one ends cleanly, with 1";
+
+/// PostgreSQL backups that outlive the AWS account they came from
+#[derive(Debug, Parser)]
+#[command(
+    name = "lifeboat",
+    version,
+    long_about = ABOUT_MORE,
+    after_help = "`lifeboat help COMMAND` explains a command, with examples; `lifeboat --help` tells about\nconfiguration, output, progress and exit codes.",
+    after_long_help = OUTPUT_HELP,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+struct Typed {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Export(export::Args),
+    List(list::Args),
+    Show(show::Args),
+    Verify(verify::Args),
+    Hold(hold::Args),
+    Restore(restore::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// A command line that parsed.
+#[derive(Debug)]
+pub struct Asked {
+    typed: Typed,
+    name: String,
+}
+
+impl Asked {
+    /// How the answer is to be printed.
+    pub fn form(&self) -> Form {
+        Form::of(self.typed.globals.json)
+    }
+
+    /// The command's name, for the answer.
+    pub fn command_name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+/// What stops before anything runs: help, the version, or a command line that does not parse.
+#[derive(Debug)]
+pub struct Stop {
+    error: clap::Error,
+    form: Form,
+}
+
+impl Stop {
+    /// Prints it where it belongs; the exit code is 0 for what was asked for, otherwise 2.
+    pub fn print(self) -> ExitCode {
+        // Nothing can be done where even this cannot be written.
+        let _ = self.error.print();
+        if !self.error.use_stderr() {
+            return ExitCode::SUCCESS;
+        }
+        output::print_usage_document(self.form, &self.error)
+    }
+}
+
+/// The definition that help, completions and man pages are made of.
+pub fn definition() -> clap::Command {
+    Typed::command()
+}
+
+/// Reads a command line.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Asked, Stop> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // A line that does not parse may still have asked for JSON.
+    let json = args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json");
+    let form = Form::of(json);
+    let mut definition = definition();
+    let matches = definition
+        .try_get_matches_from_mut(args)
+        .map_err(|error| Stop { error, form })?;
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    match Typed::from_arg_matches(&matches) {
+        Ok(typed) => Ok(Asked { typed, name }),
+        Err(error) => Err(Stop {
+            error: error.format(&mut definition),
+            form,
+        }),
+    }
+}
+
+/// What every command is given.
+pub struct Run {
+    pub globals: Globals,
+    pub clock: Arc<dyn Clock>,
+    pub progress: Arc<dyn Progress>,
+    /// Set by SIGINT and SIGTERM.
+    pub interrupt: Interrupt,
+}
+
+/// Runs a command to its answer.
+pub fn run(asked: Asked) -> Result<Answer> {
+    let clock = Arc::new(SystemClock);
+    let reporter = Arc::new(Reporter::on_stderr(
+        asked.typed.globals.quiet,
+        clock.clone(),
+    ));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context(|| "cannot start the threads that work needs".to_owned())?;
+    let (trigger, interrupt) = interrupt();
+    let run = Run {
+        globals: asked.typed.globals,
+        clock,
+        progress: reporter.clone(),
+        interrupt,
+    };
+    let done = runtime.block_on(async {
+        signals::listen(trigger, reporter.clone())?;
+        dispatch(asked.typed.command, &run).await
+    });
+    reporter.finish();
+    // A thread that still waits for a dead server must not keep the process.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
+    match command {
+        Command::Init(args) => init::run(args, run).await,
+        Command::Export(args) => export::run(args, run).await,
+        Command::List(args) => list::run(args, run).await,
+        Command::Show(args) => show::run(args, run).await,
+        Command::Verify(args) => verify::run(args, run).await,
+        Command::Hold(args) => hold::run(args, run).await,
+        Command::Restore(args) => restore::run(args, run).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}
+
+/// Until its use case is wired.
+fn not_yet(command: &str) -> Result<Answer> {
+    Err(Error::new(
+        Kind::Failed,
+        format!("{command} is not built yet"),
+    ))
+}

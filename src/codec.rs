@@ -3,5 +3,5 @@
 mod open;
 mod seal;
 
-pub use open::{Identities, Plain};
+pub use open::{Identities, Plain, new_identity};
 pub use seal::{Sealed, SealedWriter, Sealer, compress, decompress};

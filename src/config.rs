@@ -1,1 +1,121 @@
-//! To come.
+//! The configuration file: TOML, read once, resolved before any other I/O.
+//!
+//! `config/lifeboat.toml` is the annotated reference of every key.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::model::lock::LockPolicy;
+use crate::sign::Fingerprint;
+
+pub mod keys;
+pub mod locate;
+pub mod location;
+mod place;
+mod resolve;
+pub mod source;
+mod stored;
+pub mod units;
+pub mod written;
+
+pub use location::{Location, Repository, S3Settings};
+pub use resolve::policy as lock_policy;
+pub use source::{Connection, Databases, Source};
+pub use stored::secret_free_text;
+
+/// The daily tier's lock, in days, unless configured.
+pub const DAILY_DAYS: u32 = 35;
+/// No lock is made longer than this many days, unless configured.
+pub const MAX_LOCK_DAYS: u32 = 400;
+/// How long an export may block another session, unless configured.
+pub const DDL_WAIT: Duration = Duration::from_secs(10);
+/// More connections than this to one server are never meant.
+pub const MAX_JOBS: u16 = 128;
+
+/// A configuration, resolved: paths absolute or relative to the working folder, units read, names
+/// checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
+    pub repository: Repository,
+    /// Pinned verification keys.
+    pub trust: Vec<Fingerprint>,
+    /// PKCS #8 PEM of the key that signs manifests.
+    pub signing_key: Option<PathBuf>,
+    pub recipients: Vec<Recipient>,
+    pub lock: Locks,
+    pub export: ExportSettings,
+    pub sources: Vec<Source>,
+}
+
+/// Who can open what is exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// For people, for example `break-glass`.
+    pub name: String,
+    /// `age1…`
+    pub key: String,
+}
+
+/// How new objects are locked, and the longest lock that is ever made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locks {
+    pub policy: LockPolicy,
+    pub max_lock_days: u32,
+}
+
+/// `[export]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportSettings {
+    /// Sessions that read at the same time; `None`: by the machine.
+    pub jobs: Option<u16>,
+    /// Bytes a second; `None`: no limit.
+    pub rate_limit: Option<u64>,
+    /// How long another session may wait for us before the export gives way.
+    pub ddl_wait: Duration,
+    /// Folders with PostgreSQL's tools, asked before `PATH`.
+    pub pg_bin: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads and resolves a file.
+    pub fn load(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|why| {
+            Error::usage(format!("cannot read the configuration {}", file.display()))
+                .because(why)
+                .hint("name it by --config FILE; `lifeboat init` writes one")
+        })?;
+        Self::parse(&text, file)
+    }
+
+    /// Resolves the text of a file; relative paths begin at the file's folder.
+    pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        resolve::config(text, file)
+    }
+
+    /// The source of this name; otherwise an error that names the nearest one.
+    pub fn source(&self, name: &str) -> Result<&Source> {
+        self.sources
+            .iter()
+            .find(|source| source.name == name)
+            .ok_or_else(|| self.no_source(name))
+    }
+
+    fn no_source(&self, name: &str) -> Error {
+        let error = Error::usage(format!(
+            "no source '{}' in {}",
+            name.escape_debug(),
+            self.file.display()
+        ));
+        let nearest = self.sources.iter().max_by(|a, b| {
+            let likeness = |source: &Source| strsim::jaro_winkler(&source.name, name);
+            likeness(a).total_cmp(&likeness(b))
+        });
+        match nearest {
+            Some(source) => error.hint(format!("the nearest configured one is '{}'", source.name)),
+            None => error.hint("add a [[source]] to it, or give the URL of a database"),
+        }
+    }
+}

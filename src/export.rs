@@ -12,27 +12,24 @@ mod worker;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::codec::Sealer;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::id::Id;
-use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
+use crate::model::lock::LockPolicy;
 use crate::pg::catalog;
 use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::tools::Dirs;
 use crate::progress::Progress;
-use crate::repository::{Locks, Marker, Repository};
+use crate::random;
+use crate::repository::{CLOCK_TOLERANCE, Locks, Marker, Repository};
 use crate::sign::Signer;
-use crate::store::Posture;
 
 pub use report::{DatabaseReport, PlannedTable, Report};
-
-/// An exporter's clock may be this far off the store's.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Which databases of a source are exported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +99,13 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     check_clock(now, posture.server_time)?;
     let run = Run {
         id: new_id(now)?,
-        locks: settle_locks(options, &posture, means.repository.has_locks(), now)?,
+        locks: Locks::settle(
+            options.lock,
+            &posture,
+            means.repository.has_locks(),
+            now,
+            options.max_lock_days,
+        )?,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         means,
         options,
@@ -170,11 +173,8 @@ fn default_jobs() -> usize {
         .clamp(2, 8)
 }
 
-pub(crate) fn new_id(now: Timestamp) -> Result<Id> {
-    let mut random = [0; 4];
-    getrandom::fill(&mut random)
-        .map_err(|why| Error::failed(format!("the system gave no random bytes: {why}")))?;
-    Ok(Id::new(now, u32::from_ne_bytes(random)))
+fn new_id(now: Timestamp) -> Result<Id> {
+    Ok(Id::new(now, u32::from_ne_bytes(random::bytes()?)))
 }
 
 /// Ids and locks are made of this clock: a wrong one would sort points wrongly and lock them for
@@ -190,55 +190,4 @@ fn check_clock(now: Timestamp, server_time: Option<Timestamp>) -> Result<()> {
         "this machine's clock says {now}, the store's {server_time}: more than five minutes apart"
     ))
     .hint("set the clock (chrony, ntpd, timedatectl) and export again"))
-}
-
-fn settle_locks(
-    options: &Options,
-    posture: &Posture,
-    has_locks: bool,
-    now: Timestamp,
-) -> Result<Locks> {
-    // Locks are by the store's time where it tells it.
-    let now = posture.server_time.unwrap_or(now);
-    let until = |time: SignedDuration| {
-        now.checked_add(time)
-            .context(|| "the lock's date is out of range".to_owned())
-    };
-    let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
-    match options.lock {
-        LockPolicy::None => Ok(Locks::None),
-        _ if !has_locks => Ok(Locks::None),
-        _ if !posture.object_lock || !posture.versioning => Err(Error::refused(
-            "the bucket has no Object Lock, or no versioning",
-        )
-        .hint(
-            "make a bucket with Object Lock (aws s3api create-bucket \
-                 --object-lock-enabled-for-bucket); `lifeboat init` checks it",
-        )),
-        LockPolicy::Explicit { mode, days: count } => {
-            let manifest = Lock {
-                mode,
-                retain_until: until(days(count))?,
-            };
-            let objects = Lock {
-                mode,
-                retain_until: until(days(count) + MANIFEST_LEAD)?,
-            };
-            manifest.check(now, options.max_lock_days)?;
-            Ok(Locks::Explicit { objects, manifest })
-        }
-        LockPolicy::BucketDefault => {
-            let (mode, count): (LockMode, u32) = posture.default_retention.ok_or_else(|| {
-                Error::refused("lock mode is bucket-default, and the bucket has no default retention")
-                    .hint("set one (aws s3api put-object-lock-configuration), or use lock mode compliance")
-            })?;
-            // The bucket counts from when each object arrives, by its own clock.
-            let lock = Lock {
-                mode,
-                retain_until: until(days(count) - CLOCK_TOLERANCE)?,
-            };
-            lock.check(now, options.max_lock_days)?;
-            Ok(Locks::BucketDefault(lock))
-        }
-    }
 }

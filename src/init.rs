@@ -1,1 +1,154 @@
-//! To come.
+//! `lifeboat init`, run once by an administrator: prepares a repository and writes the keys, a
+//! configuration and the break-glass sheet.
+
+mod texts;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::clock::Clock;
+use crate::codec;
+use crate::error::{Context, Error, Kind, Result};
+use crate::model::digest::Sha256;
+use crate::model::lock::LockPolicy;
+use crate::random;
+use crate::repository::{Locks, Repository, runbook};
+use crate::sign::Signer;
+
+/// The offline identity's file name.
+pub const IDENTITY_FILE: &str = "break-glass.key";
+
+pub struct Options {
+    /// Where the configuration goes.
+    pub config: PathBuf,
+    /// Where keys and sheet go.
+    pub keys_dir: PathBuf,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    /// Keys of the configuration's `[repository]` besides `url`, with their values.
+    pub repository_lines: Vec<(String, String)>,
+    /// Sources to begin with: name and URL without a password.
+    pub sources: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub repository: String,
+    pub repository_id: String,
+    /// Whether the repository was there already; keys and configuration were added for it.
+    pub existed: bool,
+    pub config: PathBuf,
+    pub identity: PathBuf,
+    pub signing_key: PathBuf,
+    pub sheet: PathBuf,
+    /// What `--trust` takes.
+    pub fingerprint: String,
+    pub recipient: String,
+    /// SHA-256 of the restore.sh in every restore point of this version.
+    pub script_sha256: Sha256,
+}
+
+/// What the texts are filled with.
+struct Facts<'a> {
+    pub url: &'a str,
+    pub repository_id: &'a str,
+    pub fingerprint: &'a str,
+    pub recipient: &'a str,
+    pub script_sha256: Sha256,
+    pub signing_key: &'a Path,
+    pub options: &'a Options,
+    pub made_on: String,
+}
+
+/// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
+/// already gets its keys and configuration then.
+pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock) -> Result<Report> {
+    let identity = options.keys_dir.join(IDENTITY_FILE);
+    let signing_key = options.keys_dir.join("manifest-signing.pem");
+    let sheet = options.keys_dir.join("break-glass-sheet.md");
+    for file in [&options.config, &identity, &signing_key, &sheet] {
+        if file.symlink_metadata().is_ok() {
+            return Err(Error::new(Kind::Exists, format!("{} exists already", file.display()))
+                .hint("nothing was written; move it away, or choose other names by --config and --keys-dir"));
+        }
+    }
+    let posture = repository.posture().await?;
+    let locks = Locks::settle(
+        options.lock,
+        &posture,
+        repository.has_locks(),
+        clock.now(),
+        options.max_lock_days,
+    )?;
+    let existing = match repository.marker().await {
+        Ok(marker) => Some(marker),
+        Err(error) if error.kind() == Kind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let existed = existing.is_some();
+    let marker = match existing {
+        Some(marker) => marker,
+        None => {
+            repository
+                .create(u128::from_ne_bytes(random::bytes()?), &locks)
+                .await?
+        }
+    };
+
+    let (secret, recipient) = codec::new_identity();
+    let signer = Signer::generate()?;
+    let fingerprint = signer.fingerprint()?.to_string();
+    let script_sha256 = Sha256::of(runbook::script().as_bytes());
+    let facts = Facts {
+        url: repository.url(),
+        repository_id: &marker.repository,
+        fingerprint: &fingerprint,
+        recipient: &recipient,
+        script_sha256,
+        signing_key: &signing_key,
+        options,
+        made_on: clock.now().strftime("%Y-%m-%d").to_string(),
+    };
+    let identity_text = format!(
+        "# lifeboat break-glass identity of {}\n# public key: {recipient}\n{secret}\n",
+        repository.url()
+    );
+    write_new(&identity, &identity_text, 0o600)?;
+    write_new(&signing_key, &signer.to_pem()?, 0o600)?;
+    write_new(&sheet, &texts::sheet(&facts), 0o600)?;
+    write_new(&options.config, &texts::config(&facts), 0o644)?;
+    Ok(Report {
+        repository: repository.url().to_owned(),
+        repository_id: marker.repository,
+        existed,
+        config: options.config.clone(),
+        identity,
+        signing_key,
+        sheet,
+        fingerprint,
+        recipient,
+        script_sha256,
+    })
+}
+
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let what = || format!("cannot write {}", path.display());
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder).context(what)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .context(what)?;
+    file.write_all(text.as_bytes()).context(what)?;
+    file.sync_all().context(what)
+}

@@ -9,13 +9,14 @@
 //! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`]
-//! * 0: [`error`], [`clock`], [`progress`], [`model`]
+//! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
 
 pub mod clock;
 pub mod error;
 pub mod interrupt;
 pub mod model;
 pub mod progress;
+pub mod random;
 
 pub mod codec;
 pub mod pg;

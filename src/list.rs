@@ -1,1 +1,165 @@
-//! To come.
+//! `lifeboat list` and `lifeboat show`: what a repository holds.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::codec::Identities;
+use crate::error::{Error, Result};
+use crate::model::catalog::Catalog;
+use crate::model::lock::Lock;
+use crate::model::manifest::Manifest;
+use crate::repository::{Found, Leftover, Repository, RestorePoint};
+use crate::sign::Trust;
+
+/// Manifests are read so many at a time.
+const AT_A_TIME: usize = 16;
+
+/// What `list` prints.
+#[derive(Debug, Serialize)]
+pub struct Listing {
+    pub repository: String,
+    /// Sorted by source, database and time.
+    pub points: Vec<Point>,
+    /// What failed or running exports left without a manifest.
+    pub leftovers: Vec<Leftover>,
+    /// What needs the attention of a person, one line each; any makes the exit code 3.
+    pub findings: Vec<String>,
+}
+
+/// A restore point.
+#[derive(Debug, Serialize)]
+pub struct Point {
+    pub source: String,
+    pub database: String,
+    pub id: String,
+    /// Whether a pinned key signed the manifest; `null`: no key was pinned, nothing was checked.
+    /// All that follows is `null` then.
+    pub trusted: Option<bool>,
+    pub snapshot_at: Option<Timestamp>,
+    pub tables: Option<u64>,
+    pub rows: Option<u64>,
+    pub stored_bytes: Option<u64>,
+    pub copy_bytes: Option<u64>,
+    /// The lock of the manifest as the store reports it now; its parts are locked for longer.
+    pub lock: Option<Lock>,
+}
+
+/// Lists restore points and leftovers. Without a pinned key only keys are listed, nothing that a
+/// manifest says.
+pub async fn list(
+    repository: &Repository,
+    trust: &Trust,
+    source: Option<&str>,
+    database: Option<&str>,
+) -> Result<Listing> {
+    let found = repository.find(source, database).await?;
+    let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
+    let mut findings = Vec::new();
+    let mut points = Vec::with_capacity(found.len());
+    let mut opened =
+        stream::iter(found.iter().map(|one| point(repository, trust, one))).buffered(AT_A_TIME);
+    while let Some((point, finding)) = opened.next().await {
+        points.push(point);
+        findings.extend(finding);
+    }
+    let leftovers = repository.leftovers(source, database, &committed).await?;
+    Ok(Listing {
+        repository: repository.url().to_owned(),
+        points,
+        leftovers,
+        findings,
+    })
+}
+
+/// A manifest that does not open is listed and is a finding; it must not hide the others.
+async fn point(repository: &Repository, trust: &Trust, found: &Found) -> (Point, Option<String>) {
+    let mut point = Point {
+        source: found.source.clone(),
+        database: found.database.clone(),
+        id: found.id.to_string(),
+        trusted: None,
+        snapshot_at: None,
+        tables: None,
+        rows: None,
+        stored_bytes: None,
+        copy_bytes: None,
+        lock: None,
+    };
+    if trust.fingerprints.is_empty() {
+        return (point, None);
+    }
+    let read = async {
+        let opened = repository.open(found, trust).await?;
+        let lock = opened.head(&opened.manifest_ref).await?.lock;
+        Ok::<_, Error>((opened.manifest, lock))
+    };
+    match read.await {
+        Ok((manifest, lock)) => {
+            point.trusted = Some(true);
+            point.snapshot_at = Some(manifest.snapshot_at);
+            point.tables = Some(manifest.tables.len() as u64);
+            point.rows = Some(manifest.rows());
+            point.stored_bytes = Some(manifest.stored_bytes());
+            point.copy_bytes = Some(manifest.copy_bytes());
+            point.lock = lock;
+            let finding = (found.versions() > 1).then(|| {
+                format!(
+                    "{}: its manifest was written {} times; the first counts",
+                    found.id,
+                    found.versions()
+                )
+            });
+            (point, finding)
+        }
+        Err(error) => {
+            point.trusted = Some(false);
+            (
+                point,
+                Some(format!(
+                    "{} cannot be restored from: {}",
+                    found.id,
+                    error.chain()
+                )),
+            )
+        }
+    }
+}
+
+/// What `show` prints.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    pub repository: String,
+    pub signed_by: String,
+    /// The lock of the manifest as the store reports it now.
+    pub lock: Option<Lock>,
+    pub rows: u64,
+    pub parts: u64,
+    pub stored_bytes: u64,
+    pub copy_bytes: u64,
+    pub manifest: Manifest,
+    /// Only with an identity: names, columns, digests, roles.
+    pub catalog: Option<Catalog>,
+}
+
+pub async fn show(point: &RestorePoint, url: &str, identities: &Identities) -> Result<Shown> {
+    let catalog = if identities.is_empty() {
+        None
+    } else {
+        Some(point.catalog(identities).await?)
+    };
+    let manifest = point.manifest.clone();
+    Ok(Shown {
+        repository: url.to_owned(),
+        signed_by: point.signed_by.to_string(),
+        lock: point.head(&point.manifest_ref).await?.lock,
+        rows: manifest.rows(),
+        parts: manifest.parts(),
+        stored_bytes: manifest.stored_bytes(),
+        copy_bytes: manifest.copy_bytes(),
+        manifest,
+        catalog,
+    })
+}

@@ -5,6 +5,7 @@ mod commit;
 mod envelope;
 mod layout;
 mod leftovers;
+mod locks;
 mod read;
 pub mod runbook;
 
@@ -15,13 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::digest::Sha256;
-use crate::model::lock::Lock;
 use crate::model::manifest::FORMAT;
 use crate::store::{Listed, Posture, Store};
 
-pub use commit::{Committed, Locks, PointWriter};
+pub use commit::{Committed, PointWriter};
 pub use layout::Place;
 pub use leftovers::Leftover;
+pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
 pub use read::{Found, RestorePoint, Which};
 
 /// `lifeboat.json`, in clear.
@@ -56,7 +57,7 @@ impl Repository {
     }
 
     /// Makes the store a repository, once. `Exists` where it is one already.
-    pub async fn create(&self, random: u128, lock: Option<Lock>) -> Result<Marker> {
+    pub async fn create(&self, random: u128, locks: &Locks) -> Result<Marker> {
         if self.find_marker().await?.is_some() {
             return Err(Error::new(
                 Kind::Exists,
@@ -71,9 +72,9 @@ impl Repository {
         let sha256 = Sha256::of(&body);
         let head = self
             .store
-            .put_new(&layout::marker()?, body, sha256, lock)
+            .put_new(&layout::marker()?, body, sha256, locks.sent(false))
             .await?;
-        commit::confirm_lock(&layout::marker()?, &head, lock)?;
+        locks.confirm(&layout::marker()?, &head, false)?;
         Ok(marker)
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
+use crate::random;
 
 const ED25519: &str = "ed25519";
 
@@ -57,11 +58,8 @@ pub struct Signer {
 impl Signer {
     /// A new key from 32 random bytes.
     pub fn generate() -> Result<Self> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)
-            .map_err(|why| Error::failed(format!("the system gave no random bytes: {why}")))?;
         Ok(Self {
-            key: SigningKey::from_bytes(&seed),
+            key: SigningKey::from_bytes(&random::bytes()?),
         })
     }
 

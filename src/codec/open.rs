@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
+use age::secrecy::ExposeSecret;
 use age::stream::StreamReader;
 use age::x25519::Identity;
 use age::{DecryptError, Decryptor};
@@ -114,6 +115,13 @@ impl<R: std::io::BufRead> Read for WholeFrame<R> {
         }
         Ok(read)
     }
+}
+
+/// A new age X25519 pair: the identity's text, which is secret, and its recipient's.
+pub fn new_identity() -> (String, String) {
+    let identity = Identity::generate();
+    let recipient = identity.to_public().to_string();
+    (identity.to_string().expose_secret().to_owned(), recipient)
 }
 
 #[cfg(test)]

@@ -4,52 +4,15 @@
 use bytes::Bytes;
 
 use super::layout::Place;
+use super::locks::Locks;
 use super::{Repository, envelope, to_json_line};
 use crate::codec::{self, Sealed};
 use crate::error::{Context, Error, Result};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
-use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts};
 use crate::sign::Signer;
 use crate::store::Head;
-
-/// What to ask for and what must come back, for a restore point's objects and its manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locks {
-    /// Sent with every object, and read back at least as strong.
-    Explicit { objects: Lock, manifest: Lock },
-    /// Nothing is sent; the bucket's default must read back at least as strong as this.
-    BucketDefault(Lock),
-    /// The store has no locks.
-    None,
-}
-
-impl Locks {
-    /// The lock that every object will hold at least.
-    pub fn promised(&self) -> Option<Lock> {
-        match self {
-            Self::Explicit { objects, .. } => Some(*objects),
-            Self::BucketDefault(lock) => Some(*lock),
-            Self::None => None,
-        }
-    }
-
-    fn sent(&self, of_manifest: bool) -> Option<Lock> {
-        match self {
-            Self::Explicit { manifest, .. } if of_manifest => Some(*manifest),
-            Self::Explicit { objects, .. } => Some(*objects),
-            Self::BucketDefault(_) | Self::None => None,
-        }
-    }
-
-    fn expected(&self, of_manifest: bool) -> Option<Lock> {
-        self.sent(of_manifest).or(match self {
-            Self::BucketDefault(lock) => Some(*lock),
-            _ => None,
-        })
-    }
-}
 
 /// A restore point in the making. Cheap to clone; every method may run concurrently.
 #[derive(Clone)]
@@ -149,7 +112,7 @@ impl PointWriter {
             .put_new(&key, bytes, sha256, self.locks.sent(of_manifest))
             .await?;
         self.confirm_bytes(&key, &head, size, sha256).await?;
-        confirm_lock(&key, &head, self.locks.expected(of_manifest))?;
+        self.locks.confirm(&key, &head, of_manifest)?;
         Ok(ObjectRef {
             key,
             version: head.version,
@@ -179,21 +142,5 @@ impl PointWriter {
             )));
         }
         Ok(())
-    }
-}
-
-pub(super) fn confirm_lock(key: &Key, head: &Head, expected: Option<Lock>) -> Result<()> {
-    let Some(asked) = expected else { return Ok(()) };
-    let hint = "the store must keep Object Lock dates exactly; HEAD needs s3:GetObjectRetention";
-    match head.lock {
-        Some(found) if found.covers(&asked) => Ok(()),
-        Some(found) => Err(Error::failed(format!(
-            "{key} is locked {} until {}, asked was {} until {}",
-            found.mode, found.retain_until, asked.mode, asked.retain_until
-        ))
-        .hint(hint)),
-        None => Err(
-            Error::failed(format!("{key} was stored, but reads back without a lock")).hint(hint),
-        ),
     }
 }

@@ -10,7 +10,7 @@ CREATE VIEW zoo.checked2 AS SELECT * FROM zoo.checked WHERE t <> '' WITH CASCADE
 \if :pg15
 CREATE VIEW zoo.invoker WITH (security_invoker = true, security_barrier = false) AS SELECT * FROM zoo.secured;
 \endif
-CREATE RECURSIVE VIEW zoo.counted (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM zoo.counted WHERE n < 3;
+CREATE RECURSIVE VIEW zoo.counted (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM counted WHERE n < 3;
 CREATE VIEW zoo.needs_key AS SELECT p.id, p.boss, p.twin, count(*) AS n FROM zoo.people p LEFT JOIN zoo.people q ON q.boss = p.id GROUP BY p.id;
 CREATE VIEW zoo.of_needs_key AS SELECT id, n FROM zoo.needs_key WHERE n > 1;
 CREATE VIEW zoo.joined AS SELECT * FROM (zoo.hen h JOIN zoo.egg e USING (id)) AS "jo""in", LATERAL zoo.set_of(2) WITH ORDINALITY AS s(a, b, c);
@@ -34,12 +34,12 @@ CREATE VIEW zoo.circle AS SELECT * FROM zoo.of_circle(1);
 CREATE RULE circle AS ON INSERT TO zoo.with_default DO INSTEAD UPDATE zoo.ruled SET t = NEW.t WHERE id IN (SELECT id FROM zoo.circle);
 \if :pg14
 CREATE VIEW zoo.searched AS WITH RECURSIVE x(id, boss) AS (SELECT id, boss FROM zoo.people WHERE id = 1 UNION ALL SELECT p.id, p.boss FROM zoo.people p, x WHERE p.boss = x.id)
-    SEARCH DEPTH FIRST BY id SET o CYCLE id SET c USING path SELECT * FROM x;
+    SEARCH DEPTH FIRST BY id SET o CYCLE id SET c USING path SELECT id, boss, c FROM x ORDER BY o;
 -- a function that can be made only after the key it relies on
 CREATE FUNCTION zoo.function_needs_key() RETURNS SETOF zoo.people LANGUAGE sql STABLE BEGIN ATOMIC SELECT id, boss, twin FROM zoo.people GROUP BY id; END;
 \endif
 \if :pg16
-CREATE VIEW zoo.json_made AS SELECT JSON_OBJECT('id': id, 't': t ABSENT ON NULL WITH UNIQUE KEYS RETURNING jsonb) AS j, t IS JSON OBJECT AS is_json, JSON_ARRAYAGG(id ORDER BY id) OVER () AS a FROM zoo.ruled;
+CREATE VIEW zoo.json_made AS SELECT JSON_OBJECT('id': id, 't': t ABSENT ON NULL WITH UNIQUE KEYS RETURNING jsonb) AS j, t IS JSON OBJECT AS is_json, (SELECT JSON_ARRAYAGG(r.id ORDER BY r.id) FROM zoo.ruled r) AS a FROM zoo.ruled;
 \endif
 \if :pg17
 CREATE VIEW zoo.json_tabled AS SELECT x.* FROM zoo.documents d, JSON_TABLE(d.jb, '$' AS p COLUMNS (n FOR ORDINALITY, a integer PATH '$.a' DEFAULT 7 ON EMPTY, NESTED PATH '$.b[*]' AS q COLUMNS (b text PATH '$'))) AS x;

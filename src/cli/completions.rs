@@ -1,0 +1,31 @@
+//! `lifeboat completions`
+
+use clap_complete::Shell;
+use serde_json::json;
+
+use super::output::{Answer, Outcome};
+use crate::error::Result;
+
+/// Print a completion script for a shell
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat completions bash > /etc/bash_completion.d/lifeboat\n  \
+       lifeboat completions zsh > ~/.zfunc/_lifeboat\n  \
+       lifeboat completions fish > ~/.config/fish/completions/lifeboat.fish"
+))]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+pub fn run(args: &Args) -> Result<Answer> {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        args.shell,
+        &mut super::definition(),
+        "lifeboat",
+        &mut script,
+    );
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Answer::new(&json!({ "script": script }), script, Outcome::Done)
+}

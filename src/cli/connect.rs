@@ -1,0 +1,81 @@
+//! From resolved options to live objects: the repository, a restore point, a server.
+
+use std::sync::Arc;
+
+use super::Run;
+use super::globals::Access;
+use super::point::{Of, Point};
+use crate::codec::Identities;
+use crate::config::{self, Connection, Location};
+use crate::error::{Context, Error, Kind, Result};
+use crate::pg::conninfo::{Input, Server};
+use crate::repository::{Repository, RestorePoint};
+use crate::sign::Trust;
+use crate::store::Store;
+use crate::store::dir::DirStore;
+use crate::store::s3::{S3Options, S3Store};
+
+/// Opens the store; `create` makes a directory that is not there yet.
+pub async fn repository(at: &config::Repository, create: bool) -> Result<Repository> {
+    let store: Arc<dyn Store> = match &at.location {
+        Location::Dir(path) if create => Arc::new(DirStore::create(path)?),
+        Location::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
+            Kind::NotFound => Error::new(
+                Kind::NotFound,
+                format!("there is no repository at {}", path.display()),
+            )
+            .hint("check the path and whether its disk is mounted; `lifeboat init` prepares a new one"),
+            _ => error,
+        })?),
+        Location::S3 { bucket, prefix } => Arc::new(
+            S3Store::open(S3Options {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                region: at.s3.region.clone(),
+                endpoint: at.s3.endpoint.clone(),
+                path_style: at.path_style(),
+                expected_bucket_owner: at.s3.bucket_owner.clone(),
+                profile: at.s3.profile.clone(),
+                credentials: None,
+            })
+            .await?,
+        ),
+    };
+    Ok(Repository::new(store))
+}
+
+/// The restore point that is meant, its manifest's signature checked.
+pub async fn restore_point(access: &Access, point: &Point) -> Result<RestorePoint> {
+    let repository = repository(&access.repository, false).await?;
+    let Of { source, database } = &point.of;
+    let found = repository
+        .choose(&point.which, source.as_deref(), database.as_deref())
+        .await?;
+    repository.open(&found, &trust(access)).await
+}
+
+pub fn trust(access: &Access) -> Trust {
+    Trust {
+        fingerprints: access.trust.clone(),
+    }
+}
+
+pub fn identities(access: &Access) -> Result<Identities> {
+    Identities::from_files(&access.identities)
+}
+
+/// Asks `PG*` variables, `.pgpass` and the service file for what the connection leaves open.
+pub fn server(connection: &Connection, run: &Run) -> Result<Server> {
+    let input = Input {
+        url: Some(&connection.address),
+        password_file: connection.password_file.as_deref(),
+        sslmode: connection.sslmode.as_deref().map(str::parse).transpose()?,
+        sslrootcert: connection.sslrootcert.as_deref(),
+    };
+    let server = Server::resolve(input, &|name| std::env::var(name).ok())
+        .context(|| "the connection settings".to_owned())?;
+    for warning in &server.warnings {
+        run.progress.warn(warning);
+    }
+    Ok(server)
+}

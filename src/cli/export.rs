@@ -1,0 +1,348 @@
+//! `lifeboat export`
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::render::{self, Table};
+use super::{Run, connect};
+use crate::codec::Sealer;
+use crate::config::{
+    Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, Source, secret_free_text,
+    source, units,
+};
+use crate::error::{Context, Error, Result};
+use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
+use crate::init;
+use crate::pg::tools::Dirs;
+use crate::sign::Signer;
+
+/// Export databases into the repository
+///
+/// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
+/// locked. A restore point appears only when all of it is stored and read back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat export\n  \
+       lifeboat export --source prod --database courses --dry-run\n  \
+       lifeboat export --source postgresql://lifeboat@db.example.com/courses --rate-limit 50MiB/s"
+))]
+pub struct Args {
+    /// A configured source, or the URL of one database; may be repeated [default: all configured]
+    #[arg(long, value_name = "NAME|URL")]
+    source: Vec<String>,
+    /// Only this database, whatever the configuration lists; may be repeated
+    #[arg(long, value_name = "DATABASE")]
+    database: Vec<String>,
+    /// Sessions that read at the same time [default: by the machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
+    jobs: Option<u16>,
+    /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
+    rate_limit: Option<String>,
+    /// Only tell what would be done: tables, sizes, slices, the end of the locks, storage under
+    /// lock
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// As meant.
+#[derive(Debug)]
+pub struct Options {
+    pub access: Access,
+    /// At least one, names distinct.
+    pub sources: Vec<Source>,
+    /// At least one.
+    pub recipients: Vec<Recipient>,
+    pub signing_key: PathBuf,
+    pub config_file: PathBuf,
+    pub locks: Locks,
+    pub settings: ExportSettings,
+    pub dry_run: bool,
+    /// Stored in every restore point.
+    pub config_text: String,
+}
+
+impl Args {
+    fn resolve(self, run: &Run) -> Result<Options> {
+        let (access, config) = run.globals.access_and_config()?;
+        let settings = ExportSettings {
+            jobs: self.jobs.or(config.export.jobs),
+            rate_limit: match &self.rate_limit {
+                Some(text) => units::rate(text).context(|| "--rate-limit".to_owned())?,
+                None => config.export.rate_limit,
+            },
+            ..config.export.clone()
+        };
+        let sources = self.sources(&config)?;
+        let file = config.file.display();
+        if config.recipients.is_empty() {
+            return Err(Error::usage(format!("{file} names no [[recipient]]"))
+                .hint("without one nobody could open the backup; `lifeboat init` makes one"));
+        }
+        let signing_key = config.signing_key.clone().ok_or_else(|| {
+            Error::usage(format!("{file} names no keys.signing_key"))
+                .hint("manifests must be signed; `lifeboat init` makes a key")
+        })?;
+        Ok(Options {
+            config_text: secret_free_text(&config)?,
+            access: access.with_trust()?,
+            sources,
+            recipients: config.recipients,
+            signing_key,
+            config_file: config.file,
+            locks: config.lock,
+            settings,
+            dry_run: self.dry_run,
+        })
+    }
+
+    fn sources(&self, config: &Config) -> Result<Vec<Source>> {
+        let sources = if self.source.is_empty() {
+            config.sources.clone()
+        } else {
+            let named = self.source.iter().map(|text| one(text, config));
+            named
+                .collect::<Result<Vec<_>>>()
+                .context(|| "--source".to_owned())?
+        };
+        if sources.is_empty() {
+            return Err(
+                Error::usage(format!("{} names no [[source]]", config.file.display()))
+                    .hint("add one, or pass --source postgresql://user@host/database"),
+            );
+        }
+        let mut names = BTreeSet::new();
+        if let Some(twice) = sources.iter().find(|source| !names.insert(&source.name)) {
+            return Err(
+                Error::usage(format!("--source: '{}' is given twice", twice.name))
+                    .hint("for two databases of one server name both by --database"),
+            );
+        }
+        if self.database.is_empty() {
+            return Ok(sources);
+        }
+        if sources.len() > 1 {
+            return Err(Error::usage("--database: of which source?").hint("name it: --source NAME"));
+        }
+        let only = |source: Source| source.only(&self.database);
+        Ok(sources.into_iter().map(only).collect())
+    }
+}
+
+fn one(text: &str, config: &Config) -> Result<Source> {
+    if source::is_url(text) {
+        Source::from_url(text)
+    } else {
+        config.source(text).cloned()
+    }
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let options = args.resolve(run)?;
+    warn_of_identity(&options, run);
+    let repository = connect::repository(&options.access.repository, false).await?;
+    let signer = read_signer(&options.signing_key)?;
+    let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
+    let means = Means {
+        repository: &repository,
+        sealer: &sealer,
+        signer: &signer,
+        clock: run.clock.as_ref(),
+        progress: run.progress.as_ref(),
+        interrupt: &run.interrupt,
+    };
+    let report = export::run(&means, &options.meant(run)?).await?;
+    let outcome = match (report.failures.len(), report.findings.len()) {
+        (0, 0) => Outcome::Done,
+        (0, _) => Outcome::Findings,
+        _ => Outcome::Failed,
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+impl Options {
+    /// What the use case takes.
+    fn meant(self, run: &Run) -> Result<export::Options> {
+        let sources = self.sources.iter().map(|source| meant_source(source, run));
+        Ok(export::Options {
+            sources: sources.collect::<Result<_>>()?,
+            jobs: self.settings.jobs.map(usize::from),
+            rate_limit: self.settings.rate_limit,
+            ddl_wait: self.settings.ddl_wait,
+            lock: self.locks.policy,
+            max_lock_days: self.locks.max_lock_days,
+            tool_dirs: Dirs::system(self.settings.pg_bin),
+            config_text: self.config_text,
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
+    let server =
+        connect::server(&source.connection, run).context(|| format!("source {}", source.name))?;
+    let (databases, excluded) = match &source.databases {
+        Databases::All { except } => (export::Databases::AllExcept(except.clone()), except.clone()),
+        Databases::Named(names) => (export::Databases::Listed(names.clone()), Vec::new()),
+        Databases::OfConnection => (
+            export::Databases::Listed(vec![server.database.clone()]),
+            Vec::new(),
+        ),
+    };
+    Ok(export::Source {
+        name: source.name.clone(),
+        server: match &source.entry_database {
+            Some(database) => server.with_database(database),
+            None => server,
+        },
+        databases,
+        excluded,
+        uncovered_is_finding: source.uncovered_is_finding,
+    })
+}
+
+fn read_signer(path: &Path) -> Result<Signer> {
+    let pem = std::fs::read_to_string(path)
+        .context(|| format!("cannot read the signing key {}", path.display()))?;
+    Signer::from_pem(&pem).context(|| path.display().to_string())
+}
+
+/// Whoever takes this machine over must not be able to read the backups.
+fn warn_of_identity(options: &Options, run: &Run) {
+    let folders = [options.config_file.parent(), options.signing_key.parent()];
+    let found = folders
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join(init::IDENTITY_FILE))
+        .find(|path| path.exists());
+    if let Some(path) = found {
+        run.progress.warn(&format!(
+            "{} lies on the machine that exports: move it offline, as the break-glass sheet says",
+            path.display()
+        ));
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for database in &report.databases {
+        text += &match &database.plan {
+            Some(plan) => plan_text(report, database, plan),
+            None => done_text(report, database),
+        };
+        for left_out in &database.not_covered {
+            text += &format!(
+                "  not covered: {}: {}\n",
+                left_out.kind,
+                some(&left_out.names)
+            );
+        }
+        for warning in &database.warnings {
+            text += &format!("  warning: {warning}\n");
+        }
+    }
+    for uncovered in &report.uncovered {
+        text += &format!(
+            "{}: not exported: {}\n",
+            uncovered.source,
+            some(&uncovered.databases)
+        );
+    }
+    for finding in &report.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    for failure in &report.failures {
+        let database = failure
+            .database
+            .as_ref()
+            .map_or_else(String::new, |name| format!("/{name}"));
+        text += &format!("FAILED {}{database}: {}\n", failure.source, failure.error);
+        if let Some(hint) = &failure.hint {
+            text += &format!("hint: {hint}\n");
+        }
+    }
+    text
+}
+
+fn lock_text(report: &Report) -> String {
+    report.lock.map_or_else(
+        || "not locked".to_owned(),
+        |lock| {
+            format!(
+                "locked {} until {}",
+                lock.mode,
+                render::time(lock.retain_until)
+            )
+        },
+    )
+}
+
+fn done_text(report: &Report, database: &DatabaseReport) -> String {
+    let id = database
+        .id
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    format!(
+        "{id} of {}/{}: {}, {}, {} of text, {} stored in {}, {}\n  \
+         {} with {}; the snapshot held back vacuum for {}\n",
+        database.source,
+        database.database,
+        render::counted(database.tables, "table", "tables"),
+        render::counted(database.rows, "row", "rows"),
+        render::bytes(database.copy_bytes),
+        render::bytes(database.stored_bytes.unwrap_or(0)),
+        render::counted(database.parts, "part", "parts"),
+        lock_text(report),
+        render::duration(Duration::from_secs_f64(database.seconds)),
+        render::counted(database.jobs as u64, "session", "sessions"),
+        render::duration(Duration::from_secs_f64(database.snapshot_seconds)),
+    )
+}
+
+/// S3 Standard in most regions, US dollars a GB and month; other classes and stores differ.
+const DOLLARS_A_GB_MONTH: f64 = 0.023;
+
+/// Compressed to about this share of its size in the database, by experience.
+const COMPRESSED: f64 = 0.25;
+
+fn plan_text(report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) -> String {
+    let mut table = Table::new(&["table", ">size", ">slices"]);
+    for one in plan {
+        table.row([
+            one.table.clone(),
+            render::bytes(one.table_bytes),
+            render::count(one.slices as u64),
+        ]);
+    }
+    let stored = database.copy_bytes as f64 * COMPRESSED;
+    let months = report.lock.map_or(0.0, |lock| {
+        (lock.retain_until.as_second() - database.snapshot_at.as_second()) as f64
+            / (30.0 * 86_400.0)
+    });
+    format!(
+        "{}/{}: would export {}, {} in the source, with {}; nothing was stored\n{}\
+         {}; about {} stored, about ${:.2} until it unlocks at S3 Standard's {DOLLARS_A_GB_MONTH} $/GB and month\n",
+        database.source,
+        database.database,
+        render::counted(database.tables, "table", "tables"),
+        render::bytes(database.copy_bytes),
+        render::counted(database.jobs as u64, "session", "sessions"),
+        table.render(),
+        lock_text(report),
+        render::bytes(stored as u64),
+        stored / 1e9 * months * DOLLARS_A_GB_MONTH,
+    )
+}
+
+/// The first few names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,71 @@
+//! `lifeboat hold`
+
+use jiff::Timestamp;
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::point::{Point, PointArgs, until};
+use super::{Run, connect, render};
+use crate::error::{Context, Result};
+use crate::hold;
+
+/// Extend the lock of a restore point
+///
+/// The first step of an emergency: while nothing new is made, the last good restore point must not
+/// age out. Locks are only ever extended, never shortened.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat hold latest --until 90d\n  \
+       lifeboat hold 20261121T020000Z-k3v9q2 --until 2027-01-31\n  \
+       lifeboat hold latest --database courses --until 2027-01-31T12:00:00Z"
+))]
+pub struct Args {
+    #[command(flatten)]
+    point: PointArgs,
+    /// Through this day in UTC (2027-01-31), to a moment (2027-01-31T12:00:00Z), or for so many
+    /// days from now (90d); at most max_lock_days (400 unless configured)
+    #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
+    until: String,
+}
+
+/// As meant.
+#[derive(Debug)]
+pub struct Options {
+    pub access: Access,
+    pub point: Point,
+    pub until: Timestamp,
+}
+
+impl Args {
+    fn resolve(self, run: &Run) -> Result<Options> {
+        let point = self.point.resolve()?;
+        let access = run.globals.access()?.with_trust()?;
+        let until = until(&self.until, run.clock.now(), access.max_lock_days)
+            .context(|| "--until".to_owned())?;
+        Ok(Options {
+            access,
+            point,
+            until,
+        })
+    }
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let Options {
+        access,
+        point,
+        until,
+    } = args.resolve(run)?;
+    let point = connect::restore_point(&access, &point).await?;
+    let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
+    let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
+    let text = format!(
+        "{} of {}/{}: {} locked at least until {}\n",
+        report.id,
+        report.source,
+        report.database,
+        render::counted(report.objects, "object", "objects"),
+        render::time(report.locked_until),
+    );
+    Answer::new(&report, text, Outcome::Done)
+}

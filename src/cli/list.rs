@@ -1,0 +1,117 @@
+//! `lifeboat list`
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::point::{Of, OfArgs};
+use super::render::{self, Table};
+use super::{Run, connect};
+use crate::error::Result;
+use crate::list::{self, Listing};
+
+/// List restore points, newest last
+///
+/// Reads all versions, so delete markers hide nothing. Also shows what exports that did not finish
+/// left behind, with its size and when its lock ends.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat list\n  \
+       lifeboat list --database courses --json\n  \
+       lifeboat list --repository s3://backup-bucket/prod --trust FINGERPRINT"
+))]
+pub struct Args {
+    #[command(flatten)]
+    of: OfArgs,
+}
+
+/// As meant.
+#[derive(Debug)]
+pub struct Options {
+    pub access: Access,
+    pub of: Of,
+}
+
+impl Args {
+    fn resolve(self, run: &Run) -> Result<Options> {
+        Ok(Options {
+            of: self.of.resolve()?,
+            access: run.globals.access()?,
+        })
+    }
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let Options { access, of } = args.resolve(run)?;
+    let repository = connect::repository(&access.repository, false).await?;
+    let (source, database) = (of.source.as_deref(), of.database.as_deref());
+    let listing = list::list(&repository, &connect::trust(&access), source, database).await?;
+    let outcome = if listing.findings.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    };
+    Answer::new(&listing, text(&listing), outcome)
+}
+
+fn text(listing: &Listing) -> String {
+    let mut text = String::new();
+    let mut table = Table::new(&[
+        "source",
+        "database",
+        "restore point",
+        "snapshot at",
+        ">rows",
+        ">stored",
+        "locked until",
+    ]);
+    let unchecked = "not checked".to_owned();
+    for point in &listing.points {
+        let shown = |value: Option<String>| {
+            value.unwrap_or_else(|| match point.trusted {
+                None => unchecked.clone(),
+                _ => "not trusted".to_owned(),
+            })
+        };
+        table.row([
+            point.source.clone(),
+            point.database.clone(),
+            point.id.clone(),
+            shown(point.snapshot_at.map(render::time)),
+            shown(point.rows.map(render::count)),
+            shown(point.stored_bytes.map(render::bytes)),
+            match (point.trusted, point.lock) {
+                (Some(true), None) => "not locked".to_owned(),
+                (_, lock) => shown(lock.map(|lock| render::time(lock.retain_until))),
+            },
+        ]);
+    }
+    if table.is_empty() {
+        text += &format!("no restore point in {}\n", listing.repository);
+    } else {
+        text += &table.render();
+    }
+    if listing.points.iter().any(|point| point.trusted.is_none()) {
+        text += "\nNo verification key is pinned: nothing was checked. --trust FINGERPRINT does.\n";
+    }
+    if !listing.leftovers.is_empty() {
+        text += "\nWithout a manifest: from an export that failed, or runs now. They cannot be restored.\n";
+        let mut table = Table::new(&[
+            "source", "database", "id", ">objects", ">stored", "unlocked",
+        ]);
+        for left in &listing.leftovers {
+            table.row([
+                left.source.clone(),
+                left.database.clone(),
+                left.id.to_string(),
+                render::count(left.objects),
+                render::bytes(left.stored_bytes),
+                left.unlocks_at
+                    .map_or_else(|| "not locked".to_owned(), render::time),
+            ]);
+        }
+        text += &table.render();
+    }
+    for finding in &listing.findings {
+        text += &format!("\nfinding: {finding}\n");
+    }
+    text
+}

@@ -1,0 +1,204 @@
+//! The one answer of a command: text or one JSON document on stdout, errors on stderr.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::render::{clean, one_line};
+use crate::error::{Error, Kind, Result};
+
+/// How a command ended that has something to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outcome {
+    #[default]
+    Done,
+    /// Done, but something is stale, unlocked, unproven or left out.
+    Findings,
+    /// Not done; the answer says what is missing.
+    Failed,
+}
+
+impl Outcome {
+    /// 1 before 3 before 0.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Findings => 3,
+        }
+    }
+}
+
+/// What a command has to say, in both forms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// For people; control characters are escaped when it is printed.
+    pub text: String,
+    /// For programs: `result` of the document.
+    pub result: Value,
+    pub outcome: Outcome,
+}
+
+impl Answer {
+    /// An answer of a report and its rendering.
+    pub fn new(report: &impl Serialize, text: impl Into<String>, outcome: Outcome) -> Result<Self> {
+        let result = serde_json::to_value(report)
+            .map_err(|why| Error::failed("cannot write the answer as JSON").because(why))?;
+        Ok(Self {
+            text: text.into(),
+            result,
+            outcome,
+        })
+    }
+}
+
+/// Which form goes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    pub fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+/// Prints a command's answer or error, once, and returns the exit code.
+pub fn print(form: Form, command: String, done: Result<Answer>) -> ExitCode {
+    let code = match &done {
+        Ok(answer) => answer.outcome.exit_code(),
+        Err(error) => exit_code(error),
+    };
+    if let Err(error) = &done {
+        print_error(error);
+    }
+    let text = match (form, done) {
+        (Form::Json, done) => document(&command, code, done),
+        (Form::Text, Ok(answer)) => clean(&answer.text),
+        (Form::Text, Err(_)) => return ExitCode::from(code),
+    };
+    finish(&text, code)
+}
+
+/// The document of a command line that did not parse; its text was printed already.
+pub fn print_usage_document(form: Form, error: &clap::Error) -> ExitCode {
+    const USAGE: u8 = 2;
+    if form == Form::Text {
+        return ExitCode::from(USAGE);
+    }
+    let rendered = error.render().to_string();
+    let message = rendered.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let error = Error::usage(message).hint("lifeboat --help shows commands and options");
+    finish(&document("", USAGE, Err(error)), USAGE)
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        Kind::Usage => 2,
+        _ => 1,
+    }
+}
+
+fn print_error(error: &Error) {
+    let mut text = format!("error: {}\n", one_line(&error.chain()));
+    if let Some(hint) = error.find_hint() {
+        text += &format!("hint: {}\n", one_line(hint));
+    }
+    // Where stderr is gone the exit code still tells.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn document(command: &str, code: u8, done: Result<Answer>) -> String {
+    let (key, value) = match done {
+        Ok(answer) => ("result", answer.result),
+        Err(error) => ("error", error_value(&error)),
+    };
+    json!({
+        "ok": code == 0,
+        "command": command,
+        "exit_code": code,
+        key: value,
+    })
+    .to_string()
+}
+
+fn error_value(error: &Error) -> Value {
+    json!({
+        "kind": kind_name(error.kind()),
+        "message": one_line(&error.chain()),
+        "hint": error.find_hint().map(one_line),
+    })
+}
+
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage => "usage",
+        Kind::NotFound => "not_found",
+        Kind::Exists => "exists",
+        Kind::Denied => "denied",
+        Kind::Damaged => "damaged",
+        Kind::Untrusted => "untrusted",
+        Kind::Unavailable => "unavailable",
+        Kind::Refused => "refused",
+        Kind::Interrupted => "interrupted",
+        Kind::Failed => "failed",
+    }
+}
+
+/// Writes to stdout. A reader that has seen enough (`| head`) is no failure; an answer that could
+/// not be written for another reason is.
+fn finish(text: &str, code: u8) -> ExitCode {
+    let mut stdout = io::stdout().lock();
+    let newline = if text.ends_with('\n') || text.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.write_all(newline.as_bytes()))
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(why) if why.kind() != io::ErrorKind::BrokenPipe => {
+            print_error(&Error::failed("cannot write to standard output").because(why));
+            ExitCode::from(code.max(1))
+        }
+        _ => ExitCode::from(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_tells_ok_only_with_exit_code_0() {
+        let answer = |outcome| Answer::new(&json!({"points": 3}), "three", outcome).unwrap();
+        let read = |outcome: Outcome| -> Value {
+            let text = document("list", outcome.exit_code(), Ok(answer(outcome)));
+            serde_json::from_str(&text).unwrap()
+        };
+        assert_eq!(read(Outcome::Done)["ok"], true);
+        let found = read(Outcome::Findings);
+        assert_eq!(
+            (&found["ok"], &found["exit_code"]),
+            (&json!(false), &json!(3))
+        );
+        assert_eq!(found["result"]["points"], 3);
+        assert_eq!(read(Outcome::Failed)["exit_code"], 1);
+    }
+
+    #[test]
+    fn an_error_document_holds_the_chain_and_the_hint() {
+        let error = Error::damaged("part 7").because(Error::failed("too\nshort").hint("fetch it"));
+        let read: Value = serde_json::from_str(&document("verify", 1, Err(error))).unwrap();
+        assert_eq!(read["error"]["kind"], "damaged");
+        assert_eq!(read["error"]["message"], "part 7: too short");
+        assert_eq!(read["error"]["hint"], "fetch it");
+    }
+}

@@ -1,0 +1,107 @@
+//! `lifeboat show`
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::point::{Point, PointArgs};
+use super::render::{self, Table};
+use super::{Run, connect};
+use crate::error::Result;
+use crate::list::{self, Shown};
+use crate::model::lock::Lock;
+
+/// Show what one restore point holds
+///
+/// Times, sizes, rows, lock, who can open it, and what it does not cover. Names of tables are
+/// sealed: with --identity they are shown too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat show latest\n  \
+       lifeboat show 20261121T020000Z-k3v9q2 --identity break-glass.key\n  \
+       lifeboat show latest --source prod --database courses --json"
+))]
+pub struct Args {
+    #[command(flatten)]
+    point: PointArgs,
+}
+
+/// As meant.
+#[derive(Debug)]
+pub struct Options {
+    pub access: Access,
+    pub point: Point,
+}
+
+impl Args {
+    fn resolve(self, run: &Run) -> Result<Options> {
+        Ok(Options {
+            point: self.point.resolve()?,
+            access: run.globals.access()?.with_trust()?,
+        })
+    }
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let Options { access, point } = args.resolve(run)?;
+    let point = connect::restore_point(&access, &point).await?;
+    let url = access.repository.location.to_string();
+    let shown = list::show(&point, &url, &connect::identities(&access)?).await?;
+    Answer::new(&shown, text(&shown), Outcome::Done)
+}
+
+fn text(shown: &Shown) -> String {
+    let manifest = &shown.manifest;
+    let lock = |lock: Option<Lock>| {
+        lock.map_or_else(
+            || "not locked".to_owned(),
+            |lock| format!("{} until {}", lock.mode, render::time(lock.retain_until)),
+        )
+    };
+    let mut table = Table::new(&["restore point", &manifest.id.to_string()]);
+    let mut line = |name: &str, value: String| table.row([name.to_owned(), value]);
+    line("of", format!("{}/{}", manifest.source, manifest.database));
+    line("in", shown.repository.clone());
+    line("snapshot at", render::time(manifest.snapshot_at));
+    line("server", format!("PostgreSQL {}", manifest.server_version));
+    line("tables", render::count(manifest.tables.len() as u64));
+    line("rows", render::count(shown.rows));
+    line("COPY text", render::bytes(shown.copy_bytes));
+    line(
+        "stored",
+        format!(
+            "{} in {} parts",
+            render::bytes(shown.stored_bytes),
+            shown.parts
+        ),
+    );
+    line("manifest's lock", lock(shown.lock));
+    line("lock at export", lock(manifest.lock));
+    line("run", manifest.run.to_string());
+    line(
+        "made by",
+        format!("{}, pg_dump {}", manifest.tool, manifest.pg_dump_major),
+    );
+    line("signed by", shown.signed_by.clone());
+    for recipient in &manifest.recipients {
+        line("opens for", recipient.clone());
+    }
+    for left_out in &manifest.not_covered {
+        line(
+            "not covered",
+            format!("{} {}", left_out.count, left_out.kind),
+        );
+    }
+    let mut text = table.render();
+    if let Some(catalog) = &shown.catalog {
+        let mut table = Table::new(&["table", ">rows", ">in the source", "digest"]);
+        for one in &catalog.tables {
+            table.row([
+                one.name.to_string(),
+                render::count(one.digest.rows),
+                render::bytes(one.table_bytes),
+                format!("{:032x}", one.digest.sum),
+            ]);
+        }
+        text += &format!("\n{}", table.render());
+    }
+    text
+}

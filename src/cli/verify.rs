@@ -1,0 +1,108 @@
+//! `lifeboat verify`
+
+use std::time::Duration;
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::point::{Point, PointArgs};
+use super::{Run, connect, render};
+use crate::error::Result;
+use crate::verify::{self, Report};
+
+/// Verify that a restore point is complete, unchanged and locked
+///
+/// Checks the signature, and of every object its presence, size, checksum and lock, as the store
+/// reports them. With --data every byte is read again; with --identity too, it is also opened, and
+/// each table's row count and digest is compared.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat verify latest\n  \
+       lifeboat verify latest --database courses --data --identity break-glass.key\n  \
+       lifeboat verify 20261121T020000Z-k3v9q2 --repository /mnt/backup --trust FINGERPRINT"
+))]
+pub struct Args {
+    #[command(flatten)]
+    point: PointArgs,
+    /// Read every stored byte again
+    #[arg(long)]
+    data: bool,
+}
+
+/// As meant.
+#[derive(Debug)]
+pub struct Options {
+    pub access: Access,
+    pub point: Point,
+    pub data: bool,
+}
+
+impl Args {
+    fn resolve(self, run: &Run) -> Result<Options> {
+        Ok(Options {
+            point: self.point.resolve()?,
+            data: self.data,
+            access: run.globals.access()?.with_trust()?,
+        })
+    }
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let Options {
+        access,
+        point,
+        data,
+    } = args.resolve(run)?;
+    let point = connect::restore_point(&access, &point).await?;
+    let report = verify::verify(
+        &point,
+        &connect::identities(&access)?,
+        verify::Options { data, jobs: None },
+        run.progress.as_ref(),
+        &run.interrupt,
+    )
+    .await?;
+    let outcome = match (report.problems_in_all, report.findings.len()) {
+        (0, 0) => Outcome::Done,
+        (0, _) => Outcome::Findings,
+        _ => Outcome::Failed,
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        text += &format!("problem: {problem}\n");
+    }
+    if report.problems_in_all > report.problems.len() as u64 {
+        text += &format!(
+            "{} problems in all\n",
+            render::count(report.problems_in_all)
+        );
+    }
+    for finding in &report.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    let depth = match (report.data, report.rows) {
+        (false, _) => "as the store reports them; --data reads every byte".to_owned(),
+        (true, None) => "every byte read; --identity also opens and counts".to_owned(),
+        (true, Some(rows)) => format!(
+            "every byte read, {} counted and digested again",
+            render::counted(rows, "row", "rows")
+        ),
+    };
+    text += &format!(
+        "{} of {}/{}: {}, {}, {depth} ({})\n",
+        report.id,
+        report.source,
+        report.database,
+        render::counted(report.objects, "object", "objects"),
+        render::bytes(report.stored_bytes),
+        render::duration(Duration::from_secs_f64(report.seconds)),
+    );
+    text += match report.problems_in_all {
+        0 => "sound\n",
+        _ => "DAMAGED: hold and restore another point\n",
+    };
+    text
+}

@@ -1,0 +1,356 @@
+//! Sources: names, connection settings, and which databases are meant.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::written;
+use crate::error::{Error, Result};
+
+/// The longest name of a source.
+const NAME_LEN: usize = 63;
+
+/// Where the list of databases is asked for when nothing names one: PostgreSQL's and RDS's own.
+const MAINTENANCE_DATABASE: &str = "postgres";
+
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
+/// What is known about a connection before `PG*` variables, `.pgpass` and the service file are
+/// asked. Its Debug does not show the address: it may hold a password.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// A `postgresql://` URL, or libpq's `key='value'` pairs.
+    pub address: String,
+    pub password_file: Option<PathBuf>,
+    /// One of libpq's six words; wins over the address.
+    pub sslmode: Option<String>,
+    /// Wins over the address.
+    pub sslrootcert: Option<PathBuf>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("password_file", &self.password_file)
+            .field("sslmode", &self.sslmode)
+            .field("sslrootcert", &self.sslrootcert)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which databases of a source are exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Databases {
+    /// All that take connections and are no templates, but these.
+    All {
+        except: Vec<String>,
+    },
+    Named(Vec<String>),
+    /// The one that the connection leads to.
+    OfConnection,
+}
+
+/// An instance or cluster to protect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As it appears in keys.
+    pub name: String,
+    pub connection: Connection,
+    pub databases: Databases,
+    /// Where to ask for the list of databases; `None`: where the connection leads.
+    pub entry_database: Option<String>,
+    /// Whether a database that is not exported is a finding, or only listed.
+    pub uncovered_is_finding: bool,
+}
+
+impl Source {
+    /// A source given by its URL alone: the database in it, under a name made from the host.
+    pub fn from_url(url: &str) -> Result<Self> {
+        let parts = inspect(url)?;
+        Ok(Self {
+            name: name_from_host(parts.host, parts.port),
+            connection: Connection {
+                address: url.to_owned(),
+                ..Connection::default()
+            },
+            databases: Databases::OfConnection,
+            entry_database: None,
+            uncovered_is_finding: false,
+        })
+    }
+
+    /// Only these databases, whatever was configured.
+    #[must_use]
+    pub fn only(self, databases: &[String]) -> Self {
+        Self {
+            entry_database: databases.first().cloned(),
+            databases: Databases::Named(databases.to_vec()),
+            uncovered_is_finding: false,
+            ..self
+        }
+    }
+}
+
+/// Refuses a name that cannot stand in keys.
+pub fn check_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let sound =
+        (1..=NAME_LEN).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain);
+    if sound {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "'{}' cannot be the name of a source",
+        name.escape_debug()
+    ))
+    .hint(format!(
+        "1 to {NAME_LEN} letters, digits, dots, hyphens and underscores, no dot in front"
+    )))
+}
+
+/// Resolves one `[[source]]`; the key that is wrong comes with the error.
+pub fn resolve(
+    written: &written::Source,
+    base: &Path,
+) -> std::result::Result<Source, (&'static str, Error)> {
+    check_name(&written.name).map_err(|error| ("name", error))?;
+    if let Some(mode) = &written.sslmode
+        && !SSL_MODES.contains(&mode.as_str())
+    {
+        let error = Error::usage(format!("'{mode}' is no sslmode"))
+            .hint(format!("one of {}", SSL_MODES.join(", ")));
+        return Err(("sslmode", error));
+    }
+    let address = address(written)?;
+    let databases = databases(written)?;
+    let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
+    Ok(Source {
+        name: written.name.clone(),
+        entry_database: entry_database(written, &databases),
+        connection: Connection {
+            address,
+            password_file: in_base(&written.password_file),
+            sslmode: written.sslmode.clone(),
+            sslrootcert: in_base(&written.sslrootcert),
+        },
+        databases,
+        uncovered_is_finding: true,
+    })
+}
+
+fn address(written: &written::Source) -> std::result::Result<String, (&'static str, Error)> {
+    let fields = [
+        ("host", written.host.clone()),
+        ("port", written.port.map(|port| port.to_string())),
+        ("user", written.user.clone()),
+        ("service", written.service.clone()),
+    ];
+    let Some(url) = &written.url else {
+        if written.host.is_none() && written.service.is_none() {
+            let error = Error::usage(format!("source '{}' names no server", written.name))
+                .hint("give it a url, a host, or a service");
+            return Err(("name", error));
+        }
+        let given = fields
+            .iter()
+            .filter_map(|(key, value)| value.as_ref().map(|value| pair(key, value)));
+        return Ok(given.collect::<Vec<_>>().join(" "));
+    };
+    if let Some((key, _)) = fields.iter().find(|(_, value)| value.is_some()) {
+        let error = Error::usage("cannot stand beside url").hint("write it into the url");
+        return Err((key, error));
+    }
+    let parts = inspect(url).map_err(|error| ("url", error))?;
+    if parts.has_password {
+        let error = Error::usage("holds a password, and this file is no place for secrets")
+            .hint("move the password to a file of its own (mode 0600): password_file = \"…\"");
+        return Err(("url", error));
+    }
+    Ok(url.clone())
+}
+
+/// One of libpq's `key='value'` pairs.
+fn pair(key: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("{key}='{value}'")
+}
+
+fn databases(written: &written::Source) -> std::result::Result<Databases, (&'static str, Error)> {
+    let except = &written.exclude_databases;
+    match &written.databases {
+        None | Some(written::Databases::All) => Ok(Databases::All {
+            except: except.clone(),
+        }),
+        Some(written::Databases::Named(names)) if !except.is_empty() => {
+            let error = Error::usage(format!(
+                "has no meaning beside a list of {} databases",
+                names.len()
+            ))
+            .hint("exclude_databases goes with databases = \"all\"");
+            Err(("exclude_databases", error))
+        }
+        Some(written::Databases::Named(names)) => {
+            let mut seen = std::collections::BTreeSet::new();
+            let wrong = match names.iter().find(|name| !seen.insert(*name)) {
+                _ if names.is_empty() => "lists no database".to_owned(),
+                _ if names.iter().any(String::is_empty) => "holds an empty name".to_owned(),
+                Some(twice) => format!("lists '{}' twice", twice.escape_debug()),
+                None => return Ok(Databases::Named(names.clone())),
+            };
+            let error = Error::usage(wrong).hint("name each database once, or write \"all\"");
+            Err(("databases", error))
+        }
+    }
+}
+
+fn entry_database(written: &written::Source, databases: &Databases) -> Option<String> {
+    if let Databases::Named(names) = databases {
+        return names.first().cloned();
+    }
+    let names_one = match &written.url {
+        Some(url) => inspect(url).is_ok_and(|parts| parts.names_database),
+        None => written.service.is_some(),
+    };
+    (!names_one).then(|| MAINTENANCE_DATABASE.to_owned())
+}
+
+/// What has to be known about a URL here; the connection itself is resolved by `pg`.
+struct UrlParts<'a> {
+    host: &'a str,
+    port: &'a str,
+    has_password: bool,
+    names_database: bool,
+}
+
+/// Whether a text is meant as the URL of a database.
+pub fn is_url(text: &str) -> bool {
+    text.contains("://")
+}
+
+/// Refuses what is not a PostgreSQL URL. No message repeats the URL: it may hold a password.
+pub fn check_url(url: &str) -> Result<()> {
+    inspect(url).map(|_| ())
+}
+
+/// Whether the URL holds a password.
+pub fn has_password(url: &str) -> Result<bool> {
+    inspect(url).map(|parts| parts.has_password)
+}
+
+fn inspect(url: &str) -> Result<UrlParts<'_>> {
+    let rest = url
+        .strip_prefix("postgresql://")
+        .or_else(|| url.strip_prefix("postgres://"))
+        .ok_or_else(|| {
+            Error::usage("a database URL begins with postgresql://")
+                .hint("write postgresql://user@host:port/database")
+        })?;
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    // The colon of a port comes after an IPv6 address's closing bracket.
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (host, ""),
+    };
+    let names: Vec<&str> = query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default())
+        .collect();
+    let secret = |name: &&str| matches!(*name, "password" | "sslpassword");
+    Ok(UrlParts {
+        host,
+        port,
+        has_password: login.contains(':') || names.iter().any(secret),
+        names_database: !database.is_empty()
+            || names
+                .iter()
+                .any(|name| matches!(*name, "dbname" | "service")),
+    })
+}
+
+/// `db.example.com`, `db.example.com-5433`; `local` for a socket.
+fn name_from_host(host: &str, port: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let name: String = host
+        .trim_matches(['[', ']', '.'])
+        .chars()
+        .map(|c| if plain(c) { c } else { '-' })
+        .collect();
+    let socket = name.is_empty() || host.starts_with("%2F") || host.starts_with("%2f");
+    let mut name = if socket { "local".to_owned() } else { name };
+    let port = match port {
+        "" | "5432" => String::new(),
+        other => format!("-{other}"),
+    };
+    name.truncate(NAME_LEN.saturating_sub(port.len()));
+    name + &port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_cannot_stand_in_keys_are_refused() {
+        for name in ["", ".", ".a", "a/b", "a b", "ü", &"x".repeat(64)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        for name in ["prod", "db-1.example_com", &"x".repeat(63)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_url_alone_makes_a_named_source() {
+        for (url, name) in [
+            (
+                "postgresql://me:pw@db.example.com/courses",
+                "db.example.com",
+            ),
+            (
+                "postgres://db.example.com:5433/courses",
+                "db.example.com-5433",
+            ),
+            ("postgresql://[2001:db8::1]:5432/x", "2001-db8--1"),
+            ("postgresql:///courses?host=/tmp", "local"),
+            ("postgresql://%2Ftmp/courses", "local"),
+        ] {
+            let source = Source::from_url(url).unwrap();
+            assert_eq!(source.name, name);
+            assert!(check_name(&source.name).is_ok());
+            assert_eq!(source.databases, Databases::OfConnection);
+        }
+    }
+
+    #[test]
+    fn no_message_and_no_debug_text_shows_a_password() {
+        let error = Source::from_url("mysql://me:hunter2@host/x").unwrap_err();
+        assert!(!error.chain().contains("hunter2"));
+        let source = Source::from_url("postgresql://me:hunter2@host/x").unwrap();
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn passwords_are_seen_wherever_a_url_may_hold_them() {
+        for (url, holds) in [
+            ("postgresql://me:pw@host/x", true),
+            ("postgresql://me@host/x?password=pw", true),
+            ("postgresql://me@host:5432/x?sslmode=require", false),
+            ("postgresql://[::1]:5432/x", false),
+        ] {
+            assert_eq!(has_password(url).unwrap(), holds, "{url}");
+        }
+    }
+
+    #[test]
+    fn values_of_a_server_are_quoted_for_libpq() {
+        assert_eq!(pair("user", r"o'ne\two"), r"user='o\'ne\\two'");
+    }
+}

@@ -1,0 +1,171 @@
+//! The configuration as written: what the file says, before anything is made of it.
+//!
+//! These structs are the one list of known keys; [`super::keys`] reads their field names.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub repository: Repository,
+    #[serde(default)]
+    pub keys: Keys,
+    #[serde(default)]
+    pub recipient: Vec<Recipient>,
+    #[serde(default)]
+    pub lock: Lock,
+    #[serde(default)]
+    pub export: Export,
+    #[serde(default)]
+    pub source: Vec<Source>,
+}
+
+/// `[repository]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    pub url: String,
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub path_style: Option<bool>,
+    pub bucket_owner: Option<String>,
+    pub profile: Option<String>,
+    #[serde(default)]
+    pub trust: Vec<String>,
+}
+
+/// `[keys]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    pub signing_key: Option<PathBuf>,
+}
+
+/// `[[recipient]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    pub name: String,
+    pub key: String,
+}
+
+/// `[lock]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    pub mode: Option<Mode>,
+    pub daily_days: Option<u32>,
+    pub max_lock_days: Option<u32>,
+}
+
+/// `lock.mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    Compliance,
+    Governance,
+    BucketDefault,
+    None,
+}
+
+/// `[export]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    pub jobs: Option<Jobs>,
+    pub rate_limit: Option<String>,
+    pub ddl_wait: Option<String>,
+    #[serde(default)]
+    pub pg_bin: Vec<PathBuf>,
+}
+
+/// `export.jobs`: a number, or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jobs {
+    Auto,
+    Count(i64),
+}
+
+/// `[[source]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub name: String,
+    pub url: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    pub service: Option<String>,
+    pub sslmode: Option<String>,
+    pub sslrootcert: Option<PathBuf>,
+    pub password_file: Option<PathBuf>,
+    pub databases: Option<Databases>,
+    #[serde(default)]
+    pub exclude_databases: Vec<String>,
+}
+
+/// `source.databases`: a list of names, or `"all"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Databases {
+    All,
+    Named(Vec<String>),
+}
+
+// By hand, because an untagged enum's error does not say what would have been right.
+impl<'de> Deserialize<'de> for Jobs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Jobs;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or \"auto\"")
+            }
+
+            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Jobs, E> {
+                Ok(Jobs::Count(count))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Jobs, E> {
+                match text {
+                    "auto" => Ok(Jobs::Auto),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for Databases {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Databases;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of database names or \"all\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Databases, E> {
+                match text {
+                    "all" => Ok(Databases::All),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Databases, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(Databases::Named(names))
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}

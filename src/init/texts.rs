@@ -1,0 +1,138 @@
+//! The files that `init` writes for people.
+
+use std::fmt::Write as _;
+
+use super::Facts;
+use crate::model::lock::{LockMode, LockPolicy};
+
+/// A commented configuration that works as it is, but for the sources.
+pub fn config(facts: &Facts<'_>) -> String {
+    let Facts {
+        url,
+        fingerprint,
+        recipient,
+        options,
+        ..
+    } = facts;
+    let mut repository = String::new();
+    for (key, value) in &options.repository_lines {
+        let _ = writeln!(repository, "{key} = {}", quote(value));
+    }
+    let (mode, days) = match options.lock {
+        LockPolicy::Explicit {
+            mode: LockMode::Governance,
+            days,
+        } => ("governance", days),
+        LockPolicy::Explicit {
+            mode: LockMode::Compliance,
+            days,
+        } => ("compliance", days),
+        LockPolicy::BucketDefault => ("bucket-default", 35),
+        LockPolicy::None => ("none", 35),
+    };
+    let mut source = String::new();
+    for (name, url) in &options.sources {
+        let _ = write!(
+            source,
+            "[[source]]\nname = {}                         # appears in keys; do not change it later\n\
+             url = {}\ndatabases = \"all\"\n\n",
+            quote(name),
+            quote(url)
+        );
+    }
+    if options.sources.is_empty() {
+        source =
+            "# [[source]]\n# name = \"prod\"                       # appears in keys; do not change it later\n\
+             # url = \"postgresql://backup@db.example.com/postgres\"\n\
+             # password_file = \"/etc/lifeboat/prod.password\"\n# databases = \"all\"                   # or [\"courses\"]\n"
+                .to_owned();
+    }
+    format!(
+        "# lifeboat configuration, written by `lifeboat init` on {made_on}.\n\
+         # Every key is explained in config/lifeboat.toml of the project. No secrets belong here.\n\
+         \n\
+         [repository]\n\
+         url = {url}\n\
+         {repository}\
+         # Verification keys that are believed, by fingerprint.\n\
+         trust = [\"{fingerprint}\"]\n\
+         \n\
+         [keys]\n\
+         # Signs manifests. The exporter needs it; keep it readable for its user only.\n\
+         signing_key = {signing_key}\n\
+         \n\
+         # Who can open the backups. The identity of this recipient is break-glass.key: take it off this\n\
+         # machine and keep it offline, twice.\n\
+         [[recipient]]\n\
+         name = \"break-glass\"\n\
+         key = \"{recipient}\"\n\
+         \n\
+         [lock]\n\
+         mode = \"{mode}\"                      # compliance, governance, bucket-default; none for a directory\n\
+         daily_days = {days}\n\
+         max_lock_days = {max}\n\
+         \n\
+         # What to protect: one [[source]] an instance.\n\
+         {source}",
+        made_on = facts.made_on,
+        url = quote(url),
+        signing_key = quote(&facts.signing_key.to_string_lossy()),
+        max = options.max_lock_days,
+    )
+}
+
+/// A TOML basic string: JSON's escapes are among TOML's.
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// To print, and to keep where the identity is kept.
+pub fn sheet(facts: &Facts<'_>) -> String {
+    let Facts {
+        url,
+        repository_id,
+        fingerprint,
+        recipient,
+        script_sha256,
+        made_on,
+        ..
+    } = facts;
+    format!(
+        "# Break-glass sheet\n\
+         \n\
+         Made on {made_on} by `lifeboat init`. Print it twice; keep one copy with each copy of `break-glass.key`,\n\
+         away from the accounts and machines that make the backups.\n\
+         \n\
+         | what | value |\n\
+         |---|---|\n\
+         | repository | `{url}` |\n\
+         | repository id | `{repository_id}` |\n\
+         | verification key (`--trust`) | `{fingerprint}` |\n\
+         | break-glass recipient | `{recipient}` |\n\
+         | SHA-256 of `restore.sh` (lifeboat {version}) | `{script_sha256}` |\n\
+         | backup account, bucket owner, who to call | ______________________________ |\n\
+         | where the copies of `break-glass.key` are | ______________________________ |\n\
+         \n\
+         ## The first ten minutes\n\
+         \n\
+         1. **Revoke the credentials that did it**: sign-in sessions, access keys, the agent's or pipeline's role.\n\
+         2. **Hold the last good point**, so that it does not age out while nothing new is made:\n\
+         \n\
+         \x20      lifeboat list --repository {url} --trust {fingerprint}\n\
+         \x20      lifeboat hold ID --until {hold_until} --repository {url} --trust {fingerprint}\n\
+         \n\
+         3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
+         \x20  system; AWS Backup vaults.\n\
+         4. **Open a Business Support case** and name the instance: AWS once found a snapshot that no console showed.\n\
+         5. **Restore** into a new, empty instance:\n\
+         \n\
+         \x20      lifeboat restore ID --create --verify --target postgresql://USER@HOST/NEWDB \\\n\
+         \x20        --repository {url} --trust {fingerprint} --identity break-glass.key\n\
+         \n\
+         Without lifeboat: `RESTORE.md` and `restore.sh` lie beside the data of every restore point and need only\n\
+         `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: whoever\n\
+         stole the exporter's rights can plant another.\n",
+        version = env!("CARGO_PKG_VERSION"),
+        hold_until = "90d",
+    )
+}

@@ -1,0 +1,7 @@
+//! All integration tests in one binary: it links once. `bash tests/run.sh` starts the servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod export;
+mod house;

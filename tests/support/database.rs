@@ -1,0 +1,149 @@
+//! Throwaway databases on the real servers.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{unique, variable};
+
+/// The servers that tests/run.sh starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Major {
+    Pg15,
+    Pg16,
+    Pg18,
+}
+
+impl Major {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pg15 => "PG15",
+            Self::Pg16 => "PG16",
+            Self::Pg18 => "PG18",
+        }
+    }
+
+    /// The superuser's URL of the database `postgres`.
+    pub fn url(self) -> String {
+        variable(&format!("LIFEBOAT_TEST_{}", self.name()))
+    }
+
+    /// Where its programs are.
+    pub fn bin(self) -> PathBuf {
+        variable(&format!("LIFEBOAT_TEST_{}_BIN", self.name())).into()
+    }
+
+    /// The URL of another database, as another user where one is named.
+    pub fn url_of(self, user: &str, database: &str) -> String {
+        let url = self.url();
+        let (_, host) = url.split_once('@').unwrap();
+        let host = host.strip_suffix("/postgres").unwrap();
+        format!("postgresql://{user}@{host}/{database}")
+    }
+
+    /// Runs SQL as superuser in a database and returns unaligned rows.
+    pub fn sql(self, database: &str, sql: &str) -> String {
+        self.try_sql("postgres", database, sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Runs SQL as any user; the error is psql's.
+    pub fn try_sql(self, user: &str, database: &str, sql: &str) -> Result<String, String> {
+        let output = Command::new(self.bin().join("psql"))
+            .args([
+                "-XqAt",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url_of(user, database),
+                "-c",
+                sql,
+            ])
+            .output()
+            .unwrap();
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout)
+                .trim_end()
+                .to_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+/// A database that is dropped with this value.
+pub struct Database {
+    pub major: Major,
+    pub name: String,
+}
+
+impl Database {
+    /// An empty database of the server's usual kind.
+    pub fn new(major: Major) -> Self {
+        Self::with(major, "")
+    }
+
+    /// `options` follow `CREATE DATABASE name`.
+    pub fn with(major: Major, options: &str) -> Self {
+        let database = Self::reserve(major);
+        major.sql(
+            "postgres",
+            &format!("CREATE DATABASE {} {options}", database.name),
+        );
+        database
+    }
+
+    /// A name for a database that something else makes.
+    pub fn reserve(major: Major) -> Self {
+        Self {
+            major,
+            name: unique("lbt"),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        self.url_as("postgres")
+    }
+
+    pub fn url_as(&self, user: &str) -> String {
+        self.major.url_of(user, &self.name)
+    }
+
+    pub fn sql(&self, sql: &str) -> String {
+        self.major.sql(&self.name, sql)
+    }
+
+    /// Runs a script file as superuser.
+    pub fn script(&self, path: &str) {
+        self.script_as("postgres", path);
+    }
+
+    pub fn script_as(&self, user: &str, path: &str) {
+        let output = Command::new(self.major.bin().join("psql"))
+            .args([
+                "-Xq",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url_as(user),
+                "-f",
+                path,
+            ])
+            .env("PGOPTIONS", "-c client_min_messages=warning")
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{path}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        if let Err(error) = self.major.try_sql("postgres", "postgres", &drop) {
+            eprintln!("{drop}: {error}");
+        }
+    }
+}

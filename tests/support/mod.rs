@@ -1,0 +1,21 @@
+//! What tests share: real servers, throwaway databases, and the binary with a repository of its own.
+
+pub mod database;
+pub mod program;
+
+pub use database::{Database, Major};
+pub use program::Lifeboat;
+
+/// A variable that `tests/run.sh` sets.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run bash tests/run.sh"))
+}
+
+/// Short and unique on this machine for the time of a run.
+pub fn unique(prefix: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    let random: [u8; 4] = lifeboat::random::bytes().unwrap();
+    format!("{prefix}_{:08x}_{next}", u32::from_ne_bytes(random))
+}

@@ -1,0 +1,148 @@
+//! The binary, run as a user runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A repository in a folder of its own, with keys and configuration as `init` wrote them.
+pub struct Lifeboat {
+    folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// The one JSON document on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON document: {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Failed with a cause and a hint, one line each, and without a panic.
+    #[track_caller]
+    pub fn failed(self, code: i32, cause: &str) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        let all = format!("{}{}", self.stdout, self.stderr);
+        assert!(all.contains(cause), "no '{cause}' in:\n{all}");
+        assert!(all.contains("hint"), "no hint in:\n{all}");
+        assert!(
+            !all.contains("panicked") && !all.contains("RUST_BACKTRACE"),
+            "{all}"
+        );
+        self
+    }
+}
+
+impl Lifeboat {
+    /// `lifeboat init` of a directory repository.
+    pub fn init() -> Self {
+        let it = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let repository = it.repository();
+        it.bare([
+            "init",
+            "--repository",
+            repository.to_str().unwrap(),
+            "--config",
+            "lifeboat.toml",
+        ])
+        .ok();
+        it
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn repository(&self) -> PathBuf {
+        self.folder().join("repository")
+    }
+
+    pub fn identity(&self) -> PathBuf {
+        self.folder().join("break-glass.key")
+    }
+
+    /// A command that nothing of this machine's settings reaches.
+    pub fn command<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        command
+            .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
+            .current_dir(self.folder())
+            .env_clear()
+            .env("HOME", self.folder().join("no-home"))
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs without adding a configuration.
+    pub fn bare<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        Ran::of(&self.command(args).output().unwrap())
+    }
+
+    /// Runs with this repository's configuration, which lies in the working folder, as JSON.
+    pub fn run<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        let mut args: Vec<String> = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        args.push("--json".to_owned());
+        self.bare(args)
+    }
+
+    /// Exports one database and returns the report on it.
+    #[track_caller]
+    pub fn export(&self, url: &str) -> Value {
+        let ran = self.run(["export", "--source", url]).ok();
+        ran.json()["result"]["databases"][0].clone()
+    }
+
+    /// Verifies every stored byte and every row of a point.
+    #[track_caller]
+    pub fn verify(&self, id: &str) -> Value {
+        let identity = self.identity();
+        self.run([
+            "verify",
+            id,
+            "--data",
+            "--identity",
+            identity.to_str().unwrap(),
+        ])
+        .ok()
+        .json()["result"]
+            .clone()
+    }
+
+    /// The sealed catalog of a point.
+    #[track_caller]
+    pub fn catalog(&self, id: &str) -> Value {
+        let identity = self.identity();
+        self.run(["show", id, "--identity", identity.to_str().unwrap()])
+            .ok()
+            .json()["result"]["catalog"]
+            .clone()
+    }
+}

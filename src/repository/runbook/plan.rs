@@ -86,14 +86,17 @@ pub fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
             plan.load(oid, "large-objects", list, [label, NONE, NONE, NONE]);
         }
     }
-    let groups = Groups::of(catalog);
+    let groups = groups(catalog, &parts);
     for table in &catalog.tables {
         let parts = parts.get(&table.oid).ok_or_else(|| {
             Error::failed(format!("table {} has no entry among the parts", table.name))
         })?;
-        plan.table(table, parts, quoting, &groups);
+        let group = table.root.as_ref().and_then(|root| groups.get(root));
+        plan.table(table, parts, quoting, group);
     }
-    plan.roots(catalog, &parts, quoting, &groups);
+    for (root, group) in &groups {
+        plan.root(root, group, quoting);
+    }
     let objects = parts.get(&LARGE_OBJECT_PROPERTIES);
     let rows = objects.map_or(0, |objects| objects.rows);
     let query = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
@@ -101,28 +104,31 @@ pub fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
     Ok(plan.text.into_bytes())
 }
 
-/// Partitioned tables by number, and whether one has to be loaded through its root.
-struct Groups<'a> {
-    by_root: BTreeMap<&'a Name, (usize, bool)>,
+/// A partitioned table: its number in the plan, whether it has to be loaded through its root, and
+/// the rows of all its partitions.
+struct Group {
+    number: usize,
+    through: bool,
+    rows: u64,
 }
 
-impl<'a> Groups<'a> {
-    fn of(catalog: &'a Catalog) -> Self {
-        let mut by_root: BTreeMap<&Name, (usize, bool)> = BTreeMap::new();
-        for table in &catalog.tables {
-            if let Some(root) = &table.root {
-                let next = by_root.len() + 1;
-                let group = by_root.entry(root).or_insert((next, false));
-                group.1 |= table.through_root;
-            }
-        }
-        Self { by_root }
-    }
+type Groups<'a> = BTreeMap<&'a Name, Group>;
 
-    fn get(&self, table: &Table) -> Option<(usize, bool)> {
-        let root = table.root.as_ref()?;
-        self.by_root.get(root).copied()
+fn groups<'a>(catalog: &'a Catalog, parts: &HashMap<u32, &TableParts>) -> Groups<'a> {
+    let mut groups = Groups::new();
+    for table in &catalog.tables {
+        if let Some(root) = &table.root {
+            let group = Group {
+                number: groups.len() + 1,
+                through: false,
+                rows: 0,
+            };
+            let group = groups.entry(root).or_insert(group);
+            group.through |= table.through_root;
+            group.rows += parts.get(&table.oid).map_or(0, |parts| parts.rows);
+        }
     }
+    groups
 }
 
 #[derive(Default)]
@@ -156,13 +162,16 @@ impl Plan {
         self.line(&["count", kind, group, &rows.to_string(), label, query]);
     }
 
-    fn table(&mut self, table: &Table, parts: &TableParts, quoting: Quoting, groups: &Groups<'_>) {
+    fn table(
+        &mut self,
+        table: &Table,
+        parts: &TableParts,
+        quoting: Quoting,
+        group: Option<&Group>,
+    ) {
         let label = table.name.to_string();
-        let (group, through) = groups.get(table).unwrap_or_default();
-        let group = match group {
-            0 => NONE.to_owned(),
-            number => number.to_string(),
-        };
+        let through = group.is_some_and(|group| group.through);
+        let group = group.map_or(NONE.to_owned(), |group| group.number.to_string());
         if let Some(list) = &parts.list {
             let how = match (through, table.has_reg_columns) {
                 (true, _) => "root",
@@ -181,27 +190,12 @@ impl Plan {
         }
     }
 
-    /// Counts of whole partitioned tables, for those whose rows may have moved between partitions.
-    fn roots(
-        &mut self,
-        catalog: &Catalog,
-        parts: &HashMap<u32, &TableParts>,
-        quoting: Quoting,
-        groups: &Groups<'_>,
-    ) {
-        for (root, (number, through)) in &groups.by_root {
-            let leaves = catalog
-                .tables
-                .iter()
-                .filter(|t| t.root.as_ref() == Some(*root));
-            let rows = leaves
-                .filter_map(|t| parts.get(&t.oid))
-                .map(|p| p.rows)
-                .sum();
-            let kind = if *through { "table" } else { "root" };
-            let query = format!("SELECT pg_catalog.count(*) FROM {}", quoting.name(root));
-            self.count(kind, &number.to_string(), rows, &root.to_string(), &query);
-        }
+    /// The count of a whole partitioned table, for one whose rows may have moved.
+    fn root(&mut self, root: &Name, group: &Group, quoting: Quoting) {
+        let kind = if group.through { "table" } else { "root" };
+        let query = format!("SELECT pg_catalog.count(*) FROM {}", quoting.name(root));
+        let number = group.number.to_string();
+        self.count(kind, &number, group.rows, &root.to_string(), &query);
     }
 }
 

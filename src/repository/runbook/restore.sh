@@ -194,8 +194,8 @@ verify() {
 # Asks openssl about test 2 of RFC 8032, so that "cannot" is not taken for "does not match".
 openssl_can_verify() {
   command -v openssl >/dev/null || return 1
-  printf 'MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYL8uxLJaMwM1V8SrwRgw=' | base64 -d >"$work/test.der"
-  printf 'kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZblRY82E9DxHYw4ey6utDAq7rAOKRYSuwDA==' |
+  printf 'MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=' | base64 -d >"$work/test.der"
+  printf 'kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==' |
     base64 -d >"$work/test.sig"
   printf 'r' >"$work/test"
   verify "$work/test.der" "$work/test.sig" "$work/test"
@@ -425,8 +425,8 @@ large_objects() {
 }
 
 run_sql() { # name of a file of statements that lifeboat made
-  open_object "$1" "$work/sql"
-  psql -X -q -A -t -d "$target" -f "$work/sql" >/dev/null 2>>"$work/errors" ||
+  open_object "$1" "$work/$1"
+  psql -X -q -A -t -d "$target" -f "$work/$1" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors" ||
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
 

@@ -26,6 +26,20 @@ pub fn data_sql(catalog: &Catalog) -> String {
     statements::script(&statements)
 }
 
+/// Table by table: a bare ANALYZE would ask foreign servers for their rows, and end at the first one
+/// that does not answer. psql's \gexec sends each line that the server made.
+const ANALYZE: &str = "SELECT pg_catalog.format('ANALYZE %I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND NOT EXISTS (
+     WITH RECURSIVE below(oid) AS (
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid
+       UNION ALL
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN below b ON i.inhparent = b.oid)
+     SELECT FROM below b JOIN pg_catalog.pg_class f ON f.oid = b.oid WHERE f.relkind = 'f')
+ ORDER BY c.oid \\gexec
+";
+
 const TAKE_BACK: &str = "DO $$DECLARE role name; BEGIN
   IF pg_catalog.to_regclass('lifeboat_restore.lent') IS NULL THEN RETURN; END IF;
   FOR role IN SELECT l.role FROM lifeboat_restore.lent l LOOP
@@ -39,7 +53,7 @@ END$$;
 /// lent is taken back.
 pub fn last_sql(catalog: &Catalog) -> String {
     let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
-    text.push_str("ANALYZE;\n");
+    text.push_str(ANALYZE);
     let name = unused_name(&catalog.database);
     let properties = statements::database_properties(&catalog.database, &name, Ownership::ALL);
     // psql puts the name of the database it is connected to, quoted, for :"DBNAME".

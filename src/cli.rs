@@ -143,6 +143,7 @@ impl Asked {
 pub struct Stop {
     error: clap::Error,
     form: Form,
+    command: String,
 }
 
 impl Stop {
@@ -153,7 +154,7 @@ impl Stop {
         if !self.error.use_stderr() {
             return ExitCode::SUCCESS;
         }
-        output::print_usage_document(self.form, &self.error)
+        output::print_usage_document(self.form, &self.command, &self.error)
     }
 }
 
@@ -165,24 +166,35 @@ pub fn definition() -> clap::Command {
 /// Reads a command line.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Asked, Stop> {
     let args: Vec<OsString> = args.into_iter().collect();
-    // A line that does not parse may still have asked for JSON.
-    let json = args
-        .iter()
-        .take_while(|arg| *arg != "--")
-        .any(|arg| arg == "--json");
-    let form = Form::of(json);
     let mut definition = definition();
-    let matches = definition
-        .try_get_matches_from_mut(args)
-        .map_err(|error| Stop { error, form })?;
-    let name = matches.subcommand_name().unwrap_or_default().to_owned();
-    match Typed::from_arg_matches(&matches) {
-        Ok(typed) => Ok(Asked { typed, name }),
+    let typed = definition
+        .try_get_matches_from_mut(&args)
+        .and_then(|matches| {
+            let name = matches.subcommand_name().unwrap_or_default().to_owned();
+            Ok((Typed::from_arg_matches(&matches)?, name))
+        });
+    match typed {
+        Ok((typed, name)) => Ok(Asked { typed, name }),
         Err(error) => Err(Stop {
             error: error.format(&mut definition),
-            form,
+            form: Form::of(
+                args.iter()
+                    .take_while(|arg| *arg != "--")
+                    .any(|arg| arg == "--json"),
+            ),
+            command: command_in(&args, &definition),
         }),
     }
+}
+
+/// The command of a line that did not parse; empty where none can be seen.
+fn command_in(args: &[OsString], definition: &clap::Command) -> String {
+    let known = |arg: &OsString| {
+        let arg = arg.to_str()?;
+        let command = definition.find_subcommand(arg)?;
+        Some(command.get_name().to_owned())
+    };
+    args.iter().skip(1).find_map(known).unwrap_or_default()
 }
 
 /// What every command is given.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -97,6 +98,40 @@ impl fmt::Display for Location {
             Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Dir(path) => write!(f, "file://{}", path.display()),
+        }
+    }
+}
+
+/// How to get at a bucket; what is `None` comes from the SDK's default chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    pub region: Option<String>,
+    /// Another store's address, such as `https://s3.example.org`.
+    pub endpoint: Option<String>,
+    /// `endpoint/bucket/key`, as most stores other than AWS need it.
+    pub path_style: bool,
+    /// The account id that the bucket must belong to.
+    pub expected_bucket_owner: Option<String>,
+    pub profile: Option<String>,
+}
+
+/// Opens what is at a location. A directory must exist; a bucket is not asked anything yet.
+pub async fn open(location: &Location, access: &Access) -> Result<Arc<dyn Store>> {
+    match location {
+        Location::Dir(path) => Ok(Arc::new(dir::DirStore::open(path)?)),
+        Location::S3 { bucket, prefix } => {
+            let access = access.clone();
+            let options = s3::S3Options {
+                bucket: bucket.clone(),
+                prefix: prefix.clone(),
+                region: access.region,
+                endpoint: access.endpoint,
+                path_style: access.path_style,
+                expected_bucket_owner: access.expected_bucket_owner,
+                profile: access.profile,
+                ..s3::S3Options::default()
+            };
+            Ok(Arc::new(s3::S3Store::open(options).await?))
         }
     }
 }

@@ -104,9 +104,7 @@ fn production_waits_no_longer_than_ddl_wait() {
         "CREATE TABLE slow AS SELECT g AS id, repeat('x', 1000) AS text FROM generate_series(1, 60000) g;
          CREATE TABLE altered (id int);",
     );
-    let config = lifeboat.folder().join("lifeboat.toml");
-    let text = std::fs::read_to_string(&config).unwrap() + "\n[export]\nddl_wait = \"1s\"\n";
-    std::fs::write(&config, text).unwrap();
+    lifeboat.configure("[export]\nddl_wait = \"1s\"");
     let url = database.url();
     let export = lifeboat
         .command([

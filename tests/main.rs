@@ -3,5 +3,8 @@
 
 mod support;
 
+mod cli;
+mod config;
 mod export;
 mod house;
+mod moments;

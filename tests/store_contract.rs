@@ -3,9 +3,6 @@
 //! The S3 stores are real servers (moto, Ceph RGW) that `bash tests/run.sh` starts.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -13,42 +10,17 @@ use lifeboat::error::{Kind, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::dir::DirStore;
 use lifeboat::store::{Head, Listed, PAGE_OBJECTS, Store};
-use tempfile::TempDir;
 
 #[path = "support/memory.rs"]
 mod memory;
 
-use memory::MemoryStore;
+#[path = "support/servers.rs"]
+mod servers;
+#[path = "support/subjects.rs"]
+mod subjects;
 
-/// A store under test, empty, and whoever would destroy what is in it.
-struct Subject {
-    store: Arc<dyn Store>,
-    attacker: Option<Arc<dyn Attacker>>,
-    /// Goes away with the subject.
-    _folder: Option<TempDir>,
-}
-
-/// What a holder of delete rights can try.
-#[async_trait]
-trait Attacker: Send + Sync {
-    /// A plain DELETE, which only adds a delete marker.
-    async fn delete(&self, key: &Key);
-    /// A DELETE of one version: whether it is gone.
-    async fn delete_version(&self, key: &Key, version: &str) -> bool;
-}
-
-#[async_trait]
-impl Attacker for MemoryStore {
-    async fn delete(&self, key: &Key) {
-        MemoryStore::delete(self, key);
-    }
-
-    async fn delete_version(&self, key: &Key, version: &str) -> bool {
-        MemoryStore::delete_version(self, key, version).is_ok()
-    }
-}
+use subjects::Subject;
 
 /// Makes a test of each promise for one kind of store.
 macro_rules! contract {
@@ -81,44 +53,7 @@ macro_rules! contract {
     )* };
 }
 
-contract!(directory, in_memory, in_memory_with_locks_only);
-
-mod subjects {
-    use super::*;
-    use lifeboat::clock::SystemClock;
-    use lifeboat::store::Promises;
-
-    pub async fn directory() -> Subject {
-        let folder = tempfile::tempdir().unwrap();
-        Subject {
-            store: Arc::new(DirStore::create(folder.path().join("new/repository")).unwrap()),
-            attacker: None,
-            _folder: Some(folder),
-        }
-    }
-
-    pub async fn in_memory() -> Subject {
-        over(MemoryStore::default())
-    }
-
-    pub async fn in_memory_with_locks_only() -> Subject {
-        let promises = Promises {
-            locks: true,
-            checksums: false,
-            conditional_puts: false,
-        };
-        over(MemoryStore::with(Arc::new(SystemClock), promises))
-    }
-
-    fn over(store: MemoryStore) -> Subject {
-        let store = Arc::new(store);
-        Subject {
-            store: store.clone(),
-            attacker: Some(store),
-            _folder: None,
-        }
-    }
-}
+contract!(directory, in_memory, in_memory_with_locks_only, moto, ceph);
 
 fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -168,7 +103,7 @@ async fn what_is_put_comes_back(subject: Subject) {
         let body = Bytes::from(body);
         let put = put(store, name, body.clone()).await.unwrap();
         assert_eq!(put.bytes, body.len() as u64);
-        let confirmed = store.promises().checksums.then(|| Sha256::of(&body));
+        let confirmed = subject.keeps.checksums.then(|| Sha256::of(&body));
         assert_eq!(put.sha256, confirmed);
         let age = Timestamp::now().duration_since(put.stored_at).abs();
         assert!(age < SignedDuration::from_secs(60), "{age}");
@@ -189,7 +124,7 @@ async fn the_same_bytes_again_are_the_same_version(subject: Subject) {
     let store = &*subject.store;
     let first = put(store, "a", "bytes").await.unwrap();
     let second = put(store, "a", "bytes").await.unwrap();
-    if store.promises().conditional_puts {
+    if subject.keeps.conditional_puts {
         assert_eq!(first, second);
         assert_eq!(list(store, "a").await.len(), 1);
     }
@@ -204,7 +139,7 @@ async fn other_bytes_under_a_key_are_refused(subject: Subject) {
     let first = put(store, "a", "first").await.unwrap();
     for other in ["other", "longer than the first", ""] {
         let second = put(store, "a", other).await;
-        if store.promises().conditional_puts {
+        if subject.keeps.conditional_puts {
             assert_eq!(second.unwrap_err().kind(), Kind::Exists);
         } else {
             assert_ne!(second.unwrap().version, first.version);
@@ -236,7 +171,7 @@ async fn of_eight_writers_one_wins_whole(subject: Subject) {
             Err(error) => assert_eq!(error.kind(), Kind::Exists, "{}", error.chain()),
         }
     }
-    let conditional = subject.store.promises().conditional_puts;
+    let conditional = subject.keeps.conditional_puts;
     assert_eq!(winners, if conditional { 1 } else { 8 });
     assert_eq!(list(&*subject.store, "").await.len(), winners);
 }
@@ -316,7 +251,7 @@ async fn a_long_listing_comes_in_pages(subject: Subject) {
 
 async fn locks_are_kept_to_the_second(subject: Subject) {
     let store = &*subject.store;
-    if !store.promises().locks {
+    if !subject.keeps.locks {
         return;
     }
     let body = Bytes::from("locked");
@@ -337,7 +272,7 @@ async fn locks_are_kept_to_the_second(subject: Subject) {
 
 async fn a_lock_is_extended_and_never_shortened(subject: Subject) {
     let store = &*subject.store;
-    if !store.promises().locks {
+    if !subject.keeps.locks {
         return;
     }
     let (name, body) = (key("locked"), Bytes::from("locked"));
@@ -374,7 +309,7 @@ async fn a_lock_is_extended_and_never_shortened(subject: Subject) {
 /// A store without locks says so instead of storing something unlocked.
 async fn a_lock_that_cannot_be_kept_is_refused(subject: Subject) {
     let store = &*subject.store;
-    if store.promises().locks {
+    if subject.keeps.locks {
         return;
     }
     let (name, body, lock) = (key("a"), Bytes::from("x"), compliance(in_days(1)));
@@ -415,7 +350,7 @@ async fn deletes_hide_nothing_and_locks_hold(subject: Subject) {
 
 async fn the_posture_fits_the_promises(subject: Subject) {
     let posture = subject.store.posture().await.unwrap();
-    let locks = subject.store.promises().locks;
+    let locks = subject.keeps.locks;
     assert_eq!((posture.versioning, posture.object_lock), (locks, locks));
     assert_eq!(posture.server_time.is_some(), locks);
     if let Some(time) = posture.server_time {

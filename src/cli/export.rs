@@ -19,6 +19,12 @@ use crate::init;
 use crate::pg::tools::Dirs;
 use crate::sign::Signer;
 
+/// Public keys from age's documentation, used in the examples under `config/`.
+const EXAMPLE_RECIPIENTS: [&str; 2] = [
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg",
+];
+
 /// Export databases into the repository
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
@@ -34,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME|URL")]
     source: Vec<String>,
     /// Only this database, whatever the configuration lists; may be repeated
-    #[arg(long, value_name = "DATABASE")]
+    #[arg(long, value_name = "DATABASE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     database: Vec<String>,
     /// Sessions that read at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
@@ -77,15 +83,7 @@ impl Args {
             ..config.export.clone()
         };
         let sources = self.sources(&config)?;
-        let file = config.file.display();
-        if config.recipients.is_empty() {
-            return Err(Error::usage(format!("{file} names no [[recipient]]"))
-                .hint("without one nobody could open the backup; `lifeboat init` makes one"));
-        }
-        let signing_key = config.signing_key.clone().ok_or_else(|| {
-            Error::usage(format!("{file} names no keys.signing_key"))
-                .hint("manifests must be signed; `lifeboat init` makes a key")
-        })?;
+        let signing_key = ready_to_seal(&config)?;
         Ok(Options {
             config_text: secret_free_text(&config)?,
             access: access.with_trust()?,
@@ -130,6 +128,27 @@ impl Args {
         let only = |source: Source| source.only(&self.database);
         Ok(sources.into_iter().map(only).collect())
     }
+}
+
+/// The signing key of a configuration by which someone will be able to open what is exported.
+fn ready_to_seal(config: &Config) -> Result<PathBuf> {
+    let file = config.file.display();
+    if config.recipients.is_empty() {
+        return Err(Error::usage(format!("{file} names no [[recipient]]"))
+            .hint("without one nobody could open the backup; `lifeboat init` makes one"));
+    }
+    let example = |recipient: &&Recipient| EXAMPLE_RECIPIENTS.contains(&recipient.key.as_str());
+    if let Some(example) = config.recipients.iter().find(example) {
+        return Err(Error::usage(format!(
+            "{file}: recipient '{}' is the key of an example: nobody could open the backup",
+            example.name
+        ))
+        .hint("put in your own: `age-keygen -y break-glass.key` prints it"));
+    }
+    config.signing_key.clone().ok_or_else(|| {
+        Error::usage(format!("{file} names no keys.signing_key"))
+            .hint("manifests must be signed; `lifeboat init` makes a key")
+    })
 }
 
 fn one(text: &str, config: &Config) -> Result<Source> {

@@ -1,10 +1,10 @@
 //! Options of every command, and what they mean together with the configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Config, Locks, MAX_LOCK_DAYS, Repository, S3Settings, locate};
+use crate::config::{Config, Location, Locks, MAX_LOCK_DAYS, Repository, S3Settings, locate};
 use crate::error::{Context, Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
@@ -111,7 +111,7 @@ impl Globals {
             Error::usage("init needs a repository to prepare")
                 .hint("pass --repository s3://bucket/prefix or --repository file:///path")
         })?;
-        self.repository_at(url, &working_folder()?, None)
+        self.repository_at(typed_location(url)?, None)
     }
 
     fn find_config(&self) -> Result<PathBuf> {
@@ -120,10 +120,9 @@ impl Globals {
 
     fn access_with(&self, config: Option<&Config>) -> Result<Access> {
         let repository = match (&self.repository, config) {
-            (Some(url), config) => self.repository_at(url, &working_folder()?, config)?,
+            (Some(url), config) => self.repository_at(typed_location(url)?, config)?,
             (None, Some(config)) => {
-                let url = config.repository.location.to_string();
-                self.repository_at(&url, Path::new("/"), Some(config))?
+                self.repository_at(config.repository.location.clone(), Some(config))?
             }
             (None, None) => return Err(locate::missing(&variable)),
         };
@@ -147,7 +146,7 @@ impl Globals {
 
     /// The configured settings of a bucket complete the flags only where it is the same bucket:
     /// another one has another owner and lies elsewhere.
-    fn repository_at(&self, url: &str, base: &Path, config: Option<&Config>) -> Result<Repository> {
+    fn repository_at(&self, location: Location, config: Option<&Config>) -> Result<Repository> {
         let flags = S3Settings {
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
@@ -155,25 +154,16 @@ impl Globals {
             bucket_owner: self.bucket_owner.clone(),
             profile: self.profile.clone(),
         };
-        let wrong = |(setting, error): (&str, Error)| {
-            let flag = match setting {
-                "url" => "repository".to_owned(),
-                other => other.replace('_', "-"),
-            };
-            Error::usage(format!("--{flag}")).because(error)
+        let s3 = match config.map(|config| &config.repository) {
+            Some(configured) if configured.location == location => flags.over(&configured.s3),
+            _ => flags,
         };
-        let plain = Repository::new(url, base, flags.clone()).map_err(wrong)?;
-        match config.map(|config| &config.repository) {
-            Some(configured) if configured.location == plain.location => Ok(Repository {
-                s3: flags.over(&configured.s3),
-                ..plain
-            }),
-            _ => Ok(plain),
-        }
+        Repository::at(location, s3).map_err(|(setting, error)| {
+            Error::usage(format!("--{}", setting.replace('_', "-"))).because(error)
+        })
     }
 
     fn locks(&self, config: &Config, repository: &Repository) -> Result<Locks> {
-        use crate::config::Location;
         let same_kind = matches!(
             (&config.repository.location, &repository.location),
             (Location::Dir(_), Location::Dir(_)) | (Location::S3 { .. }, Location::S3 { .. })
@@ -194,6 +184,10 @@ impl Globals {
             }),
         }
     }
+}
+
+fn typed_location(url: &str) -> Result<Location> {
+    Location::parse(url, &working_folder()?).context(|| "--repository".to_owned())
 }
 
 /// Where relative paths of flags begin.

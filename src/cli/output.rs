@@ -85,16 +85,25 @@ pub fn print(form: Form, command: String, done: Result<Answer>) -> ExitCode {
 }
 
 /// The document of a command line that did not parse; its text was printed already.
-pub fn print_usage_document(form: Form, error: &clap::Error) -> ExitCode {
+pub fn print_usage_document(form: Form, command: &str, error: &clap::Error) -> ExitCode {
     const USAGE: u8 = 2;
     if form == Form::Text {
         return ExitCode::from(USAGE);
     }
     let rendered = error.render().to_string();
-    let message = rendered.lines().next().unwrap_or_default();
+    // clap's text: the error up to an empty line, perhaps tips, the usage.
+    let (message, rest) = rendered.split_once("\n\n").unwrap_or((&rendered, ""));
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    let error = Error::usage(message).hint("lifeboat --help shows commands and options");
-    finish(&document("", USAGE, Err(error)), USAGE)
+    let tip = rest
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("tip: "));
+    let error = Error::usage(words(message))
+        .hint(tip.unwrap_or("lifeboat --help shows commands and options"));
+    finish(&document(command, USAGE, Err(error)), USAGE)
+}
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn exit_code(error: &Error) -> u8 {

@@ -26,7 +26,7 @@ pub struct OfArgs {
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
     /// Only restore points of this database
-    #[arg(long, value_name = "DATABASE")]
+    #[arg(long, value_name = "DATABASE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub database: Option<String>,
 }
 
@@ -76,7 +76,11 @@ pub fn until(text: &str, now: Timestamp, max_lock_days: u32) -> Result<Timestamp
         mode: LockMode::Compliance,
         retain_until: at,
     };
-    lock.check(now, max_lock_days)?;
+    lock.check(now, max_lock_days)
+        .map_err(|error| match error.find_hint() {
+            Some(_) => error,
+            None => error.hint("name a day to come, or 90d for ninety days from now"),
+        })?;
     Ok(at)
 }
 

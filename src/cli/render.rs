@@ -186,8 +186,8 @@ mod tests {
         table.row(["x\n\u{1b}[2J", "7"]);
         let text = table.render();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "courses        1,943,200");
-        assert_eq!(lines[2], "x \\u{1b}[2J            7");
+        assert_eq!(lines[1], "courses      1,943,200");
+        assert_eq!(lines[2], "x \\u{1b}[2J          7");
     }
 
     #[test]

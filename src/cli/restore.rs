@@ -32,7 +32,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     target_password_file: Option<PathBuf>,
     /// Only this schema, with what it needs; may be repeated
-    #[arg(long, value_name = "SCHEMA")]
+    #[arg(long, value_name = "SCHEMA", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     schema: Vec<String>,
     /// Only this table (schema.table; quotes where a name holds a dot), with what it needs; may be
     /// repeated

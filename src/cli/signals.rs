@@ -35,3 +35,27 @@ pub fn listen(trigger: Trigger, reporter: Arc<Reporter>) -> Result<()> {
     });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::progress::Style;
+    use crate::clock::SystemClock;
+    use crate::interrupt::interrupt;
+
+    #[tokio::test]
+    async fn the_first_signal_asks_to_stop() {
+        let (trigger, interrupt) = interrupt();
+        let clock = Arc::new(SystemClock);
+        let reporter = Reporter::new(Style::Quiet, Box::new(std::io::sink()), clock);
+        listen(trigger, Arc::new(reporter)).unwrap();
+        assert!(!interrupt.is_set());
+        let pid = std::process::id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-TERM", &pid])
+            .status();
+        assert!(sent.unwrap().success());
+        let asked = tokio::time::timeout(std::time::Duration::from_secs(20), interrupt.cancelled());
+        asked.await.unwrap();
+    }
+}

@@ -17,6 +17,32 @@ pub enum Location {
     Dir(PathBuf),
 }
 
+impl Location {
+    /// A URL or a plain path; relative paths begin at `base`, an absolute folder.
+    pub fn parse(url: &str, base: &Path) -> Result<Self> {
+        let hint = "write s3://bucket/prefix, file:///path, or a plain path";
+        if let Some(rest) = url.strip_prefix("s3://") {
+            return bucket(rest);
+        }
+        if let Some(rest) = url.strip_prefix("file://") {
+            if !rest.starts_with('/') {
+                return Err(
+                    Error::usage(format!("'{url}' is not a path on this machine"))
+                        .hint("after file:// comes an absolute path: file:///backup"),
+                );
+            }
+            return directory(Path::new(&decoded(rest)?));
+        }
+        if url.contains("://") || url.starts_with("s3:") || url.starts_with("file:") {
+            return Err(Error::usage(format!("'{url}' is not a repository URL")).hint(hint));
+        }
+        if url.is_empty() {
+            return Err(Error::usage("the repository URL is empty").hint(hint));
+        }
+        directory(&base.join(url))
+    }
+}
+
 /// As a URL: `s3://bucket/prefix` or `file:///path`.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +154,15 @@ impl Repository {
         base: &Path,
         s3: S3Settings,
     ) -> std::result::Result<Self, (&'static str, Error)> {
-        let location = locate(url, base).map_err(|error| ("url", error))?;
+        let location = Location::parse(url, base).map_err(|error| ("url", error))?;
+        Self::at(location, s3)
+    }
+
+    /// A place and how to reach it; the setting that is wrong comes with the error.
+    pub fn at(
+        location: Location,
+        s3: S3Settings,
+    ) -> std::result::Result<Self, (&'static str, Error)> {
         if let (Location::Dir(_), Some(name)) = (&location, s3.first_given()) {
             let error = Error::usage("means nothing for a repository in a directory")
                 .hint("leave it out, or name a bucket: s3://bucket/prefix");
@@ -142,29 +176,6 @@ impl Repository {
     pub fn path_style(&self) -> bool {
         self.s3.path_style.unwrap_or(self.s3.endpoint.is_some())
     }
-}
-
-fn locate(url: &str, base: &Path) -> Result<Location> {
-    let hint = "write s3://bucket/prefix, file:///path, or a plain path";
-    if let Some(rest) = url.strip_prefix("s3://") {
-        return bucket(rest);
-    }
-    if let Some(rest) = url.strip_prefix("file://") {
-        if !rest.starts_with('/') {
-            return Err(
-                Error::usage(format!("'{url}' is not a path on this machine"))
-                    .hint("after file:// comes an absolute path: file:///backup"),
-            );
-        }
-        return directory(Path::new(&decoded(rest)?));
-    }
-    if url.contains("://") || url.starts_with("s3:") || url.starts_with("file:") {
-        return Err(Error::usage(format!("'{url}' is not a repository URL")).hint(hint));
-    }
-    if url.is_empty() {
-        return Err(Error::usage("the repository URL is empty").hint(hint));
-    }
-    directory(&base.join(url))
 }
 
 fn bucket(rest: &str) -> Result<Location> {
@@ -225,7 +236,7 @@ mod tests {
     use super::*;
 
     fn place(url: &str) -> Result<String> {
-        locate(url, Path::new("/base")).map(|location| location.to_string())
+        Location::parse(url, Path::new("/base")).map(|location| location.to_string())
     }
 
     #[test]

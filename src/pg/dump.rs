@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::conninfo::Server;
 use super::tools::{self, ToolPath};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive.
 pub async fn schema(
@@ -32,5 +32,18 @@ pub async fn schema(
             lock_wait.as_millis().max(1)
         ));
     let what = format!("{} of database {}", pg_dump.tool, server.database);
-    Ok(tools::run(&mut command, &what).await?.stdout)
+    let dumped = tools::run(&mut command, &what).await;
+    Ok(dumped.map_err(|error| with_hint(error, lock_wait))?.stdout)
+}
+
+/// pg_dump tells that it could not lock a table only by its text.
+fn with_hint(error: Error, lock_wait: Duration) -> Error {
+    if error.chain().contains("LOCK TABLE") {
+        return error.hint(format!(
+            "for {} s a session waited for an exclusive lock behind us, and pg_dump behind it: export when no \
+             schema change runs, or raise ddl_wait",
+            lock_wait.as_secs()
+        ));
+    }
+    error.hint("pg_dump reads the schema: what it complains about is of the source")
 }

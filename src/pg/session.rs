@@ -1,5 +1,6 @@
 //! A session: connected, pinned to one rendering of every type, and cancellable.
 
+mod backend_key;
 mod dial;
 mod driver;
 mod failure;
@@ -14,7 +15,7 @@ use super::conninfo::Server;
 use crate::error::{Error, Kind, Result};
 
 pub use failure::pg_error;
-pub use pinned::{PINNED, PINNED_SINCE, pinned_sql};
+pub use pinned::{PINNED, PINNED_SINCE, pinned_options, pinned_sql};
 
 /// How long a statement waits for a lock unless [`Session::set_lock_timeout`] says otherwise.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,8 +23,10 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Its transactions are read-only by default.
+    /// Reads tables: read-only, and neither views nor foreign tables can be read by mistake.
     Read,
+    /// Runs somebody's queries, such as a drill's assertions: read-only, views allowed.
+    Query,
     /// It may write.
     Write,
 }
@@ -39,6 +42,8 @@ pub struct Session {
     pub started: String,
     /// The encoding of the database, such as `UTF8` or `SQL_ASCII`.
     pub server_encoding: String,
+    /// The process id announced at login; a pooler's is not the backend's.
+    announced_pid: Option<i32>,
     cancel: CancelToken,
     server: Server,
     driver: driver::Driver,
@@ -89,6 +94,7 @@ impl Session {
             started: fact(1).to_owned(),
             server_version_num: number(2)?.unsigned_abs(),
             server_encoding: fact(3).to_owned(),
+            announced_pid: backend_key::announced_pid(login.client.cancel_token()).await,
             cancel: login.client.cancel_token(),
             client: login.client,
             driver: login.driver,
@@ -130,6 +136,19 @@ impl Session {
             self.server, self.started, other.started
         ))
         .hint("name one instance, not a reader endpoint, a pooler or RDS Proxy"))
+    }
+
+    /// An error where a pooler (PgBouncer, RDS Proxy) sits in between. In transaction mode it may
+    /// hand each transaction to another backend, which has none of the pinned settings.
+    pub fn refuse_pooler(&self) -> Result<()> {
+        match self.announced_pid {
+            Some(announced) if announced != self.pid => Err(Error::refused(format!(
+                "{} is a connection pooler, not the database server itself",
+                self.server
+            ))
+            .hint("name the database server itself, past PgBouncer or RDS Proxy")),
+            _ => Ok(()),
+        }
     }
 
     /// Asks the server to stop what this session is doing. Nothing tells whether it did.

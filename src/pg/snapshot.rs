@@ -17,7 +17,7 @@ use crate::model::catalog::Name;
 const LOCKS_A_STATEMENT: usize = 500;
 
 /// How often taking locks starts over because tables came, went or were rewritten meanwhile.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 10;
 
 /// An exported snapshot: its id is good for other sessions while this value lives.
 pub struct ExportedSnapshot {
@@ -47,15 +47,14 @@ impl ExportedSnapshot {
             begin(&session, lock_wait).await?;
             let targets = catalog::lock_targets(scout).await?;
             let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
-            if let Some(gone) = lock(&session, &names).await? {
-                why = vec![gone];
-                continue;
-            }
+            // What is dropped by now, the snapshot will not show.
+            lock(&session, &names).await?;
             let (id, taken_at) = export(&session).await?;
             let tables = catalog::read_tables(&session).await?;
             let newcomers = not_locked(&session, &tables).await?;
-            if let Some(gone) = lock(&session, &newcomers).await? {
-                why = vec![gone];
+            let gone = lock(&session, &newcomers).await?;
+            if !gone.is_empty() {
+                why = gone;
                 continue;
             }
             let rewritten = catalog::find_rewritten(&session).await?;
@@ -125,38 +124,57 @@ async fn begin(session: &Session, lock_wait: Duration) -> Result<()> {
         .map_err(|error| pg_error("cannot begin the export's transaction", error))
 }
 
-/// Locks tables by name; `Some(name)` where one is gone and all must start over.
-async fn lock(session: &Session, names: &[Name]) -> Result<Option<String>> {
+/// Locks tables by name and returns those that are gone. Savepoints keep the transaction, and take
+/// no snapshot either.
+async fn lock(session: &Session, names: &[Name]) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
     for batch in names.chunks(LOCKS_A_STATEMENT) {
-        let list: Vec<String> = batch
-            .iter()
-            .map(|name| format!("ONLY {}", name.quoted()))
-            .collect();
-        let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", list.join(", "));
-        let Err(error) = session.client.batch_execute(&sql).await else {
+        if lock_batch(session, batch).await? {
             continue;
-        };
-        let code = error.code().cloned();
-        let gone = [
-            SqlState::UNDEFINED_TABLE,
-            SqlState::INVALID_SCHEMA_NAME,
-            SqlState::WRONG_OBJECT_TYPE,
-        ];
-        if code.as_ref().is_some_and(|code| gone.contains(code)) {
-            return Ok(Some(
-                error
-                    .as_db_error()
-                    .map_or_else(String::new, |db| db.message().to_owned()),
-            ));
         }
-        let error = pg_error("cannot lock the tables against being altered", error);
-        return Err(if code == Some(SqlState::LOCK_NOT_AVAILABLE) {
-            error.hint("a session holds an exclusive lock on one of them: export when it is done, or raise ddl_wait")
-        } else {
-            error
-        });
+        for name in batch {
+            if !lock_batch(session, std::slice::from_ref(name)).await? {
+                gone.push(name.to_string());
+            }
+        }
     }
-    Ok(None)
+    Ok(gone)
+}
+
+/// `false`: one of them is gone, and none was locked.
+async fn lock_batch(session: &Session, batch: &[Name]) -> Result<bool> {
+    const GONE: [SqlState; 3] = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::WRONG_OBJECT_TYPE,
+    ];
+    let list: Vec<String> = batch
+        .iter()
+        .map(|name| format!("ONLY {}", name.quoted()))
+        .collect();
+    let sql = format!(
+        "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE; RELEASE before",
+        list.join(", ")
+    );
+    let Err(error) = session.client.batch_execute(&sql).await else {
+        return Ok(true);
+    };
+    let code = error.code().cloned();
+    if code.as_ref().is_some_and(|code| GONE.contains(code)) {
+        let back = session
+            .client
+            .batch_execute("ROLLBACK TO before; RELEASE before")
+            .await;
+        return back
+            .map(|()| false)
+            .map_err(|error| pg_error("cannot go on after a table was dropped", error));
+    }
+    let error = pg_error("cannot lock the tables against being altered", error);
+    Err(if code == Some(SqlState::LOCK_NOT_AVAILABLE) {
+        error.hint("a session holds an exclusive lock on one of them, or waits for one: export when it is done, or raise ddl_wait")
+    } else {
+        error
+    })
 }
 
 async fn export(session: &Session) -> Result<(String, Timestamp)> {

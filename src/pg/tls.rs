@@ -1,5 +1,6 @@
 //! TLS to PostgreSQL with libpq's sslmodes, over rustls.
 
+mod failure;
 pub mod roots;
 mod stream;
 mod verify;
@@ -16,7 +17,7 @@ use tokio_postgres::tls::TlsConnect;
 use tokio_rustls::TlsConnector;
 
 use super::conninfo::{RootCert, Server, SslMode};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 pub use stream::PgTlsStream;
 use verify::{Check, Verifier};
@@ -103,57 +104,7 @@ where
                 .connect(tls.name, stream)
                 .await
                 .map(PgTlsStream::new)
-                .map_err(|error| handshake_error(&tls.place, &tls.seen, error))
+                .map_err(|error| failure::handshake(&tls.place, tls.seen.get(), error))
         })
     }
-}
-
-fn handshake_error(place: &Place, seen: &verify::Seen, error: std::io::Error) -> Error {
-    use rustls::CertificateError as Bad;
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let Some(inner) = inner else {
-        return Error::new(
-            Kind::Unavailable,
-            "the connection was lost during the TLS handshake",
-        )
-        .because(error)
-        .hint("is this a PostgreSQL server with TLS, and not another service?");
-    };
-    let cert = seen.get();
-    let (cause, hint) = match inner {
-        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => (
-            format!("the certificate has expired{}", cert.map_or(String::new(), |c| format!(", on {}", c.not_after))),
-            "renew the server's certificate, and check this machine's clock".to_owned(),
-        ),
-        rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => (
-            "the certificate is not valid yet".to_owned(),
-            "check this machine's clock".to_owned(),
-        ),
-        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => (
-            format!(
-                "the certificate is not for this host, but for {}",
-                cert.map_or_else(|| "others".to_owned(), x509::Facts::names_text)
-            ),
-            "connect by a name in the certificate; hostaddr gives the address where DNS does not know it".to_owned(),
-        ),
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => (
-            format!(
-                "the certificate was issued by an unknown authority{}; trusted are {}",
-                cert.map_or(String::new(), |c| format!(", {:?}", c.issuer)),
-                place.roots
-            ),
-            "name the authority's certificate file with sslrootcert".to_owned(),
-        ),
-        other => (
-            other.to_string(),
-            "the server's log may say more".to_owned(),
-        ),
-    };
-    Error::new(
-        Kind::Untrusted,
-        format!("TLS to {} (sslmode={}): {cause}", place.host, place.mode),
-    )
-    .hint(hint)
 }

@@ -214,12 +214,21 @@ pub fn command(tool: &ToolPath, env: &ToolEnv) -> Command {
     }
     if tool.tool.is_client() {
         command.arg("--no-password");
+        plain_messages(&mut command);
     }
     command
         .envs(env.vars().iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Error messages are read by us: in English, whatever the locale; other categories stay.
+fn plain_messages(command: &mut Command) {
+    if let Some(all) = std::env::var_os("LC_ALL") {
+        command.env_remove("LC_ALL").env("LC_CTYPE", all);
+    }
+    command.env_remove("LANGUAGE").env("LC_MESSAGES", "C");
 }
 
 /// Runs a command to its end and returns what it printed; an exit code other than 0 is an error
@@ -249,4 +258,47 @@ pub fn last_lines(stderr: &[u8]) -> String {
         return "it said nothing".to_owned();
     }
     lines[lines.len().saturating_sub(LINES)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn fake(root: &Path, name: &str, version: &str) -> PathBuf {
+        let folder = root.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("pg_dump");
+        let script = format!("#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n");
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    #[test]
+    fn the_exact_version_is_preferred_then_the_next_newer_never_an_older_one() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name, version| fake(root.path(), name, version);
+        let others = vec![
+            folder("14", "14.9"),
+            folder("18", "18.1 (Debian 18.1-1)"),
+            folder("17", "17rc1"),
+        ];
+        let dirs = Dirs {
+            named: vec![folder("16", "16.2")],
+            others,
+        };
+        let find = |want, newer| find(Tool::PgDump, want, newer, &dirs).map(|found| found.version);
+        assert_eq!(find(18, false).unwrap(), "18.1");
+        assert_eq!(find(14, false).unwrap(), "14.9");
+        assert_eq!(find(15, true).unwrap(), "16.2");
+        assert_eq!(find(17, true).unwrap(), "17rc1");
+        let error = find(15, false).unwrap_err();
+        assert!(error.to_string().contains("16/pg_dump 16.2, "), "{error}");
+        assert!(error.find_hint().unwrap().contains("postgresql-client-15"));
+        assert_eq!(find(19, true).unwrap_err().kind(), Kind::NotFound);
+    }
 }

@@ -9,16 +9,16 @@
 //! and hashes it. Neither asks the medium itself: the bytes may come from the system's cache.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use sha2::Digest as _;
 
+use self::file::{Temporary, hash, make_durable, same, sync_folder};
 use self::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
@@ -26,17 +26,12 @@ use crate::model::id::Key;
 use crate::model::lock::Lock;
 use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 
+mod file;
 mod walk;
 
 /// The version id of every file. A key has one version here, and naming it by content would mean
 /// to read the whole repository for a listing.
 pub const VERSION: &str = "file";
-
-/// Temporary names hold a `~`, which no [`Key`] may: they are never listed, whatever is left over.
-const TEMPORARY: &str = ".lifeboat~";
-
-/// Read buffer for comparing and hashing.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// A repository directory.
 pub struct DirStore {
@@ -196,7 +191,7 @@ impl Inner {
         let folder = path.parent().unwrap_or(&self.root);
         self.prepare(folder)?;
         let temporary = Temporary::write(folder, body)?;
-        match fs::hard_link(&temporary.0, &path) {
+        match fs::hard_link(temporary.path(), &path) {
             Ok(()) => sync_folder(folder)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // Its writer may have died before syncing the folder.
@@ -271,35 +266,6 @@ impl Inner {
     }
 }
 
-/// A synced file under a temporary name, removed when dropped.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn write(folder: &Path, body: &[u8]) -> Result<Self> {
-        let random = getrandom::u64()
-            .map_err(|error| Error::failed("the system has no random numbers").because(error))?;
-        let path = folder.join(format!("{TEMPORARY}{random:016x}"));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|error| failed("write", &path, error))?;
-        // From here on the file goes away with this value, also when the disk is full.
-        let temporary = Self(path);
-        file.write_all(body)
-            .and_then(|()| file.sync_all())
-            .map_err(|error| failed("write", &temporary.0, error))?;
-        Ok(temporary)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What cannot be removed is never listed, so nothing is wrong with it but its size.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 fn check_root(root: &Path) -> Result<()> {
     let metadata = fs::metadata(root).map_err(|error| failed("open", root, error))?;
     if metadata.is_dir() {
@@ -309,49 +275,6 @@ fn check_root(root: &Path) -> Result<()> {
         "{} is not a directory",
         root.display()
     )))
-}
-
-/// Makes one folder, or finds it there, and syncs its parent, which holds its entry.
-fn make_durable(folder: &Path) -> Result<()> {
-    match fs::create_dir(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(failed("create", folder, error));
-        }
-        _ => {}
-    }
-    folder.parent().map_or(Ok(()), sync_folder)
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| failed("sync", folder, error))
-}
-
-fn same(mut file: &File, mut body: &[u8]) -> io::Result<bool> {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(body.is_empty());
-        }
-        match body.split_at_checked(read) {
-            Some((begin, rest)) if begin == &chunk[..read] => body = rest,
-            _ => return Ok(false),
-        }
-    }
-}
-
-fn hash(mut file: &File) -> io::Result<Sha256> {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut hasher = sha2::Sha256::new();
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(Sha256(hasher.finalize().into()));
-        }
-        hasher.update(&chunk[..read]);
-    }
 }
 
 fn head_of(path: &Path, file: &File, sha256: Sha256) -> Result<Head> {

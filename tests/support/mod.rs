@@ -2,9 +2,11 @@
 
 pub mod database;
 pub mod program;
+pub mod reading;
 
 pub use database::{Database, Major};
 pub use program::Lifeboat;
+pub use reading::Reading;
 
 /// A variable that `tests/run.sh` sets.
 pub fn variable(name: &str) -> String {

@@ -73,12 +73,26 @@ impl Lifeboat {
         it
     }
 
+    /// Adds lines to the configuration.
+    pub fn configure(&self, lines: &str) {
+        let config = self.folder().join("lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, format!("{text}\n{lines}\n")).unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     pub fn repository(&self) -> PathBuf {
         self.folder().join("repository")
+    }
+
+    /// What `--trust` takes.
+    pub fn fingerprint(&self) -> String {
+        let text = std::fs::read_to_string(self.folder().join("lifeboat.toml")).unwrap();
+        let (_, rest) = text.split_once("trust = [\"").unwrap();
+        rest.split('"').next().unwrap().to_owned()
     }
 
     pub fn identity(&self) -> PathBuf {

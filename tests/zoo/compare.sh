@@ -14,6 +14,7 @@
 # BIN_DIR has pg_dump and pg_restore of the target's major. Both URLs should be a superuser's.
 #   SOURCE_BIN_DIR   for pg_dump of the source: its own major, and no older minor (default: BIN_DIR)
 #   STOCK_URL        superuser who makes the stock database, on the target's server (default: TARGET_URL)
+#   STOCK_DB         a stock restore that is there already; it stays
 #   SKIP_ROWS        ERE of tables, like ^zoo[.]reg_index$, whose rows are not compared
 #   SKIP_OBJECTS     ERE of lines of the catalogs' lists to leave out, e.g. what a non-superuser cannot make
 #   SKIP_SCHEMA=1    no stock restore, catalogs and rows only
@@ -29,7 +30,7 @@ psql=$bin/psql
 [ -x "$psql" ] || psql=$(command -v psql) || { echo 'compare: no psql' >&2; exit 2; }
 work=${KEEP:-$(mktemp -d)}
 mkdir -p "$work"
-stock_db=lifeboat_compare_$$
+stock_db=${STOCK_DB:-lifeboat_compare_$$}
 stock_url=
 
 # Beats the settings of databases and roles, also in pg_dump's sessions.
@@ -58,7 +59,7 @@ sql() {
 }
 
 cleanup() {
-    if [ -n "$stock_url" ]; then
+    if [ -n "$stock_url" ] && [ -z "${STOCK_DB:-}" ]; then
         sql "$stock_url" -f "$(dirname "$0")/unsubscribe.sql" >/dev/null 2>&1 || true
         sql "${STOCK_URL:-$target_url}" -c "DROP DATABASE IF EXISTS $stock_db" >/dev/null 2>&1 || true
     fi
@@ -94,7 +95,6 @@ readonly RELATIONS="
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN (SELECT x.oid AS ext, u.rel, x.extcondition[u.i] FROM pg_catalog.pg_extension x, pg_catalog.unnest(x.extconfig) WITH ORDINALITY AS u(rel, i)) e ON e.rel = c.oid
        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
-         AND (e.ext IS NOT NULL OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'))
   )"
 readonly TABLES="$RELATIONS, chosen AS (
       SELECT *, 'FROM ' || CASE WHEN relkind = 'p' THEN '' ELSE 'ONLY ' END || name || ' ' || coalesce(extcondition, '') AS source FROM rel
@@ -120,7 +120,7 @@ SQL
 table_rows() {
     sql "$1" -v line="$2" -v skip= <<SQL | cut -c 1-400
 $PIN
-$TABLES SELECT pg_catalog.format('SELECT ROW(%s)::pg_catalog.text AS r %s ORDER BY r COLLATE pg_catalog."C"', columns, source) FROM chosen WHERE line::pg_catalog.text = :'line' \\gexec
+$TABLES SELECT pg_catalog.format('SELECT r FROM (SELECT ROW(%s)::pg_catalog.text AS r %s) AS s ORDER BY r COLLATE pg_catalog."C"', columns, source) FROM chosen WHERE line::pg_catalog.text = :'line' \\gexec
 SQL
 }
 
@@ -161,7 +161,10 @@ SELECT 'member', pg_catalog.to_json(m.rolname), 'of', pg_catalog.to_json(g.rolna
  WHERE :'roles' <> '' AND m.rolname ~ :'roles' GROUP BY m.rolname, g.rolname;
 
 SELECT 'extension', extname, extversion, extnamespace::pg_catalog.regnamespace FROM pg_catalog.pg_extension;
-WITH o(classid, objid) AS (
+WITH RECURSIVE member(classid, objid) AS (
+    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'
+    UNION SELECT d.classid, d.objid FROM member m JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype IN ('a', 'i')
+), o(classid, objid) AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
      WHERE relpersistence <> 't' AND relkind <> 't' AND relnamespace <> 'pg_toast'::pg_catalog.regnamespace AND coalesce(i.indisvalid OR relkind = 'I', true)
     UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid FROM pg_catalog.pg_constraint WHERE conparentid = 0 AND contype <> 'n' AND coninhcount = 0
@@ -173,7 +176,7 @@ $(for c in attrdef proc operator opclass opfamily amop amproc cast conversion co
 done)
     UNION ALL SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid FROM pg_catalog.pg_subscription WHERE subdbid = :db)
 SELECT 'object', i.type, pg_catalog.to_json(i.identity) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
- WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'e');
+ WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member);
 SQL
 }
 
@@ -186,11 +189,11 @@ entries() {
         /^\\(un)?restrict / || /^-- Dumped (from|by) / || /^-- PostgreSQL database dump/ { next }
         /^SET default_tablespace = / { space = $4; if (space == "\047\047;") space = ""; next }
         /^SET default_table_access_method = / { am = $4; if (am == "heap;") am = ""; next }
-        held && /^-- Name: / { flush(); entry = "--"; held = 0 }
-        held { entry = entry "\001--"; held = 0 }
+        held && /^-- Name: / { flush(); entry = "--"; held = 0; blank = "" }
+        held { entry = entry blank "\001--"; held = 0; blank = "" }
         /^--$/ { held = 1; next }
-        /^$/ { next }
-        { entry = entry "\001" $0 }
+        /^$/ { blank = blank "\001"; next }
+        { entry = entry blank "\001" $0; blank = "" }
         END { flush() }' | sort | tr '\001' '\n'
 }
 
@@ -207,7 +210,6 @@ SELECT pg_catalog.format('CREATE DATABASE $stock_db TEMPLATE template0 ENCODING 
   FROM pg_catalog.pg_database d, LATERAL (SELECT pg_catalog.to_jsonb(d) AS j) AS x WHERE datname = pg_catalog.current_database();
 SQL
     sql "${STOCK_URL:-$target_url}" -f "$work/create.sql"
-    stock_url=$(in_db "${STOCK_URL:-$target_url}" "$stock_db")
     "$source_bin/pg_dump" -Fc -Z0 --dbname="$source_url" --file="$work/stock.dump" 2>"$work/stock.dump.err" || fail "pg_dump of the source: $(head -3 "$work/stock.dump.err")"
     "$bin/pg_restore" --dbname="$stock_url" "$work/stock.dump" 2>"$work/stock.err" || true
     grep -E '^pg_restore: (error|warning: errors)' "$work/stock.err" | cut -c 1-200 | sed 's/^/stock: /' >&2 || true
@@ -240,7 +242,8 @@ if ! differ rows "$work/source.rows" "$work/target.rows"; then
 fi
 
 if [ -z "${SKIP_SCHEMA:-}" ]; then
-    make_stock || fail 'no stock restore'
+    stock_url=$(in_db "${STOCK_URL:-$target_url}" "$stock_db")
+    [ -n "${STOCK_DB:-}" ] || make_stock || fail 'no stock restore'
     schema_of "$stock_url" >"$work/stock.schema" || fail 'pg_dump of the stock restore'
     schema_of "$target_url" >"$work/target.schema" || fail 'pg_dump of the target'
     differ schema "$work/stock.schema" "$work/target.schema" || true

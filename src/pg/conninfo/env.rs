@@ -71,21 +71,23 @@ pub fn tool_env(server: &Server) -> Result<ToolEnv> {
     if let Some(password) = &server.password {
         vars.push(("PGPASSWORD", password.clone()));
     }
-    let roots = match (&server.root_cert, server.ssl) {
-        (RootCert::File(path), _) => {
-            vars.push(("PGSSLROOTCERT", path.display().to_string()));
-            None
-        }
-        (RootCert::Default, SslMode::VerifyCa | SslMode::VerifyFull) => {
-            let file = crate::pg::tls::roots::to_file()?;
-            vars.push(("PGSSLROOTCERT", file.path().display().to_string()));
-            Some(file)
-        }
-        (RootCert::Default, _) => None,
-    };
+    let (path, roots) = roots(server)?;
+    vars.extend(path.map(|path| ("PGSSLROOTCERT", path)));
     Ok(ToolEnv {
         vars,
         _roots: roots,
+    })
+}
+
+/// The file to name as root certificates, and the file to keep where it is ours.
+fn roots(server: &Server) -> Result<(Option<String>, Option<NamedTempFile>)> {
+    Ok(match (&server.root_cert, server.ssl) {
+        (RootCert::File(path), _) => (Some(path.display().to_string()), None),
+        (RootCert::Default, SslMode::VerifyCa | SslMode::VerifyFull) => {
+            let file = crate::pg::tls::roots::to_file()?;
+            (Some(file.path().display().to_string()), Some(file))
+        }
+        (RootCert::Default, _) => (None, None),
     })
 }
 

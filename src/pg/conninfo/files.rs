@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use super::params::{self, Params};
 use crate::error::{Context, Error, Result};
 
+/// Debian's; libpq has its own compiled in, PGSYSCONFDIR overrides both.
+const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
+
 /// What a password is looked up by.
 pub struct Login<'a> {
     pub host: &'a str,
@@ -106,7 +109,8 @@ pub fn service(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Param
     let user = env("PGSERVICEFILE")
         .map(PathBuf::from)
         .or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".pg_service.conf")));
-    let system = env("PGSYSCONFDIR").map(|folder| PathBuf::from(folder).join("pg_service.conf"));
+    let system = env("PGSYSCONFDIR").unwrap_or_else(|| SYSTEM_FOLDER.to_owned());
+    let system = std::iter::once(PathBuf::from(system).join("pg_service.conf"));
     for path in user.into_iter().chain(system) {
         match fs::read_to_string(&path) {
             Ok(text) => {
@@ -162,4 +166,44 @@ fn service_section(text: &str, name: &str) -> Result<Option<Params>> {
         params::put(params, key.trim(), value.trim().to_owned())?;
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn pgpass_lines_match_as_libpq_does() {
+        let login = Login {
+            host: "db:1",
+            port: 5432,
+            database: "app",
+            user: "*",
+        };
+        for (line, password) in [
+            (r"db\:1:5432:app:\*:se\:c\\ret", Some(r"se:c\ret")),
+            ("*:*:*:*:any", Some("any")),
+            (r"db\:1:5432:app:*:with:colon", Some("with:colon")),
+            (r"\*:*:*:*:a star is only a star", None),
+            (r"db\:1:5433:app:*:port", None),
+            ("# *:*:*:*:comment", None),
+            ("db:1:5432", None),
+            ("", None),
+        ] {
+            assert_eq!(pgpass_line(line, &login).as_deref(), password, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_its_own_section_only() {
+        let text = "# c\n[a]\nhost=x\n\n[b]\n host = y \nport=1\n[c]\nbroken\n";
+        let b = service_section(text, "b").unwrap().unwrap();
+        assert_eq!(b.get("host").map(String::as_str), Some("y"));
+        assert_eq!(b.len(), 2);
+        assert!(service_section(text, "d").unwrap().is_none());
+        assert!(service_section(text, "c").is_err());
+        assert!(service_section("[a]\nservice=b\n", "a").is_err());
+    }
 }

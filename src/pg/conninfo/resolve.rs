@@ -32,14 +32,14 @@ pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
         Some(url) => params::parse(url)?,
         None => Params::new(),
     };
-    let written_password = explicit.contains_key("password");
+    if explicit.contains_key("password") && input.password_file.is_some() {
+        return Err(
+            Error::usage("the password is given twice: in the URL and in a file")
+                .hint("take it out of the URL"),
+        );
+    }
     let (params, service) = layer(explicit, env)?;
-    let get = |key: &str| {
-        params
-            .get(key)
-            .map(String::as_str)
-            .filter(|v| !v.is_empty())
-    };
+    let get = |key: &str| given(&params, key);
 
     let port = port(get("port"))?;
     let address = address(get("hostaddr"))?;
@@ -64,14 +64,14 @@ pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
         database,
         service,
     };
-    if written_password && input.password_file.is_some() {
-        return Err(
-            Error::usage("the password is given twice: in the URL and in a file")
-                .hint("take it out of the URL"),
-        );
-    }
     find_password(&mut server, input, &params, env)?;
     Ok(server)
+}
+
+/// A parameter's value; an empty one is as good as none.
+fn given<'a>(params: &'a Params, key: &str) -> Option<&'a str> {
+    let value = params.get(key).map(String::as_str);
+    value.filter(|value| !value.is_empty())
 }
 
 /// Explicit parameters, completed by the service file and then by variables, libpq's order.
@@ -211,10 +211,9 @@ fn find_password(
         server.password_from = Some(format!("the password file {}", path.display()));
         return Ok(());
     }
-    if let Some(password) = params.get("password").filter(|p| !p.is_empty()) {
-        server.password = Some(password.clone());
-        let from_env = env("PGPASSWORD").as_deref() == Some(password);
-        let from = if from_env {
+    if let Some(password) = given(params, "password") {
+        server.password = Some(password.to_owned());
+        let from = if env("PGPASSWORD").as_deref() == Some(password) {
             "PGPASSWORD"
         } else {
             "the database URL or the service file"
@@ -222,26 +221,30 @@ fn find_password(
         server.password_from = Some(from.to_owned());
         return Ok(());
     }
-    let path = match params.get("passfile").filter(|path| !path.is_empty()) {
+    let path = match given(params, "passfile") {
         Some(path) => Some(PathBuf::from(path)),
         None => env("HOME").map(|home| PathBuf::from(home).join(".pgpass")),
     };
-    let Some(path) = path else { return Ok(()) };
-    let default_socket = SOCKET_FOLDERS.contains(&server.host.as_str());
+    if let Some(path) = path {
+        look_up(server, &path);
+    }
+    Ok(())
+}
+
+fn look_up(server: &mut Server, pgpass: &Path) {
+    // As libpq: sockets in the usual folders go by the name of localhost.
+    let host = match SOCKET_FOLDERS.contains(&server.host.as_str()) {
+        true => "localhost",
+        false => &server.host,
+    };
     let login = Login {
-        host: if default_socket {
-            "localhost"
-        } else {
-            &server.host
-        },
+        host,
         port: server.port,
         database: &server.database,
         user: &server.user,
     };
-    let found = files::pgpass(&path, &login, &mut server.warnings);
-    if found.is_some() {
-        server.password_from = Some(path.display().to_string());
+    server.password = files::pgpass(pgpass, &login, &mut server.warnings);
+    if server.password.is_some() {
+        server.password_from = Some(pgpass.display().to_string());
     }
-    server.password = found;
-    Ok(())
 }

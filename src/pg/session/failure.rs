@@ -37,6 +37,11 @@ pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error 
             .because(Error::new(Kind::Unavailable, text))
             .hint("the server's log says why; it may have been restarted or failed over");
     }
+    if error.to_string() == "authentication error" {
+        return Error::new(Kind::Denied, what)
+            .because(error)
+            .hint("supported are SCRAM, md5 and clear-text passwords, and trust");
+    }
     Error::new(Kind::Failed, what).because(error)
 }
 

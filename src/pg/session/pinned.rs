@@ -33,18 +33,24 @@ pub const PINNED: &[(&str, &str)] = &[
     ("idle_in_transaction_session_timeout", "0"),
 ];
 
-/// Settings that came later: name, value, and the first version that knows it; for a security
+/// A setting that came later: name, value, and the first version that knows it; for a security
 /// fix the first minor version of each branch, oldest first.
-pub const PINNED_SINCE: &[(&str, &str, &[u32])] = &[
+pub type Later = (&'static str, &'static str, &'static [u32]);
+
+/// Settings that not every supported server knows.
+pub const PINNED_SINCE: &[Later] = &[
     ("idle_session_timeout", "0", &[140_000]),
     ("transaction_timeout", "0", &[170_000]),
-    // CVE-2024-7348.
-    (
-        "restrict_nonsystem_relation_kind",
-        "view, foreign-table",
-        &[120_020, 130_016, 140_013, 150_008, 160_004, 170_000],
-    ),
 ];
+
+/// Only for sessions that read tables out: an object swapped for a view must not run its owner's
+/// code with our rights (CVE-2024-7348). A restore must not have it: REFRESH MATERIALIZED VIEW
+/// over a view fails under it.
+pub const NO_VIEWS: Later = (
+    "restrict_nonsystem_relation_kind",
+    "view, foreign-table",
+    &[120_020, 130_016, 140_013, 150_008, 160_004, 170_000],
+);
 
 /// All pinned settings that a server of this version knows, names and values.
 pub fn pinned(server_version_num: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -63,6 +69,14 @@ pub fn pinned_sql(server_version_num: u32) -> String {
         let _ = writeln!(sql, "{}", set(name, value));
     }
     sql
+}
+
+/// The same for `PGOPTIONS`, where a tool makes its own connection.
+pub fn pinned_options(server_version_num: u32) -> String {
+    pinned(server_version_num)
+        .map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn knows(since: &[u32], version: u32) -> bool {
@@ -85,26 +99,36 @@ fn set(name: &str, value: &str) -> String {
 pub async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_postgres::Error> {
     let version = version_num(&login.server_version);
     let read_only = match purpose {
-        Purpose::Read => "on",
+        Purpose::Read | Purpose::Query => "on",
         Purpose::Write => "off",
     };
     let ours = format!(
         "SET default_transaction_read_only = {read_only};\nSET lock_timeout = {};\n",
         LOCK_TIMEOUT.as_millis()
     );
+    let (name, value, since) = NO_VIEWS;
+    let mut all = pinned_sql(version) + &ours;
+    if purpose == Purpose::Read && knows(since, version) {
+        all.push_str(&set(name, value));
+    }
     let client = &login.client;
-    match client.batch_execute(&(pinned_sql(version) + &ours)).await {
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+    match client.batch_execute(&all).await {
+        Err(error) if is_unknown(&error) => {}
         other => return other,
     }
     client.batch_execute(&(pinned_sql(0) + &ours)).await?;
-    for (name, value, _) in PINNED_SINCE {
+    let no_views = (purpose == Purpose::Read).then_some(&NO_VIEWS);
+    for (name, value, _) in PINNED_SINCE.iter().chain(no_views) {
         match client.batch_execute(&set(name, value)).await {
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+            Err(error) if is_unknown(&error) => {}
             other => other?,
         }
     }
     Ok(())
+}
+
+fn is_unknown(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::UNDEFINED_OBJECT)
 }
 
 /// "15.4 (Debian 15.4-1)" is 150004, "18beta1" is 180000.
@@ -118,4 +142,50 @@ fn version_num(text: &str) -> u32 {
         0
     };
     major * 10_000 + minor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_servers_print_them() {
+        for (text, number) in [
+            ("15.20 (Debian 15.20-0+deb12u1)", 150_020),
+            ("18.4", 180_004),
+            ("19beta1", 190_000),
+            ("20devel", 200_000),
+            ("", 0),
+        ] {
+            assert_eq!(version_num(text), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_security_fix_is_known_from_each_branchs_own_minor_version_on() {
+        let (_, _, since) = NO_VIEWS;
+        for (version, known) in [
+            (110_022, false),
+            (120_019, false),
+            (120_020, true),
+            (150_007, false),
+            (150_008, true),
+            (160_003, false),
+            (160_014, true),
+            (170_000, true),
+            (180_004, true),
+        ] {
+            assert_eq!(knows(since, version), known, "{version}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_set_is_sent() {
+        for line in pinned_sql(180_000).lines() {
+            assert!(line.starts_with("SET ") && line.ends_with(';'), "{line}");
+        }
+        assert!(pinned_sql(180_000).contains("SET transaction_timeout = '0';"));
+        assert!(!pinned_sql(160_000).contains("SET transaction_timeout"));
+        assert!(pinned_options(150_000).contains(r"-c DateStyle=ISO,\ YMD "));
+    }
 }

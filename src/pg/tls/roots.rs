@@ -113,3 +113,31 @@ fn pem(cert: &CertificateDer<'_>) -> String {
     out.push_str("-----END CERTIFICATE-----\n");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_shipped_authority_can_be_trusted() {
+        let shipped = shipped().unwrap();
+        let count = shipped.len();
+        let mut store = RootCertStore::empty();
+        assert_eq!(store.add_parsable_certificates(shipped), (count, 0));
+        assert!(count > 80, "{count}");
+    }
+
+    #[test]
+    fn what_libpq_gets_is_what_we_trust() {
+        let file = to_file().unwrap();
+        let (written, ours) = (
+            read(file.path()).unwrap(),
+            load(&RootCert::Default).unwrap(),
+        );
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(written);
+        assert_eq!(store.len(), ours.store.len());
+    }
+}

@@ -1,0 +1,243 @@
+//! From the SDK's errors to ours: the operation and its object, the service's code and message,
+//! and one hint.
+
+use std::error::Error as StdError;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::error::{Error, Kind};
+
+/// A call to the service, as its errors name it.
+pub(super) struct Operation {
+    pub name: &'static str,
+    /// As in "cannot read s3://…".
+    pub verb: &'static str,
+    /// The IAM actions it needs.
+    pub rights: &'static str,
+}
+
+/// An error, and what a caller within this store decides by.
+pub(super) struct Fault {
+    pub error: Error,
+    pub code: String,
+    pub status: u16,
+    /// The request may have been carried out all the same.
+    pub ambiguous: bool,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            code: String::new(),
+            status: 0,
+            ambiguous: false,
+        }
+    }
+}
+
+impl Fault {
+    pub fn new<E>(operation: &Operation, name: &str, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let response = error.raw_response();
+        let status = response.map_or(0, |response| response.status().as_u16());
+        let what = format!("cannot {} {name}", operation.verb);
+        let SdkError::ServiceError(service) = &error else {
+            let ambiguous = !matches!(error, SdkError::ConstructionFailure(_));
+            return Self {
+                error: unanswered(what, error),
+                code: String::new(),
+                status,
+                ambiguous,
+            };
+        };
+        let (code, message) = (service.err().code(), service.err().message());
+        // The reply to a HEAD has no body, and so no code.
+        let code = code.map_or_else(|| format!("HTTP {status}"), str::to_owned);
+        let told = match message.filter(|message| !message.is_empty()) {
+            Some(message) => format!("{what}: {}: {code}: {message}", operation.name),
+            None => format!("{what}: {}: {code}", operation.name),
+        };
+        let (kind, hint) = meaning(&code, message.unwrap_or(""), status, operation);
+        let error = Error::new(kind, told);
+        Self {
+            error: match hint {
+                Some(hint) => error.hint(hint),
+                None => error,
+            },
+            code,
+            status,
+            ambiguous: status >= 500,
+        }
+    }
+
+    /// Whether the caller lacks the right, rather than valid credentials.
+    pub fn is_forbidden(&self) -> bool {
+        self.status == 403 && self.error.kind() == Kind::Denied
+    }
+}
+
+/// No answer from the service: no connection, no credentials, no time left.
+fn unanswered<E>(what: String, error: SdkError<E, HttpResponse>) -> Error
+where
+    E: StdError + Send + Sync + 'static,
+{
+    let mut text = String::new();
+    let mut cause: Option<&dyn StdError> = Some(&error);
+    while let Some(error) = cause {
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let (kind, hint) = if text.contains("redentials") {
+        let hint = "no usable AWS credentials: set a profile, or AWS_ACCESS_KEY_ID and \
+                    AWS_SECRET_ACCESS_KEY, or run `aws sso login`";
+        (Kind::Denied, hint)
+    } else if matches!(error, SdkError::ConstructionFailure(_)) {
+        return Error::failed(what).because(error);
+    } else {
+        let hint = "is the network up, and are region and endpoint right?";
+        (Kind::Unavailable, hint)
+    };
+    Error::new(kind, what).because(error).hint(hint)
+}
+
+/// The kind of an error and what to do about it, by the service's code or else the HTTP status.
+fn meaning(
+    code: &str,
+    message: &str,
+    status: u16,
+    operation: &Operation,
+) -> (Kind, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match code {
+        "ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException" => (
+            Kind::Denied,
+            hint("the credentials have expired: renew them (for example `aws sso login`)"),
+        ),
+        "RequestTimeTooSkewed" => (
+            Kind::Refused,
+            hint("this machine's clock is wrong: set it, for example with NTP"),
+        ),
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidSecurity" => (
+            Kind::Denied,
+            hint("the store does not accept these credentials: are profile and endpoint right?"),
+        ),
+        "NoSuchBucket" => (
+            Kind::NotFound,
+            hint("is the bucket's name right, and the region or endpoint?"),
+        ),
+        "NoSuchKey" | "NoSuchVersion" | "NotFound" => (Kind::NotFound, None),
+        // The version asked for is a delete marker.
+        "MethodNotAllowed" => (Kind::NotFound, None),
+        "InvalidArgument" if message.to_lowercase().contains("version id") => {
+            (Kind::NotFound, None)
+        }
+        "PreconditionFailed" => (Kind::Exists, None),
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => (
+            Kind::Refused,
+            hint("the bucket is in another region: set the repository's region"),
+        ),
+        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => (
+            Kind::Damaged,
+            hint("the bytes changed on their way: try again, and suspect memory or network"),
+        ),
+        // Ceph RGW gives no message.
+        "InvalidRequest"
+            if message.contains("Object Lock")
+                || (message.is_empty() && operation.rights.contains("ObjectRetention")) =>
+        {
+            (
+                Kind::Refused,
+                hint("the bucket needs versioning and Object Lock"),
+            )
+        }
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "InternalError"
+        | "RequestTimeout"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "ThrottlingException" => (
+            Kind::Unavailable,
+            hint("the store is overloaded or down: try again later"),
+        ),
+        _ => by_status(status, operation),
+    }
+}
+
+fn by_status(status: u16, operation: &Operation) -> (Kind, Option<String>) {
+    let rights = operation.rights;
+    match status {
+        401 | 403 => (
+            Kind::Denied,
+            Some(format!(
+                "the caller needs {rights} there, the bucket policy must not deny it, and the \
+                 bucket must belong to the expected account"
+            )),
+        ),
+        301 | 307 => (
+            Kind::Refused,
+            Some("the bucket is in another region: set the repository's region".to_owned()),
+        ),
+        404 | 405 => (Kind::NotFound, None),
+        412 => (Kind::Exists, None),
+        429 | 500.. => (
+            Kind::Unavailable,
+            Some("the store is overloaded or down: try again later".to_owned()),
+        ),
+        _ => (Kind::Failed, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUT: Operation = Operation {
+        name: "PutObject",
+        verb: "store",
+        rights: "s3:PutObject",
+    };
+
+    #[test]
+    fn a_code_tells_the_kind_and_what_to_do() {
+        for (code, status, kind, hint) in [
+            ("AccessDenied", 403, Kind::Denied, "s3:PutObject"),
+            ("HTTP 403", 403, Kind::Denied, "s3:PutObject"),
+            ("ExpiredToken", 400, Kind::Denied, "expired"),
+            ("RequestTimeTooSkewed", 403, Kind::Refused, "clock"),
+            ("InvalidAccessKeyId", 403, Kind::Denied, "credentials"),
+            ("NoSuchBucket", 404, Kind::NotFound, "name"),
+            ("PermanentRedirect", 301, Kind::Refused, "region"),
+            ("HTTP 301", 301, Kind::Refused, "region"),
+            ("BadDigest", 400, Kind::Damaged, "on their way"),
+            ("SlowDown", 503, Kind::Unavailable, "later"),
+            ("HTTP 500", 500, Kind::Unavailable, "later"),
+        ] {
+            let (found, told) = meaning(code, "", status, &PUT);
+            assert_eq!(found, kind, "{code}");
+            assert!(told.unwrap().contains(hint), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        for (code, message, status) in [
+            ("NoSuchKey", "", 404),
+            ("NoSuchVersion", "", 404),
+            ("HTTP 404", "", 404),
+            ("MethodNotAllowed", "", 405),
+            ("InvalidArgument", "Invalid version id specified", 400),
+        ] {
+            assert_eq!(meaning(code, message, status, &PUT).0, Kind::NotFound);
+        }
+        let other = meaning("InvalidArgument", "something else", 400, &PUT);
+        assert_eq!(other, (Kind::Failed, None));
+    }
+}

@@ -1,0 +1,86 @@
+//! GetObject: whole bodies, never longer than allowed, read again where they break off.
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use bytes::{Bytes, BytesMut};
+
+use super::S3Store;
+use super::fault::{Fault, Operation};
+use crate::error::{Error, Kind, Result};
+use crate::model::id::Key;
+
+const GET: Operation = Operation {
+    name: "GetObject",
+    verb: "read",
+    rights: "s3:GetObject and s3:GetObjectVersion",
+};
+
+impl S3Store {
+    pub(super) async fn read(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            // The SDK retries until the reply begins; a body that breaks off is ours to retry.
+            match self.read_once(key, version, max_bytes).await {
+                Err(Broken::Off(_)) if attempt < self.patience.attempts => {}
+                Err(Broken::Off(error) | Broken::Final(error)) => return Err(error),
+                Ok(body) => return Ok(body),
+            }
+            self.pause(attempt).await;
+        }
+    }
+
+    async fn read_once(&self, key: &Key, version: &str, max: u64) -> Result<Bytes, Broken> {
+        let output = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.full_key(key))
+            .version_id(version)
+            .set_expected_bucket_owner(self.owner.clone())
+            .send()
+            .await
+            .map_err(|error| Broken::Final(Fault::new(&GET, &self.name(key), error).error))?;
+        self.body(key, output, max).await
+    }
+
+    async fn body(&self, key: &Key, output: GetObjectOutput, max: u64) -> Result<Bytes, Broken> {
+        let name = self.name(key);
+        let too_long = || {
+            let what = format!("{name} is longer than the {max} bytes it may have");
+            Broken::Final(Error::damaged(what))
+        };
+        let off = |what: &str| Error::new(Kind::Unavailable, format!("cannot read {name}: {what}"));
+        let announced = output
+            .content_length()
+            .and_then(|len| u64::try_from(len).ok());
+        if announced.is_some_and(|announced| announced > max) {
+            return Err(too_long());
+        }
+        let capacity = usize::try_from(announced.unwrap_or(0)).unwrap_or(0);
+        let mut body = BytesMut::with_capacity(capacity);
+        let mut stream = output.body;
+        loop {
+            let chunk = tokio::time::timeout(self.patience.attempt, stream.try_next())
+                .await
+                .map_err(|_| Broken::Off(off("its body stalled")))?
+                .map_err(|error| Broken::Off(off("its body broke off").because(error)))?;
+            let Some(chunk) = chunk else { break };
+            if body.len() as u64 + chunk.len() as u64 > max {
+                return Err(too_long());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        match announced {
+            Some(announced) if announced != body.len() as u64 => {
+                Err(Broken::Off(off("its body ended early")))
+            }
+            _ => Ok(body.freeze()),
+        }
+    }
+}
+
+enum Broken {
+    /// In the middle: worth another attempt.
+    Off(Error),
+    Final(Error),
+}

@@ -1,0 +1,206 @@
+//! ListObjectVersions in pages, delete markers and foreign objects left out.
+
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::types::{EncodingType, ObjectVersion};
+
+use super::fault::{Fault, Operation};
+use super::{S3Store, timestamp};
+use crate::error::{Error, Result};
+use crate::model::id::Key;
+use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
+
+const LIST: Operation = Operation {
+    name: "ListObjectVersions",
+    verb: "list",
+    rights: "s3:ListBucketVersions",
+};
+
+/// The last version of a page, as the service names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Marker {
+    key: Option<String>,
+    version: Option<String>,
+}
+
+impl Marker {
+    /// `version key`: a version id holds no space, a key may.
+    fn to_cursor(&self) -> Cursor {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        Cursor(format!("{} {}", text(&self.version), text(&self.key)))
+    }
+
+    fn of_cursor(cursor: &Cursor) -> Result<Self> {
+        let (version, key) = cursor
+            .0
+            .split_once(' ')
+            .ok_or_else(|| Error::failed("a cursor of another store"))?;
+        let some = |part: &str| Some(part.to_owned()).filter(|part| !part.is_empty());
+        Ok(Self {
+            key: some(key),
+            version: some(version),
+        })
+    }
+}
+
+impl S3Store {
+    pub(super) async fn list(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
+        let from = from.as_ref().map(Marker::of_cursor).transpose()?;
+        let mut marker = from.unwrap_or_default();
+        loop {
+            let output = self.list_object_versions(prefix, &marker).await?;
+            let next = self.next_marker(&output, &marker)?;
+            let encoded = output.encoding_type() == Some(&EncodingType::Url);
+            let mut objects = Vec::with_capacity(output.versions().len());
+            for version in output.versions() {
+                objects.extend(self.listed(version, encoded)?);
+            }
+            match next {
+                // Nothing but delete markers and foreign objects: go on.
+                Some(next) if objects.is_empty() => marker = next,
+                next => {
+                    let next = next.map(|next| next.to_cursor());
+                    return Ok(Page { objects, next });
+                }
+            }
+        }
+    }
+
+    /// All versions of exactly this key, the newest first.
+    pub(super) async fn versions_of(&self, key: &Key) -> Result<Vec<Listed>> {
+        let mut versions = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.list(key.as_str(), from).await?;
+            let fetched = page.objects.len();
+            let same = page.objects.into_iter().filter(|listed| listed.key == *key);
+            let before = versions.len();
+            versions.extend(same);
+            // The key itself comes before all longer ones.
+            if page.next.is_none() || versions.len() - before < fetched {
+                return Ok(versions);
+            }
+            from = page.next;
+        }
+    }
+
+    async fn list_object_versions(
+        &self,
+        prefix: &str,
+        marker: &Marker,
+    ) -> Result<ListObjectVersionsOutput> {
+        let output = self
+            .client
+            .list_object_versions()
+            .bucket(&self.bucket)
+            .prefix(format!("{}{prefix}", self.prefix))
+            .max_keys(i32::try_from(PAGE_OBJECTS).unwrap_or(i32::MAX))
+            // A foreign key may hold what XML cannot.
+            .encoding_type(EncodingType::Url)
+            .set_key_marker(marker.key.clone())
+            .set_version_id_marker(marker.version.clone())
+            .set_expected_bucket_owner(self.owner.clone())
+            .send()
+            .await;
+        output.map_err(|error| {
+            let name = format!("{}/{prefix}", self.url);
+            Fault::new(&LIST, &name, error).error
+        })
+    }
+
+    fn next_marker(
+        &self,
+        page: &ListObjectVersionsOutput,
+        last: &Marker,
+    ) -> Result<Option<Marker>> {
+        if page.is_truncated() != Some(true) {
+            return Ok(None);
+        }
+        let encoded = page.encoding_type() == Some(&EncodingType::Url);
+        let key = page.next_key_marker().and_then(|key| plain(key, encoded));
+        let next = Marker {
+            key,
+            version: page.next_version_id_marker().map(str::to_owned),
+        };
+        // A reader would go round for ever, or take the beginning for all there is.
+        if next.key.is_none() || next == *last {
+            let what = format!("the listing of {} does not advance", self.url);
+            return Err(Error::failed(what));
+        }
+        Ok(Some(next))
+    }
+
+    /// `None` for what is not lifeboat's: its key is no [`Key`].
+    fn listed(&self, version: &ObjectVersion, encoded: bool) -> Result<Option<Listed>> {
+        let key = version.key().and_then(|key| plain(key, encoded));
+        let Some(key) = key
+            .as_deref()
+            .and_then(|key| key.strip_prefix(&self.prefix))
+            .and_then(|key| key.parse::<Key>().ok())
+        else {
+            return Ok(None);
+        };
+        let bytes = version.size().and_then(|size| u64::try_from(size).ok());
+        let listed = bytes
+            .zip(version.version_id())
+            .ok_or_else(|| "the listing gives no size or version".to_owned())
+            .and_then(|(bytes, id)| Ok((bytes, id, timestamp(version.last_modified())?)));
+        let (bytes, id, stored_at) = listed.map_err(|what| self.odd(&key, what))?;
+        Ok(Some(Listed {
+            version: id.to_owned(),
+            bytes,
+            stored_at,
+            key,
+        }))
+    }
+}
+
+/// A key of a listing; `None` where its encoding is not sound.
+fn plain(key: &str, encoded: bool) -> Option<String> {
+    if !encoded {
+        return Some(key.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(key.len());
+    let mut rest = key.as_bytes();
+    while let [first, others @ ..] = rest {
+        let (byte, after) = match (first, others) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                let byte = digit(high)? * 16 + digit(low)?;
+                (u8::try_from(byte).ok()?, after)
+            }
+            (b'%', _) => return None,
+            (b'+', after) => (b' ', after),
+            (byte, after) => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_listing_are_decoded_once() {
+        assert_eq!(plain("a%2520b", true).as_deref(), Some("a%20b"));
+        assert_eq!(plain("a%2Fb+c%C3%BC", true).as_deref(), Some("a/b cü"));
+        assert_eq!(plain("a%20b", false).as_deref(), Some("a%20b"));
+        for unsound in ["%", "%2", "%zz", "%ff", "%+1"] {
+            assert_eq!(plain(unsound, true), None, "{unsound}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_reads_back() {
+        for (key, version) in [("a b/c", Some("v1")), ("a", None)] {
+            let marker = Marker {
+                key: Some(key.into()),
+                version: version.map(str::to_owned),
+            };
+            assert_eq!(Marker::of_cursor(&marker.to_cursor()).unwrap(), marker);
+        }
+        assert!(Marker::of_cursor(&Cursor("a/b".into())).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! PutObject: conditional, checked by the store, and looked up where the reply was lost.
+
+use aws_runtime::auth::PayloadSigningOverride;
+use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
+use aws_smithy_runtime_api::box_error::BoxError;
+use base64::Engine as _;
+use bytes::Bytes;
+
+use super::fault::{Fault, Operation};
+use super::{BASE64, S3Store, confirmed};
+use crate::error::{Context as _, Error, Kind, Result};
+use crate::model::digest::Sha256;
+use crate::model::id::Key;
+use crate::model::lock::Lock;
+use crate::store::{Head, Listed};
+
+const PUT: Operation = Operation {
+    name: "PutObject",
+    verb: "store",
+    rights: "s3:PutObject",
+};
+const PUT_LOCKED: Operation = Operation {
+    name: "PutObject",
+    verb: "store",
+    rights: "s3:PutObject and s3:PutObjectRetention",
+};
+
+impl S3Store {
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        body: Bytes,
+        sha256: Sha256,
+        lock: Option<Lock>,
+    ) -> Result<Head> {
+        let bytes = body.len() as u64;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let fault = match self.put_object(key, body.clone(), sha256, lock).await {
+                Ok(output) => return self.confirm(key, bytes, &output).await,
+                Err(fault) => fault,
+            };
+            // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
+            let exists = fault.status == 412;
+            if (exists || fault.ambiguous)
+                && let Some(head) = self.look_up(key, bytes, sha256, &fault).await?
+            {
+                return Ok(head);
+            }
+            // 409: another request for this key was under way; who won shows in the next attempt.
+            if fault.status != 409 || attempt >= self.patience.attempts {
+                return Err(fault.error);
+            }
+            self.pause(attempt).await;
+        }
+    }
+
+    async fn put_object(
+        &self,
+        key: &Key,
+        body: Bytes,
+        sha256: Sha256,
+        lock: Option<Lock>,
+    ) -> Result<PutObjectOutput, Fault> {
+        let operation = lock.map_or(&PUT, |_| &PUT_LOCKED);
+        let mode = lock.map(|lock| ObjectLockMode::from(lock.mode.to_string().as_str()));
+        let until = lock.map(|lock| DateTime::from_secs(lock.retain_until.as_second()));
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.full_key(key))
+            .if_none_match("*")
+            // Both: a value alone is refused by moto, an algorithm alone is computed again.
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .checksum_sha256(BASE64.encode(sha256.0))
+            .set_object_lock_mode(mode)
+            .set_object_lock_retain_until_date(until)
+            .set_expected_bucket_owner(self.owner.clone())
+            .body(ByteStream::from(body))
+            .customize()
+            .interceptor(KnownHash(sha256.to_string()))
+            .send()
+            .await
+            .map_err(|error| Fault::new(operation, &self.name(key), error))
+    }
+
+    /// What the store says of the version just written.
+    async fn confirm(&self, key: &Key, bytes: u64, output: &PutObjectOutput) -> Result<Head> {
+        let version = output.version_id().filter(|version| *version != "null");
+        let Some(version) = version else {
+            let what = format!("{}: the bucket does not keep versions", self.name(key));
+            return Err(Error::refused(what).hint("switch on versioning and Object Lock"));
+        };
+        let head = match self.head_object(key, version).await {
+            Err(fault) if fault.is_forbidden() => self.piece_together(key, version, output).await,
+            head => head.map_err(|fault| fault.error),
+        }
+        .context(|| format!("{} was stored, but not confirmed", self.name(key)))?;
+        if head.bytes == bytes {
+            return Ok(head);
+        }
+        Err(Error::damaged(format!(
+            "{}: {bytes} bytes were sent, {} are stored",
+            self.name(key),
+            head.bytes
+        )))
+    }
+
+    /// What HeadObject would say, for a caller that may write but not read.
+    async fn piece_together(
+        &self,
+        key: &Key,
+        version: &str,
+        output: &PutObjectOutput,
+    ) -> Result<Head> {
+        let lock = self.retention(key, version).await?;
+        let versions = self.versions_of(key).await?;
+        let listed = versions
+            .into_iter()
+            .find(|listed| listed.version == version);
+        let Some(Listed {
+            version,
+            bytes,
+            stored_at,
+            ..
+        }) = listed
+        else {
+            let what = format!("{} is not listed after it was stored", self.name(key));
+            return Err(Error::failed(what));
+        };
+        Ok(Head {
+            version,
+            bytes,
+            sha256: confirmed(output.checksum_sha256(), output.checksum_type()),
+            lock,
+            stored_at,
+        })
+    }
+
+    /// The version that holds these bytes, whoever stored it.
+    async fn look_up(
+        &self,
+        key: &Key,
+        bytes: u64,
+        sha256: Sha256,
+        fault: &Fault,
+    ) -> Result<Option<Head>> {
+        let versions = match self.versions_of(key).await {
+            Ok(versions) => versions,
+            // A store that is down is still down: the first error says more.
+            Err(error) if fault.ambiguous && error.kind() == Kind::Unavailable => return Ok(None),
+            Err(error) => return Err(error).context(|| self.unsure(key)),
+        };
+        for listed in versions.iter().filter(|listed| listed.bytes == bytes) {
+            let head = self.head_object(key, &listed.version).await;
+            let head = head
+                .map_err(|fault| fault.error)
+                .context(|| self.unsure(key))?;
+            let stored = match head.sha256 {
+                Some(stored) => stored,
+                None => {
+                    let body = self.read(key, &listed.version, bytes).await;
+                    Sha256::of(&body.context(|| self.unsure(key))?)
+                }
+            };
+            if stored == sha256 {
+                return Ok(Some(head));
+            }
+        }
+        Ok(None)
+    }
+
+    fn unsure(&self, key: &Key) -> String {
+        let name = self.name(key);
+        format!("cannot tell whether {name} was stored: its reply was lost, or the key exists")
+    }
+}
+
+/// Signs the body by the SHA-256 that is already known: the SDK would compute it once more, or
+/// would leave the body unsigned. The store compares it with what arrives.
+#[derive(Debug)]
+struct KnownHash(String);
+
+impl Intercept for KnownHash {
+    fn name(&self) -> &'static str {
+        "KnownHash"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let hash = PayloadSigningOverride::Precomputed(self.0.clone());
+        config.interceptor_state().store_put(hash);
+        Ok(())
+    }
+}

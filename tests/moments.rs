@@ -1,0 +1,182 @@
+//! Writers and schema changes at random moments: what is exported is one moment, or nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_postgres::{Client, NoTls};
+
+use crate::support::{Database, Lifeboat, Major, Reading};
+
+/// Reasons for which an export under DDL may fail; each names what happened.
+const HONEST_REASONS: [&str; 5] = [
+    "gave way to production",
+    "kept being dropped, truncated or rewritten",
+    "changed again during the export",
+    "cannot lock the tables",
+    "pg_dump of database",
+];
+
+async fn connect(database: &Database) -> Client {
+    let (client, connection) = tokio_postgres::connect(&database.url(), NoTls)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Repeats a statement with a growing number until told to stop. Deadlocks and lock timeouts among
+/// the writers themselves are part of the weather.
+async fn repeat(client: Client, done: Arc<AtomicBool>, statement: impl Fn(u64) -> String) -> u64 {
+    let mut succeeded = 0;
+    for number in 0.. {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        if client.batch_execute(&statement(number)).await.is_ok() {
+            succeeded += 1;
+        } else {
+            let _ = client.batch_execute("ROLLBACK").await;
+        }
+    }
+    succeeded
+}
+
+type Statement = Box<dyn Fn(u64) -> String + Send>;
+
+/// Each keeps the rule that `one` and `two` hold the same numbers, and that `registry` names exactly
+/// the tables of schema `made`.
+fn weather() -> Vec<Statement> {
+    let both = |writer: u32| -> Statement {
+        Box::new(move |n| {
+            format!(
+                "BEGIN; INSERT INTO one VALUES ({writer}, {n}); INSERT INTO two VALUES ({writer}, {n});
+                 COMMIT"
+            )
+        })
+    };
+    vec![
+        both(1),
+        both(2),
+        Box::new(|n| {
+            format!(
+                "BEGIN; LOCK one, two; TRUNCATE one, two; INSERT INTO two VALUES (3, {n});
+                 INSERT INTO one VALUES (3, {n}); COMMIT; SELECT pg_sleep(random())"
+            )
+        }),
+        Box::new(|n| {
+            format!(
+                "BEGIN; CREATE TABLE made.t{n} AS SELECT {n} AS n; INSERT INTO registry VALUES ('t{n}');
+                 DROP TABLE IF EXISTS made.t{old}; DELETE FROM registry WHERE name = 't{old}'; COMMIT;
+                 SELECT pg_sleep(0.2 * random())",
+                old = n.wrapping_sub(5)
+            )
+        }),
+        Box::new(|n| {
+            let kind = if n % 2 == 0 { "bigint" } else { "int" };
+            format!(
+                "BEGIN; ALTER TABLE rewritten ALTER n TYPE {kind}; COMMIT; SELECT pg_sleep(random())"
+            )
+        }),
+    ]
+}
+
+async fn check_moment(lifeboat: &Lifeboat, id: &str) {
+    let reading = Reading::open(lifeboat, id).await;
+    let (one, two) = (reading.rows("one").await, reading.rows("two").await);
+    assert!(!one.is_empty(), "a TRUNCATE reads as empty");
+    assert_eq!(one, two, "two tables at two moments");
+    let mut made = reading.tables("made");
+    made.sort();
+    assert_eq!(
+        made,
+        reading.rows("registry").await,
+        "tables and their registry"
+    );
+    for table in made {
+        assert_eq!(reading.rows(&table).await, [table.trim_start_matches('t')]);
+    }
+    assert_eq!(
+        reading.rows("rewritten").await.len(),
+        1000,
+        "a rewrite reads as empty"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_point_shows_one_moment_under_writers_and_ddl() {
+    let rounds: usize = std::env::var("LIFEBOAT_TEST_MOMENTS").map_or(12, |n| n.parse().unwrap());
+    let lifeboat = Lifeboat::init();
+    lifeboat.configure("[export]\nddl_wait = \"1s\"");
+    let database = Database::new(Major::Pg15);
+    database.sql(
+        "CREATE TABLE one (w int, n bigint); CREATE TABLE two (w int, n bigint);
+         INSERT INTO one VALUES (0, 0); INSERT INTO two VALUES (0, 0);
+         CREATE SCHEMA made; CREATE TABLE registry (name text);
+         CREATE TABLE rewritten AS SELECT g::int AS n FROM generate_series(1, 1000) g;",
+    );
+    let done = Arc::new(AtomicBool::new(false));
+    let mut writers = Vec::new();
+    for statement in weather() {
+        let client = connect(&database).await;
+        writers.push(tokio::spawn(repeat(client, Arc::clone(&done), statement)));
+    }
+    let mut points = Vec::new();
+    for round in 0..rounds {
+        let ran = lifeboat.run(["export", "--source", &database.url()]);
+        if ran.code == Some(0) {
+            let id = ran.json()["result"]["databases"][0]["id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            check_moment(&lifeboat, &id).await;
+            points.push(id);
+        } else {
+            assert_eq!(ran.code, Some(1), "round {round}: {ran:?}");
+            let honest = HONEST_REASONS
+                .iter()
+                .any(|reason| ran.stdout.contains(reason));
+            assert!(honest, "round {round}: {}", ran.stdout);
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0, "a writer never got through");
+    }
+    assert!(!points.is_empty(), "no export ever succeeded");
+    let listed = lifeboat.run(["list"]).json()["result"]["points"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(listed, points.len(), "failed exports left no restore point");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn labels_renamed_in_mid_export_start_it_over_and_then_fail_it() {
+    let lifeboat = Lifeboat::init();
+    let database = Database::new(Major::Pg15);
+    database.sql(
+        "CREATE TYPE mood AS ENUM ('sad', 'glad');
+         CREATE TABLE moods AS SELECT 'sad'::mood AS mood, repeat('x', 1000) AS text
+           FROM generate_series(1, 3000);",
+    );
+    let client = connect(&database).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let renaming = tokio::spawn(repeat(client, Arc::clone(&done), |n| {
+        let (from, to) = if n % 2 == 0 {
+            ("sad", "blue")
+        } else {
+            ("blue", "sad")
+        };
+        format!("ALTER TYPE mood RENAME VALUE '{from}' TO '{to}'")
+    }));
+    let url = database.url();
+    let ran = lifeboat.run(["export", "--source", &url, "--rate-limit", "2MiB/s"]);
+    done.store(true, Ordering::Relaxed);
+    assert!(renaming.await.unwrap() > 0);
+    ran.failed(1, "enum label");
+    assert_eq!(
+        lifeboat.run(["list"]).json()["result"]["points"],
+        serde_json::json!([])
+    );
+    lifeboat.export(&url);
+}

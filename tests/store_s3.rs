@@ -1,0 +1,238 @@
+//! What only S3 can do wrong: missing rights, foreign objects, odd stores.
+//!
+//! Needs the servers that `bash tests/run.sh` starts.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use lifeboat::error::Kind;
+use lifeboat::model::digest::Sha256;
+use lifeboat::model::lock::{Lock, LockMode};
+use lifeboat::store::Store as _;
+use lifeboat::store::s3::{S3Options, S3Store};
+
+#[path = "support/faulty.rs"]
+mod faulty;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/servers.rs"]
+mod servers;
+
+use faulty::Fate;
+use rig::{Rig, key, lock, put, says, versions};
+use servers::Server;
+
+#[tokio::test]
+async fn a_put_is_conditional_checked_locked_and_signed() {
+    let rig = Rig::new(Server::moto(), |_, _| Fate::Pass).await;
+    put(&rig.through, "bytes").await.unwrap();
+    let head = rig.proxy.seen()[0].head.clone();
+    let sha256 = Sha256::of(b"bytes").to_string();
+    for header in [
+        "if-none-match: *".to_owned(),
+        "x-amz-checksum-sha256: ".to_owned(),
+        "x-amz-sdk-checksum-algorithm: sha256".to_owned(),
+        "x-amz-object-lock-mode: compliance".to_owned(),
+        "x-amz-object-lock-retain-until-date: ".to_owned(),
+        format!("x-amz-content-sha256: {sha256}"),
+        "content-length: 5".to_owned(),
+    ] {
+        assert!(head.contains(&format!("\n{header}")), "{header}: {head}");
+    }
+    assert!(!head.contains("crc32"), "{head}");
+    assert!(!head.contains("aws-chunked"), "{head}");
+}
+
+#[tokio::test]
+async fn the_owner_is_sent_with_every_request() {
+    let rig = Rig::with(
+        Server::ceph(),
+        |_, _| Fate::Pass,
+        |options| {
+            options.expected_bucket_owner = Some("123456789012".into());
+        },
+    )
+    .await;
+    let store = &rig.through;
+    let head = put(store, "bytes").await.unwrap();
+    store.get(&key("a"), &head.version, 9).await.unwrap();
+    store.list_versions("", None).await.unwrap();
+    store.posture().await.unwrap();
+    let longer = Lock {
+        retain_until: lock().retain_until + SignedDuration::from_hours(1),
+        ..lock()
+    };
+    let extended = store.extend_lock(&key("a"), &head.version, longer).await;
+    extended.unwrap();
+    for seen in rig.proxy.seen() {
+        let owner = "x-amz-expected-bucket-owner: 123456789012";
+        assert!(seen.head.contains(owner), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_may_not_read_has_its_put_confirmed_all_the_same() {
+    for server in [Server::moto(), Server::ceph()] {
+        let rig = Rig::new(server, |_, seen| match seen.method.as_str() {
+            "HEAD" => Fate::Refuse(403, ""),
+            _ => Fate::Pass,
+        })
+        .await;
+        let Ok(head) = put(&rig.through, "bytes").await else {
+            panic!("a put must not need the right to read");
+        };
+        let mut expected = rig.straight.head(&key("a"), &head.version).await.unwrap();
+        if expected.sha256.is_some() {
+            // moto cannot tell a lock without HEAD.
+            expected.lock = head.lock;
+        }
+        expected.stored_at = head.stored_at;
+        assert_eq!(head, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_may_not_be_read_is_an_error_and_not_an_unlocked_object() {
+    let rig = Rig::new(Server::ceph(), |_, seen| {
+        match seen.target.contains("retention") || seen.method == "HEAD" {
+            true => Fate::Refuse(403, "AccessDenied"),
+            false => Fate::Pass,
+        }
+    })
+    .await;
+    let error = put(&rig.through, "bytes").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{}", error.chain());
+    says(&error, &["not confirmed", "s3:GetObjectRetention"]);
+}
+
+#[tokio::test]
+async fn missing_rights_and_wrong_names_are_told_with_a_hint() {
+    let open = async |change: fn(&mut S3Options)| {
+        let mut options = Server::ceph().options();
+        change(&mut options);
+        S3Store::open(options).await.unwrap()
+    };
+    let store = open(|options| options.bucket = "no-such-bucket-here".into()).await;
+    let error = store.posture().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    says(
+        &error,
+        &[
+            "GetBucketVersioning",
+            "s3://no-such-bucket-here",
+            "NoSuchBucket",
+            "name",
+        ],
+    );
+    assert_eq!(put(&store, "x").await.unwrap_err().kind(), Kind::NotFound);
+    let error = store.list_versions("", None).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "never an empty page");
+
+    let wrong = |options: &mut S3Options| {
+        options.credentials.as_mut().unwrap().secret_key = "wrong".into();
+    };
+    let store = open(wrong).await;
+    let error = put(&store, "x").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied);
+    says(&error, &["SignatureDoesNotMatch", "credentials"]);
+    assert_eq!(store.posture().await.unwrap_err().kind(), Kind::Denied);
+
+    let store = open(|options| options.endpoint = Some("http://127.0.0.1:1".into())).await;
+    let start = Instant::now();
+    let error = put(&store, "x").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    says(&error, &["cannot store", "/a", "refused", "network"]);
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn an_exporter_can_add_and_read_back_and_not_delete() {
+    let server = Server::ceph_as_exporter();
+    let options = server.options();
+    let store = S3Store::open(options.clone()).await.unwrap();
+    let head = put(&store, "bytes").await.unwrap();
+    assert!(head.lock.unwrap().covers(&lock()) || head.lock.unwrap().mode == LockMode::Compliance);
+    assert!(store.posture().await.unwrap().object_lock);
+    let thief = server.attacker(&options);
+    assert!(thief.delete(&key("a"), None).await.is_err());
+    assert!(thief.delete(&key("a"), Some(&head.version)).await.is_err());
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_what_was_announced_are_not_stored() {
+    let store = S3Store::open(Server::ceph().options()).await.unwrap();
+    let wrong = Sha256::of(b"something else");
+    let name = key("a");
+    let error = store.put_new(&name, Bytes::from("bytes"), wrong, None);
+    let error = error.await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Damaged, "{}", error.chain());
+    assert_eq!(versions(&store).await, 0);
+}
+
+#[tokio::test]
+async fn foreign_objects_do_not_break_a_listing() {
+    let names = [
+        "\u{1}",
+        "with space",
+        "ü",
+        "a//b",
+        "folder/",
+        "plus+",
+        "50%!",
+        "<&>",
+    ];
+    // moto writes a control character into its XML, encoded listing or not.
+    for (server, names) in [(Server::moto(), &names[1..]), (Server::ceph(), &names[..])] {
+        let options = server.options();
+        let store = S3Store::open(options.clone()).await.unwrap();
+        let foreign = server.attacker(&options);
+        for name in names {
+            foreign.put(name, b"x").await;
+        }
+        put(&store, "bytes").await.unwrap();
+        let page = store.list_versions("", None).await.unwrap();
+        assert_eq!(page.objects.len(), 1, "{:?}", page.objects);
+        assert_eq!(page.objects[0].key, key("a"));
+    }
+}
+
+#[tokio::test]
+async fn many_versions_of_a_key_are_all_listed_newest_first() {
+    let server = Server::ceph();
+    let options = server.options();
+    let store = S3Store::open(options.clone()).await.unwrap();
+    let thief = server.attacker(&options);
+    let first = put(&store, "first").await.unwrap();
+    for body in ["second", "third"] {
+        thief.put("a", body.as_bytes()).await;
+        thief.delete(&key("a"), None).await.unwrap();
+    }
+    thief.put("a-", b"another key").await;
+    let page = store.list_versions("a", None).await.unwrap();
+    let sizes: Vec<u64> = page.objects.iter().map(|listed| listed.bytes).collect();
+    assert_eq!(sizes, [5, 6, 5, 11]);
+    assert_eq!(page.objects[2].version, first.version);
+}
+
+#[tokio::test]
+async fn a_bucket_without_object_lock_says_so_and_takes_no_lock() {
+    let server = Server::ceph();
+    let mut options = server.options();
+    let raw = server.attacker(&options).client;
+    options.bucket = format!("plain-{:08x}", getrandom::u32().unwrap());
+    let bucket = &options.bucket;
+    raw.create_bucket().bucket(bucket).send().await.unwrap();
+    let store = S3Store::open(options.clone()).await.unwrap();
+    let posture = store.posture().await.unwrap();
+    assert!(!posture.versioning && !posture.object_lock);
+    let error = put(&store, "bytes").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{}", error.chain());
+    let sha256 = Sha256::of(b"x");
+    let name = key("b");
+    let unlocked = store.put_new(&name, Bytes::from("x"), sha256, None);
+    let error = unlocked.await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{}", error.chain());
+    says(&error, &["does not keep versions", "versioning"]);
+}

@@ -1,0 +1,160 @@
+//! Replies lost, bodies cut, stores overloaded: either the object is stored and said to be, or there
+//! is an error. Needs the servers that `bash tests/run.sh` starts.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use lifeboat::error::Kind;
+use lifeboat::store::Store as _;
+use lifeboat::store::s3::{S3Options, S3Store};
+
+#[path = "support/faulty.rs"]
+mod faulty;
+#[path = "support/rig.rs"]
+mod rig;
+#[path = "support/servers.rs"]
+mod servers;
+
+use faulty::{Fate, Faulty, Seen};
+use rig::{Rig, key, put, says, versions};
+use servers::Server;
+
+#[tokio::test]
+async fn after_a_lost_reply_the_stored_version_is_the_answer() {
+    let lose = |number, _: &Seen| match number {
+        0 => Fate::DropReply,
+        _ => Fate::Pass,
+    };
+    let rig = Rig::new(Server::moto(), lose).await;
+    let head = put(&rig.through, "bytes").await.unwrap();
+    assert_eq!(rig.proxy.count("PUT"), 2, "the second is answered by 412");
+    assert_eq!(versions(&rig.straight).await, 1);
+    let stored = rig.straight.head(&key("a"), &head.version).await.unwrap();
+    assert_eq!(stored, head);
+    // A store without conditional puts has two: the one just written is the answer.
+    let rig = Rig::new(Server::ceph(), lose).await;
+    let head = put(&rig.through, "bytes").await.unwrap();
+    assert_eq!(versions(&rig.straight).await, 2);
+    let stored = rig.straight.head(&key("a"), &head.version).await.unwrap();
+    assert_eq!(stored, head);
+}
+
+#[tokio::test]
+async fn where_all_replies_are_lost_the_store_is_looked_up() {
+    for server in [Server::moto(), Server::ceph()] {
+        let rig = Rig::new(server, |_, seen| match seen.method.as_str() {
+            "PUT" => Fate::DropReply,
+            _ => Fate::Pass,
+        })
+        .await;
+        let head = put(&rig.through, "bytes").await.unwrap();
+        assert_eq!(rig.proxy.count("PUT"), 5);
+        let got = rig.straight.get(&key("a"), &head.version, 9).await;
+        assert_eq!(got.unwrap(), "bytes");
+        assert!(head.lock.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_does_not_come_is_a_lost_reply() {
+    let stall = |number, _: &Seen| match number {
+        0 => Fate::Stall,
+        _ => Fate::Pass,
+    };
+    let rig = Rig::with(Server::moto(), stall, |options| {
+        options.patience.attempt = Duration::from_secs(2);
+    })
+    .await;
+    put(&rig.through, "bytes").await.unwrap();
+    assert_eq!(versions(&rig.straight).await, 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_over_other_bytes_is_exists() {
+    let rig = Rig::new(Server::moto(), |number, _| match number {
+        0 => Fate::DropRequest,
+        _ => Fate::Pass,
+    })
+    .await;
+    put(&rig.straight, "other").await.unwrap();
+    let error = put(&rig.through, "bytes").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Exists, "{}", error.chain());
+    says(&error, &["PutObject", "PreconditionFailed", "/a"]);
+}
+
+#[tokio::test]
+async fn a_request_that_never_arrives_is_an_error_and_stores_nothing() {
+    let rig = Rig::new(Server::moto(), |_, seen| match seen.method.as_str() {
+        "PUT" => Fate::DropRequest,
+        _ => Fate::Pass,
+    })
+    .await;
+    let error = put(&rig.through, "bytes").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    assert_eq!(rig.proxy.count("PUT"), 5);
+    assert_eq!(versions(&rig.straight).await, 0);
+}
+
+#[tokio::test]
+async fn an_overloaded_store_and_a_conflict_are_tried_again_within_bounds() {
+    for (status, code) in [
+        (503, "SlowDown"),
+        (500, "InternalError"),
+        (409, "ConditionalRequestConflict"),
+    ] {
+        let options = Server::moto().options();
+        let proxy =
+            Faulty::before(
+                options.endpoint.as_deref().unwrap(),
+                move |number, _| match number {
+                    0..2 => Fate::Refuse(status, code),
+                    _ => Fate::Pass,
+                },
+            )
+            .await;
+        let endpoint = Some(proxy.endpoint.clone());
+        let store = S3Store::open(S3Options {
+            endpoint,
+            ..options.clone()
+        })
+        .await
+        .unwrap();
+        put(&store, "bytes").await.unwrap();
+        assert_eq!(proxy.count("PUT"), 3, "{code}");
+
+        let proxy = Faulty::before(options.endpoint.as_deref().unwrap(), move |_, _| {
+            Fate::Refuse(status, code)
+        })
+        .await;
+        let endpoint = Some(proxy.endpoint.clone());
+        let store = S3Store::open(S3Options {
+            endpoint,
+            ..options.clone()
+        })
+        .await
+        .unwrap();
+        let error = put(&store, "bytes").await.unwrap_err();
+        assert!(proxy.count("PUT") <= 5, "{}", proxy.count("PUT"));
+        says(&error, &["PutObject", code, "as told"]);
+        let error = store.list_versions("", None).await.unwrap_err();
+        says(&error, &["ListObjectVersions", code]);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_read_again_and_never_taken_for_whole() {
+    let rig = Rig::new(Server::ceph(), |number, _| match number {
+        0..2 => Fate::CutReply(3),
+        _ => Fate::Pass,
+    })
+    .await;
+    let head = put(&rig.straight, "bytes").await.unwrap();
+    let got = rig.through.get(&key("a"), &head.version, 9).await.unwrap();
+    assert_eq!(got, "bytes");
+    let rig = Rig::new(Server::ceph(), |_, _| Fate::CutReply(3)).await;
+    let head = put(&rig.straight, "bytes").await.unwrap();
+    let error = rig.through.get(&key("a"), &head.version, 9).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    assert_eq!(rig.proxy.count("GET"), 5);
+}

@@ -1,0 +1,75 @@
+//! A store behind a faulty proxy, for the tests of what can go wrong with S3.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat::error::{Error, Result};
+use lifeboat::model::digest::Sha256;
+use lifeboat::model::id::Key;
+use lifeboat::model::lock::{Lock, LockMode};
+use lifeboat::store::s3::{S3Options, S3Store};
+use lifeboat::store::{Head, Store as _};
+
+use crate::faulty::{Fate, Faulty, Seen};
+use crate::servers::Server;
+
+pub fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+pub fn lock() -> Lock {
+    Lock {
+        mode: LockMode::Compliance,
+        retain_until: Timestamp::now() + SignedDuration::from_hours(48),
+    }
+}
+
+pub async fn put(store: &S3Store, body: &'static str) -> Result<Head> {
+    let body = Bytes::from(body);
+    let sha256 = Sha256::of(&body);
+    store.put_new(&key("a"), body, sha256, Some(lock())).await
+}
+
+pub async fn versions(store: &S3Store) -> usize {
+    let page = store.list_versions("", None).await.unwrap();
+    page.objects.len()
+}
+
+/// A store behind a proxy, and one straight at the server, under the same prefix.
+pub struct Rig {
+    pub proxy: Faulty,
+    pub through: S3Store,
+    pub straight: S3Store,
+}
+
+impl Rig {
+    pub async fn new(server: Server, rule: fn(usize, &Seen) -> Fate) -> Self {
+        Self::with(server, rule, |_| {}).await
+    }
+
+    pub async fn with(
+        server: Server,
+        rule: fn(usize, &Seen) -> Fate,
+        change: fn(&mut S3Options),
+    ) -> Self {
+        let options = server.options();
+        let proxy = Faulty::before(&server.endpoint, rule).await;
+        let mut proxied = S3Options {
+            endpoint: Some(proxy.endpoint.clone()),
+            ..options.clone()
+        };
+        change(&mut proxied);
+        Self {
+            proxy,
+            through: S3Store::open(proxied).await.unwrap(),
+            straight: S3Store::open(options).await.unwrap(),
+        }
+    }
+}
+
+pub fn says(error: &Error, parts: &[&str]) {
+    let text = format!("{}; hint: {:?}", error.chain(), error.find_hint());
+    for part in parts {
+        assert!(text.contains(part), "no '{part}' in: {text}");
+    }
+}

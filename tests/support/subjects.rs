@@ -1,0 +1,117 @@
+//! The stores that the contract suite runs over, each empty and with an attacker.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use lifeboat::clock::SystemClock;
+use lifeboat::model::id::Key;
+use lifeboat::store::dir::DirStore;
+use lifeboat::store::s3::S3Store;
+use lifeboat::store::{Promises, Store};
+use tempfile::TempDir;
+
+use crate::memory::MemoryStore;
+use crate::servers::{Raw, Server};
+
+/// A store under test, empty, and whoever would destroy what is in it.
+pub struct Subject {
+    pub store: Arc<dyn Store>,
+    pub attacker: Option<Arc<dyn Attacker>>,
+    /// What it does, which may be more than it promises.
+    pub keeps: Promises,
+    /// Goes away with the subject.
+    _folder: Option<TempDir>,
+}
+
+/// What a holder of delete rights can try.
+#[async_trait]
+pub trait Attacker: Send + Sync {
+    /// A plain DELETE, which only adds a delete marker.
+    async fn delete(&self, key: &Key);
+    /// A DELETE of one version: whether it is gone.
+    async fn delete_version(&self, key: &Key, version: &str) -> bool;
+}
+
+#[async_trait]
+impl Attacker for MemoryStore {
+    async fn delete(&self, key: &Key) {
+        MemoryStore::delete(self, key);
+    }
+
+    async fn delete_version(&self, key: &Key, version: &str) -> bool {
+        MemoryStore::delete_version(self, key, version).is_ok()
+    }
+}
+
+#[async_trait]
+impl Attacker for Raw {
+    async fn delete(&self, key: &Key) {
+        Raw::delete(self, key, None).await.unwrap();
+    }
+
+    async fn delete_version(&self, key: &Key, version: &str) -> bool {
+        Raw::delete(self, key, Some(version)).await.is_ok()
+    }
+}
+
+const ALL: Promises = Promises {
+    locks: true,
+    checksums: true,
+    conditional_puts: true,
+};
+const LOCKS_ONLY: Promises = Promises {
+    locks: true,
+    checksums: false,
+    conditional_puts: false,
+};
+
+pub async fn directory() -> Subject {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirStore::create(folder.path().join("new/repository")).unwrap();
+    Subject {
+        keeps: store.promises(),
+        store: Arc::new(store),
+        attacker: None,
+        _folder: Some(folder),
+    }
+}
+
+pub async fn in_memory() -> Subject {
+    over(MemoryStore::default())
+}
+
+pub async fn in_memory_with_locks_only() -> Subject {
+    over(MemoryStore::with(Arc::new(SystemClock), LOCKS_ONLY))
+}
+
+fn over(store: MemoryStore) -> Subject {
+    let store = Arc::new(store);
+    Subject {
+        keeps: store.promises(),
+        store: store.clone(),
+        attacker: Some(store),
+        _folder: None,
+    }
+}
+
+pub async fn moto() -> Subject {
+    on_server(Server::moto(), ALL).await
+}
+
+/// Ceph RGW 16 ignores `If-None-Match` and stores no checksum.
+pub async fn ceph() -> Subject {
+    on_server(Server::ceph(), LOCKS_ONLY).await
+}
+
+async fn on_server(server: Server, keeps: Promises) -> Subject {
+    let options = server.options();
+    let store = S3Store::open(options.clone()).await.unwrap();
+    assert_eq!(store.promises(), LOCKS_ONLY, "it is not AWS");
+    Subject {
+        keeps,
+        store: Arc::new(store),
+        attacker: Some(Arc::new(server.attacker(&options))),
+        _folder: None,
+    }
+}

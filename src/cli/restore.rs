@@ -254,17 +254,19 @@ fn text(report: &Report) -> String {
     text + &format!("{compared}; took {took} ({})\n", phases.join(", "))
 }
 
-/// Each in a line or two; the statement is in the JSON document.
+/// A line each, as many as a screen takes; all of them, with statements, are in the JSON document.
 fn troubles(word: &str, troubles: &[Trouble]) -> String {
-    let lines = troubles.iter().map(|trouble| {
+    const SHOWN: usize = 12;
+    let mut text = String::new();
+    for trouble in troubles.iter().take(SHOWN) {
         let why = trouble.why.lines().next().unwrap_or_default();
-        format!(
-            "{word}: {}: {}\n",
-            render::one_line(&trouble.what),
-            render::one_line(why)
-        )
-    });
-    lines.collect()
+        let what = render::one_line(&trouble.what);
+        text += &format!("{word}: {what}: {}\n", render::one_line(why));
+    }
+    match troubles.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => text + &format!("{word}: {more} more; --json lists all, with their SQL\n"),
+    }
 }
 
 fn seconds(seconds: f64) -> String {

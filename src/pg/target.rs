@@ -293,6 +293,21 @@ pub async fn without_create(
     Ok(schemas)
 }
 
+/// Of these roles, those that may not make schemas and publications in the database.
+pub async fn without_database_create(session: &Session, roles: &[String]) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE r.rolname = ANY ({})
+            AND NOT pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CREATE')",
+        array(roles)
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the database's privileges", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 fn array(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
     format!("ARRAY[{}]::pg_catalog.name[]", names.join(", "))

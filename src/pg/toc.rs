@@ -99,6 +99,11 @@ impl Entry {
         matches!(self.kind.as_str(), "ACL" | "DEFAULT ACL" | "ACL LANGUAGE")
     }
 
+    /// It keeps even a table's owner from reading its rows, where that is forced.
+    pub fn is_row_security(&self) -> bool {
+        self.kind == "ROW SECURITY"
+    }
+
     /// They would fire at, or forbid, what the restore itself does. Their comments come with them.
     pub fn is_event_trigger(&self) -> bool {
         let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");

@@ -48,6 +48,7 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
     }
     compare_sequences(run, &mut failures).await?;
     let large_objects = run.report.large_objects;
+    failures = once_each(failures);
     let known: BTreeSet<String> = run
         .report
         .failures
@@ -68,6 +69,23 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
     report.verified = run.options.verify;
     report.failures.extend(failures);
     report.findings.extend(findings);
+    Ok(())
+}
+
+/// After an earlier run compared and was interrupted later: what it found, by its notes.
+pub async fn recall(run: &mut Run<'_>) -> Result<()> {
+    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let chosen = tables::chosen(run)?;
+    let of_tables = |oid: u32| chosen.iter().any(|(table, _)| table.oid == oid);
+    let rows = loaded.iter().filter(|((oid, _), _)| of_tables(*oid));
+    let rows = rows.map(|(_, part)| part.digest.rows).sum();
+    let (tables, bytes) = (
+        chosen.len() as u64,
+        chosen.iter().map(|one| one.1.copy_bytes).sum(),
+    );
+    let report = &mut run.report;
+    (report.rows, report.tables, report.copy_bytes) = (rows, tables, bytes);
+    report.large_objects = large_objects::count(&run.session).await?;
     Ok(())
 }
 
@@ -128,22 +146,43 @@ async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>
         .flat_map(|(at, group)| group.tables.iter().map(move |table| (at, *table)))
         .collect();
     let counted = pool::each(run, Purpose::Read, tables, async |session, (at, table)| {
-        Ok((at, reread::count(session, table).await?))
+        Ok((at, tolerated(reread::count(session, table).await)?))
     })
     .await?;
-    let mut rows = vec![0; groups.len()];
+    let mut found = vec![RowDigest::default(); groups.len()];
+    let mut wrong = Vec::new();
     for (at, count) in counted {
-        rows[at] += count;
+        match count {
+            Ok(rows) => found[at].rows += rows,
+            Err(why) => wrong.push(Trouble::new(groups[at].what.clone(), why)),
+        }
     }
-    let wrong = groups
-        .iter()
-        .zip(&rows)
-        .filter(|(group, rows)| group.expected.rows != **rows);
-    let wrong = wrong.map(|(group, rows)| {
-        let why = format!("it has {rows} rows, exported were {}", group.expected.rows);
-        Trouble::new(group.what.clone(), why)
-    });
-    Ok((rows.iter().sum(), wrong.collect()))
+    for (group, found) in groups.iter().zip(&found) {
+        if group.expected.rows != found.rows {
+            let why = format!(
+                "it has {} rows, exported were {}",
+                found.rows, group.expected.rows
+            );
+            wrong.push(Trouble::new(group.what.clone(), why));
+        }
+    }
+    Ok((found.iter().map(|found| found.rows).sum(), once_each(wrong)))
+}
+
+/// Of several troubles with one thing the first, which is the cause.
+fn once_each(mut troubles: Vec<Trouble>) -> Vec<Trouble> {
+    let mut known = BTreeSet::new();
+    troubles.retain(|one| known.insert(one.what.clone()));
+    troubles
+}
+
+/// A table that cannot be read does not keep the others from being compared; a lost server does.
+fn tolerated<T>(result: Result<T>) -> Result<Result<T, String>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Interrupted) => Err(error),
+        Err(error) => Ok(Err(error.chain())),
+    }
 }
 
 /// Reads all rows again and compares digests.
@@ -166,20 +205,26 @@ async fn reread(
         run,
         Purpose::Read,
         work,
-        async |session, (at, what, sql)| Ok((at, reread::digest(session, &sql, what).await?)),
+        async |session, (at, what, sql)| {
+            Ok((at, tolerated(reread::digest(session, &sql, what).await)?))
+        },
     )
     .await?;
     let mut found = vec![RowDigest::default(); groups.len()];
+    let mut wrong = Vec::new();
     for (at, digest) in digests {
-        found[at].merge(digest);
+        match digest {
+            Ok(digest) => found[at].merge(digest),
+            Err(why) => wrong.push(Trouble::new(groups[at].what.clone(), why)),
+        }
     }
-    let wrong = groups
-        .iter()
-        .zip(&found)
-        .filter(|(group, found)| group.expected != **found && !orders_differ_in(group));
-    Ok(wrong
-        .map(|(group, _)| Trouble::new(group.what.clone(), "its rows are not those exported"))
-        .collect())
+    for (group, found) in groups.iter().zip(&found) {
+        if group.expected != *found && !orders_differ_in(group) {
+            let why = "its rows are not those exported";
+            wrong.push(Trouble::new(group.what.clone(), why));
+        }
+    }
+    Ok(once_each(wrong))
 }
 
 /// A row that moved to a partition with another order of columns reads otherwise.

@@ -119,6 +119,30 @@ pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> 
         };
         take(run, &format!("objects in schema {schema}"), &loan).await?;
     }
+    borrow_database(run, owners).await
+}
+
+/// Whoever is given a publication must be able to make one.
+async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+    let publications = run
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "PUBLICATION");
+    let publications: Vec<_> = publications.collect();
+    let database = quote_ident(&run.server.database);
+    let owners: Vec<String> = owners
+        .iter()
+        .filter(|owner| publications.iter().any(|entry| entry.may_belong_to(owner)))
+        .cloned()
+        .collect();
+    for role in target::without_database_create(&run.session, &owners).await? {
+        let role = quote_ident(&role);
+        let loan = Loan {
+            grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+            revoke: format!("REVOKE CREATE ON DATABASE {database} FROM {role}"),
+        };
+        take(run, &format!("publications of role {role}"), &loan).await?;
+    }
     Ok(())
 }
 
@@ -135,10 +159,11 @@ async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
     Ok(())
 }
 
-/// Gives back what was borrowed: schemas' before the privileges are restored, roles' at the end.
-pub async fn give_back(run: &mut Run<'_>, schemas_only: bool) -> Result<()> {
+/// Gives back what was borrowed: rights to CREATE before the privileges are restored, roles at the
+/// end.
+pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
     for revoke in ledger::loans(&run.session).await? {
-        if schemas_only && !revoke.starts_with("REVOKE CREATE ON SCHEMA ") {
+        if creates_only && !revoke.starts_with("REVOKE CREATE ON ") {
             continue;
         }
         if let Err(error) = ledger::return_loan(&run.session, &revoke).await {

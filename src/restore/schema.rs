@@ -38,9 +38,12 @@ pub async fn retry(run: &mut Run<'_>) -> Result<()> {
     judge(run, is_plain).await
 }
 
-/// Grants, revokes and default privileges, once nothing needs more rights than they leave.
+/// Row security, grants, revokes and default privileges, once nothing needs more rights than they
+/// leave.
 pub async fn privileges(run: &mut Run<'_>) -> Result<()> {
     roles::give_back(run, true).await?;
+    bulk(run, Entry::is_row_security, 1).await?;
+    judge(run, Entry::is_row_security).await?;
     if run.options.no_privileges {
         return Ok(());
     }
@@ -55,7 +58,7 @@ pub async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
 }
 
 fn is_plain(entry: &Entry) -> bool {
-    !entry.is_acl() && !entry.is_event_trigger()
+    !entry.is_acl() && !entry.is_row_security() && !entry.is_event_trigger()
 }
 
 /// Restores all chosen entries and notes which failed.

@@ -8,3 +8,7 @@ mod config;
 mod export;
 mod house;
 mod moments;
+mod store_contract;
+mod store_dir;
+mod store_s3;
+mod store_s3_faults;

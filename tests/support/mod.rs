@@ -1,8 +1,13 @@
 //! What tests share: real servers, throwaway databases, and the binary with a repository of its own.
 
 pub mod database;
+pub mod faulty;
+pub mod memory;
 pub mod program;
 pub mod reading;
+pub mod rig;
+pub mod servers;
+pub mod subjects;
 
 pub use database::{Database, Major};
 pub use program::Lifeboat;

@@ -9,6 +9,7 @@ mod connect;
 mod export;
 mod house;
 mod moments;
+mod restore;
 mod roundtrip;
 mod store_contract;
 mod store_dir;

@@ -190,7 +190,7 @@ impl<'a> Page<'a> {
                aws s3api list-object-versions --bucket {bucket} --prefix \"$prefix\" \\\n    \
                  --query 'Versions[].[Key,VersionId]' --output text |\n  \
                while read -r key version; do\n    \
-                 aws s3api put-object-retention --bucket {bucket} --key \"$key\" --version-id \"$version\" \\\n      \
+                 aws s3api put-object-retention --bucket {bucket} --key \"$key\" --version-id=\"$version\" \\\n      \
                    --retention \"Mode={mode},RetainUntilDate=$until\" </dev/null || echo \"NOT HELD: $key\"\n  \
                done\n\
              done"
@@ -206,12 +206,12 @@ impl<'a> Page<'a> {
                 match object.map(|object| sh(&object.version)) {
                     Some(version) => format!(
                         "aws s3api get-object --bucket {bucket} --key {key} \\\n  \
-                         --version-id {version} restore.sh"
+                         --version-id={version} restore.sh"
                     ),
                     None => format!(
                         "aws s3api list-object-versions --bucket {bucket} --prefix {key}\n\
                          aws s3api get-object --bucket {bucket} --key {key} \\\n  \
-                         --version-id VERSION_ID_OF_THE_OLDEST restore.sh"
+                         --version-id=VERSION_ID_OF_THE_OLDEST restore.sh"
                     ),
                 }
             }

@@ -89,7 +89,7 @@ is_key() {
 get_version() { # key, version, file
   is_key "$1" || { say "error: '$1' is not a key of format v1"; return 1; }
   if [[ $bucket ]]; then
-    aws s3api get-object --bucket "$bucket" --key "$prefix$1" --version-id "$2" "$3" >/dev/null
+    aws s3api get-object --bucket "$bucket" --key "$prefix$1" --version-id="$2" "$3" >/dev/null
   else
     cp -- "$folder/$1" "$3"
   fi || { say "error: cannot get $1 (version $2)"; return 1; }

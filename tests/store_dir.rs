@@ -1,4 +1,5 @@
 //! What only a directory can do wrong.
+
 use std::fs;
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,7 @@ use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
 use crate::store::dir::DirStore;
-use crate::store::s3::{Patience, S3Options, S3Store};
+use crate::store::s3::{S3Options, S3Store};
 
 /// Opens the store; `create` makes a directory that is not there yet.
 pub async fn repository(at: &config::Repository, create: bool) -> Result<Repository> {
@@ -37,7 +37,6 @@ pub async fn repository(at: &config::Repository, create: bool) -> Result<Reposit
                 expected_bucket_owner: at.s3.bucket_owner.clone(),
                 profile: at.s3.profile.clone(),
                 credentials: None,
-                patience: Patience::default(),
             })
             .await?,
         ),

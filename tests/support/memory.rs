@@ -3,6 +3,7 @@
 //!
 //! Beside [`Store`] it offers what an attacker can do (`delete`, `delete_version`, `overwrite`) and
 //! what a disk can do (`replace`, `truncate`, `flip`, `lose`), which no lock hinders.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

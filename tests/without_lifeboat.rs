@@ -100,19 +100,20 @@ fn small(major: Major) -> Database {
 
 #[test]
 fn another_major_takes_it_too() {
-    let source = small(Major::Pg15);
-    let point = Point::of(&source);
-    let target = Database::with(Major::Pg18, "TEMPLATE template0");
-    let machine = Machine::new(Major::Pg18);
-    point
-        .restore(&machine, &point.lifeboat.fingerprint(), &target.url())
-        .ok();
-    assert_equal(&source, &target);
+    for major in [Major::Pg15, Major::Pg16] {
+        let source = small(major);
+        let point = Point::of(&source);
+        let target = Database::with(Major::Pg18, "TEMPLATE template0");
+        let machine = Machine::new(Major::Pg18);
+        let trust = point.lifeboat.fingerprint();
+        point.restore(&machine, &trust, &target.url()).ok();
+        assert_equal(&source, &target);
+    }
 }
 
 #[test]
 fn roles_come_back_for_a_user_who_is_no_superuser() {
-    let [app, reader, master] = ["app", "reader", "master"].map(|name| unique(name));
+    let [app, reader, master] = ["app", "reader", "master"].map(unique);
     let source = Database::new(Major::Pg15);
     source.sql(&format!(
         "CREATE ROLE {app}; CREATE ROLE {reader} LOGIN CREATEDB; GRANT {app} TO {reader};
@@ -265,17 +266,13 @@ fn aws(server: &Server) -> [(&'static str, String); 4] {
 
 /// The commands in a runbook's code block that holds `word`.
 fn block(runbook: &str, word: &str) -> String {
-    let is_code = |line: &&str| line.starts_with("    ");
+    let is_code = |line: &str| line.starts_with("    ");
     let lines: Vec<&str> = runbook.lines().collect();
     let at = lines
         .iter()
-        .position(|line| is_code(&line) && line.contains(word))
+        .position(|line| is_code(line) && line.contains(word))
         .expect(word);
-    let first = lines[..at]
-        .iter()
-        .rposition(|line| !is_code(&line))
-        .unwrap()
-        + 1;
+    let first = lines[..at].iter().rposition(|line| !is_code(line)).unwrap() + 1;
     let block: Vec<&str> = lines[first..]
         .iter()
         .copied()

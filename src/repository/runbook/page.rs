@@ -303,3 +303,35 @@ fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("       {line}")).collect();
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_never_read_as_a_template() {
+        let value = |name: &str| format!("<{name} {{{{A}}}}>");
+        assert_eq!(
+            fill("{{A}} {{B}} }} {{", value),
+            "<A {{A}}> <B {{A}}> }} {{"
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_one_word_for_a_shell_and_text_for_a_reader() {
+        assert_eq!(sh("s3://bucket/a%20b"), "s3://bucket/a%20b");
+        assert_eq!(sh("/a b/$(x)'"), r"'/a b/$(x)'\'''");
+        assert_eq!(sh(""), "''");
+        assert_eq!(shown("a`b\n|<c>"), r"ab\n\|\<c>");
+    }
+
+    #[test]
+    fn every_placeholder_is_known() {
+        let names = TEMPLATE.split("{{").skip(1);
+        let names = names.map(|rest| rest.split("}}").next().unwrap_or_default());
+        let page = include_str!("page.rs");
+        for name in names {
+            assert!(page.contains(&format!("\"{name}\" =>")), "{name}");
+        }
+    }
+}

@@ -250,10 +250,11 @@ pin() { PGOPTIONS="${PGOPTIONS-} -c $1=$2"; }
 # The same rendering of every type as when the rows were exported, and no timeouts.
 pin_session() { # server_version_num
   PGOPTIONS=''
-  pin search_path '' && pin DateStyle 'ISO,YMD' && pin IntervalStyle postgres && pin TimeZone UTC
+  pin search_path '' && pin DateStyle 'ISO,\ YMD' && pin IntervalStyle postgres && pin TimeZone UTC
   pin extra_float_digits 3 && pin bytea_output hex && pin lc_monetary C && pin array_nulls on
   pin xmloption content && pin quote_all_identifiers off && pin standard_conforming_strings on
   pin row_security off && pin client_min_messages warning && pin jit off
+  pin synchronize_seqscans off && pin max_parallel_workers_per_gather 0
   pin default_transaction_isolation 'read\ committed' && pin default_transaction_deferrable off
   pin default_transaction_read_only off && pin statement_timeout 0 && pin lock_timeout 0
   pin idle_in_transaction_session_timeout 0

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Result};
 use crate::interrupt::{Interrupt, interrupt};
 use crate::progress::Progress;
 
@@ -246,12 +246,4 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
-}
-
-/// Until its use case is wired.
-fn not_yet(command: &str) -> Result<Answer> {
-    Err(Error::new(
-        Kind::Failed,
-        format!("{command} is not built yet"),
-    ))
 }

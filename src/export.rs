@@ -130,9 +130,13 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
 async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
     let mut server = source.server.clone();
     server.pin()?;
-    let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-    let present = catalog::databases(&scout).await?;
-    scout.close().await;
+    let list = async {
+        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
+        let present = catalog::databases(&scout).await?;
+        scout.close().await;
+        Ok(present)
+    };
+    let present = run.means.interrupt.or(list).await?;
     let wanted = match &source.databases {
         Databases::Listed(names) => names.clone(),
         Databases::AllExcept(names) => present

@@ -1,15 +1,23 @@
 //! PostgreSQL: sessions, catalog, COPY, and PostgreSQL's own tools. Nothing else knows
 //! tokio-postgres.
 
+pub mod apply;
+pub mod archive;
 pub mod catalog;
 pub mod conninfo;
 pub mod dump;
+pub mod large_objects;
+pub mod ledger;
+pub mod load;
 pub mod names;
 pub mod reader;
+pub mod reread;
 pub mod session;
 pub mod slice;
 pub mod snapshot;
 pub mod statements;
+pub mod target;
 pub mod tls;
+pub mod toc;
 pub mod tools;
 pub mod watch;

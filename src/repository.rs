@@ -23,7 +23,7 @@ pub use commit::{Committed, PointWriter};
 pub use layout::Place;
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
-pub use read::{Found, RestorePoint, Which};
+pub use read::{Found, Parts, RestorePoint, Which};
 
 /// `lifeboat.json`, in clear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

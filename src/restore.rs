@@ -1,1 +1,368 @@
-//! To come.
+//! `lifeboat restore`: a restore point back into an empty database.
+
+mod compare;
+#[cfg(test)]
+mod fixture;
+mod large_objects;
+mod last;
+mod pool;
+mod preflight;
+mod report;
+mod roles;
+mod schema;
+mod selection;
+mod tables;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::codec::Identities;
+use crate::error::{Context, Error, Kind, Result};
+use crate::interrupt::Interrupt;
+use crate::model::catalog::Catalog;
+use crate::model::manifest::names;
+use crate::pg::archive::{self, Archive};
+use crate::pg::conninfo::Server;
+use crate::pg::ledger;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::statements::{self, Ownership};
+use crate::pg::target::ServerFacts;
+use crate::pg::toc::Entry;
+use crate::pg::tools::Dirs;
+use crate::progress::Progress;
+use crate::repository::RestorePoint;
+
+use self::preflight::Look;
+pub use self::report::{PhaseTime, Report, Trouble};
+use self::selection::Selection;
+pub use self::selection::TableName;
+
+pub struct Options {
+    /// Server and database to restore into.
+    pub target: Server,
+    /// Sessions that load in parallel; `None`: chosen from this machine's cores.
+    pub jobs: Option<usize>,
+    /// Make the database first.
+    pub create: bool,
+    /// Go on with an interrupted restore of the same point.
+    pub resume: bool,
+    /// Look and compare, change nothing.
+    pub dry_run: bool,
+    /// Everything belongs to the user that restores.
+    pub no_owner: bool,
+    /// Leave out GRANT and REVOKE.
+    pub no_privileges: bool,
+    /// Read the restored rows again and compare digests.
+    pub verify: bool,
+    /// Only these schemas and tables; both empty: everything.
+    pub schemas: Vec<String>,
+    pub tables: Vec<TableName>,
+    pub tool_dirs: Dirs,
+}
+
+/// What a restore is made of: from where, by which keys, and how to report.
+pub struct Means<'a> {
+    pub point: &'a RestorePoint,
+    pub identities: &'a Identities,
+    pub progress: &'a dyn Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+/// A restore at work.
+struct Run<'a> {
+    means: &'a Means<'a>,
+    options: &'a Options,
+    catalog: &'a Catalog,
+    selection: &'a Selection,
+    server: Server,
+    /// Holds the target against a second restore, keeps the notes, runs our own statements.
+    session: Session,
+    facts: ServerFacts,
+    archive: Archive,
+    entries: Vec<Entry>,
+    encoding: String,
+    /// Of the workers' and pg_restore's sessions.
+    application: String,
+    jobs: usize,
+    finished: BTreeSet<String>,
+    created_roles: Vec<String>,
+    phase_began: Instant,
+    failures_before: usize,
+    report: Report,
+}
+
+/// Restores one point. An error means that it stopped; a report with failures means that it ended
+/// and something is missing.
+pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
+    let began = Instant::now();
+    let manifest = &means.point.manifest;
+    means.progress.phase("looking at the target", None);
+    let catalog = means.point.catalog(means.identities).await?;
+    let selection = Selection::new(&catalog, &options.schemas, &options.tables);
+    let mut target = options.target.clone();
+    target.pin()?;
+    let look = preflight::look(means, options, &target, &catalog, &selection).await?;
+    let mut report = Report::new(manifest, target.to_string(), options.dry_run);
+    report.resumed = look.is_unfinished();
+    report.findings.clone_from(&look.findings);
+    if options.dry_run {
+        report.problems = look.problems;
+        report.list_plan(&catalog, &selection);
+        report.list_to_do(&catalog, &[]);
+        report.seconds = began.elapsed().as_secs_f64();
+        return Ok(report);
+    }
+    look.check(&target)?;
+    let work = async {
+        let mut run = begin(means, options, &catalog, &selection, &target, look, report).await?;
+        restore(&mut run).await?;
+        end(run).await
+    };
+    let mut report = match means.interrupt.or(work).await {
+        Ok(report) => report,
+        Err(error) => return Err(stopped(&target, manifest.id.as_str(), error).await),
+    };
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// The work itself, phase by phase; a phase that an earlier run finished is not repeated.
+async fn restore(run: &mut Run<'_>) -> Result<()> {
+    if run.begins("roles") {
+        roles::restore(run).await?;
+        run.ends("roles").await?;
+    }
+    if run.begins("schema") {
+        schema::before_data(run).await?;
+        run.ends("schema").await?;
+    }
+    if run.begins("tables") {
+        tables::restore(run, false).await?;
+        run.ends("tables").await?;
+    }
+    if run.begins("large objects") {
+        large_objects::restore(run).await?;
+        run.ends("large objects").await?;
+    }
+    if run.begins("sequences") {
+        last::sequences(run).await?;
+        run.ends("sequences").await?;
+    }
+    if run.begins("indexes and keys") {
+        schema::after_data(run).await?;
+        schema::retry(run).await?;
+        run.ends("indexes and keys").await?;
+    }
+    // A server that restarted meanwhile may have emptied unlogged tables: compared again.
+    let comparison = format!("comparison, server of {}", run.session.started);
+    if run.begins(&comparison) {
+        compare::compare(run).await?;
+        run.ends(&comparison).await?;
+    } else {
+        compare::recall(run).await?;
+    }
+    if run.begins("privileges") {
+        schema::privileges(run).await?;
+        run.ends("privileges").await?;
+    }
+    if run.begins("materialized views") {
+        // After the privileges: a view is filled with its owner's rights.
+        last::materialized_views(run).await?;
+        run.ends("materialized views").await?;
+    }
+    if run.begins("statistics") {
+        last::statistics(run).await?;
+        run.ends("statistics").await?;
+    }
+    if run.begins("event triggers") {
+        schema::event_triggers(run).await?;
+        run.ends("event triggers").await?;
+    }
+    if run.begins("database") {
+        last::database(run).await?;
+        run.ends("database").await?;
+    }
+    Ok(())
+}
+
+/// Makes the database if asked, takes hold of it, opens the schema archive.
+async fn begin<'a>(
+    means: &'a Means<'a>,
+    options: &'a Options,
+    catalog: &'a Catalog,
+    selection: &'a Selection,
+    target: &Server,
+    look: Look,
+    report: Report,
+) -> Result<Run<'a>> {
+    let manifest = &means.point.manifest;
+    if look.database.is_none() {
+        create_database(catalog, target, look.server.rights.version_num).await?;
+    }
+    let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
+    if !ledger::lock(&session).await? {
+        return Err(
+            Error::refused(format!("another restore into {target} is at work")).hint(
+                "wait for it, or end it: its sessions are called lifeboat in pg_stat_activity",
+            ),
+        );
+    }
+    let application = application(manifest.id.as_str());
+    // The database may have changed since it was looked at, and only now nobody else restores.
+    let unfinished = ledger::find(&session).await?;
+    match &unfinished {
+        Some(_) => ledger::end_leftover_sessions(&session, &application).await?,
+        None => {
+            let sha256 = means.point.body_sha256.to_string();
+            ledger::create(&session, manifest.id.as_str(), &sha256).await?;
+        }
+    }
+    let pg_restore = look
+        .pg_restore
+        .ok_or_else(|| Error::failed("pg_restore was not found"))?;
+    let plain = means
+        .point
+        .open_object(names::SCHEMA, means.identities)
+        .await?;
+    let how = archive::Options {
+        application: application.clone(),
+        owners: !options.no_owner,
+        privileges: !options.no_privileges,
+        server_version_num: look.server.rights.version_num,
+    };
+    let archive = Archive::unpack(plain, pg_restore, target, &how)?;
+    Ok(Run {
+        entries: archive.list().await?,
+        archive,
+        means,
+        options,
+        catalog,
+        selection,
+        server: target.clone(),
+        encoding: session.server_encoding.clone(),
+        session,
+        facts: look.server,
+        application,
+        jobs: options.jobs.unwrap_or_else(default_jobs),
+        finished: unfinished.map(|one| one.phases).unwrap_or_default(),
+        created_roles: Vec::new(),
+        phase_began: Instant::now(),
+        failures_before: 0,
+        report,
+    })
+}
+
+/// Gives back what was borrowed, and takes the notes away where nothing is missing.
+async fn end(mut run: Run<'_>) -> Result<Report> {
+    roles::give_back(&mut run, false).await?;
+    if run.report.failures.is_empty() {
+        ledger::remove(&run.session).await?;
+    } else {
+        run.report.to_do.push(format!(
+            "after mending the failures: restore again with --resume, or take lifeboat's notes \
+             away with {}",
+            ledger::how_to_remove()
+        ));
+    }
+    let mut known = BTreeSet::new();
+    let findings = &mut run.report.findings;
+    findings.retain(|one| known.insert((one.what.clone(), one.why.clone(), one.sql.clone())));
+    let created = std::mem::take(&mut run.created_roles);
+    run.report.list_to_do(run.catalog, &created);
+    run.session.close().await;
+    Ok(run.report)
+}
+
+async fn create_database(catalog: &Catalog, target: &Server, version_num: u32) -> Result<()> {
+    let statement = statements::create_database(&catalog.database, &target.database, version_num);
+    let mut failed = None;
+    // The same order as when the target was looked at.
+    for beside in ["postgres", "template1"] {
+        let server = target.with_database(beside);
+        let session = match Session::connect(&server, "lifeboat restore", Purpose::Write).await {
+            Ok(session) => session,
+            Err(error) if error.kind() == Kind::NotFound => {
+                failed = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let refused = crate::pg::apply::each(&session, &[statement]).await?;
+        session.close().await;
+        return match refused.into_iter().next() {
+            None => Ok(()),
+            Some(refused) => Err(refused.error).context(|| format!("cannot make {target}")),
+        };
+    }
+    Err(failed.unwrap_or_else(|| Error::failed(format!("cannot make {target}"))))
+}
+
+/// After an error or an interruption: ends what the server may still be doing for us, and says how
+/// to go on.
+async fn stopped(target: &Server, id: &str, error: Error) -> Error {
+    let Ok(session) = Session::connect(target, "lifeboat restore", Purpose::Write).await else {
+        return error;
+    };
+    // Best effort: --resume does the same.
+    let _ = ledger::end_leftover_sessions(&session, &application(id)).await;
+    let began = ledger::find(&session)
+        .await
+        .is_ok_and(|unfinished| unfinished.is_some());
+    session.close().await;
+    if !began || error.find_hint().is_some() {
+        return error;
+    }
+    error.hint("what is restored so far stays; the same command with --resume goes on")
+}
+
+fn application(id: &str) -> String {
+    format!("lifeboat {id}")
+}
+
+/// A phase's name for people.
+fn short(phase: &str) -> &str {
+    phase.split(',').next().unwrap_or(phase)
+}
+
+fn default_jobs() -> usize {
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 8)
+}
+
+impl Run<'_> {
+    /// Whether this phase is to be done now.
+    fn begins(&mut self, phase: &str) -> bool {
+        if self.finished.contains(phase) {
+            return false;
+        }
+        self.means.progress.phase(short(phase), None);
+        self.phase_began = Instant::now();
+        self.failures_before = self.report.failures.len();
+        true
+    }
+
+    /// A phase with failures is repeated by `--resume`.
+    async fn ends(&mut self, phase: &str) -> Result<()> {
+        self.report.phases.push(PhaseTime {
+            name: short(phase).to_owned(),
+            seconds: self.phase_began.elapsed().as_secs_f64(),
+        });
+        if self.report.failures.len() > self.failures_before {
+            return Ok(());
+        }
+        ledger::finish_phase(&self.session, phase).await
+    }
+
+    fn ownership(&self) -> Ownership {
+        Ownership {
+            owners: !self.options.no_owner,
+            privileges: !self.options.no_privileges,
+        }
+    }
+
+    /// Whether rights must be borrowed to hand things to their owners.
+    fn needs_loans(&self) -> bool {
+        !self.facts.rights.superuser && (!self.options.no_owner || !self.options.no_privileges)
+    }
+}

@@ -1,140 +1,16 @@
 //! Where objects lie: S3 or a directory. A store can add and read; it has no delete.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::{Lock, LockMode};
 
 pub mod dir;
 pub mod s3;
-
-/// Where a repository lies, as the user writes it. No I/O yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// `s3://bucket/prefix`; the prefix has no slash at its ends and may be empty.
-    S3 { bucket: String, prefix: String },
-    /// `file:///path` or a plain path.
-    Dir(PathBuf),
-}
-
-impl FromStr for Location {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if let Some(rest) = text.strip_prefix("s3://") {
-            return s3_location(text, rest);
-        }
-        if let Some(path) = text.strip_prefix("file://") {
-            if path.starts_with('/') {
-                return Ok(Self::Dir(path.into()));
-            }
-            return Err(Error::usage(format!("'{text}' does not hold a whole path"))
-                .hint(format!("did you mean file:///{path}?")));
-        }
-        if text.is_empty() {
-            return Err(Error::usage("the repository's location is empty").hint(LOCATIONS));
-        }
-        match misspelt(text) {
-            Some(meant) => Err(
-                Error::usage(format!("'{text}' is not a repository's location"))
-                    .hint(format!("did you mean {meant}? {LOCATIONS}")),
-            ),
-            None => Ok(Self::Dir(text.into())),
-        }
-    }
-}
-
-const LOCATIONS: &str = "a repository is s3://bucket/prefix, file:///path or a path";
-
-fn s3_location(text: &str, rest: &str) -> Result<Location> {
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let prefix = prefix.trim_end_matches('/');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if bucket.is_empty() || !bucket.bytes().all(plain) {
-        return Err(Error::usage(format!("'{text}' names no bucket")).hint(LOCATIONS));
-    }
-    if !prefix.is_empty() && prefix.parse::<Key>().is_err() {
-        return Err(Error::usage(format!("'{prefix}' cannot be a prefix"))
-            .hint("segments of letters, digits and . _ % - joined by single slashes"));
-    }
-    Ok(Location::S3 {
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-    })
-}
-
-/// What a text that looks like a URL, but is none of ours, was probably meant to be.
-fn misspelt(text: &str) -> Option<String> {
-    if let Some(rest) = text.strip_prefix("arn:aws:s3:::") {
-        return Some(format!("s3://{rest}"));
-    }
-    if let Some((scheme, rest)) = text.split_once("://") {
-        let scheme = scheme.to_ascii_lowercase();
-        let far = |known| strsim::levenshtein(&scheme, known);
-        let nearest = if far("file") < far("s3") {
-            "file"
-        } else {
-            "s3"
-        };
-        return Some(format!("{nearest}://{rest}"));
-    }
-    let (scheme, rest) = text.split_once(':')?;
-    let known = ["s3", "file"].contains(&scheme);
-    known.then(|| format!("{scheme}://{}", rest.trim_start_matches('/')))
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-            Self::Dir(path) => write!(f, "file://{}", path.display()),
-        }
-    }
-}
-
-/// How to get at a bucket; what is `None` comes from the SDK's default chain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Access {
-    pub region: Option<String>,
-    /// Another store's address, such as `https://s3.example.org`.
-    pub endpoint: Option<String>,
-    /// `endpoint/bucket/key`, as most stores other than AWS need it.
-    pub path_style: bool,
-    /// The account id that the bucket must belong to.
-    pub expected_bucket_owner: Option<String>,
-    pub profile: Option<String>,
-}
-
-/// Opens what is at a location. A directory must exist; a bucket is not asked anything yet.
-pub async fn open(location: &Location, access: &Access) -> Result<Arc<dyn Store>> {
-    match location {
-        Location::Dir(path) => Ok(Arc::new(dir::DirStore::open(path)?)),
-        Location::S3 { bucket, prefix } => {
-            let access = access.clone();
-            let options = s3::S3Options {
-                bucket: bucket.clone(),
-                prefix: prefix.clone(),
-                region: access.region,
-                endpoint: access.endpoint,
-                path_style: access.path_style,
-                expected_bucket_owner: access.expected_bucket_owner,
-                profile: access.profile,
-                ..s3::S3Options::default()
-            };
-            Ok(Arc::new(s3::S3Store::open(options).await?))
-        }
-    }
-}
 
 /// What a store is able to promise. Readers and writers rely on nothing that is not declared here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,59 +116,4 @@ pub trait Store: Send + Sync {
 
     /// Extends the lock of a version and reads it back: the lock now in force. Never shortens.
     async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn locations_are_read_as_written() {
-        let s3 = |bucket: &str, prefix: &str| Location::S3 {
-            bucket: bucket.into(),
-            prefix: prefix.into(),
-        };
-        for (text, location, shown) in [
-            ("s3://b", s3("b", ""), "s3://b"),
-            ("s3://b/", s3("b", ""), "s3://b"),
-            ("s3://b/p/q/", s3("b", "p/q"), "s3://b/p/q"),
-            (
-                "file:///var/b",
-                Location::Dir("/var/b".into()),
-                "file:///var/b",
-            ),
-            ("/var/b", Location::Dir("/var/b".into()), "file:///var/b"),
-        ] {
-            let read: Location = text.parse().unwrap();
-            assert_eq!(read, location);
-            assert_eq!(read.to_string(), shown);
-        }
-        assert_eq!(
-            "b/c".parse::<Location>().unwrap(),
-            Location::Dir("b/c".into())
-        );
-    }
-
-    #[test]
-    fn what_looks_like_another_url_is_refused_with_the_nearest_one() {
-        for (text, hint) in [
-            ("", "a repository is"),
-            ("S3://b/p", "mean s3://b/p?"),
-            ("s3:b/p", "mean s3://b/p?"),
-            ("s3:/b", "mean s3://b?"),
-            ("s4://b", "mean s3://b?"),
-            ("flie:///p", "mean file:///p?"),
-            ("file://p", "mean file:///p?"),
-            ("arn:aws:s3:::b/p", "mean s3://b/p?"),
-            ("s3://", "a repository is"),
-            ("s3:///p", "a repository is"),
-            ("s3://b/../p", "segments"),
-            ("s3://b//p", "segments"),
-        ] {
-            let error = text.parse::<Location>().unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::Usage);
-            let found = error.find_hint().unwrap();
-            assert!(found.contains(hint), "{text}: {found}");
-        }
-    }
 }

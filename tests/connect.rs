@@ -1,15 +1,9 @@
 //! Connecting: every sslmode against every certificate, every source of a password, and what
 //! the user is told when it does not work. Needs the test bench: `bash tests/run.sh`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/certificates.rs"]
-mod certificates;
-#[path = "support/cluster.rs"]
-mod cluster;
-#[path = "connect/session.rs"]
+use crate::support::certificates;
+use crate::support::cluster;
 mod session;
-#[path = "connect/tls.rs"]
 mod tls;
 
 use std::collections::HashMap;

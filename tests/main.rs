@@ -5,6 +5,12 @@ mod support;
 
 mod cli;
 mod config;
+mod connect;
 mod export;
 mod house;
 mod moments;
+mod roundtrip;
+mod store_contract;
+mod store_dir;
+mod store_s3;
+mod store_s3_faults;

@@ -1,7 +1,6 @@
 //! One contract for every store: each is asked for what it promises, and for nothing else.
 //!
 //! The S3 stores are real servers (moto, Ceph RGW) that `bash tests/run.sh` starts.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -12,15 +11,7 @@ use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
 use lifeboat::store::{Head, Listed, PAGE_OBJECTS, Store};
 
-#[path = "support/memory.rs"]
-mod memory;
-
-#[path = "support/servers.rs"]
-mod servers;
-#[path = "support/subjects.rs"]
-mod subjects;
-
-use subjects::Subject;
+use crate::support::subjects::Subject;
 
 /// Makes a test of each promise for one kind of store.
 macro_rules! contract {
@@ -29,7 +20,7 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    super::$promise(super::subjects::$store().await).await;
+                    super::$promise(crate::support::subjects::$store().await).await;
                 }
             )*
         }

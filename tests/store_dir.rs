@@ -1,5 +1,4 @@
 //! What only a directory can do wrong.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,23 +1,15 @@
 //! Replies lost, bodies cut, stores overloaded: either the object is stored and said to be, or there
 //! is an error. Needs the servers that `bash tests/run.sh` starts.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::time::Duration;
 
 use lifeboat::error::Kind;
 use lifeboat::store::Store as _;
-use lifeboat::store::s3::{S3Options, S3Store};
+use lifeboat::store::s3::S3Options;
 
-#[path = "support/faulty.rs"]
-mod faulty;
-#[path = "support/rig.rs"]
-mod rig;
-#[path = "support/servers.rs"]
-mod servers;
-
-use faulty::{Fate, Faulty, Seen};
-use rig::{Rig, key, put, says, versions};
-use servers::Server;
+use crate::support::faulty::{Fate, Faulty, Seen};
+use crate::support::rig::{Rig, key, put, says, versions};
+use crate::support::servers::{Server, open};
 
 #[tokio::test]
 async fn after_a_lost_reply_the_stored_version_is_the_answer() {
@@ -61,8 +53,8 @@ async fn a_reply_that_does_not_come_is_a_lost_reply() {
         0 => Fate::Stall,
         _ => Fate::Pass,
     };
-    let rig = Rig::with(Server::moto(), stall, |options| {
-        options.patience.attempt = Duration::from_secs(2);
+    let rig = Rig::with(Server::moto(), stall, |_, patience| {
+        patience.attempt = Duration::from_secs(2);
     })
     .await;
     put(&rig.through, "bytes").await.unwrap();
@@ -113,12 +105,11 @@ async fn an_overloaded_store_and_a_conflict_are_tried_again_within_bounds() {
             )
             .await;
         let endpoint = Some(proxy.endpoint.clone());
-        let store = S3Store::open(S3Options {
+        let store = open(S3Options {
             endpoint,
             ..options.clone()
         })
-        .await
-        .unwrap();
+        .await;
         put(&store, "bytes").await.unwrap();
         assert_eq!(proxy.count("PUT"), 3, "{code}");
 
@@ -127,12 +118,11 @@ async fn an_overloaded_store_and_a_conflict_are_tried_again_within_bounds() {
         })
         .await;
         let endpoint = Some(proxy.endpoint.clone());
-        let store = S3Store::open(S3Options {
+        let store = open(S3Options {
             endpoint,
             ..options.clone()
         })
-        .await
-        .unwrap();
+        .await;
         let error = put(&store, "bytes").await.unwrap_err();
         assert!(proxy.count("PUT") <= 5, "{}", proxy.count("PUT"));
         says(&error, &["PutObject", code, "as told"]);

@@ -1,13 +1,16 @@
 //! `lifeboat restore`
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::globals::Access;
-use super::output::Answer;
+use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, not_yet};
+use super::{Run, connect, render};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
+use crate::pg::tools::Dirs;
+use crate::restore::{self, Means, Report, TableName, Trouble};
 
 /// Restore a restore point into an empty database
 ///
@@ -80,13 +83,6 @@ pub struct Options {
     pub verify: bool,
     pub jobs: Option<u16>,
     pub pg_bin: Vec<PathBuf>,
-}
-
-/// A table as typed; without a schema it must be the only one of that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableName {
-    pub schema: Option<String>,
-    pub name: String,
 }
 
 impl Args {
@@ -179,8 +175,102 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let _options: Options = args.resolve(run)?;
-    not_yet("restore")
+    let options: Options = args.resolve(run)?;
+    let point = connect::restore_point(&options.access, &options.point).await?;
+    let identities = connect::identities(&options.access)?;
+    let means = Means {
+        point: &point,
+        identities: &identities,
+        progress: run.progress.as_ref(),
+        interrupt: &run.interrupt,
+    };
+    let restore_options = restore::Options {
+        target: connect::server(&options.target, run)?,
+        jobs: options.jobs.map(usize::from),
+        create: options.create,
+        resume: options.resume,
+        dry_run: options.dry_run,
+        no_owner: !options.owners,
+        no_privileges: !options.privileges,
+        verify: options.verify,
+        schemas: options.schemas,
+        tables: options.tables,
+        tool_dirs: Dirs::system(options.pg_bin),
+    };
+    let report = restore::run(&means, &restore_options).await?;
+    let outcome = if !report.failures.is_empty() || !report.problems.is_empty() {
+        Outcome::Failed
+    } else if report.findings.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+/// One screen: what is not as it was, what is back, what is left to do.
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for problem in &report.problems {
+        text += &format!("problem: {problem}\n");
+    }
+    text += &troubles("FAILURE", &report.failures);
+    text += &troubles("finding", &report.findings);
+    for line in &report.left_out {
+        text += &format!("left out: {}\n", render::one_line(line));
+    }
+    for line in &report.to_do {
+        text += &format!("to do: {}\n", render::one_line(line));
+    }
+    let phases = report.phases.iter().filter(|phase| phase.seconds >= 0.1);
+    let phases: Vec<String> = phases
+        .map(|phase| format!("{} {}", phase.name, seconds(phase.seconds)))
+        .collect();
+    let what = if report.dry_run {
+        "would bring back"
+    } else {
+        "brought back"
+    };
+    text += &format!(
+        "{} of {}/{}, as of {}, {what} in {}: {}, {}, {}\n",
+        report.id,
+        report.source,
+        report.database,
+        render::time(report.snapshot_at),
+        report.target,
+        render::counted(report.tables, "table", "tables"),
+        render::counted(report.rows, "row", "rows"),
+        render::counted(report.large_objects, "large object", "large objects"),
+    );
+    if report.dry_run {
+        return text + "nothing was changed\n";
+    }
+    let compared = if report.verified {
+        "rows counted, read again and compared"
+    } else {
+        "rows counted; --verify also reads them again"
+    };
+    let took = seconds(report.seconds);
+    text + &format!("{compared}; took {took} ({})\n", phases.join(", "))
+}
+
+/// A line each, as many as a screen takes; all of them, with statements, are in the JSON document.
+fn troubles(word: &str, troubles: &[Trouble]) -> String {
+    const SHOWN: usize = 12;
+    let mut text = String::new();
+    for trouble in troubles.iter().take(SHOWN) {
+        let why = trouble.why.lines().next().unwrap_or_default();
+        let what = render::one_line(&trouble.what);
+        text += &format!("{word}: {what}: {}\n", render::one_line(why));
+    }
+    match troubles.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => text + &format!("{word}: {more} more; --json lists all, with their SQL\n"),
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    render::duration(Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]

@@ -61,7 +61,9 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     };
     let application = format!("lifeboat {}", place.id);
 
-    let scout = Session::connect(server, &application, Purpose::Read).await?;
+    let connecting = Session::connect(server, &application, Purpose::Read);
+    let scout = run.means.interrupt.or(connecting).await?;
+    scout.refuse_pooler()?;
     let instance = catalog::read_instance(&scout).await?;
     let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
     let large_objects = check_large_objects(&scout).await?;
@@ -71,8 +73,8 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
         run.jobs,
     )?;
 
-    let snapshot =
-        ExportedSnapshot::take(server, &application, &scout, run.options.ddl_wait).await?;
+    let taking = ExportedSnapshot::take(server, &application, &scout, run.options.ddl_wait);
+    let snapshot = run.means.interrupt.or(taking).await?;
     let held_since = Instant::now();
     let with_objects = snapshot
         .tables

@@ -72,7 +72,6 @@ pub async fn store(
     let sealer = means.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
     let fingerprint = means.signer.fingerprint()?.to_string();
-    let runbook = runbook::restore_md(manifest, means.repository.url(), &fingerprint);
     let keys = serde_json::json!({ "recipients": sealer.recipients(), "wrapped": [] });
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),
@@ -95,12 +94,22 @@ pub async fn store(
         ),
         (names::KEYS, Sealed::clear(format!("{keys}\n"))),
         (names::CONFIG, Sealed::clear(config_text.to_owned())),
-        (names::RUNBOOK, Sealed::clear(runbook)),
         (names::SCRIPT, Sealed::clear(runbook::script())),
     ];
     let mut stored = Vec::with_capacity(objects.len());
     for (name, object) in objects {
         stored.push(writer.put_object(name, object).await?);
     }
+    // Last, as it names the others' versions.
+    let known = Manifest {
+        objects: stored.clone(),
+        ..manifest.clone()
+    };
+    let runbook = runbook::restore_md(&known, means.repository.url(), &fingerprint);
+    stored.push(
+        writer
+            .put_object(names::RUNBOOK, Sealed::clear(runbook))
+            .await?,
+    );
     Ok(stored)
 }

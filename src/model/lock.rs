@@ -52,8 +52,13 @@ impl Lock {
                     .hint("some stores wrap such dates into the past; ask for an earlier date"),
             );
         }
-        let days = until.duration_since(now).as_hours() / 24;
-        if days > i64::from(max_days) {
+        // A day begun counts.
+        let days = until
+            .duration_since(now)
+            .as_secs()
+            .unsigned_abs()
+            .div_ceil(86_400);
+        if days > u64::from(max_days) {
             return Err(Error::usage(format!(
                 "a lock until {until} is {days} days long, over max_lock_days = {max_days}"
             ))

@@ -118,6 +118,17 @@ impl Session {
             .map_err(|error| self.error("setting the client encoding", error))
     }
 
+    /// Lets this session's statements read views and foreign tables, as REFRESH may have to.
+    pub async fn allow_views(&self) -> Result<()> {
+        self.client
+            .batch_execute(
+                "SELECT pg_catalog.set_config(name, '', false) FROM pg_catalog.pg_settings
+                  WHERE name = 'restrict_nonsystem_relation_kind'",
+            )
+            .await
+            .map_err(|error| self.error("setting restrict_nonsystem_relation_kind", error))
+    }
+
     /// Bounds how long a statement waits for a lock; zero waits for ever. Takes no snapshot.
     pub async fn set_lock_timeout(&self, limit: Duration) -> Result<()> {
         self.client

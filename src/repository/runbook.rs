@@ -1,22 +1,16 @@
-//! To come.
-use crate::error::Result;
-use crate::model::catalog::Catalog;
-use crate::model::manifest::{Manifest, TableParts};
+//! What lies beside the data for the day on which lifeboat is not at hand: the runbook, the script
+//! that restores with stock tools, and the files that the script reads. Pure functions.
+
+mod page;
+mod plan;
+mod sql;
+
+pub use page::restore_md;
+pub use plan::plan;
+pub use sql::{data_sql, last_sql, roles_sql};
+
+/// `restore.sh`: the same for every restore point of one version of lifeboat, so that its SHA-256
+/// can be printed on the break-glass sheet.
 pub fn script() -> &'static str {
-    ""
-}
-pub fn restore_md(_: &Manifest, _: &str, _: &str) -> String {
-    String::new()
-}
-pub fn plan(_: &Catalog, _: &[TableParts]) -> Result<Vec<u8>> {
-    Ok(Vec::new())
-}
-pub fn roles_sql(_: &Catalog) -> String {
-    String::new()
-}
-pub fn data_sql(_: &Catalog) -> String {
-    String::new()
-}
-pub fn last_sql(_: &Catalog) -> String {
-    String::new()
+    include_str!("runbook/restore.sh")
 }

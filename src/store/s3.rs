@@ -51,7 +51,12 @@ pub struct S3Store {
 impl S3Store {
     /// Resolves region, endpoint and credentials; sends nothing to the bucket yet.
     pub async fn open(options: S3Options) -> Result<Self> {
-        connect::open(options).await
+        Self::open_with(options, Patience::default()).await
+    }
+
+    /// As [`S3Store::open`], with other limits of time and attempts.
+    pub async fn open_with(options: S3Options, patience: Patience) -> Result<Self> {
+        connect::open(options, patience).await
     }
 
     fn full_key(&self, key: &Key) -> String {

@@ -1,7 +1,5 @@
 //! Certificates of the tests' own making.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

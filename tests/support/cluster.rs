@@ -1,8 +1,4 @@
 //! A PostgreSQL server of the test's own: a temporary folder, a free port, gone afterwards.
-//!
-//! Bring it in with `#[path = "support/cluster.rs"] mod cluster;`.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,7 +1,5 @@
 //! A proxy before an S3 server that goes wrong as told, request by request.
-//!
-//! Use it by `#[path = "support/faulty.rs"] mod faulty;`.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code)]
 
 use std::io;
 use std::sync::{Arc, Mutex};

@@ -3,9 +3,7 @@
 //!
 //! Beside [`Store`] it offers what an attacker can do (`delete`, `delete_version`, `overwrite`) and
 //! what a disk can do (`replace`, `truncate`, `flip`, `lose`), which no lock hinders.
-//!
-//! Use it by `#[path = "support/memory.rs"] mod memory;`.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

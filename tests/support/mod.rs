@@ -1,8 +1,15 @@
 //! What tests share: real servers, throwaway databases, and the binary with a repository of its own.
 
+pub mod certificates;
+pub mod cluster;
 pub mod database;
+pub mod faulty;
+pub mod memory;
 pub mod program;
 pub mod reading;
+pub mod rig;
+pub mod servers;
+pub mod subjects;
 
 pub use database::{Database, Major};
 pub use program::Lifeboat;

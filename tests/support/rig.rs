@@ -1,5 +1,5 @@
 //! A store behind a faulty proxy, for the tests of what can go wrong with S3.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code)]
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -7,11 +7,11 @@ use lifeboat::error::{Error, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::s3::{S3Options, S3Store};
+use lifeboat::store::s3::{Patience, S3Options, S3Store};
 use lifeboat::store::{Head, Store as _};
 
-use crate::faulty::{Fate, Faulty, Seen};
-use crate::servers::Server;
+use super::faulty::{Fate, Faulty, Seen};
+use super::servers::{self, Server};
 
 pub fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -44,13 +44,13 @@ pub struct Rig {
 
 impl Rig {
     pub async fn new(server: Server, rule: fn(usize, &Seen) -> Fate) -> Self {
-        Self::with(server, rule, |_| {}).await
+        Self::with(server, rule, |_, _| {}).await
     }
 
     pub async fn with(
         server: Server,
         rule: fn(usize, &Seen) -> Fate,
-        change: fn(&mut S3Options),
+        change: fn(&mut S3Options, &mut Patience),
     ) -> Self {
         let options = server.options();
         let proxy = Faulty::before(&server.endpoint, rule).await;
@@ -58,11 +58,12 @@ impl Rig {
             endpoint: Some(proxy.endpoint.clone()),
             ..options.clone()
         };
-        change(&mut proxied);
+        let mut patience = servers::patience();
+        change(&mut proxied, &mut patience);
         Self {
             proxy,
-            through: S3Store::open(proxied).await.unwrap(),
-            straight: S3Store::open(options).await.unwrap(),
+            through: S3Store::open_with(proxied, patience).await.unwrap(),
+            straight: servers::open(options).await,
         }
     }
 }

@@ -1,16 +1,15 @@
 //! The S3 servers that `bash tests/run.sh` starts, and what a raw client can do to a bucket there.
-//!
-//! Use it by `#[path = "support/servers.rs"] mod servers;`.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code)]
 
-use std::env;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use lifeboat::model::id::Key;
-use lifeboat::store::s3::{Patience, S3Options, StaticCredentials};
+use lifeboat::store::s3::{Patience, S3Options, S3Store, StaticCredentials};
+
+use super::variable;
 
 /// A server with one bucket that has Object Lock.
 pub struct Server {
@@ -57,10 +56,6 @@ impl Server {
             endpoint: Some(self.endpoint.clone()),
             path_style: true,
             credentials: Some(self.credentials.clone()),
-            patience: Patience {
-                first_pause: Duration::from_millis(20),
-                ..Patience::default()
-            },
             ..S3Options::default()
         }
     }
@@ -123,14 +118,22 @@ impl Raw {
     }
 }
 
+/// Retries as ever, with shorter pauses.
+pub fn patience() -> Patience {
+    Patience {
+        first_pause: Duration::from_millis(20),
+        ..Patience::default()
+    }
+}
+
+pub async fn open(options: S3Options) -> S3Store {
+    S3Store::open_with(options, patience()).await.unwrap()
+}
+
 fn credentials(access_key: String, secret_key: String) -> StaticCredentials {
     StaticCredentials {
         access_key,
         secret_key,
         session_token: None,
     }
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run bash tests/run.sh"))
 }

@@ -1,5 +1,4 @@
 //! The stores that the contract suite runs over, each empty and with an attacker.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 
@@ -7,12 +6,11 @@ use async_trait::async_trait;
 use lifeboat::clock::SystemClock;
 use lifeboat::model::id::Key;
 use lifeboat::store::dir::DirStore;
-use lifeboat::store::s3::S3Store;
 use lifeboat::store::{Promises, Store};
 use tempfile::TempDir;
 
-use crate::memory::MemoryStore;
-use crate::servers::{Raw, Server};
+use super::memory::MemoryStore;
+use super::servers::{self, Raw, Server};
 
 /// A store under test, empty, and whoever would destroy what is in it.
 pub struct Subject {
@@ -106,7 +104,7 @@ pub async fn ceph() -> Subject {
 
 async fn on_server(server: Server, keeps: Promises) -> Subject {
     let options = server.options();
-    let store = S3Store::open(options.clone()).await.unwrap();
+    let store = servers::open(options.clone()).await;
     assert_eq!(store.promises(), LOCKS_ONLY, "it is not AWS");
     Subject {
         keeps,

@@ -34,7 +34,7 @@ stock_db=${STOCK_DB:-lifeboat_compare_$$}
 stock_url=
 
 # Beats the settings of databases and roles, also in pg_dump's sessions.
-export PGOPTIONS='-c quote_all_identifiers=off -c statement_timeout=0 -c lock_timeout=60s -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed -c client_min_messages=error'
+export PGOPTIONS='-c TimeZone=UTC -c quote_all_identifiers=off -c statement_timeout=0 -c lock_timeout=60s -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed -c client_min_messages=error'
 unset PGCLIENTENCODING
 
 # in_db URL DATABASE: the same server, another database
@@ -169,14 +169,17 @@ WITH RECURSIVE member(classid, objid) AS (
      WHERE relpersistence <> 't' AND relkind <> 't' AND relnamespace <> 'pg_toast'::pg_catalog.regnamespace AND coalesce(i.indisvalid OR relkind = 'I', true)
     UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid FROM pg_catalog.pg_constraint WHERE conparentid = 0 AND contype <> 'n' AND coninhcount = 0
     UNION ALL SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass, oid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgparentid = 0
-    UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid WHERE coalesce(c.relpersistence, 'p') <> 't' AND typtype <> 'b' OR typelem = 0 AND typtype = 'b'
+    UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid WHERE coalesce(c.relpersistence, 'p') <> 't' AND typtype NOT IN ('b', 'm') OR typelem = 0 AND typtype = 'b'
 $(for c in attrdef proc operator opclass opfamily amop amproc cast conversion collation rewrite policy statistic_ext transform namespace language am \
         foreign_data_wrapper foreign_server user_mapping event_trigger publication publication_rel ts_parser ts_template ts_dict ts_config default_acl; do
     echo "    UNION ALL SELECT 'pg_catalog.pg_$c'::pg_catalog.regclass, oid FROM pg_catalog.pg_$c"
 done)
     UNION ALL SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid FROM pg_catalog.pg_subscription WHERE subdbid = :db)
-SELECT 'object', i.type, pg_catalog.to_json(i.identity) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
- WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member);
+SELECT 'object', i.type, pg_catalog.to_json(CASE i.type WHEN 'transform' THEN pg_catalog.replace(i.identity, ' on language ', ' language ') ELSE i.identity END) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
+ WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member)
+   -- functions and casts of ranges come with the range, and differ by version
+   AND (classid NOT IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass) OR NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend d WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'i'));
 SQL
 }
 

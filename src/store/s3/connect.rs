@@ -37,7 +37,6 @@ pub struct S3Options {
     pub expected_bucket_owner: Option<String>,
     pub credentials: Option<StaticCredentials>,
     pub profile: Option<String>,
-    pub patience: Patience,
 }
 
 /// Credentials given directly.
@@ -76,8 +75,8 @@ impl Default for Patience {
     }
 }
 
-pub(super) async fn open(options: S3Options) -> Result<S3Store> {
-    let shared = load(&options).await;
+pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Store> {
+    let shared = load(&options, &patience).await;
     if shared.region().is_none() {
         return Err(Error::usage(format!(
             "no AWS region is known for s3://{}",
@@ -114,13 +113,12 @@ pub(super) async fn open(options: S3Options) -> Result<S3Store> {
             checksums: aws,
             conditional_puts: aws,
         },
-        patience: options.patience,
+        patience,
         lockless: AtomicBool::new(false),
     })
 }
 
-async fn load(options: &S3Options) -> SdkConfig {
-    let patience = &options.patience;
+async fn load(options: &S3Options, patience: &Patience) -> SdkConfig {
     let http = HttpBuilder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();

@@ -1,0 +1,285 @@
+//! A schema archive, restored by PostgreSQL's own `pg_restore` in chosen pieces. Its SQL goes from
+//! pg_restore to the server alone: never through psql, which would run commands hidden in names.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write as _};
+use std::path::Path;
+
+use tempfile::{NamedTempFile, TempDir};
+
+use super::conninfo::{Server, ToolEnv};
+use super::toc::{self, Entry, Section};
+use super::tools::{self, ToolPath};
+use crate::error::{Context, Error, Result};
+
+/// Settings that the target's server, database or role may carry, and that would end or change
+/// what pg_restore does.
+const PGOPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=0 \
+    -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off \
+    -c check_function_bodies=off -c row_security=off";
+
+/// An archive in a temporary file that only this user can read, and where to restore it.
+pub struct Archive {
+    folder: TempDir,
+    pg_restore: ToolPath,
+    server: Server,
+    env: ToolEnv,
+    /// `--no-owner` and the like.
+    flags: Vec<&'static str>,
+}
+
+/// What pg_restore is run with.
+pub struct Options {
+    /// Becomes `application_name`, so that its sessions can be found.
+    pub application: String,
+    pub owners: bool,
+    pub privileges: bool,
+    pub server_version_num: u32,
+}
+
+/// What pg_restore said of some entries.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Entries that it named while complaining; a hostile name may add one, never hide one.
+    pub suspects: BTreeSet<u32>,
+    pub complaints: Vec<Complaint>,
+    /// Everything that it complained of, to search in.
+    pub text: String,
+}
+
+/// One statement that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What the server said.
+    pub message: String,
+    /// The statement; empty where pg_restore named none.
+    pub sql: String,
+}
+
+impl Archive {
+    /// Writes the archive into a temporary folder.
+    pub fn unpack(
+        mut plain: impl Read,
+        pg_restore: ToolPath,
+        server: &Server,
+        options: &Options,
+    ) -> Result<Self> {
+        // Both are made with access for this user alone.
+        let what = || "cannot write the schema archive into a temporary folder".to_owned();
+        let folder = tempfile::Builder::new()
+            .prefix("lifeboat-")
+            .tempdir()
+            .context(what)?;
+        let mut file =
+            std::fs::File::create_new(folder.path().join("schema.dump")).context(what)?;
+        std::io::copy(&mut plain, &mut file)
+            .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
+        file.flush().context(what)?;
+        let mut pgoptions = PGOPTIONS.to_owned();
+        if options.server_version_num >= 140_000 {
+            pgoptions.push_str(" -c idle_session_timeout=0");
+        }
+        let env = server
+            .tool_env()?
+            .with("PGAPPNAME", &options.application)
+            .with("PGOPTIONS", pgoptions);
+        let mut flags = Vec::new();
+        if !options.owners {
+            flags.push("--no-owner");
+        }
+        if !options.privileges {
+            flags.push("--no-privileges");
+        }
+        Ok(Self {
+            folder,
+            pg_restore,
+            server: server.clone(),
+            env,
+            flags,
+        })
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("schema.dump")
+    }
+
+    /// All entries in the order in which they can be restored.
+    pub async fn list(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for section in Section::ALL {
+            let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
+            command
+                .env("LC_ALL", "C")
+                .arg("--list")
+                .arg(format!("--section={}", section.name()))
+                .arg(self.path());
+            let output =
+                tools::run(&mut command, "pg_restore --list of the schema archive").await?;
+            let list = String::from_utf8_lossy(&output.stdout);
+            entries.extend(toc::parse_list(&list, section));
+        }
+        Ok(entries)
+    }
+
+    /// Restores these entries, `jobs` at a time, going on after errors. A failure of pg_restore
+    /// itself, such as a lost connection, is an error.
+    pub async fn restore(&self, entries: &[&Entry], jobs: usize) -> Result<Outcome> {
+        if entries.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let list = self.list_file(entries)?;
+        let mut command = tools::command(&self.pg_restore, &self.env);
+        command
+            .env("LC_ALL", "C")
+            // Only then does it say which entry an error belongs to.
+            .arg("--verbose")
+            .arg(format!(
+                "--dbname=dbname='{}'",
+                conninfo_value(&self.server.database)
+            ))
+            .arg(format!("--use-list={}", list.path().display()))
+            .args(&self.flags);
+        if jobs > 1 {
+            command.arg(format!("--jobs={jobs}"));
+        }
+        let output = command
+            .arg(self.path())
+            .output()
+            .await
+            .context(|| "cannot start pg_restore".to_owned())?;
+        let outcome = read_complaints(&String::from_utf8_lossy(&output.stderr));
+        let known = outcome
+            .suspects
+            .iter()
+            .any(|id| entries.iter().any(|one| one.id == *id));
+        if output.status.success() || (known && output.status.code() == Some(1)) {
+            return Ok(outcome);
+        }
+        // The verbose lines between would hide what it complained of.
+        let said = match outcome.text.as_str() {
+            "" => tools::last_lines(&output.stderr),
+            complaints => tools::last_lines(complaints.as_bytes()),
+        };
+        Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
+    }
+
+    fn list_file(&self, entries: &[&Entry]) -> Result<NamedTempFile> {
+        let what = || "cannot write a list for pg_restore".to_owned();
+        let mut file = NamedTempFile::new_in(self.folder.path() as &Path).context(what)?;
+        file.write_all(toc::list_file(entries.iter().copied()).as_bytes())
+            .context(what)?;
+        Ok(file)
+    }
+}
+
+/// Quotes a value for a libpq keyword/value string.
+fn conninfo_value(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\'', "\\'")
+}
+
+/// pg_restore of 17 and later sets this in older servers, which do not know it.
+const EXPECTED: &str = "unrecognized configuration parameter \"transaction_timeout\"";
+
+/// Reads what `pg_restore --verbose` wrote to stderr.
+fn read_complaints(stderr: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut chunks: Vec<String> = Vec::new();
+    for line in stderr.lines() {
+        match line.strip_prefix("pg_restore: ") {
+            Some(said) => chunks.push(said.to_owned()),
+            // A line that begins otherwise goes on with what came before.
+            None => match chunks.last_mut() {
+                Some(chunk) => {
+                    chunk.push('\n');
+                    chunk.push_str(line);
+                }
+                None => chunks.push(line.to_owned()),
+            },
+        }
+    }
+    for chunk in chunks {
+        if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
+            let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
+            outcome.suspects.extend(id);
+        } else if let Some(error) = chunk.strip_prefix("error: ") {
+            if error.contains(EXPECTED) {
+                continue;
+            }
+            let error = error
+                .strip_prefix("could not execute query: ")
+                .unwrap_or(error);
+            let (message, sql) = error.split_once("\nCommand was: ").unwrap_or((error, ""));
+            outcome.complaints.push(Complaint {
+                message: message.trim().to_owned(),
+                sql: sql.trim().to_owned(),
+            });
+            outcome.text.push_str(&chunk);
+            outcome.text.push('\n');
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STDERR: &str = "\
+pg_restore: connecting to database for restore
+pg_restore: creating TABLE \"public.t\"
+pg_restore: while PROCESSING TOC:
+pg_restore: from TOC entry 217; 1259 17480 TABLE new
+line postgres
+pg_restore: error: could not execute query: ERROR:  relation \"new
+line\" already exists
+HINT:  look
+Command was: CREATE TABLE public.\"new
+line\" (
+    a integer
+);
+
+
+pg_restore: from TOC entry 218; 1259 17488 TABLE t x rst_own
+pg_restore: error: could not execute query: ERROR:  role \"rst_own\" does not exist
+Command was: ALTER TABLE \"ACL\".\"t x\" OWNER TO rst_own;
+
+pg_restore: warning: errors ignored on restore: 2
+";
+
+    #[test]
+    fn complaints_come_with_entry_message_and_statement() {
+        let outcome = read_complaints(STDERR);
+        assert_eq!(outcome.suspects, BTreeSet::from([217, 218]));
+        let complaint = |message: &str, sql: &str| Complaint {
+            message: message.to_owned(),
+            sql: sql.to_owned(),
+        };
+        assert_eq!(
+            outcome.complaints,
+            [
+                complaint(
+                    "ERROR:  relation \"new\nline\" already exists\nHINT:  look",
+                    "CREATE TABLE public.\"new\nline\" (\n    a integer\n);",
+                ),
+                complaint(
+                    "ERROR:  role \"rst_own\" does not exist",
+                    "ALTER TABLE \"ACL\".\"t x\" OWNER TO rst_own;",
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_newer_pg_restore_may_set_what_an_older_server_does_not_know() {
+        let outcome = read_complaints(
+            "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
+             parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n",
+        );
+        assert_eq!(outcome, Outcome::default());
+    }
+
+    #[test]
+    fn a_database_name_cannot_end_its_quotes() {
+        assert_eq!(conninfo_value(r"a' host=x \"), r"a\' host=x \\");
+    }
+}

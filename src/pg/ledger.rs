@@ -1,0 +1,257 @@
+//! The restore's own notes, inside the target: schema `lifeboat_restore`. A part and its note are
+//! one transaction, so what was loaded is known after any failure, and `--resume` goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::session::{Session, pg_error};
+use crate::error::{Error, Result};
+use crate::model::catalog::{quote_ident, quote_literal};
+use crate::model::digest::RowDigest;
+
+/// Where the notes lie; dropped at the end of a successful restore.
+pub const SCHEMA: &str = "lifeboat_restore";
+
+const CREATE: &str = "
+  CREATE SCHEMA lifeboat_restore;
+  CREATE TABLE lifeboat_restore.point (id text PRIMARY KEY, manifest_sha256 text NOT NULL);
+  CREATE TABLE lifeboat_restore.phase (name text PRIMARY KEY);
+  CREATE TABLE lifeboat_restore.part (table_oid bigint, part bigint, rows text NOT NULL,
+                                      digest text NOT NULL, through_root boolean NOT NULL,
+                                      PRIMARY KEY (table_oid, part));
+  CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);
+  CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
+  CREATE TABLE lifeboat_restore.complaint (text text);
+  CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
+
+/// What an earlier restore left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The restore point's id.
+    pub id: String,
+    pub manifest_sha256: String,
+    pub phases: BTreeSet<String>,
+}
+
+/// A loaded part, as noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadedPart {
+    pub digest: RowDigest,
+    /// Not into the partition that it came from, but through the topmost parent.
+    pub through_root: bool,
+}
+
+/// Parts by table OID (in the source) and number.
+pub type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
+
+/// Which restore point an unfinished restore in this database is of, if there is one.
+pub async fn find(session: &Session) -> Result<Option<Unfinished>> {
+    let failed = |error| pg_error("cannot read the notes of an earlier restore", error);
+    let client = &session.client;
+    let there = client
+        .query_one(
+            "SELECT pg_catalog.to_regclass('lifeboat_restore.point') IS NOT NULL",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    if !there.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let points = client
+        .query(
+            "SELECT id, manifest_sha256 FROM lifeboat_restore.point",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    let phases = client
+        .query("SELECT name FROM lifeboat_restore.phase", &[])
+        .await
+        .map_err(failed)?;
+    Ok(points.first().map(|row| Unfinished {
+        id: row.get(0),
+        manifest_sha256: row.get(1),
+        phases: phases.iter().map(|row| row.get(0)).collect(),
+    }))
+}
+
+/// Begins the notes; refuses where another restore was faster.
+pub async fn create(session: &Session, id: &str, manifest_sha256: &str) -> Result<()> {
+    let point = format!(
+        "INSERT INTO lifeboat_restore.point VALUES ({}, {});",
+        quote_literal(id),
+        quote_literal(manifest_sha256)
+    );
+    run(
+        session,
+        &format!("{CREATE} {point}"),
+        "cannot make schema lifeboat_restore",
+    )
+    .await
+}
+
+/// Takes the notes away.
+pub async fn remove(session: &Session) -> Result<()> {
+    run(
+        session,
+        "DROP SCHEMA IF EXISTS lifeboat_restore CASCADE",
+        "cannot drop schema lifeboat_restore",
+    )
+    .await
+}
+
+pub async fn finish_phase(session: &Session, phase: &str) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO lifeboat_restore.phase VALUES ({}) ON CONFLICT DO NOTHING",
+        quote_literal(phase)
+    );
+    run(session, &sql, "cannot note a finished phase").await
+}
+
+/// Notes entries that failed, to be tried once more at the end, and what was said of them.
+pub async fn add_suspects(session: &Session, entries: &BTreeSet<u32>, said: &str) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let values: Vec<String> = entries.iter().map(|entry| format!("({entry})")).collect();
+    let sql = format!(
+        "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;
+         INSERT INTO lifeboat_restore.complaint VALUES ({});",
+        values.join(", "),
+        quote_literal(&said.replace('\0', ""))
+    );
+    run(session, &sql, "cannot note failed entries of the schema").await
+}
+
+/// All entries that failed so far, and all that was said.
+pub async fn suspects(session: &Session) -> Result<(BTreeSet<u32>, String)> {
+    let failed = |error| pg_error("cannot read the notes on failed entries", error);
+    let client = &session.client;
+    let entries = client
+        .query("SELECT entry FROM lifeboat_restore.suspect", &[])
+        .await
+        .map_err(failed)?;
+    let said = client
+        .query("SELECT text FROM lifeboat_restore.complaint", &[])
+        .await
+        .map_err(failed)?;
+    let said: Vec<String> = said.iter().map(|row| row.get(0)).collect();
+    let entries = entries
+        .iter()
+        .filter_map(|row| u32::try_from(row.get::<_, i64>(0)).ok())
+        .collect();
+    Ok((entries, said.join("\n")))
+}
+
+/// Takes a right for the time of the restore; what gives it back is noted in the same transaction.
+pub async fn take_loan(session: &Session, grant: &str, revoke: &str) -> Result<()> {
+    let sql = format!(
+        "{grant}; INSERT INTO lifeboat_restore.loan (revoke) VALUES ({});",
+        quote_literal(revoke)
+    );
+    run(session, &sql, grant).await
+}
+
+/// What gives the loans back, the last one first.
+pub async fn loans(session: &Session) -> Result<Vec<String>> {
+    let rows = session
+        .client
+        .query(
+            "SELECT revoke FROM lifeboat_restore.loan ORDER BY id DESC",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot read the notes on loans", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Gives one loan back.
+pub async fn return_loan(session: &Session, revoke: &str) -> Result<()> {
+    let sql = format!(
+        "{revoke}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
+        quote_literal(revoke)
+    );
+    run(session, &sql, revoke).await
+}
+
+/// The note that a part's transaction ends with.
+pub fn note_part(table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
+    format!(
+        "INSERT INTO lifeboat_restore.part VALUES ({table_oid}, {part}, '{}', '{:032x}', {})",
+        loaded.digest.rows, loaded.digest.sum, loaded.through_root
+    )
+}
+
+/// All loaded parts, or those of one table.
+pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<LoadedParts> {
+    let only = table_oid.map_or(String::new(), |oid| format!(" WHERE table_oid = {oid}"));
+    let sql = format!(
+        "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the notes on loaded parts", error))?;
+    let mut parts = LoadedParts::new();
+    for row in &rows {
+        let odd = || Error::failed("the notes in lifeboat_restore.part are not lifeboat's");
+        let oid = u32::try_from(row.get::<_, i64>(0)).map_err(|_| odd())?;
+        let part = u64::try_from(row.get::<_, i64>(1)).map_err(|_| odd())?;
+        let digest = RowDigest {
+            rows: row.get::<_, String>(2).parse().map_err(|_| odd())?,
+            sum: u128::from_str_radix(&row.get::<_, String>(3), 16).map_err(|_| odd())?,
+        };
+        let through_root = row.get(4);
+        parts.insert(
+            (oid, part),
+            LoadedPart {
+                digest,
+                through_root,
+            },
+        );
+    }
+    Ok(parts)
+}
+
+/// Ends sessions that an earlier run of this restore left at work, by their application name.
+pub async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+          WHERE application_name = {} AND datname = pg_catalog.current_database()
+            AND usename = current_user AND pid <> pg_catalog.pg_backend_pid()",
+        quote_literal(application)
+    );
+    run(
+        session,
+        &sql,
+        "cannot end the sessions of an interrupted restore",
+    )
+    .await
+}
+
+/// Holds off a second restore into the same database for as long as this session lives.
+pub async fn lock(session: &Session) -> Result<bool> {
+    let row = session
+        .client
+        .query_one(
+            "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot lock the target against a second restore", error))?;
+    Ok(row.get(0))
+}
+
+/// For messages: how a person takes the notes away.
+pub fn how_to_remove() -> String {
+    format!("DROP SCHEMA {} CASCADE", quote_ident(SCHEMA))
+}
+
+async fn run(session: &Session, sql: &str, what: &str) -> Result<()> {
+    session
+        .client
+        .batch_execute(sql)
+        .await
+        .map_err(|error| pg_error(what, error))
+}

@@ -1,0 +1,74 @@
+//! Reads a restored database again, to compare it with what was exported.
+
+use std::pin::pin;
+
+use futures_util::StreamExt;
+
+use super::session::{Session, pg_error};
+use super::slice::{self, Slice};
+use crate::error::Result;
+use crate::model::catalog::{Sequence, Table};
+use crate::model::digest::RowDigest;
+
+/// Pages of a table that are read at once: 64 MiB.
+const SLICE_PAGES: u64 = 8192;
+
+/// The rows of one table, by the server's own count; of an extension's table those that an export
+/// takes.
+pub async fn count(session: &Session, table: &Table) -> Result<u64> {
+    let condition = table.condition.as_deref().unwrap_or_default();
+    let sql = format!(
+        "SELECT count(*) FROM ONLY {} {condition}",
+        table.name.quoted()
+    );
+    let row = session
+        .client
+        .query_one(&sql, &[])
+        .await
+        .map_err(|error| pg_error(format!("cannot count the rows of {}", table.name), error))?;
+    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
+/// The statements that read a table of so many pages (0: in one go), in any order or in parallel.
+pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
+    let count = if table.condition.is_some() {
+        1
+    } else {
+        (pages / SLICE_PAGES).max(1)
+    };
+    (0..count)
+        .map(|at| {
+            let slice = Slice {
+                first_page: pages * at / count,
+                end_page: (at + 1 < count).then_some(pages * (at + 1) / count),
+                estimated_bytes: 0,
+            };
+            slice::copy_out(table, &slice, encoding)
+        })
+        .collect()
+}
+
+/// Counts and digests the rows of one COPY.
+pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
+    let failed = |error| pg_error(format!("cannot read {what} again"), error);
+    let mut rows = pin!(session.client.copy_out(sql).await.map_err(failed)?);
+    let mut digest = RowDigest::default();
+    while let Some(row) = rows.next().await {
+        digest.add_row(&row.map_err(failed)?);
+    }
+    Ok(digest)
+}
+
+/// Whether a sequence stands where it stood.
+pub async fn sequence_is(session: &Session, sequence: &Sequence) -> Result<bool> {
+    let sql = format!(
+        "SELECT last_value, is_called FROM {}",
+        sequence.name.quoted()
+    );
+    let row = session
+        .client
+        .query_one(&sql, &[])
+        .await
+        .map_err(|error| pg_error(format!("cannot read sequence {}", sequence.name), error))?;
+    Ok((row.get(0), row.get(1)) == (sequence.last_value, sequence.is_called))
+}

@@ -1,0 +1,185 @@
+//! An ACL as it was: revoke what is there by default, then grant in an order that works.
+
+use crate::model::catalog::{Grant, quote_ident};
+
+/// Which of owners and privileges are to be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ownership {
+    pub owners: bool,
+    pub privileges: bool,
+}
+
+impl Ownership {
+    pub const ALL: Self = Self {
+        owners: true,
+        privileges: true,
+    };
+    pub const NONE: Self = Self {
+        owners: false,
+        privileges: false,
+    };
+}
+
+/// Statements that turn the default ACL of `object` (`DATABASE "d"`) into `acl`. Grants by others
+/// than the owner run as their grantor, after what gives the grantor the right to.
+///
+/// Where owners are left out, whoever restores stands for the owner and keeps the owner's rights.
+pub fn rewrite(object: &str, owner: &str, acl: &[Grant], ownership: Ownership) -> Vec<String> {
+    let mut statements = Vec::new();
+    // An object without rights for PUBLIC by default takes the same statement without harm.
+    let mut from = vec!["PUBLIC".to_owned()];
+    if ownership.owners {
+        from.push(quote_ident(owner));
+    }
+    statements.push(format!("REVOKE ALL ON {object} FROM {}", from.join(", ")));
+    for group in in_order(owner, grouped(acl)) {
+        let to_owner = group.grantee.as_deref() == Some(owner);
+        if to_owner && !ownership.owners {
+            continue;
+        }
+        statements.push(group.sql(object, owner, ownership));
+    }
+    statements
+}
+
+/// What one grantor gave one grantee with the same option.
+struct Group {
+    grantor: String,
+    grantee: Option<String>,
+    grantable: bool,
+    privileges: Vec<String>,
+}
+
+impl Group {
+    fn sql(&self, object: &str, owner: &str, ownership: Ownership) -> String {
+        let grantee = self
+            .grantee
+            .as_deref()
+            .map_or("PUBLIC".to_owned(), quote_ident);
+        let option = if self.grantable {
+            " WITH GRANT OPTION"
+        } else {
+            ""
+        };
+        let privileges = self.privileges.join(", ");
+        let grant = format!("GRANT {privileges} ON {object} TO {grantee}{option}");
+        if self.grantor == owner || !ownership.owners {
+            grant
+        } else {
+            let grantor = quote_ident(&self.grantor);
+            format!("SET ROLE {grantor}; {grant}; RESET ROLE")
+        }
+    }
+}
+
+fn grouped(acl: &[Grant]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    // A privilege is a keyword: anything else is left out, it could only be a forgery.
+    let keyword = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b' ')
+    };
+    for grant in acl.iter().filter(|grant| keyword(&grant.privilege)) {
+        let same = |group: &&mut Group| {
+            group.grantor == grant.grantor
+                && group.grantee == grant.grantee
+                && group.grantable == grant.grantable
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.privileges.push(grant.privilege.clone()),
+            None => groups.push(Group {
+                grantor: grant.grantor.clone(),
+                grantee: grant.grantee.clone(),
+                grantable: grant.grantable,
+                privileges: vec![grant.privilege.clone()],
+            }),
+        }
+    }
+    groups
+}
+
+/// The owner's grants first, then those of whoever has been granted something by then.
+fn in_order(owner: &str, groups: Vec<Group>) -> Vec<Group> {
+    let mut able = vec![owner.to_owned()];
+    let mut waiting = groups;
+    let mut ordered = Vec::with_capacity(waiting.len());
+    loop {
+        let (now, later): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|group| able.contains(&group.grantor));
+        if now.is_empty() {
+            // Grantors that nobody granted anything, such as a superuser: as they come.
+            ordered.extend(later);
+            return ordered;
+        }
+        able.extend(
+            now.iter()
+                .filter(|group| group.grantable)
+                .filter_map(|group| group.grantee.clone()),
+        );
+        ordered.extend(now);
+        waiting = later;
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn grant(grantor: &str, grantee: Option<&str>, privilege: &str, grantable: bool) -> Grant {
+        Grant {
+            grantor: grantor.to_owned(),
+            grantee: grantee.map(str::to_owned),
+            privilege: privilege.to_owned(),
+            grantable,
+        }
+    }
+
+    #[test]
+    fn a_chain_of_grants_is_granted_from_its_root() {
+        let acl = [
+            grant("b", Some("c"), "CONNECT", false),
+            grant("a", Some("b"), "CONNECT", true),
+            grant("own", Some("a"), "CONNECT", true),
+            grant("own", Some("own"), "CONNECT", false),
+        ];
+        let statements = rewrite("DATABASE \"d\"", "own", &acl, Ownership::ALL);
+        assert_eq!(
+            statements,
+            [
+                "REVOKE ALL ON DATABASE \"d\" FROM PUBLIC, \"own\"",
+                "GRANT CONNECT ON DATABASE \"d\" TO \"a\" WITH GRANT OPTION",
+                "GRANT CONNECT ON DATABASE \"d\" TO \"own\"",
+                "SET ROLE \"a\"; GRANT CONNECT ON DATABASE \"d\" TO \"b\" WITH GRANT OPTION; \
+                 RESET ROLE",
+                "SET ROLE \"b\"; GRANT CONNECT ON DATABASE \"d\" TO \"c\"; RESET ROLE",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_owners_whoever_restores_stands_for_the_owner() {
+        let acl = [
+            grant("own", Some("own"), "CONNECT", false),
+            grant("own", Some("a"), "CONNECT", false),
+        ];
+        let ownership = Ownership {
+            owners: false,
+            privileges: true,
+        };
+        assert_eq!(
+            rewrite("DATABASE \"d\"", "own", &acl, ownership),
+            [
+                "REVOKE ALL ON DATABASE \"d\" FROM PUBLIC",
+                "GRANT CONNECT ON DATABASE \"d\" TO \"a\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_privilege_that_is_no_keyword_is_left_out() {
+        let acl = [grant("own", None, "CONNECT; DROP TABLE x", false)];
+        let statements = rewrite("DATABASE \"d\"", "own", &acl, Ownership::ALL);
+        assert_eq!(statements.len(), 1, "{statements:?}");
+    }
+}

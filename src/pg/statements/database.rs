@@ -1,0 +1,162 @@
+//! The database itself: making it, and the properties that no archive carries without `-C`.
+
+use super::Statement;
+use super::acl::{self, Ownership};
+use super::settings::set_clause;
+use crate::model::catalog::{Database, quote_ident, quote_literal};
+
+/// `CREATE DATABASE name` from template0 with the source's encoding, provider and locale, as a
+/// server of `version_num` understands it.
+pub fn create_database(database: &Database, name: &str, version_num: u32) -> Statement {
+    let mut sql = format!(
+        "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        quote_ident(name),
+        quote_literal(&database.encoding),
+        quote_literal(&database.collate),
+        quote_literal(&database.ctype),
+    );
+    let mut option = |name: &str, value: Option<&String>| {
+        if let Some(value) = value {
+            sql.push_str(&format!(" {name} {}", quote_literal(value)));
+        }
+    };
+    match database.locale_provider.as_str() {
+        "i" => {
+            option("LOCALE_PROVIDER", Some(&"icu".to_owned()));
+            option("ICU_LOCALE", database.locale.as_ref());
+            if version_num >= 160_000 {
+                option("ICU_RULES", database.icu_rules.as_ref());
+            }
+        }
+        "b" => {
+            option("LOCALE_PROVIDER", Some(&"builtin".to_owned()));
+            option("BUILTIN_LOCALE", database.locale.as_ref());
+        }
+        _ if version_num >= 150_000 => option("LOCALE_PROVIDER", Some(&"libc".to_owned())),
+        _ => {}
+    }
+    Statement::new(format!("database {}", quote_ident(name)), sql)
+}
+
+/// Owner, ACL, comment, connection limit and settings, for the database called `name` in the
+/// target. Settings come last: a later session of ours should not meet them.
+pub fn database_properties(
+    database: &Database,
+    name: &str,
+    ownership: Ownership,
+) -> Vec<Statement> {
+    let target = format!("DATABASE {}", quote_ident(name));
+    let mut statements = Vec::new();
+    let mut add = |about: &str, sql: String| {
+        statements.push(Statement::new(format!("{about} of the database"), sql));
+    };
+    if let Some(comment) = &database.comment {
+        add(
+            "comment",
+            format!("COMMENT ON {target} IS {}", quote_literal(comment)),
+        );
+    }
+    if database.connection_limit >= 0 {
+        let limit = database.connection_limit;
+        add(
+            "connection limit",
+            format!("ALTER {target} CONNECTION LIMIT {limit}"),
+        );
+    }
+    if database.is_template {
+        add("template flag", format!("ALTER {target} IS_TEMPLATE true"));
+    }
+    if ownership.owners {
+        let owner = quote_ident(&database.owner);
+        add("owner", format!("ALTER {target} OWNER TO {owner}"));
+    }
+    if let (Some(acl), true) = (&database.acl, ownership.privileges) {
+        for sql in acl::rewrite(&target, &database.owner, acl, ownership) {
+            add("privileges", sql);
+        }
+    }
+    for setting in &database.settings {
+        let set = set_clause(setting);
+        let sql = match &setting.role {
+            None => format!("ALTER {target} {set}"),
+            Some(role) => format!("ALTER ROLE {} IN {target} {set}", quote_ident(role)),
+        };
+        add(&format!("setting {}", quote_ident(&setting.name)), sql);
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script;
+    use super::*;
+    use crate::model::catalog::Setting;
+
+    fn database(provider: &str) -> Database {
+        Database {
+            name: "app".to_owned(),
+            owner: "own".to_owned(),
+            encoding: "UTF8".to_owned(),
+            locale_provider: provider.to_owned(),
+            collate: "C.UTF-8".to_owned(),
+            ctype: "C.UTF-8".to_owned(),
+            locale: (provider != "c").then(|| "de-DE".to_owned()),
+            icu_rules: (provider == "i").then(|| "&a < b".to_owned()),
+            collation_version: None,
+            connection_limit: 7,
+            is_template: false,
+            allow_connections: true,
+            comment: Some("ours".to_owned()),
+            acl: Some(Vec::new()),
+            settings: vec![
+                Setting {
+                    role: None,
+                    name: "work_mem".to_owned(),
+                    value: "64MB".to_owned(),
+                },
+                Setting {
+                    role: Some("own".to_owned()),
+                    name: "search_path".to_owned(),
+                    value: "a, b".to_owned(),
+                },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_database_is_made_in_the_words_of_its_server() {
+        let sql = |provider, version| create_database(&database(provider), "d", version).sql;
+        let libc = "CREATE DATABASE \"d\" TEMPLATE template0 ENCODING 'UTF8' \
+                    LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'";
+        assert_eq!(sql("c", 140_000), libc);
+        assert_eq!(sql("c", 150_000), format!("{libc} LOCALE_PROVIDER 'libc'"));
+        assert_eq!(
+            sql("i", 150_000),
+            format!("{libc} LOCALE_PROVIDER 'icu' ICU_LOCALE 'de-DE'")
+        );
+        assert_eq!(
+            sql("i", 160_000),
+            format!("{libc} LOCALE_PROVIDER 'icu' ICU_LOCALE 'de-DE' ICU_RULES '&a < b'")
+        );
+        assert_eq!(
+            sql("b", 170_000),
+            format!("{libc} LOCALE_PROVIDER 'builtin' BUILTIN_LOCALE 'de-DE'")
+        );
+    }
+
+    #[test]
+    fn properties_follow_the_targets_own_name() {
+        let all = database_properties(&database("c"), "new", Ownership::ALL);
+        assert_eq!(
+            script(&all),
+            "COMMENT ON DATABASE \"new\" IS 'ours';\n\
+             ALTER DATABASE \"new\" CONNECTION LIMIT 7;\n\
+             ALTER DATABASE \"new\" OWNER TO \"own\";\n\
+             REVOKE ALL ON DATABASE \"new\" FROM PUBLIC, \"own\";\n\
+             ALTER DATABASE \"new\" SET \"work_mem\" TO '64MB';\n\
+             ALTER ROLE \"own\" IN DATABASE \"new\" SET \"search_path\" TO 'a', 'b';\n"
+        );
+        let none = database_properties(&database("c"), "new", Ownership::NONE);
+        assert_eq!(none.len(), 4, "{none:?}");
+    }
+}

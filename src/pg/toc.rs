@@ -1,0 +1,252 @@
+//! The table of contents of a schema archive, as `pg_restore -l` lists it.
+//!
+//! A line is `217; 1259 17480 TABLE schema name owner`. Names may hold anything, so only what
+//! stands in front of them is trusted: the entry's id, the catalog it comes from, and its kind.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// When `pg_restore` runs an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    PreData,
+    /// Empty in a schema archive, but for what a later pg_dump may put there.
+    Data,
+    PostData,
+}
+
+impl Section {
+    pub const ALL: [Self; 3] = [Self::PreData, Self::Data, Self::PostData];
+
+    /// As `--section=` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreData => "pre-data",
+            Self::Data => "data",
+            Self::PostData => "post-data",
+        }
+    }
+}
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// What `pg_restore -L` knows it by.
+    pub id: u32,
+    pub section: Section,
+    /// One of [`KINDS`], or the first word of one that this version does not know.
+    pub kind: String,
+    /// Schema (or `-`), name and owner, as listed: for people, and for [`Entry::may_belong_to`].
+    pub names: String,
+}
+
+/// Kinds of more than one word, and the OID of the catalog they come from (0: none) where one word
+/// of them is a kind of its own: a table in a schema called DATA is not table data.
+const KINDS: [(&str, Option<u32>); 33] = [
+    ("ACCESS METHOD", None),
+    ("ACL LANGUAGE", Some(u32::MAX)),
+    ("BLOB METADATA", Some(2613)),
+    ("CHECK CONSTRAINT", None),
+    ("DATABASE PROPERTIES", Some(0)),
+    ("DEFAULT ACL", Some(826)),
+    ("EVENT TRIGGER", None),
+    ("FK CONSTRAINT", None),
+    ("FOREIGN DATA WRAPPER", None),
+    ("FOREIGN TABLE", None),
+    ("INDEX ATTACH", Some(0)),
+    ("MATERIALIZED VIEW DATA", Some(0)),
+    ("MATERIALIZED VIEW", None),
+    ("OPERATOR CLASS", Some(2616)),
+    ("OPERATOR FAMILY", Some(2753)),
+    ("PROCEDURAL LANGUAGE", None),
+    ("PUBLICATION TABLES IN SCHEMA", Some(6237)),
+    ("PUBLICATION TABLE", Some(6106)),
+    ("ROW SECURITY", None),
+    ("SECURITY LABEL", None),
+    ("SEQUENCE OWNED BY", Some(0)),
+    ("SEQUENCE SET", Some(0)),
+    ("SHELL TYPE", None),
+    ("STATISTICS DATA", Some(0)),
+    ("SUBSCRIPTION TABLE", Some(6102)),
+    ("TABLE ATTACH", Some(0)),
+    ("TABLE DATA", Some(0)),
+    ("TEXT SEARCH CONFIGURATION", None),
+    ("TEXT SEARCH DICTIONARY", None),
+    ("TEXT SEARCH PARSER", None),
+    ("TEXT SEARCH TEMPLATE", None),
+    ("USER MAPPING", None),
+    ("NOT NULL CONSTRAINT", None),
+];
+
+impl Entry {
+    fn parse(line: &str, section: Section) -> Option<Self> {
+        let (id, rest) = line.split_once("; ")?;
+        let (catalog, rest) = rest.split_once(' ')?;
+        let catalog: u32 = catalog.parse().ok()?;
+        let (oid, rest) = rest.split_once(' ')?;
+        let _: u32 = oid.parse().ok()?;
+        let (kind, names) = split_kind(rest, catalog)?;
+        Some(Self {
+            id: id.parse().ok()?,
+            section,
+            kind: kind.to_owned(),
+            names: names.to_owned(),
+        })
+    }
+
+    /// Grants, revokes and default privileges.
+    pub fn is_acl(&self) -> bool {
+        matches!(self.kind.as_str(), "ACL" | "DEFAULT ACL" | "ACL LANGUAGE")
+    }
+
+    /// It keeps even a table's owner from reading its rows, where that is forced.
+    pub fn is_row_security(&self) -> bool {
+        self.kind == "ROW SECURITY"
+    }
+
+    /// They would fire at, or forbid, what the restore itself does. Their comments come with them.
+    pub fn is_event_trigger(&self) -> bool {
+        let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
+        self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
+    }
+
+    /// A restore without it is not the same data: its absence is a failure, not a finding.
+    pub fn holds_data_together(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "TABLE"
+                | "SEQUENCE"
+                | "CONSTRAINT"
+                | "CHECK CONSTRAINT"
+                | "FK CONSTRAINT"
+                | "NOT NULL CONSTRAINT"
+                | "TABLE ATTACH"
+                | "DEFAULT"
+                | "SEQUENCE OWNED BY"
+        )
+    }
+
+    /// What a column that names an index needs before its rows load.
+    pub fn makes_index(&self) -> bool {
+        matches!(self.kind.as_str(), "INDEX" | "INDEX ATTACH" | "CONSTRAINT")
+    }
+
+    /// Whether the entry's owner may be this role: never a wrong no, rarely a wrong yes.
+    pub fn may_belong_to(&self, role: &str) -> bool {
+        // pg_restore writes line breaks in names as spaces.
+        let role = role.replace(['\n', '\r'], " ");
+        self.names
+            .strip_suffix(role.as_str())
+            .is_some_and(|rest| rest.ends_with(' '))
+    }
+
+    /// For a message: `TABLE public answer owner`.
+    pub fn describe(&self) -> String {
+        format!("{} {}", self.kind, self.names.trim_end())
+    }
+}
+
+/// Parts `TABLE DATA public t owner` into kind and names.
+fn split_kind(text: &str, catalog: u32) -> Option<(&str, &str)> {
+    let long = KINDS.iter().find_map(|(kind, only)| {
+        let names = text.strip_prefix(kind)?.strip_prefix(' ')?;
+        only.is_none_or(|oid| oid == catalog)
+            .then_some((*kind, names))
+    });
+    long.or_else(|| text.split_once(' '))
+}
+
+/// Reads what `pg_restore -l --section=…` printed. Lines that are no entries are skipped, as are
+/// repeated ids.
+pub fn parse_list(list: &str, section: Section) -> Vec<Entry> {
+    let mut seen = BTreeSet::new();
+    list.lines()
+        .filter(|line| !line.starts_with(';'))
+        .filter_map(|line| Entry::parse(line, section))
+        .filter(|entry| seen.insert(entry.id))
+        .collect()
+}
+
+/// The file that `pg_restore -L` reads: ids alone, no name can disturb it.
+pub fn list_file<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+    entries.into_iter().fold(String::new(), |mut text, entry| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{};", entry.id);
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+;
+; Archive created at 2026-11-21 09:22:37 UTC
+;
+8; 2615 17478 SCHEMA - ACL postgres
+2; 3079 17525 EXTENSION - hstore 
+217; 1259 17480 TABLE DATA t postgres
+218; 1259 17488 TABLE ACL t x rst own
+300; 0 17488 TABLE DATA ACL t x postgres
+221; 1259 17500 MATERIALIZED VIEW DATA mv postgres
+3330; 0 0 TABLE ATTACH public p1 postgres
+3400; 2604 17601 DEFAULT ACL t a postgres
+3498; 0 0 ACL DATA TABLE t postgres
+2165; 826 17510 DEFAULT ACL - DEFAULT PRIVILEGES FOR TABLES postgres
+217; 0 0 ACL forged forged
+rubbish
+3331; 3466 17512 EVENT TRIGGER - et postgres
+3332; 0 0 COMMENT - EVENT TRIGGER et postgres
+";
+
+    fn entries() -> Vec<Entry> {
+        parse_list(LIST, Section::PreData)
+    }
+
+    fn kind(id: u32) -> String {
+        entries()
+            .into_iter()
+            .find(|entry| entry.id == id)
+            .unwrap()
+            .kind
+    }
+
+    #[test]
+    fn a_schema_named_like_a_kind_does_not_confuse() {
+        assert_eq!(kind(217), "TABLE");
+        assert_eq!(kind(218), "TABLE");
+        assert_eq!(kind(300), "TABLE DATA");
+        assert_eq!(kind(221), "MATERIALIZED VIEW");
+        assert_eq!(kind(3330), "TABLE ATTACH");
+        assert_eq!(kind(3400), "DEFAULT");
+        assert_eq!(kind(2165), "DEFAULT ACL");
+        assert_eq!(kind(3498), "ACL");
+    }
+
+    #[test]
+    fn privileges_and_event_triggers_are_told_apart() {
+        let of = |chosen: fn(&Entry) -> bool| -> Vec<u32> {
+            let entries = entries();
+            let chosen = entries.iter().filter(|entry| chosen(entry));
+            chosen.map(|entry| entry.id).collect()
+        };
+        assert_eq!(of(Entry::is_acl), [3498, 2165]);
+        assert_eq!(of(Entry::is_event_trigger), [3331, 3332]);
+        assert_eq!(of(Entry::holds_data_together), [217, 218, 3330, 3400]);
+    }
+
+    #[test]
+    fn owners_with_spaces_and_line_breaks_are_found() {
+        let entries = entries();
+        let table = entries.iter().find(|entry| entry.id == 218).unwrap();
+        assert!(table.may_belong_to("rst own"));
+        assert!(table.may_belong_to("rst\nown"));
+        assert!(!table.may_belong_to("postgres"));
+    }
+
+    #[test]
+    fn the_list_file_holds_ids_alone() {
+        assert_eq!(list_file(&entries()[..2]), "8;\n2;\n");
+    }
+}

@@ -1,0 +1,292 @@
+//! The runbook: a template, filled with what is known when it is written, before the manifest.
+
+use std::fmt::Write as _;
+
+use crate::model::digest::Sha256;
+use crate::model::manifest::{Manifest, is_large_objects, names};
+use crate::repository::layout::{self, Place};
+
+const TEMPLATE: &str = include_str!("RESTORE.md");
+
+/// `RESTORE.md` of a restore point. `manifest` is what is known of it by now; `fingerprint` is the
+/// signing key's.
+pub fn restore_md(manifest: &Manifest, repository_url: &str, fingerprint: &str) -> String {
+    let page = Page::new(manifest, repository_url, fingerprint);
+    fill(TEMPLATE, |name| page.value(name))
+}
+
+/// Replaces every `{{NAME}}` once: what a value holds is never looked at again.
+fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut text = String::with_capacity(template.len() * 2);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((name, behind)) = after.split_once("}}") else {
+            break;
+        };
+        text.push_str(before);
+        text.push_str(&value(name));
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+struct Page<'a> {
+    manifest: &'a Manifest,
+    repository: &'a str,
+    fingerprint: &'a str,
+    script_sha256: String,
+    /// `manifests/<source>/<database>/<id>.json`
+    manifest_key: String,
+    /// `parts/<source>/<database>/<id>`
+    parts: String,
+}
+
+/// Where the stock tools find a repository.
+enum Location {
+    S3 { bucket: String, prefix: String },
+    Folder(String),
+}
+
+impl Location {
+    fn of(url: &str) -> Self {
+        match url.strip_prefix("s3://") {
+            Some(rest) => {
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                let prefix = prefix.trim_end_matches('/');
+                let prefix = if prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!("{prefix}/")
+                };
+                Self::S3 {
+                    bucket: sh(bucket),
+                    prefix,
+                }
+            }
+            None => Self::Folder(url.strip_prefix("file://").unwrap_or(url).to_owned()),
+        }
+    }
+}
+
+impl<'a> Page<'a> {
+    fn new(manifest: &'a Manifest, repository: &'a str, fingerprint: &'a str) -> Self {
+        let place = Place {
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            id: manifest.id.clone(),
+        };
+        // A name too long for a key has already failed the export.
+        let manifest_key = place
+            .manifest()
+            .map_or_else(|_| String::new(), |key| key.to_string());
+        let parts = manifest_key
+            .replacen(layout::MANIFESTS, layout::PARTS, 1)
+            .trim_end_matches(".json")
+            .to_owned();
+        Self {
+            manifest,
+            repository,
+            fingerprint,
+            script_sha256: Sha256::of(super::script().as_bytes()).to_string(),
+            manifest_key,
+            parts,
+        }
+    }
+
+    fn value(&self, name: &str) -> String {
+        let manifest = self.manifest;
+        match name {
+            "TITLE" => format!(
+                "{} / {}",
+                shown(&manifest.source),
+                shown(&manifest.database)
+            ),
+            "ID" => manifest.id.to_string(),
+            "SNAPSHOT_AT" => format!("{:.0}", manifest.snapshot_at),
+            "ROWS" => manifest.rows().to_string(),
+            "TABLES" => self.tables().to_string(),
+            "TOOL" => shown(&manifest.tool),
+            "SERVER_VERSION" => shown(&manifest.server_version),
+            "REPOSITORY" => shown(self.repository),
+            "LOCK" => self.lock(),
+            "HOLD" => format!(
+                "lifeboat hold {} --until DATE --repository {} --trust FINGERPRINT_ON_THE_SHEET",
+                manifest.id,
+                sh(self.repository)
+            ),
+            "RESTORE" => self.restore(),
+            "HOLD_BY_HAND" => self.hold_by_hand(),
+            "GET_SCRIPT" => self.get_script(),
+            "RUN_SCRIPT" => self.run_script(),
+            "OTHER_POINTS" => self.other_points(),
+            "AWS_CLI" => match self.location() {
+                Location::S3 { .. } => ", and the AWS CLI".to_owned(),
+                Location::Folder(_) => String::new(),
+            },
+            "PG_DUMP_MAJOR" => manifest.pg_dump_major.to_string(),
+            "FINGERPRINT" => self.fingerprint.to_owned(),
+            "SCRIPT_SHA256" => self.script_sha256.clone(),
+            "RECIPIENTS" => {
+                let each: Vec<String> = manifest
+                    .recipients
+                    .iter()
+                    .map(|one| format!("`{}`", shown(one)))
+                    .collect();
+                each.join(", ")
+            }
+            "NOT_COVERED" => self.not_covered(),
+            "MANIFEST_KEY" => self.manifest_key.clone(),
+            "OBJECTS" => self.objects(),
+            other => format!("{{{{{other}}}}}"),
+        }
+    }
+
+    fn location(&self) -> Location {
+        Location::of(self.repository)
+    }
+
+    fn tables(&self) -> usize {
+        self.manifest
+            .tables
+            .iter()
+            .filter(|table| !is_large_objects(table.oid))
+            .count()
+    }
+
+    fn lock(&self) -> String {
+        match &self.manifest.lock {
+            Some(lock) => format!("{} until {:.0}", lock.mode, lock.retain_until),
+            None => "**none**: whoever may write there may delete it; copy it away now".to_owned(),
+        }
+    }
+
+    fn restore(&self) -> String {
+        format!(
+            "lifeboat restore {} --repository {} --trust FINGERPRINT_ON_THE_SHEET \\\n        \
+             --identity break-glass.key --target postgresql://USER@HOST/DATABASE --create --verify",
+            self.manifest.id,
+            sh(self.repository)
+        )
+    }
+
+    fn hold_by_hand(&self) -> String {
+        let Location::S3 { bucket, prefix } = self.location() else {
+            return "       # a folder has no locks: copy it to another disk and unmount that\n       \
+                    cp -a FOLDER /another/disk/"
+                .to_owned();
+        };
+        let mode = self
+            .manifest
+            .lock
+            .map_or("COMPLIANCE".to_owned(), |lock| lock.mode.to_string());
+        let (manifest, parts) = (
+            sh(&format!("{prefix}{}", self.manifest_key)),
+            sh(&format!("{prefix}{}/", self.parts)),
+        );
+        indented(&format!(
+            "until=2027-01-31T00:00:00Z   # your date\n\
+             for prefix in {manifest} {parts}; do\n  \
+               aws s3api list-object-versions --bucket {bucket} --prefix \"$prefix\" \\\n    \
+                 --query 'Versions[].[Key,VersionId]' --output text |\n  \
+               while read -r key version; do\n    \
+                 aws s3api put-object-retention --bucket {bucket} --key \"$key\" --version-id \"$version\" \\\n      \
+                   --retention \"Mode={mode},RetainUntilDate=$until\" </dev/null || echo \"NOT HELD: $key\"\n  \
+               done\n\
+             done"
+        ))
+    }
+
+    fn get_script(&self) -> String {
+        let key = format!("{}/{}", self.parts, names::SCRIPT);
+        let get = match self.location() {
+            Location::S3 { bucket, prefix } => {
+                let object = self.manifest.object(names::SCRIPT);
+                let key = sh(&format!("{prefix}{key}"));
+                match object.map(|object| sh(&object.version)) {
+                    Some(version) => format!(
+                        "aws s3api get-object --bucket {bucket} --key {key} \\\n  \
+                         --version-id {version} restore.sh"
+                    ),
+                    None => format!(
+                        "aws s3api list-object-versions --bucket {bucket} --prefix {key}\n\
+                         aws s3api get-object --bucket {bucket} --key {key} \\\n  \
+                         --version-id VERSION_ID_OF_THE_OLDEST restore.sh"
+                    ),
+                }
+            }
+            Location::Folder(folder) => format!("cp {} restore.sh", sh(&format!("{folder}/{key}"))),
+        };
+        indented(&format!("{get}\nsha256sum restore.sh"))
+    }
+
+    fn run_script(&self) -> String {
+        indented(&format!(
+            "bash restore.sh --repository {} \\\n  --manifest {} \\\n  \
+             --identity break-glass.key --trust FINGERPRINT_ON_THE_SHEET \\\n  \
+             --target postgresql://USER@HOST/EMPTY_DATABASE",
+            sh(self.repository),
+            sh(&self.manifest_key)
+        ))
+    }
+
+    fn other_points(&self) -> String {
+        let all = self
+            .manifest_key
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| folder);
+        indented(&match self.location() {
+            Location::S3 { bucket, prefix } => format!(
+                "aws s3api list-object-versions --bucket {bucket} --prefix {} \\\n  \
+                 --query 'Versions[].[LastModified,Key,VersionId]' --output text | sort",
+                sh(&format!("{prefix}{all}/"))
+            ),
+            Location::Folder(folder) => format!("ls -l {}", sh(&format!("{folder}/{all}"))),
+        })
+    }
+
+    fn not_covered(&self) -> String {
+        let mut text = String::new();
+        for one in &self.manifest.not_covered {
+            let _ = writeln!(text, "- {}: {}", shown(&one.kind), one.count);
+        }
+        if text.is_empty() {
+            text.push_str("- passwords of roles\n");
+        }
+        text + "- anything that changed after the moment above; other databases of the instance"
+    }
+
+    fn objects(&self) -> String {
+        let mut text = String::new();
+        for object in &self.manifest.objects {
+            let _ = writeln!(
+                text,
+                "    {}\n      version {} sha256 {}",
+                object.key, object.version, object.sha256
+            );
+        }
+        text
+    }
+}
+
+/// A word for a POSIX shell.
+fn sh(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// For reading: no control characters, and nothing that Markdown would take for its own.
+fn shown(text: &str) -> String {
+    let visible: String = text.escape_debug().filter(|c| *c != '`').collect();
+    visible.replace('|', "\\|").replace('<', "\\<")
+}
+
+/// As a code block inside a list.
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("       {line}")).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,208 @@
+//! The plan: which part lists to load by which statement, and what must be counted afterwards.
+//!
+//! Lines of tab-separated fields, escaped as in COPY text (`\\`, `\t`, `\n`, `\r`), `-` for none.
+//! FORMAT.md describes them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::model::catalog::{Catalog, Name, Table};
+use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts};
+use crate::pg::statements;
+
+const NONE: &str = "-";
+
+/// Names of the statements' kind are quoted with `U&` escapes, so that a statement is plain ASCII
+/// and means the same in every encoding of shell, client and server. A server in SQL_ASCII knows
+/// no Unicode: there the bytes stay as they are.
+#[derive(Clone, Copy)]
+struct Quoting {
+    raw_unicode: bool,
+}
+
+impl Quoting {
+    fn of(encoding: &str) -> Self {
+        Self {
+            raw_unicode: encoding == "SQL_ASCII",
+        }
+    }
+
+    fn ident(self, name: &str) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.chars().all(plain) {
+            return format!("\"{name}\"");
+        }
+        let mut text = "U&\"".to_owned();
+        for c in name.chars() {
+            let code = u32::from(c);
+            // Writing into a String cannot fail.
+            let _ = match c {
+                c if plain(c) || (self.raw_unicode && !c.is_ascii()) => write!(text, "{c}"),
+                _ if code <= 0xFFFF => write!(text, "\\{code:04X}"),
+                _ => write!(text, "\\+{code:06X}"),
+            };
+        }
+        text.push('"');
+        text
+    }
+
+    fn name(self, name: &Name) -> String {
+        format!("{}.{}", self.ident(&name.schema), self.ident(&name.name))
+    }
+
+    fn copy(self, table: &Name, columns: &[String]) -> String {
+        let columns: Vec<String> = columns.iter().map(|column| self.ident(column)).collect();
+        let columns = match columns.len() {
+            0 => String::new(),
+            _ => format!(" ({})", columns.join(", ")),
+        };
+        format!("COPY {}{columns} FROM STDIN", self.name(table))
+    }
+
+    /// The rows that the export took: an extension's own ones are not among them.
+    fn count(self, table: &Table) -> String {
+        let condition = match &table.condition {
+            Some(condition) => format!(" {condition}"),
+            None => String::new(),
+        };
+        let name = self.name(&table.name);
+        format!("SELECT pg_catalog.count(*) FROM ONLY {name}{condition}")
+    }
+}
+
+/// What `restore.sh` needs from the catalog; `tables` as in the manifest.
+pub fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
+    let parts: HashMap<u32, &TableParts> = tables.iter().map(|table| (table.oid, table)).collect();
+    let quoting = Quoting::of(&catalog.database.encoding);
+    let mut plan = Plan::default();
+    plan.head(catalog);
+    for oid in [LARGE_OBJECT_PROPERTIES, LARGE_OBJECT_PAGES] {
+        if let Some(list) = parts.get(&oid).and_then(|parts| parts.list.as_ref()) {
+            let label = match oid {
+                LARGE_OBJECT_PAGES => "large object pages",
+                _ => "large objects",
+            };
+            plan.load(oid, "large-objects", list, [label, NONE, NONE, NONE]);
+        }
+    }
+    let groups = groups(catalog, &parts);
+    for table in &catalog.tables {
+        let parts = parts.get(&table.oid).ok_or_else(|| {
+            Error::failed(format!("table {} has no entry among the parts", table.name))
+        })?;
+        let group = table.root.as_ref().and_then(|root| groups.get(root));
+        plan.table(table, parts, quoting, group);
+    }
+    for (root, group) in &groups {
+        plan.root(root, group, quoting);
+    }
+    let objects = parts.get(&LARGE_OBJECT_PROPERTIES);
+    let rows = objects.map_or(0, |objects| objects.rows);
+    let query = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
+    plan.count("large-objects", NONE, rows, "large objects", query);
+    Ok(plan.text.into_bytes())
+}
+
+/// A partitioned table: its number in the plan, whether it has to be loaded through its root, and
+/// the rows of all its partitions.
+struct Group {
+    number: usize,
+    through: bool,
+    rows: u64,
+}
+
+type Groups<'a> = BTreeMap<&'a Name, Group>;
+
+fn groups<'a>(catalog: &'a Catalog, parts: &HashMap<u32, &TableParts>) -> Groups<'a> {
+    let mut groups = Groups::new();
+    for table in &catalog.tables {
+        if let Some(root) = &table.root {
+            let group = Group {
+                number: groups.len() + 1,
+                through: false,
+                rows: 0,
+            };
+            let group = groups.entry(root).or_insert(group);
+            group.through |= table.through_root;
+            group.rows += parts.get(&table.oid).map_or(0, |parts| parts.rows);
+        }
+    }
+    groups
+}
+
+#[derive(Default)]
+struct Plan {
+    text: String,
+}
+
+impl Plan {
+    fn line(&mut self, fields: &[&str]) {
+        let fields: Vec<String> = fields.iter().map(|field| escape(field)).collect();
+        self.text.push_str(&fields.join("\t"));
+        self.text.push('\n');
+    }
+
+    fn head(&mut self, catalog: &Catalog) {
+        let database = &catalog.database;
+        let name = "lifeboat_restored";
+        // A server of 15 knows the provider's clause; older ones know only libc and no clause.
+        let create = statements::create_database(database, name, 150_000).sql;
+        self.line(&["plan", "1", &database.encoding, &create]);
+    }
+
+    /// `rest`: label, statement, statement through the root, group.
+    fn load(&mut self, oid: u32, how: &str, list: &ObjectRef, rest: [&str; 4]) {
+        let (oid, sha256) = (oid.to_string(), list.sha256.to_string());
+        let what = ["load", &oid, how, list.key.as_str(), &list.version, &sha256];
+        self.line(&[&what[..], &rest[..]].concat());
+    }
+
+    fn count(&mut self, kind: &str, group: &str, rows: u64, label: &str, query: &str) {
+        self.line(&["count", kind, group, &rows.to_string(), label, query]);
+    }
+
+    fn table(
+        &mut self,
+        table: &Table,
+        parts: &TableParts,
+        quoting: Quoting,
+        group: Option<&Group>,
+    ) {
+        let label = table.name.to_string();
+        let through = group.is_some_and(|group| group.through);
+        let group = group.map_or(NONE.to_owned(), |group| group.number.to_string());
+        if let Some(list) = &parts.list {
+            let how = match (through, table.has_reg_columns) {
+                (true, _) => "root",
+                (_, true) => "reg",
+                _ => "direct",
+            };
+            let copy = quoting.copy(&table.name, &table.columns);
+            let root = table.root.as_ref();
+            let copy_root = root.map(|root| quoting.copy(root, &table.columns));
+            let copy_root = copy_root.as_deref().unwrap_or(NONE);
+            self.load(table.oid, how, list, [&label, &copy, copy_root, &group]);
+        }
+        if !through {
+            let kind = if group == NONE { "table" } else { "leaf" };
+            self.count(kind, &group, parts.rows, &label, &quoting.count(table));
+        }
+    }
+
+    /// The count of a whole partitioned table, for one whose rows may have moved.
+    fn root(&mut self, root: &Name, group: &Group, quoting: Quoting) {
+        let kind = if group.through { "table" } else { "root" };
+        let query = format!("SELECT pg_catalog.count(*) FROM {}", quoting.name(root));
+        let number = group.number.to_string();
+        self.count(kind, &number, group.rows, &root.to_string(), &query);
+    }
+}
+
+fn escape(field: &str) -> String {
+    field
+        .replace('\\', "\\\\")
+        .replace('\t', "\\t")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r")
+}

@@ -1,0 +1,560 @@
+#!/usr/bin/env bash
+# Restores one lifeboat restore point without lifeboat.
+#
+#   bash restore.sh --repository s3://BUCKET/PREFIX --manifest manifests/…/ID.json \
+#        --identity break-glass.key --trust FINGERPRINT --target postgresql://USER@HOST/EMPTY_DATABASE
+#
+# Needs bash, age, zstd, psql, pg_restore, aws (for s3://), sed, awk, coreutils; openssl 3 to check
+# the signature. Every object is fetched by its version id and compared with its SHA-256 before use.
+# The target must be empty. The dump's SQL goes through pg_restore, never through psql.
+# Exit codes: 0 equal in rows, 1 failed or rows are missing, 2 wrong usage, 3 other errors are left.
+set -u -o pipefail
+export LC_ALL=C
+umask 077
+
+usage() {
+  cat <<'USAGE'
+usage: bash restore.sh --repository URL --manifest KEY --identity FILE --trust FINGERPRINT --target URL [--jobs N]
+
+  --repository  s3://bucket/prefix, file:///folder or a folder. AWS credentials, AWS_REGION and
+                AWS_ENDPOINT_URL are taken from the environment.
+  --manifest    its key in the repository (manifests/SOURCE/DATABASE/ID.json), or a file
+  --identity    an age identity file, such as break-glass.key; may be repeated
+  --trust       the fingerprint of the manifest signing key, from the break-glass sheet
+  --target      connection URL of an empty database; put the password into PGPASSWORD or ~/.pgpass
+  --jobs        how many parts at once (4)
+USAGE
+}
+
+say() { printf '%s\n' "$*" | tr -d '\000-\010\013-\037\177' >&2; }
+die() { say "error: $*"; exit 1; }
+hint() { say "hint: $*"; }
+wrong() { say "error: $*"; usage >&2; exit 2; }
+
+repository='' manifest='' trust='' target='' jobs=4 identities=()
+options() {
+  while [[ $# -gt 0 ]]; do
+    case $1 in
+      -h | --help) usage; exit 0 ;;
+      --repository | --manifest | --identity | --trust | --target | --jobs)
+        [[ $# -ge 2 ]] || wrong "$1 needs a value" ;;
+      *) wrong "unknown argument: $1" ;;
+    esac
+    case $1 in
+      --repository) repository=$2 ;;
+      --manifest) manifest=$2 ;;
+      --identity) identities+=(-i "$2"); [[ -r $2 ]] || wrong "cannot read the identity file $2" ;;
+      --trust) trust=$(printf '%s' "$2" | tr 'A-F' 'a-f' | tr -d ' :') ;;
+      --target) target=$2 ;;
+      --jobs) jobs=$2 ;;
+    esac
+    shift 2
+  done
+  [[ $repository && $manifest && $target && ${#identities[@]} -gt 0 ]] ||
+    wrong 'needed are --repository, --manifest, --identity and --target'
+  case $jobs in '' | *[!0-9]* | 0*) wrong '--jobs takes a number from 1' ;; esac
+  case $target in *options=*) wrong 'take options= out of the target: this script sets its own' ;; esac
+}
+
+# ---- the repository -----------------------------------------------------------------------------
+
+bucket='' prefix='' folder=''
+open_repository() {
+  local tool tools='age zstd psql pg_restore sed awk sort tr base64 mktemp'
+  case $repository in
+    s3://*)
+      bucket=${repository#s3://} prefix=''
+      case $bucket in */*) prefix=${bucket#*/} bucket=${bucket%%/*} ;; esac
+      while [[ $prefix == */ ]]; do prefix=${prefix%/}; done
+      prefix=${prefix:+$prefix/}
+      tools="$tools aws" ;;
+    file://*) folder=${repository#file://} ;;
+    *) folder=$repository ;;
+  esac
+  [[ $bucket || -d $folder ]] || die "there is no folder $folder"
+  for tool in $tools; do
+    command -v "$tool" >/dev/null || die "$tool is not installed"
+  done
+}
+
+sha256_of() {
+  if command -v sha256sum >/dev/null; then sha256sum <"$1"; else shasum -a 256 <"$1"; fi | cut -c 1-64
+}
+
+# A key is a path below the repository and nothing else.
+is_key() {
+  case /$1/ in *[!A-Za-z0-9._%/-]* | *//* | */./* | */../*) return 1 ;; esac
+}
+
+get_version() { # key, version, file
+  is_key "$1" || { say "error: '$1' is not a key of format v1"; return 1; }
+  if [[ $bucket ]]; then
+    aws s3api get-object --bucket "$bucket" --key "$prefix$1" --version-id "$2" "$3" >/dev/null
+  else
+    cp -- "$folder/$1" "$3"
+  fi || { say "error: cannot get $1 (version $2)"; return 1; }
+}
+
+fetch() { # key, version, sha256, file: exactly what the signed manifest says, or an error
+  get_version "$1" "$2" "$4" || return 1
+  local found
+  found=$(sha256_of "$4")
+  [[ $found == "$3" ]] && return 0
+  rm -f -- "$4"
+  say "error: $1 (version $2) is DAMAGED: its SHA-256 should be $3, it is $found"
+  hint 'nothing of it was used; restore another point and extend the lock of that one now'
+  return 1
+}
+
+unseal() { age -d "${identities[@]}" -- "$1" | zstd -dcq; }
+
+# ---- the manifest -------------------------------------------------------------------------------
+
+# Versions of the manifest's key, oldest first: who can write there can put one on top, not below.
+manifest_versions() {
+  aws s3api list-object-versions --bucket "$bucket" --prefix "$prefix$manifest" \
+    --query 'Versions[].[LastModified,VersionId,Key]' --output text >"$work/listing" ||
+    die "cannot list the versions of $prefix$manifest in $bucket"
+  awk -F '\t' -v key="$prefix$manifest" '$3 == key { line[++n] = $1 "\t" $2 }
+    END { for (; n > 0; n--) print line[n] }' "$work/listing" | sort -s -t "$(printf '\t')" -k 1,1
+}
+
+open_manifest() {
+  local time version tried=0
+  if [[ -f $manifest ]]; then
+    cp -- "$manifest" "$work/envelope" && read_manifest "$work/envelope" || exit 1
+  elif [[ $folder ]]; then
+    get_version "$manifest" file "$work/envelope" && read_manifest "$work/envelope" || exit 1
+    belongs
+  else
+    manifest_versions >"$work/versions" || exit 1
+    while IFS=$'\t' read -r time version <&3; do
+      tried=$((tried + 1))
+      get_version "$manifest" "$version" "$work/envelope" && read_manifest "$work/envelope" &&
+        { belongs; return 0; }
+      say "version $version of $time is passed over"
+    done 3<"$work/versions"
+    die "no sound version of $manifest among $tried in $repository"
+  fi
+}
+
+# The signed keys tell which place a manifest was written for.
+belongs() {
+  local place=${manifest#manifests/}
+  object plan.tsv.zst.age
+  [[ $object_key == "parts/${place%.json}/plan.tsv.zst.age" ]] ||
+    die "$manifest is the manifest of another restore point: $object_key"
+}
+
+# The envelope is one line of JSON with fields in a fixed order; its body is JSON as a string.
+read_manifest() {
+  local envelope='^\{"format":1,"body":"(.*)","signature":\{"algorithm":"([^"]*)","public_key":"([^"]*)","signature":"([^"]*)"\}\}$'
+  sed -n -E "s/$envelope/\\1/p" "$1" | tr -d '\n' >"$work/escaped"
+  sed -n -E "s/$envelope/\\2 \\3 \\4/p" "$1" >"$work/signature"
+  [[ -s $work/escaped ]] || { say 'error: not an envelope of format 1'; return 1; }
+  if sed 's/\\["\\]//g' "$work/escaped" | grep -q '[\]'; then
+    say 'error: the envelope holds an escape that lifeboat does not write'
+    return 1
+  fi
+  sed 's/\\\(.\)/\1/g' "$work/escaped" | tr -d '\n' >"$work/body"
+  case $(head -c 12 "$work/body") in '{"format":1,') ;; *) say 'error: not a manifest of format 1'; return 1 ;; esac
+  check_signature
+}
+
+signature_is=''
+check_signature() {
+  local algorithm public signature fingerprint
+  read -r algorithm public signature <"$work/signature"
+  printf '%s' "$public" | base64 -d >"$work/key.der"
+  printf '%s' "$signature" | base64 -d >"$work/sig"
+  fingerprint=$(sha256_of "$work/key.der")
+  if [[ $fingerprint != "$trust" ]]; then
+    say "error: the manifest is signed by the key  $fingerprint"
+    say "       pinned by --trust is            ${trust:-nothing}"
+    hint 'compare it with the break-glass sheet, digit by digit; only where it is the same, pass it as --trust'
+    return 1
+  fi
+  [[ $algorithm == ed25519 ]] || { say "error: unknown signature algorithm $algorithm"; return 1; }
+  printf 'lifeboat-manifest-v1\n%s\n' "$(sha256_of "$work/body")" >"$work/statement"
+  if ! openssl_can_verify; then
+    signature_is='NOT CHECKED: no openssl 3 here'
+    say 'warning: openssl 3 is not here: the signature is NOT CHECKED, only the name of the key'
+  elif verify "$work/key.der" "$work/sig" "$work/statement"; then
+    signature_is="sound, by $fingerprint"
+  else
+    say 'error: the SIGNATURE DOES NOT MATCH: the manifest was changed after it was signed'
+    return 1
+  fi
+}
+
+verify() {
+  openssl pkeyutl -verify -pubin -keyform DER -inkey "$1" -rawin -sigfile "$2" -in "$3" >/dev/null 2>&1
+}
+
+# Asks openssl about test 2 of RFC 8032, so that "cannot" is not taken for "does not match".
+openssl_can_verify() {
+  command -v openssl >/dev/null || return 1
+  printf 'MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=' | base64 -d >"$work/test.der"
+  printf 'kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==' |
+    base64 -d >"$work/test.sig"
+  printf 'r' >"$work/test"
+  verify "$work/test.der" "$work/test.sig" "$work/test"
+}
+
+# A field of the manifest. In JSON text "name": cannot stand inside a string: its quotes would be
+# escaped there.
+field() {
+  awk -v name="\"$1\":" '{
+    rest = substr($0, index($0, name) + length(name))
+    if (sub(/^"/, "", rest)) sub(/".*/, "", rest)
+    else sub(/[],}].*/, "", rest)
+    print rest
+  }' "$work/body"
+}
+
+# Finds an object of the manifest by the last segment of its key.
+object() {
+  object_key=''
+  IFS=$'\t' read -r object_key object_version object_sha256 < <(
+    awk -v name="/$1" '{
+      from = index($0, ",\"objects\":[")
+      rest = substr($0, from)
+      rest = substr(rest, 1, index(rest, "],\"tables\":["))
+      n = split(rest, part, /\{"key":"/)
+      for (i = 2; i <= n; i++) {
+        split(part[i], f, "\"")
+        if (substr(f[1], length(f[1]) - length(name) + 1) == name && f[3] == "version" && f[9] == "sha256")
+          print f[1] "\t" f[5] "\t" f[11]
+      }
+    }' "$work/body"
+  )
+  [[ $object_key ]] || die "the manifest names no $1"
+}
+
+get_object() { # name, file
+  object "$1"
+  fetch "$object_key" "$object_version" "$object_sha256" "$2" || exit 1
+}
+
+open_object() { # name, file: decrypted and decompressed
+  get_object "$1" "$work/sealed"
+  unseal "$work/sealed" >"$2" || die "cannot open $object_key: is it the right identity?"
+  rm -f "$work/sealed"
+}
+
+# ---- the target ---------------------------------------------------------------------------------
+
+pin() { PGOPTIONS="${PGOPTIONS-} -c $1=$2"; }
+
+# The same rendering of every type as when the rows were exported, and no timeouts.
+pin_session() { # server_version_num
+  PGOPTIONS=''
+  pin search_path '' && pin DateStyle 'ISO,YMD' && pin IntervalStyle postgres && pin TimeZone UTC
+  pin extra_float_digits 3 && pin bytea_output hex && pin lc_monetary C && pin array_nulls on
+  pin xmloption content && pin quote_all_identifiers off && pin standard_conforming_strings on
+  pin row_security off && pin client_min_messages warning && pin jit off
+  pin default_transaction_isolation 'read\ committed' && pin default_transaction_deferrable off
+  pin default_transaction_read_only off && pin statement_timeout 0 && pin lock_timeout 0
+  pin idle_in_transaction_session_timeout 0
+  [[ $1 -lt 140000 ]] || pin idle_session_timeout 0
+  [[ $1 -lt 170000 ]] || pin transaction_timeout 0
+  export PGOPTIONS
+}
+
+sql() { psql -X -A -t -v ON_ERROR_STOP=1 -d "$target" "$@"; }
+
+check_target() {
+  local version client facts
+  export PGAPPNAME=lifeboat-restore PGCLIENTENCODING=UTF8
+  version=$(sql -q -c 'SHOW server_version_num') || refuse 'cannot connect to the target'
+  pin_session "$version"
+  client=$(pg_restore --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+  [[ $client -ge $(field pg_dump_major) ]] ||
+    die "pg_restore is of version $client, the schema was written by pg_dump $(field pg_dump_major): put a newer one first in PATH"
+  [[ $client -eq $((version / 10000)) ]] ||
+    say "note: pg_restore $client for a server $((version / 10000)): errors about unknown parameters may follow"
+  facts=$(sql -q -c 'SHOW server_encoding') || exit 1
+  [[ $facts == "$encoding" ]] || refuse "the target's encoding is $facts, the source's is $encoding"
+  facts=$(sql -q -c "$what_is_there") || exit 1
+  [[ -z $facts ]] || refuse "the target is not empty: it has $facts"
+}
+
+refuse() {
+  say "error: $*"
+  hint 'an unfinished restore cannot go on: drop the database and start again. Make an empty one so:'
+  say "  $create_database"
+  exit 1
+}
+
+# Nothing but what every new database has, and extensions.
+what_is_there="
+  SELECT pg_catalog.string_agg(n || ' ' || what, ', ') FROM (
+    SELECT what, pg_catalog.count(*) AS n FROM (
+      SELECT 'relations' AS what, tableoid, oid, relnamespace AS namespace FROM pg_catalog.pg_class
+      UNION ALL SELECT 'functions', tableoid, oid, pronamespace FROM pg_catalog.pg_proc
+      UNION ALL SELECT 'types', tableoid, oid, typnamespace FROM pg_catalog.pg_type WHERE typtype IN ('d', 'e', 'r')
+      UNION ALL SELECT 'schemas', tableoid, oid, oid FROM pg_catalog.pg_namespace WHERE nspname <> 'public'
+    ) AS object JOIN pg_catalog.pg_namespace AS s ON s.oid = namespace
+     WHERE s.nspname !~ '^pg_' AND s.nspname <> 'information_schema' AND NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend WHERE classid = object.tableoid AND objid = object.oid AND deptype = 'e')
+     GROUP BY what
+    UNION ALL SELECT 'large objects', pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata
+  ) AS found WHERE n > 0"
+
+# ---- restoring ----------------------------------------------------------------------------------
+
+# Runs FUNCTION LINE for every line of FILE, $jobs at a time; the first failure stops all.
+in_parallel() {
+  local function=$1 lines=$2 pid pids=() failed=0
+  for ((worker = 0; worker < jobs; worker++)); do
+    awk -v n="$jobs" -v mine="$worker" 'NR % n == mine' "$lines" >"$work/share.$worker"
+    (
+      while IFS= read -r line <&3; do
+        [[ ! -e $work/stop ]] || exit 1
+        "$function" "$line" || { : >"$work/stop"; exit 1; }
+      done 3<"$work/share.$worker"
+    ) &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  [[ $failed -eq 0 ]] || die 'the restore has stopped; to start again, drop the database and make it anew'
+}
+
+# A line of the plan becomes its parts and its statements.
+list_parts() {
+  local oid how key version sha256 label copy copy_root
+  IFS=$'\t' read -r _ oid how key version sha256 label copy copy_root _ <<<"$1"
+  fetch "$key" "$version" "$sha256" "$work/list.$worker" || return 1
+  printf '%b' "$copy" >"$work/copy.$oid"
+  printf '%b' "$copy_root" >"$work/copy_root.$oid"
+  printf '%b' "$label" >"$work/label.$oid"
+  zstd -dcq <"$work/list.$worker" | sed -n -E \
+    "s/^\{\"key\":\"([^\"]+)\",\"version\":\"([^\"]+)\",\"bytes\":[0-9]+,\"sha256\":\"([0-9a-f]+)\",\"rows\":([0-9]+),.*\$/$oid	$how	\\1	\\2	\\3	\\4/p" \
+    >>"$work/parts.$worker"
+}
+
+load_part() {
+  local oid how key version sha256 rows said file="$work/part.$worker" error="$work/error.$worker"
+  IFS=$'\t' read -r oid how key version sha256 rows <<<"$1"
+  fetch "$key" "$version" "$sha256" "$file" || return 1
+  case $how in
+    create | pages | properties) said=$(unseal "$file" | "large_object_$how" 2>"$error") ;;
+    root) said=$(unseal "$file" | copy_in "$work/copy_root.$oid" 2>"$error") ;;
+    late) said=$(unseal "$file" | copy_in "$work/copy.$oid" -c "$without_triggers" 2>"$error") ;;
+    *) said=$(unseal "$file" | copy_in "$work/copy.$oid" 2>"$error") ;;
+  esac && case $'\n'$said$'\n' in *$'\n'"COPY $rows"$'\n'*)
+    sed -n 's/^WARNING/psql: WARNING/p' "$error" >>"$work/errors"
+    return 0 ;;
+  esac
+  if [[ $how == direct ]] && grep -q ': 23514:' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
+    printf '%s\n' "${1/	direct	/	root	}" >>"$work/rerouted"
+  elif [[ $how == reg ]]; then
+    printf '%s\n' "${1/	reg	/	late	}" >>"$work/late"
+  else
+    { printf '%s ' "$key"; cat "$work/label.$oid"; printf ': '; grep -v LOCATION "$error"; printf '%s' "$said"; } |
+      tr '\n' ' ' >>"$work/lost"
+    printf '\n' >>"$work/lost"
+  fi
+}
+
+copy_in() { # file with the statement, more options of psql
+  local statement
+  statement=$(cat "$1")
+  shift
+  PGCLIENTENCODING=$encoding sql -v VERBOSITY=verbose "$@" -c "$statement"
+}
+
+without_triggers="DO 'BEGIN
+    PERFORM pg_catalog.set_config(''session_replication_role'', ''replica'', false);
+  EXCEPTION WHEN insufficient_privilege THEN NULL; END'"
+
+large_object_sql() { # columns, what to do
+  PGCLIENTENCODING=$encoding sql -v VERBOSITY=verbose -c "CREATE TEMP TABLE lifeboat ($1)" \
+    -c 'COPY pg_temp.lifeboat FROM STDIN' -c "$2"
+}
+
+large_object_create() {
+  large_object_sql 'object oid, owner text, acl json, comment text' \
+    "DO 'BEGIN PERFORM pg_catalog.lo_create(object) FROM pg_temp.lifeboat; END'"
+}
+
+large_object_pages() {
+  large_object_sql 'object oid, page int8, content bytea' \
+    "DO 'BEGIN PERFORM pg_catalog.lo_put(object, page * 1048576, content) FROM pg_temp.lifeboat; END'"
+}
+
+large_object_properties() {
+  # shellcheck disable=SC2016
+  large_object_sql 'object oid, owner text, acl json, comment text' 'DO $do$ DECLARE o record; g record; BEGIN
+    FOR o IN SELECT * FROM pg_temp.lifeboat LOOP BEGIN
+      IF o.comment IS NOT NULL THEN
+        EXECUTE pg_catalog.format($$COMMENT ON LARGE OBJECT %s IS %L$$, o.object, o.comment);
+      END IF;
+      EXECUTE pg_catalog.format($$ALTER LARGE OBJECT %s OWNER TO %I$$, o.object, o.owner);
+      CONTINUE WHEN o.acl IS NULL;
+      EXECUTE pg_catalog.format($$REVOKE ALL ON LARGE OBJECT %s FROM PUBLIC, %I$$, o.object, o.owner);
+      FOR g IN
+        SELECT * FROM pg_catalog.json_to_recordset(o.acl) AS a(grantor text, grantee text, privilege text, grantable bool)
+         ORDER BY grantor <> o.owner, NOT grantable
+      LOOP
+        IF g.grantor <> o.owner THEN EXECUTE pg_catalog.format($$SET ROLE %I$$, g.grantor); END IF;
+        EXECUTE pg_catalog.format($$GRANT %s ON LARGE OBJECT %s TO %s%s$$, g.privilege, o.object,
+          coalesce(pg_catalog.quote_ident(g.grantee), $$PUBLIC$$), CASE WHEN g.grantable THEN $$ WITH GRANT OPTION$$ END);
+        RESET ROLE;
+      END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+      RAISE WARNING USING MESSAGE = pg_catalog.format($$large object %s: %s$$, o.object, SQLERRM);
+    END; END LOOP; END $do$'
+}
+
+# Loads the parts that the plan lists under one of these words, as "how".
+load() { # file with lines of parts
+  [[ -s $1 ]] || return 0
+  in_parallel load_part "$1"
+}
+
+alone() { local jobs=1; load "$1"; }
+
+large_objects() {
+  local how oid
+  for how in create:2995 pages:2613 properties:2995; do
+    oid=${how#*:} how=${how%:*}
+    awk -F '\t' -v OFS='\t' -v oid="$oid" -v how="$how" '$1 == oid { $2 = how; print }' "$work/parts" >"$work/objects"
+    load "$work/objects"
+  done
+}
+
+run_sql() { # name of a file of statements that lifeboat made
+  open_object "$1" "$work/$1"
+  psql -X -q -A -t -d "$target" -f "$work/$1" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors" ||
+    printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
+}
+
+restore_schema() { # arguments of pg_restore
+  pg_restore -d "$target" "$@" "$work/schema.dump" 2>>"$work/errors"
+}
+
+# Some kinds come at their own time: privileges after the data, event triggers last.
+list_of() { # a test on the kind, for awk
+  awk -v at_end='^[0-9]+; [0-9]+ [0-9]+ (EVENT TRIGGER|COMMENT - EVENT TRIGGER|SECURITY LABEL - EVENT TRIGGER) ' \
+    -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' "$1" "$work/toc" >"$work/toc.chosen"
+}
+
+step() { say "$(date +%H:%M:%S)  $*"; }
+
+restore() {
+  step 'roles'
+  run_sql roles.sql.zst.age
+  step 'schema, before the data'
+  get_object schema.dump.age "$work/schema.dump.age"
+  age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die 'cannot open the schema'
+  pg_restore -l "$work/schema.dump" >"$work/toc" || die 'pg_restore cannot read the schema'
+  restore_schema --section=pre-data --no-acl
+  step 'rows'
+  awk -F '\t' '$1 == "load"' "$work/plan" >"$work/loads"
+  in_parallel list_parts "$work/loads"
+  cat "$work"/parts.[0-9]* >"$work/parts"
+  awk -F '\t' '$2 == "direct" || $2 == "reg"' "$work/parts" >"$work/chosen"
+  load "$work/chosen"
+  # Through a root one at a time: in parallel they could lock each other out.
+  awk -F '\t' '$2 == "root"' "$work/parts" | cat - "$work/rerouted" >"$work/chosen"
+  alone "$work/chosen"
+  step 'large objects and sequences'
+  large_objects
+  run_sql after-data.sql.zst.age
+  step 'indexes, keys, all else of the schema'
+  list_of '$0 !~ at_end'
+  restore_schema --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
+  alone "$work/late"
+  step 'counting'
+  count
+  step 'privileges, materialized views, statistics, database properties'
+  list_of '$0 ~ acl'
+  restore_schema -L "$work/toc.chosen"
+  run_sql last.sql.zst.age
+  list_of '$0 ~ at_end'
+  restore_schema -L "$work/toc.chosen"
+}
+
+# ---- counting and the last screen ---------------------------------------------------------------
+
+# Where rows had to be moved to other partitions, the partitioned table is counted as a whole.
+count() {
+  local moved
+  moved=$(cut -f 1 "$work/rerouted" | sort -u | tr '\n' ' ')
+  awk -F '\t' -v moved="$moved" '
+    $1 == "load" { group_of[$2] = $10 }
+    $1 == "count" { kept[++n] = $0; kind[n] = $2; group[n] = $3 }
+    END {
+      split(moved, oids, " ")
+      for (i in oids) whole[group_of[oids[i]]] = 1
+      for (i = 1; i <= n; i++)
+        if (kind[i] == "leaf" ? !(group[i] in whole) : kind[i] != "root" || group[i] in whole) print kept[i]
+    }' "$work/plan" >"$work/counts"
+  in_parallel count_one "$work/counts"
+  cat "$work"/counted.[0-9]* >"$work/counted"
+}
+
+count_one() {
+  local kind rows label query found
+  IFS=$'\t' read -r _ kind _ rows label query <<<"$1"
+  found=$(PGCLIENTENCODING=$encoding sql -q -c "$(printf '%b' "$query")" 2>"$work/error.$worker") || found='none'
+  printf '%s\t%s\t%s\t%s\n' "$kind" "$rows" "$found" "$label" >>"$work/counted.$worker"
+}
+
+lines() { awk 'END { print NR }' "$1"; }
+
+last_screen() {
+  local mismatches errors lost
+  awk -F '\t' '$2 != $3' "$work/counted" >"$work/mismatches"
+  mismatches=$(lines "$work/mismatches") lost=$(lines "$work/lost")
+  # One error is expected where pg_dump is newer than the target.
+  grep -E '^(psql:|pg_restore: error: )' "$work/errors" |
+    grep -v 'unrecognized configuration parameter "transaction_timeout"' >"$work/left"
+  errors=$(lines "$work/left")
+  say ''
+  [[ $lost -eq 0 ]] || { say "Parts that could not be loaded:"; say "$(cat "$work/lost")"; }
+  [[ $errors -eq 0 ]] || { say 'Errors that are left:'; say "$(cat "$work/left")"; }
+  [[ $mismatches -eq 0 ]] || say "$(awk -F '\t' '{
+    printf "MISMATCH  %s: exported were %s rows, found are %s\n", $4, $2, $3 }' "$work/mismatches")"
+  say "restored       $(number_of_tables) tables, $(awk -F '\t' '$1 != "large-objects" { n += $3 } END { printf "%.0f", n }' "$work/counted") rows," \
+    "$(awk -F '\t' '$1 == "large-objects" { print $3 }' "$work/counted") large objects"
+  say "from           $(field id), as of $(field snapshot_at)"
+  say "signature      $signature_is"
+  say "mismatches     $mismatches (and $lost parts not loaded)"
+  say "errors left    $errors"
+  say "time           $((SECONDS / 60)) min $((SECONDS % 60)) s"
+  say 'not carried    passwords of roles, and what RESTORE.md lists'
+  [[ $mismatches -eq 0 && $lost -eq 0 ]] || return 1
+  [[ $errors -eq 0 ]] || return 3
+}
+
+number_of_tables() { awk -F '\t' '$1 == "count" && ($2 == "table" || $2 == "leaf")' "$work/plan" | awk 'END { print NR }'; }
+
+leave() {
+  local job
+  for job in $(jobs -p); do kill "$job" 2>/dev/null; done
+  rm -rf -- "$work"
+}
+
+main() {
+  options "$@"
+  open_repository
+  work=$(mktemp -d "${TMPDIR:-/tmp}/lifeboat-restore.XXXXXX") || exit 1
+  trap leave EXIT
+  trap 'exit 130' INT TERM
+  : >"$work/errors" && : >"$work/lost" && : >"$work/rerouted" && : >"$work/late"
+  open_manifest
+  open_object plan.tsv.zst.age "$work/plan"
+  encoding=$(awk -F '\t' '$1 == "plan" && $2 == 1 { print $3 }' "$work/plan")
+  [[ $encoding ]] || die 'the plan is of another version than this script'
+  create_database=$(awk -F '\t' '$1 == "plan" { print $4 }' "$work/plan")
+  create_database=$(printf '%b' "$create_database")
+  say "restore point  $(field id), as of $(field snapshot_at), PostgreSQL $(field server_version)"
+  say "signature      $signature_is"
+  check_target
+  restore
+  last_screen
+}
+
+main "$@"

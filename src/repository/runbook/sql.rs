@@ -1,0 +1,172 @@
+//! Statement files for `restore.sh`: what no archive carries, for a target of which nothing is
+//! known yet. psql reads them, so every name stays within quotes; nothing of a dump is in them.
+
+use crate::model::catalog::{Catalog, Database, Membership, Role, quote_ident, quote_literal};
+use crate::pg::statements::{self, Ownership, Rights, Statement};
+
+/// Roles that do not exist yet, memberships, and what a target user who is not a superuser needs
+/// to work on the owners' objects. A role that exists is left as it is.
+pub fn roles_sql(catalog: &Catalog) -> String {
+    let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
+    blocks.extend(membership_blocks(&catalog.memberships));
+    blocks.extend(catalog.roles.iter().map(loan_block));
+    blocks
+        .iter()
+        .map(|body| format!("DO {};\n", quote_literal(body)))
+        .collect()
+}
+
+/// Sequences' values. Large objects' properties are rows (table 2995), which the script applies.
+pub fn data_sql(catalog: &Catalog) -> String {
+    let statements: Vec<Statement> = catalog
+        .sequences
+        .iter()
+        .map(statements::set_sequence)
+        .collect();
+    statements::script(&statements)
+}
+
+/// Table by table: a bare ANALYZE would ask foreign servers for their rows, and end at the first one
+/// that does not answer. psql's \gexec sends each line that the server made.
+const ANALYZE: &str = "SELECT pg_catalog.format('ANALYZE %I.%I', n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+   AND NOT EXISTS (
+     WITH RECURSIVE below(oid) AS (
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid
+       UNION ALL
+       SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN below b ON i.inhparent = b.oid)
+     SELECT FROM below b JOIN pg_catalog.pg_class f ON f.oid = b.oid WHERE f.relkind = 'f')
+ ORDER BY c.oid \\gexec
+";
+
+const TAKE_BACK: &str = "DO $$DECLARE role name; BEGIN
+  IF pg_catalog.to_regclass('lifeboat_restore.lent') IS NULL THEN RETURN; END IF;
+  FOR role IN SELECT l.role FROM lifeboat_restore.lent l LOOP
+    EXECUTE pg_catalog.format('REVOKE %I FROM CURRENT_USER', role);
+  END LOOP;
+  DROP SCHEMA lifeboat_restore CASCADE;
+END$$;
+";
+
+/// Materialized views in order, statistics, the database's own properties; then what [`roles_sql`]
+/// lent is taken back.
+pub fn last_sql(catalog: &Catalog) -> String {
+    let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
+    text.push_str(ANALYZE);
+    let name = unused_name(&catalog.database);
+    let properties = statements::database_properties(&catalog.database, &name, Ownership::ALL);
+    // psql puts the name of the database it is connected to, quoted, for :"DBNAME".
+    let target = format!("DATABASE {}", quote_ident(&name));
+    text.push_str(&statements::script(&properties).replace(&target, "DATABASE :\"DBNAME\""));
+    text + TAKE_BACK
+}
+
+/// A name that occurs nowhere in the database's properties, so that it can be found and replaced.
+fn unused_name(database: &Database) -> String {
+    let everything = format!("{database:?}");
+    let mut number = 0;
+    loop {
+        let name = format!("lifeboat-target-{number}");
+        if !everything.contains(&name) {
+            return name;
+        }
+        number += 1;
+    }
+}
+
+/// A server that refuses us nothing, and one that allows what CREATEROLE allows. The version
+/// stands for the syntax: memberships know INHERIT and SET from 16 on.
+fn rights(version_num: u32) -> [Rights; 2] {
+    let all = Rights::superuser(version_num);
+    let few = Rights {
+        superuser: false,
+        create_db: false,
+        replication: false,
+        bypass_rls: false,
+        ..all
+    };
+    [all, few]
+}
+
+fn role_block(role: &Role) -> String {
+    let [all, few] = rights(160_000);
+    let name = quote_literal(&role.name);
+    let mut body = format!(
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {name}) \
+         THEN RETURN; END IF; "
+    );
+    let whole = statements::create_role(role, &all);
+    let lesser = statements::create_role(role, &few);
+    for (at, (statement, fallback)) in whole.iter().zip(&lesser).enumerate() {
+        let about = &statement.about;
+        if at == 0 {
+            let withheld = statements::withheld_attributes(role, &few).join(", ");
+            let warning = format!("{about} is made without {withheld}");
+            body.push_str(&attempt(&statement.sql, &fallback.sql, &warning));
+        } else {
+            body.push_str(&attempt(
+                &statement.sql,
+                "NULL",
+                &format!("{about} is left out"),
+            ));
+        }
+    }
+    body + "END"
+}
+
+/// One statement, and what to do and to say where it is not possible.
+fn attempt(sql: &str, instead: &str, warning: &str) -> String {
+    format!(
+        "BEGIN {sql}; EXCEPTION WHEN OTHERS THEN \
+         RAISE WARNING USING MESSAGE = {} || SQLERRM; {instead}; END; ",
+        quote_literal(&format!("{warning}: "))
+    )
+}
+
+/// With INHERIT, SET and grantor as they were; where the server or its user cannot, without.
+fn membership_blocks(memberships: &[Membership]) -> Vec<String> {
+    let [all, few] = rights(160_000);
+    let [_, older] = rights(150_000);
+    let of = |rights: &Rights| statements::memberships(memberships, rights);
+    let three = of(&all).into_iter().zip(of(&few)).zip(of(&older));
+    // By EXECUTE, so that a server that does not know a word meets it only where it can be caught.
+    let run = |statement: &Statement| format!("EXECUTE {}", quote_literal(&statement.sql));
+    three
+        .map(|((whole, lesser), older)| {
+            format!(
+                "BEGIN {}; EXCEPTION WHEN OTHERS THEN BEGIN {}; \
+                 EXCEPTION WHEN OTHERS THEN {}; END; END",
+                run(&whole),
+                run(&lesser),
+                run(&older)
+            )
+        })
+        .collect()
+}
+
+/// Makes whoever restores, and is no superuser, a member of an owner. What was lent is noted in the
+/// target, so that [`TAKE_BACK`] takes back that and nothing else.
+fn loan_block(role: &Role) -> String {
+    let name = quote_literal(&role.name);
+    let lend = |version_num| {
+        let [_, few] = rights(version_num);
+        quote_literal(&statements::lend_role(&role.name, &few).grant)
+    };
+    let warning = format!(
+        "objects of {} cannot be handed over: ",
+        quote_ident(&role.name)
+    );
+    format!(
+        "BEGIN IF pg_catalog.pg_has_role({name}, 'USAGE') THEN RETURN; END IF; \
+         EXECUTE CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 \
+         THEN {} ELSE {} END; \
+         CREATE SCHEMA IF NOT EXISTS lifeboat_restore; \
+         CREATE TABLE IF NOT EXISTS lifeboat_restore.lent (role name); \
+         INSERT INTO lifeboat_restore.lent VALUES ({name}); \
+         EXCEPTION WHEN OTHERS THEN RAISE WARNING USING MESSAGE = {} || SQLERRM; END",
+        lend(160_000),
+        lend(150_000),
+        quote_literal(&warning),
+    )
+}

@@ -1,0 +1,149 @@
+//! What a restore tells at its end.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::selection::Selection;
+use crate::model::catalog::Catalog;
+use crate::model::id::Id;
+use crate::model::manifest::Manifest;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The restore point.
+    pub id: Id,
+    pub source: String,
+    pub database: String,
+    /// The target, without a password.
+    pub target: String,
+    /// The moment that the data shows.
+    pub snapshot_at: Timestamp,
+    /// Nothing was changed: `problems` and `findings` say what a restore would meet.
+    pub dry_run: bool,
+    /// Went on with an interrupted restore.
+    pub resumed: bool,
+    /// What a restore would refuse; only after `--dry-run`.
+    pub problems: Vec<String>,
+    /// Tables whose rows are back; after `--dry-run`: those that would be.
+    pub tables: u64,
+    /// By the server's own count; after `--dry-run`: as exported.
+    pub rows: u64,
+    pub large_objects: u64,
+    /// Size of the COPY text.
+    pub copy_bytes: u64,
+    pub seconds: f64,
+    pub phases: Vec<PhaseTime>,
+    /// Whether the restored rows were read again and their digests compared.
+    pub verified: bool,
+    /// Missing tables, rows, sequences, keys or constraints: any makes the exit code 1.
+    pub failures: Vec<Trouble>,
+    /// Anything else that is not as it was: any makes the exit code 3.
+    pub findings: Vec<Trouble>,
+    /// Left out because only some schemas or tables were asked for.
+    pub left_out: Vec<String>,
+    /// What is left to do by hand.
+    pub to_do: Vec<String>,
+}
+
+/// How long a part of the work took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseTime {
+    pub name: String,
+    pub seconds: f64,
+}
+
+/// Something that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    pub what: String,
+    /// What the server said.
+    pub why: String,
+    /// The statement that was refused, for a person to run later.
+    pub sql: Option<String>,
+}
+
+impl Trouble {
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: why.into(),
+            sql: None,
+        }
+    }
+
+    #[must_use]
+    pub fn sql(mut self, sql: impl Into<String>) -> Self {
+        self.sql = Some(sql.into());
+        self
+    }
+}
+
+impl Report {
+    pub(super) fn new(manifest: &Manifest, target: String, dry_run: bool) -> Self {
+        Self {
+            id: manifest.id.clone(),
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            target,
+            snapshot_at: manifest.snapshot_at,
+            dry_run,
+            resumed: false,
+            problems: Vec::new(),
+            tables: 0,
+            rows: 0,
+            large_objects: 0,
+            copy_bytes: 0,
+            seconds: 0.0,
+            phases: Vec::new(),
+            verified: false,
+            failures: Vec::new(),
+            findings: Vec::new(),
+            left_out: Vec::new(),
+            to_do: Vec::new(),
+        }
+    }
+
+    /// What a restore would bring back.
+    pub(super) fn list_plan(&mut self, catalog: &Catalog, selection: &Selection) {
+        for table in catalog.tables.iter().filter(|table| selection.has(table)) {
+            self.tables += 1;
+            self.rows += table.digest.rows;
+        }
+        if selection.whole {
+            self.large_objects = catalog.large_objects.properties.rows;
+        }
+    }
+
+    /// What no restore can bring back by itself.
+    pub(super) fn list_to_do(&mut self, catalog: &Catalog, created: &[String]) {
+        for one in &catalog.not_covered {
+            // Roles that were there already keep the passwords that they have.
+            let of_roles = one.kind == "role passwords" && !self.dry_run;
+            let names: Vec<String> = one
+                .names
+                .iter()
+                .filter(|name| !of_roles || created.contains(name))
+                .cloned()
+                .collect();
+            if !names.is_empty() {
+                let names = shown(&names);
+                self.to_do
+                    .push(format!("not in the backup: {}: {names}", one.kind));
+            }
+        }
+    }
+}
+
+/// Names in one line, the first few and how many more.
+pub(super) fn shown(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let first: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| name.escape_debug().to_string())
+        .collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}

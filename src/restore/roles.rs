@@ -1,0 +1,196 @@
+//! Roles and memberships, and the rights that the user borrows for the time of the restore.
+
+use std::collections::BTreeSet;
+
+use super::Run;
+use super::report::Trouble;
+use crate::error::Result;
+use crate::model::catalog::{Membership, quote_ident};
+use crate::pg::apply::{self, Refused};
+use crate::pg::statements::{self, Loan};
+use crate::pg::{ledger, target};
+
+impl From<Refused> for Trouble {
+    fn from(refused: Refused) -> Self {
+        let why = std::error::Error::source(&refused.error)
+            .map_or_else(|| refused.error.to_string(), ToString::to_string);
+        Trouble::new(refused.statement.about, why).sql(refused.statement.sql)
+    }
+}
+
+/// Makes the roles that are missing; those that exist stay as they are. Then memberships.
+pub async fn restore(run: &mut Run<'_>) -> Result<()> {
+    let rights = run.facts.rights;
+    let mut present: BTreeSet<&str> = run.facts.roles.iter().map(String::as_str).collect();
+    if rights.superuser || rights.create_role {
+        for role in &run.catalog.roles {
+            if present.contains(role.name.as_str()) {
+                continue;
+            }
+            let withheld = statements::withheld_attributes(role, &rights);
+            if !withheld.is_empty() {
+                run.report.findings.push(Trouble::new(
+                    format!("role {}", quote_ident(&role.name)),
+                    format!(
+                        "made without {}: the user may not give it",
+                        withheld.join(", ")
+                    ),
+                ));
+            }
+            let refused =
+                apply::each(&run.session, &statements::create_role(role, &rights)).await?;
+            run.report
+                .findings
+                .extend(refused.into_iter().map(Trouble::from));
+            present.insert(&role.name);
+            run.created_roles.push(role.name.clone());
+        }
+    }
+    let memberships: Vec<Membership> = run
+        .catalog
+        .memberships
+        .iter()
+        .filter(|one| present.contains(one.role.as_str()) && present.contains(one.member.as_str()))
+        .map(|one| Membership {
+            // A grantor that does not exist here cannot be named.
+            grantor: if present.contains(one.grantor.as_str()) {
+                one.grantor.clone()
+            } else {
+                String::new()
+            },
+            ..one.clone()
+        })
+        .collect();
+    let refused = apply::each(
+        &run.session,
+        &statements::memberships(&memberships, &rights),
+    )
+    .await?;
+    for one in refused {
+        // The grantor may lack here what it had there: better the membership than its grantor.
+        let mut plain = one.statement.clone();
+        if let Some((grant, _)) = one.statement.sql.split_once(" GRANTED BY ") {
+            plain.sql = grant.to_owned();
+        }
+        let still = apply::each(&run.session, &[plain]).await?;
+        run.report
+            .findings
+            .extend(still.into_iter().map(Trouble::from));
+    }
+    Ok(())
+}
+
+/// Makes the user a member of every role that owns something, so that it can hand things over and
+/// still fill them. A superuser needs no such thing.
+pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+    if !run.needs_loans() || owners.is_empty() {
+        return Ok(());
+    }
+    for owner in target::without_membership(&run.session, owners).await? {
+        if run.facts.superusers.contains(&owner) {
+            run.report.findings.push(Trouble::new(
+                format!("what role {} owns", quote_ident(&owner)),
+                "stays with the user that restores: nobody but a superuser hands things to one",
+            ));
+            continue;
+        }
+        let loan = statements::lend_role(&owner, &run.facts.rights);
+        take(
+            run,
+            &format!("objects of role {}", quote_ident(&owner)),
+            &loan,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Lets every owner make objects in every schema, which it must be able to when it is given one.
+pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+    if !run.needs_loans() || owners.is_empty() {
+        return Ok(());
+    }
+    for (schema, roles) in target::without_create(&run.session, owners).await? {
+        let roles: Vec<String> = roles.iter().map(|role| quote_ident(role)).collect();
+        let (schema, roles) = (quote_ident(&schema), roles.join(", "));
+        let loan = Loan {
+            grant: format!("GRANT CREATE ON SCHEMA {schema} TO {roles}"),
+            revoke: format!("REVOKE CREATE ON SCHEMA {schema} FROM {roles}"),
+        };
+        take(run, &format!("objects in schema {schema}"), &loan).await?;
+    }
+    borrow_database(run, owners).await
+}
+
+/// Whoever is given a publication must be able to make one.
+async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+    let publications = run
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "PUBLICATION");
+    let publications: Vec<_> = publications.collect();
+    let database = quote_ident(&run.server.database);
+    let owners: Vec<String> = owners
+        .iter()
+        .filter(|owner| publications.iter().any(|entry| entry.may_belong_to(owner)))
+        .cloned()
+        .collect();
+    for role in target::without_database_create(&run.session, &owners).await? {
+        let role = quote_ident(&role);
+        let loan = Loan {
+            grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+            revoke: format!("REVOKE CREATE ON DATABASE {database} FROM {role}"),
+        };
+        take(run, &format!("publications of role {role}"), &loan).await?;
+    }
+    Ok(())
+}
+
+async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
+    if let Err(error) = ledger::take_loan(&run.session, &loan.grant, &loan.revoke).await {
+        if run.session.client.is_closed() {
+            return Err(error);
+        }
+        let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        run.report
+            .findings
+            .push(Trouble::new(format!("owners of {about}"), why).sql(loan.grant.clone()));
+    }
+    Ok(())
+}
+
+/// Gives back what was borrowed: rights to CREATE before the privileges are restored, roles at the
+/// end.
+pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
+    for revoke in ledger::loans(&run.session).await? {
+        if creates_only && !revoke.starts_with("REVOKE CREATE ON ") {
+            continue;
+        }
+        if let Err(error) = ledger::return_loan(&run.session, &revoke).await {
+            if run.session.client.is_closed() {
+                return Err(error);
+            }
+            let why =
+                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+            run.report.findings.push(
+                Trouble::new("a right borrowed for the restore was not given back", why)
+                    .sql(revoke),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Roles that own something in the archive or the database itself, as far as they exist.
+pub fn owners(run: &Run<'_>) -> Vec<String> {
+    run.catalog
+        .roles
+        .iter()
+        .map(|role| &role.name)
+        .filter(|role| {
+            **role == run.catalog.database.owner
+                || run.entries.iter().any(|entry| entry.may_belong_to(role))
+        })
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,146 @@
+//! Which tables' rows are restored. The schema always comes whole: what a table needs (types,
+//! functions, other tables' definitions) is then there without guessing.
+
+use std::collections::BTreeSet;
+
+use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
+
+/// A table as typed; without a schema it must be the only one of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableName {
+    pub schema: Option<String>,
+    pub name: String,
+}
+
+impl TableName {
+    fn is(&self, name: &Name) -> bool {
+        self.name == name.name
+            && self
+                .schema
+                .as_ref()
+                .is_none_or(|schema| *schema == name.schema)
+    }
+}
+
+impl std::fmt::Display for TableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(schema) = &self.schema {
+            write!(f, "{}.", schema.escape_debug())?;
+        }
+        write!(f, "{}", self.name.escape_debug())
+    }
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// Everything, large objects too.
+    pub whole: bool,
+    tables: BTreeSet<u32>,
+    views: BTreeSet<Name>,
+    /// Why the choice makes no sense.
+    pub problems: Vec<String>,
+}
+
+impl Selection {
+    /// Chooses whole schemas and single tables; neither means everything. A partitioned table means
+    /// all its partitions.
+    pub fn new(catalog: &Catalog, schemas: &[String], tables: &[TableName]) -> Self {
+        let mut selection = Self {
+            whole: schemas.is_empty() && tables.is_empty(),
+            tables: BTreeSet::new(),
+            views: BTreeSet::new(),
+            problems: Vec::new(),
+        };
+        for schema in schemas {
+            let what = format!("--schema {}", schema.escape_debug());
+            selection.add(catalog, &what, |name| name.schema == *schema, true);
+        }
+        for table in tables {
+            let what = format!("--table {table}");
+            selection.add(catalog, &what, |name| table.is(name), false);
+        }
+        selection
+    }
+
+    fn add(&mut self, catalog: &Catalog, what: &str, is: impl Fn(&Name) -> bool, many: bool) {
+        let mut met = BTreeSet::new();
+        for table in &catalog.tables {
+            let root = table.root.as_ref().filter(|root| is(root));
+            if root.is_some() || is(&table.name) {
+                met.insert(root.unwrap_or(&table.name).clone());
+                self.tables.insert(table.oid);
+            }
+        }
+        for view in catalog
+            .materialized_views
+            .iter()
+            .filter(|view| is(&view.name))
+        {
+            met.insert(view.name.clone());
+            self.views.insert(view.name.clone());
+        }
+        if met.is_empty() {
+            self.problems
+                .push(format!("{what}: the restore point holds no such table"));
+        } else if met.len() > 1 && !many {
+            let names: Vec<String> = met.iter().map(Name::to_string).collect();
+            self.problems
+                .push(format!("{what}: could be {}", names.join(" or ")));
+        }
+    }
+
+    pub fn has(&self, table: &Table) -> bool {
+        self.whole || self.tables.contains(&table.oid)
+    }
+
+    pub fn has_view(&self, view: &MaterializedView) -> bool {
+        self.whole || self.views.contains(&view.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restore::fixture;
+
+    fn chosen(schemas: &[&str], tables: &[(&str, &str)]) -> (Vec<u32>, Vec<String>) {
+        let catalog = fixture::catalog();
+        let schemas: Vec<String> = schemas.iter().map(|one| (*one).to_owned()).collect();
+        let tables: Vec<TableName> = tables
+            .iter()
+            .map(|(schema, name)| TableName {
+                schema: (!schema.is_empty()).then(|| (*schema).to_owned()),
+                name: (*name).to_owned(),
+            })
+            .collect();
+        let selection = Selection::new(&catalog, &schemas, &tables);
+        let tables = catalog.tables.iter().filter(|table| selection.has(table));
+        (tables.map(|table| table.oid).collect(), selection.problems)
+    }
+
+    #[test]
+    fn nothing_chosen_is_everything() {
+        assert_eq!(chosen(&[], &[]), (vec![1, 2, 3, 4], vec![]));
+    }
+
+    #[test]
+    fn a_partitioned_table_means_its_partitions() {
+        assert_eq!(chosen(&[], &[("", "parted")]), (vec![2, 3], vec![]));
+        assert_eq!(chosen(&[], &[("a", "leaf")]), (vec![3], vec![]));
+        assert_eq!(chosen(&["b"], &[]), (vec![4], vec![]));
+    }
+
+    #[test]
+    fn what_matches_nothing_or_too_much_is_a_problem() {
+        let (_, problems) = chosen(&["zz"], &[("a", "t2"), ("", "t")]);
+        assert_eq!(
+            problems,
+            [
+                "--schema zz: the restore point holds no such table",
+                "--table a.t2: the restore point holds no such table",
+                "--table t: could be a.t or b.t",
+            ]
+        );
+    }
+}

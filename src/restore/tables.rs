@@ -1,0 +1,208 @@
+//! The tables' rows: parts fetched, checked, opened and copied in parallel, big tables first.
+
+mod feed;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::try_join_all;
+
+use self::feed::Feed;
+use self::worker::Worker;
+use super::Run;
+use super::report::Trouble;
+use crate::error::{Error, Result};
+use crate::model::catalog::{Name, Table};
+use crate::model::manifest::{self, LARGE_OBJECT_PAGES, TableParts};
+use crate::pg::ledger::{self, LoadedParts};
+use crate::pg::load::{self, Destination};
+use crate::pg::{large_objects, target};
+
+/// One table to load, and how it goes.
+pub(super) struct Load<'a> {
+    pub parts: &'a TableParts,
+    pub direct: Destination,
+    /// Through the topmost parent: where the rows' partitions may be others than in the source.
+    pub root: Option<(Name, Destination)>,
+    /// From now on all of it goes through the root.
+    pub through_root: AtomicBool,
+    /// Why the server refuses these rows.
+    refused: Mutex<Option<Error>>,
+}
+
+impl<'a> Load<'a> {
+    fn of_table(table: &Table, parts: &'a TableParts, encoding: &str) -> Self {
+        let to = |name: &Name, through_root| Destination {
+            table_oid: table.oid,
+            before: "",
+            sql: load::copy_in(name, &table.columns, encoding),
+            after: "",
+            what: format!("table {name}"),
+            through_root,
+        };
+        Self {
+            parts,
+            direct: to(&table.name, false),
+            root: table
+                .root
+                .as_ref()
+                .map(|root| (root.clone(), to(root, true))),
+            through_root: AtomicBool::new(table.through_root && table.root.is_some()),
+            refused: Mutex::new(None),
+        }
+    }
+
+    fn of_large_objects(parts: &'a TableParts, encoding: &str) -> Self {
+        Self {
+            parts,
+            direct: match parts.oid {
+                LARGE_OBJECT_PAGES => large_objects::pages(encoding),
+                _ => large_objects::properties(encoding),
+            },
+            root: None,
+            through_root: AtomicBool::new(false),
+            refused: Mutex::new(None),
+        }
+    }
+
+    /// The first reason counts.
+    pub fn refuse(&self, error: Error) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.get_or_insert(error);
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn take_refusal(&self) -> Option<Error> {
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+/// Tables of the manifest that were chosen, with their catalog entry.
+pub(super) fn chosen<'r>(run: &'r Run<'_>) -> Result<Vec<(&'r Table, &'r TableParts)>> {
+    let manifest = &run.means.point.manifest;
+    let parts: BTreeMap<u32, &TableParts> = manifest
+        .tables
+        .iter()
+        .map(|table| (table.oid, table))
+        .collect();
+    let mut chosen = Vec::new();
+    for table in run
+        .catalog
+        .tables
+        .iter()
+        .filter(|table| run.selection.has(table))
+    {
+        let listed = parts.get(&table.oid);
+        if listed.map_or(0, |parts| parts.rows) != table.digest.rows {
+            return Err(Error::damaged(format!(
+                "manifest and catalog of {} do not agree about table {}",
+                manifest.id, table.name
+            )));
+        }
+        if let Some(parts) = listed {
+            chosen.push((table, *parts));
+        }
+    }
+    Ok(chosen)
+}
+
+/// Loads what is chosen and not loaded yet. Tables that the server refuses are reported, unless a
+/// `second` chance is to come.
+pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
+    let there = target::tables(&run.session).await?;
+    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    // A table that is not there is reported when all is compared.
+    let loads: Vec<Load<'_>> = chosen(run)?
+        .into_iter()
+        .filter(|(table, parts)| there.contains_key(&table.name) && !is_loaded(parts, &loaded))
+        .map(|(table, parts)| Load::of_table(table, parts, &run.encoding))
+        .collect();
+    let total = loads.iter().map(|load| load.parts.copy_bytes).sum();
+    run.means.progress.phase("tables", Some(total));
+    all(run, &loads, &loaded, run.jobs).await?;
+    let refused: Vec<Trouble> = loads
+        .iter()
+        .filter_map(|load| {
+            let error = load.take_refusal()?;
+            Some(Trouble::new(load.direct.what.clone(), error.chain()))
+        })
+        .collect();
+    if second {
+        run.report.failures.extend(refused);
+    }
+    Ok(())
+}
+
+/// Loads pages and properties of the large objects, one after the other.
+pub(super) async fn restore_large_objects(run: &mut Run<'_>) -> Result<()> {
+    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let manifest = &run.means.point.manifest;
+    let of_large_objects = |parts: &&TableParts| manifest::is_large_objects(parts.oid);
+    let loads: Vec<Load<'_>> = manifest
+        .tables
+        .iter()
+        .filter(of_large_objects)
+        .map(|parts| Load::of_large_objects(parts, &run.encoding))
+        .collect();
+    all(run, &loads, &loaded, 1).await?;
+    for load in &loads {
+        if let Some(error) = load.take_refusal() {
+            run.report
+                .failures
+                .push(Trouble::new(load.direct.what.clone(), error.chain()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether every chosen table that is there has all its parts.
+pub async fn are_complete(run: &Run<'_>) -> Result<bool> {
+    let there = target::tables(&run.session).await?;
+    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    Ok(chosen(run)?
+        .iter()
+        .filter(|(table, _)| there.contains_key(&table.name))
+        .all(|(_, parts)| is_loaded(parts, &loaded)))
+}
+
+fn is_loaded(parts: &TableParts, loaded: &LoadedParts) -> bool {
+    let noted = loaded.range((parts.oid, 0)..=(parts.oid, u64::MAX)).count();
+    noted as u64 == parts.parts
+}
+
+async fn all(run: &Run<'_>, loads: &[Load<'_>], loaded: &LoadedParts, jobs: usize) -> Result<()> {
+    if loads.is_empty() {
+        return Ok(());
+    }
+    let feed = Feed::new(run.means.point, loads);
+    let roots: BTreeSet<&Name> = loads
+        .iter()
+        .filter_map(|load| Some(&load.root.as_ref()?.0))
+        .collect();
+    let roots: BTreeMap<&Name, tokio::sync::Mutex<()>> = roots
+        .into_iter()
+        .map(|root| (root, tokio::sync::Mutex::new(())))
+        .collect();
+    let parts: u64 = loads.iter().map(|load| load.parts.parts).sum();
+    let jobs = jobs
+        .min(usize::try_from(parts).unwrap_or(usize::MAX))
+        .max(1);
+    let workers = (0..jobs).map(|_| async {
+        Worker::connect(run, loaded, &roots)
+            .await?
+            .work(&feed)
+            .await
+    });
+    try_join_all(workers).await.map(drop)
+}

@@ -1,0 +1,147 @@
+//! One connection that loads parts until none is left.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::feed::{Feed, Job};
+use super::{Load, Run};
+use crate::error::{Context, Error, Result};
+use crate::model::catalog::Name;
+use crate::model::manifest::Part;
+use crate::pg::ledger::{self, LoadedParts};
+use crate::pg::load::{Failure, Open, load_part};
+use crate::pg::session::{Purpose, Session};
+
+/// How often a part is tried anew after a lost connection or a deadlock.
+const ATTEMPTS: u32 = 5;
+
+pub struct Worker<'a> {
+    run: &'a Run<'a>,
+    loaded: &'a LoadedParts,
+    /// Held by whoever copies through that root: in parallel they would deadlock.
+    roots: &'a BTreeMap<&'a Name, Mutex<()>>,
+    session: Session,
+}
+
+impl<'a> Worker<'a> {
+    pub async fn connect(
+        run: &'a Run<'a>,
+        loaded: &'a LoadedParts,
+        roots: &'a BTreeMap<&'a Name, Mutex<()>>,
+    ) -> Result<Self> {
+        let session = connect(run).await?;
+        Ok(Self {
+            run,
+            loaded,
+            roots,
+            session,
+        })
+    }
+
+    /// Loads until nothing is left or something fails that concerns every table.
+    pub async fn work(mut self, feed: &Feed<'_>) -> Result<()> {
+        while let Some(job) = feed.next().await? {
+            match job {
+                Job::Part(load, number, part) => self.load(load, number, &part).await?,
+                Job::InOrder(loads) => {
+                    for load in loads {
+                        let parts = self.run.means.point.parts(load.parts).await?;
+                        for (number, part) in (0..).zip(parts) {
+                            self.load(load, number, &part?).await?;
+                        }
+                    }
+                }
+            }
+        }
+        self.session.close().await;
+        Ok(())
+    }
+
+    async fn load(&mut self, load: &Load<'_>, number: u64, part: &Part) -> Result<()> {
+        if load.is_refused() {
+            return Ok(());
+        }
+        if !self.loaded.contains_key(&(load.parts.oid, number)) {
+            self.load_new(load, number, part).await?;
+        }
+        self.run.means.progress.advance(part.copy_bytes);
+        Ok(())
+    }
+
+    async fn load_new(&mut self, load: &Load<'_>, number: u64, part: &Part) -> Result<()> {
+        let stored = self.run.means.point.fetch(&part.object).await?;
+        let mut attempt = 1;
+        loop {
+            let identities = self.run.means.identities.clone();
+            let stored = stored.clone();
+            let open: Open = Box::new(move || identities.open_compressed(stored));
+            let through_root = load.through_root.load(Ordering::Relaxed);
+            let failure = match self.load_once(load, through_root, number, part, open).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::WrongPartition(_) if load.root.is_some() && !through_root => {
+                    load.through_root.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                Failure::TryAgain(_) if attempt < ATTEMPTS => pause(attempt).await,
+                Failure::Lost(_) if attempt < ATTEMPTS => {
+                    pause(attempt).await;
+                    if self.was_committed(load.parts.oid, number).await? {
+                        return Ok(());
+                    }
+                }
+                Failure::Rows(error) | Failure::WrongPartition(error) => {
+                    load.refuse(error);
+                    return Ok(());
+                }
+                other => return Err(other.into_error()),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn load_once(
+        &self,
+        load: &Load<'_>,
+        through_root: bool,
+        number: u64,
+        part: &Part,
+        open: Open,
+    ) -> std::result::Result<(), Failure> {
+        let Some((root, to)) = load.root.as_ref().filter(|_| through_root) else {
+            return load_part(&self.session, &load.direct, number, part, open)
+                .await
+                .map(drop);
+        };
+        let _alone = match self.roots.get(root) {
+            Some(root) => Some(root.lock().await),
+            None => None,
+        };
+        load_part(&self.session, to, number, part, open)
+            .await
+            .map(drop)
+    }
+
+    /// After a lost connection: a new one, and what the notes say about the part.
+    async fn was_committed(&mut self, table_oid: u32, number: u64) -> Result<bool> {
+        self.session = connect(self.run)
+            .await
+            .context(|| "the connection was lost".to_owned())?;
+        let noted = ledger::loaded_parts(&self.session, Some(table_oid)).await?;
+        Ok(noted.contains_key(&(table_oid, number)))
+    }
+}
+
+async fn connect(run: &Run<'_>) -> Result<Session, Error> {
+    Session::connect(&run.server, &run.application, Purpose::Write).await
+}
+
+/// A little longer each time.
+async fn pause(attempt: u32) {
+    tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(attempt)).await;
+}

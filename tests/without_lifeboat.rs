@@ -17,7 +17,7 @@ struct Zoo(Database);
 
 impl Drop for Zoo {
     fn drop(&mut self) {
-        self.0.script("tests/zoo/unsubscribe.sql");
+        self.0.script("tests/zoo/unsubscribe.sql", &[]);
     }
 }
 
@@ -49,8 +49,8 @@ fn assert_equal(source: &Database, target: &Database) {
 #[track_caller]
 fn the_zoo_comes_back(major: Major) {
     let source = Zoo(Database::new(major));
-    source.0.script("tests/zoo/roles.sql");
-    source.0.script("tests/zoo/base.sql");
+    source.0.script("tests/zoo/roles.sql", &[]);
+    source.0.script("tests/zoo/base.sql", &[]);
     let point = Point::of(&source.0);
     let target = Zoo(Database::with(major, "TEMPLATE template0"));
     let machine = Machine::new(major);
@@ -276,7 +276,7 @@ fn block(runbook: &str, word: &str) -> String {
     let block: Vec<&str> = lines[first..]
         .iter()
         .copied()
-        .take_while(is_code)
+        .take_while(|line| is_code(line))
         .map(str::trim_start)
         .collect();
     block.join("\n")

@@ -15,3 +15,4 @@ mod store_contract;
 mod store_dir;
 mod store_s3;
 mod store_s3_faults;
+mod without_lifeboat;

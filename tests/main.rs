@@ -9,6 +9,8 @@ mod connect;
 mod export;
 mod house;
 mod moments;
+mod restore;
+mod roundtrip;
 mod store_contract;
 mod store_dir;
 mod store_s3;

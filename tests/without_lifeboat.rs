@@ -17,7 +17,7 @@ struct Zoo(Database);
 
 impl Drop for Zoo {
     fn drop(&mut self) {
-        self.0.script("tests/zoo/unsubscribe.sql");
+        self.0.script("tests/zoo/unsubscribe.sql", &[]);
     }
 }
 
@@ -49,8 +49,8 @@ fn assert_equal(source: &Database, target: &Database) {
 #[track_caller]
 fn the_zoo_comes_back(major: Major) {
     let source = Zoo(Database::new(major));
-    source.0.script("tests/zoo/roles.sql");
-    source.0.script("tests/zoo/base.sql");
+    source.0.script("tests/zoo/roles.sql", &[]);
+    source.0.script("tests/zoo/base.sql", &[]);
     let point = Point::of(&source.0);
     let target = Zoo(Database::with(major, "TEMPLATE template0"));
     let machine = Machine::new(major);

@@ -57,6 +57,9 @@ free_port() {
     printf '%s' "$port"
 }
 
+# What we keep open, a server must not inherit.
+servers() { "$SERVERS" "$@" 3>&- 4>&- 8>&-; }
+
 lifeboat() { "$LIFEBOAT_BIN" "$@"; }
 
 # become NAME: what follows in this shell has the credentials of NAME and no others.
@@ -118,13 +121,16 @@ options() {
 }
 
 clean_up() {
-    "$SERVERS" clean pg15 rgw 8>&- >"$HOME_OF_DEMO/clean.log" 2>&1 || cat "$HOME_OF_DEMO/clean.log" >&2
+    servers clean pg15 rgw >"$HOME_OF_DEMO/clean.log" 2>&1 || cat "$HOME_OF_DEMO/clean.log" >&2
     rm -rf "$WORK" "$HOME_OF_DEMO/clean.log"
 }
 
 finish() {
     local status=$?
     trap '' INT TERM
+    # Whatever was redirected where it ended.
+    exec >&3 2>&4
+    [ "$status" = 0 ] || printf '\ndemo: ended with exit code %s\n' "$status" >&2
     if [ -n "$KEEP" ] && [ -d "$WORK" ]; then
         look_around
     else
@@ -183,16 +189,16 @@ build() {
 
 start_servers() {
     local environment
-    "$SERVERS" install pg15 rgw 8>&-
-    "$SERVERS" clean pg15 rgw 8>&-
+    servers install pg15 rgw
+    servers clean pg15 rgw
     rm -rf "$WORK"
     LIFEBOAT_PG15_PORT=$(free_port 16415)
     LIFEBOAT_MON_PORT=$(free_port 16430)
     LIFEBOAT_RGW_PORT=$(free_port 16480)
     export LIFEBOAT_PG15_PORT LIFEBOAT_MON_PORT LIFEBOAT_RGW_PORT
     mkdir -p "$WORK/offline"
-    "$SERVERS" start pg15 rgw 8>&-
-    environment=$("$SERVERS" env pg15 rgw)
+    servers start pg15 rgw
+    environment=$(servers env pg15 rgw)
     eval "$environment"
     SERVER=postgresql://postgres@127.0.0.1:$LIFEBOAT_PG15_PORT
     PSQL=$LIFEBOAT_TEST_PG15_BIN/psql
@@ -254,6 +260,7 @@ export_it() {
 attack() {
     local lock
     headline 'A thief of the exporter'"'"'s credentials tries to destroy it'
+    export AWS_ENDPOINT_URL=$ENDPOINT
     versions >versions.before
     MANIFEST=$(awk '/\/manifests\// { print $1; exit }' versions.before)
     VERSION=$(awk '/\/manifests\// { print $2; exit }' versions.before)
@@ -262,7 +269,6 @@ attack() {
     TOMORROW=$(date -u -d '1 day' +%Y-%m-%dT%H:%M:%SZ)
     [ -n "$VERSION$PART_VERSION" ] || fail 'the bucket holds no restore point'
     lock=$(lock_of_manifest)
-    export AWS_ENDPOINT_URL=$ENDPOINT
     say "BUCKET=$BUCKET"
     say "MANIFEST=$MANIFEST VERSION=$VERSION"
     say "PART=$PART PART_VERSION=$PART_VERSION"
@@ -318,8 +324,8 @@ destroy() {
 lose_the_server() {
     headline 'The worst day: the database server is gone, with all its roles and databases'
     show_command postgres 'deploy/local/servers.sh clean pg15; deploy/local/servers.sh start pg15'
-    "$SERVERS" clean pg15 8>&-
-    "$SERVERS" start pg15 8>&-
+    servers clean pg15
+    servers start pg15
     say "What an empty server has instead: $(sql postgres -c "SELECT count(*) FROM pg_database WHERE datname = 'courses'") \
 databases of that name."
 }
@@ -355,6 +361,7 @@ summary() {
 
 main() {
     options "$@"
+    exec 3>&1 4>&2
     only_one_demo
     export LIFEBOAT_SERVERS=$HOME_OF_DEMO
     build

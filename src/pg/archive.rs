@@ -155,7 +155,11 @@ impl Archive {
         if output.status.success() || (known && output.status.code() == Some(1)) {
             return Ok(outcome);
         }
-        let said = tools::last_lines(&output.stderr);
+        // The verbose lines between would hide what it complained of.
+        let said = match outcome.text.as_str() {
+            "" => tools::last_lines(&output.stderr),
+            complaints => tools::last_lines(complaints.as_bytes()),
+        };
         Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
     }
 

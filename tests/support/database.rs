@@ -100,6 +100,14 @@ impl Database {
         }
     }
 
+    /// One that is there already; forget it, or it is dropped.
+    pub fn existing(major: Major, name: &str) -> Self {
+        Self {
+            major,
+            name: name.to_owned(),
+        }
+    }
+
     pub fn url(&self) -> String {
         self.url_as("postgres")
     }
@@ -112,13 +120,14 @@ impl Database {
         self.major.sql(&self.name, sql)
     }
 
-    /// Runs a script file as superuser.
-    pub fn script(&self, path: &str) {
-        self.script_as("postgres", path);
+    /// Runs a script file as superuser, with psql variables (`name=value`).
+    pub fn script(&self, path: &str, variables: &[&str]) {
+        self.script_as("postgres", path, variables);
     }
 
-    pub fn script_as(&self, user: &str, path: &str) {
+    pub fn script_as(&self, user: &str, path: &str, variables: &[&str]) {
         let output = Command::new(self.major.bin().join("psql"))
+            .args(variables.iter().flat_map(|variable| ["-v", variable]))
             .args([
                 "-Xq",
                 "-v",

@@ -5,8 +5,9 @@
 -- target built with less cannot load:
 --     -v portable=1   no XML, ICU or LZ4 (each also alone: -v xml=off, -v icu=off, -v lz4=off)
 --     -v big=off      no 17 MiB row and no 3 MiB large object
--- Only `empty` in zoo_names' comments or a file called zoo_pwned anywhere tells of an injection.
--- Stock pg_dump | pg_restore loses the rows of one table: zoo.reg_index (see base/values.sql).
+-- Names and texts try to run `touch zoo_pwned`: if a file of that name appears anywhere, something ran them.
+-- Of this, stock pg_dump | pg_restore loses the rows of zoo.reg_index (base/values.sql), zoo.by_moods and, under
+-- another version of ICU, zoo.by_icu (base/partitions.sql, base/constraints.sql). traps.sql has what it cannot do.
 
 \set QUIET on
 \set ON_ERROR_STOP on

@@ -23,7 +23,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-[ $# = 3 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | head -n -1 >&2; exit 2; }
+[ $# = 3 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 source_url=$1 target_url=$2 bin=$3
 source_bin=${SOURCE_BIN_DIR:-$bin}
 psql=$bin/psql
@@ -34,7 +34,7 @@ stock_db=${STOCK_DB:-lifeboat_compare_$$}
 stock_url=
 
 # Beats the settings of databases and roles, also in pg_dump's sessions.
-export PGOPTIONS='-c quote_all_identifiers=off -c statement_timeout=0 -c lock_timeout=60s -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed -c client_min_messages=error'
+export PGOPTIONS='-c TimeZone=UTC -c quote_all_identifiers=off -c statement_timeout=0 -c lock_timeout=60s -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed -c client_min_messages=error'
 unset PGCLIENTENCODING
 
 # in_db URL DATABASE: the same server, another database
@@ -58,6 +58,7 @@ sql() {
     PGCLIENTENCODING=SQL_ASCII "$psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$url" "$@"
 }
 
+# shellcheck disable=SC2317  # called by trap
 cleanup() {
     if [ -n "$stock_url" ] && [ -z "${STOCK_DB:-}" ]; then
         sql "$stock_url" -f "$(dirname "$0")/unsubscribe.sql" >/dev/null 2>&1 || true
@@ -169,14 +170,17 @@ WITH RECURSIVE member(classid, objid) AS (
      WHERE relpersistence <> 't' AND relkind <> 't' AND relnamespace <> 'pg_toast'::pg_catalog.regnamespace AND coalesce(i.indisvalid OR relkind = 'I', true)
     UNION ALL SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, oid FROM pg_catalog.pg_constraint WHERE conparentid = 0 AND contype <> 'n' AND coninhcount = 0
     UNION ALL SELECT 'pg_catalog.pg_trigger'::pg_catalog.regclass, oid FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgparentid = 0
-    UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid WHERE coalesce(c.relpersistence, 'p') <> 't' AND typtype <> 'b' OR typelem = 0 AND typtype = 'b'
+    UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = typrelid WHERE coalesce(c.relpersistence, 'p') <> 't' AND typtype NOT IN ('b', 'm') OR typelem = 0 AND typtype = 'b'
 $(for c in attrdef proc operator opclass opfamily amop amproc cast conversion collation rewrite policy statistic_ext transform namespace language am \
         foreign_data_wrapper foreign_server user_mapping event_trigger publication publication_rel ts_parser ts_template ts_dict ts_config default_acl; do
     echo "    UNION ALL SELECT 'pg_catalog.pg_$c'::pg_catalog.regclass, oid FROM pg_catalog.pg_$c"
 done)
     UNION ALL SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid FROM pg_catalog.pg_subscription WHERE subdbid = :db)
-SELECT 'object', i.type, pg_catalog.to_json(i.identity) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
- WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member);
+SELECT 'object', i.type, pg_catalog.to_json(CASE i.type WHEN 'transform' THEN pg_catalog.replace(i.identity, ' on language ', ' language ') ELSE i.identity END) FROM o, LATERAL pg_catalog.pg_identify_object(classid, objid, 0) AS i
+ WHERE objid >= 16384 AND coalesce(i.schema, '') !~ '^pg_(temp|toast)' AND i.identity !~ '^pg_(toast_)?temp_' AND (classid, objid) NOT IN (SELECT classid, objid FROM member)
+   -- functions and casts of ranges come with the range, and differ by version
+   AND (classid NOT IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_cast'::pg_catalog.regclass) OR NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend d WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'i'));
 SQL
 }
 

@@ -27,6 +27,15 @@ CREATE DOMAIN reg_domain AS regclass;
 CREATE TYPE reg_composite AS (a integer, c regclass);
 CREATE TABLE reg_index_hidden (id integer, d reg_domain, c reg_composite);
 INSERT INTO reg_index_hidden VALUES (1, 'target_pkey', ROW(1, 'target_pkey'));
+-- to be loaded after post-data, when all of this is in the way: a trigger that changes rows, a check that old
+-- rows do not meet, row level security
+CREATE TABLE reg_guarded (id integer PRIMARY KEY, c regclass, t text);
+INSERT INTO reg_guarded VALUES (1, 'target_pkey', 'unchanged'), (2, 'reg_guarded_pkey', NULL);
+CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.t := ''changed''; RETURN NEW; END';
+CREATE TRIGGER change BEFORE INSERT ON reg_guarded FOR EACH ROW EXECUTE FUNCTION change();
+ALTER TABLE reg_guarded ENABLE ALWAYS TRIGGER change;
+ALTER TABLE reg_guarded ADD CONSTRAINT later CHECK (t IS NOT NULL) NOT VALID;
+ALTER TABLE reg_guarded ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 -- the same: a materialized view and a function that are made after the key
 CREATE MATERIALIZED VIEW after_key AS SELECT id, boss FROM target GROUP BY id;
 CREATE TABLE reg_matview (id integer, c regclass, t regtype);

@@ -58,4 +58,5 @@ GRANT USAGE ON SCHEMA public TO courses_readonly;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO courses_readonly;
 ALTER DATABASE courses SET timezone = 'Europe/Berlin';
 
+RESET ROLE;
 ANALYZE;

@@ -10,7 +10,8 @@ use crate::pg::session::{Session, pg_error};
 const SEQUENCES_A_QUERY: usize = 200;
 
 /// Values of all sequences. They are not transactional: read after the snapshot, a value is never
-/// behind the rows.
+/// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
+/// its configuration tables.
 pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
     let rows = session
         .client
@@ -24,7 +25,12 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
                    AND d.deptype = 'e'
                LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
               WHERE c.relkind = 'S' AND c.relpersistence IN ('p', 'u')
-                AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))
+                AND (e.oid IS NULL OR c.oid = ANY (e.extconfig)
+                     OR EXISTS (SELECT FROM pg_catalog.pg_depend o
+                                 WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                   AND o.objid = c.oid AND o.deptype IN ('a', 'i')
+                                   AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                   AND o.refobjid = ANY (e.extconfig)))
               ORDER BY 1, 2",
             &[],
         )

@@ -177,6 +177,10 @@ fn hint_for(said: &DbError) -> Option<String> {
         "28000" => "pg_hba.conf decides who may come from where, with or without TLS",
         "42501" => "grant the right to this user, or connect as one that has it",
         "53300" => "raise max_connections, or use fewer jobs",
+        "22021" | "22P05" => {
+            "a name, comment or setting in this database has bytes that are no character of its \
+                              encoding, or of none in UTF-8: find and rename it (rows may hold any bytes)"
+        }
         "53100" => "the server's disk is full",
         "53200" => "raise max_locks_per_transaction",
         "55P03" => "another session holds the lock: pg_stat_activity and pg_locks tell which",

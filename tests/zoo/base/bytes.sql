@@ -22,7 +22,12 @@ INSERT INTO zoo.bytes (id, c, v, n, a, j) SELECT 257, x, x, x, ARRAY[x, NULL, x 
 INSERT INTO zoo.bytes (id, v) VALUES (258, repeat(chr(255), 5));
 INSERT INTO zoo.bytes (id, t) SELECT 259, repeat(chr(129) || chr(233) || E'\\\t\n', 20000);
 
--- everything that can hold a byte 81 or E9
+-- everything that can hold a byte 81 or E9; -v bytes_in_names=off leaves it out
+\if :{?bytes_in_names}
+\else
+\set bytes_in_names on
+\endif
+\if :bytes_in_names
 SELECT format(s, n)
   FROM unnest(ARRAY['t' || chr(233), chr(129), chr(233) || chr(129) || chr(255) || ' x']) AS n, unnest(ARRAY[
     'CREATE SCHEMA %1$I',
@@ -51,3 +56,4 @@ SELECT lo_create(900100), lo_put(900100, 0, '\xe981ff00') \g /dev/null
 SELECT format('COMMENT ON LARGE OBJECT 900100 IS %L', chr(233) || chr(129)) \gexec
 SELECT format(s, current_database(), chr(233) || chr(129))
   FROM unnest(ARRAY['COMMENT ON DATABASE %1$I IS %2$L', 'ALTER DATABASE %1$I SET zoo.flag = %2$L']) AS s \gexec
+\endif

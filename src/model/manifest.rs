@@ -33,6 +33,13 @@ pub struct Part {
     pub copy_bytes: u64,
 }
 
+impl Part {
+    /// Its number within the table: the name's first word.
+    pub fn number(&self) -> Option<u64> {
+        self.object.key.name().split('.').next()?.parse().ok()
+    }
+}
+
 /// A table's parts: totals, and the list of them as an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableParts {

@@ -14,8 +14,8 @@ use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{
-    LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, MAX_ROW_BYTES, ObjectRef, Part, TableParts, is_large_objects,
-    names,
+    LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, MAX_ROW_BYTES, ObjectRef, Part, TableParts,
+    is_large_objects, names,
 };
 use crate::progress::Progress;
 use crate::repository::RestorePoint;

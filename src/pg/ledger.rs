@@ -2,9 +2,10 @@
 //! one transaction, so what was loaded is known after any failure, and `--resume` goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::session::{Session, pg_error};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{quote_ident, quote_literal};
 use crate::model::digest::RowDigest;
 
@@ -214,6 +215,9 @@ pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<L
     Ok(parts)
 }
 
+/// How long the sessions of an interrupted restore may take to end.
+const LEFTOVERS_END_WITHIN: Duration = Duration::from_secs(60);
+
 /// Ends sessions that an earlier run of this restore left at work, by their application name.
 pub async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
     let sql = format!(
@@ -222,12 +226,29 @@ pub async fn end_leftover_sessions(session: &Session, application: &str) -> Resu
             AND usename = current_user AND pid <> pg_catalog.pg_backend_pid()",
         quote_literal(application)
     );
-    run(
-        session,
-        &sql,
-        "cannot end the sessions of an interrupted restore",
-    )
-    .await
+    let what = "cannot end the sessions of an interrupted restore";
+    let begun = Instant::now();
+    // A session that is still committing would work against us: wait until none is left.
+    loop {
+        let rows = session
+            .client
+            .query(&sql, &[])
+            .await
+            .map_err(|error| pg_error(what, error))?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > LEFTOVERS_END_WITHIN {
+            return Err(Error::new(
+                Kind::Unavailable,
+                format!("{what}: {} do not end", rows.len()),
+            )
+            .hint(
+                "pg_stat_activity shows them, by application_name; try again when they are gone",
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Holds off a second restore into the same database for as long as this session lives.

@@ -125,7 +125,9 @@ mod tests {
     fn part(number: u64) -> Part {
         Part {
             object: ObjectRef {
-                key: format!("parts/s/d/i/1/{number}.copy.zst.age").parse().unwrap(),
+                key: format!("parts/s/d/i/1/{number}.copy.zst.age")
+                    .parse()
+                    .unwrap(),
                 version: "v".to_owned(),
                 bytes: 10,
                 sha256: Sha256::of(b""),

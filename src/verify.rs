@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
@@ -35,6 +36,8 @@ pub struct Options {
     pub data: bool,
     /// Parts read at a time; `None`: one a core.
     pub jobs: Option<usize>,
+    /// Locks that ended before are findings.
+    pub now: Timestamp,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -45,6 +48,8 @@ pub struct Report {
     /// Objects looked at, the manifest included.
     pub objects: u64,
     pub stored_bytes: u64,
+    /// Whether the export was locked at all.
+    pub locked: bool,
     /// Whether every stored byte was read and hashed.
     pub data: bool,
     /// Rows of tables counted and digested again; `null`: no identity was given, or no data was read.
@@ -90,6 +95,7 @@ pub async fn verify(
             source: manifest.source.clone(),
             database: manifest.database.clone(),
             id: manifest.id.to_string(),
+            locked: manifest.lock.is_some(),
             data: options.data,
             ..Report::default()
         },
@@ -405,6 +411,10 @@ async fn look(
         promised.retain_until -= crate::model::lock::MANIFEST_LEAD;
     }
     Ok(match head.lock {
+        Some(lock) if lock.retain_until <= options.now => Some(format!(
+            "{} is not protected any more: its lock ended {}",
+            object.key, lock.retain_until
+        )),
         Some(lock) if lock.covers(&promised) => None,
         Some(lock) => Some(format!(
             "{} is locked {} until {}, promised was {} until {}",

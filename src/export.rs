@@ -1,10 +1,12 @@
 //! `lifeboat export`: one consistent, complete, locked restore point per database.
 
+mod checks;
 mod database;
 mod packer;
 mod plan;
 mod records;
 mod report;
+mod rows;
 mod stop;
 mod tally;
 mod watchdog;
@@ -27,7 +29,7 @@ use crate::pg::tools::Dirs;
 use crate::progress::Progress;
 use crate::random;
 use crate::repository::{CLOCK_TOLERANCE, Locks, Marker, Repository};
-use crate::sign::Signer;
+use crate::sign::{Signer, Trust};
 
 pub use report::{DatabaseReport, PlannedTable, Report};
 
@@ -75,6 +77,8 @@ pub struct Means<'a> {
     pub repository: &'a Repository,
     pub sealer: &'a Sealer,
     pub signer: &'a Signer,
+    /// Pinned verification keys; the signer's must be among them.
+    pub trust: &'a Trust,
     pub clock: &'a dyn Clock,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
@@ -93,6 +97,7 @@ struct Run<'a> {
 /// Exports every database of every source. One that fails does not stop the others; the report
 /// tells.
 pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
+    check_signer(means)?;
     let marker = means.repository.marker().await?;
     let posture = means.repository.posture().await?;
     let now = means.clock.now();
@@ -127,6 +132,18 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     Ok(report)
 }
 
+/// A point that its own readers do not trust would be no backup.
+fn check_signer(means: &Means<'_>) -> Result<()> {
+    let signer = means.signer.fingerprint()?;
+    if means.trust.fingerprints.contains(&signer) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the signing key's fingerprint {signer} is not among the trusted ones"
+    ))
+    .hint("add it to repository.trust; if that surprises you, the signing key is not the one you think"))
+}
+
 async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
     let mut server = source.server.clone();
     server.pin()?;
@@ -137,36 +154,63 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
         Ok(present)
     };
     let present = run.means.interrupt.or(list).await?;
-    let wanted = match &source.databases {
+    let wanted: Vec<String> = match &source.databases {
         Databases::Listed(names) => names.clone(),
         Databases::AllExcept(names) => present
             .iter()
-            .filter(|name| !names.contains(name))
-            .cloned()
+            .filter(|one| one.connectable && !names.contains(&one.name))
+            .map(|one| one.name.clone())
             .collect(),
     };
     for name in &wanted {
-        let done = if present.contains(name) {
+        let done = if present.iter().any(|one| one.name == *name) {
             database::export(run, source, &server.with_database(name)).await
         } else {
+            let names: Vec<&str> = present.iter().map(|one| one.name.as_str()).collect();
             Err(
                 Error::usage(format!("source {} has no database '{name}'", source.name))
-                    .hint(format!("it has: {}", present.join(", "))),
+                    .hint(format!("it has: {}", names.join(", "))),
             )
         };
         match done {
-            Ok(database) => report.databases.push(database),
+            Ok(database) => {
+                report.findings.extend(database.findings.iter().cloned());
+                report.databases.push(database);
+            }
             Err(error) => report.failed(&source.name, Some(name), &error),
         }
         run.means.interrupt.check()?;
     }
-    let uncovered = present
-        .into_iter()
-        .filter(|name| !wanted.contains(name) && !source.excluded.contains(name))
-        // Every instance has it, and by default nothing is in it.
-        .filter(|name| name != "postgres");
-    report.uncovered(source, uncovered.collect());
+    let mut uncovered = Vec::new();
+    for one in present {
+        let left_out = !wanted.contains(&one.name) && !source.excluded.contains(&one.name);
+        if left_out && !is_bare(run, &server, &one).await? {
+            uncovered.push(one.name);
+        }
+    }
+    report.uncovered(source, uncovered);
     Ok(())
+}
+
+/// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.
+async fn is_bare(run: &Run<'_>, server: &Server, database: &catalog::Listed) -> Result<bool> {
+    if database.name != "postgres" || !database.connectable {
+        return Ok(false);
+    }
+    let server = server.with_database(&database.name);
+    let count = async {
+        let session = Session::connect(&server, "lifeboat", Purpose::Read).await?;
+        let tables = catalog::lock_targets(&session).await?.len();
+        session.close().await;
+        Ok(tables)
+    };
+    // Where we may not look, something may be.
+    Ok(run
+        .means
+        .interrupt
+        .or(count)
+        .await
+        .is_ok_and(|tables| tables == 0))
 }
 
 /// Two cores are needed to overlap reading and compressing; more than eight sessions would be felt

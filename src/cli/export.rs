@@ -165,10 +165,12 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&options.access.repository, false).await?;
     let signer = read_signer(&options.signing_key)?;
     let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
+    let trust = connect::trust(&options.access);
     let means = Means {
         repository: &repository,
         sealer: &sealer,
         signer: &signer,
+        trust: &trust,
         clock: run.clock.as_ref(),
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
@@ -258,9 +260,6 @@ fn text(report: &Report) -> String {
                 left_out.kind,
                 some(&left_out.names)
             );
-        }
-        for warning in &database.warnings {
-            text += &format!("  warning: {warning}\n");
         }
     }
     for uncovered in &report.uncovered {

@@ -9,7 +9,7 @@ use crate::pg::catalog::{self, SourceTable};
 use crate::pg::session::Session;
 use crate::repository::{PointWriter, runbook};
 
-use super::Means;
+use super::Run;
 use super::plan::Plan;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
@@ -62,13 +62,13 @@ pub fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
 
 /// Stores everything but parts, part lists and manifest. `manifest` is what is known of it by now.
 pub async fn store(
-    means: &Means<'_>,
+    run: &Run<'_>,
     writer: &PointWriter,
     catalog: &Catalog,
     manifest: &Manifest,
     schema: &[u8],
-    config_text: &str,
 ) -> Result<Vec<ObjectRef>> {
+    let means = run.means;
     let sealer = means.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
     let fingerprint = means.signer.fingerprint()?.to_string();
@@ -93,7 +93,10 @@ pub async fn store(
             sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?,
         ),
         (names::KEYS, Sealed::clear(format!("{keys}\n"))),
-        (names::CONFIG, Sealed::clear(config_text.to_owned())),
+        (
+            names::CONFIG,
+            Sealed::clear(run.options.config_text.clone()),
+        ),
         (names::SCRIPT, Sealed::clear(runbook::script())),
     ];
     let mut stored = Vec::with_capacity(objects.len());

@@ -46,7 +46,8 @@ pub struct DatabaseReport {
     pub not_covered: Vec<NotCoveredNames>,
     /// After `--dry-run`: what would be read.
     pub plan: Option<Vec<PlannedTable>>,
-    pub warnings: Vec<String>,
+    /// As in the report on the whole run.
+    pub findings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]

@@ -19,6 +19,7 @@ pub struct Watchdog<'a> {
     pub scout: &'a Session,
     pub application: &'a str,
     pub ddl_wait: Duration,
+    /// Bytes read since it was asked last.
     pub read: &'a AtomicU64,
     pub progress: &'a dyn Progress,
     pub interrupt: &'a Interrupt,
@@ -32,7 +33,6 @@ impl Watchdog<'_> {
 
     async fn watch(&self) -> Result<std::convert::Infallible> {
         let mut blocked = Blocked::default();
-        let mut reported = 0;
         // Half of ddl_wait: a session is noticed and given way to before it has waited much longer.
         let mut ticks =
             tokio::time::interval(TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50)));
@@ -42,9 +42,7 @@ impl Watchdog<'_> {
             blocked
                 .check(self.scout, self.application, self.ddl_wait)
                 .await?;
-            let read = self.read.load(Ordering::Relaxed);
-            self.progress.advance(read - reported);
-            reported = read;
+            self.progress.advance(self.read.swap(0, Ordering::Relaxed));
         }
     }
 }

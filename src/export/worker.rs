@@ -37,7 +37,7 @@ pub struct Shared {
     pub sealer: Sealer,
     pub stop: Stop,
     pub limit: Option<Arc<RateLimit>>,
-    /// Bytes of COPY text read, for progress.
+    /// Bytes of COPY text read since the watchdog asked last.
     pub read: Arc<AtomicU64>,
     /// Where uploads run.
     pub uploads: Handle,

@@ -6,7 +6,7 @@ mod roles;
 mod tables;
 mod views;
 
-pub use database::{Instance, databases, read_database, read_extensions, read_instance};
+pub use database::{Instance, Listed, databases, read_database, read_extensions, read_instance};
 pub use roles::{read_memberships, read_roles};
 pub use tables::{LockTarget, SourceTable, find_rewritten, lock_targets, read_tables};
 pub use views::{

@@ -2,6 +2,7 @@
 //! one transaction, so what was loaded is known after any failure, and `--resume` goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::session::{Session, pg_error};
 use crate::error::{Error, Result};
@@ -214,33 +215,67 @@ pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<L
     Ok(parts)
 }
 
-/// Ends sessions that an earlier run of this restore left at work, by their application name.
+/// Ends sessions that an earlier run of this restore left at work, by their application name, and
+/// waits until they are gone. A pg_restore that outlived a killed lifeboat may only just be logging
+/// in: twice in a row there must be none.
 pub async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    const PATIENCE: u32 = 150;
     let sql = format!(
-        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+        "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
           WHERE application_name = {} AND datname = pg_catalog.current_database()
             AND usename = current_user AND pid <> pg_catalog.pg_backend_pid()",
         quote_literal(application)
     );
-    run(
-        session,
-        &sql,
-        "cannot end the sessions of an interrupted restore",
-    )
-    .await
+    let what = "cannot end the sessions of an interrupted restore";
+    let mut quiet = 0;
+    for _ in 0..PATIENCE {
+        let row = session
+            .client
+            .query_one(&sql, &[])
+            .await
+            .map_err(|error| pg_error(what, error))?;
+        quiet = if row.get::<_, i64>(0) == 0 {
+            quiet + 1
+        } else {
+            0
+        };
+        if quiet == 2 {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Error::refused(format!("{what}: they go on"))
+        .hint("end the sessions called lifeboat in pg_stat_activity, then --resume"))
 }
 
-/// Holds off a second restore into the same database for as long as this session lives.
+/// Holds off a second restore into the same database for as long as this session lives. The
+/// session of a lifeboat that was killed may need a moment to notice.
 pub async fn lock(session: &Session) -> Result<bool> {
-    let row = session
-        .client
-        .query_one(
-            "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)",
-            &[],
-        )
-        .await
-        .map_err(|error| pg_error("cannot lock the target against a second restore", error))?;
-    Ok(row.get(0))
+    const PAUSE: Duration = Duration::from_millis(250);
+    const PATIENCE: u32 = 60;
+    let failed = |error| pg_error("cannot lock the target against a second restore", error);
+    if session.server_version_num >= 140_000 {
+        // Should we be killed, the server ends what it does for us, so that --resume may go on.
+        // Not every platform offers it.
+        let check = "SET client_connection_check_interval = '1s'";
+        let _ = session.client.batch_execute(check).await;
+    }
+    for _ in 0..PATIENCE {
+        let row = session
+            .client
+            .query_one(
+                "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        if row.get(0) {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(false)
 }
 
 /// For messages: how a person takes the notes away.

@@ -53,6 +53,28 @@ const OBJECTS: &str = "
     FROM pg_catalog.pg_collation c JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace
    WHERE c.oid >= 16384";
 
+/// Whether some column, directly or through a domain or composite type, is of a reg* type.
+pub async fn prints_objects(session: &Session) -> Result<bool> {
+    let row = session
+        .client
+        .query_one(
+            "WITH reg AS (
+               SELECT t.oid FROM pg_catalog.pg_type t
+                WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+                  AND t.typname ~ '^_?reg')
+             SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                              JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+                              JOIN reg ON reg.oid = a.atttypid
+                             WHERE c.relkind IN ('r', 'p', 'c') AND c.oid >= 16384
+                               AND a.attnum > 0 AND NOT a.attisdropped)
+                 OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN reg ON reg.oid = t.typbasetype)",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot look for columns that print names", error))?;
+    Ok(row.get(0))
+}
+
 /// Reads what is printed; objects' names only where some column is of a reg* type.
 pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
     let sql = if with_objects {

@@ -18,6 +18,8 @@ pub struct ServerFacts {
     pub databases: BTreeSet<String>,
     pub roles: BTreeSet<String>,
     pub superusers: BTreeSet<String>,
+    /// Role and member.
+    pub memberships: BTreeSet<(String, String)>,
     /// Extensions that could be created, with the version that would be.
     pub extensions: BTreeMap<String, String>,
 }
@@ -65,7 +67,21 @@ impl ServerFacts {
             )
             .await
             .map_err(failed)?;
+        let memberships = session
+            .client
+            .query(
+                "SELECT r.rolname::text, m.rolname::text FROM pg_catalog.pg_auth_members a
+                   JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+                   JOIN pg_catalog.pg_roles m ON m.oid = a.member",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
         Ok(Self {
+            memberships: memberships
+                .iter()
+                .map(|row| (row.get(0), row.get(1)))
+                .collect(),
             user: me.get(0),
             rights: Rights {
                 version_num: session.server_version_num,

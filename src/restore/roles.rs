@@ -18,13 +18,12 @@ impl From<Refused> for Trouble {
     }
 }
 
-/// Makes the roles that are missing; those that exist stay as they are. Then memberships.
+/// Makes the roles and memberships that are missing; those that exist stay as they are.
 pub async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
-    let mut present: BTreeSet<&str> = run.facts.roles.iter().map(String::as_str).collect();
     if rights.superuser || rights.create_role {
         for role in &run.catalog.roles {
-            if present.contains(role.name.as_str()) {
+            if run.facts.roles.contains(&role.name) {
                 continue;
             }
             let withheld = statements::withheld_attributes(role, &rights);
@@ -42,34 +41,50 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
             run.report
                 .findings
                 .extend(refused.into_iter().map(Trouble::from));
-            present.insert(&role.name);
             run.created_roles.push(role.name.clone());
         }
     }
+    let present: BTreeSet<String> = run
+        .facts
+        .roles
+        .iter()
+        .chain(&run.created_roles)
+        .cloned()
+        .collect();
     let memberships: Vec<Membership> = run
         .catalog
         .memberships
         .iter()
-        .filter(|one| present.contains(one.role.as_str()) && present.contains(one.member.as_str()))
-        .map(|one| Membership {
+        .filter(|one| present.contains(&one.role) && present.contains(&one.member))
+        .filter(|one| {
+            !run.facts
+                .memberships
+                .contains(&(one.role.clone(), one.member.clone()))
+        })
+        .map(|one| {
             // A grantor that does not exist here cannot be named.
-            grantor: if present.contains(one.grantor.as_str()) {
+            let known = present.contains(&one.grantor);
+            let grantor = if known {
                 one.grantor.clone()
             } else {
                 String::new()
-            },
-            ..one.clone()
+            };
+            Membership {
+                grantor,
+                ..one.clone()
+            }
         })
         .collect();
-    let refused = apply::each(
-        &run.session,
-        &statements::memberships(&memberships, &rights),
-    )
-    .await?;
+    restore_memberships(run, &memberships).await
+}
+
+async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {
+    let statements = statements::memberships(memberships, &run.facts.rights);
+    let refused = apply::each(&run.session, &statements).await?;
     for one in refused {
         // The grantor may lack here what it had there: better the membership than its grantor.
         let mut plain = one.statement.clone();
-        if let Some((grant, _)) = one.statement.sql.split_once(" GRANTED BY ") {
+        if let Some((grant, _)) = one.statement.sql.rsplit_once(" GRANTED BY ") {
             plain.sql = grant.to_owned();
         }
         let still = apply::each(&run.session, &[plain]).await?;

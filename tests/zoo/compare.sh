@@ -23,7 +23,7 @@
 set -euo pipefail
 export LC_ALL=C
 
-[ $# = 3 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | head -n -1 >&2; exit 2; }
+[ $# = 3 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 source_url=$1 target_url=$2 bin=$3
 source_bin=${SOURCE_BIN_DIR:-$bin}
 psql=$bin/psql
@@ -58,6 +58,7 @@ sql() {
     PGCLIENTENCODING=SQL_ASCII "$psql" -X -q -A -t -F ' ' -v ON_ERROR_STOP=1 "$url" "$@"
 }
 
+# shellcheck disable=SC2317  # called by trap
 cleanup() {
     if [ -n "$stock_url" ] && [ -z "${STOCK_DB:-}" ]; then
         sql "$stock_url" -f "$(dirname "$0")/unsubscribe.sql" >/dev/null 2>&1 || true

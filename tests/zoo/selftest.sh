@@ -3,7 +3,7 @@
 #
 #   selftest.sh SUPERUSER_URL BIN_DIR      databases zoo_selftest_* on that server; exit 0 when all was noticed
 set -euo pipefail
-[ $# = 2 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | head -n -1 >&2; exit 2; }
+[ $# = 2 ] || { sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 url=$1 bin=$2
 psql=$bin/psql

@@ -14,8 +14,9 @@ pub struct Instance {
     pub system_identifier: Option<String>,
     /// A standby: unlogged tables have no rows there.
     pub in_recovery: bool,
-    /// Locks that the shared lock table has room for.
-    pub lock_slots: u64,
+    pub max_locks_per_transaction: u64,
+    /// The lock table has room for that many times `max_locks_per_transaction`.
+    pub lock_owners: u64,
     /// Locks that are held now, by everyone.
     pub locks_held: u64,
 }
@@ -26,9 +27,9 @@ pub async fn read_instance(session: &Session) -> Result<Instance> {
         .query_one(
             "SELECT pg_catalog.current_setting('server_version'),
                     pg_catalog.pg_is_in_recovery(),
-                    pg_catalog.current_setting('max_locks_per_transaction')::bigint
-                      * (pg_catalog.current_setting('max_connections')::bigint
-                         + pg_catalog.current_setting('max_prepared_transactions')::bigint),
+                    pg_catalog.current_setting('max_locks_per_transaction')::bigint,
+                    pg_catalog.current_setting('max_connections')::bigint
+                      + pg_catalog.current_setting('max_prepared_transactions')::bigint,
                     (SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT fastpath)",
             &[],
         )
@@ -43,27 +44,43 @@ pub async fn read_instance(session: &Session) -> Result<Instance> {
         )
         .await
         .ok();
+    let count = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
     Ok(Instance {
         version: row.get(0),
         in_recovery: row.get(1),
-        lock_slots: u64::try_from(row.get::<_, i64>(2)).unwrap_or(0),
-        locks_held: u64::try_from(row.get::<_, i64>(3)).unwrap_or(0),
+        max_locks_per_transaction: count(2),
+        lock_owners: count(3),
+        locks_held: count(4),
         system_identifier: identifier.map(|row| row.get(0)),
     })
 }
 
-/// Databases that hold data: no templates, none that refuses connections, not RDS's own.
-pub async fn databases(session: &Session) -> Result<Vec<String>> {
+/// A database of the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub name: String,
+    /// One that refuses connections cannot be exported.
+    pub connectable: bool,
+}
+
+/// Databases that may hold data: all but PostgreSQL's two templates and RDS's own.
+pub async fn databases(session: &Session) -> Result<Vec<Listed>> {
     let rows = session
         .client
         .query(
-            "SELECT datname::text FROM pg_catalog.pg_database
-              WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' ORDER BY datname",
+            "SELECT datname::text, datallowconn FROM pg_catalog.pg_database
+              WHERE datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname",
             &[],
         )
         .await
         .map_err(|error| pg_error("cannot list the databases", error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows
+        .iter()
+        .map(|row| Listed {
+            name: row.get(0),
+            connectable: row.get(1),
+        })
+        .collect())
 }
 
 pub async fn read_database(session: &Session) -> Result<Database> {

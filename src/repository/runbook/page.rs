@@ -2,9 +2,14 @@
 
 use std::fmt::Write as _;
 
+use jiff::SignedDuration;
+
 use crate::model::digest::Sha256;
 use crate::model::manifest::{Manifest, is_large_objects, names};
 use crate::repository::layout::{self, Place};
+
+/// What the commands to paste add to a lock.
+const HOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 const TEMPLATE: &str = include_str!("RESTORE.md");
 
@@ -111,7 +116,7 @@ impl<'a> Page<'a> {
             "REPOSITORY" => shown(self.repository),
             "LOCK" => self.lock(),
             "HOLD" => format!(
-                "lifeboat hold {} --until DATE --repository {} --trust FINGERPRINT_ON_THE_SHEET",
+                "lifeboat hold {} --until 90d --repository {} --trust KEY_ON_THE_SHEET",
                 manifest.id,
                 sh(self.repository)
             ),
@@ -163,7 +168,7 @@ impl<'a> Page<'a> {
 
     fn restore(&self) -> String {
         format!(
-            "lifeboat restore {} --repository {} --trust FINGERPRINT_ON_THE_SHEET \\\n        \
+            "lifeboat restore {} --repository {} --trust KEY_ON_THE_SHEET \\\n        \
              --identity break-glass.key --target postgresql://USER@HOST/DATABASE --create --verify",
             self.manifest.id,
             sh(self.repository)
@@ -176,6 +181,14 @@ impl<'a> Page<'a> {
                     cp -a FOLDER /another/disk/"
                 .to_owned();
         };
+        let held = self
+            .manifest
+            .lock
+            .map_or(self.manifest.snapshot_at, |lock| lock.retain_until);
+        let until = held
+            .checked_add(HOLD)
+            .unwrap_or(held)
+            .strftime("%Y-%m-%dT%H:%M:%SZ");
         let mode = self
             .manifest
             .lock
@@ -185,12 +198,12 @@ impl<'a> Page<'a> {
             sh(&format!("{prefix}{}/", self.parts)),
         );
         indented(&format!(
-            "until=2027-01-31T00:00:00Z   # your date\n\
+            "until={until}   # or any later date\n\
              for prefix in {manifest} {parts}; do\n  \
                aws s3api list-object-versions --bucket {bucket} --prefix \"$prefix\" \\\n    \
                  --query 'Versions[].[Key,VersionId]' --output text |\n  \
                while read -r key version; do\n    \
-                 aws s3api put-object-retention --bucket {bucket} --key \"$key\" --version-id \"$version\" \\\n      \
+                 aws s3api put-object-retention --bucket {bucket} --key \"$key\" --version-id=\"$version\" \\\n      \
                    --retention \"Mode={mode},RetainUntilDate=$until\" </dev/null || echo \"NOT HELD: $key\"\n  \
                done\n\
              done"
@@ -206,12 +219,12 @@ impl<'a> Page<'a> {
                 match object.map(|object| sh(&object.version)) {
                     Some(version) => format!(
                         "aws s3api get-object --bucket {bucket} --key {key} \\\n  \
-                         --version-id {version} restore.sh"
+                         --version-id={version} restore.sh"
                     ),
                     None => format!(
                         "aws s3api list-object-versions --bucket {bucket} --prefix {key}\n\
                          aws s3api get-object --bucket {bucket} --key {key} \\\n  \
-                         --version-id VERSION_ID_OF_THE_OLDEST restore.sh"
+                         --version-id=VERSION_ID_OF_THE_OLDEST restore.sh"
                     ),
                 }
             }
@@ -223,7 +236,7 @@ impl<'a> Page<'a> {
     fn run_script(&self) -> String {
         indented(&format!(
             "bash restore.sh --repository {} \\\n  --manifest {} \\\n  \
-             --identity break-glass.key --trust FINGERPRINT_ON_THE_SHEET \\\n  \
+             --identity break-glass.key --trust KEY_ON_THE_SHEET \\\n  \
              --target postgresql://USER@HOST/EMPTY_DATABASE",
             sh(self.repository),
             sh(&self.manifest_key)
@@ -289,4 +302,36 @@ fn shown(text: &str) -> String {
 fn indented(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("       {line}")).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_never_read_as_a_template() {
+        let value = |name: &str| format!("<{name} {{{{A}}}}>");
+        assert_eq!(
+            fill("{{A}} {{B}} }} {{", value),
+            "<A {{A}}> <B {{A}}> }} {{"
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_one_word_for_a_shell_and_text_for_a_reader() {
+        assert_eq!(sh("s3://bucket/a%20b"), "s3://bucket/a%20b");
+        assert_eq!(sh("/a b/$(x)'"), r"'/a b/$(x)'\'''");
+        assert_eq!(sh(""), "''");
+        assert_eq!(shown("a`b\n|<c>"), r"ab\n\|\<c>");
+    }
+
+    #[test]
+    fn every_placeholder_is_known() {
+        let names = TEMPLATE.split("{{").skip(1);
+        let names = names.map(|rest| rest.split("}}").next().unwrap_or_default());
+        let page = include_str!("page.rs");
+        for name in names {
+            assert!(page.contains(&format!("\"{name}\" =>")), "{name}");
+        }
+    }
 }

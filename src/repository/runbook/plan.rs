@@ -206,3 +206,42 @@ fn escape(field: &str) -> String {
         .replace('\n', "\\n")
         .replace('\r', "\\r")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_is_plain_ascii_without_a_shell_word() {
+        let unicode = Quoting::of("UTF8");
+        assert_eq!(unicode.ident("courses_answer"), r#""courses_answer""#);
+        assert_eq!(
+            unicode.ident("$(x)\n\\\"é🛟"),
+            r#"U&"\0024\0028x\0029\000A\005C\0022\00E9\+01F6DF""#
+        );
+    }
+
+    #[test]
+    fn a_server_without_unicode_gets_its_bytes() {
+        assert_eq!(Quoting::of("SQL_ASCII").ident("é;"), r#"U&"é\003B""#);
+    }
+
+    #[test]
+    fn a_table_without_columns_has_no_list() {
+        let name = Name {
+            schema: "s".into(),
+            name: "t".into(),
+        };
+        let copy = |columns: &[String]| Quoting::of("UTF8").copy(&name, columns);
+        assert_eq!(copy(&[]), r#"COPY "s"."t" FROM STDIN"#);
+        let columns = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(copy(&columns), r#"COPY "s"."t" ("a", "b") FROM STDIN"#);
+    }
+
+    #[test]
+    fn a_line_stays_a_line() {
+        let mut plan = Plan::default();
+        plan.count("table", NONE, 1, "a\tb", "x\n\\y\r");
+        assert_eq!(plan.text, "count\ttable\t-\t1\ta\\tb\tx\\n\\\\y\\r\n");
+    }
+}

@@ -20,15 +20,15 @@ usage: bash restore.sh --repository URL --manifest KEY --identity FILE --trust F
                 AWS_ENDPOINT_URL are taken from the environment.
   --manifest    its key in the repository (manifests/SOURCE/DATABASE/ID.json), or a file
   --identity    an age identity file, such as break-glass.key; may be repeated
-  --trust       the fingerprint of the manifest signing key, from the break-glass sheet
+  --trust       the verification key on the break-glass sheet (its fingerprint, 64 hex digits)
   --target      connection URL of an empty database; put the password into PGPASSWORD or ~/.pgpass
   --jobs        how many parts at once (4)
 USAGE
 }
 
 say() { printf '%s\n' "$*" | tr -d '\000-\010\013-\037\177' >&2; }
-die() { say "error: $*"; exit 1; }
 hint() { say "hint: $*"; }
+die() { say "error: $1"; [[ $# -lt 2 ]] || hint "$2"; exit 1; } # cause, hint
 wrong() { say "error: $*"; usage >&2; exit 2; }
 
 repository='' manifest='' trust='' target='' jobs=4 identities=()
@@ -89,7 +89,7 @@ is_key() {
 get_version() { # key, version, file
   is_key "$1" || { say "error: '$1' is not a key of format v1"; return 1; }
   if [[ $bucket ]]; then
-    aws s3api get-object --bucket "$bucket" --key "$prefix$1" --version-id "$2" "$3" >/dev/null
+    aws s3api get-object --bucket "$bucket" --key "$prefix$1" --version-id="$2" "$3" >/dev/null
   else
     cp -- "$folder/$1" "$3"
   fi || { say "error: cannot get $1 (version $2)"; return 1; }
@@ -143,7 +143,7 @@ belongs() {
   local place=${manifest#manifests/}
   object plan.tsv.zst.age
   [[ $object_key == "parts/${place%.json}/plan.tsv.zst.age" ]] ||
-    die "$manifest is the manifest of another restore point: $object_key"
+    die "$manifest is the manifest of another restore point: $object_key" 'somebody moved it'
 }
 
 # The envelope is one line of JSON with fields in a fixed order; its body is JSON as a string.
@@ -183,6 +183,7 @@ check_signature() {
     signature_is="sound, by $fingerprint"
   else
     say 'error: the SIGNATURE DOES NOT MATCH: the manifest was changed after it was signed'
+    hint 'take an older restore point; keep this one for inquiry'
     return 1
   fi
 }
@@ -238,7 +239,7 @@ get_object() { # name, file
 
 open_object() { # name, file: decrypted and decompressed
   get_object "$1" "$work/sealed"
-  unseal "$work/sealed" >"$2" || die "cannot open $object_key: is it the right identity?"
+  unseal "$work/sealed" >"$2" || die "cannot open $object_key" 'is it the right identity? RESTORE.md names the recipients'
   rm -f "$work/sealed"
 }
 
@@ -249,10 +250,11 @@ pin() { PGOPTIONS="${PGOPTIONS-} -c $1=$2"; }
 # The same rendering of every type as when the rows were exported, and no timeouts.
 pin_session() { # server_version_num
   PGOPTIONS=''
-  pin search_path '' && pin DateStyle 'ISO,YMD' && pin IntervalStyle postgres && pin TimeZone UTC
+  pin search_path '' && pin DateStyle 'ISO,\ YMD' && pin IntervalStyle postgres && pin TimeZone UTC
   pin extra_float_digits 3 && pin bytea_output hex && pin lc_monetary C && pin array_nulls on
   pin xmloption content && pin quote_all_identifiers off && pin standard_conforming_strings on
   pin row_security off && pin client_min_messages warning && pin jit off
+  pin synchronize_seqscans off && pin max_parallel_workers_per_gather 0
   pin default_transaction_isolation 'read\ committed' && pin default_transaction_deferrable off
   pin default_transaction_read_only off && pin statement_timeout 0 && pin lock_timeout 0
   pin idle_in_transaction_session_timeout 0
@@ -346,7 +348,7 @@ load_part() {
     sed -n 's/^WARNING/psql: WARNING/p' "$error" >>"$work/errors"
     return 0 ;;
   esac
-  if [[ $how == direct ]] && grep -q ': 23514:' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
+  if [[ $how == direct ]] && grep -q ' 23514: ' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
     printf '%s\n' "${1/	direct	/	root	}" >>"$work/rerouted"
   elif [[ $how == reg ]]; then
     printf '%s\n' "${1/	reg	/	late	}" >>"$work/late"
@@ -447,7 +449,7 @@ restore() {
   run_sql roles.sql.zst.age
   step 'schema, before the data'
   get_object schema.dump.age "$work/schema.dump.age"
-  age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die 'cannot open the schema'
+  age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die "cannot open $object_key"
   pg_restore -l "$work/schema.dump" >"$work/toc" || die 'pg_restore cannot read the schema'
   restore_schema --section=pre-data --no-acl
   step 'rows'
@@ -466,7 +468,7 @@ restore() {
   list_of '$0 !~ at_end'
   restore_schema --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
   alone "$work/late"
-  step 'counting'
+  step 'counting rows'
   count
   step 'privileges, materialized views, statistics, database properties'
   list_of '$0 ~ acl'
@@ -529,7 +531,11 @@ last_screen() {
   [[ $errors -eq 0 ]] || return 3
 }
 
-number_of_tables() { awk -F '\t' '$1 == "count" && ($2 == "table" || $2 == "leaf")' "$work/plan" | awk 'END { print NR }'; }
+number_of_tables() {
+  awk '{ rest = substr($0, index($0, "],\"tables\":["))
+    objects = (rest ~ /\{"oid":2613,/) + (rest ~ /\{"oid":2995,/)
+    print gsub(/\{"oid":/, "", rest) - objects }' "$work/body"
+}
 
 leave() {
   local job

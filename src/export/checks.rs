@@ -1,0 +1,100 @@
+//! What must hold before a row is read.
+
+use crate::error::{Error, Kind, Result};
+use crate::model::catalog::NotCoveredNames;
+use crate::pg::catalog::{self, Instance, SourceTable};
+use crate::pg::session::Session;
+use crate::pg::tools::ToolPath;
+
+/// A release fixes what earlier ones of its major write wrongly.
+pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
+    let server_minor = server_version_num % 10_000;
+    let minor: u32 = pg_dump.version.split('.').nth(1)?.parse().ok()?;
+    (pg_dump.major == server_version_num / 10_000 && minor < server_minor).then(|| {
+        format!(
+            "{} is {}, older than the server's {}.{server_minor}: update it, or a restore may stumble over its schema",
+            pg_dump.path.display(),
+            pg_dump.version,
+            pg_dump.major
+        )
+    })
+}
+
+/// Each table is locked twice, by us and by pg_dump. An application must still find its own locks.
+pub fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()> {
+    let slots = instance.max_locks_per_transaction * instance.lock_owners;
+    let needed = 2 * tables as u64 + jobs as u64;
+    let free = slots.saturating_sub(instance.locks_held);
+    if free >= needed + slots / 4 {
+        return Ok(());
+    }
+    // A quarter stays free: what is used is three quarters at most.
+    let wanted = ((needed + instance.locks_held) * 4).div_ceil(3 * instance.lock_owners.max(1));
+    Err(Error::refused(format!(
+        "{tables} tables need {needed} lock slots; {free} of {slots} are free, and a quarter must stay free",
+    ))
+    .hint(format!(
+        "set max_locks_per_transaction to {} (it is {}) and restart the server",
+        wanted.next_multiple_of(64),
+        instance.max_locks_per_transaction
+    )))
+}
+
+/// Counts them, and refuses where some may not be read.
+pub async fn large_objects(session: &Session) -> Result<u64> {
+    let count = catalog::count_large_objects(session).await?;
+    let unreadable = if count > 0 {
+        catalog::unreadable_large_objects(session).await?
+    } else {
+        0
+    };
+    if unreadable == 0 {
+        return Ok(count);
+    }
+    Err(Error::new(
+        Kind::Denied,
+        format!("{unreadable} of {count} large objects may not be read by this user"),
+    )
+    .hint("pg_read_all_data does not cover them: GRANT SELECT ON LARGE OBJECT, or make the user a member of their owners"))
+}
+
+/// The tables that hold rows we can read, and what is left out.
+pub fn readable(
+    tables: &[SourceTable],
+    instance: &Instance,
+) -> (Vec<SourceTable>, Option<NotCoveredNames>) {
+    let with_rows = tables.iter().filter(|source| !source.partitioned);
+    // A standby has no rows of unlogged tables.
+    let (read, left): (Vec<_>, Vec<_>) = with_rows
+        .cloned()
+        .partition(|source| !(instance.in_recovery && source.unlogged));
+    let left: Vec<String> = left
+        .iter()
+        .map(|source| source.table.name.to_string())
+        .collect();
+    let left = (!left.is_empty()).then(|| NotCoveredNames {
+        kind: "unlogged tables of a standby".to_owned(),
+        names: left,
+    });
+    (read, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::tools::Tool;
+
+    #[test]
+    fn a_pg_dump_older_than_its_server_is_named_a_newer_major_is_not() {
+        let pg_dump = |major, version: &str| ToolPath {
+            tool: Tool::PgDump,
+            path: "/x/pg_dump".into(),
+            major,
+            version: version.to_owned(),
+        };
+        assert!(stale_pg_dump(&pg_dump(15, "15.4"), 150_020).is_some());
+        assert_eq!(stale_pg_dump(&pg_dump(15, "15.20"), 150_020), None);
+        assert_eq!(stale_pg_dump(&pg_dump(18, "18.1"), 150_020), None);
+        assert_eq!(stale_pg_dump(&pg_dump(18, "18beta1"), 180_000), None);
+    }
+}

@@ -1,0 +1,389 @@
+//! restore.sh: a restore point comes back with stock tools only, on a PATH where lifeboat is absent.
+
+mod machine;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use machine::{Machine, Point};
+
+use crate::support::program::Ran;
+use crate::support::servers::Server;
+use crate::support::{Database, Lifeboat, Major, unique};
+
+/// A database that may hold a subscription, which would forbid to drop it.
+struct Zoo(Database);
+
+impl Drop for Zoo {
+    fn drop(&mut self) {
+        self.0.script("tests/zoo/unsubscribe.sql", &[]);
+    }
+}
+
+#[track_caller]
+fn assert_equal(source: &Database, target: &Database) {
+    // Two servers' roles are their own; other tests use them too.
+    let roles = if source.major == target.major {
+        "^zoo_"
+    } else {
+        ""
+    };
+    let output = Command::new("tests/zoo/compare.sh")
+        .env("ROLES", roles)
+        .args([source.url(), target.url()])
+        .arg(target.major.bin())
+        .env("SOURCE_BIN_DIR", source.major.bin())
+        // The target's dumps meet its own settings, the stock restore has none.
+        .env("PGTZ", "UTC")
+        .output()
+        .unwrap();
+    let Ran {
+        code,
+        stdout,
+        stderr,
+    } = Ran::of(&output);
+    assert_eq!(code, Some(0), "{stdout}\n{stderr}");
+}
+
+#[track_caller]
+fn the_zoo_comes_back(major: Major) {
+    let source = Zoo(Database::new(major));
+    source.0.script("tests/zoo/roles.sql", &[]);
+    source.0.script("tests/zoo/base.sql", &[]);
+    let point = Point::of(&source.0);
+    let target = Zoo(Database::with(major, "TEMPLATE template0"));
+    let machine = Machine::new(major);
+    let ran = point
+        .restore(&machine, &point.lifeboat.fingerprint(), &target.0.url())
+        .ok();
+    assert!(
+        ran.stderr.contains("signature      sound"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("errors left    0"), "{}", ran.stderr);
+    assert_equal(&source.0, &target.0);
+}
+
+#[test]
+fn the_zoo_of_15_comes_back_without_lifeboat() {
+    the_zoo_comes_back(Major::Pg15);
+}
+
+#[test]
+fn the_zoo_of_18_comes_back_without_lifeboat() {
+    the_zoo_comes_back(Major::Pg18);
+}
+
+/// Tables enough to tell, of every way to load.
+fn small(major: Major) -> Database {
+    let database = Database::new(major);
+    database.sql(
+        "CREATE TABLE answer AS SELECT g AS id, md5(g::text) AS text FROM generate_series(1, 5000) g;
+         CREATE INDEX answer_text ON answer (text);
+         CREATE TABLE \"ho\"\"st'ile\n\\! touch pwned\t$(id) 🛟\" (\"c\\\n\" text);
+         INSERT INTO \"ho\"\"st'ile\n\\! touch pwned\t$(id) 🛟\" VALUES (E'\\\\.\\n\\t'), (NULL);
+         CREATE TYPE mood AS ENUM ('sad', 'ok');
+         CREATE TABLE moods (m mood) PARTITION BY HASH (m);
+         CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE moods_1 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO moods VALUES ('sad'), ('ok'), ('ok');
+         CREATE TABLE late (r regclass);
+         INSERT INTO late VALUES ('answer_text');
+         CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM answer;
+         CREATE SEQUENCE s;
+         SELECT setval('s', 42), lo_from_bytea(0, '\\x0102'), lo_create(0);",
+    );
+    database
+}
+
+#[test]
+fn another_major_takes_it_too() {
+    for major in [Major::Pg15, Major::Pg16] {
+        let source = small(major);
+        let point = Point::of(&source);
+        let target = Database::with(Major::Pg18, "TEMPLATE template0");
+        let machine = Machine::new(Major::Pg18);
+        let trust = point.lifeboat.fingerprint();
+        point.restore(&machine, &trust, &target.url()).ok();
+        assert_equal(&source, &target);
+    }
+}
+
+#[test]
+fn rows_that_sort_elsewhere_go_through_their_partitioned_table() {
+    let icu = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+    let source = Database::with(Major::Pg15, icu);
+    source.sql(
+        "CREATE TABLE r (k text) PARTITION BY RANGE (k);
+         CREATE TABLE r_ac PARTITION OF r FOR VALUES FROM ('a') TO ('c');
+         CREATE TABLE r_else PARTITION OF r DEFAULT;
+         INSERT INTO r VALUES ('a'), ('B'), ('b'), ('C'), ('x');",
+    );
+    let point = Point::of(&source);
+    let target = Database::with(Major::Pg15, "TEMPLATE template0 LC_COLLATE 'C'");
+    let machine = Machine::new(Major::Pg15);
+    let trust = point.lifeboat.fingerprint();
+    let ran = point.restore(&machine, &trust, &target.url()).ok();
+    assert!(ran.stderr.contains("mismatches     0"), "{}", ran.stderr);
+    let rows = "SELECT string_agg(k, ' ' ORDER BY k COLLATE \"C\") FROM r";
+    assert_eq!(target.sql(rows), source.sql(rows));
+    assert_eq!(source.sql("SELECT count(*) FROM r_ac"), "3");
+    assert_eq!(target.sql("SELECT count(*) FROM r_ac"), "2");
+}
+
+#[test]
+fn roles_come_back_for_a_user_who_is_no_superuser() {
+    let [app, reader, master] = ["app", "reader", "master"].map(unique);
+    let source = Database::new(Major::Pg15);
+    source.sql(&format!(
+        "CREATE ROLE {app}; CREATE ROLE {reader} LOGIN CREATEDB; GRANT {app} TO {reader};
+         ALTER ROLE {app} SET work_mem = '9MB';
+         CREATE SCHEMA app AUTHORIZATION {app}; GRANT USAGE ON SCHEMA app TO {reader};
+         CREATE SCHEMA reader AUTHORIZATION {reader};
+         SET ROLE {app};
+         CREATE TABLE app.answer AS SELECT g AS id FROM generate_series(1, 100) g;
+         GRANT SELECT ON app.answer TO {reader}; REVOKE INSERT ON app.answer FROM {app};
+         SET ROLE {reader};
+         CREATE MATERIALIZED VIEW reader.counted AS SELECT count(*) FROM app.answer;"
+    ));
+    let point = Point::of(&source);
+    let privileges = "SELECT relowner::regrole, relname, relacl FROM pg_class
+        WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('app', 'reader')) ORDER BY 2";
+    let before = source.sql(privileges);
+    drop(source);
+    let drop_roles = format!("DROP ROLE {app}, {reader}");
+    Major::Pg15.sql("postgres", &drop_roles);
+
+    Major::Pg15.sql(
+        "postgres",
+        &format!("CREATE ROLE {master} LOGIN CREATEROLE CREATEDB"),
+    );
+    let target = Database::with(Major::Pg15, &format!("OWNER {master} TEMPLATE template0"));
+    let machine = Machine::new(Major::Pg15);
+    let ran = point.restore(
+        &machine,
+        &point.lifeboat.fingerprint(),
+        &target.url_as(&master),
+    );
+    // Comments on extensions and the like are not this user's.
+    assert!(matches!(ran.code, Some(0 | 3)), "{}", ran.stderr);
+    assert_eq!(target.sql(privileges), before);
+    assert_eq!(target.sql("SELECT count FROM reader.counted"), "100");
+    let lent = format!("SELECT pg_has_role('{master}', '{app}', 'MEMBER')");
+    assert_eq!(target.sql(&lent), "f", "what was lent is given back");
+    drop(target);
+    Major::Pg15.sql("postgres", &format!("{drop_roles}, {master}"));
+}
+
+#[test]
+fn a_damaged_part_is_found_before_it_reaches_the_target() {
+    let source = small(Major::Pg15);
+    let point = Point::of(&source);
+    let part = point.find("parts", ".copy.zst.age");
+    let mut bytes = fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&part).unwrap();
+    fs::write(&part, bytes).unwrap();
+    let oid = part
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap();
+    let name = source.sql(&format!("SELECT {oid}::regclass"));
+
+    let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let machine = Machine::new(Major::Pg15);
+    let ran = point.restore(&machine, &point.lifeboat.fingerprint(), &target.url());
+    let ran = ran.failed(1, "DAMAGED");
+    let key = part.strip_prefix(point.lifeboat.repository()).unwrap();
+    assert!(ran.stderr.contains(key.to_str().unwrap()), "{}", ran.stderr);
+    assert_eq!(target.sql(&format!("SELECT count(*) FROM {name}")), "0");
+    point
+        .restore(&machine, &point.lifeboat.fingerprint(), &target.url())
+        .failed(1, "the target is not empty");
+}
+
+#[test]
+fn a_strange_key_a_changed_manifest_and_a_wrong_identity_are_refused() {
+    let point = Point::of(&small(Major::Pg15));
+    let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let machine = Machine::new(Major::Pg15);
+    let trust = point.lifeboat.fingerprint();
+    let other = trust.replace('a', "b");
+    let ran = point
+        .restore(&machine, &other, &target.url())
+        .failed(1, "signed by the key");
+    assert!(
+        ran.stderr.contains(&trust),
+        "it shows the key to compare: {}",
+        ran.stderr
+    );
+
+    let manifest = point.find("manifests", ".json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let rows = text.replacen("\\\"rows\\\":5000", "\\\"rows\\\":5001", 1);
+    assert_ne!(rows, text);
+    fs::write(&manifest, rows).unwrap();
+    point
+        .restore(&machine, &trust, &target.url())
+        .failed(1, "SIGNATURE DOES NOT MATCH");
+    fs::write(&manifest, text).unwrap();
+
+    let elsewhere = manifest.with_file_name("20260101T000000Z-000000.json");
+    fs::rename(&manifest, &elsewhere).unwrap();
+    let repository = point.lifeboat.repository();
+    let script = machine.folder.path().join("restore.sh");
+    fs::write(&script, lifeboat::repository::runbook::script()).unwrap();
+    let restore = |manifest: &Path, identity: &Path| {
+        let command = &mut machine.bash([&script]);
+        command
+            .arg("--repository")
+            .arg(&repository)
+            .arg("--manifest")
+            .arg(manifest);
+        command.args(["--trust", &trust, "--target", &target.url(), "--identity"]);
+        Ran::of(&command.arg(identity).output().unwrap())
+    };
+    let key = elsewhere.strip_prefix(&repository).unwrap();
+    restore(key, &point.lifeboat.identity()).failed(1, "of another restore point");
+    let wrong = Lifeboat::init();
+    let ran = restore(&elsewhere, &wrong.identity());
+    ran.failed(1, "is it the right identity?");
+    assert_eq!(
+        target.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+        "0"
+    );
+}
+
+#[test]
+fn without_openssl_it_says_that_the_signature_is_not_checked() {
+    let source = small(Major::Pg15);
+    let point = Point::of(&source);
+    let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let machine = Machine::new(Major::Pg15).without("openssl");
+    let ran = point
+        .restore(&machine, &point.lifeboat.fingerprint(), &target.url())
+        .ok();
+    assert!(ran.stderr.contains("NOT CHECKED"), "{}", ran.stderr);
+    assert_equal(&source, &target);
+}
+
+/// A bucket's credentials and address, as the AWS CLI and lifeboat take them.
+fn aws(server: &Server) -> [(&'static str, String); 4] {
+    [
+        ("AWS_ENDPOINT_URL", server.endpoint.clone()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", server.credentials.access_key.clone()),
+        (
+            "AWS_SECRET_ACCESS_KEY",
+            server.credentials.secret_key.clone(),
+        ),
+    ]
+}
+
+/// The commands in a runbook's code block that holds `word`.
+fn block(runbook: &str, word: &str) -> String {
+    let is_code = |line: &str| line.starts_with("    ");
+    let lines: Vec<&str> = runbook.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| is_code(line) && line.contains(word))
+        .expect(word);
+    let first = lines[..at].iter().rposition(|line| !is_code(line)).unwrap() + 1;
+    let block: Vec<&str> = lines[first..]
+        .iter()
+        .copied()
+        .take_while(|line| is_code(line))
+        .map(str::trim_start)
+        .collect();
+    block.join("\n")
+}
+
+#[test]
+fn the_runbook_restores_from_a_bucket_where_everything_is_hidden() {
+    let server = Server::ceph();
+    let url = format!("s3://{}/{}", server.bucket, unique("without"));
+    let machine = Machine::new(Major::Pg15);
+    let lifeboat = Lifeboat::init();
+    let folder = lifeboat.folder().join("bucket");
+    fs::create_dir(&folder).unwrap();
+    let run = |command: &mut Command| {
+        Ran::of(
+            &command
+                .current_dir(&folder)
+                .envs(aws(&server))
+                .output()
+                .unwrap(),
+        )
+    };
+    let init = [
+        "init",
+        "--repository",
+        &url,
+        "--config",
+        "lifeboat.toml",
+        "--days",
+        "1",
+    ];
+    run(lifeboat.command(init).args(["--lock", "governance"])).ok();
+    let source = small(Major::Pg15);
+    let export = run(&mut lifeboat.command(["export", "--source", &source.url(), "--json"])).ok();
+    let id = export.json()["result"]["databases"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let prefix = url.rsplit('/').next().unwrap();
+    let hide = format!(
+        "aws s3api list-objects-v2 --bucket {0} --prefix {prefix}/ --query 'Contents[].[Key]' --output text |
+         while read -r key; do aws s3api delete-object --bucket {0} --key $key </dev/null >/dev/null; done
+         aws s3api list-objects-v2 --bucket {0} --prefix {prefix}/ --query 'length(Contents || `[]`)'
+         aws s3api list-object-versions --bucket {0} --prefix {prefix}/ --output text \\
+           --query 'Versions[?ends_with(Key, `{id}/RESTORE.md`)].[Key,VersionId]' |
+         {{ read -r key version; aws s3api get-object --bucket {0} --key $key --version-id=$version RESTORE.md; }}",
+        server.bucket
+    );
+    let hidden = run(&mut machine.bash(["-c", &hide])).ok();
+    assert!(
+        hidden.stdout.starts_with("0\n"),
+        "all is hidden: {hidden:?}"
+    );
+
+    let runbook = fs::read_to_string(folder.join("RESTORE.md")).unwrap();
+    run(&mut machine.bash(["-ec", &block(&runbook, "put-object-retention")])).ok();
+    let got = run(&mut machine.bash(["-ec", &block(&runbook, "sha256sum restore.sh")])).ok();
+    let sha256 = got
+        .stdout
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!(runbook.contains(&format!("expects `{sha256}`")), "{sha256}");
+
+    let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let config = fs::read_to_string(folder.join("lifeboat.toml")).unwrap();
+    let trust = config
+        .split("trust = [\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let restore = block(&runbook, "bash restore.sh")
+        .replace("KEY_ON_THE_SHEET", trust)
+        .replace("postgresql://USER@HOST/EMPTY_DATABASE", &target.url());
+    let ran = run(&mut machine.bash(["-ec", &restore])).ok();
+    assert!(
+        ran.stderr.contains("signature      sound"),
+        "{}",
+        ran.stderr
+    );
+    assert_equal(&source, &target);
+}

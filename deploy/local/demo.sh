@@ -135,7 +135,7 @@ finish() {
     trap '' INT TERM
     # Whatever was redirected where it ended.
     exec >&3 2>&4
-    [ "$status" = 0 ] || printf '\ndemo: ended with exit code %s\n' "$status" >&2
+    [ "$status" = 0 ] || printf 'demo: exit code %s\n' "$status" >&2
     if [ -n "$KEEP" ] && [ -d "$WORK" ]; then
         look_around
     else

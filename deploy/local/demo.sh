@@ -189,7 +189,7 @@ build() {
     command -v cargo >/dev/null || fail 'cargo is missing: install Rust first, or set LIFEBOAT_BIN'
     say 'cargo build --release --locked (some minutes, the first time)'
     (cd "$REPO" && cargo build --quiet --release --locked)
-    LIFEBOAT_BIN=${CARGO_TARGET_DIR:-$REPO/target}/release/lifeboat
+    LIFEBOAT_BIN=$(cd "$REPO" && realpath "${CARGO_TARGET_DIR:-target}/release/lifeboat")
 }
 
 start_servers() {

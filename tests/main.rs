@@ -6,6 +6,7 @@ mod support;
 mod cli;
 mod config;
 mod connect;
+mod damage;
 mod export;
 mod house;
 mod moments;

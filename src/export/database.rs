@@ -188,7 +188,9 @@ impl<'a> Subject<'a> {
             snapshot_seconds: 0.0,
             not_covered: held.catalog.not_covered.clone(),
             plan: None,
-            findings: Vec::new(),
+            findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
+                .into_iter()
+                .collect(),
         }
     }
 

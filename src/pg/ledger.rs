@@ -249,17 +249,33 @@ pub async fn end_leftover_sessions(session: &Session, application: &str) -> Resu
         .hint("end the sessions called lifeboat in pg_stat_activity, then --resume"))
 }
 
-/// Holds off a second restore into the same database for as long as this session lives.
+/// Holds off a second restore into the same database for as long as this session lives. The
+/// session of a lifeboat that was killed may need a moment to notice.
 pub async fn lock(session: &Session) -> Result<bool> {
-    let row = session
-        .client
-        .query_one(
-            "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)",
-            &[],
-        )
-        .await
-        .map_err(|error| pg_error("cannot lock the target against a second restore", error))?;
-    Ok(row.get(0))
+    const PAUSE: Duration = Duration::from_millis(250);
+    const PATIENCE: u32 = 60;
+    let failed = |error| pg_error("cannot lock the target against a second restore", error);
+    if session.server_version_num >= 140_000 {
+        // Should we be killed, the server ends what it does for us, so that --resume may go on.
+        // Not every platform offers it.
+        let check = "SET client_connection_check_interval = '1s'";
+        let _ = session.client.batch_execute(check).await;
+    }
+    for _ in 0..PATIENCE {
+        let row = session
+            .client
+            .query_one(
+                "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        if row.get(0) {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(false)
 }
 
 /// For messages: how a person takes the notes away.

@@ -12,6 +12,9 @@ use super::report::{Trouble, shown};
 use super::selection::Selection;
 use super::{Means, Options};
 
+const NOTHING_TO_RESUME: &str =
+    "--resume: no restore that could be gone on with began in it; leave --resume out";
+
 /// What was found out about the target.
 pub struct Look {
     pub server: ServerFacts,
@@ -86,7 +89,12 @@ pub async fn look(
     compare_servers(&mut look, manifest, catalog, options);
     match look.database.clone() {
         Some(facts) => compare_databases(&mut look, &facts, means, options, &catalog.database),
-        None => compare_new(&mut look, &catalog.database),
+        None => {
+            if options.resume {
+                look.problems.push(NOTHING_TO_RESUME.to_owned());
+            }
+            compare_new(&mut look, &catalog.database);
+        }
     }
     Ok(look)
 }
@@ -201,7 +209,8 @@ fn compare_databases(
             look.problems
                 .push(format!("the target is not empty: it holds {what}"));
         }
-        None if options.create && !options.resume => look.problems.push(
+        None if options.resume => look.problems.push(NOTHING_TO_RESUME.to_owned()),
+        None if options.create => look.problems.push(
             "--create: the database exists already; leave --create out to restore into it"
                 .to_owned(),
         ),

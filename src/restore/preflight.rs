@@ -173,6 +173,32 @@ fn compare_servers(look: &mut Look, manifest: &Manifest, catalog: &Catalog, opti
     }
 }
 
+/// Why nothing may be written into a database: what it holds is neither nothing nor our own
+/// unfinished restore of this point.
+pub fn held(facts: &DatabaseFacts, means: &Means<'_>, options: &Options) -> Option<String> {
+    let point = means.point;
+    match &facts.unfinished {
+        Some(unfinished)
+            if unfinished.id != point.manifest.id.as_str()
+                || unfinished.manifest_sha256 != point.body_sha256.to_string() =>
+        {
+            let id = unfinished.id.escape_debug();
+            Some(format!(
+                "the target holds an unfinished restore of another point, {id}"
+            ))
+        }
+        Some(_) if !options.resume => Some(
+            "the target holds an unfinished restore of this point: --resume goes on with it"
+                .to_owned(),
+        ),
+        None if !facts.occupied.is_empty() => {
+            let what = shown(&facts.occupied);
+            Some(format!("the target is not empty: it holds {what}"))
+        }
+        _ => None,
+    }
+}
+
 fn compare_databases(
     look: &mut Look,
     facts: &DatabaseFacts,
@@ -180,32 +206,12 @@ fn compare_databases(
     options: &Options,
     source: &Database,
 ) {
-    let point = means.point;
-    match &facts.unfinished {
-        Some(unfinished)
-            if unfinished.id != point.manifest.id.as_str()
-                || unfinished.manifest_sha256 != point.body_sha256.to_string() =>
-        {
-            look.problems.push(format!(
-                "the target holds an unfinished restore of another point, {}",
-                unfinished.id.escape_debug()
-            ));
-        }
-        Some(_) if !options.resume => look.problems.push(
-            "the target holds an unfinished restore of this point: --resume goes on with it"
-                .to_owned(),
-        ),
-        Some(_) => {}
-        None if !facts.occupied.is_empty() => {
-            let what = shown(&facts.occupied);
-            look.problems
-                .push(format!("the target is not empty: it holds {what}"));
-        }
-        None if options.create && !options.resume => look.problems.push(
-            "--create: the database exists already; leave --create out to restore into it"
-                .to_owned(),
-        ),
-        None => {}
+    look.problems.extend(held(facts, means, options));
+    if options.create && !options.resume && facts.unfinished.is_none() && facts.occupied.is_empty()
+    {
+        let problem =
+            "--create: the database exists already; leave --create out to restore into it";
+        look.problems.push(problem.to_owned());
     }
     if !facts.may_create {
         look.problems.push(format!(

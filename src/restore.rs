@@ -207,6 +207,11 @@ async fn begin<'a>(
         create_database(catalog, target, look.server.rights.version_num).await?;
     }
     let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
+    let facts = match look.database {
+        Some(_) => look.server,
+        // Names of roles have no encoding of their own: as this database reads them now.
+        None => ServerFacts::read(&session).await?,
+    };
     if !ledger::lock(&session).await? {
         return Err(
             Error::refused(format!("another restore into {target} is at work")).hint(
@@ -233,7 +238,7 @@ async fn begin<'a>(
         server: target.clone(),
         encoding: session.server_encoding.clone(),
         session,
-        facts: look.server,
+        facts,
         application,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         finished: unfinished.map(|one| one.phases).unwrap_or_default(),
@@ -326,10 +331,16 @@ async fn stopped(target: &Server, id: &str, error: Error) -> Error {
         .await
         .is_ok_and(|unfinished| unfinished.is_some());
     session.close().await;
-    if !began || error.find_hint().is_some() {
+    if !began {
         return error;
     }
-    error.hint("what is restored so far stays; the same command with --resume goes on")
+    const HOW: &str = "what is restored so far stays; the same command with --resume goes on";
+    let hint = match error.find_hint() {
+        Some(hint) if hint.contains("--resume") => return error,
+        Some(hint) => format!("{hint}; {HOW}"),
+        None => HOW.to_owned(),
+    };
+    error.hint(hint)
 }
 
 fn application(id: &str) -> String {

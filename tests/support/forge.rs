@@ -111,6 +111,7 @@ impl Forge {
             repository: &repository,
             sealer: &self.sealer,
             signer: &self.signer,
+            trust: &self.trust,
             clock: &SystemClock,
             progress: &Silent,
             interrupt: &Interrupt::never(),
@@ -320,6 +321,7 @@ impl Forge {
         let options = verify::Options {
             data,
             jobs: Some(2),
+            now: Timestamp::now(),
         };
         let verified = async {
             let point = self.open(id).await?;

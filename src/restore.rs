@@ -1,5 +1,6 @@
 //! `lifeboat restore`: a restore point back into an empty database.
 
+mod begin;
 mod compare;
 #[cfg(test)]
 mod fixture;
@@ -17,22 +18,20 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::codec::Identities;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
-use crate::model::manifest::names;
-use crate::pg::archive::{self, Archive};
+use crate::pg::archive::Archive;
 use crate::pg::conninfo::Server;
 use crate::pg::ledger;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::statements::{self, Ownership};
+use crate::pg::statements::Ownership;
 use crate::pg::target::ServerFacts;
 use crate::pg::toc::Entry;
 use crate::pg::tools::Dirs;
 use crate::progress::Progress;
 use crate::repository::RestorePoint;
 
-use self::preflight::Look;
 pub use self::report::{PhaseTime, Report, Trouble};
 use self::selection::Selection;
 pub use self::selection::TableName;
@@ -114,7 +113,8 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     }
     look.check(&target)?;
     let work = async {
-        let mut run = begin(means, options, &catalog, &selection, &target, look, report).await?;
+        let mut run =
+            begin::begin(means, options, &catalog, &selection, &target, look, report).await?;
         restore(&mut run).await?;
         end(run).await
     };
@@ -188,87 +188,6 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Makes the database if asked, takes hold of it, opens the schema archive.
-async fn begin<'a>(
-    means: &'a Means<'a>,
-    options: &'a Options,
-    catalog: &'a Catalog,
-    selection: &'a Selection,
-    target: &Server,
-    look: Look,
-    report: Report,
-) -> Result<Run<'a>> {
-    let manifest = &means.point.manifest;
-    let application = application(manifest.id.as_str());
-    // Read before anything is changed: a damaged archive leaves the target untouched.
-    let archive = open_archive(means, options, target, &look, &application).await?;
-    let entries = archive.list().await?;
-    if look.database.is_none() {
-        create_database(catalog, target, look.server.rights.version_num).await?;
-    }
-    let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
-    if !ledger::lock(&session).await? {
-        return Err(
-            Error::refused(format!("another restore into {target} is at work")).hint(
-                "wait for it, or end it: its sessions are called lifeboat in pg_stat_activity",
-            ),
-        );
-    }
-    // The database may have changed since it was looked at, and only now nobody else restores.
-    let unfinished = ledger::find(&session).await?;
-    match &unfinished {
-        Some(_) => ledger::end_leftover_sessions(&session, &application).await?,
-        None => {
-            let sha256 = means.point.body_sha256.to_string();
-            ledger::create(&session, manifest.id.as_str(), &sha256).await?;
-        }
-    }
-    Ok(Run {
-        entries,
-        archive,
-        means,
-        options,
-        catalog,
-        selection,
-        server: target.clone(),
-        encoding: session.server_encoding.clone(),
-        session,
-        facts: look.server,
-        application,
-        jobs: options.jobs.unwrap_or_else(default_jobs),
-        finished: unfinished.map(|one| one.phases).unwrap_or_default(),
-        created_roles: Vec::new(),
-        phase_began: Instant::now(),
-        failures_before: 0,
-        report,
-    })
-}
-
-async fn open_archive(
-    means: &Means<'_>,
-    options: &Options,
-    target: &Server,
-    look: &Look,
-    application: &str,
-) -> Result<Archive> {
-    let pg_restore = look
-        .pg_restore
-        .clone()
-        .ok_or_else(|| Error::failed("pg_restore was not found"))?;
-    let plain = means
-        .point
-        .open_object(names::SCHEMA, means.identities)
-        .await?;
-    let how = archive::Options {
-        application: application.to_owned(),
-        owners: !options.no_owner,
-        privileges: !options.no_privileges,
-        server_version_num: look.server.rights.version_num,
-    };
-    Archive::unpack(plain, pg_restore, target, &how)
-        .context(|| format!("{} of {}", names::SCHEMA, means.point.manifest.id))
-}
-
 /// Gives back what was borrowed, and takes the notes away where nothing is missing.
 async fn end(mut run: Run<'_>) -> Result<Report> {
     roles::give_back(&mut run, false).await?;
@@ -288,30 +207,6 @@ async fn end(mut run: Run<'_>) -> Result<Report> {
     run.report.list_to_do(run.catalog, &created);
     run.session.close().await;
     Ok(run.report)
-}
-
-async fn create_database(catalog: &Catalog, target: &Server, version_num: u32) -> Result<()> {
-    let statement = statements::create_database(&catalog.database, &target.database, version_num);
-    let mut failed = None;
-    // The same order as when the target was looked at.
-    for beside in ["postgres", "template1"] {
-        let server = target.with_database(beside);
-        let session = match Session::connect(&server, "lifeboat restore", Purpose::Write).await {
-            Ok(session) => session,
-            Err(error) if error.kind() == Kind::NotFound => {
-                failed = Some(error);
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let refused = crate::pg::apply::each(&session, &[statement]).await?;
-        session.close().await;
-        return match refused.into_iter().next() {
-            None => Ok(()),
-            Some(refused) => Err(refused.error).context(|| format!("cannot make {target}")),
-        };
-    }
-    Err(failed.unwrap_or_else(|| Error::failed(format!("cannot make {target}"))))
 }
 
 /// After an error or an interruption: ends what the server may still be doing for us, and says how

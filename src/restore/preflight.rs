@@ -12,9 +12,6 @@ use super::report::{Trouble, shown};
 use super::selection::Selection;
 use super::{Means, Options};
 
-const NOTHING_TO_RESUME: &str =
-    "--resume: no restore that could be gone on with began in it; leave --resume out";
-
 /// What was found out about the target.
 pub struct Look {
     pub server: ServerFacts,
@@ -89,12 +86,7 @@ pub async fn look(
     compare_servers(&mut look, manifest, catalog, options);
     match look.database.clone() {
         Some(facts) => compare_databases(&mut look, &facts, means, options, &catalog.database),
-        None => {
-            if options.resume {
-                look.problems.push(NOTHING_TO_RESUME.to_owned());
-            }
-            compare_new(&mut look, &catalog.database);
-        }
+        None => compare_new(&mut look, &catalog.database),
     }
     Ok(look)
 }
@@ -181,6 +173,32 @@ fn compare_servers(look: &mut Look, manifest: &Manifest, catalog: &Catalog, opti
     }
 }
 
+/// Why nothing may be written into a database: what it holds is neither nothing nor our own
+/// unfinished restore of this point.
+pub fn held(facts: &DatabaseFacts, means: &Means<'_>, options: &Options) -> Option<String> {
+    let point = means.point;
+    match &facts.unfinished {
+        Some(unfinished)
+            if unfinished.id != point.manifest.id.as_str()
+                || unfinished.manifest_sha256 != point.body_sha256.to_string() =>
+        {
+            let id = unfinished.id.escape_debug();
+            Some(format!(
+                "the target holds an unfinished restore of another point, {id}"
+            ))
+        }
+        Some(_) if !options.resume => Some(
+            "the target holds an unfinished restore of this point: --resume goes on with it"
+                .to_owned(),
+        ),
+        None if !facts.occupied.is_empty() => {
+            let what = shown(&facts.occupied);
+            Some(format!("the target is not empty: it holds {what}"))
+        }
+        _ => None,
+    }
+}
+
 fn compare_databases(
     look: &mut Look,
     facts: &DatabaseFacts,
@@ -188,33 +206,18 @@ fn compare_databases(
     options: &Options,
     source: &Database,
 ) {
-    let point = means.point;
-    match &facts.unfinished {
-        Some(unfinished)
-            if unfinished.id != point.manifest.id.as_str()
-                || unfinished.manifest_sha256 != point.body_sha256.to_string() =>
-        {
-            look.problems.push(format!(
-                "the target holds an unfinished restore of another point, {}",
-                unfinished.id.escape_debug()
-            ));
-        }
-        Some(_) if !options.resume => look.problems.push(
-            "the target holds an unfinished restore of this point: --resume goes on with it"
-                .to_owned(),
-        ),
-        Some(_) => {}
-        None if !facts.occupied.is_empty() => {
-            let what = shown(&facts.occupied);
-            look.problems
-                .push(format!("the target is not empty: it holds {what}"));
-        }
-        None if options.resume => look.problems.push(NOTHING_TO_RESUME.to_owned()),
-        None if options.create => look.problems.push(
-            "--create: the database exists already; leave --create out to restore into it"
-                .to_owned(),
-        ),
-        None => {}
+    look.problems.extend(held(facts, means, options));
+    if facts.unfinished.is_none() && facts.occupied.is_empty() {
+        let problem = match (options.create, options.resume) {
+            (true, false) => {
+                "--create: the database exists already; leave --create out to restore into it"
+            }
+            (false, true) => "--resume: no restore began in it; leave --resume out",
+            // Both: made where it is not there, gone on with where it is.
+            _ => "",
+        };
+        let problem = Some(problem).filter(|problem| !problem.is_empty());
+        look.problems.extend(problem.map(str::to_owned));
     }
     if !facts.may_create {
         look.problems.push(format!(

@@ -4,6 +4,7 @@ mod checks;
 mod database;
 mod packer;
 mod plan;
+mod queue;
 mod records;
 mod report;
 mod rows;

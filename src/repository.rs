@@ -6,8 +6,10 @@ mod envelope;
 mod layout;
 mod leftovers;
 mod locks;
+mod parts;
 mod read;
 pub mod runbook;
+mod sums;
 
 use std::sync::Arc;
 
@@ -23,7 +25,8 @@ pub use commit::{Committed, PointWriter};
 pub use layout::Place;
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
-pub use read::{Found, Parts, RestorePoint, Which};
+pub use parts::Parts;
+pub use read::{Found, RestorePoint, Which};
 
 /// `lifeboat.json`, in clear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

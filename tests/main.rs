@@ -3,14 +3,18 @@
 
 mod support;
 
+mod bad_input;
 mod cli;
 mod config;
 mod connect;
+mod damage;
 mod export;
 mod house;
 mod moments;
+mod random;
 mod restore;
 mod roundtrip;
+mod selection;
 mod store_contract;
 mod store_dir;
 mod store_s3;

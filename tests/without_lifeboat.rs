@@ -112,6 +112,28 @@ fn another_major_takes_it_too() {
 }
 
 #[test]
+fn rows_that_sort_elsewhere_go_through_their_partitioned_table() {
+    let icu = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+    let source = Database::with(Major::Pg15, icu);
+    source.sql(
+        "CREATE TABLE r (k text) PARTITION BY RANGE (k);
+         CREATE TABLE r_ac PARTITION OF r FOR VALUES FROM ('a') TO ('c');
+         CREATE TABLE r_else PARTITION OF r DEFAULT;
+         INSERT INTO r VALUES ('a'), ('B'), ('b'), ('C'), ('x');",
+    );
+    let point = Point::of(&source);
+    let target = Database::with(Major::Pg15, "TEMPLATE template0 LC_COLLATE 'C'");
+    let machine = Machine::new(Major::Pg15);
+    let trust = point.lifeboat.fingerprint();
+    let ran = point.restore(&machine, &trust, &target.url()).ok();
+    assert!(ran.stderr.contains("mismatches     0"), "{}", ran.stderr);
+    let rows = "SELECT string_agg(k, ' ' ORDER BY k COLLATE \"C\") FROM r";
+    assert_eq!(target.sql(rows), source.sql(rows));
+    assert_eq!(source.sql("SELECT count(*) FROM r_ac"), "3");
+    assert_eq!(target.sql("SELECT count(*) FROM r_ac"), "2");
+}
+
+#[test]
 fn roles_come_back_for_a_user_who_is_no_superuser() {
     let [app, reader, master] = ["app", "reader", "master"].map(unique);
     let source = Database::new(Major::Pg15);

@@ -82,16 +82,21 @@ run() {
     echo
 }
 
-# must_refuse NAME WHAT COMMAND: 254 is the AWS CLI's code for "the service said no"; a mistyped command or
-# an unreachable service have others, and must not count as a refusal.
+# must_refuse NAME WHAT COMMAND: refused is what the service answered so, with 403 or 409. A mistyped command
+# or a service that is down fails as well, and must not count.
+# shellcheck disable=SC2317 # eval reaches that aws
 must_refuse() {
     local status=0 answer
     show_command "$1" "$3"
-    answer=$( (become "$1" && eval "$3") 2>&1) || status=$?
-    [ "$status" != 0 ] || fail "the $1 could $2: $3"
-    [ "$status" = 254 ] || fail "exit code $status instead of a refusal: $3: $answer"
+    (become "$1" && aws() { command aws --debug "$@"; } && eval "$3") >trace.log 2>&1 || status=$?
+    answer=$(sed -n 's|.* HTTP/1\.1" \([0-9]\{3\}\) .*|\1|p' trace.log | tail -n 1)
+    [ "$status" != 0 ] || fail "the $1 could $2"
+    case $answer in
+        403 | 409) ;;
+        *) fail "no refusal, but exit code $status and HTTP ${answer:-nothing}: $3: $(tail -n 1 trace.log)" ;;
+    esac
     REFUSED=$((REFUSED + 1))
-    printf '   refused: %s (%s)\n' "$2" "$(sed -n 's/^[^(]*(\([A-Za-z]*\)).*/\1/p' <<<"$answer" | head -n 1)"
+    printf '   refused with HTTP %s: %s\n' "$answer" "$2"
 }
 
 sql() { "$PSQL" -XqAt -v ON_ERROR_STOP=1 -d "$SERVER/${1}" "${@:2}"; }
@@ -130,7 +135,7 @@ finish() {
     trap '' INT TERM
     # Whatever was redirected where it ended.
     exec >&3 2>&4
-    [ "$status" = 0 ] || printf '\ndemo: ended with exit code %s\n' "$status" >&2
+    [ "$status" = 0 ] || printf 'demo: exit code %s\n' "$status" >&2
     if [ -n "$KEEP" ] && [ -d "$WORK" ]; then
         look_around
     else
@@ -184,7 +189,7 @@ build() {
     command -v cargo >/dev/null || fail 'cargo is missing: install Rust first, or set LIFEBOAT_BIN'
     say 'cargo build --release --locked (some minutes, the first time)'
     (cd "$REPO" && cargo build --quiet --release --locked)
-    LIFEBOAT_BIN=${CARGO_TARGET_DIR:-$REPO/target}/release/lifeboat
+    LIFEBOAT_BIN=$(cd "$REPO" && realpath "${CARGO_TARGET_DIR:-target}/release/lifeboat")
 }
 
 start_servers() {
@@ -204,12 +209,14 @@ start_servers() {
     PSQL=$LIFEBOAT_TEST_PG15_BIN/psql
     TOOLS=$LIFEBOAT_TEST_TOOLS
     ENDPOINT=$LIFEBOAT_TEST_RGW_ENDPOINT
-    BUCKET=$LIFEBOAT_TEST_RGW_BUCKET
-    PREFIX=demo
+    BUCKET=lifeboat-demo
+    PREFIX=courses
     REPOSITORY=s3://$BUCKET/$PREFIX
     ADMIN_KEY=$LIFEBOAT_TEST_RGW_ADMIN_KEY ADMIN_SECRET=$LIFEBOAT_TEST_RGW_ADMIN_SECRET
     EXPORTER_KEY=$LIFEBOAT_TEST_RGW_EXPORTER_KEY EXPORTER_SECRET=$LIFEBOAT_TEST_RGW_EXPORTER_SECRET
+    export AWS_ENDPOINT_URL=$ENDPOINT
     cd "$WORK"
+    cp "$SQL/bucket-policy.json" .
 }
 
 # ---------------------------------------------------------------- the steps
@@ -232,7 +239,9 @@ count_answers() { sql courses -c 'SELECT count(*) FROM courses_answer'; }
 
 # shellcheck disable=SC2016 # `run` shows the line as it stands, and evaluates it
 initialise() {
-    headline 'The administrator prepares a repository in a bucket with Object Lock'
+    headline 'The administrator makes a bucket with Object Lock, and a repository in it'
+    run administrator "aws s3api create-bucket --bucket $BUCKET --object-lock-enabled-for-bucket"
+    run administrator "aws s3api put-bucket-policy --bucket $BUCKET --policy file://bucket-policy.json"
     SOURCE=postgresql://lifeboat@127.0.0.1:$LIFEBOAT_PG15_PORT/courses
     run administrator "lifeboat init --repository $REPOSITORY --endpoint $ENDPOINT --region us-east-1 \\
     --source-url $SOURCE --config lifeboat.toml"
@@ -250,7 +259,7 @@ export_it() {
     EXPORT_SECONDS=$(since "$began")
     run exporter 'lifeboat list'
     began=$(now)
-    run exporter 'lifeboat verify latest'
+    run administrator 'lifeboat verify latest'
     VERIFY_SECONDS=$(since "$began")
     ID=$(become exporter && lifeboat list --json | sed -n 's/.*"id": *"\([^"]*\)".*/\1/p')
     [ -n "$ID" ] || fail 'lifeboat list shows no restore point'
@@ -260,7 +269,6 @@ export_it() {
 attack() {
     local lock
     headline 'A thief of the exporter'"'"'s credentials tries to destroy it'
-    export AWS_ENDPOINT_URL=$ENDPOINT
     versions >versions.before
     MANIFEST=$(awk '/\/manifests\// { print $1; exit }' versions.before)
     VERSION=$(awk '/\/manifests\// { print $2; exit }' versions.before)
@@ -297,12 +305,13 @@ attack() {
     run administrator 'lifeboat list'
     run administrator 'lifeboat verify latest --data --identity offline/break-glass.key'
     versions | cmp -s versions.before - || fail 'the bucket no longer holds the versions that it held'
-    unset AWS_ENDPOINT_URL
 }
 
 # destroy NAME: the calls that must fail whoever makes them.
 # shellcheck disable=SC2016
 destroy() {
+    say 'The credentials are good; what they may do is look:'
+    run "$1" 'aws s3api list-object-versions --bucket $BUCKET --output text --query "length(Versions)"'
     must_refuse "$1" "delete the manifest's version" \
         'aws s3api delete-object --bucket $BUCKET --key $MANIFEST --version-id $VERSION'
     must_refuse "$1" 'delete it with the right to bypass governance locks' \

@@ -358,7 +358,12 @@ fn plan_text(report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) 
 /// The first few names.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
+    let shown: Vec<String> = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| render::one_line(name))
+        .collect();
+    let shown = shown.join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -56,7 +56,11 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let report = verify::verify(
         &point,
         &connect::identities(&access)?,
-        verify::Options { data, jobs: None },
+        verify::Options {
+            data,
+            jobs: None,
+            now: run.clock.now(),
+        },
         run.progress.as_ref(),
         &run.interrupt,
     )
@@ -100,6 +104,9 @@ fn text(report: &Report) -> String {
         render::bytes(report.stored_bytes),
         render::duration(Duration::from_secs_f64(report.seconds)),
     );
+    if !report.locked {
+        text += "not locked: whoever may write there may delete it\n";
+    }
     text += match report.problems_in_all {
         0 => "sound\n",
         _ => "DAMAGED: hold and restore another point\n",

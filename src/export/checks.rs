@@ -4,6 +4,21 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::NotCoveredNames;
 use crate::pg::catalog::{self, Instance, SourceTable};
 use crate::pg::session::Session;
+use crate::pg::tools::ToolPath;
+
+/// A release fixes what earlier ones of its major write wrongly.
+pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
+    let server_minor = server_version_num % 10_000;
+    let minor: u32 = pg_dump.version.split('.').nth(1)?.parse().ok()?;
+    (pg_dump.major == server_version_num / 10_000 && minor < server_minor).then(|| {
+        format!(
+            "{} is {}, older than the server's {}.{server_minor}: update it, or a restore may stumble over its schema",
+            pg_dump.path.display(),
+            pg_dump.version,
+            pg_dump.major
+        )
+    })
+}
 
 /// Each table is locked twice, by us and by pg_dump. An application must still find its own locks.
 pub fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()> {
@@ -62,4 +77,24 @@ pub fn readable(
         names: left,
     });
     (read, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::tools::Tool;
+
+    #[test]
+    fn a_pg_dump_older_than_its_server_is_named_a_newer_major_is_not() {
+        let pg_dump = |major, version: &str| ToolPath {
+            tool: Tool::PgDump,
+            path: "/x/pg_dump".into(),
+            major,
+            version: version.to_owned(),
+        };
+        assert!(stale_pg_dump(&pg_dump(15, "15.4"), 150_020).is_some());
+        assert_eq!(stale_pg_dump(&pg_dump(15, "15.20"), 150_020), None);
+        assert_eq!(stale_pg_dump(&pg_dump(18, "18.1"), 150_020), None);
+        assert_eq!(stale_pg_dump(&pg_dump(18, "18beta1"), 180_000), None);
+    }
 }

@@ -1,10 +1,12 @@
 //! The export of one database: a recipe that reads from top to bottom.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use super::plan::Plan;
 use super::report::{DatabaseReport, PlannedTable};
+use super::watchdog::Watchdog;
 use super::{Run, Source, checks, new_id, records, rows};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
@@ -51,7 +53,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     let held = subject.take_snapshot().await?;
     let mut report = subject.report(&held);
     if run.options.dry_run {
-        report.plan = Some(subject.planned(&held.tables));
+        report.plan = Some(subject.planned(&held.noted.tables));
         return Ok(Outcome::Done(Box::new(report)));
     }
 
@@ -60,16 +62,21 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
         .repository
         .point_writer(subject.place.clone(), run.locks);
     let schema = rows::read(&subject, &held, &writer).await?;
-    let printed_now = names::read(&subject.scout, held.prints_objects).await?;
-    if let Some(what) = names::first_change(&held.printed, &printed_now) {
+    let Held {
+        snapshot,
+        noted,
+        since,
+    } = held;
+    let printed_now = names::read(&subject.scout, noted.prints_objects).await?;
+    if let Some(what) = names::first_change(&noted.printed, &printed_now) {
         return Ok(Outcome::NamesChanged(what));
     }
-    held.snapshot.check_files().await?;
-    held.snapshot.release().await?;
-    report.snapshot_seconds = held.since.elapsed().as_secs_f64();
+    snapshot.check_files().await?;
+    snapshot.release().await?;
+    report.snapshot_seconds = since.elapsed().as_secs_f64();
 
-    let mut catalog = held.catalog;
-    let stored = records::fill_in(&mut catalog, &held.plan)?;
+    let mut catalog = noted.catalog;
+    let stored = records::fill_in(&mut catalog, &noted.plan)?;
     let (previous, finding) = find_previous(run, &subject.place).await;
     report.findings.extend(finding);
     let mut manifest = subject.manifest(&catalog, stored, previous, &report);
@@ -103,13 +110,18 @@ pub struct Subject<'a> {
 /// The snapshot, and what was read in it before the rows.
 pub struct Held {
     pub snapshot: ExportedSnapshot,
+    pub noted: Noted,
+    since: Instant,
+}
+
+/// Read in the snapshot before the rows.
+pub struct Noted {
     pub plan: Arc<Plan>,
     tables: Vec<SourceTable>,
     catalog: Catalog,
     large_objects: u64,
     printed: Printed,
     prints_objects: bool,
-    since: Instant,
 }
 
 impl<'a> Subject<'a> {
@@ -145,6 +157,19 @@ impl<'a> Subject<'a> {
         let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
         let snapshot = self.run.means.interrupt.or(taking).await?;
         let since = Instant::now();
+        let nothing_read = AtomicU64::new(0);
+        let reading = self.read_catalog(&snapshot);
+        let watchdog = self.watchdog(&snapshot);
+        let noted = watchdog.guard(&nothing_read, reading).await?;
+        Ok(Held {
+            snapshot,
+            noted,
+            since,
+        })
+    }
+
+    /// Reads all but the rows, under the snapshot.
+    async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<Noted> {
         let session = &snapshot.session;
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
@@ -159,16 +184,24 @@ impl<'a> Subject<'a> {
             self.scout.server_version_num,
             &self.scout.server_encoding,
         ));
-        Ok(Held {
-            snapshot,
+        Ok(Noted {
             plan,
             tables,
             catalog,
             large_objects,
             printed,
             prints_objects,
-            since,
         })
+    }
+
+    pub fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
+        Watchdog {
+            means: self.run.means,
+            holder: &snapshot.session,
+            scout: &self.scout,
+            application: &self.application,
+            ddl_wait: self.run.options.ddl_wait,
+        }
     }
 
     fn report(&self, held: &Held) -> DatabaseReport {
@@ -177,18 +210,20 @@ impl<'a> Subject<'a> {
             database: self.place.database.clone(),
             id: None,
             snapshot_at: held.snapshot.taken_at,
-            tables: held.tables.len() as u64,
+            tables: held.noted.tables.len() as u64,
             rows: 0,
-            large_objects: held.large_objects,
-            copy_bytes: held.plan.estimated_bytes,
+            large_objects: held.noted.large_objects,
+            copy_bytes: held.noted.plan.estimated_bytes,
             stored_bytes: None,
             parts: 0,
             jobs: self.run.jobs,
             seconds: 0.0,
             snapshot_seconds: 0.0,
-            not_covered: held.catalog.not_covered.clone(),
+            not_covered: held.noted.catalog.not_covered.clone(),
             plan: None,
-            findings: Vec::new(),
+            findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
+                .into_iter()
+                .collect(),
         }
     }
 

@@ -1,11 +1,11 @@
 //! Batches of rows to stored parts: compress, seal, hash on this thread; upload on the runtime.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::queue::Receiver;
 use super::tally::Tally;
 use super::worker::Shared;
 use crate::codec::SealedWriter;
@@ -43,17 +43,14 @@ impl Batch {
 }
 
 /// Packs until the worker hangs up or something fails.
-pub fn run(shared: &Shared, batches: &Receiver<Batch>) {
+pub fn run(shared: &Shared, batches: &Receiver) {
     let mut packer = Packer {
         shared,
         part: None,
         slice: RowDigest::default(),
         upload: None,
     };
-    let packed = batches
-        .iter()
-        .try_for_each(|batch| packer.pack(batch))
-        .and_then(|()| packer.wait_for_upload());
+    let packed = packer.pack_all(batches);
     if let Err(error) = packed {
         shared.stop.fail(error);
     }
@@ -74,6 +71,15 @@ struct OpenPart {
 }
 
 impl Packer<'_> {
+    fn pack_all(&mut self, batches: &Receiver) -> Result<()> {
+        while let Some(batch) = batches.receive() {
+            let bytes = batch.rows.len();
+            self.pack(batch)?;
+            batches.done(bytes);
+        }
+        self.wait_for_upload()
+    }
+
     fn pack(&mut self, batch: Batch) -> Result<()> {
         let Batch {
             tally,

@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 
 use super::database::{Held, Subject};
 use super::stop::Stop;
-use super::watchdog::Watchdog;
 use super::worker::{self, RateLimit, Shared};
 use crate::error::{Error, Result};
 use crate::pg::dump;
@@ -18,19 +17,10 @@ use crate::repository::PointWriter;
 pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> Result<Vec<u8>> {
     let run = subject.run;
     let progress = run.means.progress;
-    progress.phase("rows", Some(held.plan.estimated_bytes));
+    progress.phase("rows", Some(held.noted.plan.estimated_bytes));
     let stop = Stop::new();
     let read = Arc::new(AtomicU64::new(0));
     let mut workers = start(subject, held, writer, &stop, &read);
-    let watchdog = Watchdog {
-        snapshot: &held.snapshot,
-        scout: &subject.scout,
-        application: &subject.application,
-        ddl_wait: run.options.ddl_wait,
-        read: &read,
-        progress,
-        interrupt: run.means.interrupt,
-    };
     let dump = dump::schema(
         &subject.pg_dump,
         subject.server,
@@ -42,15 +32,13 @@ pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> R
     let work = async {
         let all = async { while workers.join_next().await.is_some() {} };
         let (schema, ()) = tokio::join!(stop_on_error(&stop, dump), all);
-        schema
+        Ok(schema)
     };
-    let schema = tokio::select! {
-        schema = work => schema,
-        Err(error) = watchdog.run() => {
-            stop.fail(error);
-            None
-        }
-    };
+    let schema = subject.watchdog(&held.snapshot).guard(&read, work).await;
+    let schema = schema.unwrap_or_else(|error| {
+        stop.fail(error);
+        None
+    });
     // Workers end by themselves once stopped; nothing may still write when we return.
     while workers.join_next().await.is_some() {}
     progress.advance(read.swap(0, Ordering::Relaxed));
@@ -74,7 +62,7 @@ fn start(
         server: subject.server.clone(),
         application: subject.application.clone(),
         snapshot_id: held.snapshot.id.clone(),
-        plan: Arc::clone(&held.plan),
+        plan: Arc::clone(&held.noted.plan),
         writer: writer.clone(),
         sealer: run.means.sealer.clone(),
         stop: stop.clone(),
@@ -83,7 +71,7 @@ fn start(
         uploads: tokio::runtime::Handle::current(),
     };
     let mut workers = JoinSet::new();
-    for _ in 0..run.jobs.min(held.plan.slices) {
+    for _ in 0..run.jobs.min(held.noted.plan.slices) {
         let shared = shared.clone();
         workers.spawn_blocking(move || worker::run(shared));
     }

@@ -48,6 +48,7 @@ impl Tally {
 
     /// A slice was read and its parts are stored. The last one stores the table's part list.
     pub async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
+        // Parts are listed in the order of their numbers.
         let mut parts = {
             let mut inner = self.lock();
             inner.digest.merge(digest);
@@ -57,7 +58,7 @@ impl Tally {
             }
             std::mem::take(&mut inner.parts)
         };
-        parts.sort_by_key(|part| part_number(part).unwrap_or(u64::MAX));
+        parts.sort_by_key(Part::number);
         let stored = writer.put_part_list(self.oid, &parts).await?;
         let mut inner = self.lock();
         if stored.rows != inner.digest.rows {
@@ -85,9 +86,4 @@ impl Tally {
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Parts are listed in the order of their numbers.
-fn part_number(part: &Part) -> Option<u64> {
-    part.object.key.name().split('.').next()?.parse().ok()
 }

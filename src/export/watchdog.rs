@@ -1,48 +1,54 @@
-//! Runs beside the workers: is the snapshot alive, does production wait for us, were we asked to
-//! stop?
+//! Runs beside the work: is the snapshot alive, does production wait for us, were we asked to stop?
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::Means;
 use crate::error::Result;
-use crate::interrupt::Interrupt;
 use crate::pg::session::Session;
-use crate::pg::snapshot::ExportedSnapshot;
 use crate::pg::watch::Blocked;
-use crate::progress::Progress;
 
 const TICK: Duration = Duration::from_secs(1);
 
 pub struct Watchdog<'a> {
-    pub snapshot: &'a ExportedSnapshot,
-    /// A session that is neither the coordinator's nor a worker's.
+    pub means: &'a Means<'a>,
+    /// The session that holds locks and snapshot.
+    pub holder: &'a Session,
+    /// A session that is neither the holder's nor a worker's.
     pub scout: &'a Session,
     pub application: &'a str,
     pub ddl_wait: Duration,
-    /// Bytes read since it was asked last.
-    pub read: &'a AtomicU64,
-    pub progress: &'a dyn Progress,
-    pub interrupt: &'a Interrupt,
 }
 
 impl Watchdog<'_> {
-    /// Returns only with an error.
-    pub async fn run(&self) -> Result<std::convert::Infallible> {
-        self.interrupt.or(self.watch()).await
+    /// Does the work, unless something ends it before. `read` are bytes read since asked last.
+    pub async fn guard<T>(
+        &self,
+        read: &AtomicU64,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            Err(error) = self.means.interrupt.or(self.watch(read)) => Err(error),
+            done = work => done,
+        }
     }
 
-    async fn watch(&self) -> Result<std::convert::Infallible> {
+    /// Returns only with an error.
+    async fn watch(&self, read: &AtomicU64) -> Result<std::convert::Infallible> {
         let mut blocked = Blocked::default();
         // Half of ddl_wait: a session is noticed and given way to before it has waited much longer.
-        let mut ticks =
-            tokio::time::interval(TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50)));
+        let tick = TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50));
+        let mut ticks = tokio::time::interval(tick);
         loop {
             ticks.tick().await;
-            self.snapshot.check_alive().await?;
+            self.holder
+                .check_alive("the session that holds the exported snapshot")
+                .await?;
             blocked
                 .check(self.scout, self.application, self.ddl_wait)
                 .await?;
-            self.progress.advance(self.read.swap(0, Ordering::Relaxed));
+            self.means.progress.advance(read.swap(0, Ordering::Relaxed));
         }
     }
 }

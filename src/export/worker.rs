@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use tokio::runtime::{Builder, Handle};
 
 use super::packer::{self, Batch};
 use super::plan::{Job, Plan};
+use super::queue::{self, Sender};
 use super::stop::Stop;
 use super::tally::Tally;
 use crate::codec::Sealer;
@@ -22,9 +22,6 @@ use crate::repository::PointWriter;
 /// Rows are handed over in batches of about this size: the hand-over costs nothing then, and a
 /// batch still lies in the processor's cache.
 const BATCH_BYTES: usize = 256 * 1024;
-
-/// Batches between reader and packer.
-const BATCHES: usize = 4;
 
 /// What all workers of an export share.
 #[derive(Clone)]
@@ -53,7 +50,7 @@ pub fn run(shared: Shared) {
 }
 
 fn work(shared: Shared) -> Result<()> {
-    let (batches, packing) = sync_channel(BATCHES);
+    let (batches, packing) = queue::queue();
     let packer = {
         let shared = shared.clone();
         std::thread::Builder::new()
@@ -73,7 +70,7 @@ fn work(shared: Shared) -> Result<()> {
     read
 }
 
-async fn read_jobs(shared: &Shared, batches: &SyncSender<Batch>) -> Result<()> {
+async fn read_jobs(shared: &Shared, batches: &Sender) -> Result<()> {
     let Shared {
         server,
         application,
@@ -103,7 +100,7 @@ async fn read_slice(
     shared: &Shared,
     reader: &SnapshotReader,
     job: Job,
-    batches: &SyncSender<Batch>,
+    batches: &Sender,
 ) -> Result<()> {
     let mut rows = reader.copy(&job.sql, &job.tally.name).await?;
     loop {

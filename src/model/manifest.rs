@@ -33,8 +33,15 @@ pub struct Part {
     pub copy_bytes: u64,
 }
 
+impl Part {
+    /// Its number within the table: the name's first word.
+    pub fn number(&self) -> Option<u64> {
+        self.object.key.name().split('.').next()?.parse().ok()
+    }
+}
+
 /// A table's parts: totals, and the list of them as an object of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableParts {
     /// The table's oid in the source; 2613 (pg_largeobject) and 2995 (pg_largeobject_metadata)
     /// stand for the large objects' pages and properties.
@@ -132,6 +139,9 @@ impl Manifest {
         self.tables.iter().map(|table| table.parts).sum()
     }
 }
+
+/// PostgreSQL itself neither prints nor takes a longer row of COPY text.
+pub const MAX_ROW_BYTES: usize = 1024 * 1024 * 1024;
 
 /// `pg_largeobject`: rows of (oid, page number, 1 MiB page).
 pub const LARGE_OBJECT_PAGES: u32 = 2613;

@@ -10,7 +10,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::conninfo::{Server, ToolEnv};
 use super::toc::{self, Entry, Section};
 use super::tools::{self, ToolPath};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// Settings that the target's server, database or role may carry, and that would end or change
 /// what pg_restore does.
@@ -54,6 +54,28 @@ pub struct Complaint {
     pub message: String,
     /// The statement; empty where pg_restore named none.
     pub sql: String,
+}
+
+impl Complaint {
+    /// Whether libpq says that the connection is gone: then nothing else that follows is about the
+    /// entries.
+    fn is_lost(&self) -> bool {
+        const WORDS: [&str; 4] = [
+            "server closed the connection unexpectedly",
+            "no connection to the server",
+            "FATAL:  terminating connection",
+            "could not send data to server",
+        ];
+        let mut lines = self.message.lines();
+        lines.any(|line| WORDS.iter().any(|words| line.starts_with(words)))
+    }
+}
+
+fn lost_connection(complaint: &Complaint) -> Error {
+    let said = complaint.message.lines().next().unwrap_or_default();
+    Error::new(Kind::Unavailable, "pg_restore lost its connection")
+        .because(Error::new(Kind::Unavailable, said))
+        .hint("the same command with --resume goes on; the server's log says why")
 }
 
 impl Archive {
@@ -148,6 +170,9 @@ impl Archive {
             .await
             .context(|| "cannot start pg_restore".to_owned())?;
         let outcome = read_complaints(&String::from_utf8_lossy(&output.stderr));
+        if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
+            return Err(lost_connection(lost));
+        }
         let known = outcome
             .suspects
             .iter()
@@ -273,6 +298,23 @@ pg_restore: warning: errors ignored on restore: 2
                     "ALTER TABLE \"ACL\".\"t x\" OWNER TO rst_own;",
                 ),
             ]
+        );
+    }
+
+    #[test]
+    fn a_lost_connection_is_not_taken_for_a_failed_entry() {
+        let lost = read_complaints(
+            "pg_restore: from TOC entry 217; 1259 17480 TABLE t own\n\
+             pg_restore: error: could not execute query: FATAL:  terminating connection due to \
+             administrator command\nserver closed the connection unexpectedly\n\
+             Command was: CREATE TABLE t ();\n",
+        );
+        assert!(lost.complaints[0].is_lost());
+        assert!(
+            !read_complaints(STDERR)
+                .complaints
+                .iter()
+                .any(Complaint::is_lost)
         );
     }
 

@@ -8,7 +8,9 @@ mod views;
 
 pub use database::{Instance, Listed, databases, read_database, read_extensions, read_instance};
 pub use roles::{read_memberships, read_roles};
-pub use tables::{LockTarget, SourceTable, find_rewritten, lock_targets, read_tables};
+pub use tables::{
+    LockTarget, NOTES_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
+};
 pub use views::{
     count_large_objects, read_materialized_views, read_not_covered, read_sequences,
     unreadable_large_objects,

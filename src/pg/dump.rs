@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::catalog::NOTES_SCHEMA;
 use super::conninfo::Server;
 use super::tools::{self, ToolPath};
 use crate::error::{Error, Result};
@@ -25,6 +26,7 @@ pub async fn schema(
         )
         .arg("--schema-only")
         .arg("--format=custom")
+        .arg(format!("--exclude-schema={NOTES_SCHEMA}"))
         .arg(format!("--snapshot={snapshot_id}"))
         // Behind a waiting ALTER it would wait for ever, as the ALTER waits for us.
         .arg(format!(

@@ -12,7 +12,7 @@ use super::session::{Session, pg_error};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Name, quote_ident, quote_literal};
 use crate::model::digest::RowDigest;
-use crate::model::manifest::Part;
+use crate::model::manifest::{MAX_ROW_BYTES, Part};
 
 /// Plain bytes on their way from the thread that opens a part to the connection.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -86,11 +86,14 @@ impl Failure {
         let code = said.code().code().to_owned();
         // Only a CHECK constraint's violation comes with the constraint's name.
         let partition = code == "23514" && said.constraint().is_none();
+        let in_notes = said.schema() == Some(ledger::SCHEMA);
         let error = pg_error(what, error);
         match code.as_str() {
             "23514" if partition => Self::WrongPartition(error),
             "40001" | "40P01" | "55P03" => Self::TryAgain(error),
             _ if code.starts_with("08") || code.starts_with("57") => Self::Lost(error),
+            // The part was noted meanwhile, by the session that was believed lost.
+            "23505" if in_notes => Self::Lost(error),
             // Disk full, out of memory, internal errors: the next table would meet them too.
             _ if code.starts_with("53") || code.starts_with("58") || code.starts_with("XX") => {
                 Self::Fatal(error)
@@ -216,6 +219,9 @@ fn read_rows(open: Open, copy_bytes: u64, blocks: &mpsc::Sender<Bytes>) -> Resul
         }
         let whole = memchr::memrchr(b'\n', &block[before..]).map_or(0, |end| before + end + 1);
         if whole == 0 {
+            if block.len() > MAX_ROW_BYTES {
+                return Err(Error::damaged("a row in it is longer than any row can be"));
+            }
             row_so_far = block;
             continue;
         }

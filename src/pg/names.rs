@@ -1,4 +1,4 @@
-//! Names that rows print and no lock protects: labels of enums, attributes of composite types, and
+//! Names that no lock protects: schemas, by which rows are read, and those that rows print: labels of enums, attributes of composite types, and
 //! what reg* types show. COPY prints them as they are now, pg_dump as the snapshot shows them; where
 //! the two differ, the data would not load.
 
@@ -10,8 +10,12 @@ use crate::error::Result;
 /// What is printed, by kind and oid.
 pub type Printed = BTreeMap<(String, u32, i32), String>;
 
-/// xmin tells a label that was renamed and renamed back.
-const TYPES: &str = "
+/// Names that no lock on a table protects. Schemas: rows are read by name, and a renamed schema would
+/// show another table's. xmin tells what was renamed and renamed back.
+const ALWAYS: &str = "
+  SELECT 'schema', n.oid, 0, n.nspname || ' ' || n.xmin
+    FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_t(oast|emp)'
+  UNION ALL
   SELECT 'enum label', e.oid, 0, e.enumtypid || ' ' || e.enumlabel || ' ' || e.xmin
     FROM pg_catalog.pg_enum e
   UNION ALL
@@ -39,9 +43,6 @@ const OBJECTS: &str = "
    WHERE t.oid >= 16384 AND n.nspname !~ '^pg_t(oast|emp)'
   UNION ALL
   SELECT 'role', r.oid, 0, r.rolname::text FROM pg_catalog.pg_roles r
-  UNION ALL
-  SELECT 'schema', n.oid, 0, n.nspname::text FROM pg_catalog.pg_namespace n
-   WHERE n.nspname !~ '^pg_t(oast|emp)'
   UNION ALL
   SELECT 'text search configuration', c.oid, 0, n.nspname || '.' || c.cfgname
     FROM pg_catalog.pg_ts_config c JOIN pg_catalog.pg_namespace n ON n.oid = c.cfgnamespace
@@ -78,9 +79,9 @@ pub async fn prints_objects(session: &Session) -> Result<bool> {
 /// Reads what is printed; objects' names only where some column is of a reg* type.
 pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
     let sql = if with_objects {
-        format!("{TYPES}{OBJECTS}")
+        format!("{ALWAYS}{OBJECTS}")
     } else {
-        TYPES.to_owned()
+        ALWAYS.to_owned()
     };
     let rows = session
         .client

@@ -162,6 +162,12 @@ impl Session {
         }
     }
 
+    /// Whether it still lives; `what` it is good for is named where not.
+    pub async fn check_alive(&self, what: &str) -> Result<()> {
+        let asked = self.client.batch_execute("SELECT").await;
+        asked.map_err(|error| self.error(format!("lost {what}"), error))
+    }
+
     /// Asks the server to stop what this session is doing. Nothing tells whether it did.
     pub async fn cancel(&self) -> Result<()> {
         login::cancel(&self.server, self.cancel.clone()).await

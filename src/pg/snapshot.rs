@@ -2,7 +2,7 @@
 //! end.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_postgres::error::SqlState;
@@ -16,8 +16,12 @@ use crate::model::catalog::Name;
 /// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
 const LOCKS_A_STATEMENT: usize = 500;
 
-/// How often taking locks starts over because tables came, went or were rewritten meanwhile.
-const ATTEMPTS: usize = 10;
+/// How long taking locks starts over because tables were busy, came, went or were rewritten.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two attempts; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An exported snapshot: its id is good for other sessions while this value lives.
 pub struct ExportedSnapshot {
@@ -32,47 +36,42 @@ pub struct ExportedSnapshot {
 
 impl ExportedSnapshot {
     /// Locks every table against being altered, truncated or dropped, then takes the snapshot.
-    /// `scout` is another session, used to list tables. Waits for a lock no longer than
-    /// `lock_wait`.
+    /// `scout` is another session, used to list tables.
+    ///
+    /// Never waits for a lock while it holds others: that would make production wait behind both,
+    /// or deadlock with it. Where a table is not to be had at once, all locks are let go and it
+    /// starts over, for a minute at least.
     pub async fn take(
         server: &Server,
         application: &str,
         scout: &Session,
-        lock_wait: Duration,
+        patience: Duration,
     ) -> Result<Self> {
-        let mut why = Vec::new();
-        for _ in 0..ATTEMPTS {
-            let session = Session::connect(server, application, Purpose::Read).await?;
-            scout.same_server(&session)?;
-            begin(&session, lock_wait).await?;
-            let targets = catalog::lock_targets(scout).await?;
-            let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
-            // What is dropped by now, the snapshot will not show.
-            lock(&session, &names).await?;
-            let (id, taken_at) = export(&session).await?;
-            let tables = catalog::read_tables(&session).await?;
-            let newcomers = not_locked(&session, &tables).await?;
-            let gone = lock(&session, &newcomers).await?;
-            if !gone.is_empty() {
-                why = gone;
-                continue;
+        let mut session = Session::connect(server, application, Purpose::Read).await?;
+        scout.same_server(&session)?;
+        let until = Instant::now() + patience.max(PATIENCE);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let why = match attempt(session, scout).await? {
+                Attempt::Taken(snapshot) => return Ok(*snapshot),
+                Attempt::Again(again, why) => {
+                    session = again;
+                    why
+                }
+            };
+            if Instant::now() + pause > until {
+                return Err(Error::refused(format!(
+                    "the tables could not all be locked at one moment: {why}"
+                ))
+                .hint(
+                    "export while no schema migration or batch load runs; pg_locks shows who holds an exclusive lock",
+                ));
             }
-            let rewritten = catalog::find_rewritten(&session).await?;
-            if rewritten.is_empty() {
-                return Ok(Self {
-                    session,
-                    id,
-                    taken_at,
-                    tables,
-                });
-            }
-            why = rewritten.iter().map(ToString::to_string).collect();
+            let rollback = session.client.batch_execute("ROLLBACK").await;
+            rollback.map_err(|error| pg_error("cannot let go of locks", error))?;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Err(Error::refused(format!(
-            "tables kept being dropped, truncated or rewritten while {ATTEMPTS} attempts locked them: {}",
-            why.join(", ")
-        ))
-        .hint("export while no schema migration or batch load of these tables runs"))
     }
 
     /// Asks at the end what was asked at the start: that no table's file was replaced.
@@ -87,21 +86,7 @@ impl ExportedSnapshot {
         }
     }
 
-    /// Whether the transaction still lives. Its loss is the loss of the snapshot.
-    pub async fn check_alive(&self) -> Result<()> {
-        self.session
-            .client
-            .batch_execute("SELECT")
-            .await
-            .map_err(|error| {
-                pg_error(
-                    "the session that holds the exported snapshot was lost",
-                    error,
-                )
-            })
-    }
-
-    /// Ends the transaction and returns how long it held back vacuum.
+    /// Ends the transaction: locks and snapshot are gone.
     pub async fn release(self) -> Result<()> {
         self.session
             .client
@@ -111,38 +96,78 @@ impl ExportedSnapshot {
     }
 }
 
-async fn begin(session: &Session, lock_wait: Duration) -> Result<()> {
-    // SET and BEGIN take no snapshot; any SELECT would.
-    let sql = format!(
-        "SET lock_timeout = '{}ms'; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        lock_wait.as_millis().max(1)
-    );
-    session
-        .client
-        .batch_execute(&sql)
-        .await
-        .map_err(|error| pg_error("cannot begin the export's transaction", error))
+enum Attempt {
+    Taken(Box<ExportedSnapshot>),
+    /// Why it is to be tried again; the session is given back, its transaction failed or open.
+    Again(Session, String),
 }
 
-/// Locks tables by name and returns those that are gone. Savepoints keep the transaction, and take
+async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
+    // BEGIN takes no snapshot; any SELECT would.
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let begun = session.client.batch_execute(begin).await;
+    begun.map_err(|error| pg_error("cannot begin the export's transaction", error))?;
+    let targets = catalog::lock_targets(scout).await?;
+    let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
+    match lock(&session, &names).await? {
+        // What is dropped by now, the snapshot will not show.
+        Locked::All | Locked::Gone(_) => {}
+        Locked::Busy(why) => return Ok(Attempt::Again(session, why)),
+    }
+    let (id, taken_at) = export(&session).await?;
+    let tables = catalog::read_tables(&session).await?;
+    let newcomers = not_locked(&session, &tables).await?;
+    match lock(&session, &newcomers).await? {
+        Locked::All => {}
+        Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(session, why)),
+    }
+    let rewritten = catalog::find_rewritten(&session).await?;
+    if let Some(name) = rewritten.first() {
+        let why = format!("{name} was truncated or rewritten meanwhile");
+        return Ok(Attempt::Again(session, why));
+    }
+    let snapshot = ExportedSnapshot {
+        session,
+        id,
+        taken_at,
+        tables,
+    };
+    Ok(Attempt::Taken(Box::new(snapshot)))
+}
+
+/// How locking a list of tables went.
+enum Locked {
+    All,
+    /// The others are locked; this one was dropped.
+    Gone(String),
+    /// Somebody has an exclusive lock or waits for one; the transaction has failed.
+    Busy(String),
+}
+
+/// Locks tables by name, without waiting. Savepoints keep the transaction where one is gone, and take
 /// no snapshot either.
-async fn lock(session: &Session, names: &[Name]) -> Result<Vec<String>> {
-    let mut gone = Vec::new();
+async fn lock(session: &Session, names: &[Name]) -> Result<Locked> {
+    let mut locked = Locked::All;
     for batch in names.chunks(LOCKS_A_STATEMENT) {
-        if lock_batch(session, batch).await? {
-            continue;
-        }
-        for name in batch {
-            if !lock_batch(session, std::slice::from_ref(name)).await? {
-                gone.push(name.to_string());
+        match lock_batch(session, batch).await? {
+            Locked::All => {}
+            Locked::Gone(_) => {
+                for name in batch {
+                    match lock_batch(session, std::slice::from_ref(name)).await? {
+                        Locked::All => {}
+                        Locked::Gone(_) => locked = Locked::Gone(format!("{name} was dropped")),
+                        busy @ Locked::Busy(_) => return Ok(busy),
+                    }
+                }
             }
+            busy @ Locked::Busy(_) => return Ok(busy),
         }
     }
-    Ok(gone)
+    Ok(locked)
 }
 
-/// `false`: one of them is gone, and none was locked.
-async fn lock_batch(session: &Session, batch: &[Name]) -> Result<bool> {
+/// Locks all or none of a batch.
+async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
     const GONE: [SqlState; 3] = [
         SqlState::UNDEFINED_TABLE,
         SqlState::INVALID_SCHEMA_NAME,
@@ -153,28 +178,30 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<bool> {
         .map(|name| format!("ONLY {}", name.quoted()))
         .collect();
     let sql = format!(
-        "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE; RELEASE before",
+        "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT; RELEASE before",
         list.join(", ")
     );
     let Err(error) = session.client.batch_execute(&sql).await else {
-        return Ok(true);
+        return Ok(Locked::All);
     };
-    let code = error.code().cloned();
-    if code.as_ref().is_some_and(|code| GONE.contains(code)) {
-        let back = session
-            .client
-            .batch_execute("ROLLBACK TO before; RELEASE before")
-            .await;
-        return back
-            .map(|()| false)
-            .map_err(|error| pg_error("cannot go on after a table was dropped", error));
+    let said = error
+        .as_db_error()
+        .map_or_else(String::new, |said| said.message().to_owned());
+    match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(said)),
+        Some(code) if GONE.contains(code) => {
+            let back = session
+                .client
+                .batch_execute("ROLLBACK TO before; RELEASE before");
+            back.await
+                .map(|()| Locked::Gone(said))
+                .map_err(|error| pg_error("cannot go on after a table was dropped", error))
+        }
+        _ => Err(pg_error(
+            "cannot lock the tables against being altered",
+            error,
+        )),
     }
-    let error = pg_error("cannot lock the tables against being altered", error);
-    Err(if code == Some(SqlState::LOCK_NOT_AVAILABLE) {
-        error.hint("a session holds an exclusive lock on one of them, or waits for one: export when it is done, or raise ddl_wait")
-    } else {
-        error
-    })
 }
 
 async fn export(session: &Session) -> Result<(String, Timestamp)> {

@@ -1,19 +1,20 @@
 //! Finding restore points and reading them. A reader follows the signed manifest: it never takes
 //! an object because a listing shows it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read as _};
 
 use bytes::Bytes;
 
 use super::layout::{self, Place};
-use super::{Repository, envelope, oldest_first};
+use super::parts::Parts;
+use super::{Repository, envelope, oldest_first, sums};
 use crate::codec::{self, Identities, Plain};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
-use crate::model::id::{Id, Key};
+use crate::model::id::Id;
 use crate::model::lock::Lock;
-use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts, names};
+use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::sign::{Fingerprint, Trust};
 use crate::store::{Head, Listed};
 
@@ -149,6 +150,7 @@ impl Repository {
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
         let opened = envelope::unwrap(&body, key.as_str(), trust)?;
+        sums::check(&opened.manifest).context(|| format!("{key} is no sound manifest"))?;
         let place = Place {
             source: opened.manifest.source.clone(),
             database: opened.manifest.database.clone(),
@@ -227,6 +229,7 @@ impl RestorePoint {
 
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
         let plain = self.open_object(names::CATALOG, identities).await?;
+        let plain = plain.take(layout::MAX_CATALOG_BYTES);
         serde_json::from_reader(BufReader::with_capacity(64 * 1024, plain)).map_err(|source| {
             Error::damaged(format!("{} does not read", self.name_of(names::CATALOG)))
                 .because(source)
@@ -236,17 +239,11 @@ impl RestorePoint {
     /// The parts of a table, streamed from its checked list.
     pub async fn parts(&self, table: &TableParts) -> Result<Parts> {
         let Some(list) = &table.list else {
-            return Ok(Parts {
-                lines: None,
-                key: None,
-            });
+            return Ok(Parts::none());
         };
         let stored = self.fetch(list).await?;
-        let lines: Box<dyn Read + Send> = Box::new(codec::decompress(stored)?);
-        Ok(Parts {
-            lines: Some(BufReader::new(lines)),
-            key: Some(list.key.clone()),
-        })
+        let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
+        Ok(Parts::new(table, list.key.clone(), Box::new(lines)))
     }
 
     /// What the store says of an object now.
@@ -278,28 +275,5 @@ impl RestorePoint {
         self.manifest
             .object(name)
             .map_or_else(|| name.to_owned(), |object| object.key.to_string())
-    }
-}
-
-/// Iterates over a part list without holding it decompressed.
-pub struct Parts {
-    lines: Option<BufReader<Box<dyn Read + Send>>>,
-    key: Option<Key>,
-}
-
-impl Iterator for Parts {
-    type Item = Result<Part>;
-
-    fn next(&mut self) -> Option<Result<Part>> {
-        let mut line = String::new();
-        let damaged = |source: Box<dyn std::error::Error + Send + Sync>| {
-            let key = self.key.as_ref().map_or("", Key::as_str);
-            Error::damaged(format!("{key} does not read")).because(source)
-        };
-        match self.lines.as_mut()?.read_line(&mut line) {
-            Ok(0) => None,
-            Ok(_) => Some(serde_json::from_str(&line).map_err(|source| damaged(source.into()))),
-            Err(source) => Some(Err(damaged(source.into()))),
-        }
     }
 }

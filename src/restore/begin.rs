@@ -26,7 +26,10 @@ pub async fn begin<'a>(
     mut look: Look,
     report: Report,
 ) -> Result<Run<'a>> {
-    let manifest = &means.point.manifest;
+    let application = application(means.point.manifest.id.as_str());
+    // Read before anything is changed: a damaged archive leaves the target untouched.
+    let archive = open_archive(means, options, target, &look, &application).await?;
+    let entries = archive.list().await?;
     if look.database.is_none() {
         let made = create_database(catalog, target, look.server.rights.version_num).await;
         if let Err(error) = made {
@@ -40,22 +43,8 @@ pub async fn begin<'a>(
         }
     }
     let (session, finished) = take_hold(means, options, target).await?;
-    let pg_restore = look
-        .pg_restore
-        .ok_or_else(|| Error::failed("pg_restore was not found"))?;
-    let plain = means
-        .point
-        .open_object(names::SCHEMA, means.identities)
-        .await?;
-    let how = archive::Options {
-        application: application(manifest.id.as_str()),
-        owners: !options.no_owner,
-        privileges: !options.no_privileges,
-        server_version_num: look.server.rights.version_num,
-    };
-    let archive = Archive::unpack(plain, pg_restore, target, &how)?;
     Ok(Run {
-        entries: archive.list().await?,
+        entries,
         archive,
         means,
         options,
@@ -65,7 +54,7 @@ pub async fn begin<'a>(
         encoding: session.server_encoding.clone(),
         session,
         facts: look.server,
-        application: application(manifest.id.as_str()),
+        application,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         finished,
         created_roles: Vec::new(),
@@ -73,6 +62,31 @@ pub async fn begin<'a>(
         failures_before: 0,
         report,
     })
+}
+
+async fn open_archive(
+    means: &Means<'_>,
+    options: &Options,
+    target: &Server,
+    look: &Look,
+    application: &str,
+) -> Result<Archive> {
+    let pg_restore = look
+        .pg_restore
+        .clone()
+        .ok_or_else(|| Error::failed("pg_restore was not found"))?;
+    let plain = means
+        .point
+        .open_object(names::SCHEMA, means.identities)
+        .await?;
+    let how = archive::Options {
+        application: application.to_owned(),
+        owners: !options.no_owner,
+        privileges: !options.no_privileges,
+        server_version_num: look.server.rights.version_num,
+    };
+    Archive::unpack(plain, pg_restore, target, &how)
+        .context(|| format!("{} of {}", names::SCHEMA, means.point.manifest.id))
 }
 
 /// Opens the session that keeps others out, and looks again: the database may have changed since it

@@ -8,6 +8,7 @@ use super::{Run, pool, tables};
 use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
+use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 use crate::pg::ledger::{self, LoadedParts};
 use crate::pg::session::Purpose;
 use crate::pg::{large_objects, reread, slice, target};
@@ -47,6 +48,9 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
         failures.extend(reread(run, &groups, &there).await?);
     }
     compare_sequences(run, &mut failures).await?;
+    if run.selection.whole {
+        failures.extend(compare_loaded_objects(run, &loaded));
+    }
     let large_objects = run.report.large_objects;
     failures = once_each(failures);
     let known: BTreeSet<String> = run
@@ -73,7 +77,8 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
 }
 
 /// After an earlier run compared and was interrupted later: what it found, by its notes.
-pub async fn recall(run: &mut Run<'_>) -> Result<()> {
+/// `verified`: it had read every row again.
+pub async fn recall(run: &mut Run<'_>, verified: bool) -> Result<()> {
     let loaded = ledger::loaded_parts(&run.session, None).await?;
     let chosen = tables::chosen(run)?;
     let of_tables = |oid: u32| chosen.iter().any(|(table, _)| table.oid == oid);
@@ -85,16 +90,14 @@ pub async fn recall(run: &mut Run<'_>) -> Result<()> {
     );
     let report = &mut run.report;
     (report.rows, report.tables, report.copy_bytes) = (rows, tables, bytes);
+    report.verified = verified;
     report.large_objects = large_objects::count(&run.session).await?;
     Ok(())
 }
 
 /// What was sent of a table, by the notes, against what was exported.
 fn compare_loaded(table: &Table, loaded: &LoadedParts) -> Option<Trouble> {
-    let mut sent = RowDigest::default();
-    for (_, part) in loaded.range((table.oid, 0)..=(table.oid, u64::MAX)) {
-        sent.merge(part.digest);
-    }
+    let sent = sent(table.oid, loaded);
     let why = match (sent.rows == table.digest.rows, sent == table.digest) {
         (true, true) => return None,
         (true, false) => "the rows of its parts are not those of its catalog".to_owned(),
@@ -104,6 +107,36 @@ fn compare_loaded(table: &Table, loaded: &LoadedParts) -> Option<Trouble> {
         ),
     };
     Some(Trouble::new(format!("table {}", table.name), why))
+}
+
+fn sent(oid: u32, loaded: &LoadedParts) -> RowDigest {
+    let mut sent = RowDigest::default();
+    for (_, part) in loaded.range((oid, 0)..=(oid, u64::MAX)) {
+        sent.merge(part.digest);
+    }
+    sent
+}
+
+/// The same for large objects: their content and their properties.
+fn compare_loaded_objects(run: &Run<'_>, loaded: &LoadedParts) -> Vec<Trouble> {
+    let exported = &run.catalog.large_objects;
+    let kinds = [
+        ("the large objects", LARGE_OBJECT_PAGES, exported.pages),
+        (
+            "the large objects' properties",
+            LARGE_OBJECT_PROPERTIES,
+            exported.properties,
+        ),
+    ];
+    kinds
+        .into_iter()
+        .filter(|(_, oid, expected)| sent(*oid, loaded) != *expected)
+        .map(|(what, oid, expected)| {
+            let rows = sent(oid, loaded).rows;
+            let why = format!("loaded are {rows} rows, not the {} exported", expected.rows);
+            Trouble::new(what, why)
+        })
+        .collect()
 }
 
 fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {

@@ -86,7 +86,9 @@ pub async fn look(
     compare_servers(&mut look, manifest, catalog, options);
     match look.database.clone() {
         Some(facts) => compare_databases(&mut look, &facts, means, options, &catalog.database),
-        None => compare_new(&mut look, &catalog.database),
+        None => {
+            compare_new(&mut look, &catalog.database);
+        }
     }
     Ok(look)
 }

@@ -154,9 +154,14 @@ impl MemoryStore {
     }
 
     /// Other bytes under the same version id; what `head` says stays as it was, the harder case.
+    /// Brings back what was lost, too.
     pub fn replace(&self, key: &Key, version: &str, bytes: impl Into<Bytes>) {
         let body = Body::Bytes(bytes.into());
-        self.damage(key, version, |_| body);
+        self.change(key, version, |versions, at| {
+            versions[at].body = body;
+            Ok(())
+        })
+        .unwrap();
     }
 
     /// Cuts the stored bytes; what `head` says stays as it was.

@@ -4,6 +4,7 @@ pub mod certificates;
 pub mod cluster;
 pub mod database;
 pub mod faulty;
+pub mod forge;
 pub mod memory;
 pub mod program;
 pub mod reading;

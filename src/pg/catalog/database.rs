@@ -1,6 +1,6 @@
 //! The instance, its databases, and the properties of one of them.
 
-use super::roles::settings;
+use super::roles::{of_rds, settings};
 use crate::error::Result;
 use crate::model::catalog::{Database, Extension, Grant, Setting};
 use crate::pg::session::{Session, pg_error};
@@ -166,13 +166,16 @@ async fn read_settings(session: &Session) -> Result<Vec<Setting>> {
     let rows = session
         .client
         .query(
-            "SELECT r.rolname::text, s.setconfig
+            &format!(
+                "SELECT r.rolname::text, s.setconfig
                FROM pg_catalog.pg_db_role_setting s
                JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
                LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
               WHERE d.datname = pg_catalog.current_database()
-                AND (s.setrole = 0 OR r.rolname !~ '^rds')
+                AND (s.setrole = 0 OR NOT {})
               ORDER BY r.rolname NULLS FIRST",
+                of_rds("r.rolname")
+            ),
             &[],
         )
         .await

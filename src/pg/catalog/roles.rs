@@ -4,17 +4,31 @@ use crate::error::Result;
 use crate::model::catalog::{Membership, Role, Setting};
 use crate::pg::session::{Session, pg_error};
 
+/// True for a role that the service made and no restore can make: only where RDS's own is there, as
+/// anybody may call a role `rdsreader`. The role's name is `$r`.
+const OF_RDS: &str = "(EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rdsadmin')
+   AND ($r ~ '^rds_' OR $r IN ('rdsadmin', 'rdsrepladmin', 'rdsproxyadmin', 'rdstopmgr',
+                               'rdswriteforwarduser')))";
+
+/// [`OF_RDS`] for an expression.
+pub(super) fn of_rds(role: &str) -> String {
+    OF_RDS.replace("$r", role)
+}
+
 /// Roles but PostgreSQL's and RDS's own, sorted by name.
 pub async fn read_roles(session: &Session) -> Result<Vec<Role>> {
     let rows = session
         .client
         .query(
+            &format!(
             "SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
                     rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil::text,
-                    coalesce(rolconfig, '{}'), pg_catalog.shobj_description(oid, 'pg_authid')
+                    coalesce(rolconfig, '{{}}'), pg_catalog.shobj_description(oid, 'pg_authid')
                FROM pg_catalog.pg_roles
-              WHERE rolname !~ '^(pg_|rds)'
+              WHERE rolname !~ '^pg_' AND NOT {}
               ORDER BY rolname",
+            of_rds("rolname")
+            ),
             &[],
         )
         .await
@@ -65,8 +79,10 @@ pub async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
            JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
            JOIN pg_catalog.pg_roles u ON u.oid = m.member
            LEFT JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
-          WHERE r.rolname !~ '^rds' AND u.rolname !~ '^(pg_|rds)'
-          ORDER BY 1, 2, 3"
+          WHERE NOT {} AND u.rolname !~ '^pg_' AND NOT {}
+          ORDER BY 1, 2, 3",
+        of_rds("r.rolname"),
+        of_rds("u.rolname")
     );
     let rows = session
         .client

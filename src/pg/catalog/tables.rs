@@ -7,6 +7,9 @@ use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::pg::session::{Session, pg_error};
 
+/// The notes of an unfinished restore: of this database, not of what is in it.
+pub const NOTES_SCHEMA: &str = "lifeboat_restore";
+
 /// User tables as pg_dump sees them: ordinary and partitioned ones, no temporary ones, of an
 /// extension only its configuration tables.
 const USER_TABLES: &str = "
@@ -17,7 +20,7 @@ const USER_TABLES: &str = "
        AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
   LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence IN ('p', 'u')
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lifeboat_restore')
    AND (e.oid IS NULL OR c.oid = ANY (e.extconfig))";
 
 /// A table to lock before the snapshot is taken.

@@ -24,7 +24,10 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
                     ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                    AND d.deptype = 'e'
                LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-              WHERE c.relkind = 'S' AND c.relpersistence IN ('p', 'u')
+              WHERE c.relkind = 'S' AND n.nspname <> 'lifeboat_restore'
+                -- A standby cannot read unlogged ones.
+                AND (c.relpersistence = 'p'
+                     OR c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
                 AND (e.oid IS NULL OR c.oid = ANY (e.extconfig)
                      OR EXISTS (SELECT FROM pg_catalog.pg_depend o
                                  WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -196,11 +199,11 @@ pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
 
 /// What is there and no export carries, by kind.
 pub async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>> {
-    const KINDS: [(&str, &str); 8] = [
+    const KINDS: [(&str, &str); 11] = [
         (
             "role passwords",
             "SELECT rolname::text FROM pg_catalog.pg_roles
-              WHERE rolcanlogin AND rolname !~ '^(pg_|rds)'",
+              WHERE rolcanlogin AND rolname !~ '^pg_'",
         ),
         (
             "foreign table rows",
@@ -228,6 +231,21 @@ pub async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>>
             "prepared transactions",
             "SELECT gid FROM pg_catalog.pg_prepared_xacts
               WHERE database = pg_catalog.current_database()",
+        ),
+        (
+            "tablespaces",
+            "SELECT DISTINCT t.spcname::text FROM pg_catalog.pg_class c
+               JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
+              WHERE t.spcname <> 'pg_global'",
+        ),
+        (
+            "settings for all roles",
+            "SELECT unnest(setconfig) FROM pg_catalog.pg_db_role_setting
+              WHERE setrole = 0 AND setdatabase = 0",
+        ),
+        (
+            "unfinished restore's notes",
+            "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname = 'lifeboat_restore'",
         ),
         (
             "ALTER SYSTEM settings",

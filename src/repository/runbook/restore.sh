@@ -348,7 +348,7 @@ load_part() {
     sed -n 's/^WARNING/psql: WARNING/p' "$error" >>"$work/errors"
     return 0 ;;
   esac
-  if [[ $how == direct ]] && grep -q ': 23514:' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
+  if [[ $how == direct ]] && grep -q ' 23514: ' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
     printf '%s\n' "${1/	direct	/	root	}" >>"$work/rerouted"
   elif [[ $how == reg ]]; then
     printf '%s\n' "${1/	reg	/	late	}" >>"$work/late"

@@ -1,0 +1,180 @@
+//! A table's part list, read as a stream and held to what the signed manifest says of it.
+
+use std::io::{BufRead, BufReader, Read};
+
+use super::layout::MAX_PART_LINE_BYTES;
+use crate::error::{Error, Result};
+use crate::model::id::Key;
+use crate::model::manifest::{Part, TableParts};
+
+/// Iterates over a part list without holding it decompressed. Ends after its first error; a list
+/// that ends before or goes on after the manifest's sums is such an error.
+pub struct Parts {
+    open: Option<Open>,
+}
+
+struct Open {
+    lines: BufReader<Box<dyn Read + Send>>,
+    key: Key,
+    /// What the manifest says and no part has covered yet.
+    left: Sums,
+    /// Of the last part.
+    number: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sums {
+    parts: u64,
+    rows: u64,
+    stored_bytes: u64,
+    copy_bytes: u64,
+}
+
+impl Sums {
+    const NONE: Self = Self {
+        parts: 0,
+        rows: 0,
+        stored_bytes: 0,
+        copy_bytes: 0,
+    };
+
+    fn without(self, part: &Part) -> Option<Self> {
+        Some(Self {
+            parts: self.parts.checked_sub(1)?,
+            rows: self.rows.checked_sub(part.rows)?,
+            stored_bytes: self.stored_bytes.checked_sub(part.object.bytes)?,
+            copy_bytes: self.copy_bytes.checked_sub(part.copy_bytes)?,
+        })
+    }
+}
+
+impl Parts {
+    pub(super) fn none() -> Self {
+        Self { open: None }
+    }
+
+    pub(super) fn new(table: &TableParts, key: Key, lines: Box<dyn Read + Send>) -> Self {
+        let left = Sums {
+            parts: table.parts,
+            rows: table.rows,
+            stored_bytes: table.stored_bytes,
+            copy_bytes: table.copy_bytes,
+        };
+        Self {
+            open: Some(Open {
+                lines: BufReader::new(lines),
+                key,
+                left,
+                number: None,
+            }),
+        }
+    }
+}
+
+impl Iterator for Parts {
+    type Item = Result<Part>;
+
+    fn next(&mut self) -> Option<Result<Part>> {
+        let next = self.open.as_mut()?.next().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.open = None;
+        }
+        next
+    }
+}
+
+impl Open {
+    fn next(&mut self) -> Result<Option<Part>> {
+        let mut line = Vec::new();
+        let mut limited = (&mut self.lines).take(MAX_PART_LINE_BYTES);
+        if let Err(source) = limited.read_until(b'\n', &mut line) {
+            return Err(self.damaged("does not read").because(source));
+        }
+        if line.is_empty() {
+            return if self.left == Sums::NONE {
+                Ok(None)
+            } else {
+                Err(self.damaged("lists less than the manifest says"))
+            };
+        }
+        let part: Part = serde_json::from_slice(&line)
+            .map_err(|source| self.damaged("does not read").because(source))?;
+        let number = part.number();
+        if number.is_none() || number <= self.number {
+            return Err(self.damaged("does not list its parts once each and in order"));
+        }
+        self.number = number;
+        match self.left.without(&part) {
+            Some(left) => self.left = left,
+            None => return Err(self.damaged("lists more than the manifest says")),
+        }
+        Ok(Some(part))
+    }
+
+    fn damaged(&self, how: &str) -> Error {
+        Error::damaged(format!("{} {how}", self.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Sha256;
+    use crate::model::manifest::ObjectRef;
+
+    fn part(number: u64) -> Part {
+        Part {
+            object: ObjectRef {
+                key: format!("parts/s/d/i/1/{number}.copy.zst.age")
+                    .parse()
+                    .unwrap(),
+                version: "v".to_owned(),
+                bytes: 10,
+                sha256: Sha256::of(b""),
+            },
+            rows: 2,
+            copy_bytes: 4,
+        }
+    }
+
+    /// How many parts are read, and whether an error ends them. Two parts are promised.
+    fn read(text: Vec<u8>) -> (usize, bool) {
+        let table = TableParts {
+            oid: 1,
+            rows: 4,
+            parts: 2,
+            stored_bytes: 20,
+            copy_bytes: 8,
+            list: None,
+        };
+        let lines = Box::new(std::io::Cursor::new(text));
+        let parts = Parts::new(&table, "list".parse().unwrap(), lines);
+        let read: Vec<Result<Part>> = parts.collect();
+        let sound = read.iter().filter(|part| part.is_ok()).count();
+        (sound, sound < read.len())
+    }
+
+    fn lines(numbers: &[u64]) -> Vec<u8> {
+        let lines = numbers
+            .iter()
+            .map(|number| serde_json::to_string(&part(*number)).unwrap() + "\n");
+        lines.collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn a_list_is_read_as_the_manifest_promised_it() {
+        assert_eq!(read(lines(&[0, 1])), (2, false));
+        assert_eq!(read(lines(&[3, 70])), (2, false));
+    }
+
+    #[test]
+    fn a_list_with_more_less_or_twice_ends_with_one_error() {
+        assert_eq!(read(lines(&[0])), (1, true), "less");
+        assert_eq!(read(lines(&[])), (0, true), "nothing");
+        assert_eq!(read(lines(&[0, 1, 2])), (2, true), "more");
+        assert_eq!(read(lines(&[0, 0])), (1, true), "twice");
+        assert_eq!(read(lines(&[1, 0])), (1, true), "not in order");
+        assert_eq!(read(b"{}\n".repeat(1000)), (0, true), "no part");
+        assert_eq!(read(vec![b'x'; 1_000_000]), (0, true), "no line");
+    }
+}

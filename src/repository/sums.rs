@@ -1,0 +1,64 @@
+//! What a manifest says must make sense before anything is done by it: a signature tells who wrote
+//! it, not that it is sound.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::model::manifest::{Manifest, TableParts};
+
+/// Refuses doubled tables and objects, sums that no machine can hold, and tables whose list and
+/// counts contradict each other. Everything that adds these numbers relies on it.
+pub fn check(manifest: &Manifest) -> Result<()> {
+    let (mut oids, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for object in &manifest.objects {
+        if !names.insert(object.key.name()) {
+            return Err(Error::damaged(format!(
+                "it names {} twice",
+                object.key.name()
+            )));
+        }
+    }
+    for table in &manifest.tables {
+        if !oids.insert(table.oid) {
+            return Err(Error::damaged(format!(
+                "it lists table {} twice",
+                table.oid
+            )));
+        }
+        if !is_consistent(table) {
+            return Err(Error::damaged(format!(
+                "its counts of table {} contradict each other",
+                table.oid
+            )));
+        }
+    }
+    add_up(manifest).ok_or_else(|| Error::damaged("its sizes are beyond all bounds"))
+}
+
+fn is_consistent(table: &TableParts) -> bool {
+    let has_parts = table.parts > 0;
+    // A row has at least its newline, a part at least one row.
+    table.list.is_some() == has_parts
+        && (table.copy_bytes > 0) == has_parts
+        && (table.stored_bytes > 0) == has_parts
+        && table.rows >= table.parts
+        && table.copy_bytes >= table.rows
+}
+
+fn add_up(manifest: &Manifest) -> Option<()> {
+    let (mut stored, mut plain, mut parts) = (0_u64, 0_u64, 0_u64);
+    let lists = manifest
+        .tables
+        .iter()
+        .filter_map(|table| table.list.as_ref());
+    for object in manifest.objects.iter().chain(lists) {
+        stored = stored.checked_add(object.bytes)?;
+    }
+    for table in &manifest.tables {
+        stored = stored.checked_add(table.stored_bytes)?;
+        plain = plain.checked_add(table.copy_bytes)?;
+        parts = parts.checked_add(table.parts)?;
+    }
+    // Rows are fewer than plain bytes.
+    Some(())
+}

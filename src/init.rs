@@ -83,7 +83,8 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
         repository.has_locks(),
         clock.now(),
         options.max_lock_days,
-    )?;
+    )
+    .context(|| repository.url().to_owned())?;
     let existing = match repository.marker().await {
         Ok(marker) => Some(marker),
         Err(error) if error.kind() == Kind::NotFound => None,

@@ -22,7 +22,7 @@ use crate::model::manifest::FORMAT;
 use crate::store::{Listed, Posture, Store};
 
 pub use commit::{Committed, PointWriter};
-pub use layout::Place;
+pub use layout::{MAX_CATALOG_BYTES, Place};
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
 pub use parts::Parts;

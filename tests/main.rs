@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod config;
 mod connect;
+mod cutoff;
 mod damage;
 mod export;
 mod house;

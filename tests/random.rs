@@ -68,6 +68,8 @@ impl Trip {
         let lifeboat = Lifeboat::init();
         let kind = format!("TEMPLATE template0 ENCODING '{}' LOCALE 'C'", self.encoding);
         let source = Database::with(self.from, &kind);
+        let (their_bin, our_bin) = (self.from.bin(), self.to.bin());
+        lifeboat.configure(&format!("[export]\npg_bin = [{their_bin:?}]"));
         load(&source, schemas, self.offer(), lifeboat.folder());
         let (reading, writing) = ((1 + jobs % 4).to_string(), (1 + jobs / 4 % 4).to_string());
         let ran = lifeboat.run(["export", "--source", &source.url(), "--jobs", &reading]);
@@ -81,6 +83,8 @@ impl Trip {
             "latest",
             "--target",
             &target.url(),
+            "--pg-bin",
+            our_bin.to_str().unwrap(),
             "--identity",
             identity.to_str().unwrap(),
             "--create",

@@ -176,8 +176,9 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options: Options = args.resolve(run)?;
-    let point = connect::restore_point(&options.access, &options.point).await?;
+    let target = connect::server(&options.target, run)?;
     let identities = connect::identities(&options.access)?;
+    let point = connect::restore_point(&options.access, &options.point).await?;
     let means = Means {
         point: &point,
         identities: &identities,
@@ -185,7 +186,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         interrupt: &run.interrupt,
     };
     let restore_options = restore::Options {
-        target: connect::server(&options.target, run)?,
+        target,
         jobs: options.jobs.map(usize::from),
         create: options.create,
         resume: options.resume,

@@ -1,13 +1,13 @@
 //! The sealed catalog and the other objects that make a restore point whole.
 
 use crate::codec::Sealed;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
 use crate::pg::catalog::{self, SourceTable};
 use crate::pg::session::Session;
-use crate::repository::{PointWriter, runbook};
+use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::Run;
 use super::plan::Plan;
@@ -71,6 +71,14 @@ pub async fn store(
     let means = run.means;
     let sealer = means.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
+    if json.len() as u64 > MAX_CATALOG_BYTES {
+        return Err(Error::refused(format!(
+            "the catalog of {} takes {} bytes, more than a reader accepts",
+            manifest.database,
+            json.len()
+        ))
+        .hint("split the database: it has too many tables for one restore point"));
+    }
     let fingerprint = means.signer.fingerprint()?.to_string();
     let keys = serde_json::json!({ "recipients": sealer.recipients(), "wrapped": [] });
     let objects = [

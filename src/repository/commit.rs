@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::layout::Place;
+use super::layout::{self, Place};
 use super::locks::Locks;
 use super::{Repository, envelope, to_json_line};
 use crate::codec::{self, Sealed};
@@ -93,6 +93,12 @@ impl PointWriter {
     pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<Committed> {
         let (envelope, body_sha256) = envelope::wrap(manifest, signer)?;
         let key = self.place.manifest()?;
+        if envelope.len() as u64 > layout::MAX_MANIFEST_BYTES {
+            return Err(Error::refused(format!(
+                "{key} takes {} bytes, more than a reader accepts",
+                envelope.len()
+            )));
+        }
         let manifest = self.put_locked(key, Sealed::clear(envelope), true).await?;
         Ok(Committed {
             manifest,

@@ -86,9 +86,7 @@ pub async fn look(
     compare_servers(&mut look, manifest, catalog, options);
     match look.database.clone() {
         Some(facts) => compare_databases(&mut look, &facts, means, options, &catalog.database),
-        None => {
-            compare_new(&mut look, &catalog.database);
-        }
+        None => compare_new(&mut look, &catalog.database),
     }
     Ok(look)
 }
@@ -209,11 +207,17 @@ fn compare_databases(
     source: &Database,
 ) {
     look.problems.extend(held(facts, means, options));
-    if options.create && !options.resume && facts.unfinished.is_none() && facts.occupied.is_empty()
-    {
-        let problem =
-            "--create: the database exists already; leave --create out to restore into it";
-        look.problems.push(problem.to_owned());
+    if facts.unfinished.is_none() && facts.occupied.is_empty() {
+        let problem = match (options.create, options.resume) {
+            (true, false) => {
+                "--create: the database exists already; leave --create out to restore into it"
+            }
+            (false, true) => "--resume: no restore began in it; leave --resume out",
+            // Both: made where it is not there, gone on with where it is.
+            _ => "",
+        };
+        let problem = Some(problem).filter(|problem| !problem.is_empty());
+        look.problems.extend(problem.map(str::to_owned));
     }
     if !facts.may_create {
         look.problems.push(format!(

@@ -321,7 +321,7 @@ impl Forge {
         let options = verify::Options {
             data,
             jobs: Some(2),
-            now: jiff::Timestamp::now(),
+            now: Timestamp::now(),
         };
         let verified = async {
             let point = self.open(id).await?;

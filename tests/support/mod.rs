@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod cluster;
+pub mod cutoff;
 pub mod database;
 pub mod faulty;
 pub mod forge;

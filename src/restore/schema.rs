@@ -123,28 +123,56 @@ fn left<'a>(complaints: &'a [Complaint], conflicts: &BTreeSet<String>) -> Vec<&'
     complaints.iter().filter(|one| !made_before(one)).collect()
 }
 
-/// Whether the server refused to make something twice. Only words outside of quotes count: inside
-/// are names.
+/// Whether the server refused to make something twice. Names stand between the first and the last
+/// quote, as they are, quotes and line breaks included: only what is around them is read.
 fn says_exists(message: &str) -> bool {
-    const WORDS: [&str; 5] = [
+    const WORDS: [&str; 4] = [
         " already exists",
         " is already a partition",
         " is already an identity column",
-        " is already member of ",
         "multiple primary keys for table ",
     ];
-    // These messages show names without quotes.
+    // These show names without quotes, and could so contain the words above.
     const OTHERS: [&str; 3] = [" does not exist", "permission denied", "must be "];
-    let first = message.lines().next().unwrap_or_default();
-    // A name with a line break goes on in the next one.
-    let whole = if first.matches('"').count().is_multiple_of(2) {
-        first
-    } else {
-        message
+    let more = |line: &&str| {
+        ["LINE ", "DETAIL: ", "HINT: ", "CONTEXT: "]
+            .iter()
+            .any(|word| line.starts_with(word))
     };
-    let outside: String = whole.split('"').step_by(2).collect();
-    WORDS.iter().any(|words| outside.contains(words))
-        && !OTHERS.iter().any(|words| outside.contains(words))
+    let said: Vec<&str> = message.lines().take_while(|line| !more(line)).collect();
+    let said = said.join("\n");
+    let before = said.split('"').next().unwrap_or_default();
+    let after = if said.contains('"') {
+        said.rsplit('"').next().unwrap_or_default()
+    } else {
+        ""
+    };
+    let around = |words: &&str| before.contains(words) || after.contains(words);
+    // These have words between two names; nothing else begins and ends as they do.
+    const BETWEEN: [(&str, &str); 3] = [
+        (
+            "ERROR:  relation \"",
+            "\" is already member of publication \"",
+        ),
+        (
+            "ERROR:  schema \"",
+            "\" is already member of publication \"",
+        ),
+        (
+            "ERROR:  user mapping for \"",
+            "\" already exists for server \"",
+        ),
+    ];
+    let between = after.is_empty()
+        && BETWEEN
+            .iter()
+            .any(|(begin, words)| said.starts_with(begin) && said.contains(words));
+    // The text search commands leave it to the catalog's index.
+    let text_search =
+        said.starts_with("ERROR:  duplicate key value violates unique constraint \"pg_ts_");
+    between
+        || text_search
+        || (WORDS.iter().any(|words| around(&words)) && !OTHERS.iter().any(|words| around(&words)))
 }
 
 fn describe(entry: &Entry, complaints: &[&Complaint]) -> Option<Trouble> {
@@ -211,6 +239,8 @@ mod tests {
             "ERROR:  multiple primary keys for table \"t\" are not allowed",
             "ERROR:  relation \"t\" is already member of publication \"pub\"lic\"",
             "ERROR:  \"p1\" is already a partition",
+            "ERROR:  relation \"a\"b\nc\" already exists\nHINT:  drop \"it\"",
+            "ERROR:  function 1(integer) already exists in operator family \"x\"",
         ] {
             assert!(says_exists(message), "{message}");
         }

@@ -14,6 +14,7 @@ mod house;
 mod moments;
 mod random;
 mod restore;
+mod resume;
 mod roundtrip;
 mod selection;
 mod store_contract;

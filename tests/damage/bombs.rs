@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::small_point;
 use crate::support::forge::{Draft, Forge, line};
+use crate::support::memory::MemoryStore;
 use crate::support::{Database, Major};
 
 const GIB: u64 = 1024 * 1024 * 1024;
@@ -45,14 +46,9 @@ impl Scene {
         let forge = Forge::new(Arc::new(store)).await;
         let source = Database::new(Major::Pg15);
         // A directory has no locks to export with.
-        let draft = {
-            let memory = Arc::new(crate::support::memory::MemoryStore::default());
-            let mut lender = Forge::new(memory).await;
-            lender.sealer = forge.sealer.clone();
-            lender.identities = forge.identities.clone();
-            let point = small_point(&lender, &source).await;
-            lender.draft(&point).await
-        };
+        let lender = Forge::new(Arc::new(MemoryStore::default())).await;
+        let point = small_point(&lender, &source).await;
+        let draft = lender.draft_for(&forge, &point).await;
         Self {
             identity: forge.write_identity(folder.path()),
             folder,

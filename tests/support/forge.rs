@@ -19,14 +19,16 @@ use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::{Id, Key};
 use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, ObjectRef, TableParts, names};
-use lifeboat::pg::conninfo::{Input, Server};
 use lifeboat::pg::tools::Dirs;
 use lifeboat::progress::Silent;
 use lifeboat::repository::{Locks, Repository, RestorePoint, Which};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::store::Store;
-use lifeboat::{restore, verify};
 use serde_json::Value;
+
+mod run;
+
+pub use run::{server, why};
 
 use super::Database;
 
@@ -59,16 +61,6 @@ pub struct Forged {
     /// Lines of each table's part list.
     pub lists: BTreeMap<u32, Vec<Value>>,
     pub manifest: Value,
-}
-
-pub fn server(url: &str) -> Server {
-    let input = Input {
-        url: Some(url),
-        password_file: None,
-        sslmode: None,
-        sslrootcert: None,
-    };
-    Server::resolve(input, &|_| None).unwrap()
 }
 
 impl Forge {
@@ -178,6 +170,20 @@ impl Forge {
             objects,
             parts,
         }
+    }
+
+    /// A draft that another forge can commit: what is sealed, is sealed for it.
+    pub async fn draft_for(&self, other: &Forge, point: &RestorePoint) -> Draft {
+        let mut draft = self.draft(point).await;
+        for (name, stored) in &mut draft.objects {
+            if name.ends_with(".age") {
+                let mut text = Vec::new();
+                let mut plain = self.identities.open(stored.clone()).unwrap();
+                plain.read_to_end(&mut text).unwrap();
+                *stored = other.sealer.seal(&text).unwrap().bytes;
+            }
+        }
+        draft
     }
 
     /// Commits a draft under a new id.
@@ -314,64 +320,6 @@ impl Forge {
             bytes: size,
             sha256,
         }
-    }
-
-    /// What `verify` says of a point: problems, or why it cannot be opened.
-    pub async fn problems(&self, id: &Id, data: bool) -> Vec<String> {
-        let options = verify::Options {
-            data,
-            jobs: Some(2),
-            now: Timestamp::now(),
-        };
-        let verified = async {
-            let point = self.open(id).await?;
-            let never = Interrupt::never();
-            verify::verify(&point, &self.identities, options, &Silent, &never).await
-        };
-        match verified.await {
-            Ok(report) => report.problems,
-            Err(error) => vec![error.chain()],
-        }
-    }
-
-    /// Restores a point in this process.
-    pub async fn restore(
-        &self,
-        id: &Id,
-        target: &Database,
-        change: impl FnOnce(&mut restore::Options),
-    ) -> Result<restore::Report> {
-        let point = self.open(id).await?;
-        let means = restore::Means {
-            point: &point,
-            identities: &self.identities,
-            progress: &Silent,
-            interrupt: &Interrupt::never(),
-        };
-        let mut options = restore::Options {
-            target: server(&target.url()),
-            jobs: Some(2),
-            create: false,
-            resume: false,
-            dry_run: false,
-            no_owner: false,
-            no_privileges: false,
-            verify: false,
-            schemas: Vec::new(),
-            tables: Vec::new(),
-            tool_dirs: Dirs::system(vec![target.major.bin()]),
-        };
-        change(&mut options);
-        restore::run(&means, &options).await
-    }
-}
-
-/// Why a restore did not end well: the error, or its failures.
-pub fn why(restored: Result<restore::Report>) -> Option<String> {
-    match restored {
-        Err(error) => Some(error.chain()),
-        Ok(report) if report.failures.is_empty() => None,
-        Ok(report) => Some(format!("{:?}", report.failures)),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod cutoff;
 pub mod database;
 pub mod faulty;
 pub mod forge;
+pub mod lossy;
 pub mod memory;
 pub mod program;
 pub mod reading;

@@ -1,0 +1,83 @@
+//! Verifies and restores in this process.
+
+use jiff::Timestamp;
+use lifeboat::error::Result;
+use lifeboat::interrupt::Interrupt;
+use lifeboat::model::id::Id;
+use lifeboat::pg::conninfo::{Input, Server};
+use lifeboat::pg::tools::Dirs;
+use lifeboat::progress::Silent;
+use lifeboat::{restore, verify};
+
+use super::Forge;
+use crate::support::Database;
+
+pub fn server(url: &str) -> Server {
+    let input = Input {
+        url: Some(url),
+        password_file: None,
+        sslmode: None,
+        sslrootcert: None,
+    };
+    Server::resolve(input, &|_| None).unwrap()
+}
+
+impl Forge {
+    /// What `verify` says of a point: problems, or why it cannot be opened.
+    pub async fn problems(&self, id: &Id, data: bool) -> Vec<String> {
+        let options = verify::Options {
+            data,
+            jobs: Some(2),
+            now: Timestamp::now(),
+        };
+        let verified = async {
+            let point = self.open(id).await?;
+            let never = Interrupt::never();
+            verify::verify(&point, &self.identities, options, &Silent, &never).await
+        };
+        match verified.await {
+            Ok(report) => report.problems,
+            Err(error) => vec![error.chain()],
+        }
+    }
+
+    /// Restores a point in this process.
+    pub async fn restore(
+        &self,
+        id: &Id,
+        target: &Database,
+        change: impl FnOnce(&mut restore::Options),
+    ) -> Result<restore::Report> {
+        let point = self.open(id).await?;
+        let means = restore::Means {
+            point: &point,
+            identities: &self.identities,
+            progress: &Silent,
+            interrupt: &Interrupt::never(),
+        };
+        let mut options = restore::Options {
+            target: server(&target.url()),
+            jobs: Some(2),
+            create: false,
+            resume: false,
+            dry_run: false,
+            no_owner: false,
+            no_privileges: false,
+            verify: false,
+            schemas: Vec::new(),
+            tables: Vec::new(),
+            tool_dirs: Dirs::system(vec![target.major.bin()]),
+        };
+        change(&mut options);
+        restore::run(&means, &options).await
+    }
+}
+
+/// Why a restore did not end well: the error, or its failures.
+pub fn why(restored: Result<restore::Report>) -> Option<String> {
+    match restored {
+        Err(error) => Some(error.chain()),
+        Ok(report) if report.failures.is_empty() => None,
+        Ok(report) => Some(format!("{:?}", report.failures)),
+    }
+}

@@ -147,7 +147,7 @@ fn says_exists(message: &str) -> bool {
     } else {
         ""
     };
-    let around = |words: &&str| before.contains(words) || after.contains(words);
+    let around = |words: &str| before.contains(words) || after.contains(words);
     // These have words between two names; nothing else begins and ends as they do.
     const BETWEEN: [(&str, &str); 3] = [
         (
@@ -172,7 +172,7 @@ fn says_exists(message: &str) -> bool {
         said.starts_with("ERROR:  duplicate key value violates unique constraint \"pg_ts_");
     between
         || text_search
-        || (WORDS.iter().any(|words| around(&words)) && !OTHERS.iter().any(|words| around(&words)))
+        || (WORDS.iter().any(|words| around(words)) && !OTHERS.iter().any(|words| around(words)))
 }
 
 fn describe(entry: &Entry, complaints: &[&Complaint]) -> Option<Trouble> {

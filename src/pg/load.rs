@@ -86,14 +86,11 @@ impl Failure {
         let code = said.code().code().to_owned();
         // Only a CHECK constraint's violation comes with the constraint's name.
         let partition = code == "23514" && said.constraint().is_none();
-        let in_notes = said.schema() == Some(ledger::SCHEMA);
         let error = pg_error(what, error);
         match code.as_str() {
             "23514" if partition => Self::WrongPartition(error),
             "40001" | "40P01" | "55P03" => Self::TryAgain(error),
             _ if code.starts_with("08") || code.starts_with("57") => Self::Lost(error),
-            // The part was noted meanwhile, by the session that was believed lost.
-            "23505" if in_notes => Self::Lost(error),
             // Disk full, out of memory, internal errors: the next table would meet them too.
             _ if code.starts_with("53") || code.starts_with("58") || code.starts_with("XX") => {
                 Self::Fatal(error)

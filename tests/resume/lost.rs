@@ -1,6 +1,6 @@
 //! Replies that are lost: a part whose COMMIT nobody heard of is looked up, not repeated.
 
-use super::{CONTENT, LOCK, Scene, Watch, said, waiting};
+use super::{CONTENT, LOCK, Scene, Watch, said};
 use crate::support::lossy::{Loss, Lossy};
 use crate::support::{Database, Major};
 
@@ -52,7 +52,11 @@ async fn a_commit_that_outlives_its_connection_does_not_double_rows() {
             .spawn()
             .unwrap();
         // The first stands in the server without a client; the second came to replace it.
-        watch.until(&waiting(sessions), &mut child).await;
+        let waiting = format!(
+            "{sessions} <= (SELECT count(*) FROM pg_stat_activity
+                             WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        );
+        watch.until(&waiting, &mut child).await;
         assert!(child.try_wait().unwrap().is_none(), "{oid}");
         watch
             .run(&format!("SELECT pg_advisory_unlock({LOCK})"))

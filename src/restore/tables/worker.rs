@@ -73,7 +73,7 @@ impl<'a> Worker<'a> {
 
     async fn load_new(&mut self, load: &Load<'_>, number: u64, part: &Part) -> Result<()> {
         let stored = self.run.means.point.fetch(&part.object).await?;
-        let mut attempt = 1;
+        let (mut attempt, mut was_lost) = (1, false);
         loop {
             let identities = self.run.means.identities.clone();
             let stored = stored.clone();
@@ -90,10 +90,17 @@ impl<'a> Worker<'a> {
                 }
                 Failure::TryAgain(_) if attempt < ATTEMPTS => pause(attempt).await,
                 Failure::Lost(_) if attempt < ATTEMPTS => {
+                    was_lost = true;
                     pause(attempt).await;
                     if self.was_committed(load.parts.oid, number).await? {
                         return Ok(());
                     }
+                }
+                // The session that was believed lost may have committed only now.
+                Failure::Rows(_)
+                    if was_lost && self.was_committed(load.parts.oid, number).await? =>
+                {
+                    return Ok(());
                 }
                 Failure::Rows(error) | Failure::WrongPartition(error) => {
                     load.refuse(error);

@@ -55,7 +55,7 @@ impl ExportedSnapshot {
             let why = match attempt(session, scout).await? {
                 Attempt::Taken(snapshot) => return Ok(*snapshot),
                 Attempt::Again(again, why) => {
-                    session = again;
+                    session = *again;
                     why
                 }
             };
@@ -99,7 +99,7 @@ impl ExportedSnapshot {
 enum Attempt {
     Taken(Box<ExportedSnapshot>),
     /// Why it is to be tried again; the session is given back, its transaction failed or open.
-    Again(Session, String),
+    Again(Box<Session>, String),
 }
 
 async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
@@ -112,19 +112,19 @@ async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
     match lock(&session, &names).await? {
         // What is dropped by now, the snapshot will not show.
         Locked::All | Locked::Gone(_) => {}
-        Locked::Busy(why) => return Ok(Attempt::Again(session, why)),
+        Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
     }
     let (id, taken_at) = export(&session).await?;
     let tables = catalog::read_tables(&session).await?;
     let newcomers = not_locked(&session, &tables).await?;
     match lock(&session, &newcomers).await? {
         Locked::All => {}
-        Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(session, why)),
+        Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
     }
     let rewritten = catalog::find_rewritten(&session).await?;
     if let Some(name) = rewritten.first() {
         let why = format!("{name} was truncated or rewritten meanwhile");
-        return Ok(Attempt::Again(session, why));
+        return Ok(Attempt::Again(Box::new(session), why));
     }
     let snapshot = ExportedSnapshot {
         session,

@@ -106,8 +106,7 @@ fn escape_sequences_in_arguments_do_not_reach_the_terminal() {
 fn waiting_export(it: &Lifeboat) -> (Child, TcpStream) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let url =
-        format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=600");
+    let url = format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=600");
     let child = it
         .command(["export", "--source", &url, "--json"])
         .stdout(Stdio::piped())
@@ -154,11 +153,24 @@ fn a_second_signal_ends_a_run_at_once() {
     let it = Lifeboat::init();
     // Reading a file cannot be broken off: from a pipe that nobody writes to it lasts for ever.
     let pipe = it.folder().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     let identity = pipe.to_str().unwrap();
     let target = "postgresql://me@127.0.0.1/x";
     let mut child = it
-        .command(["restore", "latest", "--target", target, "--identity", identity])
+        .command([
+            "restore",
+            "latest",
+            "--target",
+            target,
+            "--identity",
+            identity,
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -138,6 +138,10 @@ fn tables_of_several_schemas_are_chosen_by_name() {
 }
 
 fn encoding_is_made(encoding: &str, bytes: &str) {
+    // A role's name has the encoding of where it was made: another database reads it otherwise.
+    let odd = format!("\"{}\"", unique("müller"));
+    let _roles = Roles(vec![(Major::Pg15, odd.clone()), (Major::Pg18, odd.clone())]);
+    Major::Pg15.sql("postgres", &format!("CREATE ROLE {odd}"));
     let kind = format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'");
     let source = Database::with(Major::Pg15, &kind);
     source.sql(&format!(

@@ -42,6 +42,10 @@ pub struct Options {
 pub struct Outcome {
     /// Entries that it named while complaining; a hostile name may add one, never hide one.
     pub suspects: BTreeSet<u32>,
+    /// Errors that it reported, those that were expected among them.
+    errors: usize,
+    /// Its own count of them, where that is the last thing it said: only then did it get through.
+    counted: Option<usize>,
     pub complaints: Vec<Complaint>,
     /// Everything that it complained of, to search in.
     pub text: String,
@@ -76,6 +80,13 @@ fn lost_connection(complaint: &Complaint) -> Error {
     Error::new(Kind::Unavailable, "pg_restore lost its connection")
         .because(Error::new(Kind::Unavailable, said))
         .hint("the same command with --resume goes on; the server's log says why")
+}
+
+impl Outcome {
+    /// Everything that it counted was read: errors, or with workers the entries that had some.
+    fn is_sound(&self, workers: bool) -> bool {
+        self.counted == Some(self.errors) || (workers && self.counted == Some(self.suspects.len()))
+    }
 }
 
 impl Archive {
@@ -173,11 +184,14 @@ impl Archive {
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             return Err(lost_connection(lost));
         }
-        let known = outcome
-            .suspects
-            .iter()
-            .any(|id| entries.iter().any(|one| one.id == *id));
-        if output.status.success() || (known && output.status.code() == Some(1)) {
+        let got_through = output.status.code() == Some(1) && outcome.is_sound(jobs > 1);
+        if output.status.success() || got_through {
+            return Ok(outcome);
+        }
+        // A worker of it died, say: nobody knows with what, so each entry is tried by itself.
+        if output.status.code() == Some(1) && (entries.len() > 1 || jobs > 1) {
+            let mut outcome = outcome;
+            outcome.suspects.extend(entries.iter().map(|one| one.id));
             return Ok(outcome);
         }
         // The verbose lines between would hide what it complained of.
@@ -203,7 +217,8 @@ fn conninfo_value(text: &str) -> String {
 }
 
 /// pg_restore of 17 and later sets this in older servers, which do not know it.
-const EXPECTED: &str = "unrecognized configuration parameter \"transaction_timeout\"";
+const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configuration parameter \
+    \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;";
 
 /// Reads what `pg_restore --verbose` wrote to stderr.
 fn read_complaints(stderr: &str) -> Outcome {
@@ -222,12 +237,17 @@ fn read_complaints(stderr: &str) -> Outcome {
             },
         }
     }
+    outcome.counted = chunks
+        .last()
+        .and_then(|last| last.strip_prefix("warning: errors ignored on restore: "))
+        .and_then(|count| count.trim_end().parse().ok());
     for chunk in chunks {
         if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
             let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
             outcome.suspects.extend(id);
         } else if let Some(error) = chunk.strip_prefix("error: ") {
-            if error.contains(EXPECTED) {
+            outcome.errors += 1;
+            if EXPECTED == error.trim_end() {
                 continue;
             }
             let error = error
@@ -317,7 +337,22 @@ pg_restore: warning: errors ignored on restore: 2
             "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
              parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n",
         );
-        assert_eq!(outcome, Outcome::default());
+        assert_eq!((outcome.errors, outcome.complaints.len()), (1, 0));
+        // Another statement that says the same is not expected.
+        let hidden = read_complaints(
+            "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
+             parameter \"transaction_timeout\"\nCommand was: CREATE INDEX i ON t (f(a));\n",
+        );
+        assert_eq!(hidden.complaints.len(), 1);
+    }
+
+    #[test]
+    fn only_a_full_count_of_errors_is_a_pg_restore_that_got_through() {
+        assert!(read_complaints(STDERR).is_sound(false));
+        let fewer = STDERR.replace("restore: 2", "restore: 3");
+        assert!(!read_complaints(&fewer).is_sound(true));
+        let died = "pg_restore: error: a worker process died unexpectedly\n";
+        assert!(!read_complaints(&format!("{STDERR}{died}")).is_sound(true));
     }
 
     #[test]

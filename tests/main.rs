@@ -13,6 +13,8 @@ mod house;
 mod moments;
 mod random;
 mod restore;
+mod restore_foreign;
+mod restore_mending;
 mod roundtrip;
 mod selection;
 mod store_contract;

@@ -14,6 +14,8 @@ mod house;
 mod moments;
 mod random;
 mod restore;
+mod restore_foreign;
+mod restore_mending;
 mod resume;
 mod roundtrip;
 mod selection;

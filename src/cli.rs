@@ -69,7 +69,7 @@ Output:
   The answer goes to stdout, all else to stderr. With --json stdout is one document:
     {\"ok\": true, \"command\": \"list\", \"exit_code\": 0, \"result\": {...}}
     {\"ok\": false, \"command\": \"list\", \"exit_code\": 1,
-     \"error\": {\"kind\": \"...\", \"message\": \"...\", \"hint\": \"...\" or null}}
+     \"error\": {\"kind\": \"...\", \"message\": \"...\", \"hint\": \"...\"}}
   \"ok\" says that the exit code is 0; a command that ended with findings has a \"result\".
   kind: usage, not_found, exists, denied, damaged, untrusted, unavailable, refused,
   interrupted, failed.

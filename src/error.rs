@@ -92,6 +92,36 @@ impl Error {
             .and_then(Error::find_hint)
     }
 
+    /// What to do: the hint, else what helps with an error of this kind.
+    pub fn advice(&self) -> &str {
+        if let Some(hint) = self.find_hint() {
+            return hint;
+        }
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if let Some(hint) = error.downcast_ref().and_then(advice_on_io) {
+                return hint;
+            }
+            cause = error.source();
+        }
+        match self.kind {
+            Kind::Usage => {
+                "`lifeboat help COMMAND` tells about options, config/lifeboat.toml about every key"
+            }
+            Kind::NotFound => "is the name right, and the place where it was looked for?",
+            Kind::Exists => "choose another name, or move what is there away",
+            Kind::Denied => "give the right that is missing, or use a user who has it",
+            Kind::Damaged => {
+                "`lifeboat verify ID --data` finds all damage; `lifeboat list` shows other points"
+            }
+            Kind::Untrusted => "the break-glass sheet shows the fingerprint that --trust takes",
+            Kind::Unavailable => "run the command again when it can be reached",
+            Kind::Refused => "put that right, then run the command again",
+            Kind::Interrupted => "run the command again",
+            Kind::Failed => "put that right where it is of your making, and run the command again",
+        }
+    }
+
     /// The message and every cause below it, joined by ": ".
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -106,6 +136,19 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+fn advice_on_io(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind as Io;
+    match error.kind() {
+        Io::NotFound | Io::NotADirectory => Some("is the path right?"),
+        Io::PermissionDenied => Some("look at the owner and mode of the file and its folders"),
+        Io::IsADirectory => Some("a file is needed there, not a folder"),
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => {
+            Some("no space is left there: free some or use another disk")
+        }
+        _ => None,
     }
 }
 

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::codec::Sealer;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::id::Id;
 use crate::model::lock::LockPolicy;
@@ -111,7 +111,8 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
             means.repository.has_locks(),
             now,
             options.max_lock_days,
-        )?,
+        )
+        .context(|| means.repository.url().to_owned())?,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         means,
         options,

@@ -31,8 +31,17 @@ pub struct Options {
     pub max_lock_days: u32,
     /// Keys of the configuration's `[repository]` besides `url`, with their values.
     pub repository_lines: Vec<(String, String)>,
-    /// Sources to begin with: name and URL without a password.
-    pub sources: Vec<(String, String)>,
+    /// Sources to begin with.
+    pub sources: Vec<NewSource>,
+}
+
+/// A source to be written into the configuration.
+pub struct NewSource {
+    pub name: String,
+    /// Without a password.
+    pub url: String,
+    /// `None`: all.
+    pub database: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,7 +92,8 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
         repository.has_locks(),
         clock.now(),
         options.max_lock_days,
-    )?;
+    )
+    .context(|| repository.url().to_owned())?;
     let existing = match repository.marker().await {
         Ok(marker) => Some(marker),
         Err(error) if error.kind() == Kind::NotFound => None,

@@ -221,10 +221,16 @@ async fn stopped(target: &Server, id: &str, error: Error) -> Error {
         .await
         .is_ok_and(|unfinished| unfinished.is_some());
     session.close().await;
-    if !began || error.find_hint().is_some() {
+    if !began {
         return error;
     }
-    error.hint("what is restored so far stays; the same command with --resume goes on")
+    const HOW: &str = "what is restored so far stays; the same command with --resume goes on";
+    let hint = match error.find_hint() {
+        Some(hint) if hint.contains("--resume") => return error,
+        Some(hint) => format!("{hint}; {HOW}"),
+        None => HOW.to_owned(),
+    };
+    error.hint(hint)
 }
 
 fn application(id: &str) -> String {

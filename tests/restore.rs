@@ -2,10 +2,11 @@
 //! stopped, and working with fewer rights.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::roundtrip::{self, Unsubscribe};
 use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major, unique};
 
@@ -223,6 +224,67 @@ fn a_killed_restore_goes_on_and_ends_equal() {
     );
     assert_eq!(target.sql(CONTENT), source.sql(CONTENT));
     nothing_of_ours_is_left(&target);
+}
+
+/// Waits until a phase of the restore is noted; the bound is only there to fail.
+fn wait_for_phase(target: &Database, phase: &str) {
+    let noted = format!("SELECT count(*) FROM lifeboat_restore.phase WHERE name = '{phase}'");
+    let begun = Instant::now();
+    while target.major.try_sql("postgres", &target.name, &noted) != Ok("1".to_owned()) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{phase} never ended"
+        );
+    }
+}
+
+/// The worst that a kill can do to the notes: all of the schema is there, and none of it noted.
+fn a_schema_that_is_there_already_is_no_trouble(major: Major) {
+    roundtrip::roles(major);
+    let source = Database::new(major);
+    source.script(&roundtrip::zoo("base.sql"), &[]);
+    let _source_free = Unsubscribe(&source);
+    let lifeboat = Lifeboat::init();
+    let bin = major.bin();
+    lifeboat.configure(&format!("[export]\npg_bin = [{bin:?}]"));
+    lifeboat.export(&source.url());
+    let target = Database::reserve(major);
+    let flags = ["--create", "--pg-bin", bin.to_str().unwrap()];
+    let mut child = lifeboat
+        .command(restore_args(&lifeboat, &target.url(), &flags))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_phase(&target, "privileges");
+    // From here on no phase is noted: the restore waits, and is killed at a known place.
+    let hold = "BEGIN; LOCK TABLE lifeboat_restore.phase IN SHARE MODE; SELECT pg_sleep(3)";
+    target.sql(hold);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let _target_free = Unsubscribe(&target);
+    target.sql("DELETE FROM lifeboat_restore.phase WHERE name NOT IN ('tables', 'large objects')");
+    let flags = ["--resume", "--verify", "--pg-bin", bin.to_str().unwrap()];
+    let ran = restore(&lifeboat, &target.url(), &flags);
+    let report = ran.json()["result"].clone();
+    assert_eq!(report["failures"], Value::Array(Vec::new()), "{report:#}");
+    assert_eq!(report["findings"], Value::Array(Vec::new()), "{report:#}");
+    assert_eq!(
+        report["large_objects"].to_string(),
+        source.sql("SELECT count(*) FROM pg_largeobject_metadata")
+    );
+    nothing_of_ours_is_left(&target);
+    roundtrip::compare(&source, &target);
+}
+
+#[test]
+fn a_schema_that_is_there_already_is_no_trouble_on_15() {
+    a_schema_that_is_there_already_is_no_trouble(Major::Pg15);
+}
+
+#[test]
+fn a_schema_that_is_there_already_is_no_trouble_on_18() {
+    a_schema_that_is_there_already_is_no_trouble(Major::Pg18);
 }
 
 #[test]

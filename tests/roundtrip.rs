@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{Database, Lifeboat, Major};
 
 /// Roles belong to the server: made once a server and test run.
-fn roles(major: Major) {
+pub fn roles(major: Major) {
     static MADE: Mutex<Vec<Major>> = Mutex::new(Vec::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if !made.contains(&major) {
@@ -20,12 +20,12 @@ fn roles(major: Major) {
     }
 }
 
-fn zoo(file: &str) -> String {
+pub fn zoo(file: &str) -> String {
     format!("{}/tests/zoo/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Subscriptions keep a database from being dropped.
-struct Unsubscribe<'a>(&'a Database);
+pub struct Unsubscribe<'a>(pub &'a Database);
 
 impl Drop for Unsubscribe<'_> {
     fn drop(&mut self) {
@@ -68,7 +68,7 @@ fn go_round(source: &Database, target: &Database, flags: &[&str]) -> Value {
 
 /// Compares with what stock tools make of the source, and the rest with the source itself.
 #[track_caller]
-fn compare(source: &Database, target: &Database) {
+pub fn compare(source: &Database, target: &Database) {
     let output = Command::new("bash")
         .arg(zoo("compare.sh"))
         .args([source.url(), target.url()])

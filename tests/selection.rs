@@ -212,7 +212,7 @@ fn roles_that_the_target_lacks_are_made_as_they_were() {
     assert_eq!(target.sql(&roles), source.sql(&roles));
     let members = format!(
         "SELECT member::regrole, admin_option, inherit_option, set_option FROM pg_auth_members
-          WHERE roleid = '{team}'::regrole ORDER BY 1::text"
+          WHERE roleid = '{team}'::regrole ORDER BY member::regrole::text"
     );
     assert_eq!(target.sql(&members), source.sql(&members));
     let owner = "SELECT relowner::regrole, relacl FROM pg_class WHERE relname = 't'";

@@ -278,9 +278,7 @@ fn text(report: &Report) -> String {
             .as_ref()
             .map_or_else(String::new, |name| format!("/{name}"));
         text += &format!("FAILED {}{database}: {}\n", failure.source, failure.error);
-        if let Some(hint) = &failure.hint {
-            text += &format!("hint: {hint}\n");
-        }
+        text += &format!("hint: {}\n", failure.hint);
     }
     text
 }

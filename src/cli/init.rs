@@ -11,7 +11,7 @@ use crate::config::{
     DAILY_DAYS, MAX_LOCK_DAYS, Repository, Source, lock_policy, source, written::Mode,
 };
 use crate::error::{Context, Error, Result};
-use crate::init::{self, Report};
+use crate::init::{self, NewSource, Report};
 use crate::model::lock::LockPolicy;
 
 /// Prepare a repository, keys and a configuration
@@ -144,7 +144,11 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             max_lock_days: MAX_LOCK_DAYS,
             repository_lines,
             sources: sources
-                .map(|source| (source.name.clone(), source.connection.address.clone()))
+                .map(|one| NewSource {
+                    name: one.name.clone(),
+                    url: one.connection.address.clone(),
+                    database: source::database_of(&one.connection.address),
+                })
                 .collect(),
         },
         run.clock.as_ref(),
@@ -160,7 +164,7 @@ fn text(report: &Report) -> String {
         " is ready"
     };
     format!(
-        "{}{existed}\n\n  {}  configuration: name your sources in it\n  {}  opens every backup: keep it offline, \
+        "{}{existed}\n\n  {}  configuration: look at its sources\n  {}  opens every backup: keep it offline, \
          twice, not here\n  {}  signs manifests: the exporter needs it\n  {}  print it, keep it with the identity\n\n\
          verification key: {}\n\nnext: lifeboat export --config {} --dry-run\n",
         report.repository,

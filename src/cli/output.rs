@@ -114,10 +114,11 @@ fn exit_code(error: &Error) -> u8 {
 }
 
 fn print_error(error: &Error) {
-    let mut text = format!("error: {}\n", one_line(&error.chain()));
-    if let Some(hint) = error.find_hint() {
-        text += &format!("hint: {}\n", one_line(hint));
-    }
+    let text = format!(
+        "error: {}\nhint: {}\n",
+        one_line(&error.chain()),
+        one_line(error.advice())
+    );
     // Where stderr is gone the exit code still tells.
     let _ = io::stderr().write_all(text.as_bytes());
 }
@@ -140,7 +141,7 @@ fn error_value(error: &Error) -> Value {
     json!({
         "kind": kind_name(error.kind()),
         "message": one_line(&error.chain()),
-        "hint": error.find_hint().map(one_line),
+        "hint": one_line(error.advice()),
     })
 }
 

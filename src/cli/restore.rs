@@ -176,8 +176,9 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options: Options = args.resolve(run)?;
-    let point = connect::restore_point(&options.access, &options.point).await?;
+    let target = connect::server(&options.target, run)?;
     let identities = connect::identities(&options.access)?;
+    let point = connect::restore_point(&options.access, &options.point).await?;
     let means = Means {
         point: &point,
         identities: &identities,
@@ -185,7 +186,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         interrupt: &run.interrupt,
     };
     let restore_options = restore::Options {
-        target: connect::server(&options.target, run)?,
+        target,
         jobs: options.jobs.map(usize::from),
         create: options.create,
         resume: options.resume,
@@ -208,9 +209,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
-/// One screen: what is not as it was, what is back, what is left to do.
+/// One screen: what is back, what is not as it was, what is left to do.
 fn text(report: &Report) -> String {
-    let mut text = String::new();
+    let mut text = summary(report);
     for problem in &report.problems {
         text += &format!("problem: {problem}\n");
     }
@@ -222,17 +223,17 @@ fn text(report: &Report) -> String {
     for line in &report.to_do {
         text += &format!("to do: {}\n", render::one_line(line));
     }
-    let phases = report.phases.iter().filter(|phase| phase.seconds >= 0.1);
-    let phases: Vec<String> = phases
-        .map(|phase| format!("{} {}", phase.name, seconds(phase.seconds)))
-        .collect();
+    text
+}
+
+fn summary(report: &Report) -> String {
     let what = if report.dry_run {
-        "would bring back"
+        "would come back into"
     } else {
-        "brought back"
+        "brought back into"
     };
-    text += &format!(
-        "{} of {}/{}, as of {}, {what} in {}: {}, {}, {}\n",
+    let first = format!(
+        "{} of {}/{}, as of {}, {what} {}: {}, {}, {}\n",
         report.id,
         report.source,
         report.database,
@@ -243,15 +244,22 @@ fn text(report: &Report) -> String {
         render::counted(report.large_objects, "large object", "large objects"),
     );
     if report.dry_run {
-        return text + "nothing was changed\n";
+        return first + "nothing was changed\n";
     }
     let compared = if report.verified {
         "rows counted, read again and compared"
     } else {
         "rows counted; --verify also reads them again"
     };
+    let phases = report.phases.iter().filter(|phase| phase.seconds >= 0.1);
+    let phases: Vec<String> = phases
+        .map(|phase| format!("{} {}", phase.name, seconds(phase.seconds)))
+        .collect();
     let took = seconds(report.seconds);
-    text + &format!("{compared}; took {took} ({})\n", phases.join(", "))
+    match phases.as_slice() {
+        [] => first + &format!("{compared}; took {took}\n"),
+        phases => first + &format!("{compared}; took {took} ({})\n", phases.join(", ")),
+    }
 }
 
 /// A line each, as many as a screen takes; all of them, with statements, are in the JSON document.

@@ -275,6 +275,14 @@ fn inspect(url: &str) -> Result<UrlParts<'_>> {
     })
 }
 
+/// The database that a URL's path names, where it does.
+pub fn database_of(url: &str) -> Option<String> {
+    let rest = url.split_once("://")?.1;
+    let path = rest.split('?').next()?.split_once('/')?.1;
+    // One with percent signs is left to whoever reads the whole URL.
+    (!path.is_empty() && !path.contains('%')).then(|| path.to_owned())
+}
+
 /// `db.example.com`, `db.example.com-5433`; `local` for a socket.
 fn name_from_host(host: &str, port: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);

@@ -63,7 +63,7 @@ pub struct Failure {
     pub source: String,
     pub database: Option<String>,
     pub error: String,
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,7 +90,7 @@ impl Report {
             source: source.to_owned(),
             database: database.map(str::to_owned),
             error: error.chain(),
-            hint: error.find_hint().map(str::to_owned),
+            hint: error.advice().to_owned(),
         });
     }
 

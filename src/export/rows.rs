@@ -25,6 +25,7 @@ pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> R
         &subject.pg_dump,
         subject.server,
         &subject.application,
+        &subject.scout.server_encoding,
         &held.snapshot.id,
         // The watchdog gives way first, and can name whom it gives way to.
         run.options.ddl_wait * 2,

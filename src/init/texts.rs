@@ -31,13 +31,17 @@ pub fn config(facts: &Facts<'_>) -> String {
         LockPolicy::None => ("none", 35),
     };
     let mut source = String::new();
-    for (name, url) in &options.sources {
+    for one in &options.sources {
+        let databases = match &one.database {
+            Some(database) => format!("[{}]                # or \"all\"", quote(database)),
+            None => "\"all\"                   # or a list: [\"courses\"]".to_owned(),
+        };
         let _ = write!(
             source,
             "[[source]]\nname = {}                         # appears in keys; do not change it later\n\
-             url = {}\ndatabases = \"all\"\n\n",
-            quote(name),
-            quote(url)
+             url = {}\ndatabases = {databases}\n\n",
+            quote(&one.name),
+            quote(&one.url)
         );
     }
     if options.sources.is_empty() {
@@ -76,9 +80,19 @@ pub fn config(facts: &Facts<'_>) -> String {
          {source}",
         made_on = facts.made_on,
         url = quote(url),
-        signing_key = quote(&facts.signing_key.to_string_lossy()),
+        signing_key = quote(&signing_key(facts)),
         max = options.max_lock_days,
     )
+}
+
+/// Relative to the configuration where it lies beside it: both move to the exporter together.
+fn signing_key(facts: &Facts<'_>) -> String {
+    let beside = facts.signing_key.parent() == facts.options.config.parent();
+    let path = match facts.signing_key.file_name() {
+        Some(name) if beside => name.as_ref(),
+        _ => facts.signing_key,
+    };
+    path.to_string_lossy().into_owned()
 }
 
 /// A TOML basic string: JSON's escapes are among TOML's.
@@ -88,6 +102,14 @@ fn quote(text: &str) -> String {
 
 /// To print, and to keep where the identity is kept.
 pub fn sheet(facts: &Facts<'_>) -> String {
+    // A profile is this machine's; all else a bare machine needs too.
+    let flags: String = facts
+        .options
+        .repository_lines
+        .iter()
+        .filter(|(key, _)| key != "profile")
+        .map(|(key, value)| format!(" --{} {value}", key.replace('_', "-")))
+        .collect();
     let Facts {
         url,
         repository_id,
@@ -118,8 +140,8 @@ pub fn sheet(facts: &Facts<'_>) -> String {
          1. **Revoke the credentials that did it**: sign-in sessions, access keys, the agent's or pipeline's role.\n\
          2. **Hold the last good point**, so that it does not age out while nothing new is made:\n\
          \n\
-         \x20      lifeboat list --repository {url} --trust {fingerprint}\n\
-         \x20      lifeboat hold ID --until {hold_until} --repository {url} --trust {fingerprint}\n\
+         \x20      lifeboat list --repository {url}{flags} --trust {fingerprint}\n\
+         \x20      lifeboat hold ID --until {hold_until} --repository {url}{flags} --trust {fingerprint}\n\
          \n\
          3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
          \x20  system; AWS Backup vaults.\n\
@@ -127,7 +149,7 @@ pub fn sheet(facts: &Facts<'_>) -> String {
          5. **Restore** into a new, empty instance:\n\
          \n\
          \x20      lifeboat restore ID --create --verify --target postgresql://USER@HOST/NEWDB \\\n\
-         \x20        --repository {url} --trust {fingerprint} --identity break-glass.key\n\
+         \x20        --repository {url}{flags} --trust {fingerprint} --identity break-glass.key\n\
          \n\
          Without lifeboat: `RESTORE.md` and `restore.sh` lie beside the data of every restore point and need only\n\
          `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: whoever\n\

@@ -43,8 +43,8 @@ pub struct Outcome {
     /// Entries that it named while complaining; a hostile name may add one, never hide one.
     pub suspects: BTreeSet<u32>,
     pub complaints: Vec<Complaint>,
-    /// Everything that it complained of, to search in.
-    pub text: String,
+    /// It came to its end, passing over errors, each of which was read.
+    went_on: bool,
 }
 
 /// One statement that failed.
@@ -173,17 +173,19 @@ impl Archive {
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             return Err(lost_connection(lost));
         }
-        let known = outcome
-            .suspects
-            .iter()
-            .any(|id| entries.iter().any(|one| one.id == *id));
-        if output.status.success() || (known && output.status.code() == Some(1)) {
+        if output.status.success() || (output.status.code() == Some(1) && outcome.went_on) {
             return Ok(outcome);
         }
         // The verbose lines between would hide what it complained of.
-        let said = match outcome.text.as_str() {
-            "" => tools::last_lines(&output.stderr),
-            complaints => tools::last_lines(complaints.as_bytes()),
+        let complaints: Vec<&str> = outcome
+            .complaints
+            .iter()
+            .map(|one| one.message.as_str())
+            .collect();
+        let said = if complaints.is_empty() {
+            tools::last_lines(&output.stderr)
+        } else {
+            tools::last_lines(complaints.join("\n").as_bytes())
         };
         Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
     }
@@ -203,12 +205,14 @@ fn conninfo_value(text: &str) -> String {
 }
 
 /// pg_restore of 17 and later sets this in older servers, which do not know it.
-const EXPECTED: &str = "unrecognized configuration parameter \"transaction_timeout\"";
+const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configuration parameter \
+    \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;";
 
 /// Reads what `pg_restore --verbose` wrote to stderr.
 fn read_complaints(stderr: &str) -> Outcome {
     let mut outcome = Outcome::default();
     let mut chunks: Vec<String> = Vec::new();
+    let (mut seen, mut ignored) = (0_usize, None);
     for line in stderr.lines() {
         match line.strip_prefix("pg_restore: ") {
             Some(said) => chunks.push(said.to_owned()),
@@ -226,8 +230,11 @@ fn read_complaints(stderr: &str) -> Outcome {
         if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
             let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
             outcome.suspects.extend(id);
+        } else if let Some(count) = chunk.strip_prefix("warning: errors ignored on restore: ") {
+            ignored = count.trim().parse().ok();
         } else if let Some(error) = chunk.strip_prefix("error: ") {
-            if error.contains(EXPECTED) {
+            seen += 1;
+            if error.trim() == EXPECTED {
                 continue;
             }
             let error = error
@@ -238,10 +245,10 @@ fn read_complaints(stderr: &str) -> Outcome {
                 message: message.trim().to_owned(),
                 sql: sql.trim().to_owned(),
             });
-            outcome.text.push_str(&chunk);
-            outcome.text.push('\n');
         }
     }
+    // One that died, or lost a worker, has no such last word; a name may add an error, never hide one.
+    outcome.went_on = ignored.is_some_and(|count: usize| count > 0 && count <= seen);
     outcome
 }
 
@@ -315,9 +322,26 @@ pg_restore: warning: errors ignored on restore: 2
     fn a_newer_pg_restore_may_set_what_an_older_server_does_not_know() {
         let outcome = read_complaints(
             "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
-             parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n",
+             parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n\
+             pg_restore: warning: errors ignored on restore: 1\n",
         );
-        assert_eq!(outcome, Outcome::default());
+        assert!(outcome.went_on);
+        assert_eq!((outcome.complaints.len(), outcome.suspects.len()), (0, 0));
+    }
+
+    #[test]
+    fn one_that_lost_a_worker_did_not_come_to_its_end() {
+        let died = "pg_restore: from TOC entry 217; 1259 17480 INDEX i own\n\
+             pg_restore: error: could not execute query: ERROR:  no\nCommand was: CREATE INDEX i;\n\
+             pg_restore: error: a worker process died unexpectedly\n";
+        assert!(!read_complaints(died).went_on);
+        let unread = "pg_restore: warning: errors ignored on restore: 2\n\
+             pg_restore: error: could not execute query: ERROR:  no\nCommand was: CREATE INDEX i;\n";
+        assert!(
+            !read_complaints(unread).went_on,
+            "an error that was not understood"
+        );
+        assert!(read_complaints(STDERR).went_on);
     }
 
     #[test]

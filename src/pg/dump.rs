@@ -7,11 +7,13 @@ use super::conninfo::Server;
 use super::tools::{self, ToolPath};
 use crate::error::{Error, Result};
 
-/// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive.
+/// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
+/// `encoding`: the database's own.
 pub async fn schema(
     pg_dump: &ToolPath,
     server: &Server,
     application: &str,
+    encoding: &str,
     snapshot_id: &str,
     lock_wait: Duration,
 ) -> Result<Vec<u8>> {
@@ -19,6 +21,8 @@ pub async fn schema(
     let mut command = tools::command(pg_dump, &env);
     command
         .env("PGAPPNAME", application)
+        // A role's or database's client_encoding may not know every character of a name.
+        .env("PGCLIENTENCODING", encoding)
         // Whatever the server's or the role's settings say: no timeout may end it half-way.
         .env(
             "PGOPTIONS",

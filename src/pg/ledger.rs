@@ -21,7 +21,7 @@ const CREATE: &str = "
                                       PRIMARY KEY (table_oid, part));
   CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);
   CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
-  CREATE TABLE lifeboat_restore.complaint (text text);
+  CREATE TABLE lifeboat_restore.conflict (sql text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
 
 /// What an earlier restore left.
@@ -109,39 +109,49 @@ pub async fn finish_phase(session: &Session, phase: &str) -> Result<()> {
     run(session, &sql, "cannot note a finished phase").await
 }
 
-/// Notes entries that failed, to be tried once more at the end, and what was said of them.
-pub async fn add_suspects(session: &Session, entries: &BTreeSet<u32>, said: &str) -> Result<()> {
+/// Notes entries that failed, to be tried once more at the end, and statements that met something
+/// which was there before us.
+pub async fn add_suspects(
+    session: &Session,
+    entries: &BTreeSet<u32>,
+    conflicts: &[&str],
+) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
     let values: Vec<String> = entries.iter().map(|entry| format!("({entry})")).collect();
-    let sql = format!(
-        "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;
-         INSERT INTO lifeboat_restore.complaint VALUES ({});",
-        values.join(", "),
-        quote_literal(&said.replace('\0', ""))
+    let mut sql = format!(
+        "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;",
+        values.join(", ")
     );
+    for conflict in conflicts {
+        let conflict = quote_literal(&conflict.replace('\0', ""));
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.conflict VALUES ({conflict});"
+        ));
+    }
     run(session, &sql, "cannot note failed entries of the schema").await
 }
 
-/// All entries that failed so far, and all that was said.
-pub async fn suspects(session: &Session) -> Result<(BTreeSet<u32>, String)> {
-    let failed = |error| pg_error("cannot read the notes on failed entries", error);
-    let client = &session.client;
-    let entries = client
+/// All entries that failed so far.
+pub async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
+    let rows = session
+        .client
         .query("SELECT entry FROM lifeboat_restore.suspect", &[])
         .await
-        .map_err(failed)?;
-    let said = client
-        .query("SELECT text FROM lifeboat_restore.complaint", &[])
+        .map_err(|error| pg_error("cannot read the notes on failed entries", error))?;
+    let entries = rows.iter().map(|row| u32::try_from(row.get::<_, i64>(0)));
+    Ok(entries.filter_map(std::result::Result::ok).collect())
+}
+
+/// All statements that met something which was there before us.
+pub async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
+    let rows = session
+        .client
+        .query("SELECT sql FROM lifeboat_restore.conflict", &[])
         .await
-        .map_err(failed)?;
-    let said: Vec<String> = said.iter().map(|row| row.get(0)).collect();
-    let entries = entries
-        .iter()
-        .filter_map(|row| u32::try_from(row.get::<_, i64>(0)).ok())
-        .collect();
-    Ok((entries, said.join("\n")))
+        .map_err(|error| pg_error("cannot read the notes on conflicts", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Takes a right for the time of the restore; what gives it back is noted in the same transaction.

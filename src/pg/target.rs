@@ -185,6 +185,36 @@ const OCCUPIED: &str = "
     SELECT 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid, 'foreign data wrapper ' || fdwname
       FROM pg_catalog.pg_foreign_data_wrapper
     UNION ALL
+    SELECT 'pg_catalog.pg_default_acl'::pg_catalog.regclass, oid,
+           'default privileges of ' || pg_catalog.pg_get_userbyid(defaclrole)
+      FROM pg_catalog.pg_default_acl
+    UNION ALL
+    SELECT 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid, 'server ' || srvname
+      FROM pg_catalog.pg_foreign_server
+    UNION ALL
+    SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid, 'subscription ' || subname
+      FROM pg_catalog.pg_subscription
+     WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database
+                       WHERE datname = pg_catalog.current_database())
+    UNION ALL
+    SELECT 'pg_catalog.pg_ts_dict'::pg_catalog.regclass, oid, 'text search dictionary ' || dictname
+      FROM pg_catalog.pg_ts_dict
+    UNION ALL
+    SELECT 'pg_catalog.pg_ts_parser'::pg_catalog.regclass, oid, 'text search parser ' || prsname
+      FROM pg_catalog.pg_ts_parser
+    UNION ALL
+    SELECT 'pg_catalog.pg_ts_template'::pg_catalog.regclass, oid, 'text search template ' || tmplname
+      FROM pg_catalog.pg_ts_template
+    UNION ALL
+    SELECT 'pg_catalog.pg_conversion'::pg_catalog.regclass, oid, 'conversion ' || conname
+      FROM pg_catalog.pg_conversion
+    UNION ALL
+    SELECT 'pg_catalog.pg_language'::pg_catalog.regclass, oid, 'language ' || lanname
+      FROM pg_catalog.pg_language
+    UNION ALL
+    SELECT 'pg_catalog.pg_am'::pg_catalog.regclass, oid, 'access method ' || amname
+      FROM pg_catalog.pg_am
+    UNION ALL
     SELECT 'pg_catalog.pg_cast'::pg_catalog.regclass, oid, 'a cast' FROM pg_catalog.pg_cast
     UNION ALL
     SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 'large object ' || oid

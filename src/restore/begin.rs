@@ -13,7 +13,7 @@ use crate::model::manifest::names;
 use crate::pg::archive::{self, Archive};
 use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::DatabaseFacts;
+use crate::pg::target::{DatabaseFacts, ServerFacts};
 use crate::pg::{ledger, statements};
 
 /// Makes the database if asked, takes hold of it, opens the schema archive.
@@ -43,6 +43,11 @@ pub async fn begin<'a>(
         }
     }
     let (session, finished) = take_hold(means, options, target).await?;
+    let facts = match look.database {
+        Some(_) => look.server,
+        // Names of roles have no encoding of their own: as the new database reads them.
+        None => ServerFacts::read(&session).await?,
+    };
     Ok(Run {
         entries,
         archive,
@@ -53,7 +58,7 @@ pub async fn begin<'a>(
         server: target.clone(),
         encoding: session.server_encoding.clone(),
         session,
-        facts: look.server,
+        facts,
         application,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         finished,

@@ -51,7 +51,7 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
     if run.selection.whole {
         failures.extend(compare_loaded_objects(run, &loaded));
     }
-    let large_objects = run.report.large_objects;
+    let large_objects = large_objects::count(&run.session).await?;
     failures = once_each(failures);
     let known: BTreeSet<String> = run
         .report

@@ -61,66 +61,118 @@ fn is_plain(entry: &Entry) -> bool {
     !entry.is_acl() && !entry.is_row_security() && !entry.is_event_trigger()
 }
 
+/// Entries that are tried again together while all goes well.
+const BATCH: usize = 100;
+
 /// Restores all chosen entries and notes which failed.
 async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -> Result<()> {
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
-    // After an interruption what exists already was made by us; it is not a failure.
-    let said: Vec<String> = outcome
+    // The target was empty: what exists at the very first attempt was not made by us. What exists
+    // after an interruption was.
+    let conflicts: Vec<&str> = outcome
         .complaints
         .iter()
-        .filter(|complaint| !(run.report.resumed && says_exists(complaint)))
-        .map(|complaint| complaint.sql.clone())
+        .filter(|complaint| !run.report.resumed && says_exists(&complaint.message))
+        .map(|complaint| complaint.sql.as_str())
         .collect();
-    ledger::add_suspects(&run.session, &outcome.suspects, &said.join("\n")).await
+    ledger::add_suspects(&run.session, &outcome.suspects, &conflicts).await
 }
 
+/// Tries the failed ones of the chosen entries again, and reports those that still fail.
 async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()> {
-    let (suspects, said) = ledger::suspects(&run.session).await?;
-    let mut done = BTreeSet::new();
-    for entry in run.entries.iter().filter(|entry| chosen(entry)) {
-        if !suspects.contains(&entry.id) || !done.insert(entry.id) {
+    let suspects = ledger::suspects(&run.session).await?;
+    let conflicts = ledger::conflicts(&run.session).await?;
+    let failed = |entry: &&Entry| chosen(entry) && suspects.contains(&entry.id);
+    let entries: Vec<&Entry> = run.entries.iter().filter(failed).collect();
+    let mut troubles = Vec::new();
+    for batch in entries.chunks(BATCH) {
+        // Which entry a complaint belongs to is certain only where there is one entry.
+        let together = run.archive.restore(batch, 1).await?;
+        if left(&together.complaints, &conflicts).is_empty() {
             continue;
         }
-        let outcome = run.archive.restore(&[entry], 1).await?;
-        let left: Vec<&Complaint> = outcome
-            .complaints
-            .iter()
-            .filter(|complaint| !is_settled(complaint, &said))
-            .collect();
-        let Some(trouble) = describe(entry, &left) else {
-            continue;
-        };
+        for entry in batch {
+            let outcome = run.archive.restore(&[entry], 1).await?;
+            let left = left(&outcome.complaints, &conflicts);
+            if let Some(trouble) = describe(entry, &left) {
+                troubles.push((*entry, is_failure(entry, &left), trouble));
+            }
+        }
+    }
+    let report = &mut run.report;
+    for (entry, is_failure, trouble) in troubles {
         if !run.selection.whole && entry.kind == "FK CONSTRAINT" {
-            run.report
+            report
                 .left_out
                 .push(format!("foreign key: {}", entry.describe()));
-        } else if is_failure(entry, &left) {
-            run.report.failures.push(trouble);
+        } else if is_failure {
+            report.failures.push(trouble);
         } else {
-            run.report.findings.push(trouble);
+            report.findings.push(trouble);
         }
     }
     Ok(())
 }
 
-/// The first attempt made it, and failed at something else of the same entry.
-fn is_settled(complaint: &Complaint, failed_before: &str) -> bool {
-    says_exists(complaint) && !complaint.sql.is_empty() && !failed_before.contains(&complaint.sql)
+/// What remains to complain of when things that an earlier attempt made are left aside.
+fn left<'a>(complaints: &'a [Complaint], conflicts: &BTreeSet<String>) -> Vec<&'a Complaint> {
+    let made_before = |one: &Complaint| {
+        says_exists(&one.message) && !one.sql.is_empty() && !conflicts.contains(&one.sql)
+    };
+    complaints.iter().filter(|one| !made_before(one)).collect()
 }
 
-fn says_exists(complaint: &Complaint) -> bool {
-    const WORDS: [&str; 5] = [
+/// Whether the server refused to make something twice. Names stand between the first and the last
+/// quote, as they are, quotes and line breaks included: only what is around them is read.
+fn says_exists(message: &str) -> bool {
+    const WORDS: [&str; 4] = [
         " already exists",
-        "multiple primary keys for table",
-        "is already a partition",
-        "is already an identity column",
-        "is already a member of",
+        " is already a partition",
+        " is already an identity column",
+        "multiple primary keys for table ",
     ];
-    let first = complaint.message.lines().next().unwrap_or_default();
-    WORDS
-        .iter()
-        .any(|words| first.contains(words) || complaint.message.contains(words))
+    // These show names without quotes, and could so contain the words above.
+    const OTHERS: [&str; 3] = [" does not exist", "permission denied", "must be "];
+    let more = |line: &&str| {
+        ["LINE ", "DETAIL: ", "HINT: ", "CONTEXT: "]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    let said: Vec<&str> = message.lines().take_while(|line| !more(line)).collect();
+    let said = said.join("\n");
+    let before = said.split('"').next().unwrap_or_default();
+    let after = if said.contains('"') {
+        said.rsplit('"').next().unwrap_or_default()
+    } else {
+        ""
+    };
+    let around = |words: &str| before.contains(words) || after.contains(words);
+    // These have words between two names; nothing else begins and ends as they do.
+    const BETWEEN: [(&str, &str); 3] = [
+        (
+            "ERROR:  relation \"",
+            "\" is already member of publication \"",
+        ),
+        (
+            "ERROR:  schema \"",
+            "\" is already member of publication \"",
+        ),
+        (
+            "ERROR:  user mapping for \"",
+            "\" already exists for server \"",
+        ),
+    ];
+    let between = after.is_empty()
+        && BETWEEN
+            .iter()
+            .any(|(begin, words)| said.starts_with(begin) && said.contains(words));
+    // The text search commands leave it to the catalog's index.
+    let text_search =
+        said.starts_with("ERROR:  duplicate key value violates unique constraint \"pg_ts_");
+    between
+        || text_search
+        || (WORDS.iter().any(|words| around(words)) && !OTHERS.iter().any(|words| around(words)))
 }
 
 fn describe(entry: &Entry, complaints: &[&Complaint]) -> Option<Trouble> {
@@ -165,21 +217,41 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_attempt_made_is_settled() {
+    fn what_an_earlier_attempt_made_is_left_aside() {
         let exists = complaint(
             "ERROR:  relation \"t\" already exists",
             "CREATE TABLE t ();",
         );
-        let owner = "ALTER TABLE t OWNER TO own;";
-        assert!(is_settled(&exists, owner));
-        assert!(!is_settled(
-            &exists,
-            &format!("CREATE TABLE t ();\n{owner}")
-        ));
-        assert!(!is_settled(
-            &complaint("ERROR:  no", "CREATE TABLE t ();"),
-            owner
-        ));
+        let all = [
+            exists,
+            complaint("ERROR:  role", "ALTER TABLE t OWNER TO own;"),
+        ];
+        assert_eq!(left(&all, &BTreeSet::new()), [&all[1]]);
+        let conflicts = BTreeSet::from(["CREATE TABLE t ();".to_owned()]);
+        assert_eq!(left(&all, &conflicts).len(), 2);
+    }
+
+    #[test]
+    fn names_do_not_pretend_that_something_exists() {
+        for message in [
+            "ERROR:  relation \"t\" already exists",
+            "ERROR:  constraint \"a\nb\" for relation \"t\nu\" already exists",
+            "ERROR:  multiple primary keys for table \"t\" are not allowed",
+            "ERROR:  relation \"t\" is already member of publication \"pub\"lic\"",
+            "ERROR:  \"p1\" is already a partition",
+            "ERROR:  relation \"a\"b\nc\" already exists\nHINT:  drop \"it\"",
+            "ERROR:  function 1(integer) already exists in operator family \"x\"",
+        ] {
+            assert!(says_exists(message), "{message}");
+        }
+        for message in [
+            "ERROR:  relation \"a already exists\" does not exist",
+            "ERROR:  relation \"a\" already exists \"b\" does not exist",
+            "ERROR:  permission denied for table a already exists",
+            "ERROR:  syntax error at or near \"x\"\nDETAIL:  it already exists",
+        ] {
+            assert!(!says_exists(message), "{message}");
+        }
     }
 
     #[test]

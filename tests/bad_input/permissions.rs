@@ -24,17 +24,17 @@ fn what_may_not_be_read_fails_the_export_and_is_named() {
         (
             "REVOKE SELECT ON app.answer FROM reader",
             "GRANT SELECT ON app.answer TO reader",
-            &["permission denied", "answer", "grant"][..],
+            &["app.answer", "GRANT"][..],
         ),
         (
             "REVOKE USAGE ON SCHEMA app FROM reader",
             "GRANT USAGE ON SCHEMA app TO reader",
-            &["permission denied", "app", "grant"],
+            &["app", "GRANT"],
         ),
         (
             "REVOKE SELECT ON app.counter FROM reader",
             "GRANT SELECT ON app.counter TO reader",
-            &["permission denied", "counter", "grant"],
+            &["counter"],
         ),
         (
             "REVOKE SELECT ON LARGE OBJECT 4711 FROM reader",
@@ -44,7 +44,7 @@ fn what_may_not_be_read_fails_the_export_and_is_named() {
         (
             "REVOKE SELECT ON app.answer FROM reader; GRANT SELECT (id) ON app.answer TO reader",
             "GRANT SELECT ON app.answer TO reader",
-            &["permission denied", "answer"],
+            &["answer"],
         ),
     ] {
         let lifeboat = Lifeboat::init();
@@ -67,7 +67,7 @@ fn rows_hidden_by_row_level_security_fail_the_export() {
     let database = with_reader(&reader);
     database.sql(&format!(
         "ALTER TABLE app.answer ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY some ON app.answer TO {reader} USING (id < 5)"
+         CREATE POLICY few ON app.answer TO {reader} USING (id < 5)"
     ));
     let url = database.url_as(&reader);
     export_complains(&lifeboat, &url, &["row-level security", "answer"]);

@@ -190,7 +190,11 @@ fn a_configuration_that_cannot_be_used_is_named_before_anything_happens() {
         ),
         ("[exprot]\njobs = 1", 2, &["exprot", "export"]),
         ("[[source]]\nname = 'a/b'\nhost = 'x'", 2, &["a/b"]),
-        ("[[source]]\nname = 'a'\nurl = 'mysql://x'", 2, &["mysql"]),
+        (
+            "[[source]]\nname = 'a'\nurl = 'mysql://x'",
+            2,
+            &["source.url", "postgresql://"],
+        ),
         ("[[source]]\nname = 'a'", 2, &["source"]),
         ("[[recipient]]\nname = 'a'\nkey = 'age1x'", 2, &["age1x"]),
         ("not toml", 2, &["lifeboat.toml"]),

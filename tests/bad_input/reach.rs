@@ -70,8 +70,8 @@ fn a_url_that_cannot_be_meant_is_a_usage_error() {
         ("postgresql://h/x?sslmode=verify", "verify"),
         ("postgresql://h/x?sslmod=require", "sslmod"),
         ("postgresql://h/x?connect_timeout=soon", "soon"),
-        ("postgresql://[::1/x", "::1"),
-        ("postgresql://h/%zz", "%zz"),
+        ("postgresql://[::1/x", "IPv6"),
+        ("postgresql://h/%zz", "%25"),
     ] {
         let ran = lifeboat.bare(["export", "--source", url]);
         complains(&ran, 2, &[word]);

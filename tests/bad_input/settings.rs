@@ -48,6 +48,7 @@ fn settings_of_the_role_and_the_database_do_not_break_a_backup_or_a_restore() {
            $$BEGIN IF $1 = 1 THEN PERFORM pg_catalog.pg_sleep(1); END IF; RETURN $1; END$$;
          CREATE INDEX ON wide (slow(id));
          CREATE MATERIALIZED VIEW seen AS SELECT slow(id) FROM wide WHERE id = 1;
+         CREATE TABLE \"🛟\" (n int);
          SELECT lo_from_bytea(0, '\\x00'::bytea);"
     ));
     let rows = "SELECT md5(string_agg(w::text, ',' ORDER BY id)) FROM wide w";

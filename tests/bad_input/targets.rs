@@ -1,9 +1,6 @@
 //! Targets that cannot take what they are given, and servers that cannot be exported from as they
 //! are.
 
-use std::fs;
-use std::process::Command;
-
 use super::{complains, no_points, restoring};
 use crate::support::cluster::{Cluster, ClusterOptions, bench};
 use crate::support::{Database, Lifeboat, Major};
@@ -124,19 +121,6 @@ fn an_export_that_would_take_the_applications_locks_is_refused() {
     assert_eq!(cluster.sql(held), "0");
 }
 
-/// What a server's files may grow to, in bytes, for every session from now on.
-fn limit_files(cluster: &Cluster, bytes: &str) {
-    let pid = fs::read_to_string(cluster.socket().join("data/postmaster.pid")).unwrap();
-    let status = Command::new("prlimit")
-        .args([
-            "--pid",
-            pid.lines().next().unwrap(),
-            &format!("--fsize={bytes}:unlimited"),
-        ])
-        .status();
-    assert!(status.unwrap().success());
-}
-
 #[test]
 fn a_target_that_is_full_fails_by_name_and_resume_goes_on() {
     // Small segments of the log, so that only tables meet the limit.
@@ -153,7 +137,7 @@ fn a_target_that_is_full_fails_by_name_and_resume_goes_on() {
     );
     let lifeboat = Lifeboat::init();
     lifeboat.export(&source.url());
-    limit_files(&cluster, "4000000");
+    cluster.limit_files("4000000");
     let url = cluster.url();
     let ran = lifeboat.bare(restoring(&lifeboat, &url, &[]));
     let all = format!("{}{}", ran.stdout, ran.stderr);
@@ -164,7 +148,7 @@ fn a_target_that_is_full_fails_by_name_and_resume_goes_on() {
         "{all}"
     );
     assert!(all.contains("--resume"), "{all}");
-    limit_files(&cluster, "unlimited");
+    cluster.limit_files("unlimited");
     lifeboat
         .bare(restoring(&lifeboat, &url, &["--resume", "--verify"]))
         .ok();

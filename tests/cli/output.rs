@@ -103,11 +103,11 @@ fn escape_sequences_in_arguments_do_not_reach_the_terminal() {
 }
 
 /// An export that waits so many seconds for a server which accepts and never answers.
-fn waiting_export(it: &Lifeboat, seconds: u32) -> (Child, TcpStream) {
+fn waiting_export(it: &Lifeboat) -> (Child, TcpStream) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
     let url =
-        format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable&connect_timeout={seconds}");
+        format!("postgresql://me@127.0.0.1:{port}/x?sslmode=disable&connect_timeout=600");
     let child = it
         .command(["export", "--source", &url, "--json"])
         .stdout(Stdio::piped())
@@ -139,7 +139,7 @@ fn wait_for_answer(child: &mut Child) -> String {
 fn a_signal_ends_a_run_with_an_answer() {
     let it = Lifeboat::init();
     for name in ["-INT", "-TERM"] {
-        let (mut child, _connected) = waiting_export(&it, 3);
+        let (mut child, _connected) = waiting_export(&it);
         signal(&child, name);
         wait_for_answer(&mut child);
         let ran = ran(child.wait_with_output().unwrap());
@@ -152,7 +152,19 @@ fn a_signal_ends_a_run_with_an_answer() {
 #[test]
 fn a_second_signal_ends_a_run_at_once() {
     let it = Lifeboat::init();
-    let (mut child, _connected) = waiting_export(&it, 600);
+    // Reading a file cannot be broken off: from a pipe that nobody writes to it lasts for ever.
+    let pipe = it.folder().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let identity = pipe.to_str().unwrap();
+    let target = "postgresql://me@127.0.0.1/x";
+    let mut child = it
+        .command(["restore", "latest", "--target", target, "--identity", identity])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Returns once the other end is open.
+    let _writer = File::options().write(true).open(&pipe).unwrap();
     signal(&child, "-INT");
     wait_for_answer(&mut child);
     signal(&child, "-INT");

@@ -50,13 +50,13 @@ SELECT pg_catalog.format('%I.%I', nspname, relname), relkind, relpersistence, re
   LEFT JOIN pg_catalog.pg_attrdef ON adrelid = c.oid AND adnum = attnum
   LEFT JOIN pg_catalog.pg_collation l ON l.oid = attcollation
  WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind NOT IN ('S', 'i', 'I')
- ORDER BY 1 COLLATE pg_catalog."C", attname COLLATE pg_catalog."C";
+ ORDER BY nspname COLLATE pg_catalog."C", relname COLLATE pg_catalog."C", attname COLLATE pg_catalog."C";
 SELECT conrelid::pg_catalog.regclass, conname, pg_catalog.pg_get_constraintdef(oid), condeferrable, convalidated
   FROM pg_catalog.pg_constraint WHERE connamespace >= 16384 AND contype <> 'n' AND conparentid = 0
  ORDER BY conrelid::pg_catalog.regclass::pg_catalog.text COLLATE pg_catalog."C", conname COLLATE pg_catalog."C";
 SELECT pg_catalog.pg_get_indexdef(indexrelid), indisvalid
   FROM pg_catalog.pg_index JOIN pg_catalog.pg_class ON oid = indexrelid WHERE relnamespace >= 16384
- ORDER BY 1 COLLATE pg_catalog."C";
+ ORDER BY pg_catalog.pg_get_indexdef(indexrelid) COLLATE pg_catalog."C";
 "#;
 
 /// Runs a script in psql and returns what it prints, in the database's own bytes.

@@ -102,10 +102,10 @@ impl Writer<'_> {
             out += &format!("ALTER TABLE {name} DROP COLUMN gone;\n");
         }
         if let Some((kind, default)) = &options.added {
+            let default = value(default.as_ref());
             out += &format!(
-                "ALTER TABLE {name} ADD COLUMN added {} DEFAULT {};\n",
-                kind.sql,
-                literal(default)
+                "ALTER TABLE {name} ADD COLUMN added {} DEFAULT {default};\n",
+                kind.sql
             );
         }
         out += &self.insert(late);

@@ -8,6 +8,22 @@ use proptest::prelude::*;
 pub enum Charset {
     Utf8,
     Latin1,
+    /// SQL_ASCII: a character is a byte.
+    Bytes,
+}
+
+impl Charset {
+    /// The beginning of a text, as long as a type with so many characters takes.
+    pub fn cut(self, text: &str, most: usize) -> String {
+        let mut left = most;
+        let fits = |c: &char| {
+            let size = if self == Self::Bytes { c.len_utf8() } else { 1 };
+            left.checked_sub(size)
+                .inspect(|rest| left = *rest)
+                .is_some()
+        };
+        text.chars().take_while(fits).collect()
+    }
 }
 
 /// Pieces that mean something to COPY, to SQL, to arrays, to psql or to a terminal.
@@ -74,7 +90,7 @@ fn piece(charset: Charset) -> BoxedStrategy<String> {
     let plain = prop::sample::select(&PIECES[..]).prop_map(str::to_owned);
     match charset {
         Charset::Latin1 => plain.boxed(),
-        Charset::Utf8 => prop_oneof![
+        Charset::Utf8 | Charset::Bytes => prop_oneof![
             6 => plain,
             1 => prop::sample::select(&WIDE[..]).prop_map(str::to_owned),
             1 => any::<char>()

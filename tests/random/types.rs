@@ -159,7 +159,7 @@ fn times(offer: Offer) -> Vec<Kind> {
 
 fn texts(charset: Charset) -> Vec<Kind> {
     let word = || text::text(charset);
-    let cut = |most: usize| word().prop_map(move |text| text.chars().take(most).collect());
+    let cut = |most: usize| word().prop_map(move |text| charset.cut(&text, most));
     let hex = |most| {
         vec(any::<u8>(), 0..most).prop_map(|bytes| {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -389,7 +389,7 @@ fn own(own: &Own, charset: Charset) -> Vec<Kind> {
         Kind::new(&own.pair, pair),
         Kind::new(
             &own.short,
-            word().prop_map(|text| text.chars().take(8).collect()),
+            word().prop_map(move |text| charset.cut(&text, 8)),
         )
         .indexed(),
         Kind::of(&own.list, &["{}", "{1,NULL,-3}", "[0:1]={7,8}"]),

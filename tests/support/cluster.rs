@@ -133,6 +133,18 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// What the server's files may grow to, for every session from now on: bytes or `unlimited`.
+    pub fn limit_files(&self, bytes: &str) {
+        let pid = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let output = self
+            .command("/usr/bin/prlimit")
+            .args(["--pid", pid.lines().next().unwrap()])
+            .arg(format!("--fsize={bytes}:unlimited"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// Stops the server; its data stays until this value is dropped.
     pub fn stop(&mut self) {
         let Some(mut server) = self.server.take() else {

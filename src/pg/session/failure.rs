@@ -172,6 +172,12 @@ fn hint_for(said: &DbError) -> Option<String> {
     if let Some(hint) = said.hint() {
         return Some(one_line(hint));
     }
+    if said.message().contains("row-level security") {
+        return Some(
+            "its policies hide rows from this user: export as its owner without FORCE, or ALTER ROLE … BYPASSRLS"
+                .to_owned(),
+        );
+    }
     let hint = match said.code().code() {
         "3D000" => "list the databases: psql -l",
         "28000" => "pg_hba.conf decides who may come from where, with or without TLS",

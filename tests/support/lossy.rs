@@ -98,10 +98,11 @@ impl Connection {
                 // CopyInResponse.
                 b'G' => self.copies.store(true, Ordering::Relaxed),
                 // CommandComplete.
-                b'C' if &message[5..] == b"COMMIT\0" && self.loss == Loss::OfReply => {
-                    if self.is_to_be_lost() {
-                        return Ok(());
-                    }
+                b'C' if &message[5..] == b"COMMIT\0"
+                    && self.loss == Loss::OfReply
+                    && self.is_to_be_lost() =>
+                {
+                    return Ok(());
                 }
                 _ => {}
             }

@@ -10,6 +10,7 @@ mod connect;
 mod cutoff;
 mod damage;
 mod export;
+mod hold;
 mod house;
 mod moments;
 mod random;

@@ -2,6 +2,7 @@
 //!
 //! `LIFEBOAT_TEST_CASES` sets how many schemas, 200 unless told; `LIFEBOAT_TEST_SEED` repeats a run.
 
+mod composed;
 mod oracle;
 mod schema;
 mod script;

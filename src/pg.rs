@@ -6,6 +6,7 @@ pub mod archive;
 pub mod catalog;
 pub mod conninfo;
 pub mod dump;
+pub mod foreign;
 pub mod large_objects;
 pub mod ledger;
 pub mod load;

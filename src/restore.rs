@@ -6,6 +6,7 @@ mod compare;
 mod fixture;
 mod large_objects;
 mod last;
+mod notes;
 mod pool;
 mod preflight;
 mod report;
@@ -23,7 +24,7 @@ use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::pg::archive::Archive;
 use crate::pg::conninfo::Server;
-use crate::pg::ledger;
+use crate::pg::ledger::{self, Said};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::statements::Ownership;
 use crate::pg::target::ServerFacts;
@@ -32,6 +33,7 @@ use crate::pg::tools::Dirs;
 use crate::progress::Progress;
 use crate::repository::RestorePoint;
 
+use self::notes::Before;
 pub use self::report::{PhaseTime, Report, Trouble};
 use self::selection::Selection;
 pub use self::selection::TableName;
@@ -67,6 +69,15 @@ pub struct Means<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+/// Phases that build on whole tables.
+const LAST: [&str; 5] = [
+    "privileges",
+    "materialized views",
+    "statistics",
+    "event triggers",
+    "database",
+];
+
 /// A restore at work.
 struct Run<'a> {
     means: &'a Means<'a>,
@@ -84,9 +95,12 @@ struct Run<'a> {
     application: String,
     jobs: usize,
     finished: BTreeSet<String>,
+    /// What finished phases of earlier runs had to say, by phase.
+    said: Vec<(String, Said)>,
     created_roles: Vec<String>,
     phase_began: Instant,
-    failures_before: usize,
+    /// How much the report held when the phase began.
+    before: Before,
     report: Report,
 }
 
@@ -132,6 +146,10 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
         roles::restore(run).await?;
         run.ends("roles").await?;
     }
+    // An earlier run that ended gave back what it had borrowed.
+    if run.report.resumed && !run.finished.contains("privileges") {
+        roles::borrow(run).await?;
+    }
     if run.begins("schema") {
         schema::before_data(run).await?;
         run.ends("schema").await?;
@@ -158,13 +176,24 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
     let reread = format!("comparison of every row, server of {}", run.session.started);
     let was_reread = run.finished.contains(&reread);
     let comparison = if run.options.verify { reread } else { counted };
-    if !was_reread && run.begins(&comparison) {
+    // Once privileges are back, a user who is no superuser may no longer be able to read all.
+    let readable = run.facts.rights.superuser || !run.finished.contains("privileges");
+    let begins = run.begins(&comparison);
+    if readable || (begins && !was_reread) {
         compare::compare(run).await?;
         run.ends(&comparison).await?;
     } else {
         compare::recall(run, was_reread).await?;
     }
-    if run.begins("privileges") {
+    finish(run).await
+}
+
+/// What comes after all data and keys. While something is missing, it is done as far as it cannot
+/// get in the way of `--resume`, and not noted: `--resume` does it again.
+async fn finish(run: &mut Run<'_>) -> Result<()> {
+    let whole = run.report.failures.is_empty();
+    // Without a superuser's rights, less of them could keep what is missing from being loaded.
+    if (whole || run.facts.rights.superuser) && run.begins("privileges") {
         schema::privileges(run).await?;
         run.ends("privileges").await?;
     }
@@ -177,11 +206,11 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
         last::statistics(run).await?;
         run.ends("statistics").await?;
     }
-    if run.begins("event triggers") {
+    if whole && run.begins("event triggers") {
         schema::event_triggers(run).await?;
         run.ends("event triggers").await?;
     }
-    if run.begins("database") {
+    if whole && run.begins("database") {
         last::database(run).await?;
         run.ends("database").await?;
     }
@@ -194,9 +223,14 @@ async fn end(mut run: Run<'_>) -> Result<Report> {
     if run.report.failures.is_empty() {
         ledger::remove(&run.session).await?;
     } else {
+        let waiting = if run.facts.rights.superuser {
+            "default privileges, event triggers and the database's own properties"
+        } else {
+            "privileges, event triggers and the database's own properties"
+        };
         run.report.to_do.push(format!(
             "after mending the failures: restore again with --resume, or take lifeboat's notes \
-             away with {}",
+             away with {}; until then {waiting} are not restored",
             ledger::how_to_remove()
         ));
     }
@@ -249,27 +283,34 @@ fn default_jobs() -> usize {
 }
 
 impl Run<'_> {
-    /// Whether this phase is to be done now.
+    /// Whether this phase is to be done now. What it said when an earlier run did it is said again.
     fn begins(&mut self, phase: &str) -> bool {
         if self.finished.contains(phase) {
+            let (said, others) = std::mem::take(&mut self.said)
+                .into_iter()
+                .partition(|(of, _)| of == phase);
+            self.said = others;
+            notes::recall(self, said);
             return false;
         }
         self.means.progress.phase(short(phase), None);
         self.phase_began = Instant::now();
-        self.failures_before = self.report.failures.len();
+        self.before = Before::of(self);
         true
     }
 
-    /// A phase with failures is repeated by `--resume`.
+    /// A phase with failures is repeated by `--resume`, and what comes last as long as there are any.
     async fn ends(&mut self, phase: &str) -> Result<()> {
         self.report.phases.push(PhaseTime {
             name: short(phase).to_owned(),
             seconds: self.phase_began.elapsed().as_secs_f64(),
         });
-        if self.report.failures.len() > self.failures_before {
+        let failures = self.report.failures.len();
+        let last = LAST.contains(&phase) && failures > 0;
+        if last || failures > self.before.failures {
             return Ok(());
         }
-        ledger::finish_phase(&self.session, phase).await
+        ledger::finish_phase(&self.session, phase, &notes::since(self)).await
     }
 
     fn ownership(&self) -> Ownership {

@@ -170,5 +170,7 @@ fn extensions_go_round() {
     source.script(&zoo("extensions.sql"), &[]);
     let target = Database::reserve(Major::Pg15);
     go_round(&source, &target, &[]);
+    // It reads a foreign table: a restore leaves that to a person.
+    target.sql("REFRESH MATERIALIZED VIEW zoo_ext.of_file");
     compare(&source, &target);
 }

@@ -11,7 +11,9 @@ use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 pub fn pages(encoding: &str) -> Destination {
     Destination {
         table_oid: LARGE_OBJECT_PAGES,
-        before: "CREATE TEMPORARY TABLE lifeboat_page (oid oid, page int, data bytea) ON COMMIT DROP",
+        before:
+            "CREATE TEMPORARY TABLE lifeboat_page (oid oid, page int, data bytea) ON COMMIT DROP"
+                .to_owned(),
         sql: format!(
             "COPY pg_temp.lifeboat_page FROM STDIN WITH (ENCODING {})",
             quote_literal(encoding)
@@ -20,7 +22,8 @@ pub fn pages(encoding: &str) -> Destination {
           SELECT pg_catalog.lo_create(p.oid) FROM (SELECT DISTINCT oid FROM pg_temp.lifeboat_page) p
            WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid = p.oid);
           SELECT pg_catalog.lo_put(oid, page::bigint * 1048576, data) FROM pg_temp.lifeboat_page
-           WHERE pg_catalog.length(data) > 0;",
+           WHERE pg_catalog.length(data) > 0;"
+            .to_owned(),
         what: "the large objects".to_owned(),
         through_root: false,
     }
@@ -30,12 +33,12 @@ pub fn pages(encoding: &str) -> Destination {
 pub fn properties(encoding: &str) -> Destination {
     Destination {
         table_oid: LARGE_OBJECT_PROPERTIES,
-        before: "",
+        before: String::new(),
         sql: format!(
             "COPY lifeboat_restore.large_object FROM STDIN WITH (ENCODING {})",
             quote_literal(encoding)
         ),
-        after: "",
+        after: String::new(),
         what: "the large objects' properties".to_owned(),
         through_root: false,
     }

@@ -14,7 +14,8 @@ pub const SCHEMA: &str = "lifeboat_restore";
 
 const CREATE: &str = "
   CREATE SCHEMA lifeboat_restore;
-  CREATE TABLE lifeboat_restore.point (id text PRIMARY KEY, manifest_sha256 text NOT NULL);
+  CREATE TABLE lifeboat_restore.point (id text PRIMARY KEY, manifest_sha256 text NOT NULL,
+                                       choice text NOT NULL);
   CREATE TABLE lifeboat_restore.phase (name text PRIMARY KEY);
   CREATE TABLE lifeboat_restore.part (table_oid bigint, part bigint, rows text NOT NULL,
                                       digest text NOT NULL, through_root boolean NOT NULL,
@@ -22,7 +23,25 @@ const CREATE: &str = "
   CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);
   CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
   CREATE TABLE lifeboat_restore.conflict (sql text);
+  CREATE TABLE lifeboat_restore.said (phase text, kind text, what text, why text, sql text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
+
+/// The restored event triggers must not see the notes go: each is off meanwhile.
+const REMOVE: &str = "
+  DO 'DECLARE t record; names text[]; hows text[];
+      BEGIN
+        SELECT pg_catalog.array_agg(evtname::text), pg_catalog.array_agg(evtenabled::text)
+          INTO names, hows FROM pg_catalog.pg_event_trigger
+         WHERE evtenabled <> ''D'' AND pg_catalog.pg_has_role(evtowner, ''USAGE'');
+        FOR t IN SELECT * FROM unnest(names) AS u(name) LOOP
+          EXECUTE pg_catalog.format(''ALTER EVENT TRIGGER %I DISABLE'', t.name);
+        END LOOP;
+        DROP SCHEMA IF EXISTS lifeboat_restore CASCADE;
+        FOR t IN SELECT * FROM unnest(names, hows) AS u(name, how) LOOP
+          EXECUTE pg_catalog.format(''ALTER EVENT TRIGGER %I ENABLE %s'', t.name,
+            CASE t.how WHEN ''A'' THEN ''ALWAYS'' WHEN ''R'' THEN ''REPLICA'' ELSE '''' END);
+        END LOOP;
+      END'";
 
 /// What an earlier restore left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +49,8 @@ pub struct Unfinished {
     /// The restore point's id.
     pub id: String,
     pub manifest_sha256: String,
+    /// What was chosen to be restored, as the caller wrote it.
+    pub choice: Option<String>,
     pub phases: BTreeSet<String>,
 }
 
@@ -60,7 +81,9 @@ pub async fn find(session: &Session) -> Result<Option<Unfinished>> {
     }
     let points = client
         .query(
-            "SELECT id, manifest_sha256 FROM lifeboat_restore.point",
+            // Notes of another version of lifeboat may have no choice.
+            "SELECT id, manifest_sha256, pg_catalog.to_jsonb(p) ->> 'choice'
+               FROM lifeboat_restore.point p",
             &[],
         )
         .await
@@ -72,16 +95,23 @@ pub async fn find(session: &Session) -> Result<Option<Unfinished>> {
     Ok(points.first().map(|row| Unfinished {
         id: row.get(0),
         manifest_sha256: row.get(1),
+        choice: row.get(2),
         phases: phases.iter().map(|row| row.get(0)).collect(),
     }))
 }
 
 /// Begins the notes; refuses where another restore was faster.
-pub async fn create(session: &Session, id: &str, manifest_sha256: &str) -> Result<()> {
+pub async fn create(
+    session: &Session,
+    id: &str,
+    manifest_sha256: &str,
+    choice: &str,
+) -> Result<()> {
     let point = format!(
-        "INSERT INTO lifeboat_restore.point VALUES ({}, {});",
+        "INSERT INTO lifeboat_restore.point VALUES ({}, {}, {});",
         quote_literal(id),
-        quote_literal(manifest_sha256)
+        quote_literal(manifest_sha256),
+        quote_literal(choice)
     );
     run(
         session,
@@ -93,20 +123,57 @@ pub async fn create(session: &Session, id: &str, manifest_sha256: &str) -> Resul
 
 /// Takes the notes away.
 pub async fn remove(session: &Session) -> Result<()> {
-    run(
-        session,
-        "DROP SCHEMA IF EXISTS lifeboat_restore CASCADE",
-        "cannot drop schema lifeboat_restore",
-    )
-    .await
+    run(session, REMOVE, "cannot drop schema lifeboat_restore").await
 }
 
-pub async fn finish_phase(session: &Session, phase: &str) -> Result<()> {
-    let sql = format!(
-        "INSERT INTO lifeboat_restore.phase VALUES ({}) ON CONFLICT DO NOTHING",
-        quote_literal(phase)
-    );
+/// What a finished phase had to say, for the report of a later run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The reporter's own word for what it is.
+    pub kind: String,
+    pub what: String,
+    pub why: String,
+    pub sql: Option<String>,
+}
+
+/// Notes a phase as finished together with what it said.
+pub async fn finish_phase(session: &Session, phase: &str, said: &[Said]) -> Result<()> {
+    let text = |text: &str| quote_literal(&text.replace('\0', ""));
+    let phase = text(phase);
+    let mut sql = format!("DELETE FROM lifeboat_restore.said WHERE phase = {phase};");
+    for one in said {
+        let (kind, what, why) = (text(&one.kind), text(&one.what), text(&one.why));
+        let statement = one.sql.as_deref().map_or("NULL".to_owned(), text);
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {statement});"
+        ));
+    }
+    sql.push_str(&format!(
+        "INSERT INTO lifeboat_restore.phase VALUES ({phase}) ON CONFLICT DO NOTHING"
+    ));
     run(session, &sql, "cannot note a finished phase").await
+}
+
+/// What finished phases had to say.
+pub async fn said(session: &Session) -> Result<Vec<(String, Said)>> {
+    let rows = session
+        .client
+        .query(
+            "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot read the notes on findings", error))?;
+    let one = |row: &tokio_postgres::Row| {
+        let said = Said {
+            kind: row.get(1),
+            what: row.get(2),
+            why: row.get(3),
+            sql: row.get(4),
+        };
+        (row.get(0), said)
+    };
+    Ok(rows.iter().map(one).collect())
 }
 
 /// Notes entries that failed, to be tried once more at the end, and statements that met something

@@ -30,8 +30,8 @@ pub struct Destination {
     /// The COPY.
     pub sql: String,
     /// Runs before and after the COPY in the same transaction; may be empty.
-    pub before: &'static str,
-    pub after: &'static str,
+    pub before: String,
+    pub after: String,
     /// For messages.
     pub what: String,
     pub through_root: bool,
@@ -51,6 +51,51 @@ pub fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
         quote_literal(encoding)
     )
 }
+
+/// Keeps every trigger of a table and its partitions from firing in this transaction; those of keys
+/// too, where `keys` asks for it and it is allowed. [`TRIGGERS_ON`] leaves them as they were.
+pub fn triggers_off(table: &Name, keys: bool) -> String {
+    let replica = if keys {
+        "BEGIN
+           SET LOCAL session_replication_role = replica;
+         EXCEPTION WHEN insufficient_privilege THEN NULL;
+         END;"
+    } else {
+        ""
+    };
+    // Some fire even then (ENABLE ALWAYS), hence each by name.
+    let body = format!(
+        "DECLARE t record;
+         BEGIN
+           {replica}
+           FOR t IN SELECT * FROM pg_temp.lifeboat_trigger LOOP
+             EXECUTE pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tbl, t.name);
+           END LOOP;
+         END"
+    );
+    format!(
+        "CREATE TEMPORARY TABLE lifeboat_trigger ON COMMIT DROP AS
+         WITH RECURSIVE tree(oid) AS (
+           SELECT {}::pg_catalog.regclass::pg_catalog.oid
+           UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent)
+         SELECT t.tgrelid::pg_catalog.regclass AS tbl, t.tgname AS name, t.tgenabled AS how
+           FROM pg_catalog.pg_trigger t JOIN tree ON tree.oid = t.tgrelid
+          WHERE NOT t.tgisinternal AND t.tgenabled <> 'D';
+         DO {}",
+        quote_literal(&table.quoted()),
+        quote_literal(&body)
+    )
+}
+
+/// The end of what [`triggers_off`] began.
+pub const TRIGGERS_ON: &str = "
+  DO 'DECLARE t record;
+      BEGIN
+        FOR t IN SELECT * FROM pg_temp.lifeboat_trigger LOOP
+          EXECUTE pg_catalog.format(''ALTER TABLE ONLY %s ENABLE %s TRIGGER %I'', t.tbl,
+            CASE t.how WHEN ''A'' THEN ''ALWAYS'' WHEN ''R'' THEN ''REPLICA'' ELSE '''' END, t.name);
+        END LOOP;
+      END';";
 
 /// Why a part was not loaded.
 #[derive(Debug)]

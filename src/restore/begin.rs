@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use super::notes::Before;
 use super::preflight::{self, Look};
 use super::report::Report;
-use super::selection::Selection;
+use super::selection::{self, Selection};
 use super::{Means, Options, Run, application, default_jobs};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
@@ -48,6 +49,7 @@ pub async fn begin<'a>(
         // Names of roles have no encoding of their own: as the new database reads them.
         None => ServerFacts::read(&session).await?,
     };
+    let said = ledger::said(&session).await?;
     Ok(Run {
         entries,
         archive,
@@ -61,10 +63,11 @@ pub async fn begin<'a>(
         facts,
         application,
         jobs: options.jobs.unwrap_or_else(default_jobs),
+        said,
         finished,
         created_roles: Vec::new(),
         phase_began: Instant::now(),
-        failures_before: 0,
+        before: Before::default(),
         report,
     })
 }
@@ -116,7 +119,8 @@ async fn take_hold(
             .hint("something changed it since this restore began; nothing was written"));
     }
     let Some(unfinished) = facts.unfinished else {
-        ledger::create(&session, id, &means.point.body_sha256.to_string()).await?;
+        let sha256 = means.point.body_sha256.to_string();
+        ledger::create(&session, id, &sha256, &selection::choice(options)).await?;
         return Ok((session, BTreeSet::new()));
     };
     ledger::end_leftover_sessions(&session, &application(id)).await?;

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::catalog::MaterializedView;
 use crate::pg::session::Purpose;
 use crate::pg::statements::{self, Statement};
-use crate::pg::{apply, target};
+use crate::pg::{apply, foreign, target};
 
 /// Sets every sequence; one that cannot be set is a failure.
 pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
@@ -36,6 +36,16 @@ pub async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
     run.report
         .left_out
         .extend(left_out.map(|view| format!("materialized view {}, not filled", view.name)));
+    let foreign = foreign::views(&run.session).await?;
+    let (foreign, chosen): (Vec<_>, Vec<_>) = chosen
+        .into_iter()
+        .partition(|view| foreign.contains(&view.name));
+    let by_hand = statements::refresh(&foreign).into_iter().map(|one| {
+        let why = "not filled: it reads from a foreign server, which a restore leaves alone; \
+                   where that server is the right one, run this";
+        Trouble::new(one.about, why).sql(one.sql)
+    });
+    run.report.findings.extend(by_hand);
     // Our sessions read no views, in case somebody swaps a table for one; these queries do.
     run.session.allow_views().await?;
     let refused = apply::each(&run.session, &statements::refresh(&chosen)).await?;

@@ -9,7 +9,7 @@ use crate::pg::target::{DatabaseFacts, ServerFacts};
 use crate::pg::tools::{self, Tool, ToolPath};
 
 use super::report::{Trouble, shown};
-use super::selection::Selection;
+use super::selection::{self, Selection};
 use super::{Means, Options};
 
 /// What was found out about the target.
@@ -191,6 +191,21 @@ pub fn held(facts: &DatabaseFacts, means: &Means<'_>, options: &Options) -> Opti
             "the target holds an unfinished restore of this point: --resume goes on with it"
                 .to_owned(),
         ),
+        Some(unfinished) if unfinished.choice.as_deref() != Some(&selection::choice(options)) => {
+            let began = unfinished.choice.as_deref().unwrap_or("another version");
+            let began = if began.is_empty() {
+                "everything"
+            } else {
+                began
+            };
+            let now = selection::choice(options);
+            let now = if now.is_empty() { "everything" } else { &now };
+            Some(format!(
+                "its unfinished restore began with {}, not with {}: --resume needs the same",
+                began.escape_debug(),
+                now.escape_debug()
+            ))
+        }
         None if !facts.occupied.is_empty() => {
             let what = shown(&facts.occupied);
             Some(format!("the target is not empty: it holds {what}"))
@@ -219,7 +234,8 @@ fn compare_databases(
         let problem = Some(problem).filter(|problem| !problem.is_empty());
         look.problems.extend(problem.map(str::to_owned));
     }
-    if !facts.may_create {
+    // An unfinished restore may have given the database to its owner.
+    if !facts.may_create && facts.unfinished.is_none() {
         look.problems.push(format!(
             "user {} may not make schemas in it",
             look.server.user

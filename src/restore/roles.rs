@@ -120,6 +120,13 @@ pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Borrows anew what an ended run gave back.
+pub async fn borrow(run: &mut Run<'_>) -> Result<()> {
+    let owners = owners(run);
+    borrow_owners(run, &owners).await?;
+    borrow_schemas(run, &owners).await
+}
+
 /// Lets every owner make objects in every schema, which it must be able to when it is given one.
 pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
     if !run.needs_loans() || owners.is_empty() {

@@ -18,7 +18,7 @@ use crate::model::catalog::{Name, Table};
 use crate::model::manifest::{self, LARGE_OBJECT_PAGES, TableParts};
 use crate::pg::ledger::{self, LoadedParts};
 use crate::pg::load::{self, Destination};
-use crate::pg::{large_objects, target};
+use crate::pg::{foreign, large_objects, target};
 
 /// One table to load, and how it goes.
 pub(super) struct Load<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Load<'a> {
     pub direct: Destination,
     /// Through the topmost parent: where the rows' partitions may be others than in the source.
     pub root: Option<(Name, Destination)>,
+    /// The root, where rows through it could reach a foreign server.
+    pub foreign_root: Option<Name>,
     /// From now on all of it goes through the root.
     pub through_root: AtomicBool,
     /// Why the server refuses these rows.
@@ -33,12 +35,13 @@ pub(super) struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    fn of_table(table: &Table, parts: &'a TableParts, encoding: &str) -> Self {
+    /// `off`: no trigger may fire, where true none of a key either.
+    fn of_table(table: &Table, parts: &'a TableParts, encoding: &str, off: Option<bool>) -> Self {
         let to = |name: &Name, through_root| Destination {
             table_oid: table.oid,
-            before: "",
+            before: off.map_or_else(String::new, |keys| load::triggers_off(name, keys)),
             sql: load::copy_in(name, &table.columns, encoding),
-            after: "",
+            after: off.map_or("", |_| load::TRIGGERS_ON).to_owned(),
             what: format!("table {name}"),
             through_root,
         };
@@ -49,9 +52,23 @@ impl<'a> Load<'a> {
                 .root
                 .as_ref()
                 .map(|root| (root.clone(), to(root, true))),
+            foreign_root: None,
             through_root: AtomicBool::new(table.through_root && table.root.is_some()),
             refused: Mutex::new(None),
         }
+    }
+
+    /// Rows go into their own tables only: through the root they could go to a foreign server.
+    fn only_direct(mut self, above_foreign: &BTreeSet<Name>) -> Self {
+        if let Some((root, to)) = self.root.take() {
+            if above_foreign.contains(&root) {
+                self.through_root = AtomicBool::new(false);
+                self.foreign_root = Some(root);
+            } else {
+                self.root = Some((root, to));
+            }
+        }
+        self
     }
 
     fn of_large_objects(parts: &'a TableParts, encoding: &str) -> Self {
@@ -62,6 +79,7 @@ impl<'a> Load<'a> {
                 _ => large_objects::properties(encoding),
             },
             root: None,
+            foreign_root: None,
             through_root: AtomicBool::new(false),
             refused: Mutex::new(None),
         }
@@ -122,15 +140,23 @@ pub(super) fn chosen<'r>(run: &'r Run<'_>) -> Result<Vec<(&'r Table, &'r TablePa
 pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
     let there = target::tables(&run.session).await?;
     let loaded = ledger::loaded_parts(&run.session, None).await?;
+    // An earlier run may have made the triggers already, and the rows are to stay as they were. Keys
+    // need no check: all rows are compared, unless some are left out.
+    let off = (second && run.report.resumed).then_some(run.selection.whole);
+    // Two sessions that switch one table's triggers would wait for each other.
+    let jobs = if off.is_some() { 1 } else { run.jobs };
     // A table that is not there is reported when all is compared.
+    let above_foreign = foreign::roots(&run.session).await?;
     let loads: Vec<Load<'_>> = chosen(run)?
         .into_iter()
         .filter(|(table, parts)| there.contains_key(&table.name) && !is_loaded(parts, &loaded))
-        .map(|(table, parts)| Load::of_table(table, parts, &run.encoding))
+        .map(|(table, parts)| {
+            Load::of_table(table, parts, &run.encoding, off).only_direct(&above_foreign)
+        })
         .collect();
     let total = loads.iter().map(|load| load.parts.copy_bytes).sum();
     run.means.progress.phase("tables", Some(total));
-    all(run, &loads, &loaded, run.jobs).await?;
+    all(run, &loads, &loaded, jobs).await?;
     let refused: Vec<Trouble> = loads
         .iter()
         .filter_map(|load| {

@@ -70,6 +70,9 @@ impl Lossy {
 
 impl Connection {
     async fn serve(self: Arc<Self>, client: TcpStream, server: TcpStream) {
+        for stream in [&client, &server] {
+            stream.set_nodelay(true).unwrap();
+        }
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let up = tokio::spawn(self.clone().to_server(from_client, to_server));

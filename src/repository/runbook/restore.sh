@@ -341,7 +341,12 @@ load_part() {
   fetch "$key" "$version" "$sha256" "$file" || return 1
   case $how in
     create | pages | properties) said=$(unseal "$file" | "large_object_$how" 2>"$error") ;;
-    root) said=$(unseal "$file" | copy_in "$work/copy_root.$oid" 2>"$error") ;;
+    root)
+      if [[ $(foreign_partitions "$work/copy_root.$oid") != 0 ]]; then
+        said=; printf 'refused: through its root a row might reach a foreign server\n' >"$error"
+      else
+        said=$(unseal "$file" | copy_in "$work/copy_root.$oid" 2>"$error")
+      fi ;;
     late) said=$(unseal "$file" | copy_in "$work/copy.$oid" -c "$without_triggers" 2>"$error") ;;
     *) said=$(unseal "$file" | copy_in "$work/copy.$oid" 2>"$error") ;;
   esac && case $'\n'$said$'\n' in *$'\n'"COPY $rows"$'\n'*)
@@ -357,6 +362,16 @@ load_part() {
       tr '\n' ' ' >>"$work/lost"
     printf '\n' >>"$work/lost"
   fi
+}
+
+# How many foreign tables a root hands rows to: another server must not be written to.
+foreign_partitions() { # file with the COPY into the root
+  local root
+  root=$(sed -E 's/^COPY ([^ (]+).*$/\1/' "$1")
+  PGCLIENTENCODING=$encoding sql -c "SELECT pg_catalog.count(*) FROM pg_catalog.pg_type AS y
+    CROSS JOIN LATERAL pg_catalog.pg_partition_tree(y.typrelid) AS t
+    JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+    WHERE y.oid = pg_catalog.pg_typeof(NULL::$root)::pg_catalog.oid AND c.relkind = 'f'"
 }
 
 copy_in() { # file with the statement, more options of psql

@@ -102,6 +102,13 @@ impl<'a> Worker<'a> {
                 {
                     return Ok(());
                 }
+                Failure::WrongPartition(error) if load.foreign_root.is_some() => {
+                    let root = load.foreign_root.as_ref().map(Name::to_string);
+                    let root = root.unwrap_or_default();
+                    let why = format!("it would reach a foreign server through {root}");
+                    load.refuse(Error::refused(why).because(error));
+                    return Ok(());
+                }
                 Failure::Rows(error) | Failure::WrongPartition(error) => {
                     load.refuse(error);
                     return Ok(());

@@ -1,0 +1,61 @@
+//! A restore never writes into another server and never reads from one.
+
+use crate::support::{Database, Lifeboat, Major, unique};
+
+#[test]
+fn rows_and_views_do_not_reach_a_foreign_server() {
+    let other = Database::new(Major::Pg15);
+    other.sql("CREATE TABLE word_2 (w text); CREATE TABLE secret (s text)");
+    let wrapper = unique("fdw");
+    let (host, port) = (
+        "127.0.0.1",
+        crate::support::variable("LIFEBOAT_TEST_PG15_PORT"),
+    );
+    let source = Database::with(Major::Pg15, "TEMPLATE template0 LOCALE 'C'");
+    source.sql(&format!(
+        "CREATE EXTENSION postgres_fdw;
+         CREATE SERVER {wrapper} FOREIGN DATA WRAPPER postgres_fdw
+           OPTIONS (host '{host}', port '{port}', dbname '{}');
+         CREATE USER MAPPING FOR postgres SERVER {wrapper} OPTIONS (user 'postgres');
+         CREATE TABLE word (w text) PARTITION BY RANGE (w);
+         CREATE TABLE word_1 PARTITION OF word FOR VALUES FROM (MINVALUE) TO ('a');
+         CREATE FOREIGN TABLE word_2 PARTITION OF word FOR VALUES FROM ('a') TO (MAXVALUE)
+           SERVER {wrapper} OPTIONS (schema_name 'public', table_name 'word_2');
+         INSERT INTO word SELECT 'B' || g FROM generate_series(1, 100) g;
+         CREATE FOREIGN TABLE secret (s text) SERVER {wrapper};
+         CREATE VIEW v AS SELECT * FROM secret;
+         CREATE MATERIALIZED VIEW mv AS SELECT count(*) FROM v;",
+        other.name
+    ));
+    let lifeboat = Lifeboat::init();
+    lifeboat.export(&source.url());
+    let locale = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C'";
+    let target = Database::with(Major::Pg15, locale);
+    let identity = lifeboat.identity();
+    let identity = identity.to_str().unwrap();
+    let url = target.url();
+    let args = [
+        "restore",
+        "latest",
+        "--identity",
+        identity,
+        "--target",
+        &url,
+    ];
+    let ran = lifeboat.run(args);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let report = ran.json()["result"].clone();
+    let failures = report["failures"].to_string();
+    assert!(
+        failures.contains("it would reach a foreign server through public.word"),
+        "{failures}"
+    );
+    let findings = report["findings"].to_string();
+    assert!(
+        findings.contains("reads from a foreign server"),
+        "{findings}"
+    );
+    assert_eq!(other.sql("SELECT count(*) FROM word_2"), "0");
+    let filled = "SELECT relispopulated FROM pg_class WHERE relname = 'mv'";
+    assert_eq!(target.sql(filled), "f");
+}

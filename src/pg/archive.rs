@@ -169,7 +169,17 @@ impl Archive {
             .output()
             .await
             .context(|| "cannot start pg_restore".to_owned())?;
-        let outcome = read_complaints(&String::from_utf8_lossy(&output.stderr));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let mut outcome = read_complaints(&stderr);
+        if jobs > 1 && !output.status.success() {
+            // Workers write into each other's lines, and 15 counts their errors twice: that some
+            // entries failed is certain, which ones is not. Any may have.
+            outcome
+                .suspects
+                .extend(entries.iter().map(|entry| entry.id));
+            let last = stderr.lines().last().unwrap_or_default();
+            outcome.went_on = last.starts_with(&format!("pg_restore: {IGNORED}"));
+        }
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             return Err(lost_connection(lost));
         }
@@ -208,6 +218,9 @@ fn conninfo_value(text: &str) -> String {
 const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configuration parameter \
     \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;";
 
+/// The last word of one that went on after errors.
+const IGNORED: &str = "warning: errors ignored on restore: ";
+
 /// Reads what `pg_restore --verbose` wrote to stderr.
 fn read_complaints(stderr: &str) -> Outcome {
     let mut outcome = Outcome::default();
@@ -230,7 +243,7 @@ fn read_complaints(stderr: &str) -> Outcome {
         if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
             let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
             outcome.suspects.extend(id);
-        } else if let Some(count) = chunk.strip_prefix("warning: errors ignored on restore: ") {
+        } else if let Some(count) = chunk.strip_prefix(IGNORED) {
             ignored = count.trim().parse().ok();
         } else if let Some(error) = chunk.strip_prefix("error: ") {
             seen += 1;

@@ -181,7 +181,15 @@ impl Archive {
             .output()
             .await
             .context(|| "cannot start pg_restore".to_owned())?;
-        let outcome = read_complaints(&String::from_utf8_lossy(&output.stderr));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let mut outcome = read_complaints(&stderr);
+        if jobs > 1 && !output.status.success() {
+            // Workers write into each other's lines, and 15 counts their errors twice: that some
+            // entries failed is certain, which ones is not. Any may have.
+            outcome
+                .suspects
+                .extend(entries.iter().map(|entry| entry.id));
+        }
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             return Err(lost_connection(lost));
         }
@@ -191,7 +199,6 @@ impl Archive {
         }
         // A worker of it died, say: nobody knows with what, so each entry is tried by itself.
         if output.status.code() == Some(1) && (entries.len() > 1 || jobs > 1) {
-            let mut outcome = outcome;
             outcome.suspects.extend(entries.iter().map(|one| one.id));
             outcome.complaints.push(Complaint {
                 message: format!("pg_restore ended early: {}", output.status),
@@ -231,6 +238,9 @@ fn conninfo_value(text: &str) -> String {
 const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configuration parameter \
     \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;";
 
+/// The last word of one that went on after errors.
+const IGNORED: &str = "warning: errors ignored on restore: ";
+
 /// Reads what `pg_restore --verbose` wrote to stderr.
 fn read_complaints(stderr: &str) -> Outcome {
     let mut outcome = Outcome::default();
@@ -250,7 +260,7 @@ fn read_complaints(stderr: &str) -> Outcome {
     }
     outcome.counted = chunks
         .last()
-        .and_then(|last| last.strip_prefix("warning: errors ignored on restore: "))
+        .and_then(|last| last.strip_prefix(IGNORED))
         .and_then(|count| count.trim_end().parse().ok());
     for chunk in chunks {
         if let Some(entry) = chunk.strip_prefix("from TOC entry ") {

@@ -1,7 +1,7 @@
 //! Finding restore points and reading them. A reader follows the signed manifest: it never takes
 //! an object because a listing shows it.
 
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 
 use bytes::Bytes;
 
@@ -229,11 +229,18 @@ impl RestorePoint {
 
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
         let plain = self.open_object(names::CATALOG, identities).await?;
-        let plain = plain.take(layout::MAX_CATALOG_BYTES);
-        serde_json::from_reader(BufReader::with_capacity(64 * 1024, plain)).map_err(|source| {
-            Error::damaged(format!("{} does not read", self.name_of(names::CATALOG)))
-                .because(source)
-        })
+        let name = self.name_of(names::CATALOG);
+        let damaged = || Error::damaged(format!("{name} does not read"));
+        let mut json = Vec::new();
+        plain
+            .take(layout::MAX_CATALOG_BYTES + 1)
+            .read_to_end(&mut json)
+            .map_err(|source| damaged().because(source))?;
+        if json.len() as u64 > layout::MAX_CATALOG_BYTES {
+            let why = format!("it opens to more than {} bytes", layout::MAX_CATALOG_BYTES);
+            return Err(damaged().because(Error::damaged(why)));
+        }
+        serde_json::from_slice(&json).map_err(|source| damaged().because(source))
     }
 
     /// The parts of a table, streamed from its checked list.

@@ -1,8 +1,41 @@
 //! Replies that are lost: a part whose COMMIT nobody heard of is looked up, not repeated.
 
+use std::sync::Arc;
+
 use super::{CONTENT, LOCK, Scene, Watch, said};
+use crate::support::forge::Forge;
 use crate::support::lossy::{Loss, Lossy};
+use crate::support::memory::MemoryStore;
 use crate::support::{Database, Major};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_index_that_fails_is_reported_though_workers_write_into_each_others_lines() {
+    const INDEXES: usize = 60;
+    let source = Database::new(Major::Pg15);
+    source.sql(&format!(
+        "CREATE FUNCTION only_here(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+           IF pg_catalog.current_setting('lb_test.here', true) IS DISTINCT FROM 'yes' THEN
+             RAISE 'not here'; END IF; RETURN n; END$$;
+         SET lb_test.here = 'yes';
+         DO $$BEGIN FOR i IN 1..{INDEXES} LOOP
+           EXECUTE pg_catalog.format('CREATE TABLE t%s AS SELECT 1 AS n', i);
+           EXECUTE pg_catalog.format('CREATE UNIQUE INDEX u%s ON t%s (only_here(n))', i, i);
+         END LOOP; END$$"
+    ));
+    let forge = Forge::new(Arc::new(MemoryStore::default())).await;
+    let id = forge.export(&source).await.manifest.id;
+    let target = Database::new(Major::Pg15);
+    let report = forge.restore(&id, &target, |options| options.jobs = Some(4));
+    let report = report.await.unwrap();
+    let mut missing: Vec<&str> = report
+        .failures
+        .iter()
+        .map(|one| one.what.as_str())
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    assert_eq!(missing.len(), INDEXES, "{missing:?}");
+}
 
 /// The target's URL through a proxy, and the server's own address.
 fn address(target: &Database) -> (String, String) {

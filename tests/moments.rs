@@ -120,7 +120,11 @@ async fn a_restore_point_shows_one_moment_under_writers_and_ddl() {
         writers.push(tokio::spawn(repeat(client, Arc::clone(&done), statement)));
     }
     let mut points = Vec::new();
-    for round in 0..rounds {
+    // On a slow machine the weather may win many times: what counts is that some got through.
+    for round in 0..10 * rounds {
+        if round >= rounds && !points.is_empty() {
+            break;
+        }
         let ran = lifeboat.run(["export", "--source", &database.url()]);
         if ran.code == Some(0) {
             let id = ran.json()["result"]["databases"][0]["id"]

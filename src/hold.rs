@@ -1,12 +1,12 @@
 //! `lifeboat hold`: extends the lock of a restore point, so that the last good one does not age out
 //! while nothing new is made.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::model::lock::{Lock, MANIFEST_LEAD};
 use crate::model::manifest::ObjectRef;
 use crate::progress::Progress;
@@ -21,7 +21,10 @@ pub struct Report {
     pub id: String,
     /// Every object is locked at least until then.
     pub locked_until: Timestamp,
+    /// Objects held.
     pub objects: u64,
+    /// Objects that are gone or damaged, and so could not be held: any makes the exit code 1.
+    pub failures: Vec<String>,
 }
 
 /// Locks every object of the point until `until` at least: parts first, the manifest last, which
@@ -56,32 +59,68 @@ pub async fn hold(
         ..lock
     };
     progress.phase("objects", None);
-    let mut held = 0;
+    let mut held = Held::default();
     for table in &manifest.tables {
-        let parts = point.parts(table).await?;
-        held += stream::iter(parts)
-            .map(|part| async { extend(point, &part?.object, objects_lock).await })
-            .buffer_unordered(AT_A_TIME)
-            .try_fold(0, |count, ()| async move { Ok(count + 1) })
-            .await?;
+        match point.parts(table).await {
+            Ok(parts) => {
+                let objects = parts.map(|part| Ok(part?.object));
+                held.extend_all(point, objects, objects_lock).await?;
+            }
+            Err(error) => held.note(error)?,
+        }
     }
     let lists = manifest
         .tables
         .iter()
         .filter_map(|table| table.list.as_ref());
-    held += stream::iter(manifest.objects.iter().chain(lists))
-        .map(|object| extend(point, object, objects_lock))
-        .buffer_unordered(AT_A_TIME)
-        .try_fold(0, |count, ()| async move { Ok(count + 1) })
-        .await?;
+    let others = manifest.objects.iter().chain(lists).cloned().map(Ok);
+    held.extend_all(point, others, objects_lock).await?;
     extend(point, &point.manifest_ref, lock).await?;
     Ok(Report {
         source: manifest.source.clone(),
         database: manifest.database.clone(),
         id: manifest.id.to_string(),
         locked_until: until,
-        objects: held + 1,
+        objects: held.objects + 1,
+        failures: held.failures,
     })
+}
+
+/// What was held so far. One lost object must not keep the others from being held.
+#[derive(Default)]
+struct Held {
+    objects: u64,
+    failures: Vec<String>,
+}
+
+impl Held {
+    async fn extend_all(
+        &mut self,
+        point: &RestorePoint,
+        objects: impl Iterator<Item = Result<ObjectRef>>,
+        lock: Lock,
+    ) -> Result<()> {
+        let done = stream::iter(objects)
+            .map(async |object| extend(point, &object?, lock).await)
+            .buffer_unordered(AT_A_TIME);
+        let mut done = std::pin::pin!(done);
+        while let Some(one) = done.next().await {
+            match one {
+                Ok(()) => self.objects += 1,
+                Err(error) => self.note(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A store that does not answer, or a refused right, would fail with every other object too.
+    fn note(&mut self, error: Error) -> Result<()> {
+        match error.kind() {
+            Kind::NotFound | Kind::Damaged => self.failures.push(error.chain()),
+            _ => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 async fn extend(point: &RestorePoint, object: &ObjectRef, lock: Lock) -> Result<()> {

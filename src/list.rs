@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::codec::Identities;
 use crate::error::{Error, Result};
@@ -14,8 +15,10 @@ use crate::model::manifest::Manifest;
 use crate::repository::{Found, Leftover, Repository, RestorePoint};
 use crate::sign::Trust;
 
-/// Manifests are read so many at a time.
+/// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
+/// them before they are read.
 const AT_A_TIME: usize = 16;
+const MIB_AT_A_TIME: u32 = 128;
 
 /// What `list` prints.
 #[derive(Debug, Serialize)]
@@ -59,8 +62,16 @@ pub async fn list(
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let mut findings = Vec::new();
     let mut points = Vec::with_capacity(found.len());
-    let mut opened =
-        stream::iter(found.iter().map(|one| point(repository, trust, one))).buffered(AT_A_TIME);
+    let room = Semaphore::new(MIB_AT_A_TIME as usize);
+    let mut opened = stream::iter(&found)
+        .map(async |one| {
+            let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
+            let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
+            let point = point(repository, trust, one).await;
+            drop(taken);
+            point
+        })
+        .buffered(AT_A_TIME);
     while let Some((point, finding)) = opened.next().await {
         points.push(point);
         findings.extend(finding);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::digest::Sha256;
@@ -40,11 +41,16 @@ pub struct Marker {
 #[derive(Clone)]
 pub struct Repository {
     store: Arc<dyn Store>,
+    /// As reading found it once.
+    marker: Arc<OnceCell<Option<Marker>>>,
 }
 
 impl Repository {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            marker: Arc::default(),
+        }
     }
 
     pub fn url(&self) -> &str {

@@ -2,6 +2,7 @@
 
 mod begin;
 mod compare;
+mod constraints;
 #[cfg(test)]
 mod fixture;
 mod large_objects;

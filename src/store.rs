@@ -91,7 +91,8 @@ pub trait Store: Send + Sync {
     /// checksum and lock.
     ///
     /// Atomic: a reader sees all of it or nothing. Retried within bounds. After a lost reply the
-    /// store is looked up: where the same bytes (size and SHA-256) are there, that is the answer.
+    /// store is looked up: where the same bytes (size and SHA-256; for a caller that may not read
+    /// them, size and MD5) are there, that is the answer.
     /// Other bytes under the key are `Exists`. A store without conditional puts may add a second
     /// version beside one that it did not see; the version id returned is the one just written.
     async fn put_new(

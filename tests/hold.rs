@@ -270,3 +270,42 @@ async fn an_interrupted_hold_leaves_the_manifest_as_it_was_and_is_run_again() {
             .all(|lock| lock.retain_until >= in_days(299))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_object_does_not_keep_the_others_from_being_held() {
+    let memory = Arc::new(MemoryStore::default());
+    let scene = Scene::over(memory.clone(), memory.clone()).await;
+    let point = scene.forge.export(&scene.source).await;
+    let list = point
+        .manifest
+        .tables
+        .iter()
+        .find_map(|table| table.list.clone());
+    let lost = [list.unwrap(), point.manifest.objects[0].clone()];
+    for object in &lost {
+        memory.remove(&object.key, &object.version);
+    }
+    let before = scene.locks().await;
+    let report = hold(&point, in_days(200)).await.unwrap();
+    assert_eq!(
+        report.failures.len(),
+        3,
+        "a list is read and held: {report:?}"
+    );
+    for object in &lost {
+        assert!(
+            report
+                .failures
+                .iter()
+                .any(|one| one.contains(object.key.as_str()))
+        );
+    }
+    let after = scene.locks().await;
+    let held = after
+        .iter()
+        .filter(|(key, lock)| before[*key] != **lock)
+        .count();
+    // The parts of the lost list are not known any more.
+    assert_eq!(held, after.len() - 1);
+    assert_eq!(report.objects as usize, held);
+}

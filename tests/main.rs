@@ -15,6 +15,7 @@ mod house;
 mod moments;
 mod random;
 mod restore;
+mod restore_exact;
 mod restore_foreign;
 mod restore_mending;
 mod resume;

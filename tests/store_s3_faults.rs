@@ -47,6 +47,41 @@ async fn where_all_replies_are_lost_the_store_is_looked_up() {
     }
 }
 
+/// As an exporter that may write parts and not read them: its lost replies are found by listing.
+fn unreadable(seen: &Seen) -> bool {
+    let reads = matches!(seen.method.as_str(), "GET" | "HEAD");
+    let object = seen.target.contains("versionId=") && !seen.target.contains("retention");
+    reads && object
+}
+
+#[tokio::test]
+async fn a_writer_that_may_not_read_finds_what_it_stored() {
+    // moto cannot tell a lock but by HeadObject.
+    let rig = Rig::new(Server::ceph(), |_, seen| match seen.method.as_str() {
+        "PUT" => Fate::DropReply,
+        _ if unreadable(seen) => Fate::Refuse(403, "AccessDenied"),
+        _ => Fate::Pass,
+    })
+    .await;
+    let head = put(&rig.through, "bytes").await.unwrap();
+    assert!(head.lock.is_some());
+    let got = rig.straight.get(&key("a"), &head.version, 9).await;
+    assert_eq!(got.unwrap(), "bytes");
+}
+
+#[tokio::test]
+async fn a_writer_that_may_not_read_does_not_take_other_bytes_for_its_own() {
+    let rig = Rig::new(Server::moto(), |number, seen| match number {
+        0 => Fate::DropRequest,
+        _ if unreadable(seen) => Fate::Refuse(403, "AccessDenied"),
+        _ => Fate::Pass,
+    })
+    .await;
+    put(&rig.straight, "other").await.unwrap();
+    let error = put(&rig.through, "bytes").await.unwrap_err();
+    says(&error, &["cannot tell whether", "HeadObject: HTTP 403"]);
+}
+
 #[tokio::test]
 async fn a_reply_that_does_not_come_is_a_lost_reply() {
     let stall = |number, _: &Seen| match number {

@@ -59,7 +59,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = connect::restore_point(&access, &point).await?;
     let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
     let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
-    let text = format!(
+    let mut text = format!(
         "{} of {}/{}: {} locked at least until {}\n",
         report.id,
         report.source,
@@ -67,5 +67,13 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         render::counted(report.objects, "object", "objects"),
         render::time(report.locked_until),
     );
-    Answer::new(&report, text, Outcome::Done)
+    if report.failures.is_empty() {
+        return Answer::new(&report, text, Outcome::Done);
+    }
+    text.push_str("not held, as they are gone or damaged:\n");
+    for failure in &report.failures {
+        text.push_str(&format!("  {failure}\n"));
+    }
+    text.push_str("hold an older restore point too: `lifeboat list` shows them\n");
+    Answer::new(&report, text, Outcome::Failed)
 }

@@ -22,6 +22,7 @@ pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<C
         extensions: catalog::read_extensions(session).await?,
         tables: tables.iter().map(|source| source.table.clone()).collect(),
         sequences: catalog::read_sequences(session).await?,
+        constraints: catalog::read_constraints(session).await?,
         materialized_views: catalog::read_materialized_views(session).await?,
         large_objects: LargeObjects {
             pages: none,

@@ -15,6 +15,8 @@ pub struct Catalog {
     /// themselves; sorted by schema and name.
     pub tables: Vec<Table>,
     pub sequences: Vec<Sequence>,
+    /// Keys, other constraints and indexes; what belongs to an extension is left out.
+    pub constraints: Vec<Constraint>,
     /// In an order in which they can be refreshed.
     pub materialized_views: Vec<MaterializedView>,
     pub large_objects: LargeObjects,
@@ -177,6 +179,44 @@ pub struct Sequence {
     pub is_called: bool,
     /// Unlogged or logged does not matter; an extension's configuration sequence names it here.
     pub extension: Option<String>,
+}
+
+/// A constraint or an index that is none. Left out are constraints of domains, NOT NULL, and what
+/// PostgreSQL makes by itself for the partitions of a foreign key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Constraint {
+    /// The table, materialized view or foreign table.
+    pub on: Name,
+    pub name: String,
+    pub kind: ConstraintKind,
+    /// An index of a partitioned table is valid once each partition has its own.
+    pub valid: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConstraintKind {
+    PrimaryKey,
+    Unique,
+    ForeignKey,
+    Check,
+    Exclusion,
+    UniqueIndex,
+    Index,
+}
+
+impl std::fmt::Display for ConstraintKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::PrimaryKey => "primary key",
+            Self::Unique => "unique constraint",
+            Self::ForeignKey => "foreign key",
+            Self::Check => "check constraint",
+            Self::Exclusion => "exclusion constraint",
+            Self::UniqueIndex => "unique index",
+            Self::Index => "index",
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

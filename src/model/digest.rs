@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::error::Error;
 
@@ -92,6 +92,54 @@ impl RowDigest {
     }
 }
 
+/// Digests rows that arrive in blocks cut anywhere: a row as long as any may be costs no memory.
+#[derive(Default)]
+pub struct RowReader {
+    digest: RowDigest,
+    /// Of the row whose end has not arrived.
+    begun: Option<Box<Xxh3>>,
+    begun_bytes: usize,
+}
+
+impl RowReader {
+    pub fn add(&mut self, block: &[u8]) {
+        let mut rows = block;
+        if let Some(mut hash) = self.begun.take() {
+            let Some(end) = memchr::memchr(b'\n', rows) else {
+                return self.begin(hash, rows);
+            };
+            hash.update(&rows[..=end]);
+            self.digest.merge(RowDigest {
+                rows: 1,
+                sum: hash.digest128(),
+            });
+            self.begun_bytes = 0;
+            rows = &rows[end + 1..];
+        }
+        let whole = memchr::memrchr(b'\n', rows).map_or(0, |end| end + 1);
+        self.digest.add_rows(&rows[..whole]);
+        if whole < rows.len() {
+            self.begin(Box::new(Xxh3::new()), &rows[whole..]);
+        }
+    }
+
+    fn begin(&mut self, mut hash: Box<Xxh3>, bytes: &[u8]) {
+        hash.update(bytes);
+        self.begun_bytes += bytes.len();
+        self.begun = Some(hash);
+    }
+
+    /// Bytes of the row whose end has not arrived.
+    pub fn begun_bytes(&self) -> usize {
+        self.begun_bytes
+    }
+
+    /// Of all whole rows so far.
+    pub fn digest(&self) -> RowDigest {
+        self.digest
+    }
+}
+
 /// As stored: `{"rows": 3, "digest": "32 hex digits"}`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "RowDigest")]
@@ -135,6 +183,22 @@ mod tests {
         one.merge(two);
         assert_eq!(whole, one);
         assert_eq!(whole.rows, 3);
+    }
+
+    #[test]
+    fn rows_may_be_cut_anywhere() {
+        let rows = [b"1\ta\n".as_slice(), &[b'x'; 1000], b"\n\n", b"2\n"].concat();
+        let mut whole = RowDigest::default();
+        whole.add_rows(&rows);
+        for size in [1, 2, 3, 7, 500, 2000] {
+            let mut reader = RowReader::default();
+            rows.chunks(size).for_each(|block| reader.add(block));
+            assert_eq!(reader.digest(), whole, "in blocks of {size}");
+            assert_eq!(reader.begun_bytes(), 0);
+            reader.add(b"3");
+            reader.add(b"4");
+            assert_eq!((reader.digest(), reader.begun_bytes()), (whole, 2));
+        }
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub struct Options {
     pub application: String,
     pub owners: bool,
     pub privileges: bool,
+    /// Without them everything goes into the default one.
+    pub tablespaces: bool,
+    /// Makes the server speak English, which only a superuser may.
+    pub superuser: bool,
     pub server_version_num: u32,
 }
 
@@ -81,9 +85,9 @@ fn lost_connection(complaint: &Complaint) -> Error {
 }
 
 impl Outcome {
-    /// It came to its end, and everything that it counted was read. With workers it counts the
-    /// errors of a worker again with each entry that follows: their sum says too much.
-    fn is_sound(&self, workers: bool) -> bool {
+    /// Whether it came to its end, and all errors that it counted were read. With workers it counts
+    /// the errors of a worker again with each entry that follows: their sum says too much.
+    fn is_counted(&self, workers: bool) -> bool {
         self.errors > 0
             && (self.counted == Some(self.errors)
                 || (workers && self.counted.is_some_and(|count| count >= self.errors)))
@@ -113,6 +117,9 @@ impl Archive {
         if options.server_version_num >= 140_000 {
             pgoptions.push_str(" -c idle_session_timeout=0");
         }
+        if options.superuser {
+            pgoptions.push_str(" -c lc_messages=C");
+        }
         let env = server
             .tool_env()?
             .with("PGAPPNAME", &options.application)
@@ -123,6 +130,9 @@ impl Archive {
         }
         if !options.privileges {
             flags.push("--no-privileges");
+        }
+        if !options.tablespaces {
+            flags.push("--no-tablespaces");
         }
         Ok(Self {
             folder,
@@ -161,6 +171,7 @@ impl Archive {
         if entries.is_empty() {
             return Ok(Outcome::default());
         }
+        let jobs = jobs.min(entries.len());
         let list = self.list_file(entries)?;
         let mut command = tools::command(&self.pg_restore, &self.env);
         command
@@ -183,27 +194,26 @@ impl Archive {
             .context(|| "cannot start pg_restore".to_owned())?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         let mut outcome = read_complaints(&stderr);
-        if jobs > 1 && !output.status.success() {
-            // Workers write into each other's lines, and 15 counts their errors twice: that some
-            // entries failed is certain, which ones is not. Any may have.
-            outcome
-                .suspects
-                .extend(entries.iter().map(|entry| entry.id));
-        }
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             return Err(lost_connection(lost));
         }
-        let got_through = output.status.code() == Some(1) && outcome.is_sound(jobs > 1);
-        if output.status.success() || got_through {
+        if output.status.success() {
             return Ok(outcome);
         }
-        // A worker of it died, say: nobody knows with what, so each entry is tried by itself.
-        if output.status.code() == Some(1) && (entries.len() > 1 || jobs > 1) {
-            outcome.suspects.extend(entries.iter().map(|one| one.id));
-            outcome.complaints.push(Complaint {
-                message: format!("pg_restore ended early: {}", output.status),
-                sql: String::new(),
-            });
+        let counted = outcome.is_counted(jobs > 1);
+        if output.status.code() == Some(1) && (counted || entries.len() > 1) {
+            // Workers write into each other's lines, and one that died took its words along: that
+            // some entries failed is certain, which ones is not. Any may have, and is tried again.
+            if jobs > 1 || !counted {
+                let all = entries.iter().map(|entry| entry.id);
+                outcome.suspects.extend(all);
+            }
+            if !counted {
+                outcome.complaints.push(Complaint {
+                    message: format!("pg_restore ended early: {}", output.status),
+                    sql: String::new(),
+                });
+            }
             return Ok(outcome);
         }
         // The verbose lines between would hide what it complained of.
@@ -368,12 +378,12 @@ pg_restore: warning: errors ignored on restore: 2
 
     #[test]
     fn only_a_full_count_of_errors_is_a_pg_restore_that_got_through() {
-        assert!(read_complaints(STDERR).is_sound(false));
+        assert!(read_complaints(STDERR).is_counted(false));
         let fewer = STDERR.replace("restore: 2", "restore: 3");
-        assert!(!read_complaints(&fewer).is_sound(false));
-        assert!(read_complaints(&fewer).is_sound(true));
+        assert!(!read_complaints(&fewer).is_counted(false));
+        assert!(read_complaints(&fewer).is_counted(true));
         let died = "pg_restore: error: a worker process died unexpectedly\n";
-        assert!(!read_complaints(&format!("{STDERR}{died}")).is_sound(true));
+        assert!(!read_complaints(&format!("{STDERR}{died}")).is_counted(true));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What the catalog says, read inside the exported snapshot. Everything that is not a row of a user
 //! table and not in pg_dump's archive is gathered here.
 
+mod constraints;
 mod database;
 mod roles;
 mod tables;
 mod views;
 
+pub use constraints::read_constraints;
 pub use database::{Instance, Listed, databases, read_database, read_extensions, read_instance};
 pub use roles::{read_memberships, read_roles};
 pub use tables::{

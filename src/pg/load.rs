@@ -11,7 +11,7 @@ use super::ledger::{self, LoadedPart};
 use super::session::{Session, pg_error};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Name, quote_ident, quote_literal};
-use crate::model::digest::RowDigest;
+use crate::model::digest::{RowDigest, RowReader};
 use crate::model::manifest::{MAX_ROW_BYTES, Part};
 
 /// Plain bytes on their way from the thread that opens a part to the connection.
@@ -233,43 +233,32 @@ fn mismatch(part: &Part, what: &str, rows: u64) -> Error {
     .hint("`lifeboat verify ID --data` reads every part; restore another point")
 }
 
-/// Reads a part's rows, digests them, and hands them on in blocks of whole rows. Reads no more than
+/// Reads a part's rows, digests them, and hands them on in blocks, cut anywhere. Reads no more than
 /// the signed list allows.
 fn read_rows(open: Open, copy_bytes: u64, blocks: &mpsc::Sender<Bytes>) -> Result<RowDigest> {
     let mut plain = open()?;
-    let mut digest = RowDigest::default();
+    let mut reader = RowReader::default();
     let mut read = 0;
-    // The beginning of a row whose end is in a later block; one row may be up to 1 GB.
-    let mut row_so_far: Vec<u8> = Vec::new();
     loop {
-        let mut block = std::mem::take(&mut row_so_far);
-        let before = block.len();
-        block.reserve(BLOCK_BYTES);
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
         (&mut plain)
             .take(BLOCK_BYTES as u64)
             .read_to_end(&mut block)
             .map_err(|source| Error::damaged("it does not open").because(source))?;
-        let new = block.len() - before;
-        read += new as u64;
-        if read > copy_bytes || (new == 0 && (before > 0 || read != copy_bytes)) {
+        read += block.len() as u64;
+        let at_end = block.is_empty();
+        if read > copy_bytes || (at_end && (reader.begun_bytes() > 0 || read != copy_bytes)) {
             return Err(Error::damaged(format!(
                 "it does not hold the {copy_bytes} bytes of whole rows that its list says"
             )));
         }
-        if new == 0 {
-            return Ok(digest);
+        if at_end {
+            return Ok(reader.digest());
         }
-        let whole = memchr::memrchr(b'\n', &block[before..]).map_or(0, |end| before + end + 1);
-        if whole == 0 {
-            if block.len() > MAX_ROW_BYTES {
-                return Err(Error::damaged("a row in it is longer than any row can be"));
-            }
-            row_so_far = block;
-            continue;
+        reader.add(&block);
+        if reader.begun_bytes() > MAX_ROW_BYTES {
+            return Err(Error::damaged("a row in it is longer than any row can be"));
         }
-        row_so_far.extend_from_slice(&block[whole..]);
-        block.truncate(whole);
-        digest.add_rows(&block);
         if blocks.blocking_send(block.into()).is_err() {
             // The other end has a better reason than ours.
             return Err(Error::failed("loading stopped"));
@@ -288,7 +277,7 @@ mod tests {
         drop(blocks);
         let mut all = Vec::new();
         while let Ok(block) = arriving.try_recv() {
-            assert!(block.ends_with(b"\n"));
+            assert!(block.len() <= BLOCK_BYTES);
             all.extend_from_slice(&block);
         }
         (digest, all)

@@ -15,7 +15,9 @@ use crate::model::catalog::{Grant, MaterializedView, Sequence, quote_ident, quot
 
 pub use acl::Ownership;
 pub use database::{create_database, database_properties};
-pub use roles::{Loan, Rights, create_role, lend_role, memberships, withheld_attributes};
+pub use roles::{
+    Loan, Rights, attributes, create_role, lend_role, memberships, withheld_attributes,
+};
 
 /// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent
 /// together and so share an implicit transaction.

@@ -16,8 +16,11 @@ pub struct ServerFacts {
     /// Whether the user has the rights of the roles it is a member of.
     pub inherits: bool,
     pub databases: BTreeSet<String>,
-    pub roles: BTreeSet<String>,
-    pub superusers: BTreeSet<String>,
+    /// Each with the keywords of what it may (`LOGIN`, `SUPERUSER`, …).
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    pub tablespaces: BTreeSet<String>,
+    /// Of the server's messages, as lc_messages has them.
+    pub speaks_english: bool,
     /// Role and member.
     pub memberships: BTreeSet<(String, String)>,
     /// Extensions that could be created, with the version that would be.
@@ -38,6 +41,8 @@ pub struct DatabaseFacts {
     pub may_create: bool,
     /// A few of the objects that are there already; empty: the database is.
     pub occupied: Vec<String>,
+    /// Of the database and its schema public: those whose owner or privileges somebody changed.
+    pub altered: Vec<String>,
     pub unfinished: Option<Unfinished>,
 }
 
@@ -77,7 +82,14 @@ impl ServerFacts {
             )
             .await
             .map_err(failed)?;
+        let language: String = session
+            .client
+            .query_one("SELECT pg_catalog.current_setting('lc_messages')", &[])
+            .await
+            .map_err(failed)?
+            .get(0);
         Ok(Self {
+            speaks_english: is_english(&language),
             memberships: memberships
                 .iter()
                 .map(|row| (row.get(0), row.get(1)))
@@ -93,15 +105,51 @@ impl ServerFacts {
             },
             inherits: me.get(6),
             databases: names("SELECT datname::text FROM pg_catalog.pg_database").await?,
-            roles: names("SELECT rolname::text FROM pg_catalog.pg_roles").await?,
-            superusers: names("SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolsuper")
-                .await?,
+            roles: read_attributes(session).await?,
+            tablespaces: names("SELECT spcname::text FROM pg_catalog.pg_tablespace").await?,
             extensions: extensions
                 .iter()
                 .map(|row| (row.get(0), row.get(1)))
                 .collect(),
         })
     }
+}
+
+impl ServerFacts {
+    pub fn is_superuser(&self, role: &str) -> bool {
+        let attributes = self.roles.get(role);
+        attributes.is_some_and(|attributes| attributes.contains("SUPERUSER"))
+    }
+}
+
+/// Whether a locale's messages are PostgreSQL's own words.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    matches!(language, "" | "C" | "POSIX" | "en")
+}
+
+/// All roles, with the keywords of [`statements::attributes`].
+async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let sql = "
+      SELECT rolname::text, array_remove(ARRAY[
+               CASE WHEN rolsuper THEN 'SUPERUSER' END,
+               CASE WHEN rolcreatedb THEN 'CREATEDB' END,
+               CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+               CASE WHEN rolreplication THEN 'REPLICATION' END,
+               CASE WHEN rolbypassrls THEN 'BYPASSRLS' END,
+               CASE WHEN rolcanlogin THEN 'LOGIN' END,
+               CASE WHEN NOT rolinherit THEN 'NOINHERIT' END], NULL)
+        FROM pg_catalog.pg_roles";
+    let rows = session
+        .client
+        .query(sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the target's roles", error))?;
+    let roles = rows.iter().map(|row| {
+        let attributes: Vec<String> = row.get(1);
+        (row.get(0), attributes.into_iter().collect())
+    });
+    Ok(roles.collect())
 }
 
 impl DatabaseFacts {
@@ -131,6 +179,7 @@ impl DatabaseFacts {
         );
         let row = session.client.query_one(&sql, &[]).await.map_err(failed)?;
         let occupied = session.client.query(OCCUPIED, &[]).await.map_err(failed)?;
+        let altered = session.client.query(ALTERED, &[]).await.map_err(failed)?;
         Ok(Self {
             encoding: row.get(0),
             locale_provider: row.get(1),
@@ -140,10 +189,32 @@ impl DatabaseFacts {
             collation_version: row.get(5),
             may_create: row.get(6),
             occupied: occupied.iter().map(|row| row.get(0)).collect(),
+            altered: altered.iter().map(|row| row.get(0)).collect(),
             unfinished: ledger::find(session).await?,
         })
     }
 }
+
+/// Where privileges differ from those of a database fresh from template0, whoever the owner is.
+const ALTERED: &str = "
+  WITH now(what, owner, acl, fresh) AS (
+    SELECT 'database', datdba, datacl, pg_catalog.acldefault('d', datdba)
+      FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+    UNION ALL
+    SELECT 'schema public', nspowner, nspacl, i.initprivs
+      FROM pg_catalog.pg_namespace n
+      LEFT JOIN pg_catalog.pg_init_privs i ON i.objoid = n.oid AND i.objsubid = 0
+           AND i.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+     WHERE nspname = 'public'),
+  others(what, was, grantee, privilege) AS (
+    SELECT what, false, e.grantee, e.privilege_type || e.is_grantable
+      FROM now, pg_catalog.aclexplode(coalesce(acl, CASE what WHEN 'database' THEN fresh END)) e
+     WHERE e.grantee <> owner
+    UNION ALL
+    SELECT what, true, e.grantee, e.privilege_type || e.is_grantable
+      FROM now, pg_catalog.aclexplode(fresh) e WHERE e.grantee = 0)
+  SELECT DISTINCT what FROM others
+   GROUP BY what, grantee, privilege HAVING count(*) = 1";
 
 /// Anything that a user made: not PostgreSQL's own, not an extension's, not our notes. OIDs from
 /// 16384 on are given to what is made after initdb.
@@ -357,4 +428,24 @@ pub async fn without_database_create(session: &Session, roles: &[String]) -> Res
 fn array(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
     format!("ARRAY[{}]::pg_catalog.name[]", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales_with_english_messages_are_known() {
+        for locale in ["", "C", "C.UTF-8", "POSIX", "en_US.UTF-8", "en_GB"] {
+            assert!(is_english(locale), "{locale}");
+        }
+        for locale in [
+            "de_DE.UTF-8",
+            "ja_JP",
+            "fr_FR@euro",
+            "English_United States",
+        ] {
+            assert!(!is_english(locale), "{locale}");
+        }
+    }
 }

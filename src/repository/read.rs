@@ -52,6 +52,12 @@ impl Found {
     pub fn versions(&self) -> usize {
         self.versions.len()
     }
+
+    /// Size of its manifest, as listed; the largest, where there are several.
+    pub fn manifest_bytes(&self) -> u64 {
+        let bytes = self.versions.iter().map(|version| version.bytes);
+        bytes.max().unwrap_or_default()
+    }
 }
 
 impl Repository {
@@ -151,6 +157,7 @@ impl Repository {
         let body = self.store.get(key, &version.version, version.bytes).await?;
         let opened = envelope::unwrap(&body, key.as_str(), trust)?;
         sums::check(&opened.manifest).context(|| format!("{key} is no sound manifest"))?;
+        self.check_home(&opened.manifest).await?;
         let place = Place {
             source: opened.manifest.source.clone(),
             database: opened.manifest.database.clone(),
@@ -178,6 +185,28 @@ impl Repository {
             body_sha256: opened.body_sha256,
             signed_by: opened.signed_by,
         })
+    }
+}
+
+impl Repository {
+    /// A point of another repository under the same key (staging's, say) is not this one's. Where
+    /// `lifeboat.json` does not read, nothing is compared: it is needed for writing alone.
+    async fn check_home(&self, manifest: &Manifest) -> Result<()> {
+        let marker = self.marker.get_or_init(|| async {
+            let found = self.find_marker().await;
+            found.ok().flatten()
+        });
+        match marker.await {
+            Some(marker) if marker.repository != manifest.repository => Err(Error::new(
+                Kind::Untrusted,
+                format!(
+                    "{} belongs to repository {}, and this is {}",
+                    manifest.id, manifest.repository, marker.repository
+                ),
+            )
+            .hint("somebody copied it here; restore it from its own repository")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub async fn begin<'a>(
 ) -> Result<Run<'a>> {
     let application = application(means.point.manifest.id.as_str());
     // Read before anything is changed: a damaged archive leaves the target untouched.
-    let archive = open_archive(means, options, target, &look, &application).await?;
+    let archive = open_archive(means, options, target, &look, catalog).await?;
     let entries = archive.list().await?;
     if look.database.is_none() {
         let made = create_database(catalog, target, look.server.rights.version_num).await;
@@ -77,7 +77,7 @@ async fn open_archive(
     options: &Options,
     target: &Server,
     look: &Look,
-    application: &str,
+    catalog: &Catalog,
 ) -> Result<Archive> {
     let pg_restore = look
         .pg_restore
@@ -88,9 +88,11 @@ async fn open_archive(
         .open_object(names::SCHEMA, means.identities)
         .await?;
     let how = archive::Options {
-        application: application.to_owned(),
+        application: application(means.point.manifest.id.as_str()),
         owners: !options.no_owner,
         privileges: !options.no_privileges,
+        tablespaces: preflight::missing_tablespaces(catalog, &look.server.tablespaces).is_empty(),
+        superuser: look.server.rights.superuser,
         server_version_num: look.server.rights.version_num,
     };
     Archive::unpack(plain, pg_restore, target, &how)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Trouble;
-use super::{Run, pool, tables};
+use super::{Run, constraints, pool, tables};
 use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
@@ -60,7 +60,9 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
         .map(|one| one.what.clone())
         .collect();
     failures.retain(|one| !known.contains(&one.what));
-    let mut findings = Vec::new();
+    let missing = constraints::missing(run, &there).await?;
+    failures.extend(missing.failures);
+    let mut findings = missing.findings;
     if run.options.verify && run.selection.whole {
         compare_large_objects(run, &mut failures).await?;
         findings.extend(orders_differ(&groups));

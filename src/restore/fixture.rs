@@ -77,6 +77,7 @@ pub fn catalog() -> Catalog {
             table(4, name("b", "t"), None),
         ],
         sequences: Vec::new(),
+        constraints: Vec::new(),
         materialized_views: Vec::new(),
         large_objects: LargeObjects {
             pages: none,

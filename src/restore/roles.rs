@@ -23,7 +23,7 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
     if rights.superuser || rights.create_role {
         for role in &run.catalog.roles {
-            if run.facts.roles.contains(&role.name) {
+            if run.facts.roles.contains_key(&role.name) {
                 continue;
             }
             let withheld = statements::withheld_attributes(role, &rights);
@@ -47,7 +47,7 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
     let present: BTreeSet<String> = run
         .facts
         .roles
-        .iter()
+        .keys()
         .chain(&run.created_roles)
         .cloned()
         .collect();
@@ -102,7 +102,7 @@ pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
         return Ok(());
     }
     for owner in target::without_membership(&run.session, owners).await? {
-        if run.facts.superusers.contains(&owner) {
+        if run.facts.is_superuser(&owner) {
             run.report.findings.push(Trouble::new(
                 format!("what role {} owns", quote_ident(&owner)),
                 "stays with the user that restores: nobody but a superuser hands things to one",

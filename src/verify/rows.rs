@@ -1,9 +1,9 @@
 //! Reads what is inside a stored object, in bounded memory.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use crate::error::{Error, Result};
-use crate::model::digest::RowDigest;
+use crate::model::digest::{RowDigest, RowReader};
 use crate::model::manifest::MAX_ROW_BYTES;
 
 /// Plain bytes are read in blocks of this size.
@@ -11,33 +11,29 @@ const BLOCK_BYTES: usize = 256 * 1024;
 
 /// Counts and digests rows; never reads more than the manifest allows.
 pub fn digest_rows(mut plain: impl Read, rows: u64, copy_bytes: u64) -> Result<RowDigest> {
-    let mut digest = RowDigest::default();
-    let mut buffer = Vec::with_capacity(BLOCK_BYTES);
+    let mut reader = RowReader::default();
+    let mut block = vec![0; BLOCK_BYTES];
     let mut read = 0;
     loop {
-        let before = buffer.len();
-        let block = (&mut plain)
-            .take(BLOCK_BYTES as u64)
-            .read_to_end(&mut buffer);
-        block.map_err(|source| Error::damaged("it does not open").because(source))?;
-        read += (buffer.len() - before) as u64;
+        let new = match plain.read(&mut block) {
+            Ok(0) => break,
+            Ok(new) => new,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::damaged("it does not open").because(error)),
+        };
+        read += new as u64;
         if read > copy_bytes {
             return Err(Error::damaged(format!(
                 "it holds more than the listed {copy_bytes} bytes"
             )));
         }
-        if buffer.len() == before {
-            break;
-        }
-        if buffer.len() > MAX_ROW_BYTES {
+        reader.add(&block[..new]);
+        if reader.begun_bytes() > MAX_ROW_BYTES {
             return Err(Error::damaged("a row in it is longer than any row can be"));
         }
-        // Only what is new can hold a newline: a long row is not searched again and again.
-        let whole = memchr::memrchr(b'\n', &buffer[before..]).map_or(0, |end| before + end + 1);
-        digest.add_rows(&buffer[..whole]);
-        buffer.drain(..whole);
     }
-    if !buffer.is_empty() || digest.rows != rows || read != copy_bytes {
+    let digest = reader.digest();
+    if reader.begun_bytes() > 0 || digest.rows != rows || read != copy_bytes {
         return Err(Error::damaged(format!(
             "it holds {} rows in {read} bytes, listed are {rows} rows in {copy_bytes} bytes",
             digest.rows

@@ -44,8 +44,8 @@ impl Rights {
     }
 }
 
-/// Attributes that a role has, by their keyword.
-fn attributes(role: &Role) -> Vec<&'static str> {
+/// Attributes that a role has, by their keyword; NOINHERIT is not among them.
+pub fn attributes(role: &Role) -> Vec<&'static str> {
     [
         (role.superuser, "SUPERUSER"),
         (role.create_db, "CREATEDB"),

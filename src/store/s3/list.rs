@@ -42,8 +42,25 @@ impl Marker {
     }
 }
 
+/// A version of a key with the store's ETag, which is its MD5 where it was stored in one PUT and
+/// not encrypted by a KMS key (S3 User Guide, "Checking object integrity").
+pub(super) struct Tagged {
+    pub listed: Listed,
+    pub etag: Option<String>,
+}
+
 impl S3Store {
     pub(super) async fn list(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
+        let (tagged, next) = self.list_tagged(prefix, from).await?;
+        let objects = tagged.into_iter().map(|one| one.listed).collect();
+        Ok(Page { objects, next })
+    }
+
+    async fn list_tagged(
+        &self,
+        prefix: &str,
+        from: Option<Cursor>,
+    ) -> Result<(Vec<Tagged>, Option<Cursor>)> {
         let from = from.as_ref().map(Marker::of_cursor).transpose()?;
         let mut marker = from.unwrap_or_default();
         loop {
@@ -52,34 +69,35 @@ impl S3Store {
             let encoded = output.encoding_type() == Some(&EncodingType::Url);
             let mut objects = Vec::with_capacity(output.versions().len());
             for version in output.versions() {
-                objects.extend(self.listed(version, encoded)?);
+                let listed = self.listed(version, encoded)?;
+                let etag = version
+                    .e_tag()
+                    .map(|etag| etag.trim_matches('"').to_owned());
+                objects.extend(listed.map(|listed| Tagged { listed, etag }));
             }
             match next {
                 // Nothing but delete markers and foreign objects: go on.
                 Some(next) if objects.is_empty() => marker = next,
-                next => {
-                    let next = next.map(|next| next.to_cursor());
-                    return Ok(Page { objects, next });
-                }
+                next => return Ok((objects, next.map(|next| next.to_cursor()))),
             }
         }
     }
 
     /// All versions of exactly this key, the newest first.
-    pub(super) async fn versions_of(&self, key: &Key) -> Result<Vec<Listed>> {
+    pub(super) async fn versions_of(&self, key: &Key) -> Result<Vec<Tagged>> {
         let mut versions = Vec::new();
         let mut from = None;
         loop {
-            let page = self.list(key.as_str(), from).await?;
-            let fetched = page.objects.len();
-            let same = page.objects.into_iter().filter(|listed| listed.key == *key);
+            let (page, next) = self.list_tagged(key.as_str(), from).await?;
+            let fetched = page.len();
+            let same = page.into_iter().filter(|one| one.listed.key == *key);
             let before = versions.len();
             versions.extend(same);
             // The key itself comes before all longer ones.
-            if page.next.is_none() || versions.len() - before < fetched {
+            if next.is_none() || versions.len() - before < fetched {
                 return Ok(versions);
             }
-            from = page.next;
+            from = next;
         }
     }
 

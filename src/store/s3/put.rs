@@ -9,8 +9,10 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use base64::Engine as _;
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 
 use super::fault::{Fault, Operation};
+use super::list::Tagged;
 use super::{BASE64, S3Store, confirmed};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::model::digest::Sha256;
@@ -48,7 +50,7 @@ impl S3Store {
             // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
             let exists = fault.status == 412;
             if (exists || fault.ambiguous)
-                && let Some(head) = self.look_up(key, bytes, sha256, &fault).await?
+                && let Some(head) = self.look_up(key, &body, sha256, &fault).await?
             {
                 return Ok(head);
             }
@@ -118,27 +120,26 @@ impl S3Store {
         version: &str,
         output: &PutObjectOutput,
     ) -> Result<Head> {
-        let lock = self.retention(key, version).await?;
         let versions = self.versions_of(key).await?;
-        let listed = versions
+        let found = versions
             .into_iter()
-            .find(|listed| listed.version == version);
-        let Some(Listed {
-            version,
-            bytes,
-            stored_at,
-            ..
-        }) = listed
-        else {
+            .find(|one| one.listed.version == version);
+        let Some(Tagged { listed, .. }) = found else {
             let what = format!("{} is not listed after it was stored", self.name(key));
             return Err(Error::failed(what));
         };
+        let sha256 = confirmed(output.checksum_sha256(), output.checksum_type());
+        self.unread(listed, sha256).await
+    }
+
+    /// A version that may not be read, with its lock.
+    async fn unread(&self, listed: Listed, sha256: Option<Sha256>) -> Result<Head> {
         Ok(Head {
-            version,
-            bytes,
-            sha256: confirmed(output.checksum_sha256(), output.checksum_type()),
-            lock,
-            stored_at,
+            lock: self.retention(&listed.key, &listed.version).await?,
+            version: listed.version,
+            bytes: listed.bytes,
+            sha256,
+            stored_at: listed.stored_at,
         })
     }
 
@@ -146,21 +147,30 @@ impl S3Store {
     async fn look_up(
         &self,
         key: &Key,
-        bytes: u64,
+        body: &Bytes,
         sha256: Sha256,
         fault: &Fault,
     ) -> Result<Option<Head>> {
+        let bytes = body.len() as u64;
         let versions = match self.versions_of(key).await {
             Ok(versions) => versions,
             // A store that is down is still down: the first error says more.
             Err(error) if fault.ambiguous && error.kind() == Kind::Unavailable => return Ok(None),
             Err(error) => return Err(error).context(|| self.unsure(key)),
         };
-        for listed in versions.iter().filter(|listed| listed.bytes == bytes) {
-            let head = self.head_object(key, &listed.version).await;
-            let head = head
-                .map_err(|fault| fault.error)
-                .context(|| self.unsure(key))?;
+        for Tagged { listed, etag } in versions {
+            if listed.bytes != bytes {
+                continue;
+            }
+            let head = match self.head_object(key, &listed.version).await {
+                Ok(head) => head,
+                // The size and MD5 of what we sent, under a key that only this run writes.
+                Err(fault) if fault.is_forbidden() && etag == Some(md5(body)) => {
+                    let head = self.unread(listed, Some(sha256)).await;
+                    return head.map(Some).context(|| self.unsure(key));
+                }
+                Err(fault) => return Err(fault.error).context(|| self.unsure(key)),
+            };
             let stored = match head.sha256 {
                 Some(stored) => stored,
                 None => {
@@ -179,6 +189,12 @@ impl S3Store {
         let name = self.name(key);
         format!("cannot tell whether {name} was stored: its reply was lost, or the key exists")
     }
+}
+
+/// As an ETag has it. Guards against accident only, which is what a lost reply is.
+fn md5(body: &Bytes) -> String {
+    let digest: [u8; 16] = Md5::digest(body).into();
+    format!("{:032x}", u128::from_be_bytes(digest))
 }
 
 /// Signs the body by the SHA-256 that is already known: the SDK would compute it once more, or

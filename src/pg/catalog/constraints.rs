@@ -1,0 +1,62 @@
+//! Keys, constraints and indexes: read the same way in the source and in the target.
+
+use tokio_postgres::Row;
+
+use crate::error::Result;
+use crate::model::catalog::{Constraint, ConstraintKind, Name};
+use crate::pg::session::{Session, pg_error};
+
+/// As pg_dump sees them: no index that a failed CREATE INDEX CONCURRENTLY left behind.
+const CONSTRAINTS: &str = "
+  WITH found(relid, name, kind, valid) AS (
+    SELECT k.conrelid, k.conname, k.contype::text, coalesce(x.indisvalid, true)
+      FROM pg_catalog.pg_constraint k
+      LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
+     WHERE k.contype IN ('p', 'u', 'x', 'c') OR k.contype = 'f' AND k.conparentid = 0
+    UNION ALL
+    SELECT x.indrelid, i.relname, CASE WHEN x.indisunique THEN 'U' ELSE 'I' END, x.indisvalid
+      FROM pg_catalog.pg_index x
+      JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+     WHERE x.indisready AND (x.indisvalid OR i.relkind = 'I')
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                        WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')))
+  SELECT n.nspname::text, c.relname::text, f.name::text, f.kind, f.valid
+    FROM found f
+    JOIN pg_catalog.pg_class c ON c.oid = f.relid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+     AND c.relpersistence <> 't'
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                        AND d.objid = c.oid AND d.deptype = 'e')
+   ORDER BY 1, 2, 3";
+
+/// All of the database, sorted by table and name.
+pub async fn read_constraints(session: &Session) -> Result<Vec<Constraint>> {
+    let rows = session
+        .client
+        .query(CONSTRAINTS, &[])
+        .await
+        .map_err(|error| pg_error("cannot list the constraints and indexes", error))?;
+    Ok(rows.iter().map(constraint).collect())
+}
+
+fn constraint(row: &Row) -> Constraint {
+    Constraint {
+        on: Name {
+            schema: row.get(0),
+            name: row.get(1),
+        },
+        name: row.get(2),
+        kind: match row.get(3) {
+            "p" => ConstraintKind::PrimaryKey,
+            "u" => ConstraintKind::Unique,
+            "f" => ConstraintKind::ForeignKey,
+            "x" => ConstraintKind::Exclusion,
+            "c" => ConstraintKind::Check,
+            "U" => ConstraintKind::UniqueIndex,
+            _ => ConstraintKind::Index,
+        },
+        valid: row.get(4),
+    }
+}

@@ -1,0 +1,102 @@
+//! Whether every key, constraint and index of the source is there: pg_restore tells of what failed,
+//! the target's catalog of what is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Run;
+use super::report::Trouble;
+use crate::error::Result;
+use crate::model::catalog::{Constraint, ConstraintKind, Name};
+use crate::pg::catalog::read_constraints;
+
+/// What is missing: an index that only makes reading faster is a finding, all else a failure.
+#[derive(Debug, Default)]
+pub struct Missing {
+    pub failures: Vec<Trouble>,
+    pub findings: Vec<Trouble>,
+}
+
+/// Compares with the target. What was complained of already, or belongs to a table that is not
+/// `there`, is not said again.
+pub async fn missing(run: &Run<'_>, there: &BTreeMap<Name, u64>) -> Result<Missing> {
+    let tables = run.catalog.tables.iter().map(|table| &table.name);
+    let absent: BTreeSet<&Name> = tables.filter(|name| !there.contains_key(name)).collect();
+    let found = read_constraints(&run.session).await?;
+    let found: BTreeMap<_, _> = found.iter().map(|one| (key(one), one)).collect();
+    let mut missing = Missing::default();
+    for wanted in &run.catalog.constraints {
+        let left_out = !run.selection.whole && wanted.kind == ConstraintKind::ForeignKey;
+        let Some(why) = difference(wanted, found.get(&key(wanted)).copied()) else {
+            continue;
+        };
+        if left_out || absent.contains(&wanted.on) || is_known(run, wanted) {
+            continue;
+        }
+        let what = format!(
+            "{} {} of {}",
+            wanted.kind,
+            wanted.name.escape_debug(),
+            wanted.on
+        );
+        let trouble = Trouble::new(what, why);
+        match wanted.kind {
+            ConstraintKind::Index => missing.findings.push(trouble),
+            _ => missing.failures.push(trouble),
+        }
+    }
+    Ok(missing)
+}
+
+fn key(one: &Constraint) -> (&Name, &str) {
+    (&one.on, &one.name)
+}
+
+fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String> {
+    match found {
+        None => Some("it is missing, and pg_restore did not say why".to_owned()),
+        Some(found) if found.kind != wanted.kind => Some(format!("it is a {}", found.kind)),
+        Some(found) if wanted.valid && !found.valid => {
+            Some("it is not valid: a partition lacks its own".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+/// An entry of pg_restore's list names schema and object between spaces, a constraint's its table.
+fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
+    let Constraint { on, name, .. } = wanted;
+    let index = format!(" {} {name} ", on.schema);
+    let constraint = format!(" {} {} {name} ", on.schema, on.name);
+    let report = &run.report;
+    report
+        .failures
+        .iter()
+        .chain(&report.findings)
+        .any(|one| one.what.contains(&index) || one.what.contains(&constraint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_invalid_or_another_kind_differs() {
+        let wanted = |kind, valid| Constraint {
+            on: Name {
+                schema: "s".to_owned(),
+                name: "t".to_owned(),
+            },
+            name: "t_a_key".to_owned(),
+            kind,
+            valid,
+        };
+        let unique = wanted(ConstraintKind::Unique, true);
+        let invalid = wanted(ConstraintKind::Unique, false);
+        let index = wanted(ConstraintKind::UniqueIndex, true);
+        assert!(difference(&unique, None).is_some());
+        assert!(difference(&unique, Some(&invalid)).is_some());
+        assert!(difference(&unique, Some(&index)).is_some());
+        assert_eq!(difference(&unique, Some(&unique)), None);
+        assert_eq!(difference(&invalid, Some(&unique)), None);
+    }
+}

@@ -118,7 +118,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         options,
         marker,
     };
-    let mut report = Report::new(&run.id, means.repository.url(), run.locks.promised());
+    let mut report = Report::new(&run.id, means.repository.url(), run.locks.first_to_end());
     if report.lock.is_none() {
         means.progress.note(&format!(
             "{} has no locks: whoever may write there may delete these backups",

@@ -111,7 +111,7 @@ async fn point(repository: &Repository, trust: &Trust, found: &Found) -> (Point,
         Ok((manifest, lock)) => {
             point.trusted = Some(true);
             point.snapshot_at = Some(manifest.snapshot_at);
-            point.tables = Some(manifest.tables.len() as u64);
+            point.tables = Some(manifest.user_tables().count() as u64);
             point.rows = Some(manifest.rows());
             point.stored_bytes = Some(manifest.stored_bytes());
             point.copy_bytes = Some(manifest.copy_bytes());

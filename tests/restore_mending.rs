@@ -5,7 +5,7 @@ use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major};
 
 /// A table whose CHECK needs a search_path that no restore has, a trigger that changes rows, and
-/// materialized views over it.
+/// materialized views over it; and an index that cannot be made either, which is a finding.
 const BREAKS: &str = "
   CREATE TABLE cfg (least int); INSERT INTO cfg VALUES (0);
   CREATE FUNCTION pos(n int) RETURNS boolean LANGUAGE plpgsql AS
@@ -21,6 +21,9 @@ const BREAKS: &str = "
   CREATE FUNCTION seen() RETURNS bigint LANGUAGE plpgsql AS
     $$BEGIN RETURN (SELECT count(*) FROM cfg); END$$;
   CREATE MATERIALIZED VIEW mvbad AS SELECT seen();
+  CREATE FUNCTION odd(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+    $$BEGIN RETURN (SELECT least FROM cfg); END$$;
+  CREATE INDEX odd ON cfg (odd(least));
   CREATE TABLE ddl_log (tag text);
   CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
     $$BEGIN INSERT INTO public.ddl_log VALUES (tg_tag); END$$;
@@ -74,7 +77,18 @@ fn a_mended_restore_ends_equal_and_says_all_its_findings() {
     let ran = restore(&lifeboat, &target.url(), &["--resume", "--verify"]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let report = ran.json()["result"].clone();
-    assert!(report["findings"].to_string().contains("mvbad"), "{report}");
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("mvbad"), "{findings}");
+    assert_eq!(
+        findings.matches("INDEX public odd ").count(),
+        1,
+        "{findings}"
+    );
+    assert_eq!(
+        report["findings"].as_array().unwrap().len(),
+        2,
+        "{findings}"
+    );
     let content = "SELECT (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM t),
                           (SELECT count FROM mv), (SELECT count(*) FROM ddl_log),
                           (SELECT string_agg(tgname::text || tgenabled::text, ',' ORDER BY tgname)

@@ -334,22 +334,29 @@ fn plan_text(report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) 
         ]);
     }
     let stored = database.copy_bytes as f64 * COMPRESSED;
-    let months = report.lock.map_or(0.0, |lock| {
-        (lock.retain_until.as_second() - database.snapshot_at.as_second()) as f64
-            / (30.0 * 86_400.0)
+    let cost = report.lock.map_or_else(String::new, |lock| {
+        let seconds = lock.retain_until.as_second() - database.snapshot_at.as_second();
+        let months = seconds as f64 / (30.0 * 86_400.0);
+        format!(
+            ", about ${:.2} until it unlocks at S3 Standard's {DOLLARS_A_GB_MONTH} $/GB and month",
+            stored / 1e9 * months * DOLLARS_A_GB_MONTH
+        )
     });
+    let table = if plan.is_empty() {
+        String::new()
+    } else {
+        table.render()
+    };
     format!(
-        "{}/{}: would export {}, {} in the source, with {}; nothing was stored\n{}\
-         {}; about {} stored, about ${:.2} until it unlocks at S3 Standard's {DOLLARS_A_GB_MONTH} $/GB and month\n",
+        "{}/{}: would export {}, {} in the source, with {}; nothing was stored\n{table}\
+         {}; about {} stored{cost}\n",
         database.source,
         database.database,
         render::counted(database.tables, "table", "tables"),
         render::bytes(database.copy_bytes),
         render::counted(database.jobs as u64, "session", "sessions"),
-        table.render(),
         lock_text(report),
         render::bytes(stored as u64),
-        stored / 1e9 * months * DOLLARS_A_GB_MONTH,
     )
 }
 

@@ -62,7 +62,10 @@ fn text(shown: &Shown) -> String {
     line("in", shown.repository.clone());
     line("snapshot at", render::time(manifest.snapshot_at));
     line("server", format!("PostgreSQL {}", manifest.server_version));
-    line("tables", render::count(manifest.tables.len() as u64));
+    line(
+        "tables",
+        render::count(manifest.user_tables().count() as u64),
+    );
     line("rows", render::count(shown.rows));
     line("COPY text", render::bytes(shown.copy_bytes));
     line(
@@ -74,7 +77,7 @@ fn text(shown: &Shown) -> String {
         ),
     );
     line("manifest's lock", lock(shown.lock));
-    line("lock at export", lock(manifest.lock));
+    line("parts' lock", lock(manifest.lock));
     line("run", manifest.run.to_string());
     line(
         "made by",

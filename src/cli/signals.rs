@@ -29,8 +29,9 @@ pub fn listen(trigger: Trigger, reporter: Arc<Reporter>) -> Result<()> {
                 std::process::exit(STOPPED_AT_ONCE);
             }
             asked = true;
-            trigger.set();
+            // Said before the run can end.
             reporter.warn("stopping; once more stops at once");
+            trigger.set();
         }
     });
     Ok(())

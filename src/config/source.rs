@@ -287,7 +287,7 @@ pub fn database_of(url: &str) -> Option<String> {
 fn name_from_host(host: &str, port: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = host
-        .trim_matches(['[', ']', '.'])
+        .trim_matches(['[', ']', '.', ':'])
         .chars()
         .map(|c| if plain(c) { c } else { '-' })
         .collect();

@@ -12,7 +12,10 @@ use crate::pg::slice;
 pub struct Job {
     pub tally: Arc<Tally>,
     pub sql: String,
-    pub estimated_bytes: u64,
+    /// Decides who is first.
+    estimated_bytes: u64,
+    /// Its share of [`Plan::estimated_bytes`].
+    pub progress_bytes: u64,
 }
 
 /// All COPYs of an export.
@@ -44,6 +47,7 @@ impl Plan {
                 tally: Arc::clone(&tally),
                 sql: slice::copy_out(&source.table, slice, encoding),
                 estimated_bytes: slice.estimated_bytes,
+                progress_bytes: slice.estimated_bytes,
             }));
             tallies.push(tally);
         }
@@ -57,7 +61,7 @@ impl Plan {
             tables: tallies,
             large_objects,
             slices: jobs.len(),
-            estimated_bytes: tables.iter().map(|source| source.table.table_bytes).sum(),
+            estimated_bytes: jobs.iter().map(|job| job.progress_bytes).sum(),
             jobs: Mutex::new(jobs.into()),
         }
     }
@@ -86,6 +90,7 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<Tally>> {
             tally: Arc::clone(&tally),
             sql,
             estimated_bytes: u64::MAX,
+            progress_bytes: 0,
         });
         tally
     })

@@ -14,7 +14,8 @@ pub struct Report {
     /// Joins the restore points of this run.
     pub run: Id,
     pub repository: String,
-    /// The lock that every object holds at least; `null`: not locked.
+    /// The lock that every object holds at least: the manifest's, which ends two days before the
+    /// parts'. `null`: not locked.
     pub lock: Option<Lock>,
     pub databases: Vec<DatabaseReport>,
     pub failures: Vec<Failure>,

@@ -34,7 +34,7 @@ pub struct Shared {
     pub sealer: Sealer,
     pub stop: Stop,
     pub limit: Option<Arc<RateLimit>>,
-    /// Bytes of COPY text read since the watchdog asked last.
+    /// Bytes of the source's tables read since the watchdog asked last.
     pub read: Arc<AtomicU64>,
     /// Where uploads run.
     pub uploads: Handle,
@@ -103,6 +103,7 @@ async fn read_slice(
     batches: &Sender,
 ) -> Result<()> {
     let mut rows = reader.copy(&job.sql, &job.tally.name).await?;
+    let mut unread = job.progress_bytes;
     loop {
         let (batch, last) = next_batch(&mut rows, &job.tally).await?;
         let bytes = batch.rows.len() as u64;
@@ -111,7 +112,10 @@ async fn read_slice(
             // The packer has failed and said why.
             return Ok(());
         }
-        shared.read.fetch_add(bytes, Ordering::Relaxed);
+        // Text is smaller or larger than the heap that was planned: the slice's end makes up for it.
+        let progress = if last { unread } else { bytes.min(unread) };
+        unread -= progress;
+        shared.read.fetch_add(progress, Ordering::Relaxed);
         if last {
             return reader.end().await;
         }

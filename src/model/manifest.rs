@@ -114,11 +114,13 @@ impl Manifest {
     }
 
     pub fn rows(&self) -> u64 {
-        self.tables
-            .iter()
-            .filter(|table| !is_large_objects(table.oid))
-            .map(|table| table.rows)
-            .sum()
+        self.user_tables().map(|table| table.rows).sum()
+    }
+
+    /// Tables, without the two that stand for large objects.
+    pub fn user_tables(&self) -> impl Iterator<Item = &TableParts> {
+        let tables = self.tables.iter();
+        tables.filter(|table| !is_large_objects(table.oid))
     }
 
     pub fn copy_bytes(&self) -> u64 {

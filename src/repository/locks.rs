@@ -68,7 +68,15 @@ impl Locks {
         }
     }
 
-    /// The lock that every object will hold at least.
+    /// The lock that everything will hold at least: the manifest's ends first.
+    pub fn first_to_end(&self) -> Option<Lock> {
+        match self {
+            Self::Explicit { manifest, .. } => Some(*manifest),
+            _ => self.promised(),
+        }
+    }
+
+    /// The lock that parts and other objects but the manifest will hold at least.
     pub fn promised(&self) -> Option<Lock> {
         match self {
             Self::Explicit { objects, .. } => Some(*objects),

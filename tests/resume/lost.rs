@@ -57,7 +57,7 @@ async fn a_lost_reply_to_commit_does_not_double_rows() {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap())
         .await
         .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert_eq!(proxy.losses(), 12);
     assert_eq!(target.sql(CONTENT), scene.content);
 }
@@ -97,7 +97,7 @@ async fn a_commit_that_outlives_its_connection_does_not_double_rows() {
         let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap())
             .await
             .unwrap();
-        assert_eq!(output.status.code(), Some(0), "{oid}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(3), "{oid}: {}", said(&output));
         assert_eq!(target.sql(CONTENT), scene.content, "{oid}");
     }
 }

@@ -72,7 +72,7 @@ Output:
      \"error\": {\"kind\": \"...\", \"message\": \"...\", \"hint\": \"...\"}}
   \"ok\" says that the exit code is 0; a command that ended with findings has a \"result\".
   kind: usage, not_found, exists, denied, damaged, untrusted, unavailable, refused,
-  interrupted, failed.
+  interrupted, failed. Every field is explained in src/cli/JSON.md of the project.
 
 Progress:
   On a terminal one line that updates. Elsewhere JSON lines on stderr, each with

@@ -1,7 +1,8 @@
 //! lifeboat: PostgreSQL backups that outlive the account they came from.
 //!
 //! The library exists for the binary and its tests; its interface is not stable. What is stable:
-//! the command line (`lifeboat --help`) and the repository format (`src/repository/FORMAT.md`).
+//! the command line (`lifeboat --help`), what `--json` prints (`src/cli/JSON.md`) and the repository
+//! format (`src/repository/FORMAT.md`).
 //!
 //! The house has floors; a module imports only from lower ones:
 //!

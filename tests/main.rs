@@ -12,6 +12,7 @@ mod damage;
 mod export;
 mod hold;
 mod house;
+mod json_page;
 mod moments;
 mod random;
 mod restore;

@@ -1,0 +1,206 @@
+//! What `--json` prints is what `src/cli/JSON.md` says, field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::support::program::Ran;
+use crate::support::servers::Server;
+use crate::support::{Database, Lifeboat, Major, unique};
+
+const PAGE: &str = include_str!("../src/cli/JSON.md");
+
+/// The page's sections beside those of the commands.
+const DOCUMENT: &str = "The document";
+const ERRORS: &str = "Errors";
+const PROGRESS: &str = "Progress";
+
+const IDENTITY: &str = "bucket/break-glass.key";
+
+/// The first column of a section's tables; `.b` beside `a[].x` stands for `a[].b`.
+fn documented(section: &str) -> BTreeSet<String> {
+    let heading = format!("\n## {section}\n");
+    let (_, text) = PAGE
+        .split_once(&heading)
+        .unwrap_or_else(|| panic!("no section {section}"));
+    let text = text.split("\n## ").next().unwrap();
+    let mut found = BTreeSet::new();
+    for row in text.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let cell = row.split(" | ").next().unwrap();
+        let names: Vec<&str> = cell.split('`').step_by(2).collect();
+        let parent = names[0].rsplit_once('.').map_or("", |(parent, _)| parent);
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
+            found.insert(match name.strip_prefix('.') {
+                Some(rest) => format!("{parent}.{rest}"),
+                None => name.to_owned(),
+            });
+        }
+    }
+    found
+}
+
+/// Paths of all fields of a value, such as `points[].lock.mode`.
+fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let path = match path {
+                    "" => name.clone(),
+                    path => format!("{path}.{name}"),
+                };
+                fields(value, &path, found);
+                found.insert(path);
+            }
+        }
+        Value::Array(list) => {
+            let path = format!("{path}[]");
+            list.iter().for_each(|one| fields(one, &path, found));
+        }
+        _ => {}
+    }
+}
+
+/// Something of each kind that a document tells about; a restore can make neither the foreign key
+/// nor the content of the view.
+fn content(database: &str, role: &str) -> String {
+    format!(
+        "CREATE ROLE {role}; ALTER ROLE {role} SET work_mem = '5MB'; GRANT pg_monitor TO {role};
+         GRANT CONNECT ON DATABASE {database} TO {role};
+         ALTER DATABASE {database} SET work_mem = '6MB';
+         CREATE TABLE course (id int PRIMARY KEY);
+         CREATE TABLE answer (id serial PRIMARY KEY, course int REFERENCES course, points int);
+         CREATE TABLE every_year (year int) PARTITION BY LIST (year);
+         CREATE TABLE one_year PARTITION OF every_year FOR VALUES IN (1);
+         SELECT lo_from_bytea(0, 'x');
+         INSERT INTO answer (points) VALUES (1);
+         CREATE MATERIALIZED VIEW share AS SELECT 1 / points AS share FROM answer;
+         SET session_replication_role = replica;
+         UPDATE answer SET course = 99, points = 0;"
+    )
+}
+
+/// A role that is dropped with this value: declare it before databases.
+struct Role(String);
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let drop = format!("DROP OWNED BY {0}; DROP ROLE {0}", self.0);
+        if let Err(error) = Major::Pg15.try_sql("postgres", "postgres", &drop) {
+            eprintln!("{drop}: {error}");
+        }
+    }
+}
+
+/// Runs commands on a bucket with Object Lock, and notes what they print.
+struct Bench {
+    lifeboat: Lifeboat,
+    server: Server,
+    /// Fields, by the page's sections.
+    printed: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Bench {
+    /// Returns the document's result.
+    #[track_caller]
+    fn run(&mut self, code: i32, args: &[&str]) -> Value {
+        let credentials = &self.server.credentials;
+        let output = self
+            .lifeboat
+            .command(args)
+            .arg("--json")
+            .env("LIFEBOAT_CONFIG", "bucket/lifeboat.toml")
+            .env("AWS_ACCESS_KEY_ID", &credentials.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_key)
+            .output();
+        let ran = Ran::of(&output.unwrap());
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        for line in ran.stderr.lines().filter(|line| line.starts_with('{')) {
+            let event: Value = serde_json::from_str(line).unwrap();
+            self.note(PROGRESS, &event);
+        }
+        let document = ran.json();
+        self.note(args[0], &document["result"]);
+        self.note(ERRORS, &document["error"]);
+        let envelope = self.printed.entry(DOCUMENT.to_owned()).or_default();
+        envelope.extend(document.as_object().unwrap().keys().cloned());
+        document["result"].clone()
+    }
+
+    fn note(&mut self, section: &str, value: &Value) {
+        let printed = self.printed.entry(section.to_owned()).or_default();
+        fields(value, "", printed);
+    }
+
+    /// A repository, and in it what an export left that failed.
+    async fn init(&mut self) {
+        let options = self.server.options();
+        let url = format!("s3://{}/{}", options.bucket, options.prefix);
+        let endpoint = self.server.endpoint.clone();
+        let place = ["--endpoint", &endpoint, "--region", "us-east-1"];
+        let lock = ["--lock", "governance", "--days", "1"];
+        let init = ["init", "--repository", &url];
+        self.run(0, &[&init[..], &place, &lock].concat());
+        let left = "parts/prod/courses/20261121T020000Z-k3v9q2/keys.json";
+        self.server.attacker(&options).put(left, b"{}").await;
+    }
+
+    fn every_command(&mut self, source: &Database) {
+        let url = source.url();
+        let export = ["export", "--source", &url];
+        self.run(0, &[&export[..], &["--dry-run"]].concat());
+        self.run(1, &[&export[..], &["--database", "nowhere"]].concat());
+        self.run(0, &export);
+        // The second point names the first one.
+        let exported = self.run(0, &export);
+        let id = exported["databases"][0]["id"].as_str().unwrap();
+        self.run(0, &["list"]);
+        self.run(0, &["show", id, "--identity", IDENTITY]);
+        self.run(0, &["verify", id, "--data", "--identity", IDENTITY]);
+        self.run(0, &["hold", id, "--until", "9d"]);
+        let restore = ["restore", id, "--identity", IDENTITY, "--target"];
+        // The source is no empty target, which is a problem.
+        self.run(1, &[&restore[..], &[url.as_str(), "--dry-run"]].concat());
+        let target = Database::reserve(source.major);
+        let url = target.url();
+        self.run(1, &[&restore[..], &[url.as_str(), "--create"]].concat());
+        self.run(0, &["completions", "bash"]);
+        self.run(0, &["man", "pages"]);
+        self.run(2, &["show", "yesterday"]);
+        self.run(2, &["list", "--misspelt"]);
+    }
+}
+
+#[tokio::test]
+async fn the_page_names_every_field_that_is_printed_and_no_other() {
+    let role = Role(unique("reader"));
+    let (source, _uncovered) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
+    source.sql(&content(&source.name, &role.0));
+    let mut bench = Bench {
+        lifeboat: Lifeboat::init(),
+        server: Server::moto(),
+        printed: BTreeMap::new(),
+    };
+    bench.init().await;
+    bench.every_command(&source);
+    let mut printed = bench.printed;
+    for command in lifeboat::cli::definition().get_subcommands() {
+        let name = command.get_name();
+        assert!(printed.contains_key(name), "{name} was not run");
+    }
+    // Only of an event that comes after ten seconds.
+    let later = ["bytes", "bytes_per_second", "seconds_left"];
+    let progress = printed.get_mut(PROGRESS).unwrap();
+    progress.extend(later.map(str::to_owned));
+
+    let mut wrong = Vec::new();
+    for (section, printed) in &printed {
+        let documented = documented(section);
+        for field in printed.difference(&documented) {
+            wrong.push(format!("{section}: {field} is not on the page"));
+        }
+        for field in documented.difference(printed) {
+            wrong.push(format!("{section}: {field} is never printed"));
+        }
+    }
+    assert!(wrong.is_empty(), "src/cli/JSON.md:\n{}", wrong.join("\n"));
+}

@@ -4,4 +4,4 @@ mod open;
 mod seal;
 
 pub use open::{Identities, Plain, new_identity};
-pub use seal::{Sealed, SealedWriter, Sealer, compress, decompress};
+pub use seal::{Compressor, Sealed, SealedWriter, Sealer, compress, decompress};

@@ -69,9 +69,24 @@ pub struct Page {
 /// At most so many objects are in a page.
 pub const PAGE_OBJECTS: usize = 1000;
 
-/// An opaque position in a listing; means something only to the store that gave it.
+/// A position in a listing: behind this version of this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor(pub String);
+pub struct Cursor {
+    /// As the store spells it: maybe of an object that is not lifeboat's.
+    pub key: String,
+    /// `None`: behind all versions of the key.
+    pub version: Option<String>,
+}
+
+impl Cursor {
+    /// Behind all keys that begin with `prefix`: `~` comes after all that a [`Key`] may hold.
+    pub fn past(prefix: &str) -> Self {
+        Self {
+            key: format!("{prefix}~"),
+            version: None,
+        }
+    }
+}
 
 /// Every method names the key in its errors. Kinds: `NotFound` for an absent key or version,
 /// `Exists`, `Denied`, `Damaged` for wrong bytes, `Unavailable` after bounded retries of a store

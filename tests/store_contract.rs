@@ -9,7 +9,7 @@ use lifeboat::error::{Kind, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::{Head, Listed, PAGE_OBJECTS, Store};
+use lifeboat::store::{Cursor, Head, Listed, PAGE_OBJECTS, Store};
 
 use crate::support::subjects::Subject;
 
@@ -45,6 +45,17 @@ macro_rules! contract {
 }
 
 contract!(directory, in_memory, in_memory_with_locks_only, moto, ceph);
+
+// moto 5.2 leaves out the first key after a marker that is no key.
+mod past {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_listing_goes_on_past_a_prefix() {
+        use crate::support::subjects::{ceph, directory, in_memory};
+        for subject in [directory().await, in_memory().await, ceph().await] {
+            super::a_listing_goes_on_past_a_prefix(subject).await;
+        }
+    }
+}
 
 fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -238,6 +249,24 @@ async fn a_long_listing_comes_in_pages(subject: Subject) {
     let rest_again = store.list_versions("many", again.next).await.unwrap();
     assert_eq!(rest, rest_again);
     assert_eq!(page.objects.len() + rest.objects.len(), names.len());
+}
+
+async fn a_listing_goes_on_past_a_prefix(subject: Subject) {
+    let store = &*subject.store;
+    for name in ["a/1/x", "a/1/y/z", "a/1-2", "a/10/x", "a/2/x", "b"] {
+        put(store, name, "x").await.unwrap();
+    }
+    for (past, expected) in [
+        ("a/1/", &["a/10/x", "a/2/x"][..]),
+        ("a/1", &["a/2/x"]),
+        ("a/2/", &[]),
+        ("a/0", &["a/1-2", "a/1/x", "a/1/y/z", "a/10/x", "a/2/x"]),
+    ] {
+        let page = store.list_versions("a/", Some(Cursor::past(past))).await;
+        let objects = page.unwrap().objects;
+        let found: Vec<&str> = objects.iter().map(|one| one.key.as_str()).collect();
+        assert_eq!(found, expected, "past {past}");
+    }
 }
 
 async fn locks_are_kept_to_the_second(subject: Subject) {

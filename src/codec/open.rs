@@ -75,11 +75,10 @@ impl Identities {
 
     /// Opens what `Sealer::compressed` wrote.
     pub fn open_compressed(&self, sealed: Bytes) -> Result<Plain> {
-        let zstd =
-            zstd::Decoder::with_buffer(BufReader::with_capacity(64 * 1024, self.decrypt(sealed)?))
-                .map_err(|source| Error::damaged("not a zstd frame inside").because(source))?
-                .single_frame();
-        Ok(Box::new(WholeFrame { zstd }))
+        let plain = BufReader::with_capacity(64 * 1024, self.decrypt(sealed)?);
+        let zstd = zstd::Decoder::with_buffer(plain)
+            .map_err(|source| Error::damaged("no zstd frame inside").because(source))?;
+        Ok(Box::new(zstd))
     }
 
     fn decrypt(&self, sealed: Bytes) -> Result<StreamReader<Cursor<Bytes>>> {
@@ -96,24 +95,6 @@ impl Identities {
                 }
                 other => Error::damaged("cannot be opened").because(other),
             })
-    }
-}
-
-/// One zstd frame and nothing behind it.
-struct WholeFrame<R: std::io::BufRead> {
-    zstd: zstd::Decoder<'static, R>,
-}
-
-impl<R: std::io::BufRead> Read for WholeFrame<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.zstd.read(into)?;
-        if read == 0 && !into.is_empty() && !self.zstd.get_mut().fill_buf()?.is_empty() {
-            // fill_buf also makes age verify its last chunk.
-            return Err(std::io::Error::other(
-                "bytes after the end of the zstd frame",
-            ));
-        }
-        Ok(read)
     }
 }
 

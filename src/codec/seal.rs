@@ -67,8 +67,7 @@ impl Sealer {
     pub fn compressed(&self, expected_bytes: usize) -> Result<SealedWriter> {
         let stored = Arc::new(AtomicU64::new(0));
         let age = self.age_writer(expected_bytes, Arc::clone(&stored))?;
-        let zstd = zstd::Encoder::new(age, ZSTD_LEVEL).map_err(in_memory)?;
-        Ok(SealedWriter { zstd, stored })
+        Ok(SealedWriter { age, stored })
     }
 
     /// Seals bytes that are compressed already.
@@ -81,7 +80,7 @@ impl Sealer {
     /// Compresses and seals.
     pub fn compress_and_seal(&self, plain: &[u8]) -> Result<Sealed> {
         let mut writer = self.compressed(plain.len() / 4)?;
-        writer.write(plain)?;
+        writer.write(plain, &mut Compressor::new()?)?;
         writer.finish()
     }
 
@@ -99,26 +98,65 @@ impl Sealer {
     }
 }
 
-/// An object in the making: plain bytes in, a whole age file around a whole zstd frame out.
+/// A frame holds at most so many plain bytes. Past about 1 MiB larger ones are neither smaller nor
+/// faster.
+const MAX_FRAME_BYTES: usize = 2 * 1024 * 1024;
+
+/// What compressing needs, kept from one frame to the next: making it anew costs more than a small
+/// table does.
+pub struct Compressor {
+    zstd: zstd::bulk::Compressor<'static>,
+    frame: Vec<u8>,
+}
+
+impl Compressor {
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(in_memory)?,
+            frame: Vec::new(),
+        })
+    }
+
+    fn frame(&mut self, plain: &[u8]) -> Result<&[u8]> {
+        self.frame.clear();
+        self.frame
+            .reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        self.zstd
+            .compress_to_buffer(plain, &mut self.frame)
+            .map_err(in_memory)?;
+        Ok(&self.frame)
+    }
+}
+
+/// An object in the making: plain bytes in, a whole age file around whole zstd frames out.
 pub struct SealedWriter {
-    zstd: zstd::Encoder<'static, StreamWriter<Sink>>,
+    age: StreamWriter<Sink>,
     stored: Arc<AtomicU64>,
 }
 
 impl SealedWriter {
-    #[inline]
-    pub fn write(&mut self, plain: &[u8]) -> Result<()> {
-        self.zstd.write_all(plain).map_err(in_memory)
+    /// Each call makes a frame, or several of about the same size: compressing bytes that lie
+    /// together is faster by a third than a stream, whose window is a ring.
+    pub fn write(&mut self, plain: &[u8], with: &mut Compressor) -> Result<()> {
+        // What is empty has an empty frame.
+        let frames = plain.len().div_ceil(MAX_FRAME_BYTES).max(1);
+        let frame_bytes = plain.len().div_ceil(frames);
+        let mut rest = plain;
+        for _ in 0..frames {
+            let (part, after) = rest.split_at(frame_bytes.min(rest.len()));
+            self.age.write_all(with.frame(part)?).map_err(in_memory)?;
+            rest = after;
+        }
+        Ok(())
     }
 
-    /// Bytes of the age file so far; what the compressor still holds is not in it.
+    /// Bytes of the age file so far, but for its last chunk.
     pub fn stored_bytes(&self) -> u64 {
         self.stored.load(Ordering::Relaxed)
     }
 
     pub fn finish(self) -> Result<Sealed> {
-        let age = self.zstd.finish().map_err(in_memory)?;
-        age.finish().map_err(in_memory).map(Sink::finish)
+        self.age.finish().map_err(in_memory).map(Sink::finish)
     }
 }
 
@@ -158,7 +196,7 @@ fn in_memory(source: io::Error) -> Error {
 
 /// Compresses an object that stays in clear.
 pub fn compress(plain: &[u8]) -> Result<Bytes> {
-    zstd::encode_all(plain, ZSTD_LEVEL)
+    zstd::bulk::compress(plain, ZSTD_LEVEL)
         .map(Bytes::from)
         .map_err(in_memory)
 }

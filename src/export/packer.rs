@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
 
 use super::queue::Receiver;
 use super::tally::Tally;
 use super::worker::Shared;
-use crate::codec::SealedWriter;
+use crate::codec::{Compressor, SealedWriter};
 use crate::error::{Context, Error, Result};
 use crate::model::digest::RowDigest;
 
@@ -18,6 +19,10 @@ const PART_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Reserved for a part: what the compressor still holds at the end has room.
 const PART_RESERVE: usize = 17 * 1024 * 1024;
+
+/// What may be under way to the store at once: one whole part, or so many small ones.
+const UPLOAD_BYTES: usize = PART_RESERVE;
+const UPLOADS: usize = 16;
 
 /// A table smaller than this does not reserve a whole part.
 const SMALL_RESERVE: usize = 64 * 1024;
@@ -44,13 +49,17 @@ impl Batch {
 
 /// Packs until the worker hangs up or something fails.
 pub fn run(shared: &Shared, batches: &Receiver) {
-    let mut packer = Packer {
-        shared,
-        part: None,
-        slice: RowDigest::default(),
-        upload: None,
-    };
-    let packed = packer.pack_all(batches);
+    let packed = Compressor::new().and_then(|compressor| {
+        let mut packer = Packer {
+            shared,
+            compressor,
+            part: None,
+            slice: RowDigest::default(),
+            uploads: JoinSet::new(),
+            room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
+        };
+        packer.pack_all(batches)
+    });
     if let Err(error) = packed {
         shared.stop.fail(error);
     }
@@ -58,10 +67,12 @@ pub fn run(shared: &Shared, batches: &Receiver) {
 
 struct Packer<'a> {
     shared: &'a Shared,
+    compressor: Compressor,
     part: Option<OpenPart>,
     slice: RowDigest,
-    /// The one upload under way: one part is built while another is sent, no more lie in memory.
-    upload: Option<JoinHandle<Result<()>>>,
+    /// While one part is built others are sent; `room` bounds what lies in memory for that.
+    uploads: JoinSet<()>,
+    room: Arc<Semaphore>,
 }
 
 struct OpenPart {
@@ -77,7 +88,7 @@ impl Packer<'_> {
             self.pack(batch)?;
             batches.done(bytes);
         }
-        self.wait_for_upload()
+        self.wait_for_uploads()
     }
 
     fn pack(&mut self, batch: Batch) -> Result<()> {
@@ -100,7 +111,7 @@ impl Packer<'_> {
                     })
                 }
             };
-            part.sealed.write(&rows)?;
+            part.sealed.write(&rows, &mut self.compressor)?;
             part.rows += digest.rows;
             part.copy_bytes += rows.len() as u64;
         }
@@ -115,44 +126,81 @@ impl Packer<'_> {
     /// Finishes the open part, if any, and sends it; after the last one the slice ends.
     fn store(&mut self, tally: Arc<Tally>, last: bool) -> Result<()> {
         let part = match self.part.take() {
-            Some(part) => Some((part.sealed.finish()?, part.rows, part.copy_bytes)),
+            Some(part) => Some((
+                tally.begin_part(),
+                part.sealed.finish()?,
+                part.rows,
+                part.copy_bytes,
+            )),
             None => None,
         };
         let slice = last.then(|| std::mem::take(&mut self.slice));
-        self.wait_for_upload()?;
-        let writer = self.shared.writer.clone();
-        self.upload = Some(self.shared.uploads.spawn(async move {
-            if let Some((sealed, rows, copy_bytes)) = part {
-                let number = tally.next_part();
+        let bytes = part.as_ref().map_or(0, |part| part.1.bytes.len());
+        let room = self.wait_for_room(bytes)?;
+        let (writer, stop) = (self.shared.writer.clone(), self.shared.stop.clone());
+        let upload = async move {
+            if let Some((number, sealed, rows, copy_bytes)) = part {
                 let part = writer
                     .put_part(tally.oid, number, sealed, rows, copy_bytes)
                     .await
                     .context(|| format!("cannot store rows of {}", tally.name))?;
-                tally.add_part(part);
+                tally.end_part(part, &writer).await?;
             }
             match slice {
                 Some(digest) => tally.end_slice(digest, &writer).await,
                 None => Ok(()),
             }
-        }));
+        };
+        let reported = async move {
+            if let Err(error) = upload.await {
+                stop.fail(error);
+            }
+            drop(room);
+        };
+        self.uploads.spawn_on(reported, &self.shared.uploads);
+        while let Some(ended) = self.uploads.try_join_next() {
+            ended.map_err(broken)?;
+        }
         Ok(())
     }
 
-    fn wait_for_upload(&mut self) -> Result<()> {
-        let Some(upload) = self.upload.take() else {
-            return Ok(());
-        };
-        let stop = &self.shared.stop;
-        let abort = upload.abort_handle();
+    fn wait_for_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let share = bytes.clamp(UPLOAD_BYTES / UPLOADS, UPLOAD_BYTES);
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(share);
         self.shared.uploads.block_on(async {
             tokio::select! {
                 biased;
-                done = upload => done.unwrap_or_else(|why| Err(Error::failed("an upload broke").because(why))),
-                () = stop.wait() => {
-                    abort.abort();
-                    Err(Error::failed("the export stopped"))
-                }
+                () = self.shared.stop.wait() => Err(stopped()),
+                room = room => room.map_err(|_| stopped()),
             }
         })
     }
+
+    fn wait_for_uploads(&mut self) -> Result<()> {
+        let uploads = &mut self.uploads;
+        let stop = &self.shared.stop;
+        self.shared.uploads.block_on(async {
+            let all = async {
+                while let Some(ended) = uploads.join_next().await {
+                    ended.map_err(broken)?;
+                }
+                Ok(())
+            };
+            tokio::select! {
+                biased;
+                done = all => done,
+                () = stop.wait() => Err(stopped()),
+            }
+        })
+    }
+}
+
+fn broken(why: JoinError) -> Error {
+    Error::failed("an upload broke").because(why)
+}
+
+/// The reason is with [`super::stop::Stop`] already.
+fn stopped() -> Error {
+    Error::failed("the export stopped")
 }

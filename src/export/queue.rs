@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::packer::Batch;
 
 /// Rows between reader and packer, those being packed included. A row that is larger passes alone.
-const QUEUED_BYTES: usize = 1024 * 1024;
+const QUEUED_BYTES: usize = 4 * 1024 * 1024;
 
 /// Both ends share it; an end that is dropped closes it for the other.
 struct Shared {

@@ -1,5 +1,7 @@
 //! The sealed catalog and the other objects that make a restore point whole.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use crate::codec::Sealed;
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
@@ -11,6 +13,9 @@ use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::Run;
 use super::plan::Plan;
+
+/// Small objects are stored so many at a time.
+const AT_A_TIME: usize = 8;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
 pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
@@ -108,10 +113,11 @@ pub async fn store(
         ),
         (names::SCRIPT, Sealed::clear(runbook::script())),
     ];
-    let mut stored = Vec::with_capacity(objects.len());
-    for (name, object) in objects {
-        stored.push(writer.put_object(name, object).await?);
-    }
+    let mut stored: Vec<ObjectRef> = stream::iter(objects)
+        .map(|(name, object)| writer.put_object(name, object))
+        .buffered(AT_A_TIME)
+        .try_collect()
+        .await?;
     // Last, as it names the others' versions.
     let known = Manifest {
         objects: stored.clone(),

@@ -19,7 +19,8 @@ pub struct Tally {
 
 #[derive(Default)]
 struct Inner {
-    open_slices: usize,
+    /// Slices that are not read yet, and parts that are not stored.
+    open: usize,
     digest: RowDigest,
     parts: Vec<Part>,
     stored: Option<TableParts>,
@@ -32,32 +33,40 @@ impl Tally {
             name,
             next_part: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                open_slices: slices,
+                open: slices,
                 ..Inner::default()
             }),
         }
     }
 
-    pub fn next_part(&self) -> u64 {
+    /// The number of a part that is about to be stored. Called before its slice ends.
+    pub fn begin_part(&self) -> u64 {
+        self.lock().open += 1;
         self.next_part.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub fn add_part(&self, part: Part) {
+    pub async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
         self.lock().parts.push(part);
+        self.end(RowDigest::default(), writer).await
     }
 
-    /// A slice was read and its parts are stored. The last one stores the table's part list.
+    /// A slice was read; parts of it may still be under way.
     pub async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
-        // Parts are listed in the order of their numbers.
+        self.end(digest, writer).await
+    }
+
+    /// The last slice or part to end stores the table's part list.
+    async fn end(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
         let mut parts = {
             let mut inner = self.lock();
             inner.digest.merge(digest);
-            inner.open_slices -= 1;
-            if inner.open_slices > 0 {
+            inner.open -= 1;
+            if inner.open > 0 {
                 return Ok(());
             }
             std::mem::take(&mut inner.parts)
         };
+        // Parts are listed in the order of their numbers.
         parts.sort_by_key(Part::number);
         let stored = writer.put_part_list(self.oid, &parts).await?;
         let mut inner = self.lock();

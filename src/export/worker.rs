@@ -19,9 +19,9 @@ use crate::pg::conninfo::Server;
 use crate::pg::reader::{CopyRows, SnapshotReader};
 use crate::repository::PointWriter;
 
-/// Rows are handed over in batches of about this size: the hand-over costs nothing then, and a
-/// batch still lies in the processor's cache.
-const BATCH_BYTES: usize = 256 * 1024;
+/// Rows are handed over in batches of about this size, each of which becomes a zstd frame: smaller
+/// ones compress more slowly, larger ones leave the processor's cache.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// What all workers of an export share.
 #[derive(Clone)]
@@ -139,7 +139,7 @@ async fn next_batch(rows: &mut CopyRows, tally: &Arc<Tally>) -> Result<(Batch, b
                 // A wide row is a batch by itself: it is never copied.
                 return Ok((Batch::new(tally, row, digest), false));
             }
-            buffer.reserve_exact(BATCH_BYTES + BATCH_BYTES / 4);
+            buffer.reserve_exact(BATCH_BYTES + BATCH_BYTES / 8);
         }
         buffer.extend_from_slice(&row);
         if buffer.len() >= BATCH_BYTES {

@@ -33,8 +33,13 @@ impl Place {
         format!("{MANIFESTS}{}.json", self.middle()).parse()
     }
 
+    /// What the keys of all objects but the manifest begin with.
+    pub fn folder(&self) -> String {
+        format!("{PARTS}{}/", self.middle())
+    }
+
     pub fn object(&self, name: &str) -> Result<Key> {
-        format!("{PARTS}{}/{name}", self.middle()).parse()
+        format!("{}{name}", self.folder()).parse()
     }
 
     pub fn part(&self, table_oid: u32, number: u64) -> Result<Key> {

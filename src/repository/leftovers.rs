@@ -10,7 +10,7 @@ use super::Repository;
 use super::layout::{self, Place};
 use crate::error::Result;
 use crate::model::id::Id;
-use crate::store::Listed;
+use crate::store::{Cursor, Listed};
 
 /// The remains of one export that did not commit, or is still running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +38,10 @@ impl Repository {
         let mut from = None;
         loop {
             let page = self.store.list_versions(&prefix, from).await?;
+            let last = page
+                .objects
+                .last()
+                .and_then(|last| Place::of_object(&last.key));
             for listed in page.objects {
                 let Some(place) = Place::of_object(&listed.key) else {
                     continue;
@@ -51,10 +55,14 @@ impl Repository {
                 leftover.objects += 1;
                 leftover.stored_bytes += listed.bytes;
             }
-            match page.next {
-                Some(next) => from = Some(next),
-                None => break,
-            }
+            from = match (page.next, last) {
+                (None, _) => break,
+                // What a restore point holds may be millions of objects, and is not looked for.
+                (Some(_), Some(place)) if committed.contains(&place.id) => {
+                    Some(Cursor::past(&place.folder()))
+                }
+                (next, _) => next,
+            };
         }
         let mut leftovers = Vec::new();
         for (mut leftover, sample) in found.into_values() {

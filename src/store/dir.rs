@@ -249,7 +249,7 @@ impl Inner {
 
     fn list(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
         check_root(&self.root)?;
-        let after = from.map_or_else(String::new, |cursor| cursor.0);
+        let after = from.map_or_else(String::new, |cursor| cursor.key);
         let kept = {
             let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
             walk.take()

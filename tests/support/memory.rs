@@ -340,15 +340,13 @@ impl Store for MemoryStore {
     }
 
     async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
-        // The cursor is `key version`, the last line of the page before.
-        let after = from.as_ref().and_then(|cursor| cursor.0.split_once(' '));
         let mut page = Page::default();
         for (key, versions) in self.lock().iter() {
-            let begins = match after {
-                Some((last, _)) if key.as_str() < last => continue,
-                Some((last, version)) if key.as_str() == last => versions
+            let begins = match &from {
+                Some(from) if key.as_str() < from.key.as_str() => continue,
+                Some(from) if key.as_str() == from.key => versions
                     .iter()
-                    .position(|other| other.head.version == version)
+                    .position(|other| Some(&other.head.version) == from.version.as_ref())
                     .unwrap_or(0),
                 _ => versions.len(),
             };
@@ -365,7 +363,10 @@ impl Store for MemoryStore {
                     stored_at: head.stored_at,
                 });
                 if page.objects.len() == PAGE_OBJECTS {
-                    page.next = Some(Cursor(format!("{key} {}", head.version)));
+                    page.next = Some(Cursor {
+                        key: key.as_str().to_owned(),
+                        version: Some(head.version.clone()),
+                    });
                     return Ok(page);
                 }
             }

@@ -14,7 +14,7 @@ use crate::model::digest::Sha256;
 const TEMPORARY: &str = ".lifeboat~";
 
 /// Read buffer for comparing and hashing.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A synced file under a temporary name, removed when dropped.
 pub(super) struct Temporary(PathBuf);

@@ -11,7 +11,7 @@ use crate::model::id::Key;
 use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
 
 /// Names of one folder held at a time; a longer folder is read again for the next ones.
-const WINDOW_NAMES: usize = 1 << 16;
+const WINDOW_NAMES: usize = 1 << 13;
 
 /// A walk that has come as far as the key `after`.
 pub(super) struct Walk {
@@ -69,7 +69,10 @@ impl Walk {
         if let Some(last) = objects.last() {
             self.after = last.key.as_str().to_owned();
         }
-        let next = Some(Cursor(self.after.clone()));
+        let next = Some(Cursor {
+            key: self.after.clone(),
+            version: None,
+        });
         Ok(Page { objects, next })
     }
 

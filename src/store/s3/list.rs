@@ -15,33 +15,6 @@ const LIST: Operation = Operation {
     rights: "s3:ListBucketVersions",
 };
 
-/// The last version of a page, as the service names it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Marker {
-    key: Option<String>,
-    version: Option<String>,
-}
-
-impl Marker {
-    /// `version key`: a version id holds no space, a key may.
-    fn to_cursor(&self) -> Cursor {
-        let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        Cursor(format!("{} {}", text(&self.version), text(&self.key)))
-    }
-
-    fn of_cursor(cursor: &Cursor) -> Result<Self> {
-        let (version, key) = cursor
-            .0
-            .split_once(' ')
-            .ok_or_else(|| Error::failed("a cursor of another store"))?;
-        let some = |part: &str| Some(part.to_owned()).filter(|part| !part.is_empty());
-        Ok(Self {
-            key: some(key),
-            version: some(version),
-        })
-    }
-}
-
 /// A version of a key with the store's ETag, which is its MD5 where it was stored in one PUT and
 /// not encrypted by a KMS key (S3 User Guide, "Checking object integrity").
 pub(super) struct Tagged {
@@ -61,11 +34,13 @@ impl S3Store {
         prefix: &str,
         from: Option<Cursor>,
     ) -> Result<(Vec<Tagged>, Option<Cursor>)> {
-        let from = from.as_ref().map(Marker::of_cursor).transpose()?;
-        let mut marker = from.unwrap_or_default();
+        let mut marker = from.map(|from| Cursor {
+            key: format!("{}{}", self.prefix, from.key),
+            ..from
+        });
         loop {
-            let output = self.list_object_versions(prefix, &marker).await?;
-            let next = self.next_marker(&output, &marker)?;
+            let output = self.list_object_versions(prefix, marker.as_ref()).await?;
+            let next = self.next_marker(&output, marker.as_ref())?;
             let encoded = output.encoding_type() == Some(&EncodingType::Url);
             let mut objects = Vec::with_capacity(output.versions().len());
             for version in output.versions() {
@@ -77,8 +52,8 @@ impl S3Store {
             }
             match next {
                 // Nothing but delete markers and foreign objects: go on.
-                Some(next) if objects.is_empty() => marker = next,
-                next => return Ok((objects, next.map(|next| next.to_cursor()))),
+                Some(next) if objects.is_empty() => marker = Some(next),
+                next => return Ok((objects, next.map(|next| self.relative(next)))),
             }
         }
     }
@@ -104,7 +79,7 @@ impl S3Store {
     async fn list_object_versions(
         &self,
         prefix: &str,
-        marker: &Marker,
+        marker: Option<&Cursor>,
     ) -> Result<ListObjectVersionsOutput> {
         let output = self
             .client
@@ -114,8 +89,8 @@ impl S3Store {
             .max_keys(i32::try_from(PAGE_OBJECTS).unwrap_or(i32::MAX))
             // A foreign key may hold what XML cannot.
             .encoding_type(EncodingType::Url)
-            .set_key_marker(marker.key.clone())
-            .set_version_id_marker(marker.version.clone())
+            .set_key_marker(marker.map(|marker| marker.key.clone()))
+            .set_version_id_marker(marker.and_then(|marker| marker.version.clone()))
             .set_expected_bucket_owner(self.owner.clone())
             .send()
             .await;
@@ -125,26 +100,35 @@ impl S3Store {
         })
     }
 
+    /// Where the next page begins, as the service names it: with the bucket's own keys.
     fn next_marker(
         &self,
         page: &ListObjectVersionsOutput,
-        last: &Marker,
-    ) -> Result<Option<Marker>> {
+        last: Option<&Cursor>,
+    ) -> Result<Option<Cursor>> {
         if page.is_truncated() != Some(true) {
             return Ok(None);
         }
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
         let key = page.next_key_marker().and_then(|key| plain(key, encoded));
-        let next = Marker {
-            key,
-            version: page.next_version_id_marker().map(str::to_owned),
-        };
-        // A reader would go round for ever, or take the beginning for all there is.
-        if next.key.is_none() || next == *last {
-            let what = format!("the listing of {} does not advance", self.url);
-            return Err(Error::failed(what));
+        let version = page.next_version_id_marker().map(str::to_owned);
+        match key.map(|key| Cursor { key, version }) {
+            Some(next) if Some(&next) != last => Ok(Some(next)),
+            // A reader would go round for ever, or take the beginning for all there is.
+            _ => {
+                let what = format!("the listing of {} does not advance", self.url);
+                Err(Error::failed(what))
+            }
         }
-        Ok(Some(next))
+    }
+
+    /// The listing was asked for keys under the repository's prefix only.
+    fn relative(&self, marker: Cursor) -> Cursor {
+        let key = marker.key.strip_prefix(&self.prefix);
+        Cursor {
+            key: key.map_or_else(|| marker.key.clone(), str::to_owned),
+            ..marker
+        }
     }
 
     /// `None` for what is not lifeboat's: its key is no [`Key`].
@@ -208,17 +192,5 @@ mod tests {
         for unsound in ["%", "%2", "%zz", "%ff", "%+1"] {
             assert_eq!(plain(unsound, true), None, "{unsound}");
         }
-    }
-
-    #[test]
-    fn a_cursor_reads_back() {
-        for (key, version) in [("a b/c", Some("v1")), ("a", None)] {
-            let marker = Marker {
-                key: Some(key.into()),
-                version: version.map(str::to_owned),
-            };
-            assert_eq!(Marker::of_cursor(&marker.to_cursor()).unwrap(), marker);
-        }
-        assert!(Marker::of_cursor(&Cursor("a/b".into())).is_err());
     }
 }

@@ -89,7 +89,10 @@ impl Repository {
 
     /// Reads `lifeboat.json`; a store without one is not a repository that may be written to.
     pub async fn marker(&self) -> Result<Marker> {
-        self.find_marker().await?.ok_or_else(|| {
+        let found = self.find_marker().await?;
+        // Where reading found one before, it is the same: it is never written twice.
+        let _ = self.marker.set(found.clone());
+        found.ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
                 format!("{} is not a lifeboat repository", self.url()),

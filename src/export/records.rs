@@ -15,7 +15,7 @@ use super::Run;
 use super::plan::Plan;
 
 /// Small objects are stored so many at a time.
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 16;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
 pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {

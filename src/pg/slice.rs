@@ -66,17 +66,18 @@ pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
 /// nothing is converted.
 pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
     let columns: Vec<String> = table.columns.iter().map(|name| quote_ident(name)).collect();
-    let mut condition = String::new();
-    if let Some(extension_condition) = &table.condition {
-        // As the extension wrote it: begins with WHERE.
-        condition = format!(" {extension_condition}");
-    } else if let Some(range) = slice.condition() {
-        condition = format!(" WHERE {range}");
-    }
+    let (columns, name) = (columns.join(", "), table.name.quoted());
+    // As the extension wrote it: begins with WHERE.
+    let range = || slice.condition().map(|range| format!("WHERE {range}"));
+    let what = match table.condition.clone().or_else(range) {
+        Some(condition) => format!("(SELECT {columns} FROM ONLY {name} {condition})"),
+        None if columns.is_empty() => format!("(SELECT FROM ONLY {name})"),
+        // Nothing is planned then, and no executor stands in between: cheaper for the server. It
+        // reads the table alone, without those that inherit from it.
+        None => format!("{name} ({columns})"),
+    };
     format!(
-        "COPY (SELECT {} FROM ONLY {}{condition}) TO STDOUT WITH (ENCODING {})",
-        columns.join(", "),
-        table.name.quoted(),
+        "COPY {what} TO STDOUT WITH (ENCODING {})",
         quote_literal(encoding)
     )
 }
@@ -192,8 +193,16 @@ mod tests {
                 slices[0].end_page.unwrap()
             )
         );
-        source.table.condition = Some("WHERE srid > 5".into());
+        assert_eq!(
+            copy_out(&source.table, &Slice::whole(0), "UTF8"),
+            "COPY \"s\".\"t\"\"\" (\"a\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
         source.table.columns.clear();
+        assert_eq!(
+            copy_out(&source.table, &Slice::whole(0), "UTF8"),
+            "COPY (SELECT FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+        source.table.condition = Some("WHERE srid > 5".into());
         assert_eq!(
             copy_out(&source.table, &cut(&source, 150_000)[0], "UTF8"),
             "COPY (SELECT  FROM ONLY \"s\".\"t\"\"\" WHERE srid > 5) TO STDOUT WITH (ENCODING 'UTF8')"

@@ -25,6 +25,7 @@ const UPLOAD_BYTES: usize = PART_RESERVE;
 const UPLOADS: usize = 16;
 
 /// A table smaller than this does not reserve a whole part.
+const SMALL_ROWS: usize = 512 * 1024;
 const SMALL_RESERVE: usize = 64 * 1024;
 
 /// Whole rows of one table.
@@ -34,17 +35,6 @@ pub struct Batch {
     pub digest: RowDigest,
     /// The slice ends with it.
     pub last: bool,
-}
-
-impl Batch {
-    pub fn new(tally: &Arc<Tally>, rows: Bytes, digest: RowDigest) -> Self {
-        Self {
-            tally: Arc::clone(tally),
-            rows,
-            digest,
-            last: false,
-        }
-    }
 }
 
 /// Packs until the worker hangs up or something fails.
@@ -103,7 +93,9 @@ impl Packer<'_> {
             let part = match &mut self.part {
                 Some(part) => part,
                 None => {
-                    let reserve = if last { SMALL_RESERVE } else { PART_RESERVE };
+                    // A block that is not full is a slice's last one.
+                    let small = rows.len() < SMALL_ROWS;
+                    let reserve = if small { SMALL_RESERVE } else { PART_RESERVE };
                     self.part.insert(OpenPart {
                         sealed: self.shared.sealer.compressed(reserve)?,
                         rows: 0,

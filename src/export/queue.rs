@@ -119,7 +119,12 @@ mod tests {
     use crate::model::digest::RowDigest;
 
     fn batch(tally: &Arc<Tally>, bytes: usize) -> Batch {
-        Batch::new(tally, Bytes::from(vec![b'x'; bytes]), RowDigest::default())
+        Batch {
+            tally: Arc::clone(tally),
+            rows: Bytes::from(vec![b'x'; bytes]),
+            digest: RowDigest::default(),
+            last: false,
+        }
     }
 
     #[test]

@@ -11,17 +11,12 @@ use super::packer::{self, Batch};
 use super::plan::{Job, Plan};
 use super::queue::{self, Sender};
 use super::stop::Stop;
-use super::tally::Tally;
 use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
 use crate::model::digest::RowDigest;
 use crate::pg::conninfo::Server;
-use crate::pg::reader::{CopyRows, SnapshotReader};
+use crate::pg::reader::SnapshotReader;
 use crate::repository::PointWriter;
-
-/// Rows are handed over in batches of about this size, each of which becomes a zstd frame: smaller
-/// ones compress more slowly, larger ones leave the processor's cache.
-const BATCH_BYTES: usize = 1024 * 1024;
 
 /// What all workers of an export share.
 #[derive(Clone)]
@@ -105,10 +100,19 @@ async fn read_slice(
     let mut rows = reader.copy(&job.sql, &job.tally.name).await?;
     let mut unread = job.progress_bytes;
     loop {
-        let (batch, last) = next_batch(&mut rows, &job.tally).await?;
-        let bytes = batch.rows.len() as u64;
-        let sent = batches.send(Batch { last, ..batch });
-        if sent.is_err() {
+        let block = rows.next().await?;
+        let last = block.is_none();
+        let rows = Bytes::from(block.unwrap_or_default());
+        let mut digest = RowDigest::default();
+        digest.add_rows(&rows);
+        let bytes = rows.len() as u64;
+        let batch = Batch {
+            tally: Arc::clone(&job.tally),
+            rows,
+            digest,
+            last,
+        };
+        if batches.send(batch).is_err() {
             // The packer has failed and said why.
             return Ok(());
         }
@@ -121,29 +125,6 @@ async fn read_slice(
         }
         if let Some(limit) = &shared.limit {
             limit.take(bytes).await;
-        }
-    }
-}
-
-/// Reads rows until a batch is full or the slice ends.
-async fn next_batch(rows: &mut CopyRows, tally: &Arc<Tally>) -> Result<(Batch, bool)> {
-    let mut digest = RowDigest::default();
-    let mut buffer = Vec::new();
-    loop {
-        let Some(row) = rows.next().await? else {
-            return Ok((Batch::new(tally, buffer.into(), digest), true));
-        };
-        digest.add_row(&row);
-        if buffer.is_empty() {
-            if row.len() >= BATCH_BYTES {
-                // A wide row is a batch by itself: it is never copied.
-                return Ok((Batch::new(tally, row, digest), false));
-            }
-            buffer.reserve_exact(BATCH_BYTES + BATCH_BYTES / 8);
-        }
-        buffer.extend_from_slice(&row);
-        if buffer.len() >= BATCH_BYTES {
-            return Ok((Batch::new(tally, Bytes::from(buffer), digest), false));
         }
     }
 }

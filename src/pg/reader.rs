@@ -1,13 +1,7 @@
 //! A worker's session: reads under the exported snapshot, one table at a time.
 
-use std::pin::Pin;
-
-use bytes::Bytes;
-use futures_util::StreamExt;
-use tokio_postgres::CopyOutStream;
-
 use super::conninfo::Server;
-use super::session::{Purpose, Session, pg_error};
+use super::session::{CopyRows, Purpose, Session, pg_error};
 use crate::error::Result;
 
 /// A session that imports the snapshot anew for each table, so that it never holds more than one
@@ -43,11 +37,7 @@ impl SnapshotReader {
             .batch_execute(&begin)
             .await
             .map_err(failed)?;
-        let stream = self.session.client.copy_out(sql).await.map_err(failed)?;
-        Ok(CopyRows {
-            stream: Box::pin(stream),
-            what: what.to_owned(),
-        })
+        self.session.copy_out(sql, what).await
     }
 
     pub async fn end(&self) -> Result<()> {
@@ -56,24 +46,5 @@ impl SnapshotReader {
             .batch_execute("COMMIT")
             .await
             .map_err(|error| pg_error("cannot end a reader's transaction", error))
-    }
-}
-
-/// Rows of a COPY, as the server sends them.
-pub struct CopyRows {
-    stream: Pin<Box<CopyOutStream>>,
-    what: String,
-}
-
-impl CopyRows {
-    /// One row of COPY text with its newline; `None` at the end, which only a COPY that the server
-    /// completed has.
-    #[inline]
-    pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        match self.stream.next().await {
-            None => Ok(None),
-            Some(Ok(row)) => Ok(Some(row)),
-            Some(Err(error)) => Err(pg_error(format!("cannot read {}", self.what), error)),
-        }
     }
 }

@@ -1,9 +1,5 @@
 //! Reads a restored database again, to compare it with what was exported.
 
-use std::pin::pin;
-
-use futures_util::StreamExt;
-
 use super::session::{Session, pg_error};
 use super::slice::{self, Slice};
 use crate::error::Result;
@@ -50,11 +46,10 @@ pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
 
 /// Counts and digests the rows of one COPY.
 pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
-    let failed = |error| pg_error(format!("cannot read {what} again"), error);
-    let mut rows = pin!(session.client.copy_out(sql).await.map_err(failed)?);
+    let mut rows = session.copy_out(sql, what).await?;
     let mut digest = RowDigest::default();
-    while let Some(row) = rows.next().await {
-        digest.add_row(&row.map_err(failed)?);
+    while let Some(block) = rows.next().await? {
+        digest.add_rows(&block);
     }
     Ok(digest)
 }

@@ -1,11 +1,13 @@
 //! A session: connected, pinned to one rendering of every type, and cancellable.
 
 mod backend_key;
+mod copy;
 mod dial;
 mod driver;
 mod failure;
 mod login;
 pub mod pinned;
+pub mod tap;
 
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 use super::conninfo::Server;
 use crate::error::{Error, Kind, Result};
 
+pub use copy::CopyRows;
 pub use failure::pg_error;
 pub use pinned::{PINNED, PINNED_SINCE, pinned_options, pinned_sql};
 
@@ -47,6 +50,7 @@ pub struct Session {
     cancel: CancelToken,
     server: Server,
     driver: driver::Driver,
+    rows: tap::Rows,
 }
 
 impl Session {
@@ -97,6 +101,7 @@ impl Session {
             announced_pid: backend_key::announced_pid(login.client.cancel_token()).await,
             cancel: login.client.cancel_token(),
             client: login.client,
+            rows: login.rows,
             driver: login.driver,
             server: server.clone(),
         })
@@ -166,6 +171,13 @@ impl Session {
     pub async fn check_alive(&self, what: &str) -> Result<()> {
         let asked = self.client.batch_execute("SELECT").await;
         asked.map_err(|error| self.error(format!("lost {what}"), error))
+    }
+
+    /// Starts `COPY … TO STDOUT`; `what` it reads is named in errors.
+    pub async fn copy_out(&self, sql: &str, what: &str) -> Result<CopyRows> {
+        let failed = |error| self.error(format!("cannot read {what}"), error);
+        let stream = self.client.copy_out(sql).await.map_err(failed)?;
+        Ok(CopyRows::new(stream, self.rows.clone(), what))
     }
 
     /// Asks the server to stop what this session is doing. Nothing tells whether it did.

@@ -17,6 +17,7 @@ use tokio_postgres::tls::TlsConnect;
 use tokio_rustls::TlsConnector;
 
 use super::conninfo::{RootCert, Server, SslMode};
+use super::session::tap::Rows;
 use crate::error::{Error, Result};
 
 pub use stream::PgTlsStream;
@@ -26,6 +27,7 @@ use verify::{Check, Verifier};
 pub struct Connector {
     /// Absent where TLS is not wanted.
     tls: Option<Tls>,
+    rows: Rows,
 }
 
 struct Tls {
@@ -44,10 +46,11 @@ struct Place {
 }
 
 impl Connector {
-    /// Reads the roots that the server's sslmode needs; none where `wanted` is false.
-    pub fn new(server: &Server, wanted: bool) -> Result<Self> {
+    /// Reads the roots that the server's sslmode needs; none where `wanted` is false. `rows` of
+    /// COPY are taken off what was decrypted.
+    pub fn new(server: &Server, wanted: bool, rows: Rows) -> Result<Self> {
         if !wanted || server.is_socket() {
-            return Ok(Self { tls: None });
+            return Ok(Self { tls: None, rows });
         }
         let name = ServerName::try_from(server.host.clone()).map_err(|error| {
             Error::usage(format!("{:?} cannot be a host name", server.host)).because(error)
@@ -83,6 +86,7 @@ impl Connector {
                 place,
                 seen,
             }),
+            rows,
         })
     }
 }
@@ -103,7 +107,7 @@ where
             TlsConnector::from(tls.config)
                 .connect(tls.name, stream)
                 .await
-                .map(PgTlsStream::new)
+                .map(|stream| PgTlsStream::new(stream, self.rows))
                 .map_err(|error| failure::handshake(&tls.place, tls.seen.get(), error))
         })
     }

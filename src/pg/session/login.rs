@@ -7,6 +7,7 @@ use tokio_postgres::{CancelToken, Client, Config, config};
 use super::dial::{Socketed, dial};
 use super::driver::Driver;
 use super::failure;
+use super::tap::{Rows, Tap};
 use crate::error::Result;
 use crate::pg::conninfo::{Server, SslMode};
 use crate::pg::tls::Connector;
@@ -15,6 +16,8 @@ use crate::pg::tls::Connector;
 pub struct Login {
     pub client: Client,
     pub driver: Driver,
+    /// Of COPY, as they arrive.
+    pub rows: Rows,
     /// As the server says it, such as "15.4 (Debian 15.4-1)".
     pub server_version: String,
 }
@@ -70,10 +73,12 @@ fn worth_another_way(error: &tokio_postgres::Error) -> bool {
 }
 
 async fn attempt(server: &Server, config: &Config) -> Result<Result<Login, tokio_postgres::Error>> {
-    let connector = Connector::new(server, config.get_ssl_mode() != config::SslMode::Disable)?;
+    let rows = Rows::default();
+    let wanted = config.get_ssl_mode() != config::SslMode::Disable;
+    let connector = Connector::new(server, wanted, rows.clone())?;
     Ok(match dial(server).await? {
-        Socketed::Tcp(stream) => start(stream, connector, config).await,
-        Socketed::Unix(stream) => start(stream, connector, config).await,
+        Socketed::Tcp(stream) => start(stream, connector, config, rows).await,
+        Socketed::Unix(stream) => start(stream, connector, config, rows).await,
     })
 }
 
@@ -81,10 +86,12 @@ async fn start<S>(
     stream: S,
     connector: Connector,
     config: &Config,
+    rows: Rows,
 ) -> Result<Login, tokio_postgres::Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stream = Tap::new(stream, rows.clone());
     let (client, connection) = config.connect_raw(stream, connector).await?;
     let server_version = connection
         .parameter("server_version")
@@ -93,13 +100,14 @@ where
     Ok(Login {
         client,
         driver: Driver::spawn(connection),
+        rows,
         server_version,
     })
 }
 
 /// Sends a cancel request over a connection of its own.
 pub async fn cancel(server: &Server, token: CancelToken) -> Result<()> {
-    let connector = Connector::new(server, server.ssl != SslMode::Disable)?;
+    let connector = Connector::new(server, server.ssl != SslMode::Disable, Rows::default())?;
     match dial(server).await? {
         Socketed::Tcp(stream) => token.cancel_query_raw(stream, connector).await,
         Socketed::Unix(stream) => token.cancel_query_raw(stream, connector).await,

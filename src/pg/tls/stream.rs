@@ -8,13 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
 use super::x509;
+use crate::pg::session::tap::{Rows, Tap};
 
 /// An encrypted connection.
-pub struct PgTlsStream<S>(Box<tokio_rustls::client::TlsStream<S>>);
+pub struct PgTlsStream<S>(Box<Tap<tokio_rustls::client::TlsStream<S>>>);
 
 impl<S> PgTlsStream<S> {
-    pub(super) fn new(stream: tokio_rustls::client::TlsStream<S>) -> Self {
-        Self(Box::new(stream))
+    pub(super) fn new(stream: tokio_rustls::client::TlsStream<S>, rows: Rows) -> Self {
+        Self(Box::new(Tap::new(stream, rows)))
     }
 }
 
@@ -22,7 +23,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PgTlsStream<S> {
     /// `tls-server-end-point`: SCRAM then proves that nobody sits in between, even where the
     /// certificate is not verified.
     fn channel_binding(&self) -> ChannelBinding {
-        let (_, connection) = self.0.get_ref();
+        let (_, connection) = self.0.get_ref().get_ref();
         connection
             .peer_certificates()
             .and_then(|chain| chain.first())

@@ -1,0 +1,475 @@
+//! Rows of a COPY, taken off the stream before tokio-postgres sees them.
+//!
+//! It would hand out each row with a counted reference, over two queues: an eighth of what an export
+//! costs. Here the payload of CopyData goes into one block of many rows, and only the messages
+//! around it go on. Protocol: PostgreSQL documentation, "Message Formats".
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Read from the socket at once. A server sends rows in pieces of 8 KiB.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+/// A block is handed over after the row that makes it this large. Each becomes a zstd frame of an
+/// export: smaller ones compress more slowly, larger ones leave the processor's cache.
+pub const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// The protocol's lengths are signed.
+const MAX_MESSAGE: usize = i32::MAX as usize;
+
+/// Where a tap puts blocks, and a reader takes them.
+#[derive(Clone, Default)]
+pub struct Rows(Arc<Mutex<Slot>>);
+
+#[derive(Default)]
+struct Slot {
+    block: Option<Vec<u8>>,
+    /// Nobody reads the rest of this COPY.
+    unwanted: bool,
+    /// The tap's, while the slot is full; the reader's, while it is empty.
+    waiting: Option<Waker>,
+}
+
+impl Rows {
+    /// Whole rows, as soon as there are some.
+    pub fn poll(&self, cx: &Context<'_>) -> Poll<Vec<u8>> {
+        let mut slot = self.lock();
+        match slot.block.take() {
+            Some(block) => {
+                slot.wake();
+                Poll::Ready(block)
+            }
+            None => {
+                slot.waiting = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Begins a COPY.
+    fn begin(&self) {
+        *self.lock() = Slot::default();
+    }
+
+    /// The rest of the COPY is read and dropped.
+    pub fn abandon(&self) {
+        let mut slot = self.lock();
+        slot.unwanted = true;
+        slot.block = None;
+        slot.wake();
+    }
+
+    /// Puts a block in once there is room for it; takes it then.
+    fn poll_put(&self, cx: &Context<'_>, block: &mut Vec<u8>) -> Poll<()> {
+        let mut slot = self.lock();
+        if slot.unwanted {
+            block.clear();
+        } else if slot.block.is_some() {
+            slot.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        } else {
+            slot.block = Some(std::mem::take(block));
+            slot.wake();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut slot = self.lock();
+        if slot.block.is_none() {
+            return Poll::Ready(());
+        }
+        slot.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot {
+    fn wake(&mut self) {
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// What the next bytes from the server are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The first byte of all: an answer to SSLRequest, or a message.
+    First,
+    /// A message's tag and length.
+    Header,
+    /// So many bytes more of a message that goes on.
+    Message(usize),
+    /// So many bytes more of a row.
+    Row(usize),
+    /// Encrypted: another tap is behind the encryption.
+    Opaque,
+}
+
+/// A stream to the server, with the rows of COPY taken off.
+pub struct Tap<S> {
+    inner: S,
+    buffer: Box<[u8]>,
+    /// What was read and not looked at yet.
+    start: usize,
+    end: usize,
+    next: Next,
+    copying: bool,
+    block: Vec<u8>,
+    rows: Rows,
+}
+
+impl<S> Tap<S> {
+    pub fn new(inner: S, rows: Rows) -> Self {
+        Self {
+            inner,
+            buffer: vec![0; BUFFER_BYTES].into(),
+            start: 0,
+            end: 0,
+            next: Next::First,
+            copying: false,
+            block: Vec::new(),
+            rows,
+        }
+    }
+
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Sorts what was read. Pending: a block waits for its reader. Ready: more must be read, or
+    /// `out` is full.
+    fn poll_sort(&mut self, cx: &Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.start < self.end && out.remaining() > 0 {
+            match self.next {
+                Next::First => {
+                    self.next = match self.buffer[self.start] {
+                        // TLS was asked for and refused: messages follow.
+                        b'N' => Next::Message(1),
+                        b'S' => Next::Opaque,
+                        _ => Next::Header,
+                    };
+                }
+                Next::Opaque => {
+                    self.pass(usize::MAX, out);
+                }
+                Next::Header => match ready!(self.poll_header(cx)) {
+                    Ok(true) => {}
+                    Ok(false) => return Poll::Ready(Ok(())),
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                Next::Message(left) => {
+                    let left = left - self.pass(left, out);
+                    self.next = if left == 0 {
+                        Next::Header
+                    } else {
+                        Next::Message(left)
+                    };
+                }
+                Next::Row(left) => {
+                    let here = left.min(self.end - self.start);
+                    let row = &self.buffer[self.start..self.start + here];
+                    self.block.extend_from_slice(row);
+                    self.start += here;
+                    self.next = if left == here {
+                        Next::Header
+                    } else {
+                        Next::Row(left - here)
+                    };
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at a message's header, which stays where it is unless it is a row's. False: it has not
+    /// arrived yet.
+    fn poll_header(&mut self, cx: &Context<'_>) -> Poll<io::Result<bool>> {
+        let Some([tag, length @ ..]) = self.buffer[self.start..self.end].first_chunk::<5>() else {
+            return Poll::Ready(Ok(false));
+        };
+        let (tag, length) = (*tag, u32::from_be_bytes(*length) as usize);
+        if !(4..=MAX_MESSAGE).contains(&length) {
+            let what = "a message from the server has no sound length";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+        }
+        let is_row = self.copying && tag == b'd';
+        let is_wide = is_row && length > BLOCK_BYTES;
+        // Rows come before the message behind them. A wide row is a block by itself.
+        if !self.block.is_empty() && (!is_row || is_wide || self.block.len() >= BLOCK_BYTES) {
+            ready!(self.rows.poll_put(cx, &mut self.block));
+        }
+        if is_wide {
+            // Two of them do not wait for the reader.
+            ready!(self.rows.poll_empty(cx));
+        }
+        if is_row {
+            self.start += 5;
+            self.make_room(length - 4);
+            self.next = Next::Row(length - 4);
+            return Poll::Ready(Ok(true));
+        }
+        match tag {
+            // CopyOutResponse
+            b'H' => {
+                self.copying = true;
+                self.rows.begin();
+            }
+            // CopyDone, ErrorResponse, ReadyForQuery
+            b'c' | b'E' | b'Z' => self.copying = false,
+            _ => {}
+        }
+        self.next = Next::Message(length + 1);
+        Poll::Ready(Ok(true))
+    }
+
+    /// A block is not moved while it grows.
+    fn make_room(&mut self, row: usize) {
+        let room = self.block.capacity() - self.block.len();
+        if self.block.is_empty() && row < BLOCK_BYTES / 8 {
+            self.block.reserve_exact(BLOCK_BYTES + BLOCK_BYTES / 8);
+        } else if room < row {
+            self.block.reserve_exact(row);
+        }
+    }
+
+    /// Hands on at most so many bytes, and returns how many.
+    fn pass(&mut self, most: usize, out: &mut ReadBuf<'_>) -> usize {
+        let count = most.min(self.end - self.start).min(out.remaining());
+        out.put_slice(&self.buffer[self.start..self.start + count]);
+        self.start += count;
+        count
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = out.filled().len();
+        loop {
+            if this.next == Next::Opaque && this.start == this.end {
+                return Pin::new(&mut this.inner).poll_read(cx, out);
+            }
+            let sorted = this.poll_sort(cx, out);
+            // What is there is handed on first; the rest is asked for again.
+            if out.filled().len() > before || out.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(sorted)?;
+            this.buffer.copy_within(this.start..this.end, 0);
+            (this.start, this.end) = (0, this.end - this.start);
+            let mut into = ReadBuf::new(&mut this.buffer[this.end..]);
+            ready!(Pin::new(&mut this.inner).poll_read(cx, &mut into))?;
+            let read = into.filled().len();
+            if read == 0 {
+                // Half a message, if any, is for the reader to complain of.
+                this.pass(usize::MAX, out);
+                return Poll::Ready(Ok(()));
+            }
+            this.end += read;
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// Gives its bytes in pieces of one size.
+    struct Pieces {
+        bytes: io::Cursor<Vec<u8>>,
+        size: usize,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            out: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let most = self.size.min(out.remaining());
+            let read = self.bytes.read(out.initialize_unfilled_to(most))?;
+            out.advance(read);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[tag], &length[..], body].concat()
+    }
+
+    /// What passed, and the blocks. Blocks are taken where nothing else goes on, and before a COPY ends.
+    fn tapped(bytes: &[u8], size: usize) -> io::Result<(Vec<u8>, Vec<Vec<u8>>)> {
+        let rows = Rows::default();
+        let bytes = io::Cursor::new(bytes.to_vec());
+        let mut tap = Tap::new(Pieces { bytes, size }, rows.clone());
+        let cx = &mut Context::from_waker(Waker::noop());
+        let (mut passed, mut blocks) = (Vec::new(), Vec::new());
+        loop {
+            let mut room = [0; 1];
+            let mut out = ReadBuf::new(&mut room);
+            match Pin::new(&mut tap).poll_read(cx, &mut out) {
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) if out.filled().is_empty() => break,
+                Poll::Ready(Ok(())) => {
+                    passed.extend_from_slice(out.filled());
+                    if passed.ends_with(b"T")
+                        && let Poll::Ready(block) = rows.poll(cx)
+                    {
+                        blocks.push(block);
+                    }
+                }
+                Poll::Pending => match rows.poll(cx) {
+                    Poll::Ready(block) => blocks.push(block),
+                    Poll::Pending => panic!("nobody can go on"),
+                },
+            }
+        }
+        if let Poll::Ready(block) = rows.poll(cx) {
+            blocks.push(block);
+        }
+        Ok((passed, blocks))
+    }
+
+    #[test]
+    fn rows_are_taken_off_and_all_else_passes_in_order() {
+        let wide = [vec![b'w'; 2 * BLOCK_BYTES], b"\n".to_vec()].concat();
+        let narrow = b"1\tone\n".repeat(10);
+        let before = [message(b'R', b"\0\0\0\0"), message(b'd', b"no COPY yet")].concat();
+        let begin = message(b'H', b"\0\0\x02\0\0\0\0");
+        let notice = message(b'N', b"in between");
+        let end = [
+            message(b'c', b""),
+            message(b'C', b"COPY 1\0"),
+            message(b'Z', b"T"),
+        ]
+        .concat();
+        let rows: Vec<u8> = narrow
+            .split_inclusive(|byte| *byte == b'\n')
+            .flat_map(|row| message(b'd', row))
+            .collect();
+        let copy = [
+            &begin[..],
+            &rows,
+            &message(b'd', &wide),
+            &notice,
+            &rows,
+            &end,
+        ]
+        .concat();
+        let all = [&before[..], &copy, &copy].concat();
+        let others = [&begin[..], &notice, &end].concat();
+        for size in [1, 4, 5, 6, 1000, 1 << 20] {
+            let (passed, blocks) = tapped(&all, size).unwrap();
+            assert!(passed == [&before[..], &others, &others].concat(), "{size}");
+            let expected = [&narrow, &wide, &narrow, &narrow, &wide, &narrow];
+            assert!(blocks.iter().eq(expected), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_full_with_the_row_that_fills_it() {
+        let row = [vec![b'r'; 99_999], b"\n".to_vec()].concat();
+        let rows = message(b'd', &row).repeat(25);
+        let bytes = [message(b'H', b""), rows, message(b'c', b"")].concat();
+        let (_, blocks) = tapped(&bytes, 8192).unwrap();
+        let sizes: Vec<usize> = blocks.iter().map(|block| block.len() / row.len()).collect();
+        assert_eq!(sizes, [11, 11, 3]);
+        assert!(blocks[0].capacity() < BLOCK_BYTES + BLOCK_BYTES / 4);
+    }
+
+    #[test]
+    fn the_answer_to_a_request_for_tls_decides() {
+        let copy = [
+            message(b'H', b""),
+            message(b'd', b"1\n"),
+            message(b'c', b""),
+        ]
+        .concat();
+        let refused = [b"N", &copy[..]].concat();
+        let (passed, blocks) = tapped(&refused, 3).unwrap();
+        assert_eq!((passed.len(), blocks.len()), (1 + 5 + 5, 1));
+        let granted = [b"S", &copy[..]].concat();
+        let (passed, blocks) = tapped(&granted, 3).unwrap();
+        assert_eq!((passed, blocks.len()), (granted, 0));
+    }
+
+    #[test]
+    fn what_nobody_wants_does_not_stop_what_comes_behind() {
+        let rows = Rows::default();
+        let wide = message(b'd', &vec![b'w'; BLOCK_BYTES + 1]).repeat(5);
+        let bytes = [message(b'H', b""), wide, message(b'c', b"")].concat();
+        let bytes = io::Cursor::new(bytes);
+        let mut tap = Tap::new(Pieces { bytes, size: 4096 }, rows.clone());
+        let cx = &mut Context::from_waker(Waker::noop());
+        let (mut passed, mut abandoned) = (0, false);
+        while passed < 10 {
+            let mut room = [0; 100];
+            let mut out = ReadBuf::new(&mut room);
+            match Pin::new(&mut tap).poll_read(cx, &mut out) {
+                Poll::Ready(done) => done.unwrap(),
+                Poll::Pending => {
+                    assert!(!abandoned, "it waits for somebody who has gone");
+                    rows.abandon();
+                    abandoned = true;
+                }
+            }
+            passed += out.filled().len();
+        }
+        assert!(abandoned);
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_is_an_error() {
+        for length in [0, 3, u32::MAX] {
+            let bytes = [b"R", &length.to_be_bytes()[..], b"rest"].concat();
+            assert!(tapped(&bytes, 100).is_err(), "{length}");
+        }
+    }
+}

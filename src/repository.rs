@@ -23,7 +23,7 @@ use crate::model::manifest::FORMAT;
 use crate::store::{Listed, Posture, Store};
 
 pub use commit::{Committed, PointWriter};
-pub use layout::{MAX_CATALOG_BYTES, Place};
+pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
 pub use parts::Parts;
@@ -91,7 +91,9 @@ impl Repository {
     pub async fn marker(&self) -> Result<Marker> {
         let found = self.find_marker().await?;
         // Where reading found one before, it is the same: it is never written twice.
-        let _ = self.marker.set(found.clone());
+        if found.is_some() {
+            let _ = self.marker.set(found.clone());
+        }
         found.ok_or_else(|| {
             Error::new(
                 Kind::NotFound,

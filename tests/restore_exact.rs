@@ -62,6 +62,9 @@ const KEYS: &str = "
   CREATE TABLE a (id int PRIMARY KEY, n int UNIQUE, CHECK (n > 0));
   CREATE TABLE b (id int, a int CONSTRAINT b_to_a REFERENCES a, CONSTRAINT apart EXCLUDE (id WITH =));
   CREATE INDEX plain ON b (a);
+  -- Names as an index may share them with a key and a check.
+  CREATE INDEX b_to_a ON b (a);
+  ALTER TABLE b ADD CONSTRAINT plain CHECK (a > 0);
   CREATE UNIQUE INDEX only_once ON b (a, id);
   CREATE TABLE p (k int PRIMARY KEY) PARTITION BY LIST (k);
   CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1);
@@ -110,6 +113,49 @@ fn a_key_that_is_not_there_is_a_failure_even_where_nothing_failed() {
             );
         }
     }
+}
+
+#[test]
+fn what_belongs_to_foreign_tables_is_not_missed() {
+    let wrapper = unique("fdw");
+    let lifeboat = exported(&format!(
+        "CREATE EXTENSION postgres_fdw;
+         CREATE SERVER {wrapper} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname 'none');
+         CREATE FOREIGN TABLE far (a int, CONSTRAINT positive CHECK (a > 0)) SERVER {wrapper};
+         CREATE TABLE p (a int) PARTITION BY LIST (a);
+         CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1);
+         CREATE FOREIGN TABLE p_2 PARTITION OF p FOR VALUES IN (2) SERVER {wrapper};
+         CREATE INDEX over ON p (a);"
+    ));
+    let target = Database::new(Major::Pg15);
+    let ran = restore(&lifeboat, &target, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // A server without the wrapper: a partition is missing, and nothing is said of its check.
+    let (bin, other) = (Major::Pg16.bin(), Database::new(Major::Pg16));
+    let flags = ["--pg-bin", bin.to_str().unwrap()];
+    let report = restore_into(&lifeboat, &other.url(), &flags).json();
+    let failures: Vec<&str> = of(&report, "failures")
+        .into_iter()
+        .map(|one| one.0)
+        .collect();
+    assert_eq!(failures, ["TABLE ATTACH public p_2 postgres"]);
+}
+
+#[test]
+fn a_schema_public_that_is_gone_or_was_made_anew_is_told() {
+    let lifeboat = exported("CREATE TABLE t (a int)");
+    let target = Database::new(Major::Pg15);
+    target.sql("DROP SCHEMA public");
+    restore(&lifeboat, &target, &[]).failed(1, "it has no schema public");
+    target.sql("CREATE SCHEMA public");
+    let ran = restore(&lifeboat, &target, &[]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let report = ran.json();
+    let findings: Vec<&str> = of(&report, "findings")
+        .into_iter()
+        .map(|one| one.0)
+        .collect();
+    assert_eq!(findings, ["privileges of the schema public"]);
 }
 
 #[test]

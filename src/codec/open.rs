@@ -107,7 +107,7 @@ pub fn new_identity() -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sealer;
+    use super::super::{Compressor, Sealer};
     use super::*;
 
     fn pair() -> (Sealer, Identities) {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_again() {
         let (sealer, identities) = pair();
-        for size in [0, 1, 65_535, 65_536, 1_000_000] {
+        for size in [0, 1, 65_535, 65_536, 1_000_000, 5_000_000] {
             let plain: Vec<u8> = (0..size).map(|at: usize| (at * 31 % 251) as u8).collect();
             let sealed = sealer.compress_and_seal(&plain).unwrap();
             assert_eq!(
@@ -146,7 +146,11 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let (sealer, identities) = pair();
-        let stored = sealer.compress_and_seal(b"1\tone\n2\ttwo\n").unwrap().bytes;
+        let (mut writer, mut compressor) =
+            (sealer.compressed(0).unwrap(), Compressor::new().unwrap());
+        writer.write(b"1\tone\n", &mut compressor).unwrap();
+        writer.write(b"2\ttwo\n", &mut compressor).unwrap();
+        let stored = writer.finish().unwrap().bytes;
         let opens = |bytes: Vec<u8>| {
             identities
                 .open_compressed(bytes.into())

@@ -168,7 +168,11 @@ struct Sink {
 }
 
 impl Sink {
-    fn finish(self) -> Sealed {
+    fn finish(mut self) -> Sealed {
+        // What was reserved and not needed would lie there until it is uploaded.
+        if self.bytes.len() < self.bytes.capacity() / 2 {
+            self.bytes.shrink_to_fit();
+        }
         Sealed {
             bytes: self.bytes.into(),
             sha256: Sha256(self.sha256.finalize().into()),

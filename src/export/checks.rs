@@ -5,6 +5,7 @@ use crate::model::catalog::NotCoveredNames;
 use crate::pg::catalog::{self, Instance, SourceTable};
 use crate::pg::session::Session;
 use crate::pg::tools::ToolPath;
+use crate::repository::MAX_TABLES;
 
 /// A release fixes what earlier ones of its major write wrongly.
 pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
@@ -18,6 +19,17 @@ pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<Stri
             pg_dump.major
         )
     })
+}
+
+/// A manifest names every table. Said before a night's work, not after it.
+pub fn table_count(tables: usize) -> Result<()> {
+    if tables <= MAX_TABLES {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "{tables} tables are more than the {MAX_TABLES} that one restore point can name"
+    ))
+    .hint("split the database"))
 }
 
 /// Each table is locked twice, by us and by pg_dump. An application must still find its own locks.

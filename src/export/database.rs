@@ -139,6 +139,7 @@ impl<'a> Subject<'a> {
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
         let tables = catalog::lock_targets(&scout).await?.len();
+        checks::table_count(tables)?;
         checks::lock_slots(&instance, tables, run.jobs)?;
         Ok(Self {
             run,

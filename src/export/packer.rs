@@ -17,8 +17,8 @@ use crate::model::digest::RowDigest;
 /// atomic, and it lies in memory, so a retry replays it.
 const PART_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reserved for a part: what the compressor still holds at the end has room.
-const PART_RESERVE: usize = 17 * 1024 * 1024;
+/// Reserved for a part: the frame that makes it full has room, however badly it compresses.
+const PART_RESERVE: usize = 19 * 1024 * 1024;
 
 /// What may be under way to the store at once: one whole part, or so many small ones.
 const UPLOAD_BYTES: usize = PART_RESERVE;
@@ -179,11 +179,13 @@ impl Packer<'_> {
                 }
                 Ok(())
             };
-            tokio::select! {
+            let done = tokio::select! {
                 biased;
                 done = all => done,
                 () = stop.wait() => Err(stopped()),
-            }
+            };
+            uploads.shutdown().await;
+            done
         })
     }
 }

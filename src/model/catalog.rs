@@ -185,7 +185,7 @@ pub struct Sequence {
 /// PostgreSQL makes by itself for the partitions of a foreign key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Constraint {
-    /// The table, materialized view or foreign table.
+    /// The table or materialized view.
     pub on: Name,
     pub name: String,
     pub kind: ConstraintKind,

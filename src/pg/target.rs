@@ -18,6 +18,8 @@ pub struct ServerFacts {
     pub databases: BTreeSet<String>,
     /// Each with the keywords of what it may (`LOGIN`, `SUPERUSER`, …).
     pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The superuser that initdb made.
+    pub owner: String,
     pub tablespaces: BTreeSet<String>,
     /// Of the server's messages, as lc_messages has them.
     pub speaks_english: bool,
@@ -43,6 +45,8 @@ pub struct DatabaseFacts {
     pub occupied: Vec<String>,
     /// Of the database and its schema public: those whose owner or privileges somebody changed.
     pub altered: Vec<String>,
+    /// No archive makes the schema public, which each database has from its birth.
+    pub has_public: bool,
     pub unfinished: Option<Unfinished>,
 }
 
@@ -82,6 +86,7 @@ impl ServerFacts {
             )
             .await
             .map_err(failed)?;
+        let owner = names("SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = 10").await?;
         let language: String = session
             .client
             .query_one("SELECT pg_catalog.current_setting('lc_messages')", &[])
@@ -90,6 +95,7 @@ impl ServerFacts {
             .get(0);
         Ok(Self {
             speaks_english: is_english(&language),
+            owner: owner.into_iter().next().unwrap_or_default(),
             memberships: memberships
                 .iter()
                 .map(|row| (row.get(0), row.get(1)))
@@ -125,7 +131,7 @@ impl ServerFacts {
 /// Whether a locale's messages are PostgreSQL's own words.
 fn is_english(locale: &str) -> bool {
     let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
-    matches!(language, "" | "C" | "POSIX" | "en")
+    matches!(language, "" | "C" | "POSIX" | "en" | "English")
 }
 
 /// All roles, with the keywords of [`statements::attributes`].
@@ -174,7 +180,8 @@ impl DatabaseFacts {
         let sql = format!(
             "SELECT pg_catalog.pg_encoding_to_char(encoding)::text, {provider}, datcollate::text,
                     datctype::text, {locale}, {collation},
-                    pg_catalog.has_database_privilege(oid, 'CREATE')
+                    pg_catalog.has_database_privilege(oid, 'CREATE'),
+                    pg_catalog.to_regnamespace('public') IS NOT NULL
                FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
         );
         let row = session.client.query_one(&sql, &[]).await.map_err(failed)?;
@@ -188,6 +195,7 @@ impl DatabaseFacts {
             locale: row.get(4),
             collation_version: row.get(5),
             may_create: row.get(6),
+            has_public: row.get(7),
             occupied: occupied.iter().map(|row| row.get(0)).collect(),
             altered: altered.iter().map(|row| row.get(0)).collect(),
             unfinished: ledger::find(session).await?,
@@ -213,8 +221,12 @@ const ALTERED: &str = "
     UNION ALL
     SELECT what, true, e.grantee, e.privilege_type || e.is_grantable
       FROM now, pg_catalog.aclexplode(fresh) e WHERE e.grantee = 0)
-  SELECT DISTINCT what FROM others
-   GROUP BY what, grantee, privilege HAVING count(*) = 1";
+  SELECT what FROM others
+   GROUP BY what, grantee, privilege HAVING bool_and(was) OR NOT bool_or(was)
+  UNION
+  -- One that somebody made anew has the privileges of any schema.
+  SELECT what FROM now WHERE fresh IS NULL
+   ORDER BY 1";
 
 /// Anything that a user made: not PostgreSQL's own, not an extension's, not our notes. OIDs from
 /// 16384 on are given to what is made after initdb.
@@ -436,15 +448,17 @@ mod tests {
 
     #[test]
     fn locales_with_english_messages_are_known() {
-        for locale in ["", "C", "C.UTF-8", "POSIX", "en_US.UTF-8", "en_GB"] {
-            assert!(is_english(locale), "{locale}");
-        }
         for locale in [
-            "de_DE.UTF-8",
-            "ja_JP",
-            "fr_FR@euro",
+            "",
+            "C",
+            "C.UTF-8",
+            "POSIX",
+            "en_US.UTF-8",
             "English_United States",
         ] {
+            assert!(is_english(locale), "{locale}");
+        }
+        for locale in ["de_DE.UTF-8", "ja_JP", "fr_FR@euro"] {
             assert!(!is_english(locale), "{locale}");
         }
     }

@@ -9,8 +9,10 @@ pub const PARTS: &str = "parts/";
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
-/// About 250,000 tables; a larger manifest is not one of ours.
+/// A larger manifest is not one of ours.
 pub const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
+/// What fits into it, at some 500 bytes a table.
+pub const MAX_TABLES: usize = 250_000;
 /// Of a catalog's JSON: the names and columns of about a million tables.
 pub const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
 /// Of a line in a part list: a key of 900 bytes, a version id of 1024, and numbers.

@@ -190,13 +190,15 @@ impl Repository {
 
 impl Repository {
     /// A point of another repository under the same key (staging's, say) is not this one's. Where
-    /// `lifeboat.json` does not read, nothing is compared: it is needed for writing alone.
+    /// `lifeboat.json` is damaged or gone, nothing is compared: it is needed for writing alone.
     async fn check_home(&self, manifest: &Manifest) -> Result<()> {
-        let marker = self.marker.get_or_init(|| async {
-            let found = self.find_marker().await;
-            found.ok().flatten()
+        let marker = self.marker.get_or_try_init(|| async {
+            match self.find_marker().await {
+                Err(error) if error.kind() == Kind::Damaged => Ok(None),
+                found => found,
+            }
         });
-        match marker.await {
+        match marker.await? {
             Some(marker) if marker.repository != manifest.repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(

@@ -47,14 +47,21 @@ pub async fn missing(run: &Run<'_>, there: &BTreeMap<Name, u64>) -> Result<Missi
     Ok(missing)
 }
 
-fn key(one: &Constraint) -> (&Name, &str) {
-    (&one.on, &one.name)
+/// A foreign key or a check may have the name of an index of its table.
+fn key(one: &Constraint) -> (&Name, &str, bool) {
+    let is_index = matches!(
+        one.kind,
+        ConstraintKind::Index | ConstraintKind::UniqueIndex
+    );
+    (&one.on, &one.name, is_index)
 }
 
 fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String> {
     match found {
         None => Some("it is missing, and pg_restore did not say why".to_owned()),
-        Some(found) if found.kind != wanted.kind => Some(format!("it is a {}", found.kind)),
+        Some(found) if found.kind != wanted.kind => {
+            Some(format!("what is there by its name is: {}", found.kind))
+        }
         Some(found) if wanted.valid && !found.valid => {
             Some("it is not valid: a partition lacks its own".to_owned())
         }

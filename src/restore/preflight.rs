@@ -90,7 +90,7 @@ pub async fn look(
     }
     server::compare(&mut look, manifest, catalog, options);
     match look.database.clone() {
-        Some(facts) => database::compare(&mut look, &facts, means, options, &catalog.database),
+        Some(facts) => database::compare(&mut look, &facts, means, options, catalog),
         None => database::compare_new(&mut look, &catalog.database),
     }
     Ok(look)

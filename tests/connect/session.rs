@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-
 use lifeboat::error::Kind;
 use lifeboat::pg::conninfo::Server;
 use lifeboat::pg::session::{Purpose, Session, pinned};
@@ -95,13 +93,9 @@ async fn bytes_pass_as_the_database_stores_them() {
     let session = connect(&resolve(&cluster.url())).await.unwrap();
     session.use_database_encoding().await.unwrap();
     assert_eq!(session.server_encoding, "SQL_ASCII");
-    let copy = session
-        .client
-        .copy_out("COPY public.t TO STDOUT")
-        .await
-        .unwrap();
-    let rows: Vec<_> = copy.collect().await;
-    assert_eq!(rows[0].as_ref().unwrap().as_ref(), b"\xe9\n");
+    let copy = session.copy_out("COPY public.t TO STDOUT", "t").await;
+    let rows = copy.unwrap().next().await.unwrap();
+    assert_eq!(rows.unwrap(), b"\xe9\n");
 }
 
 #[tokio::test]
@@ -239,9 +233,10 @@ async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
     let sql = "CREATE TABLE public.\"mül\" AS SELECT 'größe' AS c";
     session.client.batch_execute(sql).await.unwrap();
     let copy = "COPY public.\"mül\" TO STDOUT (ENCODING 'LATIN1')";
-    let rows: Vec<_> = session.client.copy_out(copy).await.unwrap().collect().await;
-    assert_eq!(rows[0].as_ref().unwrap().as_ref(), b"gr\xf6\xdfe\n");
+    let mut rows = session.copy_out(copy, "t").await.unwrap();
+    assert_eq!(rows.next().await.unwrap().unwrap(), b"gr\xf6\xdfe\n");
+    assert!(rows.next().await.unwrap().is_none());
     // With the whole session in LATIN1 the same statement names another table.
     session.use_database_encoding().await.unwrap();
-    assert!(session.client.copy_out(copy).await.is_err());
+    assert!(session.copy_out(copy, "t").await.is_err());
 }

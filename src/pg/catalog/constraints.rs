@@ -6,7 +6,9 @@ use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
 use crate::pg::session::{Session, pg_error};
 
-/// As pg_dump sees them: no index that a failed CREATE INDEX CONCURRENTLY left behind.
+/// As pg_dump sees them: no index that a failed CREATE INDEX CONCURRENTLY left behind. An index over
+/// partitions of which one is foreign is never valid after a restore. What a foreign table checks
+/// binds no row of ours.
 const CONSTRAINTS: &str = "
   WITH found(relid, name, kind, valid) AS (
     SELECT k.conrelid, k.conname, k.contype::text, coalesce(x.indisvalid, true)
@@ -14,7 +16,10 @@ const CONSTRAINTS: &str = "
       LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid AND k.contype IN ('p', 'u', 'x')
      WHERE k.contype IN ('p', 'u', 'x', 'c') OR k.contype = 'f' AND k.conparentid = 0
     UNION ALL
-    SELECT x.indrelid, i.relname, CASE WHEN x.indisunique THEN 'U' ELSE 'I' END, x.indisvalid
+    SELECT x.indrelid, i.relname, CASE WHEN x.indisunique THEN 'U' ELSE 'I' END,
+           x.indisvalid AND NOT (i.relkind = 'I' AND EXISTS (
+             SELECT FROM pg_catalog.pg_partition_tree(x.indrelid) p
+               JOIN pg_catalog.pg_class f ON f.oid = p.relid AND f.relkind = 'f'))
       FROM pg_catalog.pg_index x
       JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
      WHERE x.indisready AND (x.indisvalid OR i.relkind = 'I')
@@ -25,7 +30,7 @@ const CONSTRAINTS: &str = "
     JOIN pg_catalog.pg_class c ON c.oid = f.relid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
    WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
-     AND c.relpersistence <> 't'
+     AND c.relpersistence <> 't' AND c.relkind <> 'f'
      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                         AND d.objid = c.oid AND d.deptype = 'e')

@@ -1,7 +1,7 @@
 //! The database to restore into against that of the backup.
 
 use super::Look;
-use crate::model::catalog::Database;
+use crate::model::catalog::{Catalog, Database};
 use crate::pg::target::DatabaseFacts;
 use crate::restore::report::{Trouble, shown};
 use crate::restore::{Means, Options, selection};
@@ -52,8 +52,13 @@ pub fn compare(
     facts: &DatabaseFacts,
     means: &Means<'_>,
     options: &Options,
-    source: &Database,
+    catalog: &Catalog,
 ) {
+    let source = &catalog.database;
+    let uses_public = catalog
+        .tables
+        .iter()
+        .any(|table| table.name.schema == "public");
     look.problems.extend(held(facts, means, options));
     if facts.unfinished.is_none() && facts.occupied.is_empty() {
         let problem = match (options.create, options.resume) {
@@ -73,6 +78,11 @@ pub fn compare(
             "user {} may not make schemas in it",
             look.server.user
         ));
+    }
+    if !facts.has_public && uses_public {
+        look.problems.push(
+            "it has no schema public, which no archive makes: CREATE SCHEMA public".to_owned(),
+        );
     }
     if facts.encoding != source.encoding {
         look.problems.push(format!(

@@ -56,10 +56,21 @@ pub fn missing_tablespaces(catalog: &Catalog, there: &BTreeSet<String>) -> Vec<S
 
 fn compare_roles(look: &mut Look, catalog: &Catalog, options: &Options) {
     let mut missing = Vec::new();
+    // Not where nothing of the roles is restored, and not again what an unfinished restore said. A
+    // server's own administrators are what they are there.
+    let unwanted = options.no_owner && options.no_privileges;
+    let mut left_alone = vec![look.server.user.clone(), look.server.owner.clone()];
+    if unwanted || look.is_unfinished() {
+        left_alone.extend(look.server.roles.keys().cloned());
+    }
+    let compared = |role: &String| !left_alone.contains(role);
     for role in &catalog.roles {
         match look.server.roles.get(&role.name) {
             None => missing.push(role.name.clone()),
-            Some(attributes) => look.findings.extend(other_attributes(role, attributes)),
+            Some(attributes) if compared(&role.name) => {
+                look.findings.extend(other_attributes(role, attributes));
+            }
+            Some(_) => {}
         }
     }
     let rights = look.server.rights;

@@ -274,7 +274,7 @@ SECOND_WALLS = {
     ("backup-account.yaml: BreakGlassRole/stack", "NotByAccident"),
     # Nothing in the bucket policy lets another account in; this holds should somebody add it.
     ("backup-account.yaml: BucketPolicy", "OnlyThisAccount"),
-    # That grants go to AWS services only: in the key's Deny OnlyRdsIsGranted for everybody.
+    # That grants go to AWS services only: in the key's Deny OnlyAwsServicesAreGranted for everybody.
     ("backup-account.yaml: SnapshotKey", "TheSourceLetsRdsGrantItself", "Bool"),
     ("backup-account.yaml: SnapshotRole/copy", "LetRdsGrantItself", "Bool"),
     ("backup-account.yaml: ProveRole/drill", "LetRdsGrantItself", "Bool"),

@@ -164,6 +164,17 @@ class Policies(unittest.TestCase):
 
         self.for_every_statement(check)
 
+    def test_bucket_policies_pair_actions_with_what_they_are_done_to(self):
+        """S3 refuses a policy in which an action applies to none of the statement's resources."""
+
+        def check(document, statement):
+            if document.kind == "bucket":
+                resources = listed(statement.get("Resource", statement.get("NotResource")))
+                for pattern in listed(statement["Action"]):
+                    self.assertIn([], [missing(one, resources) for one in policies.privileges(pattern)], pattern)
+
+        self.for_every_statement(check)
+
     def test_an_absent_key_never_denies(self):
         """In a Deny, "not equal" also holds where the request does not carry the key at all."""
 

@@ -1,0 +1,370 @@
+"""Every role of lifeboat in the wrong hands, and the administrators of both accounts."""
+
+import unittest
+
+from iam import Caller, decide
+from policies import dictionary, documents
+from template import BACKUP, BUCKET, REGION, SOURCE
+from world import ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, TAGGED, World, role_arn
+
+COPY, CLUSTER_COPY = "snapshot:lifeboat-prod-20261121", "cluster-snapshot:lifeboat-prod-20261121"
+OTHER = "snapshot:made-by-hand"
+TASK = {"aws:SourceAccount": BACKUP, "aws:SourceArn": f"arn:aws:ecs:{REGION}:{BACKUP}:task/lifeboat/1"}
+FOREIGN_TASK = {"aws:SourceAccount": "999988887777", "aws:SourceArn": f"arn:aws:ecs:{REGION}:999988887777:task/x/1"}
+NO_MFA = {"aws:MultiFactorAuthPresent": "false"}
+KEYS = ["SnapshotKey", "IdentityKey", "AttestationKey"]
+
+TO_OBJECTS = ["DeleteObject", "DeleteObjectVersion", "BypassGovernanceRetention", "PutObjectLegalHold", "UpdateObjectEncryption"]
+TO_BUCKETS = [
+    "PutBucketPolicy", "DeleteBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning",
+    "PutBucketObjectLockConfiguration", "PutReplicationConfiguration", "PutEncryptionConfiguration",
+    "PutBucketPublicAccessBlock", "PutBucketOwnershipControls", "PutBucketAcl", "PutBucketRequestPayment",
+    "PutBucketLogging", "PutBucketNotification", "PutBucketWebsite", "PutBucketTagging", "PutInventoryConfiguration",
+    "PutIntelligentTieringConfiguration", "DeleteBucket",
+]
+TO_KEYS = ["ScheduleKeyDeletion", "DisableKey", "PutKeyPolicy", "DisableKeyRotation", "UpdatePrimaryRegion"]
+TO_COPIES = [
+    "DeleteDBSnapshot", "DeleteDBClusterSnapshot", "ModifyDBSnapshotAttribute", "ModifyDBClusterSnapshotAttribute",
+    "ModifyDBSnapshot", "RemoveTagsFromResource", "StartExportTask",
+]
+
+
+def attacks(world):
+    """What must not succeed: a description, and whether it does."""
+    found = {}
+
+    def attack(who, what, succeeds):
+        name = who if isinstance(who, str) else who.arn.split(":")[4] + " " + who.arn.split("/")[-1]
+        if not isinstance(who, str) and who.statements is EVERYTHING:
+            name += " with all rights"
+        assert (name, what) not in found, (name, what)
+        found[name, what] = succeeds
+
+    roles = [world.role(f"lifeboat-{name}") for name in ("exporter", "snapshot", "prove", "expire", "restore", "break-glass")]
+    exporter, snapshot, prove, expire, restore, break_glass = roles
+    nightly = world.role("lifeboat-nightly", SOURCE)
+    # Production's administrator can give nightly every right that production has to give.
+    owned = world.widened("lifeboat-nightly", SOURCE)
+    outside = [nightly, owned, world.production, world.stranger]
+
+    # Objects and the bucket: nobody, not even with all rights in their own policies.
+    for who in [*roles, *outside, world.admin]:
+        for action in TO_OBJECTS:
+            attack(who, f"{action} of a part", world.s3(who, action, PARTS))
+        for action in ("ReplicateObject", "ReplicateDelete", "ObjectOwnerOverrideToBucketOwner"):
+            attack(who, action, world.s3(who, action, PARTS))
+        attack(who, "overwrite a part", world.put(who, PARTS, 35, given={"s3:if-none-match": None}))
+        attack(who, "overwrite the runbook's marker", world.put(who, MARKER, 35, given={"s3:if-none-match": None}))
+        attack(who, "governance lock on a part", world.extend(who, PARTS, 35, "GOVERNANCE"))
+        attack(who, "lock for a hundred years", world.extend(who, PARTS, 36_500))
+    for who in [*roles[:-1], *outside, world.admin]:
+        for action in TO_BUCKETS:
+            attack(who, action, world.s3(who, action))
+        attack(who, "plant lifeboat.json", world.put(who, MARKER, 35))
+    for who in [*roles[1:], *outside, world.admin]:
+        attack(who, "plant a manifest", world.put(who, MANIFEST, 35))
+    for who in [exporter, snapshot, expire, restore, break_glass, *outside, world.admin]:
+        attack(who, "plant an attestation", world.put(who, ATTESTATION, 35))
+    attack(break_glass, "DeleteBucket", world.s3(break_glass, "DeleteBucket"))
+
+    # The exporter, also with a policy that somebody widened.
+    for who, label in [(exporter, "lifeboat-exporter"), (world.widened("lifeboat-exporter"), "widened lifeboat-exporter")]:
+        attack(label, "lock for longer than the daily tier", world.extend(who, PARTS, 38))
+        attack(label, "put with a longer lock", world.put(who, PARTS, 38))
+        attack(label, "put with a lock of a day", world.put(who, PARTS, 1))
+        attack(label, "put under governance", world.put(who, PARTS, 35, "GOVERNANCE"))
+        attack(label, "put under a key of its own", world.put(who, PARTS, 35, given={"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"}))
+        attack(label, "put under a KMS key", world.put(who, PARTS, 35, given={"s3:x-amz-server-side-encryption": "aws:kms"}))
+        attack(label, "put without TLS", world.put(who, PARTS, 35, given={"aws:SecureTransport": "false"}))
+        attack(label, "put elsewhere", world.put(who, f"arn:aws:s3:::{BUCKET}/prod/RESTORE.md", 35))
+    attack(exporter, "read rows", world.s3(exporter, "GetObjectVersion", PARTS))
+    attack(exporter, "open an identity", world.kms(exporter, "Decrypt", "IdentityKey"))
+    for who in (snapshot, expire):
+        attack(who, "read rows", world.s3(who, "GetObjectVersion", PARTS))
+    # Another account, should a policy of it and one here both allow.
+    outsider = Caller(role_arn(SOURCE, "lifeboat-exporter"), EVERYTHING)
+    attack("source account's lifeboat-exporter", "put", world.put(outsider, PARTS, 35))
+
+    # Keys.
+    for who in [*roles[:-1], *outside, world.admin]:
+        for key in KEYS:
+            for action in TO_KEYS:
+                if key != "AttestationKey" or action in ("ScheduleKeyDeletion", "DisableKey", "PutKeyPolicy"):
+                    attack(who, f"{action} of {key}", world.kms(who, action, key))
+    for who in [break_glass, world.widened("lifeboat-break-glass")]:
+        for key in KEYS:
+            for action in ("ScheduleKeyDeletion", "DisableKey"):
+                label = "break-glass" if who is break_glass else "widened break-glass"
+                attack(label, f"{action} of {key}", world.kms(who, action, key))
+    for who in [snapshot, expire, break_glass, *outside, world.admin]:
+        attack(who, "Decrypt by IdentityKey", world.kms(who, "Decrypt", "IdentityKey"))
+        attack(who, "ReEncryptFrom IdentityKey", world.kms(who, "ReEncryptFrom", "IdentityKey"))
+        attack(who, "Sign by AttestationKey", world.kms(who, "Sign", "AttestationKey"))
+    for who in [exporter, snapshot, prove, expire, restore, *outside, world.admin]:
+        attack(who, "wrap an identity of its own", world.kms(who, "Encrypt", "IdentityKey"))
+    for who in [*roles, *outside, world.admin]:
+        for key in KEYS:
+            attack(who, f"CreateGrant on {key} for itself", world.kms(who, "CreateGrant", key, given={"kms:GrantIsForAWSResource": "false"}))
+            attack(who, f"CreateGrant on {key} unasked", world.kms(who, "CreateGrant", key))
+        attack(who, "RevokeGrant of SnapshotKey", world.kms(who, "RevokeGrant", "SnapshotKey", given={"kms:GrantIsForAWSResource": "false"}))
+        by_service = {**BY_RDS, "kms:GrantIsForAWSResource": "true"}
+        for key in ("IdentityKey", "AttestationKey"):
+            attack(who, f"CreateGrant on {key} through RDS", world.kms(who, "CreateGrant", key, given=by_service))
+    for who in [exporter, snapshot, prove, expire, restore, *outside]:
+        # Beside RDS: the key would open whatever volume they can copy.
+        attack(who, "Decrypt by SnapshotKey itself", world.kms(who, "Decrypt", "SnapshotKey"))
+        other = {"kms:ViaService": f"ec2.{REGION}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
+        attack(who, "CreateGrant on SnapshotKey through EC2", world.kms(who, "CreateGrant", "SnapshotKey", given=other))
+    for who in (world.production, world.stranger):
+        for action in ("Decrypt", "DescribeKey"):
+            attack(who, f"{action} by SnapshotKey through RDS", world.kms(who, action, "SnapshotKey", given=BY_RDS))
+        attack(who, "CreateGrant on SnapshotKey through RDS", world.kms(who, "CreateGrant", "SnapshotKey", given=by_service))
+
+    # Snapshot copies. The account's own administrator can delete them: deploy/README.md says so.
+    for who in [exporter, snapshot, prove, restore, break_glass, *outside]:
+        for action in TO_COPIES:
+            attack(who, f"{action} of a copy", world.rds(who, action, COPY, given=TAGGED))
+    for action in TO_COPIES[2:]:
+        attack(expire, f"{action} of a copy", world.rds(expire, action, COPY, given=TAGGED))
+    for copy in (COPY, CLUSTER_COPY):
+        action = "DeleteDBSnapshot" if copy is COPY else "DeleteDBClusterSnapshot"
+        attack(expire, f"{action} without the tag", world.rds(expire, action, copy))
+        held = {**TAGGED, "aws:ResourceTag/lifeboat:hold": "2026"}
+        attack(expire, f"{action} of one that is held", world.rds(expire, action, copy, given=held))
+    attack(expire, "delete what lifeboat did not make", world.rds(expire, "DeleteDBSnapshot", OTHER, given=TAGGED))
+    attack(expire, "give itself the tag", world.rds(expire, "AddTagsToResource", OTHER, given={"aws:TagKeys": ["lifeboat:managed"]}))
+
+    def tag(who, *keys, of=COPY, **given):
+        return world.rds(who, "AddTagsToResource", of, given={"aws:TagKeys": list(keys), **given})
+
+    for key in ("lifeboat:verified", "lifeboat:hold", "lifeboat:drill"):
+        attack(snapshot, f"copy with {key}", world.rds(snapshot, "CopyDBSnapshot", COPY, given={"aws:TagKeys": ["lifeboat:managed", key]}))
+        attack(snapshot, f"add {key}", tag(snapshot, key))
+    attack(snapshot, "add a foreign tag", tag(snapshot, "owner"))
+    attack(snapshot, "retag a copy", tag(snapshot, "lifeboat:source", **TAGGED))
+    attack(snapshot, "tag what lifeboat did not make", tag(snapshot, "lifeboat:managed", of=OTHER))
+    attack(prove, "retag a copy", tag(prove, "lifeboat:source"))
+    attack(prove, "make another snapshot expire", tag(prove, "lifeboat:managed", of=OTHER))
+    attack(restore, "call a copy verified", tag(restore, "lifeboat:verified"))
+    attack(restore, "retag a copy", tag(restore, "lifeboat:managed"))
+
+    # Instances: prove has its own, and no others.
+    for action in ("DeleteDBInstance", "ModifyDBInstance", "StopDBInstance"):
+        attack(prove, f"{action} of an instance that people restored", world.rds(prove, action, "db:courses", given={"aws:ResourceTag/lifeboat:drill": "true"}))
+        attack(prove, f"{action} of one that only has the name", world.rds(prove, action, "db:lifeboat-drill-x"))
+    public = {"rds:PubliclyAccessible": "true"}
+    attack(prove, "a drill in public", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given=public))
+    for who in (exporter, snapshot, expire):
+        attack(who, "restore a copy", world.rds(who, "RestoreDBInstanceFromDBSnapshot", "db:x"))
+    for action in ("DeleteDBInstance", "DeleteDBCluster"):
+        attack(restore, action, world.rds(restore, action, "db:courses"))
+
+    # Becoming somebody else.
+    for name in ("exporter", "snapshot"):
+        attack(nightly, f"become {name} with a wrong ExternalId", world.assume_by_nightly(f"lifeboat-{name}", "wrong"))
+        attack(world.production, f"become {name}", world.assume(world.production, f"lifeboat-{name}", given={"sts:ExternalId": "an-external-id-of-tests"}))
+        attack(world.stranger, f"become {name}", world.assume(world.stranger, f"lifeboat-{name}", given={"sts:ExternalId": "an-external-id-of-tests"}))
+        attack(world.admin, f"become {name}", world.assume(world.admin, f"lifeboat-{name}", given={"sts:ExternalId": "an-external-id-of-tests"}))
+    for name in ("prove", "expire", "restore", "break-glass"):
+        for who in [exporter, snapshot, *outside]:
+            attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given={"aws:MultiFactorAuthPresent": "true"}))
+    for name in ("prove", "expire"):
+        attack(world.admin, f"become {name}", world.assume(world.admin, f"lifeboat-{name}"))
+        ecs = Caller("ecs-tasks.amazonaws.com", [])
+        attack("a task of another account", f"become {name}", world.assume(ecs, f"lifeboat-{name}", given=FOREIGN_TASK))
+        for key in TASK:
+            attack(f"a task whose {key} is another's", f"become {name}", world.assume(ecs, f"lifeboat-{name}", given={**TASK, key: FOREIGN_TASK[key]}))
+    for name in ("restore", "break-glass"):
+        attack(world.admin, f"become {name} without MFA", world.assume(world.admin, f"lifeboat-{name}", given=NO_MFA))
+        for who in (prove, expire):
+            attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given=NO_MFA))
+
+    # Break-glass hands roles to tasks and to itself, and to nothing else.
+    def hand_over(name, service):
+        return decide(break_glass, "iam:PassRole", role_arn(BACKUP, name), BACKUP, (), {"iam:PassedToService": service})
+
+    attack(break_glass, "hand itself to a virtual machine", hand_over("lifeboat-break-glass", "ec2.amazonaws.com"))
+    attack(break_glass, "hand prove to a virtual machine", hand_over("lifeboat-prove", "ec2.amazonaws.com"))
+
+    # The image runs with prove's rights.
+    for who in outside:
+        for action in ("PutImage", "BatchDeleteImage", "SetRepositoryPolicy", "BatchGetImage"):
+            attack(who, action, world.ecr(who, action))
+    return found
+
+
+def needs(world):
+    """What must succeed, or lifeboat does not work."""
+    exporter, snapshot, prove = (world.role(f"lifeboat-{name}") for name in ("exporter", "snapshot", "prove"))
+    expire, restore, break_glass = (world.role(f"lifeboat-{name}") for name in ("expire", "restore", "break-glass"))
+    nightly, nightly_expire = world.role("lifeboat-nightly", SOURCE), world.role("lifeboat-nightly-expire", SOURCE)
+    mfa = {"aws:MultiFactorAuthPresent": "true"}
+    grant = {**BY_RDS, "kms:GrantIsForAWSResource": "true"}
+    at_creation = {"aws:TagKeys": ["lifeboat:managed", "lifeboat:source"]}
+    drill = {"aws:ResourceTag/lifeboat:drill": "true"}
+    ecs = Caller("ecs-tasks.amazonaws.com", [])
+    yield "exporter: part", world.put(exporter, PARTS, 36.99)
+    yield "exporter: part, days counted up", world.put(exporter, PARTS, 37)
+    yield "exporter: manifest", world.put(exporter, MANIFEST, 34)
+    yield "exporter: manifest after a run of two days", world.put(exporter, MANIFEST, 32)
+    yield "exporter: mode = bucket-default", world.put(exporter, PARTS)
+    yield "exporter: SSE-S3 said aloud", world.put(exporter, PARTS, 35, given={"s3:x-amz-server-side-encryption": "AES256"})
+    for action in ("ListBucket", "ListBucketVersions", "GetBucketVersioning", "GetBucketObjectLockConfiguration"):
+        yield f"exporter: {action}", world.s3(exporter, action)
+    yield "exporter: read a lock back", world.s3(exporter, "GetObjectRetention", PARTS)
+    yield "exporter: read a manifest", world.s3(exporter, "GetObjectVersion", MANIFEST)
+    yield "exporter: read lifeboat.json", world.s3(exporter, "GetObjectVersion", MARKER)
+    for name in ("exporter", "snapshot"):
+        yield f"nightly: become {name}", world.assume_by_nightly(f"lifeboat-{name}")
+    yield "nightly: become nightly-expire", world.assume(nightly, "lifeboat-nightly-expire", SOURCE)
+    yield "nightly: sign", world.kms(nightly, "Sign", "SigningKey", SOURCE)
+    yield "nightly: re-encrypt", world.kms(nightly, "GenerateDataKeyWithoutPlaintext", "SnapshotKey", given=BY_RDS)
+    yield "nightly: grant to RDS", world.kms(nightly, "CreateGrant", "SnapshotKey", given=grant)
+    yield "nightly: look at the key", world.kms(nightly, "DescribeKey", "SnapshotKey")
+    yield "nightly: copy an automated snapshot", world.rds(nightly, "CopyDBSnapshot", "snapshot:rds:prod-2026-11-21", SOURCE)
+    yield "nightly: snapshot", world.rds(nightly, "CreateDBClusterSnapshot", CLUSTER_COPY, SOURCE)
+    yield "nightly: share", world.rds(nightly, "ModifyDBSnapshotAttribute", COPY, SOURCE)
+    yield "nightly: pull the image", world.ecr(world.widened("lifeboat-nightly-execution", SOURCE), "BatchGetImage")
+    yield "nightly-expire: delete", world.rds(nightly_expire, "DeleteDBSnapshot", COPY, SOURCE, given=TAGGED)
+    for kind in (COPY, CLUSTER_COPY):
+        action = "CopyDBSnapshot" if kind is COPY else "CopyDBClusterSnapshot"
+        yield f"snapshot: {action}", world.rds(snapshot, action, kind, given=at_creation)
+        yield f"snapshot: tag by {action}", world.rds(snapshot, "AddTagsToResource", kind, given=at_creation)
+    yield "snapshot: encrypt", world.kms(snapshot, "ReEncryptTo", "SnapshotKey", given=BY_RDS)
+    yield "snapshot: grant to RDS", world.kms(snapshot, "CreateGrant", "SnapshotKey", given=grant)
+    for name in ("prove", "expire"):
+        yield f"{name}: run as a task", world.assume(ecs, f"lifeboat-{name}", given=TASK)
+    yield "prove: read rows", world.s3(prove, "GetObjectVersion", PARTS)
+    yield "prove: open", world.kms(prove, "Decrypt", "IdentityKey")
+    yield "prove: promote", world.extend(prove, PARTS, 402)
+    yield "prove: attest", world.put(prove, ATTESTATION, 400)
+    yield "prove: sign", world.kms(prove, "Sign", "AttestationKey")
+    yield "prove: restore", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given={"rds:PubliclyAccessible": "false"})
+    yield "prove: grant to RDS", world.kms(prove, "CreateGrant", "SnapshotKey", given=grant)
+    yield "prove: remove a drill", world.rds(prove, "DeleteDBInstance", "db:lifeboat-drill-1", given=drill)
+    yield "prove: verified", world.rds(prove, "AddTagsToResource", COPY, given={"aws:TagKeys": ["lifeboat:verified"], **TAGGED})
+    yield "expire: delete", world.rds(expire, "DeleteDBSnapshot", COPY, given=TAGGED)
+    yield "restore: become it", world.assume(world.admin, "lifeboat-restore", given=mfa)
+    yield "restore: read rows", world.s3(restore, "GetObjectVersion", PARTS)
+    yield "restore: open", world.kms(restore, "Decrypt", "IdentityKey")
+    yield "restore: hold", world.extend(restore, PARTS, 92)
+    yield "restore: hold for a few days", world.extend(restore, PARTS, 3)
+    yield "restore: hold a copy", world.rds(restore, "AddTagsToResource", COPY, given={"aws:TagKeys": ["lifeboat:hold"], **TAGGED})
+    yield "restore: make a cluster", world.rds(restore, "RestoreDBClusterFromSnapshot", "cluster:courses")
+    yield "restore: grant to RDS", world.kms(restore, "CreateGrant", "SnapshotKey", given=grant)
+    yield "break-glass: become it", world.assume(world.admin, "lifeboat-break-glass", given=mfa)
+    yield "break-glass: by CloudFormation", world.assume(Caller("cloudformation.amazonaws.com", []), "lifeboat-break-glass")
+    yield "break-glass: init", world.put(break_glass, MARKER, 35)
+    yield "break-glass: keys add", world.kms(break_glass, "Encrypt", "IdentityKey")
+    for action in ("PutBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning", "PutBucketObjectLockConfiguration"):
+        yield f"break-glass: {action}", world.s3(break_glass, action)
+    for key in KEYS:
+        yield f"break-glass: PutKeyPolicy of {key}", world.kms(break_glass, "PutKeyPolicy", key)
+        # Whoever makes the first stack is an administrator, not break-glass.
+        yield f"administrator: EnableKeyRotation of {key}", world.kms(world.admin, "EnableKeyRotation", key)
+    root = Caller(f"arn:aws:iam::{BACKUP}:root", EVERYTHING)
+    yield "root user: PutKeyPolicy, should break-glass be lost", world.kms(root, "PutKeyPolicy", "SnapshotKey")
+
+
+# Guards whose absence no single call shows, because another one says the same.
+SECOND_WALLS = {
+    # The exporter's cap, which the bucket policy has, too.
+    ("backup-account.yaml: ExporterRole/export", "LockDailyOnly"),
+    # What bucket and key policies refuse, before break-glass comes to change those by mistake.
+    ("backup-account.yaml: BreakGlassRole/stack", "NotByAccident"),
+    # Nothing in the bucket policy lets another account in; this holds should somebody add it.
+    ("backup-account.yaml: BucketPolicy", "OnlyThisAccount"),
+    # That grants go to AWS services only: in the key's Deny OnlyAwsServicesAreGranted for everybody.
+    ("backup-account.yaml: SnapshotKey", "TheSourceLetsRdsGrantItself", "Bool"),
+    ("backup-account.yaml: SnapshotRole/copy", "LetRdsGrantItself", "Bool"),
+    ("backup-account.yaml: ProveRole/drill", "LetRdsGrantItself", "Bool"),
+    ("backup-account.yaml: RestoreRole/restore", "LetRdsGrantItself", "Bool"),
+}
+
+
+# What the bucket policy leaves to an administrator of the backup account, of all that S3 can do to
+# a bucket and its objects: nothing of it removes, opens, hides or replaces a version.
+HARMLESS = {
+    "AbortMultipartUpload", "CreateBucket", "RestoreObject",
+    # Lifecycle goes by prefix, not by tags.
+    "PutObjectTagging", "PutObjectVersionTagging", "DeleteObjectTagging", "DeleteObjectVersionTagging",
+    "TagResource", "UntagResource",
+    # Without effect: the bucket owner is enforced, and there is no replication.
+    "PutObjectAcl", "PutObjectVersionAcl", "InitiateReplication", "PauseReplication",
+    # Only ever longer, and in compliance mode, and no longer than LongestLockDays.
+    "PutObjectRetention",
+}
+
+
+class Attack(unittest.TestCase):
+    maxDiff = None
+
+    def test_nothing_succeeds(self):
+        tried = attacks(World())
+        self.assertGreater(len(tried), 500)
+        self.assertEqual([what for what, succeeds in tried.items() if succeeds], [])
+
+    def test_no_other_action_of_s3_is_left_to_the_administrator(self):
+        world, left = World(), set()
+        for name, one in dictionary()["s3"]["privileges"].items():
+            for kind, resource in (("object", PARTS), ("bucket", f"arn:aws:s3:::{BUCKET}")):
+                if kind in one["resource_types"] and one["access_level"] not in ("Read", "List"):
+                    if world.s3(world.admin, name, resource, given={"s3:if-none-match": "*"}):
+                        left.add(name)
+        self.assertEqual(left, HARMLESS)
+
+    def test_lifeboat_works(self):
+        self.assertEqual([what for what, succeeds in needs(World()) if not succeeds], [])
+
+    def test_each_guard_counts(self):
+        """Taken out alone, it lets some attack through."""
+        idle = []
+        for guard in World().guards():
+            if not any(attacks(World(without=guard)).values()):
+                (document, _), *rest = guard
+                idle.append((document, *rest))
+        self.assertEqual(set(idle), SECOND_WALLS)
+
+    def test_the_scp_leaves_copies_to_expire_and_guards_to_break_glass(self):
+        scp, = (document.statements for document in documents() if document.kind == "scp")
+
+        def may(name, action, resource):
+            # As if no bucket, key or trust policy were in the way.
+            open_door = [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "*", "Resource": "*"}]
+            caller = Caller(f"arn:aws:iam::{BACKUP}:{name}", EVERYTHING + scp)
+            return decide(caller, action, resource, BACKUP, open_door)
+
+        copy = f"arn:aws:rds:{REGION}:{BACKUP}:{COPY}"
+        bucket, key = f"arn:aws:s3:::{BUCKET}", f"arn:aws:kms:{REGION}:{BACKUP}:key/SnapshotKey"
+        anybody = ["role/Administrator", "role/OrganizationAccountAccessRole", "user/somebody", "root", "role/lifeboat-prove"]
+        for who in [*anybody, "role/lifeboat-break-glass", "role/path/lifeboat-expire"]:
+            for action, resource in [
+                ("rds:DeleteDBSnapshot", copy),
+                ("s3:DeleteObjectVersion", PARTS),
+                ("kms:ScheduleKeyDeletion", key),
+                ("kms:DisableKey", key),
+                ("account:CloseAccount", "*"),
+                ("organizations:LeaveOrganization", "*"),
+            ]:
+                self.assertFalse(may(who, action, resource), (who, action))
+        guards = [
+            ("s3:PutBucketPolicy", bucket),
+            ("s3:PutLifecycleConfiguration", bucket),
+            ("kms:PutKeyPolicy", key),
+            ("rds:ModifyDBSnapshotAttribute", copy),
+            ("cloudtrail:StopLogging", "*"),
+            ("events:DisableRule", "*"),
+            ("ecs:RegisterTaskDefinition", "*"),
+            *[(f"iam:{action}", role_arn(BACKUP, "lifeboat-expire")) for action in ("PutRolePolicy", "UpdateAssumeRolePolicy", "PassRole")],
+        ]
+        for action, resource in guards:
+            for who in anybody:
+                self.assertFalse(may(who, action, resource), (who, action))
+            self.assertTrue(may("role/lifeboat-break-glass", action, resource), action)
+        self.assertTrue(may("role/lifeboat-expire", "rds:DeleteDBSnapshot", copy))
+        self.assertTrue(may("role/lifeboat-scheduler", "iam:PassRole", role_arn(BACKUP, "lifeboat-prove")))
+        self.assertTrue(may("role/Administrator", "sts:AssumeRole", role_arn(BACKUP, "lifeboat-break-glass")))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,214 @@
+"""What must hold for every resource and every policy, whoever uses it."""
+
+import json
+import re
+import unittest
+
+import policies
+from iam import NEGATIVE, listed
+from policies import Document, documents
+from template import AWS, BUCKET, every_template, read
+
+# Present in every request of an account's principal.
+ALWAYS_THERE = {"aws:PrincipalArn", "aws:PrincipalAccount"}
+
+
+class Resources(unittest.TestCase):
+    def test_deleting_a_stack_deletes_nothing(self):
+        for path in AWS.glob("*.yaml"):
+            for key, resource in read(path.name)["Resources"].items():
+                with self.subTest(f"{path.name}: {key}"):
+                    self.assertEqual(resource.get("DeletionPolicy"), "Retain")
+                    self.assertEqual(resource.get("UpdateReplacePolicy"), "Retain")
+
+    def test_templates_can_be_given_without_a_bucket_to_upload_them_to(self):
+        for path in AWS.glob("*.yaml"):
+            self.assertLessEqual(path.stat().st_size, 51_200, path.name)
+
+    def test_lifecycle_comes_after_the_locks_and_only_to_parts_and_manifests(self):
+        for days in read("backup-account.yaml")["Parameters"]["DailyLockDays"]["AllowedValues"]:
+            tier = read("backup-account.yaml")["Mappings"]["Tier"][days]
+            self.assertEqual(tier["LockCap"], int(days) + 2, days)
+            self.assertGreater(tier["ExpireAfter"], tier["LockCap"], days)
+            self.assertLess(tier["LockFloor"], int(days), days)
+            self.assertGreater(tier["LockFloor"], 0, days)
+        bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        self.assertEqual([rule["Prefix"] for rule in rules], ["prod/parts/", "prod/manifests/"])
+        for rule in rules:
+            self.assertEqual(rule["ExpirationInDays"], 38)
+            self.assertEqual(set(rule) - {"Id", "Status", "Prefix", "ExpirationInDays"}, {"NoncurrentVersionExpiration"})
+
+    def test_the_bucket_is_locked_private_and_versioned(self):
+        bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]
+        self.assertEqual(bucket["BucketName"], BUCKET)
+        self.assertEqual(bucket["VersioningConfiguration"], {"Status": "Enabled"})
+        self.assertIs(bucket["ObjectLockEnabled"], True)
+        retention = bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+        self.assertEqual(retention, {"Mode": "COMPLIANCE", "Days": "35"})
+        self.assertEqual(bucket["OwnershipControls"]["Rules"], [{"ObjectOwnership": "BucketOwnerEnforced"}])
+        for bucket in (one for template in every_template() for one in template.of_type("AWS::S3::Bucket").values()):
+            self.assertEqual(set(bucket["PublicAccessBlockConfiguration"].values()), {True})
+
+    def test_keys_rotate_where_kms_can_and_wait_thirty_days(self):
+        for template in every_template():
+            for name, key in template.of_type("AWS::KMS::Key").items():
+                with self.subTest(name):
+                    self.assertEqual(key["PendingWindowInDays"], 30)
+                    symmetric = "KeySpec" not in key
+                    self.assertEqual(key.get("EnableKeyRotation", False), symmetric)
+
+    def test_tasks_are_pinned_unprivileged_and_hold_no_secret_in_the_clear(self):
+        tasks = [one for template in every_template() for one in template.of_type("AWS::ECS::TaskDefinition").values()]
+        self.assertEqual({task["Family"] for task in tasks}, {"lifeboat-nightly", "lifeboat-prove", "lifeboat-expire"})
+        for task in tasks:
+            container, = task["ContainerDefinitions"]
+            self.assertRegex(container["Image"], "@sha256:[0-9a-f]{64}$")
+            self.assertTrue(container["ReadonlyRootFilesystem"])
+            self.assertEqual(container["User"], "10001")
+            self.assertEqual(container["LinuxParameters"]["Capabilities"], {"Drop": ["ALL"]})
+            self.assertEqual([one["Name"] for one in container["Environment"]], ["AWS_REGION"])
+            self.assertIn("LIFEBOAT_TOML", [one["Name"] for one in container["Secrets"]])
+        schedules = [one for template in every_template() for one in template.of_type("AWS::Scheduler::Schedule").values()]
+        for schedule in schedules:
+            network = schedule["Target"]["EcsParameters"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+            self.assertEqual(network["AssignPublicIp"], "DISABLED")
+
+    def test_an_image_by_tag_is_refused(self):
+        for name in ("backup-tasks.yaml", "source-account.yaml"):
+            pattern = read(name)["Parameters"]["Image"]["AllowedPattern"]
+            image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/lifeboat"
+            self.assertTrue(re.fullmatch(pattern, f"{image}@sha256:{'a' * 64}"))
+            self.assertFalse(re.fullmatch(pattern, f"{image}:latest"))
+
+    def test_silence_is_an_alarm(self):
+        alarms = [one for template in every_template() for one in template.of_type("AWS::CloudWatch::Alarm").values()]
+        silent = {one["MetricName"]: one for one in alarms if one["Namespace"] == "lifeboat"}
+        self.assertEqual(set(silent), {"NightlySuccess", "ProveSuccess"})
+        for alarm in silent.values():
+            self.assertEqual(alarm["TreatMissingData"], "breaching")
+            self.assertTrue(alarm["AlarmActions"])
+            self.assertLessEqual(alarm["Period"] * alarm["EvaluationPeriods"], 7 * 86_400)
+
+    def test_drills_reach_nobody(self):
+        group = every_template()[1].of_type("AWS::EC2::SecurityGroup")["DrillSecurityGroup"]
+        self.assertEqual([one["CidrIp"] for one in group["SecurityGroupEgress"]], ["127.0.0.1/32"])
+
+    def test_the_stack_policy_names_what_is_there(self):
+        named = json.loads((AWS / "stack-policy.json").read_text())["Statement"][1]["Resource"]
+        for one in named:
+            self.assertIn(one.removeprefix("LogicalResourceId/"), every_template()[0].resources)
+
+
+class Policies(unittest.TestCase):
+    def for_every_statement(self, check):
+        for document in documents():
+            for statement in document.statements:
+                with self.subTest(f"{document.where}: {statement['Sid']}"):
+                    check(document, statement)
+
+    def test_there_are_as_many_as_expected(self):
+        # So that no check below passes by looking at nothing.
+        kinds = [document.kind for document in documents()]
+        self.assertEqual(
+            {kind: kinds.count(kind) for kind in set(kinds)},
+            {"trust": 12, "role": 13, "bucket": 3, "key": 4, "topic": 2, "registry": 1, "log": 1, "scp": 1},
+        )
+
+    def test_grammar(self):
+        def check(document, statement):
+            known = {"Sid", "Effect", "Principal", "Action", "Resource", "NotResource", "Condition"}
+            self.assertLessEqual(set(statement), known)
+            self.assertRegex(statement["Sid"], "^[A-Za-z0-9]{1,64}$")
+            self.assertIn(statement["Effect"], {"Allow", "Deny"})
+            self.assertTrue(listed(statement["Action"]))
+            self.assertEqual("Principal" in statement, document.kind not in {"role", "scp"})
+            on_itself = document.kind in {"trust", "registry"}
+            self.assertEqual(("Resource" in statement) + ("NotResource" in statement), not on_itself)
+
+        self.for_every_statement(check)
+        for document in documents():
+            self.assertEqual(document.body["Version"], "2012-10-17", document.where)
+            sids = [one["Sid"] for one in document.statements]
+            self.assertEqual(len(sids), len(set(sids)), document.where)
+
+    def test_sizes(self):
+        roles = {}
+        for document in documents():
+            if document.kind == "role":
+                role = document.where.split("/")[0]
+                roles[role] = roles.get(role, 0) + document.size
+            else:
+                self.assertLessEqual(document.size, Document.LIMITS[document.kind], document.where)
+        self.assertEqual({role: size for role, size in roles.items() if size > 10_240}, {})
+
+    def test_every_action_exists(self):
+        def check(_, statement):
+            for action in listed(statement["Action"]):
+                self.assertTrue(policies.privileges(action), action)
+
+        self.for_every_statement(check)
+
+    def test_conditions_are_on_keys_that_requests_carry(self):
+        self.for_every_statement(lambda _, statement: self.assertEqual(policies.unknown_keys(statement), []))
+
+    def test_what_is_allowed_names_every_resource_that_the_action_needs(self):
+        def check(document, statement):
+            if statement["Effect"] != "Allow" or document.kind != "role" or statement["Resource"] == "*":
+                return
+            for pattern in listed(statement["Action"]):
+                lacks = {one: missing(one, listed(statement["Resource"])) for one in policies.privileges(pattern)}
+                # A wildcard also stands for actions that are not meant.
+                self.assertIn([], lacks.values(), lacks)
+                self.assertTrue("*" in pattern or not any(lacks.values()), lacks)
+
+        self.for_every_statement(check)
+
+    def test_bucket_policies_pair_actions_with_what_they_are_done_to(self):
+        """S3 refuses a policy in which an action applies to none of the statement's resources."""
+
+        def check(document, statement):
+            if document.kind == "bucket":
+                resources = listed(statement.get("Resource", statement.get("NotResource")))
+                for pattern in listed(statement["Action"]):
+                    self.assertIn([], [missing(one, resources) for one in policies.privileges(pattern)], pattern)
+
+        self.for_every_statement(check)
+
+    def test_an_absent_key_never_denies(self):
+        """In a Deny, "not equal" also holds where the request does not carry the key at all."""
+
+        def check(_, statement):
+            condition = statement.get("Condition", {})
+            for operator in set(condition) & set(NEGATIVE):
+                for key in set(condition[operator]) - ALWAYS_THERE:
+                    if statement["Effect"] == "Deny":
+                        self.assertEqual(condition.get("Null", {}).get(key), "false", key)
+
+        self.for_every_statement(check)
+
+    def test_no_role_is_a_principal_and_no_account_without_a_condition(self):
+        def check(_, statement):
+            principal = statement.get("Principal", "*")
+            if statement["Effect"] == "Deny" or principal == "*":
+                return
+            for name in listed(principal.get("AWS", [])):
+                self.assertRegex(name, r"^arn:aws:iam::\d{12}:root$")
+                if statement["Sid"] != "RolesOfThisAccountByTheirPolicies":
+                    self.assertIn("Condition", statement)
+
+        self.for_every_statement(check)
+
+
+def missing(action, resources):
+    """The types of resource that the action must be allowed on, and is not."""
+    patterns = policies.resource_patterns(action)
+    fits = {kind: any(policies.overlap(arn, one) for one in resources) for kind, _, arn in patterns}
+    required = [kind for kind, needed, _ in patterns if needed and not fits[kind]]
+    if patterns and not any(fits.values()):
+        return required or [kind for kind, _, _ in patterns]
+    return required
+
+
+if __name__ == "__main__":
+    unittest.main()

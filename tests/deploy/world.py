@@ -1,0 +1,118 @@
+"""The two accounts as the templates make them: who can do what to what."""
+
+import copy
+
+from iam import Caller, decide
+from policies import documents
+from template import BACKUP, BUCKET, EXTERNAL_ID, REGION, SOURCE, Template
+
+EVERYTHING = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+PARTS = f"arn:aws:s3:::{BUCKET}/prod/parts/prod/courses/20261121T020000Z-k3v9q2/16400/1.copy.zst.age"
+MANIFEST = f"arn:aws:s3:::{BUCKET}/prod/manifests/prod/courses/20261121T020000Z-k3v9q2.json"
+ATTESTATION = f"arn:aws:s3:::{BUCKET}/prod/attestations/prod/courses/20261121T020000Z-k3v9q2/1.json"
+MARKER = f"arn:aws:s3:::{BUCKET}/prod/lifeboat.json"
+BY_RDS = {"kms:ViaService": f"rds.{REGION}.amazonaws.com"}
+TAGGED = {"aws:ResourceTag/lifeboat:managed": "true"}
+
+
+def role_arn(account, name):
+    return f"arn:aws:iam::{account}:role/{name}"
+
+
+class World:
+    """`without` leaves out one thing: (document, Sid), or (document, Sid, operator of its condition)."""
+
+    def __init__(self, without=None):
+        self.documents = {}
+        for document in documents([Template("backup-account.yaml", BACKUP), Template("source-account.yaml", SOURCE)]):
+            self.documents[document.where, document.kind] = copy.deepcopy(document.statements)
+        if without:
+            self._leave_out(*without)
+
+    def _leave_out(self, document, sid, operator=None):
+        statements = self.documents[document]
+        found, = (one for one in statements if one["Sid"] == sid)
+        if operator:
+            del found["Condition"][operator]
+        else:
+            statements.remove(found)
+
+    def guards(self):
+        """Everything that stands between an attacker and a backup, as `without` takes it: each Deny
+        of the backup account, each condition of what its roles are allowed and of who becomes them."""
+        for document, statements in self.documents.items():
+            if document[0].startswith("source-account"):
+                continue
+            for statement in statements:
+                if statement["Effect"] == "Deny":
+                    yield document, statement["Sid"]
+                else:
+                    for operator in statement.get("Condition", {}):
+                        yield document, statement["Sid"], operator
+
+    # ---- Who ----
+
+    def role(self, name, account=BACKUP):
+        title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
+        template = "backup-account.yaml" if account == BACKUP else "source-account.yaml"
+        statements = [
+            statement
+            for (where, kind), document in self.documents.items()
+            if kind == "role" and where.startswith(f"{template}: {title}/")
+            for statement in document
+        ]
+        assert statements, name
+        return Caller(role_arn(account, name), statements)
+
+    @staticmethod
+    def widened(name, account=BACKUP):
+        """The role, had somebody given it all rights in its own policy."""
+        return Caller(role_arn(account, name), EVERYTHING)
+
+    admin = Caller(role_arn(BACKUP, "Administrator"), EVERYTHING)
+    production = Caller(role_arn(SOURCE, "Administrator"), EVERYTHING)
+    stranger = Caller(role_arn("999988887777", "Administrator"), EVERYTHING)
+
+    # ---- What ----
+
+    def s3(self, caller, action, resource=f"arn:aws:s3:::{BUCKET}", **given):
+        guard = self.documents["backup-account.yaml: BucketPolicy", "bucket"]
+        return decide(caller, f"s3:{action}", resource, BACKUP, guard, given.get("given"))
+
+    def put(self, caller, resource, days=None, mode="COMPLIANCE", **given):
+        """PutObject as lifeboat sends it; what differs is given with `_` for `:` of its key."""
+        context = {"s3:if-none-match": "*"}
+        if days is not None:
+            context |= {"s3:object-lock-remaining-retention-days": days, "s3:object-lock-mode": mode}
+        context |= given.get("given", {})
+        context = {key: value for key, value in context.items() if value is not None}
+        actions = ["PutObject"] + ["PutObjectRetention"] * (days is not None)
+        return all(self.s3(caller, action, resource, given=context) for action in actions)
+
+    def extend(self, caller, resource, days, mode="COMPLIANCE"):
+        given = {"s3:object-lock-remaining-retention-days": days, "s3:object-lock-mode": mode}
+        return self.s3(caller, "PutObjectRetention", resource, given=given)
+
+    def kms(self, caller, action, key, owner=BACKUP, **given):
+        template = "backup-account.yaml" if owner == BACKUP else "source-account.yaml"
+        guard = self.documents[f"{template}: {key}", "key"]
+        return decide(caller, f"kms:{action}", f"arn:aws:kms:{REGION}:{owner}:key/{key}", owner, guard, given.get("given"))
+
+    @staticmethod
+    def rds(caller, action, kind_and_name, owner=BACKUP, **given):
+        resource = f"arn:aws:rds:{REGION}:{owner}:{kind_and_name}"
+        # Another account's resources have no policy that could let anybody in.
+        return caller.account == owner and decide(caller, f"rds:{action}", resource, owner, (), given.get("given"))
+
+    def ecr(self, caller, action):
+        guard = self.documents["backup-account.yaml: Repository", "registry"]
+        return decide(caller, f"ecr:{action}", f"arn:aws:ecr:{REGION}:{BACKUP}:repository/lifeboat", BACKUP, guard)
+
+    def assume(self, caller, name, owner=BACKUP, **given):
+        title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
+        template = "backup-account.yaml" if owner == BACKUP else "source-account.yaml"
+        guard = self.documents[f"{template}: {title}", "trust"]
+        return decide(caller, "sts:AssumeRole", role_arn(owner, name), owner, guard, given.get("given"))
+
+    def assume_by_nightly(self, name, external_id=EXTERNAL_ID):
+        return self.assume(self.role("lifeboat-nightly", SOURCE), name, given={"sts:ExternalId": external_id})

@@ -4,4 +4,4 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . ./venv.sh
-exec "$PYTHON" -m pytest -q -p no:cacheprovider . "$@"
+exec "$PYTHON" -m pytest -q -p no:cacheprovider "${@:-.}"

@@ -1,0 +1,123 @@
+"""What tests steer the AWS by: everything below /__control/, without signatures or policies."""
+
+import json
+import traceback
+from dataclasses import asdict
+from urllib.parse import parse_qsl
+
+from . import clock, moto_parts, setup
+from .clock import CLOCK
+from .faults import FAULTS
+from .state import STATE
+
+
+def respond(environ, start_response):
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix("/__control/")
+    query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length)
+    handler = ROUTES.get((method, path))
+    try:
+        if handler is None:
+            status, answer = "404 Not Found", {"error": f"{method} {path}: there are {sorted(ROUTES)}"}
+        else:
+            status, answer = "200 OK", handler(query, json.loads(body or b"{}"))
+    except Exception as error:  # the test shall see what it did wrong
+        traceback.print_exc()
+        status, answer = "400 Bad Request", {"error": f"{type(error).__name__}: {error}"}
+    text = json.dumps(answer, default=str).encode()
+    start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(text)))])
+    return [text]
+
+
+def _reset(*_):
+    with STATE.lock:
+        moto_parts.forget_everything()
+        STATE.clear()
+    FAULTS.clear()
+    return {}
+
+
+def _setup(_, body):
+    with STATE.lock:
+        return setup.apply(body)
+
+
+def _network(query, _):
+    with STATE.lock:
+        return setup.network(query["account"], query["region"])
+
+
+def _calls(query, _):
+    since = int(query.get("since", 0))
+    return [asdict(entry) for entry in FAULTS.log[since:]]
+
+
+def _clear_calls(*_):
+    FAULTS.clear_log()
+    return {}
+
+
+def _add_fault(_, body):
+    return {"id": FAULTS.add(body)}
+
+
+def _remove_faults(query, _):
+    FAULTS.remove(int(query["id"]) if "id" in query else None)
+    FAULTS.release()
+    return {}
+
+
+def _release(*_):
+    FAULTS.release()
+    return {}
+
+
+def _clock(*_):
+    return {"now": clock.iso(clock.now()), "offset_seconds": CLOCK.offset.total_seconds(), "skew_seconds": CLOCK.skew.total_seconds()}
+
+
+def _set_clock(query, body):
+    from datetime import timedelta
+
+    unknown = set(body) - {"advance_seconds", "offset_seconds", "skew_seconds"}
+    if unknown:
+        raise ValueError(f"unknown: {sorted(unknown)}")
+    if "offset_seconds" in body:
+        CLOCK.offset = timedelta(seconds=body["offset_seconds"])
+    CLOCK.advance(body.get("advance_seconds", 0))
+    if "skew_seconds" in body:
+        CLOCK.skew = timedelta(seconds=body["skew_seconds"])
+    return _clock()
+
+
+def _set_settings(_, body):
+    STATE.settings.change(body)
+    return STATE.settings.as_dict()
+
+
+def _end_sessions(*_):
+    with STATE.lock:
+        STATE.end_sessions()
+    return {}
+
+
+ROUTES = {
+    ("GET", "health"): lambda *_: {"status": "ready"},
+    ("POST", "reset"): _reset,
+    ("POST", "setup"): _setup,
+    ("GET", "network"): _network,
+    ("GET", "calls"): _calls,
+    ("DELETE", "calls"): _clear_calls,
+    ("GET", "faults"): lambda *_: FAULTS.as_list(),
+    ("POST", "faults"): _add_fault,
+    ("DELETE", "faults"): _remove_faults,
+    ("GET", "held"): lambda query, _: FAULTS.wait_for_held(float(query.get("wait", 0))),
+    ("DELETE", "held"): _release,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _set_clock,
+    ("GET", "settings"): lambda *_: STATE.settings.as_dict(),
+    ("POST", "settings"): _set_settings,
+    ("POST", "sessions/end"): _end_sessions,
+    ("GET", "unknown"): lambda *_: STATE.unknown,
+}

@@ -1,0 +1,5 @@
+from . import moto_parts
+
+
+def handle(call):
+    return moto_parts.answer(call)

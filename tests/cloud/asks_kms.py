@@ -1,8 +1,11 @@
 """KMS: the actions, keys and condition keys of each operation, and grants."""
 
+import base64
+import binascii
 import struct
+from datetime import timezone
 
-from . import arn, moto_parts, policy
+from . import arn, clock, moto_parts, policy
 from .authorise import KEY, Ask
 from .conditions import Unknown
 from .errors import AwsError
@@ -31,7 +34,10 @@ KEY_ID_LENGTH = 36
 def asks(call):
     operation, params = call.operation, call.params
     if operation in WITHOUT_RESOURCE:
-        return [Ask(f"kms:{operation}", "*", call.principal.account, context(call))]
+        found = [Ask(f"kms:{operation}", "*", call.principal.account, context(call))]
+        if operation == "CreateKey" and params.get("Tags"):
+            found.append(Ask("kms:TagResource", "*", call.principal.account, context(call)))
+        return found
     if operation == "Decrypt":
         return [key_ask(call, ciphertext_key(call, "KeyId", "CiphertextBlob"), "Decrypt")]
     if operation == "ReEncrypt":
@@ -39,7 +45,7 @@ def asks(call):
     if operation in ("CreateAlias", "UpdateAlias", "DeleteAlias"):
         return _alias(call)
     if operation == "RetireGrant" and "GrantToken" in params:
-        return [key_ask(call, _key_of_token(params["GrantToken"]), operation)]
+        return [key_ask(call, key_of_token(params["GrantToken"]), operation)]
     if operation in ON_KEY:
         return [key_ask(call, find(call, params.get("KeyId", "")), operation)]
     raise Unknown(f"the permissions of kms:{operation}")
@@ -63,9 +69,18 @@ def find(call, name, account=None, region=None):
     backend = moto_parts.kms(account, region)
     if name.startswith("alias/"):
         name = backend.get_key_id_from_alias(name) or name
-    if name not in backend.keys:
+    key = _unless_deleted(backend, backend.keys.get(name))
+    if not key:
         raise not_found(name)
-    return mark_default(backend.keys[name])
+    return mark_default(key)
+
+
+def _unless_deleted(backend, key):
+    """A key whose waiting period is over is gone."""
+    if key and key.key_state == "PendingDeletion" and clock.now() >= key.deletion_date.replace(tzinfo=timezone.utc):
+        backend.delete_key(key.id)
+        return None
+    return key
 
 
 def mark_default(key):
@@ -87,9 +102,6 @@ DEFAULT_KEY_POLICY = """{"Version": "2012-10-17", "Statement": [
 
 def ciphertext_key(call, id_name, blob_name):
     """The key that a ciphertext was made with; its id stands at its beginning."""
-    import base64
-    import binascii
-
     try:
         blob = base64.b64decode(call.params.get(blob_name, ""), validate=True)
         key_id = struct.unpack_from(f"{KEY_ID_LENGTH}s", blob)[0].decode()
@@ -105,13 +117,14 @@ def ciphertext_key(call, id_name, blob_name):
 
 def _anywhere(key_id, region):
     for account in moto_parts.accounts("kms"):
-        key = moto_parts.kms(account, region).keys.get(key_id)
+        backend = moto_parts.kms(account, region)
+        key = _unless_deleted(backend, backend.keys.get(key_id))
         if key:
             return key
     return None
 
 
-def _key_of_token(token):
+def key_of_token(token):
     for account in moto_parts.accounts("kms"):
         for backend in moto_parts.regions("kms", account).values():
             for key in backend.keys.values():
@@ -210,6 +223,17 @@ PARAMETER_KEYS = {
 }
 
 
+# What the call has where the parameter is left out.
+SYMMETRIC = {"kms:encryptionalgorithm": "SYMMETRIC_DEFAULT"}
+DEFAULTS = {
+    "Encrypt": SYMMETRIC,
+    "Decrypt": SYMMETRIC,
+    "Sign": {"kms:messagetype": "RAW"},
+    "Verify": {"kms:messagetype": "RAW"},
+    "ScheduleKeyDeletion": {"kms:schedulekeydeletionpendingwindowindays": "30"},
+}
+
+
 def _encryption_context(pairs):
     if not pairs:
         return {}
@@ -226,8 +250,8 @@ def context(call):
         if name in params and not (name == "KeySpec" and call.operation.startswith("GenerateDataKey")):
             value = params[name]
             found[key] = [str(value).lower() if isinstance(value, bool) else str(value)]
-    if call.operation == "ScheduleKeyDeletion":
-        found.setdefault("kms:schedulekeydeletionpendingwindowindays", ["30"])
+    for key, value in DEFAULTS.get(call.operation, {}).items():
+        found.setdefault(key, [value])
     if call.operation == "CreateGrant":
         found["kms:grantisforawsresource"] = ["false"]
         found["kms:grantoperations"] = list(params.get("Operations", []))

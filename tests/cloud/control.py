@@ -5,7 +5,7 @@ import traceback
 from dataclasses import asdict
 from urllib.parse import parse_qsl
 
-from . import clock, moto_parts, setup
+from . import clock, moto_parts, rds, setup
 from .clock import CLOCK
 from .faults import FAULTS
 from .state import STATE
@@ -46,6 +46,12 @@ def _setup(_, body):
 def _network(query, _):
     with STATE.lock:
         return setup.network(query["account"], query["region"])
+
+
+def _backup(_, body):
+    with STATE.lock:
+        rds.backup(**body)
+    return {}
 
 
 def _calls(query, _):
@@ -107,6 +113,7 @@ ROUTES = {
     ("POST", "reset"): _reset,
     ("POST", "setup"): _setup,
     ("GET", "network"): _network,
+    ("POST", "backup"): _backup,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,
     ("GET", "faults"): lambda *_: FAULTS.as_list(),

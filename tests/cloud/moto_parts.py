@@ -5,6 +5,8 @@ import os
 # moto spools object bodies beyond this size to unlinked temporary files, so memory stays small.
 os.environ.setdefault("MOTO_S3_DEFAULT_KEY_BUFFER_SIZE", str(1 << 20))
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
+# Ours is the quota that counts.
+os.environ.setdefault("MOTO_RDS_SNAPSHOT_LIMIT", "1000000")
 
 import moto.core.utils  # noqa: E402
 
@@ -19,17 +21,21 @@ from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.exceptions import ServiceException  # noqa: E402,F401
 from moto.core.parse import PROTOCOL_PARSERS  # noqa: E402
 from moto.core.request import Request  # noqa: E402
+from moto.core.responses import ActionResult  # noqa: E402,F401
 from moto.core.routing import get_service_router  # noqa: E402
 from moto.core.utils import get_service_model  # noqa: E402
 from moto.iam.access_control import PermissionResult  # noqa: E402
 from moto.iam.models import AWSManagedPolicy  # noqa: E402,F401
-from moto.kms.models import KmsBackend  # noqa: E402,F401
+from moto.kms import models as kms_models  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,  # noqa: F401
     create_backend_app,
 )
+from moto.moto_api._internal import mock_random  # noqa: E402
 from moto.rds import models as rds_models  # noqa: E402,F401
+from moto.rds import urls as rds_urls  # noqa: E402,F401
+from moto.rds.responses import RDSResponse  # noqa: E402,F401
 from moto.s3 import models as s3_models  # noqa: E402
 
 PARTITION = "aws"
@@ -37,6 +43,10 @@ PARTITION = "aws"
 # moto's own checks of policies ignore principals and conditions; ours come before every call.
 s3_models.FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED
 moto.kms.responses.validate_policy = lambda *_: None
+
+# moto makes an RSA key for each symmetric one too, which takes longest of all.
+_generate_private_key = kms_models.generate_private_key
+kms_models.generate_private_key = lambda spec: _generate_private_key(spec) if spec.startswith(("ECC", "RSA")) else None
 
 APPLICATION = DomainDispatcherApplication(create_backend_app)
 
@@ -89,6 +99,12 @@ def bucket(name):
 
 def s3(account):
     return s3_models.s3_backends[account][PARTITION]
+
+
+def random_upper(length):
+    import string
+
+    return "".join(mock_random.choice(string.ascii_uppercase + string.digits) for _ in range(length))
 
 
 def forget_everything():

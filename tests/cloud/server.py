@@ -1,6 +1,7 @@
 """The HTTP front: reads a request, checks who asks and whether they may, does it, and logs it."""
 
 import argparse
+import http
 import logging
 import os
 import signal
@@ -50,9 +51,10 @@ def application(environ, start_response):
 
 
 def _reason(status):
-    from http import HTTPStatus
-
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 # ---------------------------------------------------------------- one call

@@ -19,6 +19,10 @@ class Settings:
     snapshot_quota: int = 100
     instance_copies_at_once: int = 20
     cluster_copies_at_once: int = 5
+    # AWS documents that snapshots under a default key cannot be shared; some callers saw only the copy fail.
+    refuse_sharing_under_default_key: bool = True
+    # New Aurora clusters for which no key is named are encrypted under a key of AWS's own (sse-rds).
+    aurora_under_owned_key: bool = False
     # What aws:SecureTransport says; the server itself speaks HTTP only.
     secure_transport: bool = True
     # Sessions end after so many seconds, whatever was asked for.

@@ -36,7 +36,9 @@ def require(call, ask):
 def permitted(call, ask):
     """The decision, noted for the log."""
     decision = would(call, ask)
-    call.asked.append({"action": ask.action, "resource": ask.resource, "allowed": decision.allowed, "reason": decision.reason})
+    call.asked.append(
+        {"action": ask.action, "resource": ask.resource, "allowed": decision.allowed, "reason": decision.reason}
+    )
     return decision
 
 

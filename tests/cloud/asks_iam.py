@@ -1,5 +1,7 @@
 """IAM and STS: the actions, resources and condition keys of each operation."""
 
+import re
+
 from . import moto_parts, policy
 from .authorise import TRUST, Ask
 from .conditions import Unknown
@@ -65,6 +67,17 @@ def _stored(kind, name, account):
     return next((thing for thing in things.get(kind, ()) if thing.name == name), None)
 
 
+def _mfa(call):
+    """Users have a device of their own name, which shows any six digits but 000000."""
+    serial, code = call.params.get("SerialNumber"), call.params.get("TokenCode", "")
+    if not serial:
+        return {}
+    own = call.principal.arn.replace(":user/", ":mfa/")
+    if serial != own or not re.fullmatch(r"\d{6}", code) or code == "000000":
+        raise AwsError("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+    return {"aws:multifactorauthpresent": ["true"], "aws:multifactorauthage": ["0"]}
+
+
 def _context(call):
     params, found = call.params, {}
     if params.get("PermissionsBoundary"):
@@ -73,12 +86,19 @@ def _context(call):
         found["iam:policyarn"] = [params["PolicyArn"]]
     if params.get("AWSServiceName"):
         found["iam:awsservicename"] = [params["AWSServiceName"]]
-    stored = next((_stored(kind, params[name], call.principal.account) for name, kind in NAMED[:2] if params.get(name)), None)
+    stored = next(
+        (_stored(kind, params[name], call.principal.account) for name, kind in NAMED[:2] if params.get(name)), None
+    )
+    if getattr(stored, "permissions_boundary_arn", None):
+        found.setdefault("iam:permissionsboundary", [stored.permissions_boundary_arn])
+    return found | _resource_tags(stored) | tag_context(params)
+
+
+def _resource_tags(stored):
+    found = {}
     for tag in getattr(stored, "tags", None) or []:
         found[f"aws:resourcetag/{tag['Key'].lower()}"] = found[f"iam:resourcetag/{tag['Key'].lower()}"] = [tag["Value"]]
-        if stored.arn.split(":")[5].startswith("role/") and "PermissionsBoundary" not in params and stored.permissions_boundary_arn:
-            found["iam:permissionsboundary"] = [stored.permissions_boundary_arn]
-    return found | tag_context(params)
+    return found
 
 
 def tag_context(params):
@@ -108,7 +128,13 @@ def sts_asks(call):
         return _assume_role(call)
     if call.operation == "GetFederationToken":
         account = call.principal.account
-        return [Ask("sts:GetFederationToken", f"arn:aws:sts::{account}:federated-user/{call.params.get('Name', '')}", account)]
+        return [
+            Ask(
+                "sts:GetFederationToken",
+                f"arn:aws:sts::{account}:federated-user/{call.params.get('Name', '')}",
+                account,
+            )
+        ]
     raise Unknown(f"the permissions of sts:{call.operation}")
 
 
@@ -124,9 +150,13 @@ def _assume_role(call):
     for name, key in (("ExternalId", "sts:externalid"), ("SourceIdentity", "sts:sourceidentity")):
         if params.get(name):
             keys[key] = [params[name]]
+    keys |= _mfa(call)
     if params.get("TransitiveTagKeys"):
         keys["sts:transitivetagkeys"] = list(params["TransitiveTagKeys"])
-    for tag in role.tags or []:
-        keys[f"aws:resourcetag/{tag['Key'].lower()}"] = keys[f"iam:resourcetag/{tag['Key'].lower()}"] = [tag["Value"]]
-    actions = ["AssumeRole"] + ["TagSession"] * bool(params.get("Tags")) + ["SetSourceIdentity"] * bool(params.get("SourceIdentity"))
+    keys |= _resource_tags(role)
+    actions = (
+        ["AssumeRole"]
+        + ["TagSession"] * bool(params.get("Tags"))
+        + ["SetSourceIdentity"] * bool(params.get("SourceIdentity"))
+    )
     return [Ask(f"sts:{action}", arn, role.account_id, dict(keys), guard, TRUST) for action in actions]

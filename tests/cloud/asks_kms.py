@@ -177,7 +177,9 @@ def _re_encrypt(call):
     same = {"kms:reencryptonsamekey": [str(source.arn == target.arn).lower()]}
     return [
         key_ask(call, source, "ReEncryptFrom", same | _encryption_context(call.params.get("SourceEncryptionContext"))),
-        key_ask(call, target, "ReEncryptTo", same | _encryption_context(call.params.get("DestinationEncryptionContext"))),
+        key_ask(
+            call, target, "ReEncryptTo", same | _encryption_context(call.params.get("DestinationEncryptionContext"))
+        ),
     ]
 
 

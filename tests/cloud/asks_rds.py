@@ -145,8 +145,11 @@ def _ask(call, operation, kind, name, with_request_tags=True):
     if owner != account and operation in OF_SHARED:
         owner = account
     context = tag_context(call.params) if with_request_tags else {}
-    context |= {f"rds:req-tag/{key.removeprefix('aws:requesttag/')}": value for key, value in context.items() if key.startswith("aws:requesttag/")}
-    return Ask(f"rds:{operation}", full, owner, context | _of_stored(stored(call, kind, name), kind) | _of_request(call, kind))
+    for key in [key for key in context if key.startswith("aws:requesttag/")]:
+        context[key.replace("aws:requesttag/", "rds:req-tag/")] = context[key]
+    return Ask(
+        f"rds:{operation}", full, owner, context | _of_stored(stored(call, kind, name), kind) | _of_request(call)
+    )
 
 
 def _of_stored(thing, kind):
@@ -154,8 +157,7 @@ def _of_stored(thing, kind):
         return {}
     found = {}
     for tag in getattr(thing, "tags", None) or []:
-        found[f"aws:resourcetag/{tag['Key'].lower()}"] = [tag["Value"]]
-        found[f"rds:{kind}-tag/{tag['Key'].lower()}"] = [tag["Value"]]
+        found[f"aws:resourcetag/{tag['Key'].lower()}"] = found[f"rds:{kind}-tag/{tag['Key'].lower()}"] = [tag["Value"]]
     if kind == "db":
         found |= {
             "rds:databaseengine": [thing.engine],
@@ -166,11 +168,12 @@ def _of_stored(thing, kind):
             "rds:storagesize": [str(thing.allocated_storage)],
             "rds:vpc": ["true"],
         }
-    return {key: value for key, value in found.items() if not key.startswith("rds:") or "-tag/" not in key or kind in TAGGED}
+    return found
 
 
-TAGGED = {"db", "cluster", "snapshot", "cluster-snapshot"}
-REQUEST_KEYS = {
+# Parameters that are condition keys as they are, and on which operations; of the instances and clusters that
+# they make, these say what is asked for.
+OF_NEW_INSTANCE = {
     "Engine": "rds:databaseengine",
     "DBInstanceClass": "rds:databaseclass",
     "DBName": "rds:databasename",
@@ -178,32 +181,63 @@ REQUEST_KEYS = {
     "StorageEncrypted": "rds:storageencrypted",
     "AllocatedStorage": "rds:storagesize",
     "Iops": "rds:piops",
+    "PubliclyAccessible": "rds:publiclyaccessible",
+    "ManageMasterUserPassword": "rds:managemasteruserpassword",
+}
+OF_RESTORED_CLUSTER = {
+    "DBClusterInstanceClass": "rds:databaseclass",
+    "Iops": "rds:piops",
+    "AllocatedStorage": "rds:storagesize",
+}
+OF_NEW_CLUSTER = OF_RESTORED_CLUSTER | {
+    "Engine": "rds:databaseengine",
+    "DatabaseName": "rds:databasename",
+    "StorageEncrypted": "rds:storageencrypted",
+    "ManageMasterUserPassword": "rds:managemasteruserpassword",
+}
+REQUEST_KEYS = {
+    "CreateDBInstance": OF_NEW_INSTANCE,
+    "CreateDBInstanceReadReplica": OF_NEW_INSTANCE,
+    "RestoreDBInstanceFromDBSnapshot": OF_NEW_INSTANCE,
+    "RestoreDBInstanceToPointInTime": OF_NEW_INSTANCE,
+    "ModifyDBInstance": {"ManageMasterUserPassword": "rds:managemasteruserpassword"},
+    "CreateDBCluster": OF_NEW_CLUSTER,
+    "RestoreDBClusterFromSnapshot": OF_RESTORED_CLUSTER,
+    "RestoreDBClusterToPointInTime": OF_RESTORED_CLUSTER,
+    "ModifyDBCluster": OF_RESTORED_CLUSTER | {"ManageMasterUserPassword": "rds:managemasteruserpassword"},
 }
 
 
-def _of_request(call, kind):
-    if kind not in ("db", "cluster"):
-        return {}
+def _of_request(call):
     found = {}
-    for name, key in REQUEST_KEYS.items():
+    for name, key in REQUEST_KEYS.get(call.operation, {}).items():
         if name in call.params:
             value = call.params[name]
             found[key] = [str(value).lower() if isinstance(value, bool) else str(value)]
     return found
 
 
+# The parameter that names what an operation makes, where it names others too.
+MADE = {
+    "CopyDBClusterSnapshot": "TargetDBClusterSnapshotIdentifier",
+    "CopyDBSnapshot": "TargetDBSnapshotIdentifier",
+    "CreateDBCluster": "DBClusterIdentifier",
+    "CreateDBClusterSnapshot": "DBClusterSnapshotIdentifier",
+    "CreateDBInstance": "DBInstanceIdentifier",
+    "CreateDBSnapshot": "DBSnapshotIdentifier",
+    "RestoreDBClusterFromSnapshot": "DBClusterIdentifier",
+    "RestoreDBInstanceFromDBSnapshot": "DBInstanceIdentifier",
+    "RestoreDBInstanceToPointInTime": "TargetDBInstanceIdentifier",
+}
+
+
 def _tagging(call, found):
     """Tags on a new thing need the right to tag it, and CopyTags counts as tags."""
     if call.operation in TAGGING or not (call.params.get("Tags") or call.params.get("CopyTags")):
         return []
-    targets = [name for name in ("TargetDBSnapshotIdentifier", "TargetDBClusterSnapshotIdentifier", "TargetDBInstanceIdentifier") if call.params.get(name)]
-    if targets:
-        return [_ask(call, "AddTagsToResource", PARAMETERS[name], call.params[name]) for name in targets]
-    made = {"CreateDBInstance": "db", "CreateDBCluster": "cluster", "CreateDBSnapshot": "snapshot", "CreateDBClusterSnapshot": "cluster-snapshot", "RestoreDBInstanceFromDBSnapshot": "db", "RestoreDBClusterFromSnapshot": "cluster"}  # fmt: skip
-    kind = made.get(call.operation)
-    for name, of in PARAMETERS.items():
-        if of == kind and call.params.get(name):
-            return [_ask(call, "AddTagsToResource", kind, call.params[name])]
+    name = MADE.get(call.operation)
+    if name:
+        return [_ask(call, "AddTagsToResource", PARAMETERS[name], call.params.get(name, ""))]
     return [Ask("rds:AddTagsToResource", ask.resource, ask.account, dict(ask.context)) for ask in found[:1]]
 
 

@@ -109,7 +109,6 @@ MAKING = ("PutObject", "CopyObject", "CreateMultipartUpload", "UploadPartCopy")
 # Headers that are condition keys as they are.
 HEADER_KEYS = (
     "x-amz-acl",
-    "x-amz-content-sha256",
     "x-amz-copy-source",
     "x-amz-grant-full-control",
     "x-amz-grant-read",
@@ -126,6 +125,7 @@ HEADER_KEYS = (
     "if-match",
     "if-none-match",
 )
+WITH_HEADERS = (*MAKING, "CompleteMultipartUpload", "UploadPart", "PutObjectAcl", "PutBucketAcl", "CreateBucket")
 RETAIN_UNTIL = "x-amz-object-lock-retain-until-date"
 BYPASS = "x-amz-bypass-governance-retention"
 
@@ -152,7 +152,9 @@ def delete_asks(call, key, version):
     """One object of a DeleteObjects call."""
     action = "DeleteObjectVersion" if version else "DeleteObject"
     found = [object_ask(call, action, key=key, version=version)]
-    return found + ([object_ask(call, "BypassGovernanceRetention", key=key, version=version)] if call.flag(BYPASS) else [])
+    return found + (
+        [object_ask(call, "BypassGovernanceRetention", key=key, version=version)] if call.flag(BYPASS) else []
+    )
 
 
 # ---------------------------------------------------------------- asking of a bucket or an object
@@ -172,7 +174,9 @@ def guard_of(bucket):
 
 def bucket_ask(call, action, name=None):
     bucket = owned(name or call.bucket)
-    return Ask(f"s3:{action}", f"arn:aws:s3:::{bucket.name}", bucket.account_id, context(call), guard_of(bucket), BUCKET)
+    return Ask(
+        f"s3:{action}", f"arn:aws:s3:::{bucket.name}", bucket.account_id, context(call), guard_of(bucket), BUCKET
+    )
 
 
 def object_ask(call, action, bucket=None, key=None, version=None, extra=None):
@@ -245,7 +249,9 @@ def _source(call):
     found = [object_ask(call, "GetObjectVersion" if version else "GetObject", bucket, key, version)]
     tagged = any(name.startswith("s3:existingobjecttag/") for name in found[0].context)
     if tagged and call.header("x-amz-tagging-directive") != "REPLACE":
-        found.append(object_ask(call, "GetObjectVersionTagging" if version else "GetObjectTagging", bucket, key, version))
+        found.append(
+            object_ask(call, "GetObjectVersionTagging" if version else "GetObjectTagging", bucket, key, version)
+        )
         found.append(object_ask(call, "PutObjectTagging"))
     return found
 
@@ -257,7 +263,9 @@ def _data_key(call):
     if not (call.header("x-amz-server-side-encryption") or default.get("SSEAlgorithm", "")).startswith("aws:kms"):
         return []
     key = call.header("x-amz-server-side-encryption-aws-kms-key-id") or default.get("KMSMasterKeyID")
-    return asks_kms.by_service("s3", bucket.region_name, call, key or "alias/aws/s3", ["GenerateDataKey"], bucket.account_id)
+    return asks_kms.by_service(
+        "s3", bucket.region_name, call, key or "alias/aws/s3", ["GenerateDataKey"], bucket.account_id
+    )
 
 
 def _bypass(call):
@@ -276,7 +284,9 @@ def context(call):
         "s3:signatureversion": signed and "AWS4-HMAC-SHA256",
         "s3:tlsversion": "1.3",
     }
-    found |= {f"s3:{name}": call.headers.get(name) for name in HEADER_KEYS}
+    found["s3:x-amz-content-sha256"] = call.headers.get("x-amz-content-sha256")
+    if call.operation in WITH_HEADERS:
+        found |= {f"s3:{name}": call.headers.get(name) for name in HEADER_KEYS}
     if call.operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
         # Without a prefix the key is there and empty.
         found |= {"s3:prefix": call.query.get("prefix", ""), "s3:delimiter": call.query.get("delimiter", ""), "s3:max-keys": call.query.get("max-keys", "1000")}  # fmt: skip
@@ -333,4 +343,3 @@ def _tag_keys(call):
         tags = [(name.decode(), value.decode()) for name, value in names]
     found = {f"s3:requestobjecttag/{name.lower()}": [value] for name, value in tags}
     return found | ({"s3:requestobjecttagkeys": [name for name, _ in tags]} if tags else {})
-

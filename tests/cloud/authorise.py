@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from . import policy
 
-ROOT, USER, SESSION, ANONYMOUS = "root", "user", "session", "anonymous"
+ROOT, USER, SESSION, ANONYMOUS, SERVICE = "root", "user", "session", "anonymous", "service"
 BUCKET, KEY, TRUST = "bucket policy", "key policy", "trust policy"
 
 # How closely a resource's policy names the caller.
@@ -42,7 +42,21 @@ class Principal:
         return f"arn:aws:iam::{self.account}:root"
 
 
-NOBODY = Principal(ANONYMOUS, arn="anonymous", context={"aws:principaltype": ["Anonymous"], "aws:principalaccount": ["anonymous"]})
+def service(name, source_account="", source_arn=""):
+    """An AWS service that acts for a resource of an account."""
+    context = {
+        "aws:principaltype": ["Service"],
+        "aws:principalisawsservice": ["true"],
+        "aws:principalservicename": [name],
+        "aws:sourceaccount": [source_account] if source_account else [],
+        "aws:sourcearn": [source_arn] if source_arn else [],
+    }
+    return Principal(SERVICE, arn=name, context=context)
+
+
+NOBODY = Principal(
+    ANONYMOUS, arn="anonymous", context={"aws:principaltype": ["Anonymous"], "aws:principalaccount": ["anonymous"]}
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,8 @@ def decide(principal, ask):
     guard = _guard_level(principal, ask, context)
     if principal.kind == ANONYMOUS:
         return Decision(guard == EVERYONE, "anonymous callers need a policy for everyone")
+    if principal.kind == SERVICE:
+        return Decision(guard in (ITSELF, EVERYONE), f"the {ask.guard_kind} decides about services alone")
     if principal.account != ask.account:
         return _across_accounts(ask, identity, guard)
     return _within_account(principal, ask, context, identity, guard)
@@ -87,7 +103,11 @@ def decide(principal, ask):
 def _explicit_deny(principal, ask, context):
     if ask.guard and not _root_exempt(principal, ask):
         for statement in ask.guard.statements:
-            if not statement.allow and _denies(statement, principal) and statement.applies(ask.action, ask.resource, context):
+            if (
+                not statement.allow
+                and _denies(statement, principal)
+                and statement.applies(ask.action, ask.resource, context)
+            ):
                 return f"explicit deny in the {ask.guard_kind} {statement.sid}".rstrip()
     boundary = (principal.boundary,) if principal.boundary else ()
     for source in principal.identity + boundary + principal.session:

@@ -1,6 +1,7 @@
 """One HTTP request, read as a call of one of AWS's services."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from io import BytesIO
 from urllib.parse import unquote, unquote_plus
@@ -11,8 +12,8 @@ from . import moto_parts, signature
 from .authorise import NOBODY, Principal
 from .conditions import Unknown
 from .errors import AwsError
+from .policy import SERVED
 
-SERVICES = ("s3", "sts", "rds", "kms", "iam")
 DEFAULT_REGION = "us-east-1"
 LARGEST_BODY = 256 << 20
 # Query arguments that any S3 request may carry.
@@ -71,7 +72,11 @@ class Call:
             if value is not None:
                 environ[key] = value
         environ.pop("HTTP_TRANSFER_ENCODING", None)
-        environ |= {"wsgi.input": BytesIO(self.body), "CONTENT_LENGTH": str(len(self.body)), "wsgi.input_terminated": True}
+        environ |= {
+            "wsgi.input": BytesIO(self.body),
+            "CONTENT_LENGTH": str(len(self.body)),
+            "wsgi.input_terminated": True,
+        }
         return environ
 
 
@@ -132,7 +137,9 @@ def _payload_hash(call):
     if call.service != "s3" or not said:
         return actual
     if len(said) == 64 and said != actual:
-        raise AwsError("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+        raise AwsError(
+            "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed."
+        )
     return said
 
 
@@ -152,7 +159,9 @@ def _unchunk(call):
             call.set_header(name, value.strip())
     length = call.header("x-amz-decoded-content-length")
     if length and int(length) != len(call.body):
-        raise AwsError("IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header.")
+        raise AwsError(
+            "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header."
+        )
     call.set_header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
     for name in ("x-amz-decoded-content-length", "x-amz-trailer"):
         call.set_header(name, None)
@@ -165,7 +174,7 @@ def _unchunk(call):
 
 def name_operation(call):
     """Fills in what is called, with its parameters; raises Unknown where nothing here knows it."""
-    if call.service not in SERVICES:
+    if call.service not in SERVED:
         raise Unknown(f"service {call.service}")
     {"s3": _name_s3, "kms": _name_json}.get(call.service, _name_query)(call)
 
@@ -185,7 +194,9 @@ def _name_s3(call):
 def _s3_arguments(operation):
     model = moto_parts.get_service_model("s3").operation_model(operation)
     members = model.input_shape.members.values() if model.input_shape else ()
-    found = {member.serialization["name"] for member in members if member.serialization.get("location") == "querystring"}
+    found = {
+        member.serialization["name"] for member in members if member.serialization.get("location") == "querystring"
+    }
     return found | set(model.http_trait.query_args)
 
 
@@ -201,8 +212,6 @@ def _name_query(call):
 
 
 def _name_json(call):
-    import json
-
     call.operation = call.header("x-amz-target").rpartition(".")[2]
     if call.operation not in moto_parts.get_service_model(call.service).operation_names:
         raise Unknown(f"operation {call.action}")

@@ -131,8 +131,9 @@ KEYS = {
     "rds:storageencrypted": BOOL,
     "rds:storagesize": NUMERIC,
     "rds:piops": NUMERIC,
+    "rds:publiclyaccessible": BOOL,
+    "rds:managemasteruserpassword": BOOL,
     "rds:vpc": BOOL,
-    "rds:copyoptiongroup": BOOL,
     # IAM and STS
     "iam:passedtoservice": STRING,
     "iam:permissionsboundary": ARN,
@@ -330,7 +331,9 @@ class Condition:
         if kind.kind not in OPERATORS[base].kinds:
             raise Unknown(f"condition operator {operator} on the {kind.kind} key {key}")
         if kind.many and not quantifier:
-            raise Unknown(f"condition operator {operator} on {key}, which has many values, without ForAnyValue or ForAllValues")
+            raise Unknown(
+                f"condition operator {operator} on {key}, which has many values, without ForAnyValue or ForAllValues"
+            )
 
     def holds(self, context):
         """`context` maps keys in lower case to lists of values; a missing key is not in it, or empty."""

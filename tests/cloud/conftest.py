@@ -26,7 +26,11 @@ class Cloud:
             return json.load(answer)
 
     def client(self, service, key, region=REGION, **config):
-        settings = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "s3": {"addressing_style": "path"}, **config}
+        settings = {
+            "retries": {"total_max_attempts": 1, "mode": "standard"},
+            "s3": {"addressing_style": "path"},
+            **config,
+        }
         return boto3.client(
             service,
             region_name=region,
@@ -101,3 +105,18 @@ def code():
         return ""
 
     return run
+
+
+@pytest.fixture
+def world(cloud):
+    from .rds_world import World
+
+    return World(cloud)
+
+
+@pytest.fixture(params=["Instances", "Clusters"])
+def kind(request):
+    """RDS's two kinds, which obey the same rules."""
+    from . import rds_world
+
+    return getattr(rds_world, request.param)

@@ -1,13 +1,17 @@
 """What tests steer the AWS by: everything below /__control/, without signatures or policies."""
 
+import functools
 import json
 import traceback
 from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qsl
 
-from . import clock, moto_parts, rds, setup
+from . import clock, moto_parts, rds, s3_lifecycle, setup, template
 from .clock import CLOCK
 from .faults import FAULTS
+from .stack import Stack
 from .state import STATE
 
 
@@ -43,6 +47,62 @@ def _setup(_, body):
         return setup.apply(body)
 
 
+def _session(_, body):
+    with STATE.lock:
+        return setup.session(body)
+
+
+def _template_of(body):
+    """The template that is given as text or by its file, without the parts to be taken out."""
+    text = body["template"] if "template" in body else Path(body["file"]).read_text()
+    document = template.parse(text)
+    for part in body.get("remove", []):
+        template.remove(document, part)
+    return document
+
+
+def _parts(_, body):
+    return template.parts(_template_of(body))
+
+
+def _apply(_, body):
+    """Changes are made with the key `as`, or as CloudFormation with the service role `role`, or by the root."""
+    unknown = set(body) - {"account", "region", "stack", "template", "file", "parameters", "remove", "as", "role"}
+    if unknown:
+        raise ValueError(f"unknown: {sorted(unknown)}")
+    account, region, name = body["account"], body["region"], body["stack"]
+    root = next(
+        {"access_key_id": key, "secret_access_key": root.secret}
+        for key, root in STATE.roots.items()
+        if root.account == account
+    )
+    key = body.get("as", root)
+    if "role" in body:
+        key = setup.session({"role": body["role"], "service": "cloudformation.amazonaws.com", "name": "stack"})
+    stack = STATE.stacks[account, region].setdefault(name, Stack(name, account, region))
+    outputs = stack.apply(_template_of(body), body.get("parameters", {}), _clients(key, region), _clients(root, region))
+    return {"outputs": outputs, "resources": {name: made.reference for name, made in stack.made.items()}}
+
+
+def _clients(key, region):
+    """Clients of this very server, by a service's name."""
+    import boto3
+    from botocore.config import Config
+
+    settings = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    return functools.cache(
+        lambda service: boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=STATE.url,
+            aws_access_key_id=key["access_key_id"],
+            aws_secret_access_key=key["secret_access_key"],
+            aws_session_token=key.get("session_token"),
+            config=settings,
+        )
+    )
+
+
 def _network(query, _):
     with STATE.lock:
         return setup.network(query["account"], query["region"])
@@ -52,6 +112,11 @@ def _backup(_, body):
     with STATE.lock:
         rds.backup(**body)
     return {}
+
+
+def _lifecycle(*_):
+    with STATE.lock:
+        return s3_lifecycle.run()
 
 
 def _calls(query, _):
@@ -80,12 +145,14 @@ def _release(*_):
 
 
 def _clock(*_):
-    return {"now": clock.iso(clock.now()), "offset_seconds": CLOCK.offset.total_seconds(), "skew_seconds": CLOCK.skew.total_seconds()}
+    return {
+        "now": clock.iso(clock.now()),
+        "offset_seconds": CLOCK.offset.total_seconds(),
+        "skew_seconds": CLOCK.skew.total_seconds(),
+    }
 
 
 def _set_clock(query, body):
-    from datetime import timedelta
-
     unknown = set(body) - {"advance_seconds", "offset_seconds", "skew_seconds"}
     if unknown:
         raise ValueError(f"unknown: {sorted(unknown)}")
@@ -112,8 +179,12 @@ ROUTES = {
     ("GET", "health"): lambda *_: {"status": "ready"},
     ("POST", "reset"): _reset,
     ("POST", "setup"): _setup,
+    ("POST", "session"): _session,
+    ("POST", "stacks"): _apply,
+    ("POST", "stacks/parts"): _parts,
     ("GET", "network"): _network,
     ("POST", "backup"): _backup,
+    ("POST", "lifecycle"): _lifecycle,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,
     ("GET", "faults"): lambda *_: FAULTS.as_list(),

@@ -71,9 +71,11 @@ class Faults:
         self.clear()
 
     def clear(self):
+        """Calls that hang are dropped: they belong to a world that is gone."""
         with self.changed:
             self.rules, self.log, self.next_rule = [], [], 1
             self._release()
+            self.cleared = self.generation
 
     def clear_log(self):
         with self.changed:
@@ -133,6 +135,7 @@ class Faults:
         return None
 
     def hang(self, rule, entry):
+        """Whether the call goes on afterwards."""
         with self.changed:
             generation = self.generation
             self.held.append(entry.number)
@@ -140,6 +143,7 @@ class Faults:
             self.changed.wait_for(lambda: self.generation != generation, rule.seconds)
             if entry.number in self.held:
                 self.held.remove(entry.number)
+            return self.cleared <= generation
 
     def wait_for_held(self, seconds):
         """The numbers of the calls that hang, as soon as one does."""

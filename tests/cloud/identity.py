@@ -6,7 +6,6 @@ from .errors import AwsError
 from .state import STATE
 
 
-
 def secret_and_principal(signed):
     """Whose key signed. The token is checked here, the signature by the caller."""
     key = signed.access_key

@@ -45,7 +45,10 @@ def _keys(call):
     if call.operation == "Decrypt":
         return [asks_kms.ciphertext_key(call, "KeyId", "CiphertextBlob")]
     if call.operation == "ReEncrypt":
-        return [asks_kms.ciphertext_key(call, "SourceKeyId", "CiphertextBlob"), asks_kms.find(call, params["DestinationKeyId"])]
+        return [
+            asks_kms.ciphertext_key(call, "SourceKeyId", "CiphertextBlob"),
+            asks_kms.find(call, params["DestinationKeyId"]),
+        ]
     if call.operation == "RetireGrant" and "GrantToken" in params:
         return [asks_kms.key_of_token(params["GrantToken"])]
     name = params.get("KeyId") or params.get("TargetKeyId") or params.get("AliasName")
@@ -108,11 +111,15 @@ def _message(call, key):
         raise AwsError("ValidationException", "Message must be base64", 400) from None
     algorithm, length = DIGEST.get(key.key_spec, (None, 0))
     if not algorithm or call.params.get("SigningAlgorithm") not in key.signing_algorithms:
-        raise AwsError("ValidationException", f"SigningAlgorithm must be one of {key.signing_algorithms} for {key.key_spec}", 400)
+        raise AwsError(
+            "ValidationException", f"SigningAlgorithm must be one of {key.signing_algorithms} for {key.key_spec}", 400
+        )
     kind = call.params.get("MessageType", "RAW")
     if kind == "DIGEST":
         if len(message) != length:
-            raise AwsError("ValidationException", f"Digest is invalid length for algorithm {call.params['SigningAlgorithm']}.", 400)
+            raise AwsError(
+                "ValidationException", f"Digest is invalid length for algorithm {call.params['SigningAlgorithm']}.", 400
+            )
         return message, ec.ECDSA(utils.Prehashed(algorithm))
     if kind != "RAW" or not 0 < len(message) <= LONGEST_RAW:
         raise AwsError("ValidationException", f"A RAW message has 1 to {LONGEST_RAW} bytes", 400)
@@ -183,7 +190,9 @@ def _schedule_deletion(call, key):
 
 
 def _delete_material(call, key):
-    raise AwsError("UnsupportedOperationException", f"{key.arn} origin is {key.origin} which is not valid for this operation.", 400)
+    raise AwsError(
+        "UnsupportedOperationException", f"{key.arn} origin is {key.origin} which is not valid for this operation.", 400
+    )
 
 
 def _enable_rotation(call, key):

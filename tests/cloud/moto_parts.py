@@ -19,20 +19,22 @@ import moto.kms.responses  # noqa: E402
 from moto.backends import get_backend  # noqa: E402
 from moto.core.base_backend import BackendDict  # noqa: E402
 from moto.core.exceptions import ServiceException  # noqa: E402,F401
+from moto.core.model_instances import reset_model_data  # noqa: E402
 from moto.core.parse import PROTOCOL_PARSERS  # noqa: E402
 from moto.core.request import Request  # noqa: E402
 from moto.core.responses import ActionResult  # noqa: E402,F401
 from moto.core.routing import get_service_router  # noqa: E402
 from moto.core.utils import get_service_model  # noqa: E402
+from moto.iam import policy_validation  # noqa: E402
 from moto.iam.access_control import PermissionResult  # noqa: E402
 from moto.iam.models import AWSManagedPolicy  # noqa: E402,F401
 from moto.kms import models as kms_models  # noqa: E402
+from moto.moto_api._internal import mock_random  # noqa: E402
 from moto.moto_server.werkzeug_app import (  # noqa: E402
     DomainDispatcherApplication,
     MotoRequestHandler,  # noqa: F401
     create_backend_app,
 )
-from moto.moto_api._internal import mock_random  # noqa: E402
 from moto.rds import models as rds_models  # noqa: E402,F401
 from moto.rds import urls as rds_urls  # noqa: E402,F401
 from moto.rds.responses import RDSResponse  # noqa: E402,F401
@@ -40,9 +42,11 @@ from moto.s3 import models as s3_models  # noqa: E402
 
 PARTITION = "aws"
 
-# moto's own checks of policies ignore principals and conditions; ours come before every call.
+# moto's own checks of policies ignore principals and conditions, and refuse numbers as values of conditions;
+# ours come before every call.
 s3_models.FakeBucket.get_permission = lambda *_: PermissionResult.PERMITTED
 moto.kms.responses.validate_policy = lambda *_: None
+policy_validation.BaseIAMPolicyValidator.validate = lambda _: None
 
 # moto makes an RSA key for each symmetric one too, which takes longest of all.
 _generate_private_key = kms_models.generate_private_key
@@ -109,6 +113,7 @@ def random_upper(length):
 
 def forget_everything():
     BackendDict.reset()
+    reset_model_data()  # moto keeps a list of all that it ever made
 
 
 def operation_of(environ, service):

@@ -7,13 +7,23 @@ from functools import lru_cache
 from pathlib import Path
 
 from . import arn
-from .conditions import Condition, Unknown, expand, key_type, mask_like, mask_wildcards, variables_in
+from .conditions import (
+    Condition,
+    Unknown,
+    expand,
+    key_type,
+    mask_like,
+    mask_wildcards,
+    variables_in,
+)
 
 IDENTITY, RESOURCE, TRUST = "identity", "resource", "trust"
 STATEMENT_KEYS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
 EVERYONE = ("*", "*")
+# The services whose calls are judged here.
+SERVED = ("s3", "sts", "rds", "kms", "iam")
 
 
 class Malformed(Exception):
@@ -184,7 +194,14 @@ def _statement(entry, kind):
         not_actions=not_actions,
         resources=resources,
         not_resources=not_resources,
-        conditions=_conditions(entry.get("Condition", {})),
+        conditions=() if _is_of_others(actions) else _conditions(entry.get("Condition", {})),
+    )
+
+
+def _is_of_others(actions):
+    """About services only that are not here: no call can meet it, and its conditions need not be known."""
+    return bool(actions) and not any(
+        arn.like(pattern.partition(":")[0].lower(), name) for pattern in actions for name in SERVED
     )
 
 

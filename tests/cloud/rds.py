@@ -123,7 +123,9 @@ class Rds(rds_models.RDSBackend):
 
     def restore_db_instance_from_db_snapshot(self, from_snapshot_id, overrides):
         if not from_snapshot_id:
-            raise AwsError("InvalidParameterCombination", "the tests' AWS restores instances of DBSnapshotIdentifier only", 400)
+            raise AwsError(
+                "InvalidParameterCombination", "the tests' AWS restores instances of DBSnapshotIdentifier only", 400
+            )
         snapshot = rds_snapshots.own(self, INSTANCE, from_snapshot_id)
         _check_source(INSTANCE, snapshot, from_snapshot_id)
         kept, snapshot.database = snapshot.database, copy.copy(snapshot.database)
@@ -149,7 +151,10 @@ class Rds(rds_models.RDSBackend):
             cluster.kms_key_id = None
         cluster.storage_encryption_type = "sse-rds" if owned else "sse-kms" if cluster.storage_encrypted else "none"
         for snapshot in self.cluster_snapshots.values():
-            if snapshot.snapshot_type == "automated" and snapshot.db_cluster_identifier == cluster.db_cluster_identifier:
+            if (
+                snapshot.snapshot_type == "automated"
+                and snapshot.db_cluster_identifier == cluster.db_cluster_identifier
+            ):
                 snapshot.kms_key_id = cluster.kms_key_id
                 snapshot.storage_encryption_type = cluster.storage_encryption_type
         rds_progress.start(cluster, "creating")
@@ -158,7 +163,9 @@ class Rds(rds_models.RDSBackend):
     @staticmethod
     def _is_under_owned_key(kwargs):
         """Newer Aurora clusters are, where no key is named."""
-        aurora = kwargs["engine"].startswith("aurora") and kwargs.get("storage_encrypted") and not kwargs.get("kms_key_id")
+        aurora = (
+            kwargs["engine"].startswith("aurora") and kwargs.get("storage_encrypted") and not kwargs.get("kms_key_id")
+        )
         return STATE.settings.aurora_under_owned_key and aurora
 
     def describe_db_clusters(self, db_cluster_identifier=None, filters=None):
@@ -206,7 +213,9 @@ class Rds(rds_models.RDSBackend):
         made = super().create_db_snapshot(db_instance_identifier, db_snapshot_identifier, snapshot_type, **more)
         return rds_snapshots.begin(made)
 
-    def create_db_cluster_snapshot(self, db_cluster_identifier, db_cluster_snapshot_identifier, snapshot_type="manual", **more):
+    def create_db_cluster_snapshot(
+        self, db_cluster_identifier, db_cluster_snapshot_identifier, snapshot_type="manual", **more
+    ):
         cluster = self.clusters.get(db_cluster_identifier)
         if cluster and snapshot_type == "manual":
             rds_snapshots.check_new(self, CLUSTER, db_cluster_snapshot_identifier)
@@ -214,7 +223,9 @@ class Rds(rds_models.RDSBackend):
                 _need_available(cluster, "InvalidDBClusterStateFault", db_cluster_identifier)
             if cluster.storage_encrypted and cluster.kms_key_id:
                 check_state(cluster.kms_key_id)
-        made = super().create_db_cluster_snapshot(db_cluster_identifier, db_cluster_snapshot_identifier, snapshot_type, **more)
+        made = super().create_db_cluster_snapshot(
+            db_cluster_identifier, db_cluster_snapshot_identifier, snapshot_type, **more
+        )
         made.storage_encryption_type = getattr(cluster, "storage_encryption_type", "none")
         return rds_snapshots.begin(made)
 
@@ -224,15 +235,25 @@ class Rds(rds_models.RDSBackend):
     def copy_db_cluster_snapshot(self, **params):
         return rds_snapshots.copy_snapshot(self, CLUSTER, **params)
 
-    def describe_db_snapshots(self, db_instance_identifier, db_snapshot_identifier=None, snapshot_type=None, filters=None):
+    def describe_db_snapshots(
+        self, db_instance_identifier, db_snapshot_identifier=None, snapshot_type=None, filters=None
+    ):
         base = super().describe_db_snapshots
-        return rds_snapshots.describe(self, INSTANCE, base, db_instance_identifier, db_snapshot_identifier, snapshot_type, filters)
+        return rds_snapshots.describe(
+            self, INSTANCE, base, db_instance_identifier, db_snapshot_identifier, snapshot_type, filters
+        )
 
-    def describe_db_cluster_snapshots(self, db_cluster_identifier, db_snapshot_identifier, snapshot_type=None, filters=None):
+    def describe_db_cluster_snapshots(
+        self, db_cluster_identifier, db_snapshot_identifier, snapshot_type=None, filters=None
+    ):
         base = super().describe_db_cluster_snapshots
-        return rds_snapshots.describe(self, CLUSTER, base, db_cluster_identifier, db_snapshot_identifier, snapshot_type, filters)
+        return rds_snapshots.describe(
+            self, CLUSTER, base, db_cluster_identifier, db_snapshot_identifier, snapshot_type, filters
+        )
 
-    def modify_db_snapshot_attribute(self, db_snapshot_identifier, attribute_name, values_to_add=None, values_to_remove=None):
+    def modify_db_snapshot_attribute(
+        self, db_snapshot_identifier, attribute_name, values_to_add=None, values_to_remove=None
+    ):
         added = rds_snapshots.check_sharing(self, INSTANCE, db_snapshot_identifier, values_to_add)
         return super().modify_db_snapshot_attribute(db_snapshot_identifier, attribute_name, added, values_to_remove)
 

@@ -87,7 +87,9 @@ def check_new(backend, kind, name):
             "digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens.",
         )
     if name in kind.snapshots(backend):
-        raise fault(kind.exists, f"Cannot create the snapshot because a snapshot with the identifier {name} already exists.")
+        raise fault(
+            kind.exists, f"Cannot create the snapshot because a snapshot with the identifier {name} already exists."
+        )
     quota = STATE.settings.snapshot_quota
     if sum(snapshot.snapshot_type == "manual" for snapshot in kind.snapshots(backend).values()) >= quota:
         raise fault("SnapshotQuotaExceeded", f"Cannot create more than {quota} manual snapshots")
@@ -163,7 +165,9 @@ def _keys(backend, kind, source, named):
     foreign, elsewhere = source.account_id != backend.account_id, source.region != backend.region_name
     if not is_encrypted(source):
         if named and kind is CLUSTER:
-            raise fault("InvalidParameterCombination", "KmsKeyId cannot be specified for an unencrypted DB cluster snapshot.")
+            raise fault(
+                "InvalidParameterCombination", "KmsKeyId cannot be specified for an unencrypted DB cluster snapshot."
+            )
         return check_key(named, TO_WRITE, "The target KMS key").arn if named else None
     if foreign and not named:
         raise not_accessible("None", "The target KMS key")
@@ -247,7 +251,9 @@ def _shared(backend, kind, of, name):
         for account in moto_parts.accounts("rds")
         if account != backend.account_id
         for snapshot in kind.snapshots(moto_parts.rds(account, backend.region_name)).values()
-        if is_shared_with(snapshot, backend.account_id) and name in (None, snapshot.arn) and of in (None, getattr(snapshot, kind.of))
+        if is_shared_with(snapshot, backend.account_id)
+        and name in (None, snapshot.arn)
+        and of in (None, getattr(snapshot, kind.of))
     ]
 
 
@@ -271,7 +277,10 @@ def check_sharing(backend, kind, name, added):
             raise fault("InvalidParameterValue", f"{value} is not an account.")
     if is_encrypted(snapshot) and STATE.settings.refuse_sharing_under_default_key and _under_default_key(snapshot):
         # AWS documents the refusal, not its code.
-        raise fault(kind.wrong_state, "Sharing snapshots encrypted with the default service key for RDS is currently not supported.")
+        raise fault(
+            kind.wrong_state,
+            "Sharing snapshots encrypted with the default service key for RDS is currently not supported.",
+        )
     return [value for value in dict.fromkeys(added) if value not in snapshot.attributes["restore"]]
 
 

@@ -17,7 +17,14 @@ LOCK_HEADERS = {
     "GetObjectRetention": ("x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"),
     "GetObjectLegalHold": ("x-amz-object-lock-legal-hold",),
 }
-READING = ("GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "GetObjectRetention", "GetObjectLegalHold")
+READING = (
+    "GetObject",
+    "HeadObject",
+    "GetObjectAttributes",
+    "GetObjectTagging",
+    "GetObjectRetention",
+    "GetObjectLegalHold",
+)
 
 
 def handle(call):
@@ -65,9 +72,15 @@ def check_payload(call):
     md5 = call.header("content-md5")
     if md5 and md5 != base64.b64encode(hashlib.md5(call.body).digest()).decode():
         raise AwsError("BadDigest", "The Content-MD5 you specified did not match what we received.", 400)
-    given = {name: value for name, value in call.headers.items() if re.fullmatch("x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)", name)}
+    given = {
+        name: value
+        for name, value in call.headers.items()
+        if re.fullmatch("x-amz-checksum-(crc32|crc32c|crc64nvme|sha1|sha256)", name)
+    }
     if len(given) > 1:
-        raise AwsError("InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.", 400)
+        raise AwsError(
+            "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.", 400
+        )
     for name, value in given.items():
         algorithm = name.rpartition("-")[2]
         _check_sum(algorithm, value, call.body)
@@ -86,7 +99,9 @@ def _check_sum(algorithm, value, body):
         return
     raw = zlib.crc32(body).to_bytes(4, "big") if algorithm == "crc32" else hashlib.new(algorithm, body).digest()
     if value != base64.b64encode(raw).decode():
-        raise AwsError("BadDigest", f"The {algorithm.upper()} you specified did not match the calculated checksum.", 400)
+        raise AwsError(
+            "BadDigest", f"The {algorithm.upper()} you specified did not match the calculated checksum.", 400
+        )
 
 
 def _put(call, bucket):
@@ -137,7 +152,11 @@ def _delete_many(call, bucket):
     check_payload(call)
     wanted = re.findall(rb"<Object\b[^>]*>(.*?)</Object>", call.body, re.DOTALL)
     if not 0 < len(wanted) <= 1000:
-        raise AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema", 400)
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+            400,
+        )
     quiet = b"<Quiet>true</Quiet>" in call.body
     pieces = []
     for text in wanted:
@@ -147,7 +166,9 @@ def _delete_many(call, bucket):
             pieces += [] if quiet else [f"<Deleted><Key>{escape(key)}</Key>{done}</Deleted>"]
         except AwsError as error:
             of = f"<VersionId>{escape(version)}</VersionId>" if version else ""
-            pieces.append(f"<Error><Key>{escape(key)}</Key>{of}<Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>")
+            pieces.append(
+                f"<Error><Key>{escape(key)}</Key>{of}<Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+            )
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult xmlns="{NAMESPACE}">{"".join(pieces)}</DeleteResult>'
     return 200, {"Content-Type": "application/xml"}, body.encode()
 

@@ -11,7 +11,9 @@ LIMITING_KEYS = {
     "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:sourceaccount", "aws:sourcearn",
     "aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:userid",
 }  # fmt: skip
-DEFAULT_ENCRYPTION = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": "false"}}
+DEFAULT_ENCRYPTION = {
+    "Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": "false"}
+}
 
 
 def create(call):
@@ -22,7 +24,9 @@ def create(call):
     if answer[0] == 200 and not existed:
         bucket.encryption = DEFAULT_ENCRYPTION
         bucket.ownership_rule = bucket.ownership_rule or OWNER_ENFORCED
-        block = {name: "true" for name in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")}
+        block = dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), "true"
+        )
         moto_parts.s3(bucket.account_id).put_public_access_block(bucket.name, block)
     return answer
 
@@ -55,7 +59,9 @@ def _in_body(call, name):
 
 def _put_lock(call, bucket):
     days, years = (int(_in_body(call, name) or 0) for name in ("Days", "Years"))
-    s3_locks.put_configuration(bucket, _in_body(call, "Mode"), days, years, _in_body(call, "ObjectLockEnabled") == "Enabled")
+    s3_locks.put_configuration(
+        bucket, _in_body(call, "Mode"), days, years, _in_body(call, "ObjectLockEnabled") == "Enabled"
+    )
     return 200, {}, b""
 
 
@@ -66,7 +72,9 @@ def _get_lock(_, bucket):
         raise AwsError("ObjectLockConfigurationNotFoundError", message, 404)
     rule = ""
     if bucket.default_lock_mode:
-        unit, count = ("Days", bucket.default_lock_days) if bucket.default_lock_days else ("Years", bucket.default_lock_years)
+        unit, count = (
+            ("Days", bucket.default_lock_days) if bucket.default_lock_days else ("Years", bucket.default_lock_years)
+        )
         rule = f"<Rule><DefaultRetention><Mode>{bucket.default_lock_mode}</Mode><{unit}>{count}</{unit}></DefaultRetention></Rule>"
     inner = f"<ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<ObjectLockConfiguration xmlns="{s3_locks.NAMESPACE}">{inner}</ObjectLockConfiguration>'

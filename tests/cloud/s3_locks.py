@@ -96,7 +96,11 @@ def put_retention(call, bucket, stored):
     stored = _version(stored)
     mode, date, _ = asks_s3.asked_lock(call)
     if bool(mode) != bool(date):
-        raise AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema", 400)
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+            400,
+        )
     until = _future(mode, date) if mode else None
     if is_locked(stored) and _weakens(stored, mode, until):
         # Of compliance nothing is ever taken, of governance only with the bypass that was authorised before.
@@ -113,7 +117,9 @@ def get_retention(bucket, stored):
     _check_enabled(bucket)
     stored = _version(stored)
     if not stored.lock_mode:
-        raise AwsError("NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration", 404)
+        raise AwsError(
+            "NoSuchObjectLockConfiguration", "The specified object does not have a ObjectLock configuration", 404
+        )
     inner = f"<Mode>{stored.lock_mode}</Mode><RetainUntilDate>{stored.lock_until}</RetainUntilDate>"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Retention xmlns="{NAMESPACE}">{inner}</Retention>'
     return 200, {"Content-Type": "application/xml"}, body.encode()
@@ -133,9 +139,15 @@ def check_deletable(stored, bypass):
 
 def put_configuration(bucket, mode, days, years, enabled):
     if not enabled or (bool(mode) != bool(days or years)) or (days and years):
-        raise AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema", 400)
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published schema",
+            400,
+        )
     if not bucket.is_versioned:
-        raise AwsError("InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration", 409)
+        raise AwsError(
+            "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration", 409
+        )
     if mode and (mode not in MODES or timedelta(days=(days or 0) + 365 * (years or 0)).days < 1):
         raise AwsError("InvalidArgument", "Default retention period must be a positive integer value.", 400)
     bucket.object_lock_enabled = True

@@ -4,17 +4,32 @@ import argparse
 import http
 import logging
 import os
+import re
+import resource
 import signal
 import socket
 import struct
 import sys
 import threading
+import time
 import traceback
 from email.utils import format_datetime
 
 from werkzeug.serving import make_server
 
-from . import asks, control, errors, iam, identity, kms, moto_parts, rds, s3, signature, sts
+from . import (
+    asks,
+    control,
+    errors,
+    iam,
+    identity,
+    kms,
+    moto_parts,
+    rds,
+    s3,
+    signature,
+    sts,
+)
 from . import call as calls
 from .clock import CLOCK
 from .conditions import Unknown
@@ -37,17 +52,25 @@ def application(environ, start_response):
         return control.respond(environ, start_response)
     entry = FAULTS.begin()
     status, headers, body = _serve(environ, entry)
-    entry.status, entry.code = status, entry.code or headers.get("x-amzn-errortype", "")
-    headers = {name: value for name, value in headers.items() if name.lower() not in ("date", "server")}
+    entry.status, entry.code = status, entry.code or _code_in(status, headers, body)
+    told_length = next((value for name, value in headers.items() if name.lower() == "content-length"), "0")
+    ours = ("date", "server", "content-length")
+    headers = {name: value for name, value in headers.items() if name.lower() not in ours}
     headers["Date"] = format_datetime(CLOCK.now() + CLOCK.skew, usegmt=True)
     if environ["REQUEST_METHOD"] == "HEAD":
-        headers.setdefault("Content-Length", "0")
-        body = b""
+        headers["Content-Length"], body = told_length, b""
     elif status not in (204, 304):
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-length"}
         headers["Content-Length"] = str(len(body))
     start_response(f"{status} {_reason(status)}", list(headers.items()))
     return [body]
+
+
+def _code_in(status, headers, body):
+    """Of moto's errors, for the log."""
+    if status < 400:
+        return ""
+    found = re.search(rb"<Code>([^<]+)</Code>", body)
+    return found.group(1).decode() if found else headers.get("x-amzn-errortype", headers.get("X-Amzn-ErrorType", ""))
 
 
 def _reason(status):
@@ -80,7 +103,7 @@ def _serve(environ, entry):
         return status, headers, b"" if method == "HEAD" else body
     except Unknown as error:
         return _unknown(service, entry, f"the tests' AWS does not know: {error}")
-    except Dropped:
+    except ConnectionError:  # the client went away, or a fault made it so
         entry.status = 0
         raise
     except Exception as error:
@@ -113,7 +136,11 @@ def _note(call, entry):
     entry.access_key = call.signed.access_key if call.signed else ""
     if call.bucket:
         entry.resources.append(f"{call.bucket}/{call.key}")
-    entry.resources += [value for value in call.params.values() if isinstance(value, str)]
+    entry.resources += [
+        value
+        for name, value in call.params.items()
+        if isinstance(value, str) and name.endswith(("Identifier", "Id", "Name", "Arn"))
+    ]
 
 
 def _judge_and_do(call, entry):
@@ -132,7 +159,8 @@ def _judge_and_do(call, entry):
 
 def _strike(rule, entry, environ):
     if rule.kind == "hang":
-        FAULTS.hang(rule, entry)
+        if not FAULTS.hang(rule, entry) or _is_gone(environ["werkzeug.socket"]):
+            raise Dropped()
     elif rule.kind == "reset":
         _reset(environ)
     else:
@@ -150,6 +178,15 @@ def _strike_answer(rule, entry, environ, answer):
     return status, headers, body
 
 
+def _is_gone(connection):
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _reset(environ):
     """The peer sees a reset, not an end, when the handler closes."""
     environ["werkzeug.socket"].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -158,7 +195,11 @@ def _reset(environ):
 
 def _send_part(environ, status, headers, body, length):
     head = [f"HTTP/1.1 {status} {_reason(status)}"]
-    head += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in ("content-length", "date", "server")]
+    head += [
+        f"{name}: {value}"
+        for name, value in headers.items()
+        if name.lower() not in ("content-length", "date", "server")
+    ]
     head += [f"Content-Length: {len(body)}", f"Date: {format_datetime(CLOCK.now(), usegmt=True)}", "", ""]
     connection = environ["werkzeug.socket"]
     connection.sendall("\r\n".join(head).encode("latin-1") + body[:length])
@@ -199,7 +240,7 @@ class Server:
         # Without the shutdown before it, which would say goodbye where a reset is wanted.
         self.server.shutdown_request = self.server.close_request
         self.port = self.server.server_port
-        self.url = f"http://{host}:{self.port}"
+        self.url = STATE.url = f"http://{host}:{self.port}"
 
     def start(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -210,19 +251,30 @@ class Server:
         self.server.shutdown()
 
 
+def _allow_many_files():
+    """Each large object keeps a temporary file open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="serve.sh", description="Serves the tests' AWS; prints its port.")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--with-parent", action="store_true", help="ends when the process that started it has ended")
     options = parser.parse_args()
+    _allow_many_files()
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server = Server(options.port, options.host).start()
     print(server.port, flush=True)
+    parent = os.getppid()
     try:
-        signal.pause()
+        while not options.with_parent or os.getppid() == parent:
+            time.sleep(1)
     except KeyboardInterrupt:
-        sys.exit(0)
+        pass
+    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 import secrets
 import string
 
-from . import moto_parts, policy
+from . import asks_iam, authorise, clock, moto_parts, policy, sts
 from .state import STATE, Root
 
 # The managed policies of AWS itself that tests and templates may attach.
@@ -116,12 +116,36 @@ def _role(account, entry):
     return {"arn": role.arn}
 
 
+def session(body):
+    """The credentials that a service gets for a role that trusts it, such as an ECS task's."""
+    _check(body, {"role", "service", "name", "source_account", "source_arn", "seconds"})
+    role = asks_iam.find_role(body["role"])
+    if not role:
+        raise ValueError(f"no role {body['role']}")
+    guard = policy.parse(role.assume_role_policy_document, policy.TRUST)
+    caller = authorise.service(body["service"], body.get("source_account", ""), body.get("source_arn", ""))
+    ask = authorise.Ask("sts:AssumeRole", role.arn, role.account_id, {}, guard, authorise.TRUST)
+    decision = authorise.decide(caller, ask)
+    if not decision:
+        raise ValueError(f"{role.arn} does not trust {body['service']}: {decision.reason}")
+    made = sts.begin_session(role, body.get("name", "task"), body.get("seconds", 3600))
+    return {
+        "access_key_id": made.access_key,
+        "secret_access_key": made.secret,
+        "session_token": made.token,
+        "expires": clock.iso(made.expires),
+        "arn": made.arn,
+    }
+
+
 def network(account, region):
     """The account's default VPC in a region, for subnet groups."""
     backend = moto_parts.ec2(account, region)
     vpc = backend.get_default_vpc()
     return {
         "vpc": vpc.id,
-        "subnets": sorted(subnet.id for zones in backend.subnets.values() for subnet in zones.values() if subnet.vpc_id == vpc.id),
+        "subnets": sorted(
+            subnet.id for zones in backend.subnets.values() for subnet in zones.values() if subnet.vpc_id == vpc.id
+        ),
         "security_group": backend.get_default_security_group(vpc.id).id,
     }

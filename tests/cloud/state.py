@@ -72,6 +72,8 @@ class State:
     def __init__(self):
         # Held while a call is judged and done, so that what was checked is still so when it is done.
         self.lock = threading.RLock()
+        # Where this very server is.
+        self.url = ""
         self.clear()
 
     def clear(self):

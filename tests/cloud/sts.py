@@ -1,5 +1,6 @@
 """STS: sessions of roles, and who one is. Permissions were checked before."""
 
+import re
 import secrets
 import string
 import uuid
@@ -40,25 +41,19 @@ def _caller_identity(call):
 
 
 def _assume_role(call):
-    params, issued = call.params, clock.now()
+    params = call.params
+    if not re.fullmatch(r"[\w+=,.@-]{2,64}", params.get("RoleSessionName", ""), re.ASCII):
+        raise AwsError("ValidationError", "RoleSessionName must have 2 to 64 characters of [A-Za-z0-9_+=,.@-]", 400)
     role = asks_iam.find_role(params["RoleArn"])
     _check_session_policies(params)
-    session = Session(
-        access_key="ASIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16)),
-        secret=secrets.token_urlsafe(30),
-        token=secrets.token_urlsafe(90),
-        account=role.account_id,
-        role_name=role.name,
-        role_id=role.id,
-        role_arn=role.arn,
-        name=params.get("RoleSessionName", ""),
-        issued=issued,
-        expires=issued + timedelta(seconds=_duration(call, role)),
+    session = begin_session(
+        role,
+        params.get("RoleSessionName", ""),
+        _duration(call, role),
         policies=tuple([params["Policy"]] if params.get("Policy") else ()),
         tags=tuple((tag["Key"], tag["Value"]) for tag in params.get("Tags") or []),
         source_identity=params.get("SourceIdentity", ""),
     )
-    STATE.sessions[session.access_key] = session
     return {
         "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{session.name}", "Arn": session.arn},
         "Credentials": {
@@ -68,6 +63,25 @@ def _assume_role(call):
             "Expiration": clock.iso(session.expires),
         },
     }
+
+
+def begin_session(role, name, seconds, **more):
+    issued = clock.now()
+    session = Session(
+        access_key="ASIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16)),
+        secret=secrets.token_urlsafe(30),
+        token=secrets.token_urlsafe(90),
+        account=role.account_id,
+        role_name=role.name,
+        role_id=role.id,
+        role_arn=role.arn,
+        name=name,
+        issued=issued,
+        expires=issued + timedelta(seconds=STATE.settings.session_seconds or seconds),
+        **more,
+    )
+    STATE.sessions[session.access_key] = session
+    return session
 
 
 def _check_session_policies(params):
@@ -85,8 +99,10 @@ def _duration(call, role):
     if not SHORTEST <= asked <= LONGEST:
         raise AwsError("ValidationError", f"DurationSeconds must be from {SHORTEST} to {LONGEST}", 400)
     if asked > int(role.max_session_duration or 3600):
-        raise AwsError("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", 400)
+        raise AwsError(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", 400
+        )
     if call.principal.kind == SESSION and asked > LONGEST_CHAINED:
         message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         raise AwsError("ValidationError", message, 400)
-    return STATE.settings.session_seconds or asked
+    return asked

@@ -5,7 +5,18 @@ import json
 import pytest
 
 from . import policy
-from .authorise import BUCKET, KEY, NOBODY, ROOT, SESSION, TRUST, USER, Ask, Principal, decide
+from .authorise import (
+    BUCKET,
+    KEY,
+    NOBODY,
+    ROOT,
+    SESSION,
+    TRUST,
+    USER,
+    Ask,
+    Principal,
+    decide,
+)
 from .conditions import Unknown
 from .policy import Malformed
 
@@ -50,7 +61,9 @@ def to(*names):
 def user(*statements, account=A, **more):
     arn = f"arn:aws:iam::{account}:user/Ann"
     context = {"aws:username": ["Ann"], "aws:principalarn": [arn], "aws:principalaccount": [account]}
-    return Principal(USER, account, arn, identity=(identity(*statements),) if statements else (), context=context, **more)
+    return Principal(
+        USER, account, arn, identity=(identity(*statements),) if statements else (), context=context, **more
+    )
 
 
 def session(*statements, account=A, **more):
@@ -68,11 +81,16 @@ def session(*statements, account=A, **more):
 
 
 def root(account=A):
-    return Principal(ROOT, account, f"arn:aws:iam::{account}:root", context={"aws:principalarn": [f"arn:aws:iam::{account}:root"]})
+    return Principal(
+        ROOT, account, f"arn:aws:iam::{account}:root", context={"aws:principalarn": [f"arn:aws:iam::{account}:root"]}
+    )
 
 
 def ask(action="s3:PutObject", resource=OBJECT, account=A, policy_of=None, kind=BUCKET, granted=False, **context):
-    found = {key.replace("__", ":").replace("_", "-"): [value] if isinstance(value, str) else value for key, value in context.items()}
+    found = {
+        key.replace("__", ":").replace("_", "-"): [value] if isinstance(value, str) else value
+        for key, value in context.items()
+    }
     return Ask(action, resource, account, found, policy_of, kind if policy_of else "", granted)
 
 
@@ -191,7 +209,9 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("caller", "question", "allowed"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("caller", "question", "allowed"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_documented_evaluation(caller, question, allowed):
     decision = decide(caller, question)
     assert decision.allowed is allowed, decision.reason
@@ -243,7 +263,7 @@ CONDITIONS = [
     ("IpAddress in a network", {"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, {"aws__sourceip": "203.0.113.9"}, True),
     ("NotIpAddress", {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}, {"aws__sourceip": "203.0.113.9"}, False),
     ("ArnLike by segment", {"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:bucket"}}, {"aws__sourcearn": "arn:aws:s3:::bucket"}, True),
-    ("ArnLike's * stays in its segment", {"ArnLike": {"aws:SourceArn": f"arn:aws:iam:*:role/x"}}, {"aws__sourcearn": f"arn:aws:iam::{A}:role/x"}, False),
+    ("ArnLike's * stays in its segment", {"ArnLike": {"aws:SourceArn": "arn:aws:iam:*:role/x"}}, {"aws__sourcearn": f"arn:aws:iam::{A}:role/x"}, False),
     ("ArnEquals takes wildcards too", {"ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{A}:user/*"}}, {}, True),
     ("StringEquals of an ARN takes none", {"StringEquals": {"aws:PrincipalArn": f"arn:aws:iam::{A}:user/*"}}, {}, False),
     ("ForAllValues: all in the list", {"ForAllValues:StringEquals": {TAGS: ["a", "b"]}}, {"aws__tagkeys": ["a"]}, True),
@@ -261,7 +281,9 @@ CONDITIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("block", "context", "met"), [case[1:] for case in CONDITIONS], ids=[case[0] for case in CONDITIONS])
+@pytest.mark.parametrize(
+    ("block", "context", "met"), [case[1:] for case in CONDITIONS], ids=[case[0] for case in CONDITIONS]
+)
 def test_documented_conditions(block, context, met):
     assert decide(condition(block), ask(**context)).allowed is met
 
@@ -283,6 +305,15 @@ UNKNOWN = [
 def test_an_unknown_condition_is_never_passed_over(block):
     with pytest.raises(Unknown):
         identity(allow(Condition=block))
+
+
+def test_conditions_on_services_that_are_not_here_need_not_be_known():
+    block = {"ArnEquals": {"ecs:cluster": "arn:aws:ecs:eu-west-1:111111111111:cluster/x"}}
+    runner = user(allow("ecs:RunTask", Condition=block))
+    assert not decide(runner, ask())
+    for actions in (["ecs:RunTask", "s3:PutObject"], "*"):
+        with pytest.raises(Unknown):
+            identity(allow(actions, Condition=block))
 
 
 @pytest.mark.parametrize("action", ["s3:PutObjekt", "s3:PutBucketLifecycle", "nosuch:Do", "rds:Destroy*"])

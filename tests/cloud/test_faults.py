@@ -1,12 +1,20 @@
 """Faults, the log, and what else steers the AWS."""
 
 import socket
+import subprocess
 import threading
+import time
 import urllib.error
+import urllib.request
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 from .conftest import BACKUP, REGION, SOURCE
 
@@ -28,6 +36,14 @@ def fault(cloud, **values):
 
 def keys(s3):
     return [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+def ended(cloud):
+    """The status of the first call, as soon as it has one."""
+    deadline = time.monotonic() + 30
+    while not (log := cloud.control("GET", "calls")) or log[0]["status"] is None:
+        assert time.monotonic() < deadline, "the call did not end"
+    return log[0]["status"]
 
 
 def test_an_error_strikes_once(cloud, s3, code):
@@ -77,7 +93,11 @@ def test_calls_by_resource_and_account(cloud, s3, code):
 
 @pytest.mark.parametrize(
     ("service", "call", "expected"),
-    [("s3", "list_buckets", "SlowDown"), ("rds", "describe_db_instances", "Throttling"), ("kms", "list_keys", "ThrottlingException")],
+    [
+        ("s3", "list_buckets", "SlowDown"),
+        ("rds", "describe_db_instances", "Throttling"),
+        ("kms", "list_keys", "ThrottlingException"),
+    ],
 )
 def test_throttling_in_the_words_of_each_service(cloud, code, service, call, expected):
     fault(cloud, kind="error", code="Throttling")
@@ -120,6 +140,24 @@ def test_a_call_that_hangs_is_seen_and_released(cloud, s3):
     assert cloud.control("GET", "held") == []
 
 
+def test_a_call_whose_client_went_away_has_no_effect_later(cloud, s3):
+    fault(cloud, kind="hang", operation="s3:PutObject")
+    impatient = cloud.client("s3", cloud.roots[BACKUP], read_timeout=0.2)
+    with pytest.raises(ReadTimeoutError):
+        impatient.put_object(Bucket=BUCKET, Key="a")
+    cloud.control("DELETE", "held")
+    assert ended(cloud) == 0
+    assert keys(s3) == []
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(cloud, s3):
+    host, _, port = cloud.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(f"PUT /{BUCKET}/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npart".encode())
+    assert ended(cloud) == 0
+    assert keys(s3) == []
+
+
 def test_a_fault_that_nobody_knows_is_refused(cloud):
     for wrong in ({"kind": "flood"}, {"kind": "error", "wenn": "before"}, {"kind": "error", "when": "never"}):
         with pytest.raises(urllib.error.HTTPError):
@@ -131,9 +169,20 @@ def test_the_log_tells_who_did_what_and_how_it_ended(cloud, s3, code):
     code(ann.get_object, Bucket=BUCKET, Key="a")
     s3.put_object(Bucket=BUCKET, Key="a")
     denied, done = cloud.control("GET", "calls")
-    assert (denied["number"], denied["operation"], denied["account"], denied["status"], denied["code"]) == (1, "s3:GetObject", SOURCE, 403, "AccessDenied")
+    assert (denied["number"], denied["operation"], denied["account"], denied["status"], denied["code"]) == (
+        1,
+        "s3:GetObject",
+        SOURCE,
+        403,
+        "AccessDenied",
+    )
     assert denied["principal"] == f"arn:aws:iam::{SOURCE}:user/ann"
-    assert denied["asked"][0] | {"reason": ""} == {"action": "s3:GetObject", "resource": f"arn:aws:s3:::{BUCKET}/a", "allowed": False, "reason": ""}
+    assert denied["asked"][0] | {"reason": ""} == {
+        "action": "s3:GetObject",
+        "resource": f"arn:aws:s3:::{BUCKET}/a",
+        "allowed": False,
+        "reason": "",
+    }
     assert (done["number"], done["status"], done["resources"]) == (2, 200, [f"{BUCKET}/a"])
 
 
@@ -161,3 +210,18 @@ def test_garbage_gets_an_answer(cloud):
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"PATCH /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
         assert connection.recv(12) == b"HTTP/1.1 500"
+
+
+def test_it_serves_as_a_program_and_ends_with_its_parent():
+    script = Path(__file__).parent / "serve.sh"
+    shell = subprocess.Popen(
+        ["bash", "-c", f"{script} --with-parent & echo $!; wait"], stdout=subprocess.PIPE, text=True
+    )
+    server, port = int(shell.stdout.readline()), int(shell.stdout.readline())
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/__control/health", timeout=10) as answer:
+        assert answer.status == 200
+    shell.kill()
+    shell.wait()
+    # The pipe ends when the last who holds it has ended.
+    assert shell.stdout.read() == ""
+    assert not Path(f"/proc/{server}").exists() or "cloud" not in Path(f"/proc/{server}/cmdline").read_text()

@@ -43,12 +43,18 @@ def test_what_was_encrypted_opens_under_the_same_context_only(root, key, code):
     assert root.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT, KeyId=key)["KeyId"] == key
     for wrong in ({}, {"lifeboat": "other"}, {**CONTEXT, "more": "x"}):
         assert code(root.decrypt, CiphertextBlob=blob, EncryptionContext=wrong) == "InvalidCiphertextException"
-    assert code(root.decrypt, CiphertextBlob=b"x" * 100, EncryptionContext=CONTEXT) in ("InvalidCiphertextException", "AccessDeniedException")
+    assert code(root.decrypt, CiphertextBlob=b"x" * 100, EncryptionContext=CONTEXT) in (
+        "InvalidCiphertextException",
+        "AccessDeniedException",
+    )
 
 
 def test_another_key_does_not_open_it(root, key, code):
     other = root.create_key()["KeyMetadata"]["Arn"]
-    assert code(root.decrypt, CiphertextBlob=encrypt(root, key), EncryptionContext=CONTEXT, KeyId=other) == "IncorrectKeyException"
+    assert (
+        code(root.decrypt, CiphertextBlob=encrypt(root, key), EncryptionContext=CONTEXT, KeyId=other)
+        == "IncorrectKeyException"
+    )
 
 
 def uses(root, key, signing_key, blob):
@@ -110,11 +116,18 @@ def test_a_digest_is_not_hashed_again(root, signing_key, code):
     digest = hashes.Hash(hashes.SHA256())
     digest.update(b"message")
     hashed = digest.finalize()
-    made = root.sign(KeyId=signing_key, Message=hashed, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")["Signature"]
+    made = root.sign(KeyId=signing_key, Message=hashed, MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")[
+        "Signature"
+    ]
     public = serialization.load_der_public_key(root.get_public_key(KeyId=signing_key)["PublicKey"])
     public.verify(made, b"message", ec.ECDSA(hashes.SHA256()))
-    assert root.verify(KeyId=signing_key, Message=b"message", Signature=made, SigningAlgorithm="ECDSA_SHA_256")["SignatureValid"]
-    assert code(root.sign, KeyId=signing_key, Message=b"short", MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256") == "ValidationException"
+    assert root.verify(KeyId=signing_key, Message=b"message", Signature=made, SigningAlgorithm="ECDSA_SHA_256")[
+        "SignatureValid"
+    ]
+    assert (
+        code(root.sign, KeyId=signing_key, Message=b"short", MessageType="DIGEST", SigningAlgorithm="ECDSA_SHA_256")
+        == "ValidationException"
+    )
 
 
 def test_a_raw_message_ends_at_4096_bytes(root, signing_key, code):
@@ -151,9 +164,16 @@ def test_another_account_needs_key_policy_and_identity(cloud, root, key, code):
 def test_administrators_are_bound_by_the_key_policy(cloud, root, code):
     iam = cloud.client("iam", cloud.roots[BACKUP])
     admin = cloud.user(BACKUP, "admin", allow("*"))
-    iam.create_role(RoleName="Keeper", AssumeRolePolicyDocument=json.dumps(document({"Effect": "Allow", "Principal": {"AWS": BACKUP}, "Action": "sts:AssumeRole"})))
+    iam.create_role(
+        RoleName="Keeper",
+        AssumeRolePolicyDocument=json.dumps(
+            document({"Effect": "Allow", "Principal": {"AWS": BACKUP}, "Action": "sts:AssumeRole"})
+        ),
+    )
     only = json.dumps(document(allow("kms:*", Principal={"AWS": f"arn:aws:iam::{BACKUP}:role/Keeper"})))
-    key = cloud.client("kms", cloud.roots[BACKUP]).create_key(Policy=only, BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["Arn"]
+    key = cloud.client("kms", cloud.roots[BACKUP]).create_key(Policy=only, BypassPolicyLockoutSafetyCheck=True)[
+        "KeyMetadata"
+    ]["Arn"]
     for caller in (cloud.client("kms", admin), root):
         assert code(caller.put_key_policy, KeyId=key, Policy=whole(BACKUP)) == "AccessDeniedException"
         assert code(caller.schedule_key_deletion, KeyId=key) == "AccessDeniedException"

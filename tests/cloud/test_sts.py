@@ -17,7 +17,12 @@ def trust(principal, **conditions):
 
 def make_role(cloud, trusted, *statements, **more):
     policies = {"inline": document(*statements)} if statements else {}
-    cloud.setup({"id": BACKUP, "roles": [{"name": "Exporter", "path": "/lifeboat/", "trust": trusted, "policies": policies, **more}]})
+    cloud.setup(
+        {
+            "id": BACKUP,
+            "roles": [{"name": "Exporter", "path": "/lifeboat/", "trust": trusted, "policies": policies, **more}],
+        }
+    )
 
 
 @pytest.fixture
@@ -57,7 +62,10 @@ def test_a_caller_without_the_right(cloud, code):
     assert code(cloud.assume, cloud.user(SOURCE, "ann"), ROLE) == "AccessDenied"
 
 
-@pytest.mark.parametrize(("given", "refused"), [({}, "AccessDenied"), ({"ExternalId": "wrong"}, "AccessDenied"), ({"ExternalId": "right"}, "")])
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [({}, "AccessDenied"), ({"ExternalId": "wrong"}, "AccessDenied"), ({"ExternalId": "right"}, "")],
+)
 def test_the_external_id(cloud, task, code, given, refused):
     make_role(cloud, trust(SOURCE, StringEquals={"sts:ExternalId": "right"}))
     assert code(cloud.assume, task, ROLE, **given) == refused
@@ -154,7 +162,9 @@ def test_a_group_s_policies_are_its_members(cloud, code):
 
 
 def test_administrators_have_all_rights_in_their_account_only(cloud, code):
-    made = cloud.setup({"id": SOURCE, "users": [{"name": "admin", "managed": ["arn:aws:iam::aws:policy/AdministratorAccess"]}]})
+    made = cloud.setup(
+        {"id": SOURCE, "users": [{"name": "admin", "managed": ["arn:aws:iam::aws:policy/AdministratorAccess"]}]}
+    )
     admin = cloud.client("iam", made[SOURCE]["users"]["admin"])
     admin.create_user(UserName="ann")
     make_role(cloud, trust(BACKUP))

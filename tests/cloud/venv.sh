@@ -30,5 +30,6 @@ mkdir -p "$(dirname "$_cloud_venv")"
     echo "tests/cloud: no Python environment in $_cloud_venv: is python3-venv installed, is pip's index in reach?" >&2
     exit 1
 }
+# shellcheck disable=SC2034 # for who sources this
 PYTHON=$_cloud_venv/bin/python
 export PYTHONPATH="$_cloud_repository/tests" PYTHONPYCACHEPREFIX="$_cloud_venv/pycache"

@@ -33,11 +33,6 @@ class Principal:
     context: dict = field(default_factory=dict, compare=False)
 
     @property
-    def principal_arn(self):
-        """What aws:PrincipalArn says: of a session the role."""
-        return self.role_arn or self.arn
-
-    @property
     def account_arn(self):
         return f"arn:aws:iam::{self.account}:root"
 

@@ -73,8 +73,6 @@ def _action_like(pattern, action):
 
 
 def _resource_like(pattern, resource, context):
-    if resource == "*":  # an action without a resource type is covered by * only
-        return pattern == "*"
     if "${" in pattern:
         pattern = expand(pattern, context, mask_wildcards)
         if pattern is None:

@@ -129,6 +129,7 @@ CASES = [
     ("deny in the resource's policy holds for the root", root(), ask(policy_of=guard(deny(**FOR_ALL))), False),
     ("the owner's root may always change a bucket's policy", root(), ask("s3:PutBucketPolicy", "arn:aws:s3:::bucket", policy_of=guard(deny(**FOR_ALL))), True),
     ("another account's root may not", root(B), ask("s3:PutBucketPolicy", "arn:aws:s3:::bucket", policy_of=guard(deny(**FOR_ALL))), False),
+    ("nor where the policy allows it before it denies", root(B), ask("s3:PutBucketPolicy", "arn:aws:s3:::bucket", policy_of=guard(allow(**to(B)), deny(**FOR_ALL))), False),
     ("deny for the account holds for all in it", session(allow()), ask(policy_of=guard(deny(**to(A)))), False),
     ("deny for the role holds for its session", session(allow()), ask(policy_of=guard(deny(**to(ROLE)))), False),
     ("deny for another role does not hold", session(allow()), ask(policy_of=guard(deny(**to(f"arn:aws:iam::{A}:role/Other")))), True),
@@ -273,10 +274,13 @@ CONDITIONS = [
     ("ForAnyValue: one in the list", {"ForAnyValue:StringEquals": {TAGS: ["a", "b"]}}, {"aws__tagkeys": ["c", "a"]}, True),
     ("ForAnyValue: none", {"ForAnyValue:StringEquals": {TAGS: ["a"]}}, {"aws__tagkeys": ["c"]}, False),
     ("ForAnyValue: no values", {"ForAnyValue:StringEquals": {TAGS: ["a"]}}, {}, False),
+    ("ForAnyValue negated: no values", {"ForAnyValue:StringNotEquals": {TAGS: ["a"]}}, {}, False),
     ("ForAnyValue negated: one is another", {"ForAnyValue:StringNotEquals": {TAGS: ["a"]}}, {"aws__tagkeys": ["a", "c"]}, True),
     ("ForAllValues negated: none of them", {"ForAllValues:StringNotEquals": {TAGS: ["a"]}}, {"aws__tagkeys": ["a", "c"]}, False),
     ("a variable as value", {"StringLike": {PREFIX: "home/${aws:username}/*"}}, {"s3__prefix": "home/Ann/x"}, True),
     ("a variable's value is no wildcard", {"StringLike": {PREFIX: "${s3:delimiter}"}}, {"s3__prefix": "abc", "s3__delimiter": "*"}, False),
+    ("a literal star", {"StringLike": {PREFIX: "${*}"}}, {"s3__prefix": "x"}, False),
+    ("a literal star matches a star", {"StringLike": {PREFIX: "a${*}?"}}, {"s3__prefix": "a*b"}, True),
     ("a variable without value", {"StringEquals": {PREFIX: "${aws:PrincipalTag/team}"}}, {"s3__prefix": ""}, False),
 ]  # fmt: skip
 

@@ -1,0 +1,68 @@
+"""Things that take time: each look at one brings it nearer to being available."""
+
+from dataclasses import dataclass
+
+from .moto_parts import rds_models
+from .state import STATE
+
+AVAILABLE, FAILED, STUCK = "available", "failed", "stuck"
+
+
+@dataclass
+class Progress:
+    outcome: str = AVAILABLE
+    looks: int = 0
+    # A copy ends in failure when this is no longer true.
+    still_possible: object = None
+
+
+def start(thing, status, outcome=AVAILABLE, still_possible=None):
+    thing.status, thing.percent_progress = status, 0
+    thing.progress = Progress(outcome, 0, still_possible)
+    if STATE.settings.polls == 0 and outcome == AVAILABLE:
+        _end(thing, AVAILABLE)
+
+
+def is_under_way(thing):
+    return getattr(thing, "progress", None) is not None
+
+
+def _end(thing, status):
+    thing.status, thing.progress = status, None
+    if status == AVAILABLE:
+        thing.percent_progress = 100
+
+
+def looked_at(things):
+    for thing in things:
+        if is_under_way(thing):
+            _look(thing)
+    return things
+
+
+def _look(thing):
+    progress = thing.progress
+    progress.looks += 1
+    polls = STATE.settings.polls
+    if progress.still_possible and not progress.still_possible():
+        _end(thing, FAILED)
+    elif progress.outcome == STUCK:
+        thing.percent_progress = 1
+    elif progress.looks > polls:
+        _end(thing, progress.outcome)
+    else:
+        thing.percent_progress = 100 * progress.looks // (polls + 1)
+
+
+# ---------------------------------------------------------------- what moto shows too early
+
+_endpoint = rds_models.DBInstance.endpoint
+rds_models.DBInstance.endpoint = property(lambda self: None if self.status == "creating" else _endpoint.fget(self))
+
+
+def _set_status(cluster, value):
+    cluster._status = value
+
+
+# moto's cluster is available as soon as its status was read once.
+rds_models.DBCluster.status = property(lambda self: self._status, _set_status)

@@ -11,7 +11,7 @@ use crate::model::id::Key;
 use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
 
 /// Names of one folder held at a time; a longer folder is read again for the next ones.
-const WINDOW_NAMES: usize = 1 << 13;
+const WINDOW_NAMES: usize = 1 << 12;
 
 /// A walk that has come as far as the key `after`.
 pub(super) struct Walk {

@@ -2,7 +2,10 @@
 //! one transaction, so what was loaded is known after any failure, and `--resume` goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
 
 use super::session::{Session, pg_error};
 use crate::error::{Error, Result};
@@ -266,13 +269,12 @@ pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<L
     let sql = format!(
         "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot read the notes on loaded parts", error))?;
+    let failed = |error| pg_error("cannot read the notes on loaded parts", error);
+    let none = std::iter::empty::<&str>();
+    let rows = session.client.query_raw(&sql, none).await.map_err(failed)?;
+    let mut rows = pin!(rows);
     let mut parts = LoadedParts::new();
-    for row in &rows {
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
         let odd = || Error::failed("the notes in lifeboat_restore.part are not lifeboat's");
         let oid = u32::try_from(row.get::<_, i64>(0)).map_err(|_| odd())?;
         let part = u64::try_from(row.get::<_, i64>(1)).map_err(|_| odd())?;

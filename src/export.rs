@@ -8,6 +8,7 @@ mod queue;
 mod records;
 mod report;
 mod rows;
+mod shared;
 mod stop;
 mod tally;
 mod watchdog;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
-use super::queue::Receiver;
+use super::queue::{Batch, Receiver};
+use super::shared::Shared;
 use super::tally::Tally;
-use super::worker::Shared;
 use crate::codec::{Compressor, SealedWriter};
 use crate::error::{Context, Error, Result};
 use crate::model::digest::RowDigest;
@@ -27,15 +26,6 @@ const UPLOADS: usize = 16;
 /// A table smaller than this does not reserve a whole part.
 const SMALL_ROWS: usize = 512 * 1024;
 const SMALL_RESERVE: usize = 64 * 1024;
-
-/// Whole rows of one table.
-pub struct Batch {
-    pub tally: Arc<Tally>,
-    pub rows: Bytes,
-    pub digest: RowDigest,
-    /// The slice ends with it.
-    pub last: bool,
-}
 
 /// Packs until the worker hangs up or something fails.
 pub fn run(shared: &Shared, batches: &Receiver) {

@@ -3,10 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::packer::Batch;
+use bytes::Bytes;
+
+use super::tally::Tally;
+use crate::model::digest::RowDigest;
 
 /// Rows between reader and packer, those being packed included. A row that is larger passes alone.
 const QUEUED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Whole rows of one table.
+pub struct Batch {
+    pub tally: Arc<Tally>,
+    pub rows: Bytes,
+    pub digest: RowDigest,
+    /// The slice ends with it.
+    pub last: bool,
+}
 
 /// Both ends share it; an end that is dropped closes it for the other.
 struct Shared {
@@ -112,11 +124,7 @@ impl Drop for Receiver {
 mod tests {
     use std::sync::mpsc;
 
-    use bytes::Bytes;
-
-    use super::super::tally::Tally;
     use super::*;
-    use crate::model::digest::RowDigest;
 
     fn batch(tally: &Arc<Tally>, bytes: usize) -> Batch {
         Batch {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
 use super::database::{Held, Subject};
+use super::shared::{RateLimit, Shared};
 use super::stop::Stop;
-use super::worker::{self, RateLimit, Shared};
+use super::worker;
 use crate::error::{Error, Result};
 use crate::pg::dump;
 use crate::repository::PointWriter;

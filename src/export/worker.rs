@@ -1,39 +1,18 @@
 //! A worker: one session on a thread of its own, and the packer that it feeds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 
-use super::packer::{self, Batch};
-use super::plan::{Job, Plan};
-use super::queue::{self, Sender};
-use super::stop::Stop;
-use crate::codec::Sealer;
+use super::packer;
+use super::plan::Job;
+use super::queue::{self, Batch, Sender};
+use super::shared::Shared;
 use crate::error::{Context, Error, Result};
 use crate::model::digest::RowDigest;
-use crate::pg::conninfo::Server;
 use crate::pg::reader::SnapshotReader;
-use crate::repository::PointWriter;
-
-/// What all workers of an export share.
-#[derive(Clone)]
-pub struct Shared {
-    pub server: Server,
-    pub application: String,
-    pub snapshot_id: String,
-    pub plan: Arc<Plan>,
-    pub writer: PointWriter,
-    pub sealer: Sealer,
-    pub stop: Stop,
-    pub limit: Option<Arc<RateLimit>>,
-    /// Bytes of the source's tables read since the watchdog asked last.
-    pub read: Arc<AtomicU64>,
-    /// Where uploads run.
-    pub uploads: Handle,
-}
 
 /// Runs until no job is left or the export stops. Blocks its thread: the session's I/O, row by row,
 /// stays on one thread and wakes no other.
@@ -126,31 +105,5 @@ async fn read_slice(
         if let Some(limit) = &shared.limit {
             limit.take(bytes).await;
         }
-    }
-}
-
-/// Keeps all workers together below a rate.
-pub struct RateLimit {
-    bytes_per_second: u64,
-    next: tokio::sync::Mutex<tokio::time::Instant>,
-}
-
-impl RateLimit {
-    pub fn new(bytes_per_second: u64) -> Self {
-        Self {
-            bytes_per_second: bytes_per_second.max(1),
-            next: tokio::sync::Mutex::new(tokio::time::Instant::now()),
-        }
-    }
-
-    /// Waits until what was read before has had its time.
-    async fn take(&self, bytes: u64) {
-        let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
-        let until = {
-            let mut next = self.next.lock().await;
-            *next = (*next).max(tokio::time::Instant::now()) + cost;
-            *next
-        };
-        tokio::time::sleep_until(until).await;
     }
 }

@@ -1,12 +1,15 @@
 //! What a restore must know of its target before it writes there.
 
+mod database;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{self, Unfinished};
 use super::session::{Session, pg_error};
 use super::statements::Rights;
 use crate::error::Result;
 use crate::model::catalog::{Name, quote_literal};
+
+pub use database::DatabaseFacts;
 
 /// A server and its user, asked once.
 #[derive(Debug, Clone)]
@@ -27,27 +30,6 @@ pub struct ServerFacts {
     pub memberships: BTreeSet<(String, String)>,
     /// Extensions that could be created, with the version that would be.
     pub extensions: BTreeMap<String, String>,
-}
-
-/// The database to restore into, asked once.
-#[derive(Debug, Clone)]
-pub struct DatabaseFacts {
-    pub encoding: String,
-    pub locale_provider: String,
-    pub collate: String,
-    pub ctype: String,
-    pub locale: Option<String>,
-    /// The version of the collation as this server provides it now.
-    pub collation_version: Option<String>,
-    /// Whether the user may make schemas.
-    pub may_create: bool,
-    /// A few of the objects that are there already; empty: the database is.
-    pub occupied: Vec<String>,
-    /// Of the database and its schema public: those whose owner or privileges somebody changed.
-    pub altered: Vec<String>,
-    /// No archive makes the schema public, which each database has from its birth.
-    pub has_public: bool,
-    pub unfinished: Option<Unfinished>,
 }
 
 impl ServerFacts {
@@ -157,156 +139,6 @@ async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<
     });
     Ok(roles.collect())
 }
-
-impl DatabaseFacts {
-    pub async fn read(session: &Session) -> Result<Self> {
-        let failed = |error| pg_error("cannot read the target database's facts", error);
-        let version = session.server_version_num;
-        let provider = if version >= 150_000 {
-            "datlocprovider::text"
-        } else {
-            "'c'"
-        };
-        let locale = match version {
-            170_000.. => "datlocale",
-            150_000.. => "daticulocale",
-            _ => "NULL::text",
-        };
-        let collation = if version >= 150_000 {
-            "pg_catalog.pg_database_collation_actual_version(oid)"
-        } else {
-            "NULL::text"
-        };
-        let sql = format!(
-            "SELECT pg_catalog.pg_encoding_to_char(encoding)::text, {provider}, datcollate::text,
-                    datctype::text, {locale}, {collation},
-                    pg_catalog.has_database_privilege(oid, 'CREATE'),
-                    pg_catalog.to_regnamespace('public') IS NOT NULL
-               FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
-        );
-        let row = session.client.query_one(&sql, &[]).await.map_err(failed)?;
-        let occupied = session.client.query(OCCUPIED, &[]).await.map_err(failed)?;
-        let altered = session.client.query(ALTERED, &[]).await.map_err(failed)?;
-        Ok(Self {
-            encoding: row.get(0),
-            locale_provider: row.get(1),
-            collate: row.get(2),
-            ctype: row.get(3),
-            locale: row.get(4),
-            collation_version: row.get(5),
-            may_create: row.get(6),
-            has_public: row.get(7),
-            occupied: occupied.iter().map(|row| row.get(0)).collect(),
-            altered: altered.iter().map(|row| row.get(0)).collect(),
-            unfinished: ledger::find(session).await?,
-        })
-    }
-}
-
-/// Where privileges differ from those of a database fresh from template0, whoever the owner is.
-const ALTERED: &str = "
-  WITH now(what, owner, acl, fresh) AS (
-    SELECT 'database', datdba, datacl, pg_catalog.acldefault('d', datdba)
-      FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
-    UNION ALL
-    SELECT 'schema public', nspowner, nspacl, i.initprivs
-      FROM pg_catalog.pg_namespace n
-      LEFT JOIN pg_catalog.pg_init_privs i ON i.objoid = n.oid AND i.objsubid = 0
-           AND i.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
-     WHERE nspname = 'public'),
-  others(what, was, grantee, privilege) AS (
-    SELECT what, false, e.grantee, e.privilege_type || e.is_grantable
-      FROM now, pg_catalog.aclexplode(coalesce(acl, CASE what WHEN 'database' THEN fresh END)) e
-     WHERE e.grantee <> owner
-    UNION ALL
-    SELECT what, true, e.grantee, e.privilege_type || e.is_grantable
-      FROM now, pg_catalog.aclexplode(fresh) e WHERE e.grantee = 0)
-  SELECT what FROM others
-   GROUP BY what, grantee, privilege HAVING bool_and(was) OR NOT bool_or(was)
-  UNION
-  -- One that somebody made anew has the privileges of any schema.
-  SELECT what FROM now WHERE fresh IS NULL
-   ORDER BY 1";
-
-/// Anything that a user made: not PostgreSQL's own, not an extension's, not our notes. OIDs from
-/// 16384 on are given to what is made after initdb.
-const OCCUPIED: &str = "
-  WITH ours AS (SELECT oid FROM pg_catalog.pg_namespace
-                 WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'lifeboat_restore')),
-  found(class, oid, text) AS (
-    SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 'schema ' || n.nspname
-      FROM pg_catalog.pg_namespace n WHERE n.oid IN (SELECT oid FROM ours) AND n.nspname <> 'public'
-    UNION ALL
-    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid,
-           CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'table ' WHEN 'v' THEN 'view '
-                WHEN 'S' THEN 'sequence ' ELSE 'relation ' END || c.oid::pg_catalog.regclass
-      FROM pg_catalog.pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours)
-    UNION ALL
-    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function ' || p.oid::pg_catalog.regprocedure
-      FROM pg_catalog.pg_proc p WHERE p.pronamespace IN (SELECT oid FROM ours)
-    UNION ALL
-    SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, 'type ' || t.oid::pg_catalog.regtype
-      FROM pg_catalog.pg_type t
-     WHERE t.typnamespace IN (SELECT oid FROM ours) AND t.typrelid = 0 AND t.typtype <> 'm'
-       AND t.typcategory <> 'A'
-    UNION ALL
-    SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, o.oid, 'operator ' || o.oid::pg_catalog.regoperator
-      FROM pg_catalog.pg_operator o WHERE o.oprnamespace IN (SELECT oid FROM ours)
-    UNION ALL
-    SELECT 'pg_catalog.pg_collation'::pg_catalog.regclass, c.oid, 'collation ' || c.collname
-      FROM pg_catalog.pg_collation c WHERE c.collnamespace IN (SELECT oid FROM ours)
-    UNION ALL
-    SELECT 'pg_catalog.pg_ts_config'::pg_catalog.regclass, c.oid, 'text search configuration ' || c.cfgname
-      FROM pg_catalog.pg_ts_config c WHERE c.cfgnamespace IN (SELECT oid FROM ours)
-    UNION ALL
-    SELECT 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, 'publication ' || pubname
-      FROM pg_catalog.pg_publication
-    UNION ALL
-    SELECT 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid, 'event trigger ' || evtname
-      FROM pg_catalog.pg_event_trigger
-    UNION ALL
-    SELECT 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid, 'foreign data wrapper ' || fdwname
-      FROM pg_catalog.pg_foreign_data_wrapper
-    UNION ALL
-    SELECT 'pg_catalog.pg_default_acl'::pg_catalog.regclass, oid,
-           'default privileges of ' || pg_catalog.pg_get_userbyid(defaclrole)
-      FROM pg_catalog.pg_default_acl
-    UNION ALL
-    SELECT 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid, 'server ' || srvname
-      FROM pg_catalog.pg_foreign_server
-    UNION ALL
-    SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid, 'subscription ' || subname
-      FROM pg_catalog.pg_subscription
-     WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database
-                       WHERE datname = pg_catalog.current_database())
-    UNION ALL
-    SELECT 'pg_catalog.pg_ts_dict'::pg_catalog.regclass, oid, 'text search dictionary ' || dictname
-      FROM pg_catalog.pg_ts_dict
-    UNION ALL
-    SELECT 'pg_catalog.pg_ts_parser'::pg_catalog.regclass, oid, 'text search parser ' || prsname
-      FROM pg_catalog.pg_ts_parser
-    UNION ALL
-    SELECT 'pg_catalog.pg_ts_template'::pg_catalog.regclass, oid, 'text search template ' || tmplname
-      FROM pg_catalog.pg_ts_template
-    UNION ALL
-    SELECT 'pg_catalog.pg_conversion'::pg_catalog.regclass, oid, 'conversion ' || conname
-      FROM pg_catalog.pg_conversion
-    UNION ALL
-    SELECT 'pg_catalog.pg_language'::pg_catalog.regclass, oid, 'language ' || lanname
-      FROM pg_catalog.pg_language
-    UNION ALL
-    SELECT 'pg_catalog.pg_am'::pg_catalog.regclass, oid, 'access method ' || amname
-      FROM pg_catalog.pg_am
-    UNION ALL
-    SELECT 'pg_catalog.pg_cast'::pg_catalog.regclass, oid, 'a cast' FROM pg_catalog.pg_cast
-    UNION ALL
-    SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 'large object ' || oid
-      FROM pg_catalog.pg_largeobject_metadata)
-  SELECT text FROM found f
-   WHERE (f.oid >= 16384 OR f.class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)
-     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e')
-   LIMIT 5";
 
 /// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
 /// by page (heap, from 14 on).

@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::codec::Identities;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::pg::archive::Archive;
@@ -119,6 +119,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let mut report = Report::new(manifest, target.to_string(), options.dry_run);
     report.resumed = look.is_unfinished();
     report.findings.clone_from(&look.findings);
+    report.left_out.extend(selection.other_rows(&catalog));
     if options.dry_run {
         report.problems = look.problems;
         report.list_plan(&catalog, &selection);
@@ -256,7 +257,8 @@ async fn stopped(target: &Server, id: &str, error: Error) -> Error {
         .await
         .is_ok_and(|unfinished| unfinished.is_some());
     session.close().await;
-    if !began {
+    // Going on would meet the same damage.
+    if !began || error.kind() == Kind::Damaged {
         return error;
     }
     const HOW: &str = "what is restored so far stays; the same command with --resume goes on";

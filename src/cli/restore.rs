@@ -34,11 +34,12 @@ pub struct Args {
     /// File with nothing but the target's password
     #[arg(long, value_name = "FILE")]
     target_password_file: Option<PathBuf>,
-    /// Only this schema, with what it needs; may be repeated
+    /// Only the rows of this schema's tables; other tables are made too, and stay empty; may be
+    /// repeated
     #[arg(long, value_name = "SCHEMA", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     schema: Vec<String>,
-    /// Only this table (schema.table; quotes where a name holds a dot), with what it needs; may be
-    /// repeated
+    /// Only this table's rows (schema.table; quotes where a name holds a dot): the schema comes
+    /// whole, other tables stay empty; may be repeated
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
     /// Make the target database first
@@ -88,7 +89,12 @@ pub struct Options {
 impl Args {
     fn resolve(self, run: &Run) -> Result<Options> {
         let point = self.point.resolve()?;
-        source::check_url(&self.target).context(|| "--target".to_owned())?;
+        let named = source::names_database(&self.target).context(|| "--target".to_owned())?;
+        if !named && std::env::var_os("PGDATABASE").is_none() {
+            // libpq would take the user's name, and so restore into `postgres`.
+            return Err(Error::usage("--target names no database")
+                .hint("write postgresql://user@host:port/database"));
+        }
         let tables = self
             .table
             .iter()

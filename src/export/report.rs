@@ -101,7 +101,7 @@ impl Report {
         }
         if source.uncovered_is_finding {
             self.findings.push(format!(
-                "source {}: no export covers database {}; add it to `databases` or to `exclude_databases`",
+                "source {}: no export covers database {}; add it to `databases`; or, with databases = \"all\", to `exclude_databases`",
                 source.name,
                 databases.join(", ")
             ));

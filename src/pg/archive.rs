@@ -2,7 +2,9 @@
 //! pg_restore to the server alone: never through psql, which would run commands hidden in names.
 
 use std::collections::BTreeSet;
+use std::fs::Permissions;
 use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use tempfile::{NamedTempFile, TempDir};
@@ -102,12 +104,8 @@ impl Archive {
         server: &Server,
         options: &Options,
     ) -> Result<Self> {
-        // Both are made with access for this user alone.
         let what = || "cannot write the schema archive into a temporary folder".to_owned();
-        let folder = tempfile::Builder::new()
-            .prefix("lifeboat-")
-            .tempdir()
-            .context(what)?;
+        let folder = private_folder().context(what)?;
         let mut file =
             std::fs::File::create_new(folder.path().join("schema.dump")).context(what)?;
         std::io::copy(&mut plain, &mut file)
@@ -237,6 +235,15 @@ impl Archive {
             .context(what)?;
         Ok(file)
     }
+}
+
+/// The archive's names are sealed where it is stored: here they are for this user alone, also where
+/// a killed restore leaves them behind.
+fn private_folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("lifeboat-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
 }
 
 /// Quotes a value for a libpq keyword/value string.
@@ -384,6 +391,13 @@ pg_restore: warning: errors ignored on restore: 2
         assert!(read_complaints(&fewer).is_counted(true));
         let died = "pg_restore: error: a worker process died unexpectedly\n";
         assert!(!read_complaints(&format!("{STDERR}{died}")).is_counted(true));
+    }
+
+    #[test]
+    fn nobody_else_can_look_into_the_folder_of_the_archive() {
+        let folder = private_folder().unwrap();
+        let mode = folder.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -92,6 +92,13 @@ impl Selection {
         selection
     }
 
+    /// Said once: which tables are made and stay empty.
+    pub fn other_rows(&self, catalog: &Catalog) -> Option<String> {
+        let others = catalog.tables.iter().filter(|table| !self.has(table));
+        let count = others.filter(|table| table.digest.rows > 0).count();
+        (count > 0).then(|| format!("rows of {count} other tables, which are made and stay empty"))
+    }
+
     fn add(&mut self, catalog: &Catalog, what: &str, is: impl Fn(&Name) -> bool, many: bool) {
         let mut met = BTreeSet::new();
         for table in &catalog.tables {

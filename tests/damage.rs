@@ -394,3 +394,21 @@ async fn a_manifest_moved_to_another_name_is_refused() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manifest_of_another_repository_is_refused() {
+    let scene = Scene::new().await;
+    let mut manifest = serde_json::to_value(&scene.point.manifest).unwrap();
+    let home = manifest["repository"].as_str().unwrap().to_owned();
+    manifest["id"] = "20991231T000000Z-000000".into();
+    manifest["repository"] = "0".repeat(32).into();
+    scene.forge.sign(&manifest).await;
+    let id = manifest["id"].as_str().unwrap().parse().unwrap();
+    let error = scene.forge.open(&id).await.err().unwrap();
+    let why = error.chain();
+    assert_eq!(error.kind(), lifeboat::error::Kind::Untrusted, "{why}");
+    assert!(
+        why.contains(&"0".repeat(32)) && why.contains(&home),
+        "{why}"
+    );
+}

@@ -37,6 +37,10 @@ fn of<'a>(report: &'a Value, list: &str) -> Vec<(&'a str, &'a str)> {
         .collect()
 }
 
+fn names<'a>(report: &'a Value, list: &str) -> Vec<&'a str> {
+    of(report, list).into_iter().map(|one| one.0).collect()
+}
+
 /// A pg_restore that leaves out entries of these kinds and says nothing.
 fn forgetful(folder: &Path, kinds: &str) {
     let real = Major::Pg15.bin().join("pg_restore");
@@ -134,10 +138,7 @@ fn what_belongs_to_foreign_tables_is_not_missed() {
     let (bin, other) = (Major::Pg16.bin(), Database::new(Major::Pg16));
     let flags = ["--pg-bin", bin.to_str().unwrap()];
     let report = restore_into(&lifeboat, &other.url(), &flags).json();
-    let failures: Vec<&str> = of(&report, "failures")
-        .into_iter()
-        .map(|one| one.0)
-        .collect();
+    let failures = names(&report, "failures");
     assert_eq!(failures, ["TABLE ATTACH public p_2 postgres"]);
 }
 
@@ -151,10 +152,7 @@ fn a_schema_public_that_is_gone_or_was_made_anew_is_told() {
     let ran = restore(&lifeboat, &target, &[]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let report = ran.json();
-    let findings: Vec<&str> = of(&report, "findings")
-        .into_iter()
-        .map(|one| one.0)
-        .collect();
+    let findings = names(&report, "findings");
     assert_eq!(findings, ["privileges of the schema public"]);
 }
 
@@ -169,10 +167,7 @@ fn privileges_that_the_target_had_before_are_a_finding() {
     let ran = restore(&lifeboat, &target, &[]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let report = ran.json();
-    let findings: Vec<&str> = of(&report, "findings")
-        .into_iter()
-        .map(|one| one.0)
-        .collect();
+    let findings = names(&report, "findings");
     assert_eq!(
         findings,
         [

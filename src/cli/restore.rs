@@ -89,12 +89,7 @@ pub struct Options {
 impl Args {
     fn resolve(self, run: &Run) -> Result<Options> {
         let point = self.point.resolve()?;
-        let named = source::names_database(&self.target).context(|| "--target".to_owned())?;
-        if !named && std::env::var_os("PGDATABASE").is_none() {
-            // libpq would take the user's name, and so restore into `postgres`.
-            return Err(Error::usage("--target names no database")
-                .hint("write postgresql://user@host:port/database"));
-        }
+        source::check_url(&self.target).context(|| "--target".to_owned())?;
         let tables = self
             .table
             .iter()
@@ -183,6 +178,11 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options: Options = args.resolve(run)?;
     let target = connect::server(&options.target, run)?;
+    if !target.database_named {
+        // It would be the user's own, and so `postgres`.
+        return Err(Error::usage("--target names no database")
+            .hint("write postgresql://user@host:port/database"));
+    }
     let identities = connect::identities(&options.access)?;
     let point = connect::restore_point(&options.access, &options.point).await?;
     let means = Means {

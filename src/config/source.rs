@@ -238,11 +238,6 @@ pub fn check_url(url: &str) -> Result<()> {
     inspect(url).map(|_| ())
 }
 
-/// Whether the URL names a database, or a service that may.
-pub fn names_database(url: &str) -> Result<bool> {
-    inspect(url).map(|parts| parts.names_database)
-}
-
 /// Whether the URL holds a password.
 pub fn has_password(url: &str) -> Result<bool> {
     inspect(url).map(|parts| parts.has_password)

@@ -97,6 +97,13 @@ mod tests {
     use crate::pg::tools::Tool;
 
     #[test]
+    fn more_tables_than_a_manifest_can_name_are_refused() {
+        assert!(table_count(MAX_TABLES).is_ok());
+        let error = table_count(MAX_TABLES + 1).err().unwrap();
+        assert!(error.to_string().contains("250001 tables"), "{error}");
+    }
+
+    #[test]
     fn a_pg_dump_older_than_its_server_is_named_a_newer_major_is_not() {
         let pg_dump = |major, version: &str| ToolPath {
             tool: Tool::PgDump,

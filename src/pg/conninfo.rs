@@ -99,6 +99,8 @@ pub struct Server {
     /// Where the password came from, in words, for the hint when it is wrong.
     pub password_from: Option<String>,
     pub database: String,
+    /// Whether anybody named it; where not, it is called like the user, as with libpq.
+    pub database_named: bool,
     pub ssl: SslMode,
     pub root_cert: RootCert,
     /// The service file's entry that was used, if any.
@@ -134,6 +136,7 @@ impl Server {
     pub fn with_database(&self, database: &str) -> Self {
         Self {
             database: database.to_owned(),
+            database_named: true,
             ..self.clone()
         }
     }

@@ -96,7 +96,13 @@ impl Selection {
     pub fn other_rows(&self, catalog: &Catalog) -> Option<String> {
         let others = catalog.tables.iter().filter(|table| !self.has(table));
         let count = others.filter(|table| table.digest.rows > 0).count();
-        (count > 0).then(|| format!("rows of {count} other tables, which are made and stay empty"))
+        match count {
+            0 => None,
+            1 => Some("rows of 1 other table, which is made and stays empty".to_owned()),
+            _ => Some(format!(
+                "rows of {count} other tables, which are made and stay empty"
+            )),
+        }
     }
 
     fn add(&mut self, catalog: &Catalog, what: &str, is: impl Fn(&Name) -> bool, many: bool) {
@@ -153,6 +159,18 @@ mod tests {
         let selection = Selection::new(&catalog, &schemas, &tables);
         let tables = catalog.tables.iter().filter(|table| selection.has(table));
         (tables.map(|table| table.oid).collect(), selection.problems)
+    }
+
+    #[test]
+    fn tables_whose_rows_stay_out_are_counted() {
+        let mut catalog = fixture::catalog();
+        catalog.tables[0].digest.rows = 1;
+        catalog.tables[3].digest.rows = 1;
+        let whole = Selection::new(&catalog, &[], &[]);
+        assert_eq!(whole.other_rows(&catalog), None);
+        let one = Selection::new(&catalog, &["b".to_owned()], &[]);
+        let said = one.other_rows(&catalog).unwrap();
+        assert!(said.starts_with("rows of 1 other table,"), "{said}");
     }
 
     #[test]

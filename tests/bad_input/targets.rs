@@ -21,6 +21,21 @@ fn a_pg_dump_older_than_the_server_is_refused_with_what_was_found() {
 }
 
 #[test]
+fn a_target_without_a_database_is_not_taken_for_the_users_own() {
+    let source = Database::new(Major::Pg15);
+    let lifeboat = Lifeboat::init();
+    lifeboat.export(&source.url());
+    let url = source.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let ran = lifeboat.bare(restoring(&lifeboat, server, &[]));
+    complains(
+        &ran,
+        2,
+        &["--target names no database", "host:port/database"],
+    );
+}
+
+#[test]
 fn an_older_target_is_refused_in_one_list_with_all_else() {
     let lifeboat = Lifeboat::init();
     let bin = Major::Pg18.bin();

@@ -120,6 +120,27 @@ impl Database {
         self.major.sql(&self.name, sql)
     }
 
+    /// Makes `word`, whose second partition lies in `other`: its hundred rows belong into the first
+    /// one as C sorts, and into the foreign one as languages do. Returns the foreign server's name.
+    pub fn partition_into(&self, other: &Self) -> String {
+        other.sql("CREATE TABLE word_2 (w text)");
+        let server = super::unique("fdw");
+        let port = super::variable("LIFEBOAT_TEST_PG15_PORT");
+        self.sql(&format!(
+            "CREATE EXTENSION postgres_fdw;
+             CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw
+               OPTIONS (host '127.0.0.1', port '{port}', dbname '{}');
+             CREATE USER MAPPING FOR postgres SERVER {server} OPTIONS (user 'postgres');
+             CREATE TABLE word (w text) PARTITION BY RANGE (w);
+             CREATE TABLE word_1 PARTITION OF word FOR VALUES FROM (MINVALUE) TO ('a');
+             CREATE FOREIGN TABLE word_2 PARTITION OF word FOR VALUES FROM ('a') TO (MAXVALUE)
+               SERVER {server} OPTIONS (schema_name 'public', table_name 'word_2');
+             INSERT INTO word SELECT 'B' || g FROM generate_series(1, 100) g;",
+            other.name
+        ));
+        server
+    }
+
     /// Runs a script file as superuser, with psql variables (`name=value`).
     pub fn script(&self, path: &str, variables: &[&str]) {
         self.script_as("postgres", path, variables);

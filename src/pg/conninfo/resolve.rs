@@ -50,6 +50,7 @@ pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
     };
     let database = get("dbname").unwrap_or(&user).to_owned();
     let mut server = Server {
+        database_named: get("dbname").is_some(),
         ssl: ssl_mode(input.sslmode, get("sslmode"), &host, address)?,
         root_cert: root_cert(input.sslrootcert, get("sslrootcert"), env)?,
         connect_timeout: connect_timeout(get("connect_timeout"))?,

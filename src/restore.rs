@@ -257,9 +257,17 @@ async fn stopped(target: &Server, id: &str, error: Error) -> Error {
         .await
         .is_ok_and(|unfinished| unfinished.is_some());
     session.close().await;
-    // Going on would meet the same damage.
-    if !began || error.kind() == Kind::Damaged {
+    if !began {
         return error;
+    }
+    if error.kind() == Kind::Damaged {
+        // Going on would meet the same damage.
+        return match error.find_hint() {
+            Some(_) => error,
+            None => {
+                error.hint("restore another point into an empty database, and `lifeboat hold` it")
+            }
+        };
     }
     const HOW: &str = "what is restored so far stays; the same command with --resume goes on";
     let hint = match error.find_hint() {

@@ -8,6 +8,7 @@ mod hostile;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lifeboat::error::Kind;
 use lifeboat::model::id::Id;
 use lifeboat::model::manifest::{LARGE_OBJECT_PAGES, ObjectRef, names};
 use lifeboat::repository::RestorePoint;
@@ -280,6 +281,7 @@ async fn no_row_of_a_damaged_part_or_list_reaches_the_target() {
                  DELETE FROM lifeboat_restore.phase WHERE name NOT IN ('roles', 'schema')";
     let phases = "SELECT count(*) FROM lifeboat_restore.phase WHERE name IN ('roles', 'schema')";
     assert_eq!(target.sql(phases), "2");
+    let mut told = 0;
     for whose in &needed {
         let (role, object) = whose;
         let sound = scene.point.fetch(object).await.unwrap();
@@ -296,15 +298,24 @@ async fn no_row_of_a_damaged_part_or_list_reaches_the_target() {
         for damage in damages {
             target.sql(reset);
             damage.inflict(store, object, &sound);
-            let why = why(forge
+            let ended = forge
                 .restore(scene.id(), &target, |o| o.resume = true)
-                .await);
+                .await;
+            if let Err(error) = &ended
+                && error.kind() == Kind::Damaged
+            {
+                let hint = error.find_hint().unwrap();
+                assert!(!hint.contains("--resume"), "it would meet the same: {hint}");
+                told += 1;
+            }
+            let why = why(ended);
             let why = why.unwrap_or_else(|| panic!("{damage:?} of {} passed", object.key));
             assert!(why.contains(object.key.as_str()), "{damage:?}: {why}");
             assert_eq!(target.sql(&reached(*role, &draft)), "f", "{damage:?}");
             store.replace(&object.key, &object.version, sound.clone());
         }
     }
+    assert!(told > needed.len());
     target.sql(reset);
     let report = forge.restore(scene.id(), &target, |options| {
         options.resume = true;
@@ -406,7 +417,7 @@ async fn a_manifest_of_another_repository_is_refused() {
     let id = manifest["id"].as_str().unwrap().parse().unwrap();
     let error = scene.forge.open(&id).await.err().unwrap();
     let why = error.chain();
-    assert_eq!(error.kind(), lifeboat::error::Kind::Untrusted, "{why}");
+    assert_eq!(error.kind(), Kind::Untrusted, "{why}");
     assert!(
         why.contains(&"0".repeat(32)) && why.contains(&home),
         "{why}"

@@ -26,6 +26,7 @@ macro_rules! with_exit_codes {
     };
 }
 
+mod accounts;
 mod completions;
 mod connect;
 pub mod export;

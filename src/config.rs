@@ -9,19 +9,23 @@ use crate::error::{Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
+pub mod accounts;
 pub mod keys;
 pub mod locate;
 pub mod location;
 mod place;
 mod resolve;
+pub mod snapshot;
 pub mod source;
 mod stored;
 pub mod units;
 pub mod written;
 
+pub use accounts::Accounts;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
-pub use source::{Connection, Databases, Source};
+pub use snapshot::SnapshotSettings;
+pub use source::{Connection, Databases, Rds, Source};
 pub use stored::secret_free_text;
 
 /// The daily tier's lock, in days, unless configured.
@@ -40,14 +44,26 @@ pub struct Config {
     /// Where it was read from.
     pub file: PathBuf,
     pub repository: Repository,
+    pub accounts: Accounts,
     /// Pinned verification keys.
     pub trust: Vec<Fingerprint>,
-    /// PKCS #8 PEM of the key that signs manifests.
-    pub signing_key: Option<PathBuf>,
+    /// What signs manifests.
+    pub signing_key: Option<SigningKey>,
     pub recipients: Vec<Recipient>,
     pub lock: Locks,
+    pub tiers: Tiers,
     pub export: ExportSettings,
+    pub snapshot: SnapshotSettings,
     pub sources: Vec<Source>,
+}
+
+/// What signs manifests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SigningKey {
+    /// PKCS #8 PEM of an Ed25519 key.
+    File(PathBuf),
+    /// The ARN of an asymmetric KMS key, ECC_NIST_P256.
+    Kms(String),
 }
 
 /// Who can open what is exported.
@@ -57,6 +73,17 @@ pub struct Recipient {
     pub name: String,
     /// `age1…`
     pub key: String,
+    /// The identity, where KMS keeps it.
+    pub wrapped: Option<Wrapped>,
+}
+
+/// An age identity that only a KMS key opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The key's ARN.
+    pub kms_key: String,
+    /// base64 of what KMS made of the identity.
+    pub ciphertext: String,
 }
 
 /// How new objects are locked, and the longest lock that is ever made.
@@ -64,6 +91,15 @@ pub struct Recipient {
 pub struct Locks {
     pub policy: LockPolicy,
     pub max_lock_days: u32,
+}
+
+/// How long `promote` locks the oldest drilled point of each week, month and year, in days; `None`:
+/// not at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tiers {
+    pub weekly_days: Option<u32>,
+    pub monthly_days: Option<u32>,
+    pub yearly_days: Option<u32>,
 }
 
 /// `[export]`

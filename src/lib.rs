@@ -9,7 +9,7 @@
 //! * 4: `main.rs`, [`cli`], [`config`]
 //! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`]
 //! * 2: [`repository`]: format v1
-//! * 1: [`codec`], [`store`], [`sign`], [`pg`]
+//! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
 
 pub mod clock;
@@ -19,6 +19,7 @@ pub mod model;
 pub mod progress;
 pub mod random;
 
+pub mod aws;
 pub mod codec;
 pub mod pg;
 pub mod sign;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat::config::{Config, Databases, Location, keys, secret_free_text};
+use lifeboat::config::{Config, Databases, Location, SigningKey, keys, secret_free_text};
 use lifeboat::error::Kind;
 use lifeboat::model::lock::{LockMode, LockPolicy};
 
@@ -254,6 +254,93 @@ fn a_missing_repository_is_named() {
     assert!(error.chain().contains("url"), "{}", error.chain());
 }
 
+const BACKUP: &str = "[backup_account]\nid = '111122223333'\nregion = 'eu-central-1'\n";
+
+#[test]
+fn accounts_must_be_two_and_roles_their_own() {
+    let source = "[source_account]\nregion = 'eu-central-1'\n";
+    let one = format!("{BACKUP}{source}id = '111122223333'");
+    refused(
+        &one,
+        &["backup_account.id", "second account", "allow_same_account"],
+    );
+    let allowed = format!("{BACKUP}allow_same_account = true\n{source}id = '111122223333'");
+    assert!(with(&allowed).unwrap().accounts.allow_same);
+    let foreign = "role_arn = 'arn:aws:iam::222233334444:role/x'";
+    refused(
+        &format!("{BACKUP}{foreign}"),
+        &["backup_account.role_arn", "222233334444"],
+    );
+    refused(&format!("{BACKUP}role_arn = 'x'"), &["no role's ARN"]);
+    refused(&format!("{BACKUP}session_name = 'a b'"), &["session name"]);
+    refused("[backup_account]\nid = '1'\nregion = 'x'", &["12 digits"]);
+}
+
+#[test]
+fn the_bucket_belongs_to_the_backup_account() {
+    let s3 = with(BACKUP).unwrap().repository.s3;
+    assert_eq!(s3.bucket_owner.as_deref(), Some("111122223333"));
+    assert_eq!(s3.region.as_deref(), Some("eu-central-1"));
+    refused(
+        &format!("bucket_owner = '222233334444'\n{BACKUP}"),
+        &["repository.bucket_owner", "backup_account.id"],
+    );
+    let directory = format!("[repository]\nurl = '/srv/x'\n{BACKUP}");
+    assert!(
+        parse(&directory)
+            .unwrap()
+            .repository
+            .s3
+            .bucket_owner
+            .is_none()
+    );
+}
+
+#[test]
+fn keys_of_kms_are_named_by_their_arn() {
+    let key = "arn:aws:kms:eu-central-1:111122223333:key/1-2";
+    let config = with(&format!("[keys]\nsigning_key = '{key}'")).unwrap();
+    assert_eq!(config.signing_key, Some(SigningKey::Kms(key.to_owned())));
+    let alias = "arn:aws:kms:eu-central-1:111122223333:alias/x";
+    refused(
+        &format!("[keys]\nsigning_key = '{alias}'"),
+        &["keys.signing_key", "alias"],
+    );
+    let recipient = format!("[[recipient]]\nname = 'kms'\nkey = '{KEY}'\n");
+    refused(
+        &format!("{recipient}kms_key = '{key}'"),
+        &["wrapped", "keys add"],
+    );
+    refused(&format!("{recipient}wrapped = 'AA=='"), &["kms_key"]);
+    refused(
+        &format!("{recipient}kms_key = '{key}'\nwrapped = '?'"),
+        &["recipient.wrapped", "base64"],
+    );
+}
+
+#[test]
+fn a_source_is_one_thing_in_rds() {
+    let source = "[[source]]\nname = 'a'\nhost = 'x'\n";
+    refused(
+        &format!("{source}instance = 'a'\ncluster = 'b'"),
+        &["source.cluster"],
+    );
+    refused(
+        &format!("{source}instance = 'a.b.rds.amazonaws.com'"),
+        &["source.instance"],
+    );
+    refused(
+        &format!("{source}auth = 'iam'\npassword_file = 'x'"),
+        &["source.password_file", "iam"],
+    );
+    refused("[snapshot]\nkeep_verified = 0", &["snapshot.keep_verified"]);
+    refused("[snapshot]\nwait = '5s'", &["snapshot.wait"]);
+    refused(
+        "[lock]\nyearly_days = 399",
+        &["lock.yearly_days", "max_lock_days"],
+    );
+}
+
 #[test]
 fn relative_paths_begin_at_the_file() {
     let text = "[repository]\nurl = '../store'\n[keys]\nsigning_key = 'k.pem'\n\
@@ -262,8 +349,8 @@ fn relative_paths_begin_at_the_file() {
     let location = Location::Dir(PathBuf::from("/etc/lifeboat/../store"));
     assert_eq!(config.repository.location, location);
     assert_eq!(
-        config.signing_key.unwrap(),
-        Path::new("/etc/lifeboat/k.pem")
+        config.signing_key,
+        Some(SigningKey::File("/etc/lifeboat/k.pem".into()))
     );
     let connection = &config.sources[0].connection;
     assert_eq!(connection.password_file.as_deref(), Some(Path::new("/p")));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Run;
 use super::globals::Access;
 use super::point::{Of, Point};
+use super::{Run, accounts};
 use crate::codec::Identities;
 use crate::config::{self, Connection, Location};
 use crate::error::{Context, Error, Kind, Result};
@@ -13,10 +13,30 @@ use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
 use crate::store::dir::DirStore;
-use crate::store::s3::{S3Options, S3Store};
+use crate::store::s3::{Credentials, S3Options, S3Store};
 
-/// Opens the store; `create` makes a directory that is not there yet.
-pub async fn repository(at: &config::Repository, create: bool) -> Result<Repository> {
+/// Opens the store that is read or added to. A bucket whose account is configured is opened as the
+/// role that is named there, after STS has said that it is that account.
+pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
+    let assumed = match (&access.accounts.backup, &access.repository.location) {
+        (Some(_), Location::S3 { .. }) => {
+            accounts::backup(&access.accounts, run).await?.credentials()
+        }
+        _ => None,
+    };
+    store(&access.repository, assumed, false).await
+}
+
+/// Opens the store that `init` prepares; a directory that is not there yet is made.
+pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
+    store(at, None, true).await
+}
+
+async fn store(
+    at: &config::Repository,
+    assumed: Option<Credentials>,
+    create: bool,
+) -> Result<Repository> {
     let store: Arc<dyn Store> = match &at.location {
         Location::Dir(path) if create => Arc::new(DirStore::create(path)?),
         Location::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
@@ -37,6 +57,7 @@ pub async fn repository(at: &config::Repository, create: bool) -> Result<Reposit
                 expected_bucket_owner: at.s3.bucket_owner.clone(),
                 profile: at.s3.profile.clone(),
                 credentials: None,
+                assumed,
             })
             .await?,
         ),
@@ -45,8 +66,8 @@ pub async fn repository(at: &config::Repository, create: bool) -> Result<Reposit
 }
 
 /// The restore point that is meant, its manifest's signature checked.
-pub async fn restore_point(access: &Access, point: &Point) -> Result<RestorePoint> {
-    let repository = repository(&access.repository, false).await?;
+pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<RestorePoint> {
+    let repository = repository(access, run).await?;
     let Of { source, database } = &point.of;
     let found = repository
         .choose(&point.which, source.as_deref(), database.as_deref())

@@ -1,7 +1,7 @@
 //! `lifeboat export`
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::globals::Access;
@@ -10,8 +10,8 @@ use super::render::{self, Table};
 use super::{Run, connect};
 use crate::codec::Sealer;
 use crate::config::{
-    Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, Source, secret_free_text,
-    source, units,
+    Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
+    secret_free_text, source, units,
 };
 use crate::error::{Context, Error, Result};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
@@ -62,7 +62,7 @@ pub struct Options {
     pub sources: Vec<Source>,
     /// At least one.
     pub recipients: Vec<Recipient>,
-    pub signing_key: PathBuf,
+    pub signing_key: SigningKey,
     pub config_file: PathBuf,
     pub locks: Locks,
     pub settings: ExportSettings,
@@ -131,7 +131,7 @@ impl Args {
 }
 
 /// The signing key of a configuration by which someone will be able to open what is exported.
-fn ready_to_seal(config: &Config) -> Result<PathBuf> {
+fn ready_to_seal(config: &Config) -> Result<SigningKey> {
     let file = config.file.display();
     if config.recipients.is_empty() {
         return Err(Error::usage(format!("{file} names no [[recipient]]"))
@@ -162,7 +162,7 @@ fn one(text: &str, config: &Config) -> Result<Source> {
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
     warn_of_identity(&options, run);
-    let repository = connect::repository(&options.access.repository, false).await?;
+    let repository = connect::repository(&options.access, run).await?;
     let signer = read_signer(&options.signing_key)?;
     let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
     let trust = connect::trust(&options.access);
@@ -225,7 +225,15 @@ fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
     })
 }
 
-fn read_signer(path: &Path) -> Result<Signer> {
+fn read_signer(key: &SigningKey) -> Result<Signer> {
+    let path = match key {
+        SigningKey::File(path) => path,
+        SigningKey::Kms(arn) => {
+            return Err(Error::usage(format!(
+                "{arn}: this version signs with a file only"
+            )));
+        }
+    };
     let pem = std::fs::read_to_string(path)
         .context(|| format!("cannot read the signing key {}", path.display()))?;
     Signer::from_pem(&pem).context(|| path.display().to_string())
@@ -233,7 +241,11 @@ fn read_signer(path: &Path) -> Result<Signer> {
 
 /// Whoever takes this machine over must not be able to read the backups.
 fn warn_of_identity(options: &Options, run: &Run) {
-    let folders = [options.config_file.parent(), options.signing_key.parent()];
+    let beside_key = match &options.signing_key {
+        SigningKey::File(path) => path.parent(),
+        SigningKey::Kms(_) => None,
+    };
+    let folders = [options.config_file.parent(), beside_key];
     let found = folders
         .into_iter()
         .flatten()

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{Config, Location, Locks, MAX_LOCK_DAYS, Repository, S3Settings, locate};
+use crate::config::{
+    Accounts, Config, Location, Locks, MAX_LOCK_DAYS, Repository, S3Settings, locate,
+};
 use crate::error::{Context, Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
@@ -49,6 +51,8 @@ pub struct Globals {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     pub repository: Repository,
+    /// Who to be on each side.
+    pub accounts: Accounts,
     /// Pinned verification keys; may be empty only for `list`.
     pub trust: Vec<Fingerprint>,
     /// Files with age identities.
@@ -136,6 +140,7 @@ impl Globals {
                 .context(|| "--trust".to_owned())?,
         };
         Ok(Access {
+            accounts: self.accounts(&repository, config),
             repository,
             trust,
             identities: self.identity.clone(),
@@ -161,6 +166,21 @@ impl Globals {
         Repository::at(location, s3).map_err(|(setting, error)| {
             Error::usage(format!("--{}", setting.replace('_', "-"))).because(error)
         })
+    }
+
+    /// The configured accounts go with the configured bucket; `--profile` wins for the backup account.
+    fn accounts(&self, repository: &Repository, config: Option<&Config>) -> Accounts {
+        let Some(config) = config else {
+            return Accounts::default();
+        };
+        let mut accounts = config.accounts.clone();
+        if repository.location != config.repository.location {
+            accounts.backup = None;
+        }
+        if let (Some(backup), Some(profile)) = (&mut accounts.backup, &self.profile) {
+            backup.profile = Some(profile.clone());
+        }
+        accounts
     }
 
     fn locks(&self, config: &Config, repository: &Repository) -> Result<Locks> {

@@ -56,7 +56,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         point,
         until,
     } = args.resolve(run)?;
-    let point = connect::restore_point(&access, &point).await?;
+    let point = connect::restore_point(&access, &point, run).await?;
     let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
     let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
     let mut text = format!(

@@ -122,7 +122,7 @@ fn source_of(url: &str) -> Result<Source> {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
-    let repository = connect::repository(&options.repository, true).await?;
+    let repository = connect::new_repository(&options.repository).await?;
     let s3 = &options.repository.s3;
     let lines = [
         ("region", &s3.region),

@@ -41,7 +41,7 @@ impl Args {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let Options { access, of } = args.resolve(run)?;
-    let repository = connect::repository(&access.repository, false).await?;
+    let repository = connect::repository(&access, run).await?;
     let (source, database) = (of.source.as_deref(), of.database.as_deref());
     let listing = list::list(&repository, &connect::trust(&access), source, database).await?;
     let outcome = if listing.findings.is_empty() {

@@ -184,7 +184,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             .hint("write postgresql://user@host:port/database"));
     }
     let identities = connect::identities(&options.access)?;
-    let point = connect::restore_point(&options.access, &options.point).await?;
+    let point = connect::restore_point(&options.access, &options.point, run).await?;
     let means = Means {
         point: &point,
         identities: &identities,

@@ -42,7 +42,7 @@ impl Args {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let Options { access, point } = args.resolve(run)?;
-    let point = connect::restore_point(&access, &point).await?;
+    let point = connect::restore_point(&access, &point, run).await?;
     let url = access.repository.location.to_string();
     let shown = list::show(&point, &url, &connect::identities(&access)?).await?;
     Answer::new(&shown, text(&shown), Outcome::Done)

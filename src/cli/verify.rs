@@ -52,7 +52,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         point,
         data,
     } = args.resolve(run)?;
-    let point = connect::restore_point(&access, &point).await?;
+    let point = connect::restore_point(&access, &point, run).await?;
     let report = verify::verify(
         &point,
         &connect::identities(&access)?,

@@ -4,7 +4,10 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
-use super::written::{Export, Keys, Lock, Recipient, Repository, Source, Written};
+use super::written::{
+    BackupAccount, Export, Keys, Lock, Recipient, Repository, Snapshot, Source, SourceAccount,
+    Written,
+};
 
 /// A table of the file and the keys it may hold.
 pub struct Table {
@@ -16,7 +19,7 @@ pub struct Table {
 }
 
 /// All tables, the file itself first.
-pub fn tables() -> [Table; 7] {
+pub fn tables() -> [Table; 10] {
     let table = |name, keys, repeated| Table {
         name,
         keys,
@@ -25,10 +28,13 @@ pub fn tables() -> [Table; 7] {
     [
         table("", fields::<Written>(), false),
         table("repository", fields::<Repository>(), false),
+        table("source_account", fields::<SourceAccount>(), false),
+        table("backup_account", fields::<BackupAccount>(), false),
         table("keys", fields::<Keys>(), false),
         table("recipient", fields::<Recipient>(), true),
         table("lock", fields::<Lock>(), false),
         table("export", fields::<Export>(), false),
+        table("snapshot", fields::<Snapshot>(), false),
         table("source", fields::<Source>(), true),
     ]
 }
@@ -85,7 +91,7 @@ fn nearest(table: &Table, name: &str, tables: &[Table]) -> String {
     for other in tables {
         for key in other.keys {
             let here = if other.name == table.name { 0.1 } else { 0.0 };
-            let likeness = strsim::jaro_winkler(key, name) + here;
+            let likeness = strsim::normalized_damerau_levenshtein(key, name) + here;
             if likeness > best.0 {
                 best = (likeness, path(other.name, key));
             }

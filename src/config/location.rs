@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
+use super::accounts::{check_id, check_region};
 use crate::error::{Error, Result};
 
 /// Where a repository lies.
@@ -84,20 +85,11 @@ impl S3Settings {
 
     /// Refuses what cannot be meant; the name of the setting comes with the error.
     fn check(&self) -> std::result::Result<(), (&'static str, Error)> {
-        if let Some(owner) = &self.bucket_owner
-            && (owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            let error = Error::usage(format!("'{owner}' is not an account id"))
-                .hint("an AWS account id has 12 digits; write it as text, in quotes");
-            return Err(("bucket_owner", error));
+        if let Some(owner) = &self.bucket_owner {
+            check_id(owner).map_err(|error| ("bucket_owner", error))?;
         }
         if let Some(region) = &self.region {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            if region.is_empty() || !region.bytes().all(plain) {
-                let error = Error::usage(format!("'{region}' is not a region"))
-                    .hint("write for example eu-central-1");
-                return Err(("region", error));
-            }
+            check_region(region).map_err(|error| ("region", error))?;
         }
         if let Some(endpoint) = &self.endpoint {
             check_endpoint(endpoint).map_err(|error| ("endpoint", error))?;

@@ -3,12 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::accounts::{self, Account, check_kms_key};
 use super::location::{Location, Repository, S3Settings};
 use super::place::Place;
 use super::source::{self, Source};
 use super::written::{self, Jobs, Mode, Written};
 use super::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient, units,
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
+    SigningKey, Tiers, Wrapped, snapshot, units,
 };
 use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
@@ -25,13 +30,23 @@ pub fn config(text: &str, file: &Path) -> Result<Config> {
     }
     let written: Written = toml::from_str(text).map_err(|why| place.typed(&why))?;
     let base = folder_of(file)?;
-    let repository = repository(&written.repository, &base, &place)?;
+    let mut accounts = accounts::resolve(written.source_account, written.backup_account, &place)?;
+    let repository = repository(&written.repository, accounts.backup.as_ref(), &base, &place)?;
+    if let Some(backup) = &mut accounts.backup
+        && repository.s3.profile.is_some()
+    {
+        backup.profile = repository.s3.profile.clone();
+    }
+    let lock = locks(&written.lock, &repository.location, &place)?;
     Ok(Config {
         file: file.to_owned(),
         trust: trust(&written.repository.trust, &place)?,
-        signing_key: written.keys.signing_key.map(|path| base.join(path)),
-        recipients: recipients(written.recipient, &place)?,
-        lock: locks(&written.lock, &repository.location, &place)?,
+        signing_key: signing_key(written.keys.signing_key, &base, &place)?,
+        recipients: recipients(&written.recipient, &place)?,
+        tiers: tiers(&written.lock, lock.max_lock_days, &place)?,
+        lock,
+        accounts,
+        snapshot: snapshot::resolve(&written.snapshot, &place)?,
         export: export(&written.export, &base, &place)?,
         sources: sources(&written.source, &base, &place)?,
         repository,
@@ -44,12 +59,27 @@ fn folder_of(file: &Path) -> Result<PathBuf> {
     Ok(file.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-fn repository(written: &written::Repository, base: &Path, place: &Place<'_>) -> Result<Repository> {
+/// The bucket belongs to the backup account: what is not said of it is said there.
+fn repository(
+    written: &written::Repository,
+    backup: Option<&Account>,
+    base: &Path,
+    place: &Place<'_>,
+) -> Result<Repository> {
+    let backup = backup.filter(|_| written.url.starts_with("s3://"));
+    if let (Some(owner), Some(backup)) = (&written.bucket_owner, backup)
+        && *owner != backup.id
+    {
+        let error = Error::usage(format!("is not backup_account.id, {}", backup.id))
+            .hint("leave it out: the bucket belongs to the backup account");
+        return Err(place.at("repository", "bucket_owner", error));
+    }
     let s3 = S3Settings {
-        region: written.region.clone(),
+        region: (written.region.clone()).or_else(|| backup.map(|backup| backup.region.clone())),
         endpoint: written.endpoint.clone(),
         path_style: written.path_style,
-        bucket_owner: written.bucket_owner.clone(),
+        bucket_owner: (written.bucket_owner.clone())
+            .or_else(|| backup.map(|backup| backup.id.clone())),
         profile: written.profile.clone(),
     };
     Repository::new(&written.url, base, s3)
@@ -64,8 +94,53 @@ fn trust(written: &[String], place: &Place<'_>) -> Result<Vec<Fingerprint>> {
         .map_err(|error| place.at("repository", "trust", error))
 }
 
-fn recipients(written: Vec<written::Recipient>, place: &Place<'_>) -> Result<Vec<Recipient>> {
+/// A file, or the ARN of a KMS key.
+fn signing_key(
+    written: Option<String>,
+    base: &Path,
+    place: &Place<'_>,
+) -> Result<Option<SigningKey>> {
+    let Some(text) = written else {
+        return Ok(None);
+    };
+    if !text.starts_with("arn:") {
+        return Ok(Some(SigningKey::File(base.join(text))));
+    }
+    check_kms_key(&text).map_err(|error| place.at("keys", "signing_key", error))?;
+    Ok(Some(SigningKey::Kms(text)))
+}
+
+fn wrapped(
+    written: &written::Recipient,
+) -> std::result::Result<Option<Wrapped>, (&'static str, Error)> {
+    let (kms_key, ciphertext) = match (&written.kms_key, &written.wrapped) {
+        (None, None) => return Ok(None),
+        (Some(kms_key), Some(ciphertext)) => (kms_key, ciphertext),
+        (Some(_), None) => {
+            let error =
+                Error::usage("comes without `wrapped`").hint("`lifeboat keys add` writes both");
+            return Err(("kms_key", error));
+        }
+        (None, Some(_)) => {
+            let error =
+                Error::usage("comes without `kms_key`").hint("`lifeboat keys add` writes both");
+            return Err(("wrapped", error));
+        }
+    };
+    check_kms_key(kms_key).map_err(|error| ("kms_key", error))?;
+    BASE64.decode(ciphertext).map_err(|_| {
+        let hint = "copy the line whole, or add a new recipient: `lifeboat keys add --kms ARN`";
+        ("wrapped", Error::usage("is not base64").hint(hint))
+    })?;
+    Ok(Some(Wrapped {
+        kms_key: kms_key.clone(),
+        ciphertext: ciphertext.clone(),
+    }))
+}
+
+fn recipients(written: &[written::Recipient], place: &Place<'_>) -> Result<Vec<Recipient>> {
     let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    let mut resolved = Vec::with_capacity(written.len());
     for (index, recipient) in written.iter().enumerate() {
         let wrong = |key, error| place.nth("recipient", index, key, error);
         if recipient.name.trim().is_empty() {
@@ -85,12 +160,13 @@ fn recipients(written: Vec<written::Recipient>, place: &Place<'_>) -> Result<Vec
         if !keys.insert(&recipient.key) {
             return Err(wrong("key", Error::usage("is given to two recipients")));
         }
+        resolved.push(Recipient {
+            name: recipient.name.clone(),
+            key: recipient.key.clone(),
+            wrapped: wrapped(recipient).map_err(|(key, error)| wrong(key, error))?,
+        });
     }
-    let resolved = written.into_iter().map(|recipient| Recipient {
-        name: recipient.name,
-        key: recipient.key,
-    });
-    Ok(resolved.collect())
+    Ok(resolved)
 }
 
 fn locks(written: &written::Lock, location: &Location, place: &Place<'_>) -> Result<Locks> {
@@ -112,6 +188,30 @@ fn locks(written: &written::Lock, location: &Location, place: &Place<'_>) -> Res
     Ok(Locks {
         policy,
         max_lock_days,
+    })
+}
+
+fn tiers(written: &written::Lock, max_lock_days: u32, place: &Place<'_>) -> Result<Tiers> {
+    let tiers = [
+        ("weekly_days", written.weekly_days),
+        ("monthly_days", written.monthly_days),
+        ("yearly_days", written.yearly_days),
+    ];
+    for (key, days) in tiers {
+        if let Some(days) = days
+            && (days == 0 || days.saturating_add(PARTS_DAYS) > max_lock_days)
+        {
+            let error = Error::usage(format!(
+                "{days} days is not between 1 and max_lock_days = {max_lock_days}, less {PARTS_DAYS} for parts"
+            ))
+            .hint("a compliance lock cannot be undone; raise lock.max_lock_days if you mean it");
+            return Err(place.at("lock", key, error));
+        }
+    }
+    Ok(Tiers {
+        weekly_days: written.weekly_days,
+        monthly_days: written.monthly_days,
+        yearly_days: written.yearly_days,
     })
 }
 

@@ -32,6 +32,8 @@ pub struct Connection {
     pub sslmode: Option<String>,
     /// Wins over the address.
     pub sslrootcert: Option<PathBuf>,
+    /// A fresh IAM token for each connection instead of a password.
+    pub iam: bool,
 }
 
 impl fmt::Debug for Connection {
@@ -40,6 +42,7 @@ impl fmt::Debug for Connection {
             .field("password_file", &self.password_file)
             .field("sslmode", &self.sslmode)
             .field("sslrootcert", &self.sslrootcert)
+            .field("iam", &self.iam)
             .finish_non_exhaustive()
     }
 }
@@ -56,12 +59,22 @@ pub enum Databases {
     OfConnection,
 }
 
+/// What RDS calls a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rds {
+    Instance(String),
+    /// Aurora, or Multi-AZ with two readable standbys.
+    Cluster(String),
+}
+
 /// An instance or cluster to protect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// As it appears in keys.
     pub name: String,
     pub connection: Connection,
+    /// `None`: its snapshots are not copied.
+    pub rds: Option<Rds>,
     pub databases: Databases,
     /// Where to ask for the list of databases; `None`: where the connection leads.
     pub entry_database: Option<String>,
@@ -79,6 +92,7 @@ impl Source {
                 address: url.to_owned(),
                 ..Connection::default()
             },
+            rds: None,
             databases: Databases::OfConnection,
             entry_database: None,
             uncovered_is_finding: false,
@@ -127,6 +141,11 @@ pub fn resolve(
             .hint(format!("one of {}", SSL_MODES.join(", ")));
         return Err(("sslmode", error));
     }
+    let iam = written.auth == Some(written::Auth::Iam);
+    if iam && written.password_file.is_some() {
+        let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
+        return Err(("password_file", error));
+    }
     let address = address(written)?;
     let databases = databases(written)?;
     let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
@@ -138,10 +157,38 @@ pub fn resolve(
             password_file: in_base(&written.password_file),
             sslmode: written.sslmode.clone(),
             sslrootcert: in_base(&written.sslrootcert),
+            iam,
         },
+        rds: rds(written)?,
         databases,
         uncovered_is_finding: true,
     })
+}
+
+fn rds(written: &written::Source) -> std::result::Result<Option<Rds>, (&'static str, Error)> {
+    let named = match (&written.instance, &written.cluster) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            let error = Error::usage("cannot stand beside instance")
+                .hint("the members of a cluster are copied with it: name the cluster alone");
+            return Err(("cluster", error));
+        }
+        (Some(name), None) => ("instance", name, Rds::Instance(name.to_lowercase())),
+        (None, Some(name)) => ("cluster", name, Rds::Cluster(name.to_lowercase())),
+    };
+    let (key, name, rds) = named;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let sound = (1..=63).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !name.ends_with('-')
+        && !name.contains("--")
+        && name.bytes().all(plain);
+    if sound {
+        return Ok(Some(rds));
+    }
+    let error = Error::usage(format!("'{}' is no identifier of RDS", name.escape_debug()))
+        .hint("the DB identifier as the RDS console shows it, not the endpoint");
+    Err((key, error))
 }
 
 fn address(written: &written::Source) -> std::result::Result<String, (&'static str, Error)> {

@@ -3,13 +3,17 @@
 
 use serde::Serialize;
 
-use super::{Config, Databases};
+use super::{Config, Databases, Rds};
 use crate::error::{Error, Result};
 use crate::model::lock::{LockMode, LockPolicy};
 
 #[derive(Serialize)]
 struct Stored {
     repository: Repository,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_account: Option<Account>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup_account: Option<Account>,
     lock: Lock,
     recipient: Vec<Recipient>,
     source: Vec<Source>,
@@ -25,6 +29,15 @@ struct Repository {
     trust: Vec<String>,
 }
 
+/// Roles and profiles are those of the exporter: whoever restores is somebody else.
+#[derive(Serialize)]
+struct Account {
+    id: String,
+    region: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_same_account: bool,
+}
+
 #[derive(Serialize)]
 struct Lock {
     mode: &'static str,
@@ -36,11 +49,15 @@ struct Lock {
 struct Recipient {
     name: String,
     key: String,
+    kms_key: Option<String>,
+    wrapped: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Source {
     name: String,
+    instance: Option<String>,
+    cluster: Option<String>,
     databases: Option<DatabaseList>,
     exclude_databases: Vec<String>,
 }
@@ -55,8 +72,18 @@ enum DatabaseList {
 /// The configuration without addresses, users, passwords, profiles, and paths of this machine, as
 /// TOML. Made from the resolved values: comments may hold anything, and are left behind.
 pub fn secret_free_text(config: &Config) -> Result<String> {
+    let accounts = &config.accounts;
+    let account = |side: &Option<super::accounts::Account>, allow_same_account| {
+        side.as_ref().map(|account| Account {
+            id: account.id.clone(),
+            region: account.region.clone(),
+            allow_same_account,
+        })
+    };
     let stored = Stored {
         repository: repository(config),
+        source_account: account(&accounts.source, false),
+        backup_account: account(&accounts.backup, accounts.allow_same),
         lock: lock(config),
         recipient: config
             .recipients
@@ -64,6 +91,8 @@ pub fn secret_free_text(config: &Config) -> Result<String> {
             .map(|recipient| Recipient {
                 name: recipient.name.clone(),
                 key: recipient.key.clone(),
+                kms_key: recipient.wrapped.as_ref().map(|one| one.kms_key.clone()),
+                wrapped: recipient.wrapped.as_ref().map(|one| one.ciphertext.clone()),
             })
             .collect(),
         source: config.sources.iter().map(source).collect(),
@@ -113,8 +142,15 @@ fn source(source: &super::Source) -> Source {
         Databases::Named(names) => (Some(DatabaseList::Named(names.clone())), Vec::new()),
         Databases::OfConnection => (None, Vec::new()),
     };
+    let (instance, cluster) = match &source.rds {
+        Some(Rds::Instance(name)) => (Some(name.clone()), None),
+        Some(Rds::Cluster(name)) => (None, Some(name.clone())),
+        None => (None, None),
+    };
     Source {
         name: source.name.clone(),
+        instance,
+        cluster,
         databases,
         exclude_databases,
     }

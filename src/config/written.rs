@@ -12,6 +12,8 @@ use serde::{Deserialize, Deserializer, de};
 #[serde(deny_unknown_fields)]
 pub struct Written {
     pub repository: Repository,
+    pub source_account: Option<SourceAccount>,
+    pub backup_account: Option<BackupAccount>,
     #[serde(default)]
     pub keys: Keys,
     #[serde(default)]
@@ -20,6 +22,8 @@ pub struct Written {
     pub lock: Lock,
     #[serde(default)]
     pub export: Export,
+    #[serde(default)]
+    pub snapshot: Snapshot,
     #[serde(default)]
     pub source: Vec<Source>,
 }
@@ -38,11 +42,65 @@ pub struct Repository {
     pub trust: Vec<String>,
 }
 
+/// `[source_account]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceAccount {
+    pub id: String,
+    pub region: String,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub expire_role_arn: Option<String>,
+    pub external_id: Option<String>,
+    pub session_name: Option<String>,
+}
+
+/// `[backup_account]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupAccount {
+    pub id: String,
+    pub region: String,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub snapshot_role_arn: Option<String>,
+    pub expire_role_arn: Option<String>,
+    pub external_id: Option<String>,
+    pub session_name: Option<String>,
+    #[serde(default)]
+    pub allow_same_account: bool,
+}
+
 /// `[keys]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
-    pub signing_key: Option<PathBuf>,
+    pub signing_key: Option<String>,
+}
+
+/// `[snapshot]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub kms_key: Option<String>,
+    pub share_key: Option<String>,
+    pub region: Option<String>,
+    pub take: Option<Take>,
+    pub wait: Option<String>,
+    pub expire: Option<bool>,
+    pub keep_days: Option<u32>,
+    pub keep_weeks: Option<u32>,
+    pub keep_months: Option<u32>,
+    pub keep_verified: Option<u32>,
+}
+
+/// `snapshot.take`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Take {
+    #[default]
+    Automated,
+    New,
 }
 
 /// `[[recipient]]`
@@ -51,6 +109,8 @@ pub struct Keys {
 pub struct Recipient {
     pub name: String,
     pub key: String,
+    pub kms_key: Option<String>,
+    pub wrapped: Option<String>,
 }
 
 /// `[lock]`
@@ -59,6 +119,9 @@ pub struct Recipient {
 pub struct Lock {
     pub mode: Option<Mode>,
     pub daily_days: Option<u32>,
+    pub weekly_days: Option<u32>,
+    pub monthly_days: Option<u32>,
+    pub yearly_days: Option<u32>,
     pub max_lock_days: Option<u32>,
 }
 
@@ -103,9 +166,21 @@ pub struct Source {
     pub sslmode: Option<String>,
     pub sslrootcert: Option<PathBuf>,
     pub password_file: Option<PathBuf>,
+    pub auth: Option<Auth>,
+    pub instance: Option<String>,
+    pub cluster: Option<String>,
     pub databases: Option<Databases>,
     #[serde(default)]
     pub exclude_databases: Vec<String>,
+}
+
+/// `source.auth`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    #[default]
+    Password,
+    Iam,
 }
 
 /// `source.databases`: a list of names, or `"all"`.

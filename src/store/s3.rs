@@ -32,7 +32,7 @@ mod lock;
 mod posture;
 mod put;
 
-pub use self::connect::{Patience, S3Options, StaticCredentials};
+pub use self::connect::{Credentials, Patience, S3Options, StaticCredentials};
 
 /// A bucket, or the part of it under a prefix.
 pub struct S3Store {

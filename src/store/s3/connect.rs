@@ -8,8 +8,9 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Credentials, ResponseChecksumValidation};
+use aws_sdk_s3::config::{Credentials as Given, ResponseChecksumValidation};
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -36,8 +37,13 @@ pub struct S3Options {
     /// The account id that the bucket must belong to; sent with every request.
     pub expected_bucket_owner: Option<String>,
     pub credentials: Option<StaticCredentials>,
+    /// Of a role that was assumed: win over all others.
+    pub assumed: Option<Credentials>,
     pub profile: Option<String>,
 }
+
+/// Credentials that renew themselves.
+pub type Credentials = SharedCredentialsProvider;
 
 /// Credentials given directly.
 #[derive(Clone)]
@@ -138,13 +144,16 @@ async fn load(options: &S3Options, patience: &Patience) -> SdkConfig {
     }
     if let Some(given) = &options.credentials {
         let token = given.session_token.clone();
-        loader = loader.credentials_provider(Credentials::new(
+        loader = loader.credentials_provider(Given::new(
             &given.access_key,
             &given.secret_key,
             token,
             None,
             "options",
         ));
+    }
+    if let Some(assumed) = &options.assumed {
+        loader = loader.credentials_provider(assumed.clone());
     }
     let fallback = options.endpoint.as_ref().map(|_| DEFAULT_REGION.to_owned());
     if let Some(region) = options

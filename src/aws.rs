@@ -1,0 +1,8 @@
+//! AWS beside S3: who we are in each account, keys, RDS. The SDK's types do not leave this folder.
+
+pub mod account;
+mod fault;
+pub mod kms;
+pub mod rds;
+
+pub use account::{Account, AccountOptions, Role};

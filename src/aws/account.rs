@@ -1,0 +1,184 @@
+//! Who we are in an account: the SDK's usual chain of credentials, a role on top of it, and STS's
+//! word for whose account that is.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder as HttpBuilder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+
+use super::fault::{Operation, error};
+use crate::error::{Error, Kind, Result};
+
+/// What AWS grants at most where a role assumes a role; the provider asks anew before it ends.
+const SESSION: Duration = Duration::from_secs(3600);
+
+const IDENTITY: Operation = Operation {
+    name: "GetCallerIdentity",
+    rights: "sts:AssumeRole on the role, and the role's trust policy must admit it",
+};
+
+/// A role to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub arn: String,
+    pub external_id: Option<String>,
+    /// Shown in CloudTrail.
+    pub session_name: String,
+}
+
+/// One side of the account boundary, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountOptions {
+    /// For messages: `source account` or `backup account`.
+    pub side: &'static str,
+    /// 12 digits: what STS must say.
+    pub id: String,
+    pub region: String,
+    /// Of the AWS configuration files; `None`: as the SDK finds credentials.
+    pub profile: Option<String>,
+    /// `None`: the chain's own credentials.
+    pub role: Option<Role>,
+}
+
+/// An account that STS has confirmed, with credentials that renew themselves.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub id: String,
+    pub region: String,
+    /// The ARN that STS calls us by.
+    pub caller: String,
+    side: &'static str,
+    sdk: SdkConfig,
+}
+
+impl Account {
+    /// Finds credentials, becomes the role, and asks STS whose account that is: another one than
+    /// configured is `Refused`, a role that cannot be assumed `Denied`.
+    pub async fn enter(options: &AccountOptions) -> Result<Self> {
+        let sdk = with_role(load(options).await, options).await;
+        let what = match &options.role {
+            Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
+            None => format!("cannot tell whose credentials these are ({})", options.side),
+        };
+        let identity = aws_sdk_sts::Client::new(&sdk)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|why| {
+                let error = error(&IDENTITY, what, why);
+                match &options.role {
+                    Some(role) if error.kind() == Kind::Denied => error.hint(hint_on_role(role)),
+                    _ => error,
+                }
+            })?;
+        let (id, caller) = (
+            identity.account().unwrap_or_default(),
+            identity.arn().unwrap_or_default(),
+        );
+        if id != options.id {
+            return Err(Error::refused(format!(
+                "the {} is to be {}, but the credentials belong to {id} ({caller})",
+                options.side, options.id
+            ))
+            .hint("look at profile, AWS_PROFILE, AWS_ACCESS_KEY_ID and the role of the configuration: nothing was done"));
+        }
+        Ok(Self {
+            id: id.to_owned(),
+            region: options.region.clone(),
+            caller: caller.to_owned(),
+            side: options.side,
+            sdk,
+        })
+    }
+
+    /// For the store: renewed by themselves for as long as the run lasts.
+    pub fn credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.sdk.credentials_provider()
+    }
+
+    /// `source account` or `backup account`.
+    pub fn side(&self) -> &'static str {
+        self.side
+    }
+
+    /// The same identity, calling another region.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let sdk = self.sdk.to_builder().region(Region::new(region.to_owned()));
+        Self {
+            region: region.to_owned(),
+            sdk: sdk.build(),
+            ..self.clone()
+        }
+    }
+
+    pub(super) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+}
+
+async fn load(options: &AccountOptions) -> SdkConfig {
+    let http = HttpBuilder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .region(Region::new(options.region.clone()));
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    loader.load().await
+}
+
+/// The SDK caches what the provider returns and asks it again before that expires.
+async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
+    let Some(role) = &options.role else {
+        return base;
+    };
+    let mut provider = AssumeRoleProvider::builder(&role.arn)
+        .session_name(&role.session_name)
+        .session_length(SESSION)
+        .configure(&base);
+    if let Some(external_id) = &role.external_id {
+        provider = provider.external_id(external_id);
+    }
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    base.to_builder().credentials_provider(provider).build()
+}
+
+fn hint_on_role(role: &Role) -> String {
+    let external_id = match role.external_id {
+        Some(_) => "with this external_id",
+        None => "without an external_id",
+    };
+    format!(
+        "the caller needs sts:AssumeRole on it, and its trust policy must admit the caller {external_id}; \
+         session names and ids are those of the configuration"
+    )
+}
+
+/// Backups in the account that they protect from are lost with it.
+pub fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
+    if source != backup || allowed {
+        return Ok(());
+    }
+    Err(Error::refused(format!(
+        "source and backup account are one: {source}"
+    ))
+    .hint(
+        "whoever can destroy the database could destroy its backups: use a second account, or say \
+         backup_account.allow_same_account = true and live with it",
+    ))
+}

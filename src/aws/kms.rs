@@ -1,0 +1,1 @@
+//! KMS: wrapping age identities, and signing.

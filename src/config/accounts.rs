@@ -1,0 +1,164 @@
+//! `[source_account]` and `[backup_account]`: who lifeboat must be on each side.
+
+use super::place::Place;
+use super::written;
+use crate::error::{Error, Result};
+
+/// Both sides; either may be missing, where lifeboat does not act on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    pub source: Option<Account>,
+    pub backup: Option<Account>,
+    /// Said aloud at every run.
+    pub allow_same: bool,
+}
+
+/// One side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// 12 digits.
+    pub id: String,
+    pub region: String,
+    pub profile: Option<String>,
+    /// For the databases' RDS, or for the bucket.
+    pub role: Option<String>,
+    /// Backup account only: for snapshot copies; without it `role`.
+    pub snapshot_role: Option<String>,
+    /// For deleting snapshots; without it `role`.
+    pub expire_role: Option<String>,
+    pub external_id: Option<String>,
+    pub session_name: String,
+}
+
+const SESSION_NAME: &str = "lifeboat";
+
+pub fn resolve(
+    source: Option<written::SourceAccount>,
+    backup: Option<written::BackupAccount>,
+    place: &Place<'_>,
+) -> Result<Accounts> {
+    let allow_same = backup
+        .as_ref()
+        .is_some_and(|backup| backup.allow_same_account);
+    let source = source.map(|written| Account {
+        id: written.id,
+        region: written.region,
+        profile: written.profile,
+        role: written.role_arn,
+        snapshot_role: None,
+        expire_role: written.expire_role_arn,
+        external_id: written.external_id,
+        session_name: written
+            .session_name
+            .unwrap_or_else(|| SESSION_NAME.to_owned()),
+    });
+    let backup = backup.map(|written| Account {
+        id: written.id,
+        region: written.region,
+        profile: written.profile,
+        role: written.role_arn,
+        snapshot_role: written.snapshot_role_arn,
+        expire_role: written.expire_role_arn,
+        external_id: written.external_id,
+        session_name: written
+            .session_name
+            .unwrap_or_else(|| SESSION_NAME.to_owned()),
+    });
+    for (table, account) in [("source_account", &source), ("backup_account", &backup)] {
+        if let Some(account) = account {
+            check(account).map_err(|(key, error)| place.at(table, key, error))?;
+        }
+    }
+    if let (Some(one), Some(other)) = (&source, &backup)
+        && one.id == other.id
+        && !allow_same
+    {
+        let error = Error::usage("is the source account: backups would be lost with it")
+            .hint("use a second account, or say allow_same_account = true and live with it");
+        return Err(place.at("backup_account", "id", error));
+    }
+    Ok(Accounts {
+        source,
+        backup,
+        allow_same,
+    })
+}
+
+fn check(account: &Account) -> std::result::Result<(), (&'static str, Error)> {
+    check_id(&account.id).map_err(|error| ("id", error))?;
+    check_region(&account.region).map_err(|error| ("region", error))?;
+    let roles = [
+        ("role_arn", &account.role),
+        ("snapshot_role_arn", &account.snapshot_role),
+        ("expire_role_arn", &account.expire_role),
+    ];
+    for (key, role) in roles {
+        if let Some(role) = role {
+            check_role(role, &account.id).map_err(|error| (key, error))?;
+        }
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    let name = &account.session_name;
+    if !(2..=64).contains(&name.len()) || !name.bytes().all(plain) {
+        let error = Error::usage(format!(
+            "'{}' cannot be a session name",
+            name.escape_debug()
+        ))
+        .hint("2 to 64 letters, digits and _+=,.@-");
+        return Err(("session_name", error));
+    }
+    Ok(())
+}
+
+/// 12 digits.
+pub fn check_id(id: &str) -> Result<()> {
+    if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("'{id}' is not an account id"))
+        .hint("an AWS account id has 12 digits; write it as text, in quotes"))
+}
+
+pub fn check_region(region: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !region.is_empty() && region.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("'{region}' is not a region")).hint("write for example eu-central-1"))
+}
+
+/// `arn:aws:iam::<account>:role/<name>`: a role of another account than the one named cannot be meant.
+fn check_role(arn: &str, account: &str) -> Result<()> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    if let ["arn", _, "iam", "", owner, role] = parts[..]
+        && role.starts_with("role/")
+    {
+        if owner == account {
+            return Ok(());
+        }
+        return Err(Error::usage(format!(
+            "{arn} is a role of account {owner}, not of {account}"
+        ))
+        .hint("is it the role's ARN from the other account\'s stack?"));
+    }
+    Err(
+        Error::usage(format!("'{}' is no role's ARN", arn.escape_debug()))
+            .hint("write arn:aws:iam::111122223333:role/NAME"),
+    )
+}
+
+/// `arn:aws:kms:<region>:<account>:key/<id>`.
+pub fn check_kms_key(arn: &str) -> Result<()> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    if let ["arn", _, "kms", region, account, key] = parts[..]
+        && key.starts_with("key/")
+        && check_region(region).is_ok()
+        && check_id(account).is_ok()
+    {
+        return Ok(());
+    }
+    Err(
+        Error::usage(format!("'{}' is no KMS key's ARN", arn.escape_debug()))
+            .hint("write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias may come to mean another key"),
+    )
+}

@@ -1,8 +1,11 @@
 //! AWS beside S3: who we are in each account, keys, RDS. The SDK's types do not leave this folder.
 
 pub mod account;
+mod credentials;
 mod fault;
 pub mod kms;
 pub mod rds;
+pub mod token;
 
 pub use account::{Account, AccountOptions, Role};
+pub use token::Tokens;

@@ -32,6 +32,7 @@ mod connect;
 pub mod export;
 pub mod globals;
 pub mod hold;
+mod iam;
 pub mod init;
 pub mod list;
 mod man;

@@ -12,6 +12,7 @@ mod damage;
 mod export;
 mod hold;
 mod house;
+mod iam;
 mod json_page;
 mod leftovers;
 mod moments;

@@ -9,9 +9,11 @@ pub mod forge;
 pub mod lossy;
 pub mod memory;
 pub mod program;
+pub mod rds;
 pub mod reading;
 pub mod rig;
 pub mod servers;
+pub mod sigv4;
 pub mod subjects;
 
 pub use database::{Database, Major};

@@ -29,6 +29,7 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+mod drilled;
 pub mod export;
 pub mod globals;
 pub mod hold;
@@ -39,6 +40,7 @@ mod man;
 pub mod output;
 pub mod point;
 pub mod progress;
+pub mod promote;
 pub mod render;
 pub mod restore;
 pub mod show;
@@ -116,6 +118,7 @@ enum Command {
     Show(show::Args),
     Verify(verify::Args),
     Hold(hold::Args),
+    Promote(promote::Args),
     Restore(restore::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -244,6 +247,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Show(args) => show::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
+        Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -1,8 +1,10 @@
 //! Format v1: which objects make a restore point, and in which order. `FORMAT.md` beside this file
 //! says it for a second reader. Nothing else in the house knows keys.
 
+mod attest;
 mod commit;
 mod envelope;
+mod extend;
 mod layout;
 mod leftovers;
 mod locks;
@@ -22,7 +24,9 @@ use crate::model::digest::Sha256;
 use crate::model::manifest::FORMAT;
 use crate::store::{Listed, Posture, Store};
 
+pub use attest::{Attestations, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
+pub use extend::Extended;
 pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};

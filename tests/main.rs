@@ -3,6 +3,7 @@
 
 mod support;
 
+mod attest;
 mod bad_input;
 mod cli;
 mod config;
@@ -16,6 +17,7 @@ mod iam;
 mod json_page;
 mod leftovers;
 mod moments;
+mod promote;
 mod random;
 mod restore;
 mod restore_exact;

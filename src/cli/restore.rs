@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, render};
+use super::{Run, connect, drilled, render};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
 use crate::pg::tools::Dirs;
@@ -185,6 +185,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     }
     let identities = connect::identities(&options.access)?;
     let point = connect::restore_point(&options.access, &options.point, run).await?;
+    drilled::tell(&point, &connect::trust(&options.access), run).await;
     let means = Means {
         point: &point,
         identities: &identities,

@@ -5,9 +5,10 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 
+use super::envelope::{Envelope, Says};
 use super::layout::{self, Place};
 use super::parts::Parts;
-use super::{Repository, envelope, oldest_first, sums};
+use super::{Repository, oldest_first, sums};
 use crate::codec::{self, Identities, Plain};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
@@ -49,6 +50,14 @@ pub struct Found {
 }
 
 impl Found {
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.source.clone(),
+            database: self.database.clone(),
+            id: self.id.clone(),
+        }
+    }
+
     pub fn versions(&self) -> usize {
         self.versions.len()
     }
@@ -155,13 +164,15 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = envelope::unwrap(&body, key.as_str(), trust)?;
-        sums::check(&opened.manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&opened.manifest).await?;
+        let envelope = Envelope::read(&body, key.as_str())?;
+        let opened = envelope.open::<Manifest>(Says::Manifest, key.as_str(), trust)?;
+        let manifest = opened.body;
+        sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
+        self.check_home(&manifest).await?;
         let place = Place {
-            source: opened.manifest.source.clone(),
-            database: opened.manifest.database.clone(),
-            id: opened.manifest.id.clone(),
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            id: manifest.id.clone(),
         };
         if place.manifest()? != *key {
             return Err(Error::new(
@@ -181,7 +192,7 @@ impl Repository {
                 bytes: body.len() as u64,
                 sha256: Sha256::of(&body),
             },
-            manifest: opened.manifest,
+            manifest,
             body_sha256: opened.body_sha256,
             signed_by: opened.signed_by,
         })
@@ -282,6 +293,19 @@ impl RestorePoint {
         let stored = self.fetch(list).await?;
         let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
         Ok(Parts::new(table, list.key.clone(), Box::new(lines)))
+    }
+
+    /// Where it lies.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.manifest.source.clone(),
+            database: self.manifest.database.clone(),
+            id: self.manifest.id.clone(),
+        }
     }
 
     /// What the store says of an object now.

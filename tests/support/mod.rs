@@ -4,6 +4,7 @@ pub mod certificates;
 pub mod cluster;
 pub mod cutoff;
 pub mod database;
+pub mod drills;
 pub mod faulty;
 pub mod forge;
 pub mod lossy;
@@ -15,6 +16,7 @@ pub mod rig;
 pub mod servers;
 pub mod sigv4;
 pub mod subjects;
+pub mod watched;
 
 pub use database::{Database, Major};
 pub use program::Lifeboat;

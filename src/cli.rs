@@ -29,6 +29,7 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+pub mod drill;
 pub mod export;
 pub mod globals;
 pub mod hold;
@@ -116,6 +117,7 @@ enum Command {
     Verify(verify::Args),
     Hold(hold::Args),
     Restore(restore::Args),
+    Drill(drill::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -244,6 +246,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
+        Command::Drill(args) => drill::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

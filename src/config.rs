@@ -10,6 +10,7 @@ use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
 pub mod accounts;
+pub mod drill;
 pub mod keys;
 pub mod locate;
 pub mod location;
@@ -22,6 +23,7 @@ pub mod units;
 pub mod written;
 
 pub use accounts::Accounts;
+pub use drill::DrillSettings;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
@@ -39,7 +41,7 @@ pub const MAX_JOBS: u16 = 128;
 
 /// A configuration, resolved: paths absolute or relative to the working folder, units read, names
 /// checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where it was read from.
     pub file: PathBuf,
@@ -54,6 +56,7 @@ pub struct Config {
     pub tiers: Tiers,
     pub export: ExportSettings,
     pub snapshot: SnapshotSettings,
+    pub drill: DrillSettings,
     pub sources: Vec<Source>,
 }
 

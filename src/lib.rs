@@ -27,6 +27,8 @@ pub mod store;
 
 pub mod repository;
 
+pub mod doctor;
+pub mod drill;
 pub mod export;
 pub mod hold;
 pub mod init;

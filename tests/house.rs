@@ -9,7 +9,7 @@ fn floor(module: &str) -> u32 {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" => 1,
         "repository" => 2,
-        "export" | "hold" | "init" | "list" | "restore" | "verify" => 3,
+        "doctor" | "drill" | "export" | "hold" | "init" | "list" | "restore" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }
@@ -80,6 +80,8 @@ fn a_file_imports_only_from_lower_floors() {
         for import in imports(without_tests(&text)) {
             // Floor 4 is one room: the command line reads the configuration.
             let room = floor(&module) == 4 && floor(&import) == 4;
+            // A drill is a restore that is looked at.
+            let room = room || (module == "drill" && import == "restore");
             assert!(
                 import == module || room || floor(&import) < floor(&module) || floor(&module) == 0,
                 "{} imports {import}",

@@ -9,6 +9,7 @@ mod config;
 mod connect;
 mod cutoff;
 mod damage;
+mod drill;
 mod export;
 mod hold;
 mod house;

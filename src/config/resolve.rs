@@ -13,7 +13,7 @@ use super::source::{self, Source};
 use super::written::{self, Jobs, Mode, Written};
 use super::{
     Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
-    SigningKey, Tiers, Wrapped, snapshot, units,
+    SigningKey, Tiers, Wrapped, drill, snapshot, units,
 };
 use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
@@ -47,6 +47,7 @@ pub fn config(text: &str, file: &Path) -> Result<Config> {
         lock,
         accounts,
         snapshot: snapshot::resolve(&written.snapshot, &place)?,
+        drill: drill::resolve(written.drill, &base, &place)?,
         export: export(&written.export, &base, &place)?,
         sources: sources(&written.source, &base, &place)?,
         repository,

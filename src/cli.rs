@@ -29,6 +29,7 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+pub mod doctor;
 pub mod drill;
 pub mod export;
 pub mod globals;
@@ -118,6 +119,7 @@ enum Command {
     Hold(hold::Args),
     Restore(restore::Args),
     Drill(drill::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -247,6 +249,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Hold(args) => hold::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
+        Command::Doctor(args) => doctor::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

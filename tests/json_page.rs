@@ -168,6 +168,7 @@ impl Bench {
         let text = std::fs::read_to_string(&config).unwrap() + asked;
         std::fs::write(&config, text).unwrap();
         self.run(1, &["drill", id, "--identity", IDENTITY]);
+        self.run(3, &["doctor"]);
         self.run(0, &["completions", "bash"]);
         self.run(0, &["man", "pages"]);
         self.run(2, &["show", "yesterday"]);

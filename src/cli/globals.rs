@@ -91,6 +91,13 @@ impl Globals {
         Ok((self.access_with(config.as_ref())?, config))
     }
 
+    /// The configuration that is named, or else lies in one of the usual places, if any.
+    pub fn maybe_config(&self) -> Result<Option<Config>> {
+        locate::find(self.config.as_deref(), &variable)
+            .map(|file| Config::load(&file))
+            .transpose()
+    }
+
     /// For commands that need a configuration whatever the flags say.
     pub fn access_and_config(&self) -> Result<(Access, Config)> {
         let config = Config::load(&self.find_config()?)?;

@@ -111,7 +111,7 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
 
     let (secret, recipient) = codec::new_identity();
     let signer = Signer::generate()?;
-    let fingerprint = signer.fingerprint()?.to_string();
+    let fingerprint = signer.fingerprint().to_string();
     let script_sha256 = Sha256::of(runbook::script().as_bytes());
     let facts = Facts {
         url: repository.url(),

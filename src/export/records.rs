@@ -85,7 +85,7 @@ pub async fn store(
         ))
         .hint("split the database: it has too many tables for one restore point"));
     }
-    let fingerprint = means.signer.fingerprint()?.to_string();
+    let fingerprint = means.signer.fingerprint().to_string();
     let keys = serde_json::json!({ "recipients": sealer.recipients(), "wrapped": [] });
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),

@@ -6,3 +6,4 @@ pub mod kms;
 pub mod rds;
 
 pub use account::{Account, AccountOptions, Role};
+pub use kms::{KeyArn, Kms};

@@ -35,6 +35,8 @@ pub mod export;
 pub mod globals;
 pub mod hold;
 pub mod init;
+pub mod keys;
+mod kms;
 pub mod list;
 mod man;
 pub mod output;
@@ -120,6 +122,7 @@ enum Command {
     Restore(restore::Args),
     Drill(drill::Args),
     Doctor(doctor::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -174,10 +177,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     let mut definition = definition();
     let typed = definition
         .try_get_matches_from_mut(&args)
-        .and_then(|matches| {
-            let name = matches.subcommand_name().unwrap_or_default().to_owned();
-            Ok((Typed::from_arg_matches(&matches)?, name))
-        });
+        .and_then(|matches| Ok((Typed::from_arg_matches(&matches)?, name_of(&matches))));
     match typed {
         Ok((typed, name)) => Ok(Asked { typed, name }),
         Err(error) => Err(Stop {
@@ -192,14 +192,28 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     }
 }
 
+/// `list`, or `keys add`.
+fn name_of(matches: &clap::ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut here = matches;
+    while let Some((name, below)) = here.subcommand() {
+        names.push(name);
+        here = below;
+    }
+    names.join(" ")
+}
+
 /// The command of a line that did not parse; empty where none can be seen.
 fn command_in(args: &[OsString], definition: &clap::Command) -> String {
-    let known = |arg: &OsString| {
-        let arg = arg.to_str()?;
-        let command = definition.find_subcommand(arg)?;
-        Some(command.get_name().to_owned())
-    };
-    args.iter().skip(1).find_map(known).unwrap_or_default()
+    let mut names = Vec::new();
+    let mut here = definition;
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(below) = here.find_subcommand(arg) {
+            names.push(below.get_name());
+            here = below;
+        }
+    }
+    names.join(" ")
 }
 
 /// What every command is given.
@@ -250,6 +264,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Keys(args) => keys::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -3,5 +3,6 @@
 pub mod catalog;
 pub mod digest;
 pub mod id;
+pub mod keys;
 pub mod lock;
 pub mod manifest;

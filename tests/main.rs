@@ -14,6 +14,7 @@ mod export;
 mod hold;
 mod house;
 mod json_page;
+mod keys;
 mod leftovers;
 mod moments;
 mod random;

@@ -91,7 +91,8 @@ impl PointWriter {
 
     /// Signs and stores the manifest: from here on the restore point exists.
     pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<Committed> {
-        let (envelope, body_sha256) = envelope::wrap(manifest, signer)?;
+        let (envelope, body_sha256) =
+            envelope::wrap(manifest, envelope::Says::Manifest, signer).await?;
         let key = self.place.manifest()?;
         if envelope.len() as u64 > layout::MAX_MANIFEST_BYTES {
             return Err(Error::refused(format!(
@@ -99,7 +100,10 @@ impl PointWriter {
                 envelope.len()
             )));
         }
-        let manifest = self.put_locked(key, Sealed::clear(envelope), true).await?;
+        let manifest = self
+            .repository
+            .put_confirmed(key, Sealed::clear(envelope), &self.locks, true)
+            .await?;
         Ok(Committed {
             manifest,
             body_sha256,
@@ -107,18 +111,29 @@ impl PointWriter {
     }
 
     async fn put(&self, key: Key, object: Sealed) -> Result<ObjectRef> {
-        self.put_locked(key, object, false).await
+        self.repository
+            .put_confirmed(key, object, &self.locks, false)
+            .await
     }
+}
 
-    async fn put_locked(&self, key: Key, object: Sealed, of_manifest: bool) -> Result<ObjectRef> {
+impl Repository {
+    /// Stores an object under a key that does not exist; bytes and lock are read back.
+    pub(super) async fn put_confirmed(
+        &self,
+        key: Key,
+        object: Sealed,
+        locks: &Locks,
+        of_manifest: bool,
+    ) -> Result<ObjectRef> {
         let Sealed { bytes, sha256 } = object;
         let size = bytes.len() as u64;
-        let store = &self.repository.store;
-        let head = store
-            .put_new(&key, bytes, sha256, self.locks.sent(of_manifest))
+        let head = self
+            .store
+            .put_new(&key, bytes, sha256, locks.sent(of_manifest))
             .await?;
         self.confirm_bytes(&key, &head, size, sha256).await?;
-        self.locks.confirm(&key, &head, of_manifest)?;
+        locks.confirm(&key, &head, of_manifest)?;
         Ok(ObjectRef {
             key,
             version: head.version,
@@ -133,7 +148,6 @@ impl PointWriter {
             Some(stored) => stored,
             None => {
                 let body: Bytes = self
-                    .repository
                     .store
                     .get(key, &head.version, size)
                     .await

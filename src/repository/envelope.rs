@@ -1,71 +1,108 @@
-//! The signed envelope around a manifest.
+//! The signed envelope around a manifest, and around the announcement of a new verification key.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{to_json_line, unknown_format};
 use crate::error::{Context, Error, Result};
 use crate::model::digest::Sha256;
-use crate::model::manifest::{FORMAT, Manifest};
+use crate::model::manifest::FORMAT;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
-struct Envelope {
+pub struct Envelope {
     format: u32,
-    /// The manifest as JSON text: signed byte for byte, so no canonical form is needed.
+    /// JSON as text: signed byte for byte, so no canonical form is needed.
     body: String,
     signature: Signature,
 }
 
-/// What is signed for a body of this hash.
-fn statement(body_sha256: Sha256) -> String {
-    format!("lifeboat-manifest-v1\n{body_sha256}\n")
+/// What a signature says. It is part of what is signed, so none can stand for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// This was exported.
+    Manifest,
+    /// This key signs from now on.
+    Key,
+}
+
+impl Says {
+    /// What is signed for a body of this hash.
+    fn statement(self, body_sha256: Sha256) -> String {
+        let prefix = match self {
+            Self::Manifest => "lifeboat-manifest-v1",
+            Self::Key => "lifeboat-key-v1",
+        };
+        format!("{prefix}\n{body_sha256}\n")
+    }
 }
 
 /// The envelope's bytes, and the body's hash.
-pub fn wrap(manifest: &Manifest, signer: &Signer) -> Result<(Vec<u8>, Sha256)> {
-    let body =
-        serde_json::to_string(manifest).context(|| "cannot write the manifest".to_owned())?;
+pub async fn wrap<T: Serialize>(
+    body: &T,
+    says: Says,
+    signer: &Signer,
+) -> Result<(Vec<u8>, Sha256)> {
+    let body = serde_json::to_string(body).context(|| "cannot write JSON to sign".to_owned())?;
     let sha256 = Sha256::of(body.as_bytes());
     let envelope = Envelope {
         format: FORMAT,
-        signature: signer.sign(statement(sha256).as_bytes())?,
+        signature: signer.sign(says.statement(sha256).as_bytes()).await?,
         body,
     };
     Ok((to_json_line(&envelope)?, sha256))
 }
 
 /// An envelope whose signature is sound.
-pub struct Opened {
-    pub manifest: Manifest,
+pub struct Opened<T> {
+    pub body: T,
     pub body_sha256: Sha256,
     pub signed_by: Fingerprint,
 }
 
-/// Checks the format, then the signature, and only then reads the body.
-pub fn unwrap(bytes: &[u8], key: &str, trust: &Trust) -> Result<Opened> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl Envelope {
+    /// Reads an envelope of this format, and believes nothing of it yet.
+    pub fn read(bytes: &[u8], key: &str) -> Result<Self> {
+        let Format { format } = serde_json::from_slice(bytes).map_err(no_envelope(key))?;
+        if format != FORMAT {
+            return Err(unknown_format(key, format));
+        }
+        serde_json::from_slice(bytes).map_err(no_envelope(key))
     }
-    let damaged = |source: serde_json::Error| {
-        Error::damaged(format!("{key} is not a manifest's envelope")).because(source)
-    };
-    let Format { format } = serde_json::from_slice(bytes).map_err(damaged)?;
-    if format != FORMAT {
-        return Err(unknown_format(key, format));
+
+    /// The fingerprint of the key that it says it is signed by.
+    pub fn named_key(&self) -> Result<Fingerprint> {
+        self.signature.named_key()
     }
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(damaged)?;
-    let body_sha256 = Sha256::of(envelope.body.as_bytes());
-    let signed_by = trust
-        .verify(statement(body_sha256).as_bytes(), &envelope.signature)
-        .context(|| format!("{key} cannot be trusted"))?;
-    let manifest: Manifest = serde_json::from_str(&envelope.body).map_err(damaged)?;
-    if manifest.format != FORMAT {
-        return Err(unknown_format(key, manifest.format));
+
+    /// Checks the signature, and only then reads the body.
+    pub fn open<T: DeserializeOwned>(
+        &self,
+        says: Says,
+        key: &str,
+        trust: &Trust,
+    ) -> Result<Opened<T>> {
+        let body_sha256 = Sha256::of(self.body.as_bytes());
+        let signed_by = trust
+            .verify(says.statement(body_sha256).as_bytes(), &self.signature)
+            .context(|| format!("{key} cannot be trusted"))?;
+        let Format { format } = serde_json::from_str(&self.body).map_err(no_envelope(key))?;
+        if format != FORMAT {
+            return Err(unknown_format(key, format));
+        }
+        Ok(Opened {
+            body: serde_json::from_str(&self.body).map_err(no_envelope(key))?,
+            body_sha256,
+            signed_by,
+        })
     }
-    Ok(Opened {
-        manifest,
-        body_sha256,
-        signed_by,
-    })
+}
+
+fn no_envelope(key: &str) -> impl Fn(serde_json::Error) -> Error + '_ {
+    move |source| Error::damaged(format!("{key} is no envelope of this format")).because(source)
 }

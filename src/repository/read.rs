@@ -5,14 +5,16 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 
+use super::envelope::{Envelope, Opened, Says};
 use super::layout::{self, Place};
 use super::parts::Parts;
-use super::{Repository, envelope, oldest_first, sums};
+use super::{Repository, announce, oldest_first, sums};
 use crate::codec::{self, Identities, Plain};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
-use crate::model::id::Id;
+use crate::model::id::{Id, Key};
+use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::sign::{Fingerprint, Trust};
@@ -155,13 +157,14 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = envelope::unwrap(&body, key.as_str(), trust)?;
-        sums::check(&opened.manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&opened.manifest).await?;
+        let opened = self.open_envelope(&body, key, trust).await?;
+        let manifest = opened.body;
+        sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
+        self.check_home(&manifest).await?;
         let place = Place {
-            source: opened.manifest.source.clone(),
-            database: opened.manifest.database.clone(),
-            id: opened.manifest.id.clone(),
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            id: manifest.id.clone(),
         };
         if place.manifest()? != *key {
             return Err(Error::new(
@@ -181,7 +184,7 @@ impl Repository {
                 bytes: body.len() as u64,
                 sha256: Sha256::of(&body),
             },
-            manifest: opened.manifest,
+            manifest,
             body_sha256: opened.body_sha256,
             signed_by: opened.signed_by,
         })
@@ -189,16 +192,44 @@ impl Repository {
 }
 
 impl Repository {
-    /// A point of another repository under the same key (staging's, say) is not this one's. Where
-    /// `lifeboat.json` is damaged or gone, nothing is compared: it is needed for writing alone.
+    /// A key that is not pinned counts where a pinned one announced it.
+    async fn open_envelope(
+        &self,
+        bytes: &[u8],
+        key: &Key,
+        trust: &Trust,
+    ) -> Result<Opened<Manifest>> {
+        let key = key.as_str();
+        let envelope = Envelope::read(bytes, key)?;
+        let pinned = envelope.open(Says::Manifest, key, trust);
+        let signer = match &pinned {
+            Err(error) if error.kind() == Kind::Untrusted => envelope.named_key()?,
+            _ => return pinned,
+        };
+        if trust.pins(signer) || trust.fingerprints.is_empty() {
+            return pinned;
+        }
+        let chain = self.announced(signer, trust).await.map_err(|why| {
+            Error::new(
+                Kind::Untrusted,
+                format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
+            )
+            .because(why)
+        })?;
+        let Some(chain) = chain else { return pinned };
+        let announced = Trust {
+            fingerprints: vec![signer],
+        };
+        let opened: Opened<Manifest> = envelope.open(Says::Manifest, key, &announced)?;
+        match announce::of_elsewhere(key, &chain, &opened.body.repository) {
+            Some(error) => Err(error),
+            None => Ok(opened),
+        }
+    }
+
+    /// A point of another repository under the same key (staging's, say) is not this one's.
     async fn check_home(&self, manifest: &Manifest) -> Result<()> {
-        let marker = self.marker.get_or_try_init(|| async {
-            match self.find_marker().await {
-                Err(error) if error.kind() == Kind::Damaged => Ok(None),
-                found => found,
-            }
-        });
-        match marker.await? {
+        match self.home().await? {
             Some(marker) if marker.repository != manifest.repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
@@ -272,6 +303,17 @@ impl RestorePoint {
             return Err(damaged().because(Error::damaged(why)));
         }
         serde_json::from_slice(&json).map_err(|source| damaged().because(source))
+    }
+
+    /// Who opens the point, and which identities KMS keeps.
+    pub async fn key_ring(&self) -> Result<KeyRing> {
+        let object = self.named(names::KEYS)?;
+        if object.bytes > layout::MAX_KEYS_BYTES {
+            return Err(Error::damaged(format!("{} is too large", object.key)));
+        }
+        let body = self.fetch(object).await?;
+        serde_json::from_slice(&body)
+            .map_err(|why| Error::damaged(format!("{} does not read", object.key)).because(why))
     }
 
     /// The parts of a table, streamed from its checked list.

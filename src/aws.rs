@@ -8,4 +8,5 @@ pub mod rds;
 pub mod token;
 
 pub use account::{Account, AccountOptions, Role};
+pub use kms::{KeyArn, Kms};
 pub use token::Tokens;

@@ -29,12 +29,16 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+pub mod doctor;
+pub mod drill;
 mod drilled;
 pub mod export;
 pub mod globals;
 pub mod hold;
 mod iam;
 pub mod init;
+pub mod keys;
+mod kms;
 pub mod list;
 mod man;
 pub mod output;
@@ -120,6 +124,9 @@ enum Command {
     Hold(hold::Args),
     Promote(promote::Args),
     Restore(restore::Args),
+    Drill(drill::Args),
+    Doctor(doctor::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -174,10 +181,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     let mut definition = definition();
     let typed = definition
         .try_get_matches_from_mut(&args)
-        .and_then(|matches| {
-            let name = matches.subcommand_name().unwrap_or_default().to_owned();
-            Ok((Typed::from_arg_matches(&matches)?, name))
-        });
+        .and_then(|matches| Ok((Typed::from_arg_matches(&matches)?, name_of(&matches))));
     match typed {
         Ok((typed, name)) => Ok(Asked { typed, name }),
         Err(error) => Err(Stop {
@@ -192,14 +196,28 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     }
 }
 
+/// `list`, or `keys add`.
+fn name_of(matches: &clap::ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut here = matches;
+    while let Some((name, below)) = here.subcommand() {
+        names.push(name);
+        here = below;
+    }
+    names.join(" ")
+}
+
 /// The command of a line that did not parse; empty where none can be seen.
 fn command_in(args: &[OsString], definition: &clap::Command) -> String {
-    let known = |arg: &OsString| {
-        let arg = arg.to_str()?;
-        let command = definition.find_subcommand(arg)?;
-        Some(command.get_name().to_owned())
-    };
-    args.iter().skip(1).find_map(known).unwrap_or_default()
+    let mut names = Vec::new();
+    let mut here = definition;
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(below) = here.find_subcommand(arg) {
+            names.push(below.get_name());
+            here = below;
+        }
+    }
+    names.join(" ")
 }
 
 /// What every command is given.
@@ -209,6 +227,7 @@ pub struct Run {
     pub progress: Arc<dyn Progress>,
     /// Set by SIGINT and SIGTERM.
     pub interrupt: Interrupt,
+    pub entered: accounts::Entered,
 }
 
 /// Runs a command to its answer.
@@ -228,6 +247,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
         clock,
         progress: reporter.clone(),
         interrupt,
+        entered: accounts::Entered::default(),
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;
@@ -249,6 +269,9 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Hold(args) => hold::run(args, run).await,
         Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
+        Command::Drill(args) => drill::run(args, run).await,
+        Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Keys(args) => keys::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

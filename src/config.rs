@@ -10,6 +10,8 @@ use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
 pub mod accounts;
+pub mod drill;
+mod edit;
 pub mod keys;
 pub mod locate;
 pub mod location;
@@ -21,7 +23,10 @@ mod stored;
 pub mod units;
 pub mod written;
 
+pub use crate::model::keys::{Recipient, Wrapped};
 pub use accounts::Accounts;
+pub use drill::DrillSettings;
+pub use edit::Edit;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
@@ -39,7 +44,7 @@ pub const MAX_JOBS: u16 = 128;
 
 /// A configuration, resolved: paths absolute or relative to the working folder, units read, names
 /// checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where it was read from.
     pub file: PathBuf,
@@ -54,6 +59,7 @@ pub struct Config {
     pub tiers: Tiers,
     pub export: ExportSettings,
     pub snapshot: SnapshotSettings,
+    pub drill: DrillSettings,
     pub sources: Vec<Source>,
 }
 
@@ -64,26 +70,6 @@ pub enum SigningKey {
     File(PathBuf),
     /// The ARN of an asymmetric KMS key, ECC_NIST_P256.
     Kms(String),
-}
-
-/// Who can open what is exported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// For people, for example `break-glass`.
-    pub name: String,
-    /// `age1…`
-    pub key: String,
-    /// The identity, where KMS keeps it.
-    pub wrapped: Option<Wrapped>,
-}
-
-/// An age identity that only a KMS key opens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrapped {
-    /// The key's ARN.
-    pub kms_key: String,
-    /// base64 of what KMS made of the identity.
-    pub ciphertext: String,
 }
 
 /// How new objects are locked, and the longest lock that is ever made.

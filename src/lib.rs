@@ -7,7 +7,8 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`promote`], [`restore`]
+//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`promote`], [`restore`],
+//!   [`drill`], [`doctor`], [`keys`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -27,9 +28,12 @@ pub mod store;
 
 pub mod repository;
 
+pub mod doctor;
+pub mod drill;
 pub mod export;
 pub mod hold;
 pub mod init;
+pub mod keys;
 pub mod list;
 pub mod promote;
 pub mod restore;

@@ -4,5 +4,6 @@ pub mod attestation;
 pub mod catalog;
 pub mod digest;
 pub mod id;
+pub mod keys;
 pub mod lock;
 pub mod manifest;

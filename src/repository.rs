@@ -1,6 +1,7 @@
 //! Format v1: which objects make a restore point, and in which order. `FORMAT.md` beside this file
 //! says it for a second reader. Nothing else in the house knows keys.
 
+mod announce;
 mod attest;
 mod commit;
 mod envelope;
@@ -13,17 +14,20 @@ mod read;
 pub mod runbook;
 mod sums;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::digest::Sha256;
 use crate::model::manifest::FORMAT;
+use crate::sign::Fingerprint;
 use crate::store::{Listed, Posture, Store};
 
+pub use announce::{Announcement, Chain};
 pub use attest::{Attestations, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
 pub use extend::Extended;
@@ -47,6 +51,8 @@ pub struct Repository {
     store: Arc<dyn Store>,
     /// As reading found it once.
     marker: Arc<OnceCell<Option<Marker>>>,
+    /// Keys that are not pinned, each with those that are: as it was looked up once.
+    announced: Arc<Mutex<BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<Chain>>>>,
 }
 
 impl Repository {
@@ -54,6 +60,7 @@ impl Repository {
         Self {
             store,
             marker: Arc::default(),
+            announced: Arc::default(),
         }
     }
 
@@ -105,6 +112,18 @@ impl Repository {
             )
             .hint("`lifeboat init --repository URL` prepares one; check bucket, prefix or folder")
         })
+    }
+
+    /// The marker for comparing; `None` where it is damaged or gone, for it is needed for writing
+    /// alone.
+    async fn home(&self) -> Result<Option<&Marker>> {
+        let marker = self.marker.get_or_try_init(|| async {
+            match self.find_marker().await {
+                Err(error) if error.kind() == Kind::Damaged => Ok(None),
+                found => found,
+            }
+        });
+        Ok(marker.await?.as_ref())
     }
 
     async fn find_marker(&self) -> Result<Option<Marker>> {

@@ -163,7 +163,7 @@ impl Bench {
         let pem = std::fs::read_to_string(folder.join("manifest-signing.pem")).unwrap();
         let signer = Signer::from_pem(&pem).unwrap();
         let trust = Trust {
-            fingerprints: vec![signer.fingerprint().unwrap()],
+            fingerprints: vec![signer.fingerprint()],
         };
         let store = S3Store::open(self.options.clone()).await.unwrap();
         let repository = Repository::new(Arc::new(store));
@@ -194,6 +194,12 @@ impl Bench {
         let target = Database::reserve(source.major);
         let url = target.url();
         self.run(1, &[&restore[..], &[url.as_str(), "--create"]].concat());
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let asked = "[[drill.assert]]\nname = 'a'\nsql = 'SELECT 1'\nequals = 1\n";
+        let text = std::fs::read_to_string(&config).unwrap() + asked;
+        std::fs::write(&config, text).unwrap();
+        self.run(1, &["drill", id, "--identity", IDENTITY]);
+        self.run(3, &["doctor"]);
         self.run(0, &["completions", "bash"]);
         self.run(0, &["man", "pages"]);
         self.run(2, &["show", "yesterday"]);

@@ -64,7 +64,8 @@ impl Account {
     /// Finds credentials, becomes the role, and asks STS whose account that is: another one than
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
-        let sdk = renewed(with_role(load(options).await, options).await);
+        let chain = load(options.profile.as_deref(), &options.region).await;
+        let sdk = renewed(with_role(chain, options).await);
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -126,7 +127,8 @@ impl Account {
     }
 }
 
-async fn load(options: &AccountOptions) -> SdkConfig {
+/// As the SDK finds credentials, without a word from STS.
+pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
     let http = HttpBuilder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -138,8 +140,8 @@ async fn load(options: &AccountOptions) -> SdkConfig {
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .region(Region::new(options.region.clone()));
-    if let Some(profile) = &options.profile {
+        .region(Region::new(region.to_owned()));
+    if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }
     loader.load().await

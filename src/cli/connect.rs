@@ -15,30 +15,9 @@ use crate::store::Store;
 use crate::store::dir::DirStore;
 use crate::store::s3::{Credentials, S3Options, S3Store};
 
-/// Opens the store that is read or added to. A bucket whose account is configured is opened as the
-/// role that is named there, after STS has said that it is that account.
+/// Opens the store that is read or added to.
 pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
-    let assumed = match (&access.accounts.backup, &access.repository.location) {
-        (Some(_), Location::S3 { .. }) => {
-            accounts::backup(&access.accounts, run).await?.credentials()
-        }
-        _ => None,
-    };
-    store(&access.repository, assumed, false).await
-}
-
-/// Opens the store that `init` prepares; a directory that is not there yet is made.
-pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
-    store(at, None, true).await
-}
-
-async fn store(
-    at: &config::Repository,
-    assumed: Option<Credentials>,
-    create: bool,
-) -> Result<Repository> {
-    let store: Arc<dyn Store> = match &at.location {
-        Location::Dir(path) if create => Arc::new(DirStore::create(path)?),
+    let store: Arc<dyn Store> = match &access.repository.location {
         Location::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
             Kind::NotFound => Error::new(
                 Kind::NotFound,
@@ -47,22 +26,54 @@ async fn store(
             .hint("check the path and whether its disk is mounted; `lifeboat init` prepares a new one"),
             _ => error,
         })?),
-        Location::S3 { bucket, prefix } => Arc::new(
-            S3Store::open(S3Options {
-                bucket: bucket.clone(),
-                prefix: prefix.clone(),
-                region: at.s3.region.clone(),
-                endpoint: at.s3.endpoint.clone(),
-                path_style: at.path_style(),
-                expected_bucket_owner: at.s3.bucket_owner.clone(),
-                profile: at.s3.profile.clone(),
-                credentials: None,
-                assumed,
-            })
-            .await?,
-        ),
+        Location::S3 { .. } => Arc::new(s3(access, run).await?),
     };
     Ok(Repository::new(store))
+}
+
+/// Opens the store that `init` prepares; a directory that is not there yet is made.
+pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
+    let store: Arc<dyn Store> = match &at.location {
+        Location::Dir(path) => Arc::new(DirStore::create(path)?),
+        Location::S3 { bucket, prefix } => Arc::new(bucket_of(at, bucket, prefix, None).await?),
+    };
+    Ok(Repository::new(store))
+}
+
+/// Opens the bucket. One whose account is configured is opened as the role that is named there, after
+/// STS has said that it is that account.
+pub async fn s3(access: &Access, run: &Run) -> Result<S3Store> {
+    let Location::S3 { bucket, prefix } = &access.repository.location else {
+        return Err(Error::usage(format!(
+            "{} is no bucket",
+            access.repository.location
+        )));
+    };
+    let assumed = match &access.accounts.backup {
+        Some(_) => accounts::backup(&access.accounts, run).await?.credentials(),
+        None => None,
+    };
+    bucket_of(&access.repository, bucket, prefix, assumed).await
+}
+
+async fn bucket_of(
+    at: &config::Repository,
+    bucket: &str,
+    prefix: &str,
+    assumed: Option<Credentials>,
+) -> Result<S3Store> {
+    S3Store::open(S3Options {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        region: at.s3.region.clone(),
+        endpoint: at.s3.endpoint.clone(),
+        path_style: at.path_style(),
+        expected_bucket_owner: at.s3.bucket_owner.clone(),
+        profile: at.s3.profile.clone(),
+        credentials: None,
+        assumed,
+    })
+    .await
 }
 
 /// The restore point that is meant, its manifest's signature checked.
@@ -72,7 +83,9 @@ pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<
     let found = repository
         .choose(&point.which, source.as_deref(), database.as_deref())
         .await?;
-    repository.open(&found, &trust(access)).await
+    let opened = repository.open(&found, &trust(access)).await?;
+    tell_of_announced(&repository, run).await;
+    Ok(opened)
 }
 
 pub fn trust(access: &Access) -> Trust {
@@ -81,6 +94,7 @@ pub fn trust(access: &Access) -> Trust {
     }
 }
 
+/// The identities of `--identity`.
 pub fn identities(access: &Access) -> Result<Identities> {
     Identities::from_files(&access.identities)
 }
@@ -95,6 +109,18 @@ pub fn source(
     match tokens {
         Some(tokens) if connection.iam => server.with_passwords(tokens.clone()),
         _ => Ok(server),
+    }
+}
+
+/// Says which keys are believed because a pinned one announced them.
+pub async fn tell_of_announced(repository: &Repository, run: &Run) {
+    for chain in repository.believed().await {
+        for one in chain.iter().rev() {
+            run.progress.note(&format!(
+                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
+                one.key, one.by, one.announced_at
+            ));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::render::{self, Table};
-use super::{Run, connect, iam};
+use super::{Run, connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
     Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
@@ -19,7 +19,6 @@ use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
 use crate::pg::conninfo::Passwords;
 use crate::pg::tools::Dirs;
-use crate::sign::Signer;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
 const EXAMPLE_RECIPIENTS: [&str; 2] = [
@@ -165,7 +164,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
     warn_of_identity(&options, run);
     let repository = connect::repository(&options.access, run).await?;
-    let signer = read_signer(&options.signing_key)?;
+    let signer = kms::signer(&options.signing_key, &options.access, run).await?;
     let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
     let trust = connect::trust(&options.access);
     let means = Means {
@@ -177,7 +176,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
     };
-    let tokens = iam::tokens(&options.access, &options.sources).await?;
+    let tokens = iam::tokens(&options.access, &options.sources, run).await?;
     let report = export::run(&means, &options.meant(tokens.as_ref(), run)?).await?;
     let outcome = match (report.failures.len(), report.findings.len()) {
         (0, 0) => Outcome::Done,
@@ -200,6 +199,7 @@ impl Options {
             lock: self.locks.policy,
             max_lock_days: self.locks.max_lock_days,
             tool_dirs: Dirs::system(self.settings.pg_bin),
+            recipients: self.recipients,
             config_text: self.config_text,
             dry_run: self.dry_run,
         })
@@ -231,20 +231,6 @@ fn meant_source(
         excluded,
         uncovered_is_finding: source.uncovered_is_finding,
     })
-}
-
-fn read_signer(key: &SigningKey) -> Result<Signer> {
-    let path = match key {
-        SigningKey::File(path) => path,
-        SigningKey::Kms(arn) => {
-            return Err(Error::usage(format!(
-                "{arn}: this version signs with a file only"
-            )));
-        }
-    };
-    let pem = std::fs::read_to_string(path)
-        .context(|| format!("cannot read the signing key {}", path.display()))?;
-    Signer::from_pem(&pem).context(|| path.display().to_string())
 }
 
 /// Whoever takes this machine over must not be able to read the backups.

@@ -78,12 +78,24 @@ impl Access {
 impl Globals {
     /// For commands that read. With --repository no file is needed, and only a named one is read.
     pub fn access(&self) -> Result<Access> {
+        self.access_and_maybe_config().map(|(access, _)| access)
+    }
+
+    /// As [`Self::access`], with the configuration where one was read.
+    pub fn access_and_maybe_config(&self) -> Result<(Access, Option<Config>)> {
         let file = match self.repository {
             Some(_) => locate::named(self.config.as_deref(), &variable),
             None => Some(self.find_config()?),
         };
         let config = file.map(|file| Config::load(&file)).transpose()?;
-        self.access_with(config.as_ref())
+        Ok((self.access_with(config.as_ref())?, config))
+    }
+
+    /// The configuration that is named, or else lies in one of the usual places, if any.
+    pub fn maybe_config(&self) -> Result<Option<Config>> {
+        locate::find(self.config.as_deref(), &variable)
+            .map(|file| Config::load(&file))
+            .transpose()
     }
 
     /// For commands that need a configuration whatever the flags say.

@@ -44,6 +44,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (of.source.as_deref(), of.database.as_deref());
     let listing = list::list(&repository, &connect::trust(&access), source, database).await?;
+    connect::tell_of_announced(&repository, run).await;
     let outcome = if listing.findings.is_empty() {
         Outcome::Done
     } else {

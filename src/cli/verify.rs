@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, render};
+use super::{Run, connect, kms, render};
 use crate::error::Result;
 use crate::verify::{self, Report};
 
@@ -52,10 +52,17 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         point,
         data,
     } = args.resolve(run)?;
+    let given = connect::identities(&access)?;
     let point = connect::restore_point(&access, &point, run).await?;
-    let report = verify::verify(
+    // Nothing is opened without --data: KMS is not asked.
+    let opened = if data {
+        kms::identities(given, &access, &point, run).await?
+    } else {
+        kms::Opened::from(given)
+    };
+    let mut report = verify::verify(
         &point,
-        &connect::identities(&access)?,
+        &opened.identities,
         verify::Options {
             data,
             jobs: None,
@@ -65,6 +72,13 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         &run.interrupt,
     )
     .await?;
+    if let Some(refused) = &opened.refused {
+        report.findings.push(format!(
+            "every byte was read, but nothing was opened: {}; {}",
+            refused.chain(),
+            refused.advice()
+        ));
+    }
     let outcome = match (report.problems_in_all, report.findings.len()) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Findings,

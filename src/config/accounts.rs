@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use super::written;
+use crate::aws::KeyArn;
 use crate::error::{Error, Result};
 
 /// Both sides; either may be missing, where lifeboat does not act on it.
@@ -149,16 +150,5 @@ fn check_role(arn: &str, account: &str) -> Result<()> {
 
 /// `arn:aws:kms:<region>:<account>:key/<id>`.
 pub fn check_kms_key(arn: &str) -> Result<()> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    if let ["arn", _, "kms", region, account, key] = parts[..]
-        && key.starts_with("key/")
-        && check_region(region).is_ok()
-        && check_id(account).is_ok()
-    {
-        return Ok(());
-    }
-    Err(
-        Error::usage(format!("'{}' is no KMS key's ARN", arn.escape_debug()))
-            .hint("write arn:aws:kms:REGION:ACCOUNT:key/ID; an alias may come to mean another key"),
-    )
+    arn.parse::<KeyArn>().map(drop)
 }

@@ -67,6 +67,15 @@ pub enum Rds {
     Cluster(String),
 }
 
+impl Rds {
+    /// The identifier.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Instance(name) | Self::Cluster(name) => name,
+        }
+    }
+}
+
 /// An instance or cluster to protect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {

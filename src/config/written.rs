@@ -25,6 +25,8 @@ pub struct Written {
     #[serde(default)]
     pub snapshot: Snapshot,
     #[serde(default)]
+    pub drill: Drill,
+    #[serde(default)]
     pub source: Vec<Source>,
 }
 
@@ -92,6 +94,39 @@ pub struct Snapshot {
     pub keep_weeks: Option<u32>,
     pub keep_months: Option<u32>,
     pub keep_verified: Option<u32>,
+}
+
+/// `[drill]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    pub folder: Option<PathBuf>,
+    #[serde(default)]
+    pub assert: Vec<Assert>,
+}
+
+/// `[[drill.assert]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assert {
+    pub name: String,
+    pub sql: String,
+    pub source: Option<String>,
+    pub database: Option<String>,
+    pub equals: Option<Scalar>,
+    pub at_least: Option<f64>,
+    pub within_percent: Option<f64>,
+    pub not_older_than: Option<String>,
+}
+
+/// `assert.equals`: a text, a number or a truth value, compared as PostgreSQL prints it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    Truth(bool),
+    Whole(i64),
+    Number(f64),
+    Text(String),
 }
 
 /// `snapshot.take`

@@ -1,12 +1,14 @@
-//! The signed envelope around a manifest, and around an attestation.
+//! The signed envelope around a manifest, an attestation, and the announcement of a new verification
+//! key.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{to_json_line, unknown_format};
 use crate::error::{Context, Error, Result};
+use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
-use crate::model::manifest::FORMAT;
+use crate::model::manifest::{FORMAT, Manifest};
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub enum Says {
     Manifest,
     /// This was restored in a drill.
     Attestation,
+    /// This key signs from now on.
+    Key,
 }
 
 impl Says {
@@ -32,8 +36,33 @@ impl Says {
         let prefix = match self {
             Self::Manifest => "lifeboat-manifest-v1",
             Self::Attestation => "lifeboat-attestation-v1",
+            Self::Key => "lifeboat-key-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
+    }
+}
+
+/// What a reader believes of a pinned key, and of one that a pinned key announced.
+pub trait Signed: DeserializeOwned {
+    const SAYS: Says;
+
+    /// The id of the repository that it is about.
+    fn repository(&self) -> &str;
+}
+
+impl Signed for Manifest {
+    const SAYS: Says = Says::Manifest;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+impl Signed for Attestation {
+    const SAYS: Says = Says::Attestation;
+
+    fn repository(&self) -> &str {
+        &self.repository
     }
 }
 
@@ -47,7 +76,7 @@ pub async fn wrap<T: Serialize>(
     let sha256 = Sha256::of(body.as_bytes());
     let envelope = Envelope {
         format: FORMAT,
-        signature: signer.sign(says.statement(sha256).as_bytes())?,
+        signature: signer.sign(says.statement(sha256).as_bytes()).await?,
         body,
     };
     Ok((to_json_line(&envelope)?, sha256))
@@ -73,6 +102,11 @@ impl Envelope {
             return Err(unknown_format(key, format));
         }
         serde_json::from_slice(bytes).map_err(no_envelope(key))
+    }
+
+    /// The fingerprint of the key that it says it is signed by.
+    pub fn named_key(&self) -> Result<Fingerprint> {
+        self.signature.named_key()
     }
 
     /// Checks the signature, and only then reads the body.

@@ -5,13 +5,19 @@ use jiff::Timestamp;
 use crate::error::Result;
 use crate::model::id::{Id, Key, from_segment, segment};
 use crate::model::manifest::names;
+use crate::sign::Fingerprint;
 
 pub const MANIFESTS: &str = "manifests/";
 pub const PARTS: &str = "parts/";
 pub const ATTESTATIONS: &str = "attestations/";
+const ANNOUNCEMENTS: &str = "announcements/";
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
+/// Of the announcement of a key.
+pub const MAX_ANNOUNCEMENT_BYTES: u64 = 64 * 1024;
+/// Of `keys.json`: thousands of wrapped identities.
+pub const MAX_KEYS_BYTES: u64 = 4 * 1024 * 1024;
 /// A larger attestation is not one of ours.
 pub const MAX_ATTESTATION_BYTES: u64 = 1024 * 1024;
 /// A larger manifest is not one of ours.
@@ -25,6 +31,11 @@ pub const MAX_PART_LINE_BYTES: u64 = 8 * 1024;
 
 pub fn marker() -> Result<Key> {
     "lifeboat.json".parse()
+}
+
+/// Where a new verification key is announced.
+pub fn announcement(of: Fingerprint) -> Result<Key> {
+    format!("{ANNOUNCEMENTS}{of}.json").parse()
 }
 
 /// Where a restore point's objects lie.

@@ -5,15 +5,16 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 
-use super::envelope::{Envelope, Says};
+use super::envelope::{Envelope, Opened, Signed};
 use super::layout::{self, Place};
 use super::parts::Parts;
-use super::{Repository, oldest_first, sums};
+use super::{Repository, announce, oldest_first, sums};
 use crate::codec::{self, Identities, Plain};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
-use crate::model::id::Id;
+use crate::model::id::{Id, Key};
+use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::sign::{Fingerprint, Trust};
@@ -164,8 +165,7 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let envelope = Envelope::read(&body, key.as_str())?;
-        let opened = envelope.open::<Manifest>(Says::Manifest, key.as_str(), trust)?;
+        let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
         self.check_home(&manifest).await?;
@@ -200,16 +200,44 @@ impl Repository {
 }
 
 impl Repository {
-    /// A point of another repository under the same key (staging's, say) is not this one's. Where
-    /// `lifeboat.json` is damaged or gone, nothing is compared: it is needed for writing alone.
+    /// A key that is not pinned counts where a pinned one announced it.
+    pub(super) async fn open_envelope<T: Signed>(
+        &self,
+        bytes: &[u8],
+        key: &Key,
+        trust: &Trust,
+    ) -> Result<Opened<T>> {
+        let key = key.as_str();
+        let envelope = Envelope::read(bytes, key)?;
+        let pinned = envelope.open(T::SAYS, key, trust);
+        let signer = match &pinned {
+            Err(error) if error.kind() == Kind::Untrusted => envelope.named_key()?,
+            _ => return pinned,
+        };
+        if trust.pins(signer) || trust.fingerprints.is_empty() {
+            return pinned;
+        }
+        let chain = self.announced(signer, trust).await.map_err(|why| {
+            Error::new(
+                Kind::Untrusted,
+                format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
+            )
+            .because(why)
+        })?;
+        let Some(chain) = chain else { return pinned };
+        let announced = Trust {
+            fingerprints: vec![signer],
+        };
+        let opened: Opened<T> = envelope.open(T::SAYS, key, &announced)?;
+        match announce::of_elsewhere(key, &chain, opened.body.repository()) {
+            Some(error) => Err(error),
+            None => Ok(opened),
+        }
+    }
+
+    /// A point of another repository under the same key (staging's, say) is not this one's.
     async fn check_home(&self, manifest: &Manifest) -> Result<()> {
-        let marker = self.marker.get_or_try_init(|| async {
-            match self.find_marker().await {
-                Err(error) if error.kind() == Kind::Damaged => Ok(None),
-                found => found,
-            }
-        });
-        match marker.await? {
+        match self.home().await? {
             Some(marker) if marker.repository != manifest.repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
@@ -283,6 +311,17 @@ impl RestorePoint {
             return Err(damaged().because(Error::damaged(why)));
         }
         serde_json::from_slice(&json).map_err(|source| damaged().because(source))
+    }
+
+    /// Who opens the point, and which identities KMS keeps.
+    pub async fn key_ring(&self) -> Result<KeyRing> {
+        let object = self.named(names::KEYS)?;
+        if object.bytes > layout::MAX_KEYS_BYTES {
+            return Err(Error::damaged(format!("{} is too large", object.key)));
+        }
+        let body = self.fetch(object).await?;
+        serde_json::from_slice(&body)
+            .map_err(|why| Error::damaged(format!("{} does not read", object.key)).because(why))
     }
 
     /// The parts of a table, streamed from its checked list.

@@ -24,15 +24,19 @@ use crate::model::id::Key;
 use crate::model::lock::{Lock, LockMode};
 use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 
+mod audit;
 mod connect;
 mod fault;
 mod get;
 mod list;
 mod lock;
 mod posture;
+mod proof;
 mod put;
 
+pub use self::audit::{Asked, Audit, Rule};
 pub use self::connect::{Credentials, Patience, S3Options, StaticCredentials};
+pub use self::proof::{Attempt, Outcome};
 
 /// A bucket, or the part of it under a prefix.
 pub struct S3Store {

@@ -114,7 +114,9 @@ def _serve(environ, entry):
 def _unknown(service, entry, message):
     """Loud, so that no test passes on what was never judged."""
     LOG.error("%s %s: %s", errors.UNKNOWN_CODE, entry.operation, message)
-    STATE.unknown.append({"call": entry.number, "operation": entry.operation, "message": message})
+    STATE.unknown.append(
+        {"call": entry.number, "account": entry.account, "operation": entry.operation, "message": message}
+    )
     entry.code = errors.UNKNOWN_CODE
     status, headers, body = errors.answer(service, AwsError(errors.UNKNOWN_CODE, message, 500))
     return status, headers | {"x-tests-aws": "unknown"}, body

@@ -79,7 +79,7 @@ impl Forge {
             identities: Identities::from_files(&[file]).unwrap(),
             identity,
             trust: Trust {
-                fingerprints: vec![signer.fingerprint().unwrap()],
+                fingerprints: vec![signer.fingerprint()],
             },
             sealer: Sealer::new([recipient.as_str()]).unwrap(),
             signer,
@@ -125,6 +125,7 @@ impl Forge {
             },
             max_lock_days: 400,
             tool_dirs: Dirs::system(vec![database.major.bin()]),
+            recipients: Vec::new(),
             config_text: "# the forge's\n".to_owned(),
             dry_run: false,
         };
@@ -292,15 +293,15 @@ impl Forge {
             retain_until: lock.retain_until - MANIFEST_LEAD,
             ..lock
         });
-        let envelope = self.envelope(&manifest.to_string());
+        let envelope = self.envelope(&manifest.to_string()).await;
         self.put_locked(&format!("manifests/{place}.json"), envelope, lock)
             .await
     }
 
     /// The signed envelope around a body.
-    pub fn envelope(&self, body: &str) -> Bytes {
+    pub async fn envelope(&self, body: &str) -> Bytes {
         let statement = format!("lifeboat-manifest-v1\n{}\n", Sha256::of(body.as_bytes()));
-        let signature = self.signer.sign(statement.as_bytes()).unwrap();
+        let signature = self.signer.sign(statement.as_bytes()).await.unwrap();
         let envelope = serde_json::json!({"format": 1, "body": body, "signature": signature});
         format!("{envelope}\n").into()
     }

@@ -1,6 +1,7 @@
 //! What tests share: real servers, throwaway databases, and the binary with a repository of its own.
 
 pub mod certificates;
+pub mod cloud;
 pub mod cluster;
 pub mod cutoff;
 pub mod database;

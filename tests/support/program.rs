@@ -55,6 +55,12 @@ impl Ran {
     }
 }
 
+/// A recipient besides `init`'s, as one alone is a finding.
+pub fn second_recipient() -> String {
+    let (_, recipient) = lifeboat::codec::new_identity();
+    format!("[[recipient]]\nname = \"second\"\nkey = \"{recipient}\"")
+}
+
 impl Lifeboat {
     /// `lifeboat init` of a directory repository.
     pub fn init() -> Self {
@@ -70,6 +76,7 @@ impl Lifeboat {
             "lifeboat.toml",
         ])
         .ok();
+        it.configure(&second_recipient());
         it
     }
 

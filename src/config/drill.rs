@@ -1,0 +1,111 @@
+//! `[drill]`: where drills happen, and what a restored database must be able to say of itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::place::Place;
+use super::units;
+use super::written::{self, Scalar};
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DrillSettings {
+    /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
+    pub folder: Option<PathBuf>,
+    pub assertions: Vec<Assert>,
+}
+
+/// A query and what its one value must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assert {
+    pub name: String,
+    pub sql: String,
+    /// Only in drills of this source; `None`: of all.
+    pub source: Option<String>,
+    /// Only in drills of this database; `None`: of all.
+    pub database: Option<String>,
+    pub must: Must,
+}
+
+/// What must hold of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Must {
+    Equal(String),
+    AtLeast(f64),
+    WithinPercent(f64),
+    NotOlder(Duration),
+}
+
+pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Result<DrillSettings> {
+    let mut names = std::collections::BTreeSet::new();
+    let mut assertions = Vec::with_capacity(written.assert.len());
+    for (index, one) in written.assert.into_iter().enumerate() {
+        let wrong = |key, error| place.nth("drill.assert", index, key, error);
+        if one.name.trim().is_empty() {
+            return Err(wrong(
+                "name",
+                Error::usage("is empty").hint("for example \"newest answer\""),
+            ));
+        }
+        if !names.insert(one.name.clone()) {
+            return Err(wrong("name", Error::usage("is given to two assertions")));
+        }
+        let must = must(&one).map_err(|(key, error)| wrong(key, error))?;
+        assertions.push(Assert {
+            name: one.name,
+            sql: one.sql,
+            source: one.source,
+            database: one.database,
+            must,
+        });
+    }
+    Ok(DrillSettings {
+        folder: written.folder.map(|folder| base.join(folder)),
+        assertions,
+    })
+}
+
+fn must(written: &written::Assert) -> std::result::Result<Must, (&'static str, Error)> {
+    if written.sql.trim().is_empty() {
+        let error = Error::usage("is empty").hint("a SELECT that gives one row of one column");
+        return Err(("sql", error));
+    }
+    let hint = "one of equals, at_least, within_percent, not_older_than";
+    let mut given = Vec::new();
+    if let Some(value) = &written.equals {
+        given.push(Must::Equal(printed(value)));
+    }
+    if let Some(least) = written.at_least {
+        given.push(Must::AtLeast(least));
+    }
+    if let Some(percent) = written.within_percent {
+        if !(0.0..=1000.0).contains(&percent) {
+            let error = Error::usage(format!("{percent} is no such share")).hint("for example 10");
+            return Err(("within_percent", error));
+        }
+        given.push(Must::WithinPercent(percent));
+    }
+    if let Some(age) = &written.not_older_than {
+        let age = units::duration(age).map_err(|error| ("not_older_than", error))?;
+        given.push(Must::NotOlder(age));
+    }
+    match (given.pop(), given.is_empty()) {
+        (Some(must), true) => Ok(must),
+        (None, _) => Err(("name", Error::usage("says not what must hold").hint(hint))),
+        (Some(_), false) => Err((
+            "name",
+            Error::usage("says several things at once").hint(hint),
+        )),
+    }
+}
+
+/// As PostgreSQL prints it.
+fn printed(value: &Scalar) -> String {
+    match value {
+        Scalar::Truth(true) => "t".to_owned(),
+        Scalar::Truth(false) => "f".to_owned(),
+        Scalar::Whole(number) => number.to_string(),
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Text(text) => text.clone(),
+    }
+}

@@ -1,0 +1,171 @@
+//! A new verification key, announced by an old one: a reader that pins the old key believes manifests
+//! signed by the new one. Whoever may only export cannot write here.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{self, Envelope, Says};
+use super::locks::Locks;
+use super::{Repository, layout, oldest_first};
+use crate::codec::Sealed;
+use crate::error::{Error, Kind, Result};
+use crate::model::manifest::{FORMAT, ObjectRef};
+use crate::sign::{Fingerprint, PublicKey, Signer, Trust};
+
+/// So many keys may lie between the one that signed and a pinned one.
+const MAX_STEPS: usize = 16;
+/// So many announcements are read at most to find the way.
+const MAX_READ: usize = 64;
+
+/// `announcements/<fingerprint of the new key>.json`, signed by another key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    pub format: u32,
+    /// The repository's id: an announcement means nothing elsewhere.
+    pub repository: String,
+    /// The new key's fingerprint.
+    pub key: Fingerprint,
+    /// SubjectPublicKeyInfo, DER, base64.
+    pub public_key: String,
+    pub announced_at: Timestamp,
+    /// Who signed this.
+    pub by: Fingerprint,
+}
+
+impl Announcement {
+    /// Whether it announces this key, and says so of itself truly.
+    fn is_of(&self, key: Fingerprint, signed_by: Fingerprint) -> bool {
+        let named = BASE64.decode(&self.public_key).ok();
+        let named = named.and_then(|der| PublicKey::from_der(der).ok());
+        self.key == key
+            && self.by == signed_by
+            && named.is_some_and(|named| named.fingerprint() == key)
+    }
+}
+
+/// The way from a key that signed a manifest to a pinned one: the key's own announcement first.
+pub type Chain = Vec<Announcement>;
+
+impl Repository {
+    /// Stores the announcement of a key, signed by another one.
+    pub async fn announce(
+        &self,
+        key: &PublicKey,
+        by: &Signer,
+        locks: &Locks,
+        now: Timestamp,
+    ) -> Result<(Announcement, ObjectRef)> {
+        let announcement = Announcement {
+            format: FORMAT,
+            repository: self.marker().await?.repository,
+            key: key.fingerprint(),
+            public_key: BASE64.encode(key.der()),
+            announced_at: now,
+            by: by.fingerprint(),
+        };
+        let (bytes, _) = envelope::wrap(&announcement, Says::Key, by).await?;
+        let place = layout::announcement(announcement.key)?;
+        let object = self
+            .put_confirmed(place, Sealed::clear(bytes), locks, false)
+            .await?;
+        Ok((announcement, object))
+    }
+
+    /// The way by which `trust` reaches a key that it does not pin; `None`: nobody announced it.
+    pub async fn announced(&self, key: Fingerprint, trust: &Trust) -> Result<Option<Chain>> {
+        let mut known = self.announced.lock().await;
+        let question = (key, trust.fingerprints.clone());
+        if let Some(found) = known.get(&question) {
+            return Ok(found.clone());
+        }
+        let found = self.find_chain(key, trust).await?;
+        known.insert(question, found.clone());
+        Ok(found)
+    }
+
+    /// What was believed so far because it was announced.
+    pub async fn believed(&self) -> Vec<Chain> {
+        self.announced
+            .lock()
+            .await
+            .values()
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// Goes from announcement to announcement, the shortest way first; each key is looked up once.
+    async fn find_chain(&self, key: Fingerprint, trust: &Trust) -> Result<Option<Chain>> {
+        let mut seen = BTreeSet::from([key]);
+        let mut left = MAX_READ;
+        let mut ways: VecDeque<(Fingerprint, Chain)> = VecDeque::from([(key, Chain::new())]);
+        while let Some((key, way)) = ways.pop_front() {
+            for next in self.announcements_of(key, &mut left).await? {
+                let by = next.by;
+                let way: Chain = way.iter().cloned().chain([next]).collect();
+                if trust.pins(by) {
+                    return Ok(Some(way));
+                }
+                if way.len() < MAX_STEPS && seen.insert(by) {
+                    ways.push_back((by, way));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sound ones, oldest first, whoever signed them.
+    async fn announcements_of(
+        &self,
+        key: Fingerprint,
+        left: &mut usize,
+    ) -> Result<Vec<Announcement>> {
+        let place = layout::announcement(key)?;
+        let home = self.home().await?.map(|marker| &marker.repository);
+        let mut found = Vec::new();
+        for listed in oldest_first(self.versions_of(place.as_str()).await?) {
+            if *left == 0 || listed.bytes > layout::MAX_ANNOUNCEMENT_BYTES {
+                continue;
+            }
+            *left -= 1;
+            let body = self.store.get(&place, &listed.version, listed.bytes);
+            let body = match body.await {
+                Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Damaged) => continue,
+                body => body?,
+            };
+            let Ok(one) = read(&body, place.as_str()) else {
+                continue;
+            };
+            let at_home = home.is_none_or(|home| *home == one.body.repository);
+            if at_home && one.body.is_of(key, one.signed_by) {
+                found.push(one.body);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Signed by whom it says, which is worth nothing until that key is trusted.
+fn read(bytes: &[u8], place: &str) -> Result<envelope::Opened<Announcement>> {
+    let envelope = Envelope::read(bytes, place)?;
+    let whoever = Trust {
+        fingerprints: vec![envelope.named_key()?],
+    };
+    envelope.open(Says::Key, place, &whoever)
+}
+
+/// A chain of another repository than the manifest's.
+pub fn of_elsewhere(key: &str, chain: &Chain, repository: &str) -> Option<Error> {
+    let other = chain.iter().find(|one| one.repository != repository)?;
+    Some(Error::new(
+        Kind::Untrusted,
+        format!(
+            "{key} cannot be trusted: its key was announced for repository {}, and it belongs to {repository}",
+            other.repository
+        ),
+    ))
+}

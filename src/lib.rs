@@ -21,6 +21,7 @@ pub mod random;
 
 pub mod aws;
 pub mod codec;
+pub mod notify;
 pub mod pg;
 pub mod sign;
 pub mod store;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 fn floor(module: &str) -> u32 {
     match module {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
-        "codec" | "store" | "sign" | "pg" | "aws" => 1,
+        "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "restore"
         | "verify" => 3,

@@ -1,9 +1,12 @@
 //! AWS beside S3: who we are in each account, keys, RDS. The SDK's types do not leave this folder.
 
 pub mod account;
+mod credentials;
 mod fault;
 pub mod kms;
 pub mod rds;
+pub mod token;
 
 pub use account::{Account, AccountOptions, Role};
 pub use kms::{KeyArn, Kms};
+pub use token::Tokens;

@@ -31,9 +31,11 @@ mod completions;
 mod connect;
 pub mod doctor;
 pub mod drill;
+mod drilled;
 pub mod export;
 pub mod globals;
 pub mod hold;
+mod iam;
 pub mod init;
 pub mod keys;
 mod kms;
@@ -43,6 +45,7 @@ pub mod nightly;
 pub mod output;
 pub mod point;
 pub mod progress;
+pub mod promote;
 pub mod prove;
 pub mod render;
 pub mod restore;
@@ -122,6 +125,7 @@ enum Command {
     Show(show::Args),
     Verify(verify::Args),
     Hold(hold::Args),
+    Promote(promote::Args),
     Restore(restore::Args),
     Drill(drill::Args),
     Doctor(doctor::Args),
@@ -266,6 +270,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Show(args) => show::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
+        Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,

@@ -7,7 +7,8 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`], [`keys`]
+//! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
+//!   [`promote`], [`restore`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -35,6 +36,7 @@ pub mod hold;
 pub mod init;
 pub mod keys;
 pub mod list;
+pub mod promote;
 pub mod restore;
 pub mod verify;
 

@@ -2,8 +2,10 @@
 //! says it for a second reader. Nothing else in the house knows keys.
 
 mod announce;
+mod attest;
 mod commit;
 mod envelope;
+mod extend;
 mod layout;
 mod leftovers;
 mod locks;
@@ -26,7 +28,9 @@ use crate::sign::Fingerprint;
 use crate::store::{Listed, Posture, Store};
 
 pub use announce::{Announcement, Chain};
+pub use attest::{Attestations, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
+pub use extend::Extended;
 pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};
 pub use leftovers::Leftover;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};

@@ -9,8 +9,8 @@ fn floor(module: &str) -> u32 {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
-        "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "restore"
-        | "verify" => 3,
+        "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"
+        | "restore" | "status" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }

@@ -1,9 +1,16 @@
 //! What `--json` prints is what `src/cli/JSON.md` says, field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::SignedDuration;
+use lifeboat::model::attestation::Verdict;
+use lifeboat::repository::{Repository, Which};
+use lifeboat::sign::{Signer, Trust};
+use lifeboat::store::s3::{S3Options, S3Store};
 use serde_json::Value;
 
+use crate::support::drills::attest;
 use crate::support::program::Ran;
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, unique};
@@ -95,6 +102,8 @@ impl Drop for Role {
 struct Bench {
     lifeboat: Lifeboat,
     server: Server,
+    /// With a prefix of its own.
+    options: S3Options,
     /// Fields, by the page's sections.
     printed: BTreeMap<String, BTreeSet<String>>,
 }
@@ -133,7 +142,7 @@ impl Bench {
 
     /// A repository, and in it what an export left that failed.
     async fn init(&mut self) {
-        let options = self.server.options();
+        let options = self.options.clone();
         let url = format!("s3://{}/{}", options.bucket, options.prefix);
         let endpoint = self.server.endpoint.clone();
         let place = ["--endpoint", &endpoint, "--region", "us-east-1"];
@@ -142,9 +151,29 @@ impl Bench {
         self.run(0, &[&init[..], &place, &lock].concat());
         let left = "parts/prod/courses/20261121T020000Z-k3v9q2/keys.json";
         self.server.attacker(&options).put(left, b"{}").await;
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let text = text.replace("[lock]", "[lock]\nweekly_days = 60");
+        std::fs::write(&config, text).unwrap();
     }
 
-    fn every_command(&mut self, source: &Database) {
+    /// Says of a point that it restored in a drill.
+    async fn attest(&self, id: &str) {
+        let folder = self.lifeboat.folder().join("bucket");
+        let pem = std::fs::read_to_string(folder.join("manifest-signing.pem")).unwrap();
+        let signer = Signer::from_pem(&pem).unwrap();
+        let trust = Trust {
+            fingerprints: vec![signer.fingerprint()],
+        };
+        let store = S3Store::open(self.options.clone()).await.unwrap();
+        let repository = Repository::new(Arc::new(store));
+        let which = Which::Id(id.parse().unwrap());
+        let found = repository.choose(&which, None, None).await.unwrap();
+        let point = repository.open(&found, &trust).await.unwrap();
+        attest(&point, &signer, Verdict::Sound, SignedDuration::ZERO).await;
+    }
+
+    async fn every_command(&mut self, source: &Database) {
         let url = source.url();
         let export = ["export", "--source", &url];
         self.run(0, &[&export[..], &["--dry-run"]].concat());
@@ -154,6 +183,8 @@ impl Bench {
         let exported = self.run(0, &export);
         let id = exported["databases"][0]["id"].as_str().unwrap();
         self.run(0, &["list"]);
+        self.attest(id).await;
+        self.run(0, &["promote"]);
         self.run(0, &["show", id, "--identity", IDENTITY]);
         self.run(0, &["verify", id, "--data", "--identity", IDENTITY]);
         self.run(0, &["hold", id, "--until", "9d"]);
@@ -183,11 +214,12 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     source.sql(&content(&source.name, &role.0));
     let mut bench = Bench {
         lifeboat: Lifeboat::init(),
+        options: Server::moto().options(),
         server: Server::moto(),
         printed: BTreeMap::new(),
     };
     bench.init().await;
-    bench.every_command(&source);
+    bench.every_command(&source).await;
     let mut printed = bench.printed;
     for command in lifeboat::cli::definition().get_subcommands() {
         let name = command.get_name();

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod attest;
 mod bad_input;
 mod cli;
 mod config;
@@ -13,10 +14,12 @@ mod drill;
 mod export;
 mod hold;
 mod house;
+mod iam;
 mod json_page;
 mod keys;
 mod leftovers;
 mod moments;
+mod promote;
 mod random;
 mod restore;
 mod restore_exact;

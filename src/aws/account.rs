@@ -1,17 +1,20 @@
 //! Who we are in an account: the SDK's usual chain of credentials, a role on top of it, and STS's
 //! word for whose account that is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use super::credentials::Renewing;
 use super::fault::{Operation, error};
 use crate::error::{Error, Kind, Result};
 
@@ -62,7 +65,7 @@ impl Account {
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
         let chain = load(options.profile.as_deref(), &options.region).await;
-        let sdk = with_role(chain, options).await;
+        let sdk = renewed(with_role(chain, options).await);
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -144,7 +147,19 @@ pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
     loader.load().await
 }
 
-/// The SDK caches what the provider returns and asks it again before that expires.
+/// One set of credentials for all that is done with this configuration. The SDK's cache, one for each
+/// client, is off.
+fn renewed(sdk: SdkConfig) -> SdkConfig {
+    let Some(provider) = sdk.credentials_provider() else {
+        return sdk;
+    };
+    let renewing: Arc<dyn ProvideCredentials> = Renewing::new(provider);
+    sdk.into_builder()
+        .credentials_provider(renewing.into())
+        .identity_cache(IdentityCache::no_cache())
+        .build()
+}
+
 async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
     let Some(role) = &options.role else {
         return base;
@@ -157,7 +172,7 @@ async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
         provider = provider.external_id(external_id);
     }
     let provider = SharedCredentialsProvider::new(provider.build().await);
-    base.to_builder().credentials_provider(provider).build()
+    base.into_builder().credentials_provider(provider).build()
 }
 
 fn hint_on_role(role: &Role) -> String {

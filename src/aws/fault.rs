@@ -58,8 +58,17 @@ fn unanswered<E>(what: String, error: SdkError<E, HttpResponse>) -> Error
 where
     E: StdError + Send + Sync + 'static,
 {
+    no_answer(what, &error)
+}
+
+/// A token for `host` could not be made: for want of credentials.
+pub(super) fn no_token(host: &str, error: &(dyn StdError + 'static)) -> Error {
+    no_answer(format!("cannot make an IAM token for {host}"), error)
+}
+
+fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
     let mut causes: Vec<String> = Vec::new();
-    let mut cause: Option<&dyn StdError> = Some(&error);
+    let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
         if !causes.contains(&text) {

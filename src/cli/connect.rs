@@ -8,7 +8,7 @@ use super::{Run, accounts};
 use crate::codec::Identities;
 use crate::config::{self, Connection, Location};
 use crate::error::{Context, Error, Kind, Result};
-use crate::pg::conninfo::{Input, Server};
+use crate::pg::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
@@ -108,6 +108,19 @@ pub async fn tell_of_announced(repository: &Repository, run: &Run) {
                 one.key, one.by, one.announced_at
             ));
         }
+    }
+}
+
+/// The server of a source, logged in to with `tokens` where it says so.
+pub fn source(
+    connection: &Connection,
+    tokens: Option<&Arc<dyn Passwords>>,
+    run: &Run,
+) -> Result<Server> {
+    let server = server(connection, run)?;
+    match tokens {
+        Some(tokens) if connection.iam => server.with_passwords(tokens.clone()),
+        _ => Ok(server),
     }
 }
 

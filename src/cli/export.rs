@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::render::{self, Table};
-use super::{Run, connect, kms};
+use super::{Run, connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
     Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
@@ -16,6 +17,7 @@ use crate::config::{
 use crate::error::{Context, Error, Result};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
+use crate::pg::conninfo::Passwords;
 use crate::pg::tools::Dirs;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
@@ -174,7 +176,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
     };
-    let report = export::run(&means, &options.meant(run)?).await?;
+    let tokens = iam::tokens(&options.access, &options.sources).await?;
+    let report = export::run(&means, &options.meant(tokens.as_ref(), run)?).await?;
     let outcome = match (report.failures.len(), report.findings.len()) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Findings,
@@ -185,8 +188,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 
 impl Options {
     /// What the use case takes.
-    fn meant(self, run: &Run) -> Result<export::Options> {
-        let sources = self.sources.iter().map(|source| meant_source(source, run));
+    fn meant(self, tokens: Option<&Arc<dyn Passwords>>, run: &Run) -> Result<export::Options> {
+        let sources = self.sources.iter();
+        let sources = sources.map(|source| meant_source(source, tokens, run));
         Ok(export::Options {
             sources: sources.collect::<Result<_>>()?,
             jobs: self.settings.jobs.map(usize::from),
@@ -202,9 +206,13 @@ impl Options {
     }
 }
 
-fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
-    let server =
-        connect::server(&source.connection, run).context(|| format!("source {}", source.name))?;
+fn meant_source(
+    source: &Source,
+    tokens: Option<&Arc<dyn Passwords>>,
+    run: &Run,
+) -> Result<export::Source> {
+    let server = connect::source(&source.connection, tokens, run)
+        .context(|| format!("source {}", source.name))?;
     let (databases, excluded) = match &source.databases {
         Databases::All { except } => (export::Databases::AllExcept(except.clone()), except.clone()),
         Databases::Named(names) => (export::Databases::Listed(names.clone()), Vec::new()),

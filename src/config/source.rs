@@ -155,6 +155,13 @@ pub fn resolve(
         let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
         return Err(("password_file", error));
     }
+    if iam && let Some(mode @ ("disable" | "allow" | "prefer")) = written.sslmode.as_deref() {
+        let error = Error::usage(format!(
+            "'{mode}' beside auth = \"iam\": a token would travel in clear"
+        ))
+        .hint("leave it out: verify-full is the default for a host that is not local");
+        return Err(("sslmode", error));
+    }
     let address = address(written)?;
     let databases = databases(written)?;
     let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));

@@ -1,4 +1,4 @@
-//! The signed envelope around a manifest, and around the announcement of a new verification key.
+//! The signed envelope around a manifest, the announcement of a new verification key, an attestation.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub enum Says {
     Manifest,
     /// This key signs from now on.
     Key,
+    /// This was restored in a drill.
+    Attestation,
 }
 
 impl Says {
@@ -32,6 +34,7 @@ impl Says {
         let prefix = match self {
             Self::Manifest => "lifeboat-manifest-v1",
             Self::Key => "lifeboat-key-v1",
+            Self::Attestation => "lifeboat-attestation-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
     }

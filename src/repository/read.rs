@@ -51,6 +51,14 @@ pub struct Found {
 }
 
 impl Found {
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.source.clone(),
+            database: self.database.clone(),
+            id: self.id.clone(),
+        }
+    }
+
     pub fn versions(&self) -> usize {
         self.versions.len()
     }
@@ -324,6 +332,19 @@ impl RestorePoint {
         let stored = self.fetch(list).await?;
         let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
         Ok(Parts::new(table, list.key.clone(), Box::new(lines)))
+    }
+
+    /// Where it lies.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.manifest.source.clone(),
+            database: self.manifest.database.clone(),
+            id: self.manifest.id.clone(),
+        }
     }
 
     /// What the store says of an object now.

@@ -1,6 +1,6 @@
 //! restore.sh: a restore point comes back with stock tools only, on a PATH where lifeboat is absent.
 
-mod machine;
+pub mod machine;
 
 use std::fs;
 use std::path::Path;

@@ -80,6 +80,13 @@ impl Lifeboat {
         it
     }
 
+    /// Nothing but a folder.
+    pub fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// Adds lines to the configuration.
     pub fn configure(&self, lines: &str) {
         let config = self.folder().join("lifeboat.toml");

@@ -378,6 +378,18 @@ async fn points_stay_readable_when_recipients_change() {
     }
 }
 
+#[test]
+fn a_restore_without_any_identity_says_what_it_needs() {
+    let desk = Desk {
+        lifeboat: Lifeboat::init(),
+        key: nobody(),
+    };
+    let database = small();
+    let id = desk.export(&database);
+    let ran = desk.run(&["restore", &id, "--target", &database.url()]);
+    refused(&ran, 2, &["needs an identity", "break-glass.key"]);
+}
+
 // ---- restoring by KMS ---------------------------------------------------------------------------
 
 /// A bucket with Object Lock, and lifeboat at work in it.

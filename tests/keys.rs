@@ -175,6 +175,44 @@ async fn a_wrapped_identity_is_added_with_the_right_to_encrypt_alone() {
     cloud::nothing_unknown(&[&keeper.account]);
 }
 
+#[test]
+fn a_second_offline_identity_opens_what_comes_after_it() {
+    let lifeboat = Lifeboat::empty();
+    let init = [
+        "init",
+        "--repository",
+        "repository",
+        "--config",
+        "lifeboat.toml",
+    ];
+    lifeboat.bare(init).ok();
+    let desk = Desk {
+        lifeboat,
+        key: nobody(),
+    };
+    desk.result(2, &["keys", "add"]);
+    let add = ["keys", "add", "--file", "stick/second.key"];
+    let added = desk.result(0, &add);
+    assert_eq!(added["name"], "offline");
+    let file = desk.lifeboat.folder().join("stick/second.key");
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let config = desk.config();
+    let exists = desk.run(&[&add[..], &["--name", "third"]].concat());
+    refused(&exists, 1, &["second.key"]);
+    assert_eq!(desk.config(), config);
+    let id = desk.export(&small());
+    let verify = ["verify", &id, "--data", "--identity", "stick/second.key"];
+    assert_eq!(desk.result(0, &verify)["rows"], 1000);
+    let test = ["keys", "test", "--identity", "stick/second.key"];
+    assert_eq!(
+        desk.result(3, &test)["recipients"][1]["opened_by"][0],
+        "file"
+    );
+}
+
 #[tokio::test]
 async fn one_way_alone_is_a_finding_wherever_it_is_asked() {
     let keeper = Keeper::new().await;

@@ -41,14 +41,17 @@ pub mod keys;
 mod kms;
 pub mod list;
 mod man;
+pub mod nightly;
 pub mod output;
 pub mod point;
 pub mod progress;
 pub mod promote;
+pub mod prove;
 pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
+mod steps;
 pub mod verify;
 
 use globals::Globals;
@@ -126,6 +129,8 @@ enum Command {
     Restore(restore::Args),
     Drill(drill::Args),
     Doctor(doctor::Args),
+    Nightly(nightly::Args),
+    Prove(prove::Args),
     Keys(keys::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -271,6 +276,8 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Nightly(args) => nightly::run(args, run).await,
+        Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

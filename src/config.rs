@@ -21,6 +21,7 @@ pub mod snapshot;
 pub mod source;
 mod stored;
 pub mod units;
+pub mod watch;
 pub mod written;
 
 pub use crate::model::keys::{Recipient, Wrapped};
@@ -32,6 +33,7 @@ pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
 pub use source::{Connection, Databases, Rds, Source};
 pub use stored::secret_free_text;
+pub use watch::{Limits, NotifySettings};
 
 /// The daily tier's lock, in days, unless configured.
 pub const DAILY_DAYS: u32 = 35;
@@ -60,6 +62,8 @@ pub struct Config {
     pub export: ExportSettings,
     pub snapshot: SnapshotSettings,
     pub drill: DrillSettings,
+    pub limits: Limits,
+    pub notify: NotifySettings,
     pub sources: Vec<Source>,
 }
 

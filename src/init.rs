@@ -135,10 +135,7 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
         options,
         made_on: clock.now().strftime("%Y-%m-%d").to_string(),
     };
-    let identity_text = format!(
-        "# lifeboat break-glass identity of {}\n# public key: {recipient}\n{secret}\n",
-        repository.url()
-    );
+    let identity_text = identity_text("break-glass", repository.url(), &recipient, &secret);
     write_new(&identity, &identity_text, 0o600)?;
     if let Some((file, pem)) = &signing.file {
         write_new(file, pem, 0o600)?;
@@ -194,7 +191,14 @@ impl Signing {
     }
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// An age identity file.
+pub fn identity_text(name: &str, url: &str, recipient: &str, secret: &str) -> String {
+    let name = name.escape_debug();
+    format!("# lifeboat {name} identity of {url}\n# public key: {recipient}\n{secret}\n")
+}
+
+/// Makes a file, and its folder; one that exists is `Exists`.
+pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     if let Some(folder) = path
         .parent()
@@ -202,12 +206,17 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     {
         fs::create_dir_all(folder).context(what)?;
     }
-    let mut file = OpenOptions::new()
+    let opened = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(path)
-        .context(what)?;
+        .open(path);
+    let mut file = match opened {
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(Kind::Exists, what()).because(why));
+        }
+        opened => opened.context(what)?,
+    };
     file.write_all(text.as_bytes()).context(what)?;
     file.sync_all().context(what)
 }

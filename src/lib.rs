@@ -7,8 +7,8 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`promote`], [`restore`],
-//!   [`drill`], [`doctor`], [`keys`]
+//! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
+//!   [`promote`], [`restore`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -22,6 +22,7 @@ pub mod random;
 
 pub mod aws;
 pub mod codec;
+pub mod notify;
 pub mod pg;
 pub mod sign;
 pub mod store;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 fn floor(module: &str) -> u32 {
     match module {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
-        "codec" | "store" | "sign" | "pg" | "aws" => 1,
+        "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"
-        | "restore" | "verify" => 3,
+        | "restore" | "status" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }

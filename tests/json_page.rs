@@ -7,13 +7,13 @@ use jiff::SignedDuration;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::repository::{Repository, Which};
 use lifeboat::sign::{Signer, Trust};
-use lifeboat::store::s3::{S3Options, S3Store};
+use lifeboat::store::s3::{S3Options, S3Store, StaticCredentials};
 use serde_json::Value;
 
 use crate::support::drills::attest;
 use crate::support::program::Ran;
 use crate::support::servers::Server;
-use crate::support::{Database, Lifeboat, Major, unique};
+use crate::support::{Database, Lifeboat, Major, cloud, unique};
 
 const PAGE: &str = include_str!("../src/cli/JSON.md");
 
@@ -118,6 +118,7 @@ impl Bench {
             .command(args)
             .arg("--json")
             .env("LIFEBOAT_CONFIG", "bucket/lifeboat.toml")
+            .env("AWS_ENDPOINT_URL", &self.server.endpoint)
             .env("AWS_ACCESS_KEY_ID", &credentials.access_key)
             .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_key)
             .output();
@@ -128,7 +129,8 @@ impl Bench {
             self.note(PROGRESS, &event);
         }
         let document = ran.json();
-        self.note(args[0], &document["result"]);
+        let command = document["command"].as_str().unwrap();
+        self.note(command, &document["result"]);
         self.note(ERRORS, &document["error"]);
         let envelope = self.printed.entry(DOCUMENT.to_owned()).or_default();
         envelope.extend(document.as_object().unwrap().keys().cloned());
@@ -145,7 +147,7 @@ impl Bench {
         let options = self.options.clone();
         let url = format!("s3://{}/{}", options.bucket, options.prefix);
         let endpoint = self.server.endpoint.clone();
-        let place = ["--endpoint", &endpoint, "--region", "us-east-1"];
+        let place = ["--endpoint", &endpoint, "--region", cloud::REGION];
         let lock = ["--lock", "governance", "--days", "1"];
         let init = ["init", "--repository", &url];
         self.run(0, &[&init[..], &place, &lock].concat());
@@ -171,6 +173,22 @@ impl Bench {
         let found = repository.choose(&which, None, None).await.unwrap();
         let point = repository.open(&found, &trust).await.unwrap();
         attest(&point, &signer, Verdict::Sound, SignedDuration::ZERO).await;
+    }
+
+    fn keys(&mut self, kms: &str) {
+        let keys = |action: &'static str| ["keys", action];
+        // One recipient alone, and an identity that was not tried: a finding each.
+        self.run(3, &keys("list"));
+        self.run(0, &[&keys("add")[..], &["--kms", kms]].concat());
+        self.run(3, &keys("test"));
+        self.run(0, &[&keys("test")[..], &["--identity", IDENTITY]].concat());
+        let (new, by) = (self.lifeboat.folder().join("manifest-signing.pem"), "--by");
+        let old = ["bucket/manifest-signing.pem"];
+        let new = new.to_str().unwrap().to_owned();
+        self.run(
+            0,
+            &[&keys("announce")[..], &[new.as_str(), by], &old].concat(),
+        );
     }
 
     async fn every_command(&mut self, source: &Database) {
@@ -207,23 +225,46 @@ impl Bench {
     }
 }
 
+/// `list`, `keys add`, …
+fn commands(definition: &clap::Command, above: &str) -> Vec<String> {
+    let below = definition.get_subcommands().flat_map(|command| {
+        let name = format!("{above} {}", command.get_name());
+        match command.has_subcommands() {
+            true => commands(command, &name),
+            false => vec![name.trim().to_owned()],
+        }
+    });
+    below.collect()
+}
+
 #[tokio::test]
 async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let role = Role(unique("reader"));
     let (source, _uncovered) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
     source.sql(&content(&source.name, &role.0));
+    let account = cloud::account();
+    let server = Server {
+        endpoint: cloud::endpoint().to_owned(),
+        bucket: account.bucket().await,
+        credentials: StaticCredentials {
+            access_key: account.root.access_key_id.clone(),
+            secret_key: account.root.secret_access_key.clone(),
+            session_token: None,
+        },
+    };
     let mut bench = Bench {
         lifeboat: Lifeboat::init(),
-        options: Server::moto().options(),
-        server: Server::moto(),
+        options: server.options(),
+        server,
         printed: BTreeMap::new(),
     };
     bench.init().await;
+    bench.keys(&account.wrapping_key().await);
     bench.every_command(&source).await;
+    cloud::nothing_unknown(&[&account]);
     let mut printed = bench.printed;
-    for command in lifeboat::cli::definition().get_subcommands() {
-        let name = command.get_name();
-        assert!(printed.contains_key(name), "{name} was not run");
+    for name in commands(&lifeboat::cli::definition(), "") {
+        assert!(printed.contains_key(&name), "{name} was not run");
     }
     // Only of an event that comes after ten seconds.
     let later = ["bytes", "bytes_per_second", "seconds_left"];

@@ -99,6 +99,18 @@ pub fn identities(access: &Access) -> Result<Identities> {
     Identities::from_files(&access.identities)
 }
 
+/// Says which keys are believed because a pinned one announced them.
+pub async fn tell_of_announced(repository: &Repository, run: &Run) {
+    for chain in repository.believed().await {
+        for one in chain.iter().rev() {
+            run.progress.note(&format!(
+                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
+                one.key, one.by, one.announced_at
+            ));
+        }
+    }
+}
+
 /// The server of a source, logged in to with `tokens` where it says so.
 pub fn source(
     connection: &Connection,
@@ -109,18 +121,6 @@ pub fn source(
     match tokens {
         Some(tokens) if connection.iam => server.with_passwords(tokens.clone()),
         _ => Ok(server),
-    }
-}
-
-/// Says which keys are believed because a pinned one announced them.
-pub async fn tell_of_announced(repository: &Repository, run: &Run) {
-    for chain in repository.believed().await {
-        for one in chain.iter().rev() {
-            run.progress.note(&format!(
-                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
-                one.key, one.by, one.announced_at
-            ));
-        }
     }
 }
 

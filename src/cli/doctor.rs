@@ -1,10 +1,11 @@
 //! `lifeboat doctor`
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::{Run, connect};
+use super::{Run, connect, iam};
 use crate::config::{Config, Databases, Location, Source};
 use crate::doctor::terraform::{self, Document, Protected};
 use crate::doctor::{
@@ -13,6 +14,7 @@ use crate::doctor::{
 use crate::error::{Context, Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::pg::catalog;
+use crate::pg::conninfo::Passwords;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::tools::Dirs;
 use crate::random;
@@ -86,7 +88,7 @@ async fn whole(args: &Args, run: &Run) -> Result<Report> {
     let mut looked_at = vec![access.repository.location.to_string()];
     let place = place(args, &access, &config, run).await?;
     run.progress.phase("databases", None);
-    let databases = databases(&config, run).await;
+    let databases = databases(&access, &config, run).await;
     looked_at.extend(
         databases
             .iter()
@@ -185,11 +187,15 @@ async fn attempts(
     }
 }
 
-async fn databases(config: &Config, run: &Run) -> Vec<Database> {
+async fn databases(access: &Access, config: &Config, run: &Run) -> Vec<Database> {
+    let tokens = match iam::tokens(access, &config.sources, run).await {
+        Ok(tokens) => tokens,
+        Err(error) => return vec![Database::unreachable("*", "*", error)],
+    };
     let dirs = Dirs::system(config.export.pg_bin.clone());
     let mut found = Vec::new();
     for source in &config.sources {
-        match databases_of(source, &dirs, run).await {
+        match databases_of(source, tokens.as_ref(), &dirs, run).await {
             Ok(databases) => found.extend(databases),
             Err(error) => found.push(Database::unreachable(&source.name, "*", error)),
         }
@@ -197,8 +203,13 @@ async fn databases(config: &Config, run: &Run) -> Vec<Database> {
     found
 }
 
-async fn databases_of(source: &Source, dirs: &Dirs, run: &Run) -> Result<Vec<Database>> {
-    let server = connect::server(&source.connection, run)?;
+async fn databases_of(
+    source: &Source,
+    tokens: Option<&Arc<dyn Passwords>>,
+    dirs: &Dirs,
+    run: &Run,
+) -> Result<Vec<Database>> {
+    let server = connect::source(&source.connection, tokens, run)?;
     let entry = match &source.entry_database {
         Some(database) => server.with_database(database),
         None => server,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
-use super::{Run, connect, render};
+use super::{Run, connect, kms, render};
 use crate::config::drill::{Assert, Must};
 use crate::config::{Config, Connection, MAX_JOBS, source};
 use crate::drill::{self, Assertion, Means, Report, Where};
@@ -50,6 +50,22 @@ pub struct Args {
     /// Folder with PostgreSQL's programs, asked before PATH; may be repeated
     #[arg(long, value_name = "FOLDER")]
     pg_bin: Vec<PathBuf>,
+}
+
+impl Args {
+    /// The newest point of a database, as configured.
+    pub fn newest(source: &str, database: &str) -> Self {
+        Self {
+            id: "latest".to_owned(),
+            of: OfArgs::only(source, database),
+            server: None,
+            server_password_file: None,
+            folder: None,
+            sample: None,
+            jobs: None,
+            pg_bin: Vec::new(),
+        }
+    }
 }
 
 /// As meant.
@@ -107,6 +123,10 @@ impl Args {
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
     let point = connect::restore_point(&options.access, &options.point, run).await?;
+    let given = connect::identities(&options.access)?;
+    let identities = kms::identities(given, &options.access, &point, run)
+        .await?
+        .needed("drill")?;
     let place = match &options.server {
         Some(connection) => {
             let server = connect::server(connection, run)?;
@@ -129,7 +149,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let report = drill::run(
         &Means {
             point: &point,
-            identities: &connect::identities(&options.access)?,
+            identities: &identities,
             progress: run.progress.as_ref(),
             interrupt: &run.interrupt,
         },

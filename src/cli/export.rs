@@ -30,7 +30,7 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
 /// locked. A restore point appears only when all of it is stored and read back.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat export\n  \
        lifeboat export --source prod --database courses --dry-run\n  \

@@ -1,7 +1,7 @@
 //! `lifeboat keys`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -11,8 +11,10 @@ use super::output::{Answer, Outcome};
 use super::point::{OfArgs, PointArgs};
 use super::render::{self, Table};
 use super::{Run, connect, kms};
+use crate::codec;
 use crate::config::{Config, Edit, Recipient, SigningKey};
 use crate::error::{Context, Error, Result};
+use crate::init;
 use crate::keys::{self, Announced, Listing, Subject, Tested};
 use crate::model::keys::KeyRing;
 use crate::sign::{PublicKey, Signer};
@@ -41,24 +43,32 @@ enum Action {
     Announce(AnnounceArgs),
 }
 
-/// Add a recipient whose identity only a KMS key opens
+/// Add a recipient, its identity kept by a KMS key or in a file
 ///
-/// Makes an identity in memory, has KMS wrap it, and adds a [[recipient]] to the configuration
-/// file, the rest of which stays as it is. Needs kms:Encrypt on the key and no more. The identity
-/// is written nowhere.
+/// Makes an identity and adds a [[recipient]] to the configuration file, the rest of which stays
+/// as it is. With --kms the identity is wrapped by KMS and written nowhere; that needs kms:Encrypt
+/// on the key and no more. With --file it is written there, to be moved offline.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat keys add --kms arn:aws:kms:eu-central-1:111122223333:key/ID\n  \
-       lifeboat keys add --kms ARN --name drills --config /etc/lifeboat/lifeboat.toml"
+       lifeboat keys add --file /mnt/stick/second.key --name second"
 ))]
 struct AddArgs {
     /// ARN of a symmetric KMS key
-    #[arg(long, value_name = "ARN")]
-    kms: String,
-    /// The recipient's name, for people
-    #[arg(long, value_name = "NAME", default_value = "kms",
+    #[arg(
+        long,
+        value_name = "ARN",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    kms: Option<String>,
+    /// A new file for the identity
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The recipient's name, for people [default: kms or offline]
+    #[arg(long, value_name = "NAME",
           value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    name: String,
+    name: Option<String>,
 }
 
 /// List who can open backups: those to come, or one restore point
@@ -125,40 +135,73 @@ struct Added {
     config: PathBuf,
     name: String,
     recipient: String,
-    kms_key: String,
+    /// What keeps the identity, or where it was written.
+    kms_key: Option<String>,
+    identity: Option<PathBuf>,
 }
 
 async fn add(args: AddArgs, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    if config.recipients.iter().any(|one| one.name == args.name) {
+    let default = if args.kms.is_some() { "kms" } else { "offline" };
+    let name = args.name.unwrap_or_else(|| default.to_owned());
+    if config.recipients.iter().any(|one| one.name == name) {
         return Err(Error::usage(format!(
             "{} has a recipient '{}' already",
             config.file.display(),
-            args.name.escape_debug()
+            name.escape_debug()
         ))
         .hint("give the new one another name: --name NAME"));
     }
     let edit = Edit::begin(&config.file)?;
-    let marker = connect::repository(&access, run).await?.marker().await?;
-    let kms = kms::client(&args.kms, &access, run).await?;
-    let made = keys::make_wrapped(&kms, &marker.repository, &args.name).await?;
+    let made = match (&args.kms, &args.file) {
+        (Some(key), _) => {
+            let marker = connect::repository(&access, run).await?.marker().await?;
+            let kms = kms::client(key, &access, run).await?;
+            keys::make_wrapped(&kms, &marker.repository, &name).await?
+        }
+        (None, Some(file)) => into_file(file, &name, &access)?,
+        // The command line's definition sees to it.
+        (None, None) => return Err(Error::usage("--kms or --file is needed")),
+    };
     edit.add_recipient(&made)?;
     let added = Added {
         config: config.file,
-        name: made.name,
+        name,
         recipient: made.key,
-        kms_key: kms.key().to_string(),
+        kms_key: made.wrapped.map(|wrapped| wrapped.kms_key),
+        identity: args.file,
     };
-    let text = format!(
-        "recipient '{}' is added to {}: {}\nits identity is kept by {}, and nowhere else\n\n\
-         next, where decrypting is allowed: lifeboat keys test\n\
-         the exporter needs the changed configuration\n",
+    Answer::new(&added, added_text(&added), Outcome::Done)
+}
+
+fn into_file(file: &Path, name: &str, access: &Access) -> Result<Recipient> {
+    let (secret, key) = codec::new_identity();
+    let url = access.repository.location.to_string();
+    init::write_new(file, &init::identity_text(name, &url, &key, &secret), 0o600)?;
+    Ok(Recipient {
+        name: name.to_owned(),
+        key,
+        wrapped: None,
+    })
+}
+
+fn added_text(added: &Added) -> String {
+    let kept = match (&added.kms_key, &added.identity) {
+        (Some(key), _) => format!(
+            "its identity is kept by {key}, and nowhere else\n\n\
+             next, where decrypting is allowed: lifeboat keys test\n"
+        ),
+        (None, file) => format!(
+            "its identity is {}: move it offline\n\n",
+            file.as_deref().unwrap_or(Path::new("")).display()
+        ),
+    };
+    format!(
+        "recipient '{}' is added to {}: {}\n{kept}the exporter needs the changed configuration\n",
         added.name,
         added.config.display(),
         added.recipient,
-        added.kms_key
-    );
-    Answer::new(&added, text, Outcome::Done)
+    )
 }
 
 async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {

@@ -137,7 +137,8 @@ fn document(command: &str, code: u8, done: Result<Answer>) -> String {
     .to_string()
 }
 
-fn error_value(error: &Error) -> Value {
+/// `error` of a document.
+pub fn error_value(error: &Error) -> Value {
     json!({
         "kind": kind_name(error.kind()),
         "message": one_line(&error.chain()),

@@ -181,10 +181,10 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     }
     let given = connect::identities(&options.access)?;
     let point = connect::restore_point(&options.access, &options.point, run).await?;
-    drilled::tell(&point, &connect::trust(&options.access), run).await;
     let identities = kms::identities(given, &options.access, &point, run)
         .await?
         .needed("restore")?;
+    drilled::tell(&point, &connect::trust(&options.access), run).await;
     let means = Means {
         point: &point,
         identities: &identities,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::point::{Point, PointArgs};
+use super::point::{OfArgs, Point, PointArgs};
 use super::{Run, connect, kms, render};
 use crate::error::Result;
 use crate::verify::{self, Report};
@@ -26,6 +26,30 @@ pub struct Args {
     /// Read every stored byte again
     #[arg(long)]
     data: bool,
+}
+
+impl Args {
+    /// What the store says of this point.
+    pub fn of(id: &str) -> Self {
+        Self {
+            point: PointArgs {
+                id: id.to_owned(),
+                of: OfArgs::default(),
+            },
+            data: false,
+        }
+    }
+
+    /// Every byte of the newest point of a database.
+    pub fn newest(source: &str, database: &str) -> Self {
+        Self {
+            point: PointArgs {
+                id: "latest".to_owned(),
+                of: OfArgs::only(source, database),
+            },
+            data: true,
+        }
+    }
 }
 
 /// As meant.

@@ -5,8 +5,8 @@ use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
 use super::written::{
-    Assert, BackupAccount, Drill, Export, Keys, Lock, Recipient, Repository, Snapshot, Source,
-    SourceAccount, Written,
+    Assert, BackupAccount, Drill, Export, Keys, Limits, Lock, Notify, Recipient, Repository,
+    Snapshot, Source, SourceAccount, Written,
 };
 
 /// A table of the file and the keys it may hold.
@@ -19,7 +19,7 @@ pub struct Table {
 }
 
 /// All tables, the file itself first.
-pub fn tables() -> [Table; 12] {
+pub fn tables() -> [Table; 14] {
     let table = |name, keys, repeated| Table {
         name,
         keys,
@@ -37,6 +37,8 @@ pub fn tables() -> [Table; 12] {
         table("snapshot", fields::<Snapshot>(), false),
         table("drill", fields::<Drill>(), false),
         table("drill.assert", fields::<Assert>(), true),
+        table("limits", fields::<Limits>(), false),
+        table("notify", fields::<Notify>(), false),
         table("source", fields::<Source>(), true),
     ]
 }

@@ -13,7 +13,7 @@ use super::source::{self, Source};
 use super::written::{self, Jobs, Mode, Written};
 use super::{
     Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
-    SigningKey, Tiers, Wrapped, drill, snapshot, units,
+    SigningKey, Tiers, Wrapped, drill, snapshot, units, watch,
 };
 use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
@@ -46,6 +46,8 @@ pub fn config(text: &str, file: &Path) -> Result<Config> {
         tiers: tiers(&written.lock, lock.max_lock_days, &place)?,
         lock,
         snapshot: snapshot::resolve(&written.snapshot, &place)?,
+        limits: watch::limits(&written.limits, &place)?,
+        notify: watch::notify(&written.notify, &base),
         drill: drill::resolve(written.drill, &base, &place)?,
         export: export(&written.export, &base, &place)?,
         sources: sources(&written.source, &accounts, &base, &place)?,

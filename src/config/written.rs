@@ -27,6 +27,10 @@ pub struct Written {
     #[serde(default)]
     pub drill: Drill,
     #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub notify: Notify,
+    #[serde(default)]
     pub source: Vec<Source>,
 }
 
@@ -94,6 +98,35 @@ pub struct Snapshot {
     pub keep_weeks: Option<u32>,
     pub keep_months: Option<u32>,
     pub keep_verified: Option<u32>,
+}
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub export_age: Option<String>,
+    pub copy_age: Option<String>,
+    pub drill_age: Option<String>,
+    pub shrink_percent: Option<u32>,
+}
+
+/// `[notify]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    pub webhook_file: Option<PathBuf>,
+    pub webhook_on: Option<WebhookOn>,
+    pub ping_file: Option<PathBuf>,
+    pub metrics: Option<bool>,
+}
+
+/// `notify.webhook_on`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebhookOn {
+    #[default]
+    Trouble,
+    Always,
 }
 
 /// `[drill]`

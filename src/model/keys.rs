@@ -108,7 +108,7 @@ impl KeyRing {
             );
             format!(
                 "{what} alone opens the backups, and its loss would be final: add a recipient \
-                 (`lifeboat keys add --kms ARN`, or [[recipient]] with the public key of an offline identity)"
+                 (`lifeboat keys add --kms ARN`, or --file for a second offline identity)"
             )
         })
     }

@@ -1,5 +1,4 @@
-//! The signed envelope around a manifest, an attestation, and the announcement of a new verification
-//! key.
+//! The signed envelope around a manifest, the announcement of a new verification key, an attestation.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,10 +23,10 @@ pub struct Envelope {
 pub enum Says {
     /// This was exported.
     Manifest,
-    /// This was restored in a drill.
-    Attestation,
     /// This key signs from now on.
     Key,
+    /// This was restored in a drill.
+    Attestation,
 }
 
 impl Says {
@@ -35,8 +34,8 @@ impl Says {
     fn statement(self, body_sha256: Sha256) -> String {
         let prefix = match self {
             Self::Manifest => "lifeboat-manifest-v1",
-            Self::Attestation => "lifeboat-attestation-v1",
             Self::Key => "lifeboat-key-v1",
+            Self::Attestation => "lifeboat-attestation-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
     }

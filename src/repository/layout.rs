@@ -9,8 +9,8 @@ use crate::sign::Fingerprint;
 
 pub const MANIFESTS: &str = "manifests/";
 pub const PARTS: &str = "parts/";
-pub const ATTESTATIONS: &str = "attestations/";
 const ANNOUNCEMENTS: &str = "announcements/";
+pub const ATTESTATIONS: &str = "attestations/";
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;

@@ -210,8 +210,8 @@ impl Repository {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
         let pinned = envelope.open(T::SAYS, key, trust);
-        let signer = match &pinned {
-            Err(error) if error.kind() == Kind::Untrusted => envelope.named_key()?,
+        let signer = match (&pinned, envelope.named_key()) {
+            (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
         };
         if trust.pins(signer) || trust.fingerprints.is_empty() {

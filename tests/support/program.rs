@@ -80,9 +80,21 @@ impl Lifeboat {
         it
     }
 
+    /// Nothing but a folder.
+    pub fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// Adds lines to the configuration.
     pub fn configure(&self, lines: &str) {
-        let config = self.folder().join("lifeboat.toml");
+        self.configure_in("lifeboat.toml", lines);
+    }
+
+    /// The same for another file below the folder.
+    pub fn configure_in(&self, file: &str, lines: &str) {
+        let config = self.folder().join(file);
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, format!("{text}\n{lines}\n")).unwrap();
     }

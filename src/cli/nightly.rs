@@ -1,0 +1,48 @@
+//! `lifeboat nightly`
+
+use serde_json::Value;
+
+use super::output::Answer;
+use super::steps::Steps;
+use super::{Run, export, verify};
+use crate::error::Result;
+
+/// The source account's schedule: export, copy snapshots, verify what was stored
+///
+/// Takes every step whatever became of the others, and ends with one report and one exit code: 1 where
+/// a step failed, 3 where one has findings. Run again after anything: each step looks first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat nightly\n  \
+       lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json"
+))]
+pub struct Args {}
+
+pub async fn run(_: Args, run: &Run) -> Result<Answer> {
+    let (_, config) = run.globals.access_and_config()?;
+    let mut steps = Steps::new("nightly", run);
+    let exported = steps
+        .take("export", export::run(export::Args::default(), run))
+        .await
+        .map(exported)
+        .unwrap_or_default();
+    for (name, id) in exported {
+        let verify = verify::run(verify::Args::of(&id), run);
+        steps.take(format!("verify {name}"), verify).await;
+    }
+    steps.end(&config.notify).await
+}
+
+/// `source/database` and id of what an export's result says was stored.
+fn exported(result: &Value) -> Vec<(String, String)> {
+    let databases = result["databases"].as_array();
+    let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
+    databases
+        .into_iter()
+        .flatten()
+        .filter_map(|one| {
+            let name = format!("{}/{}", text(one, "source")?, text(one, "database")?);
+            Some((name, text(one, "id")?))
+        })
+        .collect()
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod accounts;
 mod attest;
 mod bad_input;
 mod cli;

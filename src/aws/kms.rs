@@ -100,8 +100,12 @@ pub struct Kms {
 impl Kms {
     /// With the credentials of an account that STS has confirmed.
     pub fn of(account: &Account, key: KeyArn) -> Self {
+        let account = account.in_region(&key.region);
+        let config = aws_sdk_kms::config::Builder::from(account.sdk())
+            .interceptor(account.on_expiry())
+            .retry_classifier(account.on_expiry());
         Self {
-            client: Client::new(account.in_region(&key.region).sdk()),
+            client: Client::from_conf(config.build()),
             key,
         }
     }

@@ -17,7 +17,7 @@ class TemplateError(Exception):
 # ---------------------------------------------------------------- YAML
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Dates stay text, as in CloudFormation's JSON."""
 
     yaml_implicit_resolvers = {

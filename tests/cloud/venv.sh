@@ -4,7 +4,7 @@
 
 _cloud_repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 _cloud_venv=${LIFEBOAT_CLOUD_VENV:-$_cloud_repository/target/cloud}
-_cloud_requirements=('moto[server]==5.2.5' boto3==1.44.5 cfn-lint==1.58.0 pytest==9.2.0 pyyaml==6.0.3)
+_cloud_requirements=('moto[server]==5.2.5' boto3==1.44.5 cfn-lint==1.58.0 pytest==9.2.0 pytest-xdist==3.8.0 pyyaml==6.0.3)
 
 _cloud_apt_install() {
     local as_root=

@@ -102,6 +102,11 @@ class Accounts:
             self.clients[who, service] = self.cloud.client(service, self.key(who), region=REGION)
         return self.clients[who, service]
 
+    def forget(self, who):
+        """Somebody comes anew."""
+        self.keys.pop(who, None)
+        self.clients = {(other, service): client for (other, service), client in self.clients.items() if other != who}
+
     def task(self, name, account, service="ecs-tasks.amazonaws.com", **other):
         """What a task of the account gets; `other` are the account or the ARN of somebody else's task."""
         cluster = f"arn:aws:ecs:{REGION}:{account}:task/lifeboat/1"

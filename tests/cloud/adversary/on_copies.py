@@ -153,7 +153,7 @@ def _copying(what, name="lifeboat-prod-20261122", tags=()):
     def _(a, who):
         a.client(who, "rds").copy_db_snapshot(
             SourceDBSnapshotIdentifier=shared(a),
-            TargetDBSnapshotIdentifier=name,
+            TargetDBSnapshotIdentifier=name or a.copy,
             KmsKeyId=a.snapshot_key,
             Tags=[*MANAGED, *tags],
         )
@@ -162,7 +162,7 @@ def _copying(what, name="lifeboat-prod-20261122", tags=()):
 for _key in ("lifeboat:verified", "lifeboat:hold", "lifeboat:drill", "owner"):
     _copying(f"copy with the tag {_key}", tags=_tags(_key))
 _copying("copy under another's name", name="prod-by-hand")
-_copying("copy over a copy", name="lifeboat-prod-20261121")
+_copying("copy over a copy", name=None)
 
 
 # ---------------------------------------------------------------- the source account's intermediates

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-# shellcheck source=venv.sh
+# shellcheck source=tests/cloud/venv.sh
 . ./venv.sh
 # Each process has a server of its own.
 exec "$PYTHON" -m pytest -q -p no:cacheprovider -n auto --maxprocesses 4 --dist worksteal "${@:-.}"

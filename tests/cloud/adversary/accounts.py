@@ -17,6 +17,8 @@ EXTERNAL_ID = "an-external-id-of-tests"
 DAILY = 35  # DailyLockDays, and lock.daily_days
 ROLES = ("exporter", "snapshot", "prove", "expire", "restore", "break-glass")
 POINT = "prod/courses/20261121T020000Z-k3v9q2"
+# What AWS documents for the account that copies a snapshot under one's key.
+USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
 MANAGED = [{"Key": "lifeboat:managed", "Value": "true"}, {"Key": "lifeboat:source", "Value": "prod"}]
 
 
@@ -86,7 +88,8 @@ class Accounts:
             "SubnetIds": network["subnets"],
         }
         stack = {"account": SOURCE, "region": REGION, "stack": "lifeboat-source", "file": str(SOURCE_TEMPLATE)}
-        asked = {**stack, "parameters": parameters, "remove": self.source_remove, "read_back": self.stack["read_back"]}
+        how = {"remove": self.source_remove, "read_back": self.stack["read_back"]}
+        asked = {**stack, **how, "parameters": parameters}
         return self.cloud.control("POST", "stacks", asked)["outputs"]
 
     # ------------------------------------------------------------ who
@@ -198,9 +201,8 @@ class Accounts:
 
     @functools.cached_property
     def production_key(self):
-        """Under which production's storage lies; RDS may use it for the backup account, as AWS documents for copies."""
-        use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey", "kms:CreateGrant"]
-        statements = [allow("kms:*", Principal={"AWS": SOURCE}), allow(use, Principal={"AWS": BACKUP})]
+        """Under which production's storage lies; the backup account may use it, so that only its roles decide."""
+        statements = [allow("kms:*", Principal={"AWS": SOURCE}), allow(USE, Principal={"AWS": BACKUP})]
         kms = self.client("production", "kms")
         return kms.create_key(Policy=json.dumps(document(*statements)))["KeyMetadata"]["Arn"]
 

@@ -28,6 +28,7 @@ class Backups:
     databases: Databases
     lifeboat: Program
     point: str
+    before: list  # the database's rows
 
     def assert_the_export_restores(self):
         self.lifeboat.restore(self.point)
@@ -39,9 +40,6 @@ class Backups:
         (found,) = rds.describe_db_instances(DBInstanceIdentifier="courses")["DBInstances"]
         assert (found["DBInstanceStatus"], found["KmsKeyId"]) == ("available", self.accounts.snapshot_key)
         assert (found["Engine"], found["EngineVersion"], found["AllocatedStorage"]) == ("postgres", "16.3", 20)
-
-    def __post_init__(self):
-        self.before = self.databases.rows(self.databases.name)
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ def backups(aws, tmp_path):
         accounts.instance(accounts.client("production", "rds"), "prod", KmsKeyId=accounts.production_key)
         accounts.copy = copy_snapshot(accounts)
         name_the_objects(accounts, point)
-        yield Backups(accounts, databases, lifeboat, point)
+        yield Backups(accounts, databases, lifeboat, point, databases.rows(databases.name))
     finally:
         databases.drop()
 

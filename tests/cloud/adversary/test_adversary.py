@@ -73,6 +73,9 @@ SETTINGS = (
 )  # fmt: skip
 
 
+LOOKS_AT_KEYS = ("describe_key", "get_key_policy", "list_grants", "get_key_rotation_status")
+
+
 def _plain(answer):
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
@@ -84,15 +87,12 @@ def _version(s3, one):
 
 
 def _key(kms, key):
-    described = kms.describe_key(KeyId=key)["KeyMetadata"]
-    grants = kms.list_grants(KeyId=key)["Grants"]
-    return described, kms.get_key_policy(KeyId=key)["Policy"], grants, kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"]  # fmt: skip
+    return [_plain(getattr(kms, ask)(KeyId=key)) for ask in LOOKS_AT_KEYS]
 
 
 def _copy(rds, name):
     (found,) = rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
-    shared = rds.describe_db_snapshot_attributes(DBSnapshotIdentifier=name)["DBSnapshotAttributesResult"]
-    return found, shared
+    return found, _plain(rds.describe_db_snapshot_attributes(DBSnapshotIdentifier=name))
 
 
 def _role(iam, name):

@@ -6,9 +6,8 @@ import pytest
 
 from .. import template
 from ..conftest import allow
-from .accounts import BACKUP, BACKUP_TEMPLATE, SOURCE, SOURCE_TEMPLATE, Accounts, copy_arn
-from .attack import ATTACKS
-from .attacks import ATTACKS as _  # noqa: F401 all are there
+from .accounts import BACKUP_TEMPLATE, SOURCE, SOURCE_TEMPLATE, Accounts, copy_arn
+from .attacks import ATTACKS
 
 TEMPLATES = {"backup": BACKUP_TEMPLATE, "source": SOURCE_TEMPLATE}
 
@@ -40,20 +39,21 @@ class NoCall:
 
 
 def grants(role, who):
-    """RDS may make grants for itself on whoever's behalf; three guards against all others, each of which suffices."""
-    guards = (f"{role}/LetRdsGrantItself/StringEquals", f"{role}/LetRdsGrantItself/Bool", "backup:SnapshotKey/OnlyAwsServicesAreGranted")  # fmt: skip
+    """RDS makes grants for itself on the role's behalf. Against all others are three, each of which suffices."""
+    through_rds, to_services = f"{role}/StringEquals", f"{role}/Bool"
+    of_the_key = "backup:SnapshotKey/OnlyAwsServicesAreGranted"
     return {
-        guard: Shows("grant production the snapshot key", who, tuple(other for other in guards if other != guard))
-        for guard in guards[:2]
+        through_rds: Shows("grant production the snapshot key", who, (to_services, of_the_key)),
+        to_services: Shows("grant production the snapshot key", who, (through_rds, of_the_key)),
     }
 
 
-def trusts_tasks(role, name, template_name="backup"):
-    by_task = f"become {name} by a task"
+def trusts_tasks(role, name):
+    guard, by_task = f"{role}/TasksOfThisAccount", f"become {name} by a task"
     return {
-        f"{template_name}:{role}/TasksOfThisAccount/StringEquals": Shows(f"{by_task} of another account", "stranger"),
-        f"{template_name}:{role}/TasksOfThisAccount/ArnLike": Shows(f"{by_task} whose ARN is another account's", "stranger"),
-    }  # fmt: skip
+        f"{guard}/StringEquals": Shows(f"{by_task} of another account", "stranger"),
+        f"{guard}/ArnLike": Shows(f"{by_task} whose ARN is another account's", "stranger"),
+    }
 
 
 def trusts_nightly(role, name):
@@ -72,7 +72,6 @@ def key(resource, name):
 
 ANYBODY_MAY_READ = allow("s3:GetObject*", "arn:aws:s3:::example-backup-bucket/*", Principal={"AWS": SOURCE})
 BREAK_GLASS_MAY_DELETE = allow("rds:DeleteDBSnapshot", copy_arn("*"))
-GRANT_OF_SOURCE = ("backup:SnapshotKey/TheSourceLetsRdsGrantItself/StringEquals", "backup:SnapshotKey/TheSourceLetsRdsGrantItself/Bool")  # fmt: skip
 GRANT_OF_NIGHTLY = ("source:NightlyRole/LetRdsGrantItself/StringEquals", "source:NightlyRole/LetRdsGrantItself/Bool")
 
 GUARDS = {
@@ -112,8 +111,7 @@ GUARDS = {
     "backup:SnapshotKey/TheSourceReencrypts/StringEquals": Shows("encrypt under the snapshot key", "owned"),
     "backup:SnapshotKey/TheSourceReencrypts/ArnEquals": Shows("encrypt under the snapshot key", "production", ("backup:SnapshotKey/TheSourceReencrypts/StringEquals",)),
     "backup:SnapshotKey/TheSourceLetsRdsGrantItself/ArnEquals": Shows("use the snapshot key for storage", "production", ("backup:SnapshotKey/TheSourceLooks/ArnEquals",)),
-    GRANT_OF_SOURCE[0]: Shows("grant production the snapshot key", "owned", (GRANT_OF_SOURCE[1], "backup:SnapshotKey/OnlyAwsServicesAreGranted")),
-    GRANT_OF_SOURCE[1]: Shows("grant production the snapshot key", "owned", (GRANT_OF_SOURCE[0], "backup:SnapshotKey/OnlyAwsServicesAreGranted")),
+    **grants("backup:SnapshotKey/TheSourceLetsRdsGrantItself", "owned"),
     "backup:IdentityKey/OnlyProveAndRestoreOpen": Shows("open an identity", "administrator"),
     "backup:IdentityKey/OnlyBreakGlassWraps": Shows("wrap an identity of one's own under the identity key", "administrator"),
     "backup:IdentityKey/NobodyGrants": Shows("grant production the identity key", "administrator"),
@@ -126,21 +124,21 @@ GUARDS = {
     "backup:SnapshotRole/NotTheTagsOfOthers": Shows("copy with the tag lifeboat:verified", "snapshot"),
     "backup:SnapshotRole/OnlyAtCreation": Shows("tag a copy lifeboat:source", "snapshot"),
     "backup:SnapshotRole/EncryptByRds/StringEquals": Shows("encrypt under the snapshot key", "snapshot"),
-    **grants("backup:SnapshotRole", "snapshot"),
+    **grants("backup:SnapshotRole/LetRdsGrantItself", "snapshot"),
     # ---- roles of schedules and of people
-    **trusts_tasks("ProveRole", "prove"),
-    **trusts_tasks("ExpireRole", "expire"),
+    **trusts_tasks("backup:ProveRole", "prove"),
+    **trusts_tasks("backup:ExpireRole", "expire"),
     "backup:ProveRole/SayThatACopyIsSound/ForAllValues:StringEquals": Shows("tag a copy lifeboat:managed", "prove"),
     "backup:ProveRole/NeverInPublic": Shows("drill in public", "prove"),
     "backup:ProveRole/RunAndRemoveDrills/StringEquals": Shows("delete an instance that only has a drill's name", "prove"),
     "backup:ProveRole/DecryptByRds/StringEquals": Shows("encrypt under the snapshot key", "prove"),
-    **grants("backup:ProveRole", "prove"),
+    **grants("backup:ProveRole/LetRdsGrantItself", "prove"),
     "backup:ExpireRole/Delete/StringEquals": Shows("delete a snapshot that lifeboat did not tag", "expire"),
     "backup:ExpireRole/ButNothingHeld": Shows("delete a copy that is held", "expire"),
     "backup:RestoreRole/PeopleWithMfa/Bool": Shows("become restore plainly", "person"),
     "backup:RestoreRole/HoldCopies/ForAllValues:StringEquals": Shows("tag a copy lifeboat:verified", "restore"),
     "backup:RestoreRole/DecryptByRds/StringEquals": Shows("encrypt under the snapshot key", "restore"),
-    **grants("backup:RestoreRole", "restore"),
+    **grants("backup:RestoreRole/LetRdsGrantItself", "restore"),
     "backup:BreakGlassRole/PeopleWithMfa/Bool": Shows("become break-glass plainly", "person"),
     "backup:BreakGlassRole/PassItself/StringEquals": Shows("replicate elsewhere as break-glass", "break-glass"),
     "backup:BreakGlassRole/PassTheOthers/StringEquals": Shows("replicate elsewhere as prove", "break-glass"),
@@ -149,8 +147,8 @@ GUARDS = {
     # ---- the source account: against mistakes, and thieves of less than everything
     "source:SigningKey/OnlyNightlySigns": Shows("sign manifests", "production"),
     "source:SigningKey/NobodyGrants": Shows("grant the signing key to oneself", "production"),
-    **trusts_tasks("NightlyRole", "nightly", "source"),
-    **trusts_tasks("ExecutionRole", "nightly-execution", "source"),
+    **trusts_tasks("source:NightlyRole", "nightly"),
+    **trusts_tasks("source:ExecutionRole", "nightly-execution"),
     "source:NightlyRole/Tag/ForAllValues:StringLike": Shows("tag an intermediate with something else", "nightly"),
     "source:NightlyRole/ReencryptByRds/StringEquals": Shows("encrypt under production's key", "nightly"),
     GRANT_OF_NIGHTLY[0]: Shows("grant production's key to oneself", "nightly", GRANT_OF_NIGHTLY[1:]),
@@ -163,7 +161,10 @@ GUARDS = {
 }  # fmt: skip
 
 # Of a bucket; its lifecycle is no guard but the one thing that deletes.
-GUARDING = ("ObjectLockConfiguration", "ObjectLockEnabled", "VersioningConfiguration", "OwnershipControls", "PublicAccessBlockConfiguration", "BucketEncryption")  # fmt: skip
+GUARDING = (
+    "ObjectLockConfiguration", "ObjectLockEnabled", "VersioningConfiguration", "OwnershipControls",
+    "PublicAccessBlockConfiguration", "BucketEncryption",
+)  # fmt: skip
 WITH_POLICIES = ("AWS::S3::BucketPolicy", "AWS::KMS::Key", "AWS::IAM::Role")
 
 

@@ -51,6 +51,7 @@ pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
+pub mod status;
 mod steps;
 pub mod verify;
 
@@ -129,6 +130,7 @@ enum Command {
     Restore(restore::Args),
     Drill(drill::Args),
     Doctor(doctor::Args),
+    Status(status::Args),
     Nightly(nightly::Args),
     Prove(prove::Args),
     Keys(keys::Args),
@@ -274,6 +276,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Status(args) => status::run(args, run).await,
         Command::Nightly(args) => nightly::run(args, run).await,
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,

@@ -38,6 +38,7 @@ pub mod keys;
 pub mod list;
 pub mod promote;
 pub mod restore;
+pub mod status;
 pub mod verify;
 
 pub mod cli;

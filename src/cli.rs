@@ -68,7 +68,8 @@ another account, checks what it stored, and puts the data back in an emergency.
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold latest --until 90d` keeps
 the last one from ageing out, `lifeboat restore latest --target URL --identity FILE` brings the
 data back. list, show, verify, hold and restore need no configuration file: --repository, --trust
-and --identity, as printed on the break-glass sheet, suffice.";
+and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
+these credentials may use it, --identity is not needed either.";
 
 const OUTPUT_HELP: &str = "\
 Configuration:

@@ -235,6 +235,7 @@ pub struct Run {
     pub progress: Arc<dyn Progress>,
     /// Set by SIGINT and SIGTERM.
     pub interrupt: Interrupt,
+    pub entered: accounts::Entered,
 }
 
 /// Runs a command to its answer.
@@ -254,6 +255,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
         clock,
         progress: reporter.clone(),
         interrupt,
+        entered: accounts::Entered::default(),
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;

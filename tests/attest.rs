@@ -10,7 +10,7 @@ use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::LockMode;
 use lifeboat::repository::{Locks, Proof, Repository, RestorePoint, Which};
-use lifeboat::sign::{Signer, Trust};
+use lifeboat::sign::{PublicKey, Signer, Trust};
 use lifeboat::store::Store;
 use lifeboat::store::dir::DirStore;
 use serde_json::Value;
@@ -185,6 +185,18 @@ async fn what_no_pinned_key_signed_counts_as_none() {
         .put(&scene.key(), "lifeboat-manifest-v1", &scene.body())
         .await;
     scene.counts_as_none("cannot be trusted").await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_pinned_one_announced_attests_as_well() {
+    let scene = Scene::new().await;
+    let (new, by) = (Signer::generate().unwrap(), &scene.forge.signer);
+    let (repository, now) = (&scene.forge.repository, Timestamp::now());
+    let key = PublicKey::from_pem(&new.to_pem().unwrap()).unwrap();
+    let announced = repository.announce(&key, by, &Locks::None, now);
+    announced.await.unwrap();
+    attest(&scene.point, &new, Verdict::Sound, HOUR).await;
+    assert!(scene.proof().await.holds());
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ async fn attempts(
 }
 
 async fn databases(access: &Access, config: &Config, run: &Run) -> Vec<Database> {
-    let tokens = match iam::tokens(access, &config.sources).await {
+    let tokens = match iam::tokens(access, &config.sources, run).await {
         Ok(tokens) => tokens,
         Err(error) => return vec![Database::unreachable("*", "*", error)],
     };

@@ -176,7 +176,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
     };
-    let tokens = iam::tokens(&options.access, &options.sources).await?;
+    let tokens = iam::tokens(&options.access, &options.sources, run).await?;
     let report = export::run(&means, &options.meant(tokens.as_ref(), run)?).await?;
     let outcome = match (report.failures.len(), report.findings.len()) {
         (0, 0) => Outcome::Done,

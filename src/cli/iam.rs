@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::accounts;
 use super::globals::Access;
+use super::{Run, accounts};
 use crate::aws::Tokens;
 use crate::config::Source;
 use crate::error::Result;
@@ -26,10 +26,14 @@ impl Passwords for Iam {
 }
 
 /// Tokens of the source account, where any of the sources wants them.
-pub async fn tokens(access: &Access, sources: &[Source]) -> Result<Option<Arc<dyn Passwords>>> {
+pub async fn tokens(
+    access: &Access,
+    sources: &[Source],
+    run: &Run,
+) -> Result<Option<Arc<dyn Passwords>>> {
     if !sources.iter().any(|source| source.connection.iam) {
         return Ok(None);
     }
-    let account = accounts::source(&access.accounts).await?;
+    let account = accounts::source(&access.accounts, run).await?;
     Ok(Some(Arc::new(Iam(Tokens::new(account)))))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::envelope::{self, Envelope, Opened, Says};
+use super::envelope::{self, Says};
 use super::layout::{self, Place};
 use super::{Locks, Repository, RestorePoint};
 use crate::codec::Sealed;
@@ -141,11 +141,13 @@ async fn open(listed: &Listed, point: &RestorePoint, trust: &Trust) -> Result<At
             "{key} is too large for an attestation"
         )));
     }
-    let store = &point.repository().store;
-    let bytes = store.get(key, &listed.version, listed.bytes).await?;
-    let envelope = Envelope::read(&bytes, key.as_str())?;
-    let Opened { body, .. } =
-        envelope.open::<Attestation>(Says::Attestation, key.as_str(), trust)?;
+    let repository = point.repository();
+    let bytes = repository
+        .store
+        .get(key, &listed.version, listed.bytes)
+        .await?;
+    let opened = repository.open_envelope(&bytes, key, trust).await?;
+    let body: Attestation = opened.body;
     let elsewhere = |what: &str| {
         Err(Error::new(
             Kind::Untrusted,

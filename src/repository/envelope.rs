@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{to_json_line, unknown_format};
 use crate::error::{Context, Error, Result};
+use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
-use crate::model::manifest::FORMAT;
+use crate::model::manifest::{FORMAT, Manifest};
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +38,30 @@ impl Says {
             Self::Attestation => "lifeboat-attestation-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
+    }
+}
+
+/// What a reader believes of a pinned key, and of one that a pinned key announced.
+pub trait Signed: DeserializeOwned {
+    const SAYS: Says;
+
+    /// The id of the repository that it is about.
+    fn repository(&self) -> &str;
+}
+
+impl Signed for Manifest {
+    const SAYS: Says = Says::Manifest;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+impl Signed for Attestation {
+    const SAYS: Says = Says::Attestation;
+
+    fn repository(&self) -> &str {
+        &self.repository
     }
 }
 

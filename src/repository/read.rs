@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 
-use super::envelope::{Envelope, Opened, Says};
+use super::envelope::{Envelope, Opened, Signed};
 use super::layout::{self, Place};
 use super::parts::Parts;
 use super::{Repository, announce, oldest_first, sums};
@@ -165,7 +165,7 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = self.open_envelope(&body, key, trust).await?;
+        let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
         self.check_home(&manifest).await?;
@@ -201,15 +201,15 @@ impl Repository {
 
 impl Repository {
     /// A key that is not pinned counts where a pinned one announced it.
-    async fn open_envelope(
+    pub(super) async fn open_envelope<T: Signed>(
         &self,
         bytes: &[u8],
         key: &Key,
         trust: &Trust,
-    ) -> Result<Opened<Manifest>> {
+    ) -> Result<Opened<T>> {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
-        let pinned = envelope.open(Says::Manifest, key, trust);
+        let pinned = envelope.open(T::SAYS, key, trust);
         let signer = match (&pinned, envelope.named_key()) {
             (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
@@ -228,8 +228,8 @@ impl Repository {
         let announced = Trust {
             fingerprints: vec![signer],
         };
-        let opened: Opened<Manifest> = envelope.open(Says::Manifest, key, &announced)?;
-        match announce::of_elsewhere(key, &chain, &opened.body.repository) {
+        let opened: Opened<T> = envelope.open(T::SAYS, key, &announced)?;
+        match announce::of_elsewhere(key, &chain, opened.body.repository()) {
             Some(error) => Err(error),
             None => Ok(opened),
         }

@@ -2,6 +2,7 @@
 
 pub mod account;
 mod fault;
+pub mod key_info;
 pub mod kms;
 pub mod rds;
 

@@ -42,6 +42,7 @@ pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
+pub mod snapshot;
 pub mod verify;
 
 use globals::Globals;
@@ -116,6 +117,7 @@ enum Command {
     Verify(verify::Args),
     Hold(hold::Args),
     Restore(restore::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -170,10 +172,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     let mut definition = definition();
     let typed = definition
         .try_get_matches_from_mut(&args)
-        .and_then(|matches| {
-            let name = matches.subcommand_name().unwrap_or_default().to_owned();
-            Ok((Typed::from_arg_matches(&matches)?, name))
-        });
+        .and_then(|matches| Ok((Typed::from_arg_matches(&matches)?, name_of(&matches))));
     match typed {
         Ok((typed, name)) => Ok(Asked { typed, name }),
         Err(error) => Err(Stop {
@@ -188,14 +187,28 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<As
     }
 }
 
+/// `list`, or `keys add`.
+fn name_of(matches: &clap::ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut here = matches;
+    while let Some((name, below)) = here.subcommand() {
+        names.push(name);
+        here = below;
+    }
+    names.join(" ")
+}
+
 /// The command of a line that did not parse; empty where none can be seen.
 fn command_in(args: &[OsString], definition: &clap::Command) -> String {
-    let known = |arg: &OsString| {
-        let arg = arg.to_str()?;
-        let command = definition.find_subcommand(arg)?;
-        Some(command.get_name().to_owned())
-    };
-    args.iter().skip(1).find_map(known).unwrap_or_default()
+    let mut names = Vec::new();
+    let mut here = definition;
+    for arg in args.iter().skip(1).filter_map(|arg| arg.to_str()) {
+        if let Some(below) = here.find_subcommand(arg) {
+            names.push(below.get_name());
+            here = below;
+        }
+    }
+    names.join(" ")
 }
 
 /// What every command is given.
@@ -244,6 +257,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
+        Command::Snapshot(args) => snapshot::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -7,7 +7,7 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`]
+//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`], [`snapshot`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -32,6 +32,7 @@ pub mod hold;
 pub mod init;
 pub mod list;
 pub mod restore;
+pub mod snapshot;
 pub mod verify;
 
 pub mod cli;

@@ -5,3 +5,4 @@ pub mod digest;
 pub mod id;
 pub mod lock;
 pub mod manifest;
+pub mod snapshot;

@@ -225,7 +225,7 @@ fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
     })
 }
 
-fn read_signer(key: &SigningKey) -> Result<Signer> {
+pub(super) fn read_signer(key: &SigningKey) -> Result<Signer> {
     let path = match key {
         SigningKey::File(path) => path,
         SigningKey::Kms(arn) => {

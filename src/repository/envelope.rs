@@ -24,6 +24,8 @@ pub enum Says {
     Manifest,
     /// This key signs from now on.
     Key,
+    /// This snapshot was copied, of an instance or cluster with these settings.
+    Snapshot,
 }
 
 impl Says {
@@ -32,6 +34,7 @@ impl Says {
         let prefix = match self {
             Self::Manifest => "lifeboat-manifest-v1",
             Self::Key => "lifeboat-key-v1",
+            Self::Snapshot => "lifeboat-snapshot-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
     }

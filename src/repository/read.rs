@@ -4,6 +4,7 @@
 use std::io::Read as _;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 
 use super::envelope::{Envelope, Opened, Says};
 use super::layout::{self, Place};
@@ -156,10 +157,13 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = self.open_envelope(&body, key, trust).await?;
+        let of = |manifest: &Manifest| manifest.repository.clone();
+        let opened = self
+            .open_envelope(Says::Manifest, &body, key, trust, of)
+            .await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&manifest).await?;
+        self.check_home(&manifest.repository, &manifest.id).await?;
         let place = Place {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -191,16 +195,19 @@ impl Repository {
 }
 
 impl Repository {
-    /// A key that is not pinned counts where a pinned one announced it.
-    async fn open_envelope(
+    /// A key that is not pinned counts where a pinned one announced it. `home` reads the body's
+    /// repository.
+    pub(super) async fn open_envelope<T: DeserializeOwned>(
         &self,
+        says: Says,
         bytes: &[u8],
         key: &Key,
         trust: &Trust,
-    ) -> Result<Opened<Manifest>> {
+        home: fn(&T) -> String,
+    ) -> Result<Opened<T>> {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
-        let pinned = envelope.open(Says::Manifest, key, trust);
+        let pinned = envelope.open(says, key, trust);
         let signer = match &pinned {
             Err(error) if error.kind() == Kind::Untrusted => envelope.named_key()?,
             _ => return pinned,
@@ -219,21 +226,21 @@ impl Repository {
         let announced = Trust {
             fingerprints: vec![signer],
         };
-        let opened: Opened<Manifest> = envelope.open(Says::Manifest, key, &announced)?;
-        match announce::of_elsewhere(key, &chain, &opened.body.repository) {
+        let opened: Opened<T> = envelope.open(says, key, &announced)?;
+        match announce::of_elsewhere(key, &chain, &home(&opened.body)) {
             Some(error) => Err(error),
             None => Ok(opened),
         }
     }
 
     /// A point of another repository under the same key (staging's, say) is not this one's.
-    async fn check_home(&self, manifest: &Manifest) -> Result<()> {
+    pub(super) async fn check_home(&self, repository: &str, id: &Id) -> Result<()> {
         match self.home().await? {
-            Some(marker) if marker.repository != manifest.repository => Err(Error::new(
+            Some(marker) if marker.repository != repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
-                    "{} belongs to repository {}, and this is {}",
-                    manifest.id, manifest.repository, marker.repository
+                    "{id} belongs to repository {repository}, and this is {}",
+                    marker.repository
                 ),
             )
             .hint("somebody copied it here; restore it from its own repository")),

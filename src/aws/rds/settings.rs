@@ -1,13 +1,13 @@
 //! The settings of an instance or cluster, as far as a restore may want them.
 
 use aws_sdk_rds::types::{
-    DbCluster, DbInstance, DbSubnetGroup, ServerlessV2ScalingConfigurationInfo,
+    DbCluster, DbInstance, DbSubnetGroup, Filter, ServerlessV2ScalingConfigurationInfo,
     VpcSecurityGroupMembership,
 };
 
 use super::{Rds, size, told};
 use crate::aws::fault::{Operation, error};
-use crate::error::Result;
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{
     AssociatedRole, Kind, Member, Monitoring, OptionGroup, ParameterGroup, Serverless, Settings,
     Storage, Subnet, SubnetGroup,
@@ -53,9 +53,18 @@ impl Rds {
         let members = cluster.db_cluster_members.clone().unwrap_or_default();
         let subnets = cluster.db_subnet_group.clone();
         let mut settings = of_cluster(cluster);
+        let mut instances = if members.is_empty() {
+            Vec::new()
+        } else {
+            self.members_of(identifier).await?
+        };
         for member in members {
-            let identifier = member.db_instance_identifier.unwrap_or_default();
-            let instance = self.describe_instance(&identifier).await?;
+            let name = member.db_instance_identifier.unwrap_or_default();
+            let at = instances
+                .iter()
+                .position(|one| one.db_instance_identifier.as_deref() == Some(&name));
+            let instance = at.map(|at| instances.swap_remove(at)).unwrap_or_else(no_instance);
+            let zone = instance.availability_zone.clone();
             let of_member = of_instance(instance);
             let mut group = of_member.parameter_group;
             if let Some(group) = &mut group {
@@ -64,15 +73,15 @@ impl Rds {
             settings.ca = settings.ca.or(of_member.ca);
             settings.subnet_group = settings.subnet_group.or(of_member.subnet_group);
             settings.members.push(Member {
-                identifier,
+                identifier: name,
                 writer: member.is_cluster_writer.unwrap_or(false),
                 promotion_tier: size(member.promotion_tier),
                 class: of_member.class,
-                zone: None,
+                zone,
                 parameter_group: group,
             });
         }
-        // Writers first, otherwise as RDS lists them.
+        // The writer first, otherwise as RDS lists them.
         settings.members.sort_by_key(|member| !member.writer);
         if settings.subnet_group.is_none()
             && let Some(name) = subnets
@@ -80,6 +89,22 @@ impl Rds {
             settings.subnet_group = self.subnet_group(&name).await?;
         }
         Ok(settings)
+    }
+
+    /// All instances of a cluster, by one call.
+    async fn members_of(&self, cluster: &str) -> Result<Vec<DbInstance>> {
+        self.client
+            .describe_db_instances()
+            .filters(Filter::builder().name("db-cluster-id").values(cluster).build())
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .await
+            .map_err(|why| {
+                let what = format!("cannot describe the instances of cluster {cluster}");
+                error(&INSTANCES, what, why)
+            })
     }
 
     pub(super) async fn describe_instance(&self, identifier: &str) -> Result<DbInstance> {
@@ -94,7 +119,7 @@ impl Rds {
             .into_iter()
             .flatten()
             .next()
-            .ok_or_else(|| crate::error::Error::failed(format!("{}: no answer", what())))
+            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
     }
 
     pub(super) async fn describe_cluster(&self, identifier: &str) -> Result<DbCluster> {
@@ -109,7 +134,7 @@ impl Rds {
             .into_iter()
             .flatten()
             .next()
-            .ok_or_else(|| crate::error::Error::failed(format!("{}: no answer", what())))
+            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
     }
 
     async fn subnet_group(&self, name: &str) -> Result<Option<SubnetGroup>> {
@@ -122,9 +147,12 @@ impl Rds {
             .map_err(|why| {
                 let what = format!("cannot read subnet group {name}");
                 error(&SUBNETS, what, why)
-            })?;
-        let found = told.db_subnet_groups.into_iter().flatten().next();
-        Ok(found.map(of_subnets))
+            });
+        match told {
+            Ok(told) => Ok(told.db_subnet_groups.into_iter().flatten().next().map(of_subnets)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Nobody can set a value in a default group.
@@ -134,6 +162,11 @@ impl Rds {
         }
         Ok(())
     }
+}
+
+/// A member that RDS names in its cluster and does not describe: it is being made or deleted.
+fn no_instance() -> DbInstance {
+    DbInstance::builder().build()
 }
 
 fn of_instance(told_of: DbInstance) -> Settings {

@@ -483,7 +483,7 @@ impl From<DbSnapshot> for Snapshot {
             original_at: time(told.original_snapshot_create_time),
             encrypted: told.encrypted.unwrap_or(false),
             owned_key: owned.is_some_and(|kind| kind.as_str() == OWNED_KEY),
-            kms_key: told.kms_key_id,
+            kms_key: told.kms_key_id.filter(|_| told.encrypted == Some(true)),
             engine: told.engine.unwrap_or_default(),
             engine_version: told.engine_version.unwrap_or_default(),
             allocated_gib: gib(told.allocated_storage),
@@ -508,7 +508,9 @@ impl From<DbClusterSnapshot> for Snapshot {
             original_at: None,
             encrypted: told.storage_encrypted.unwrap_or(false),
             owned_key: owned.is_some_and(|kind| kind.as_str() == OWNED_KEY),
-            kms_key: told.kms_key_id,
+            kms_key: told
+                .kms_key_id
+                .filter(|_| told.storage_encrypted == Some(true)),
             engine: told.engine.unwrap_or_default(),
             engine_version: told.engine_version.unwrap_or_default(),
             allocated_gib: gib(told.allocated_storage),

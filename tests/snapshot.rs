@@ -20,7 +20,11 @@ async fn a_copy_lies_in_the_backup_account_under_its_key_and_nothing_stays_share
             let copy = world.assert_one(&label).await;
             let plain = kind == Kind::Cluster && under == Under::Nothing;
             assert_eq!(copy.encrypted, !plain, "{label}");
-            assert_eq!(report.findings.len(), usize::from(plain), "{label}: {report:#?}");
+            assert_eq!(
+                report.findings.len(),
+                usize::from(plain),
+                "{label}: {report:#?}"
+            );
             if copy.encrypted {
                 assert_eq!(copy.kms_key.as_deref(), Some(&*world.kms_key), "{label}");
             }

@@ -78,12 +78,17 @@ impl Access {
 impl Globals {
     /// For commands that read. With --repository no file is needed, and only a named one is read.
     pub fn access(&self) -> Result<Access> {
+        self.access_and_any_config().map(|(access, _)| access)
+    }
+
+    /// The same with the configuration, where one is read.
+    pub fn access_and_any_config(&self) -> Result<(Access, Option<Config>)> {
         let file = match self.repository {
             Some(_) => locate::named(self.config.as_deref(), &variable),
             None => Some(self.find_config()?),
         };
         let config = file.map(|file| Config::load(&file)).transpose()?;
-        self.access_with(config.as_ref())
+        Ok((self.access_with(config.as_ref())?, config))
     }
 
     /// For commands that need a configuration whatever the flags say.

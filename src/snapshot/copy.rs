@@ -155,9 +155,11 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         let mut job = job::Job::new(means, options, &sides, source);
         let done = job.run().await;
         let findings = std::mem::take(&mut job.findings);
-        report
-            .findings
-            .extend(findings.into_iter().map(|one| format!("{}: {one}", source.name)));
+        report.findings.extend(
+            findings
+                .into_iter()
+                .map(|one| format!("{}: {one}", source.name)),
+        );
         match done {
             Ok(job::Done::Copied(copied)) => report.copies.push(copied),
             Ok(job::Done::Planned(planned)) => report.planned.push(planned),

@@ -137,7 +137,10 @@ mod tests {
     #[test]
     fn long_identifiers_that_begin_alike_stay_apart() {
         let taken = at("2026-11-21T02:00:00Z");
-        let (one, other) = (format!("{}a", "x".repeat(40)), format!("{}b", "x".repeat(40)));
+        let (one, other) = (
+            format!("{}a", "x".repeat(40)),
+            format!("{}b", "x".repeat(40)),
+        );
         assert_ne!(stem(&one, taken), stem(&other, taken));
     }
 

@@ -10,7 +10,7 @@ use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
 use lifeboat::aws::Account as Entered;
 use lifeboat::clock::{Clock, SystemClock};
-use lifeboat::error::{Error, Result};
+use lifeboat::error::{Error, Result as Done};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::lock::{LockMode, LockPolicy};
 use lifeboat::model::snapshot::Kind;
@@ -97,7 +97,9 @@ pub async fn assume(key: &Key, role: &str, external_id: Option<&str>) -> Key {
 }
 
 fn deploy(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/aws").join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy/aws")
+        .join(file)
 }
 
 /// The backup account's template, also with the rights that copies in another region need: its
@@ -107,7 +109,9 @@ fn backup_template(far_key: Option<&str>) -> String {
     let text = with_records(text);
     let Some(far_key) = far_key else { return text };
     let via = "kms:ViaService: !Sub 'rds.${AWS::Region}.amazonaws.com'";
-    let both = format!("kms:ViaService: [!Sub 'rds.${{AWS::Region}}.amazonaws.com', rds.{FAR}.amazonaws.com]");
+    let both = format!(
+        "kms:ViaService: [!Sub 'rds.${{AWS::Region}}.amazonaws.com', rds.{FAR}.amazonaws.com]"
+    );
     assert!(text.contains(via));
     text.replace(via, &both).replace(
         "Resource: [!GetAtt SnapshotKey.Arn, !Sub 'arn:aws:kms:${AWS::Region}:${SourceAccountId}:key/*']",
@@ -156,7 +160,11 @@ impl World {
     }
 
     async fn wipe(&self) {
-        for (account, region) in [(&self.source, REGION), (&self.backup, REGION), (&self.backup, FAR)] {
+        for (account, region) in [
+            (&self.source, REGION),
+            (&self.backup, REGION),
+            (&self.backup, FAR),
+        ] {
             let rds = aws_sdk_rds::Client::new(&account.root.sdk(region));
             for one in self.snapshots_of(account, region).await {
                 match self.kind {
@@ -251,7 +259,9 @@ impl World {
             first_pause: Duration::from_millis(2),
             ..StorePatience::default()
         };
-        Repository::new(Arc::new(S3Store::open_with(options, patience).await.unwrap()))
+        Repository::new(Arc::new(
+            S3Store::open_with(options, patience).await.unwrap(),
+        ))
     }
 
     pub fn trust(&self) -> Trust {
@@ -303,9 +313,15 @@ impl World {
         self.copy_with(&options, &SystemClock).await.unwrap()
     }
 
-    pub async fn copy_with(&self, options: &Options, clock: &dyn Clock) -> Result<Report> {
-        self.copy_from(options, clock, &self.source_side(), &self.backup_side(), &Interrupt::never())
-            .await
+    pub async fn copy_with(&self, options: &Options, clock: &dyn Clock) -> Done<Report> {
+        self.copy_from(
+            options,
+            clock,
+            &self.source_side(),
+            &self.backup_side(),
+            &Interrupt::never(),
+        )
+        .await
     }
 
     pub async fn copy_from(
@@ -315,7 +331,7 @@ impl World {
         source: &Entered,
         backup: &Entered,
         interrupt: &Interrupt,
-    ) -> Result<Report> {
+    ) -> Done<Report> {
         let repository = self.repository(&self.exporter).await;
         let trust = self.trust();
         let means = Means {
@@ -391,7 +407,9 @@ impl World {
         for _ in 0..4 {
             match self.kind {
                 Kind::Instance => {
-                    let call = rds.describe_db_instances().db_instance_identifier(identifier);
+                    let call = rds
+                        .describe_db_instances()
+                        .db_instance_identifier(identifier);
                     call.send().await.map(drop).unwrap();
                 }
                 Kind::Cluster => {
@@ -440,8 +458,9 @@ impl World {
         let rds = aws_sdk_rds::Client::new(&account.root.sdk(region));
         match self.kind {
             Kind::Instance => {
-                let told = rds.describe_db_snapshots().send().await.unwrap();
-                let all = told.db_snapshots.unwrap_or_default().into_iter();
+                let told = rds.describe_db_snapshots().into_paginator().items().send();
+                let all: Result<Vec<_>, _> = told.collect().await;
+                let all = all.unwrap().into_iter();
                 all.map(|one| Snapshot {
                     name: one.db_snapshot_identifier.unwrap(),
                     arn: one.db_snapshot_arn.unwrap(),
@@ -455,8 +474,13 @@ impl World {
                 .collect()
             }
             Kind::Cluster => {
-                let told = rds.describe_db_cluster_snapshots().send().await.unwrap();
-                let all = told.db_cluster_snapshots.unwrap_or_default().into_iter();
+                let told = rds
+                    .describe_db_cluster_snapshots()
+                    .into_paginator()
+                    .items()
+                    .send();
+                let all: Result<Vec<_>, _> = told.collect().await;
+                let all = all.unwrap().into_iter();
                 all.map(|one| Snapshot {
                     name: one.db_cluster_snapshot_identifier.unwrap(),
                     arn: one.db_cluster_snapshot_arn.unwrap(),
@@ -490,21 +514,42 @@ impl World {
         for one in self.intermediates().await {
             let values: Vec<String> = match self.kind {
                 Kind::Instance => {
-                    let call = rds.describe_db_snapshot_attributes().db_snapshot_identifier(&one.name);
-                    let told = call.send().await.unwrap().db_snapshot_attributes_result.unwrap();
+                    let call = rds
+                        .describe_db_snapshot_attributes()
+                        .db_snapshot_identifier(&one.name);
+                    let told = call
+                        .send()
+                        .await
+                        .unwrap()
+                        .db_snapshot_attributes_result
+                        .unwrap();
                     let all = told.db_snapshot_attributes.unwrap_or_default().into_iter();
-                    all.flat_map(|one| one.attribute_values.unwrap_or_default()).collect()
+                    all.flat_map(|one| one.attribute_values.unwrap_or_default())
+                        .collect()
                 }
                 Kind::Cluster => {
                     let call = rds
                         .describe_db_cluster_snapshot_attributes()
                         .db_cluster_snapshot_identifier(&one.name);
-                    let told = call.send().await.unwrap().db_cluster_snapshot_attributes_result.unwrap();
-                    let all = told.db_cluster_snapshot_attributes.unwrap_or_default().into_iter();
-                    all.flat_map(|one| one.attribute_values.unwrap_or_default()).collect()
+                    let told = call
+                        .send()
+                        .await
+                        .unwrap()
+                        .db_cluster_snapshot_attributes_result
+                        .unwrap();
+                    let all = told
+                        .db_cluster_snapshot_attributes
+                        .unwrap_or_default()
+                        .into_iter();
+                    all.flat_map(|one| one.attribute_values.unwrap_or_default())
+                        .collect()
                 }
             };
-            found.extend(values.into_iter().map(|account| (one.name.clone(), account)));
+            found.extend(
+                values
+                    .into_iter()
+                    .map(|account| (one.name.clone(), account)),
+            );
         }
         found
     }
@@ -514,7 +559,10 @@ impl World {
     pub fn assert_one<'a>(&'a self, label: &'a str) -> impl Future<Output = Snapshot> + 'a {
         async move {
             let copies = self.copies().await;
-            let available: Vec<_> = copies.iter().filter(|one| one.status == "available").collect();
+            let available: Vec<_> = copies
+                .iter()
+                .filter(|one| one.status == "available")
+                .collect();
             assert_eq!(available.len(), 1, "{label}: {copies:#?}");
             assert_eq!(copies.len(), 1, "{label}: {copies:#?}");
             assert_eq!(self.shared().await, [], "{label}");
@@ -541,7 +589,9 @@ impl World {
             principal: text(one, "principal"),
             code: text(one, "code"),
         };
-        all.map(call).filter(|one| one.principal.contains("assumed-role")).collect()
+        all.map(call)
+            .filter(|one| one.principal.contains("assumed-role"))
+            .collect()
     }
 
     /// A fault at the nth call of an operation by one account's callers, counted from now.
@@ -553,7 +603,9 @@ impl World {
         for (key, value) in what.as_object().unwrap() {
             rule[key] = value.clone();
         }
-        cloud::control("POST", "faults", &rule)["id"].as_u64().unwrap()
+        cloud::control("POST", "faults", &rule)["id"]
+            .as_u64()
+            .unwrap()
     }
 
     pub fn end_fault(&self, id: u64) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::{ApplyMethod, OptionConfiguration, OptionSetting, Parameter as SdkParameter};
+use aws_sdk_rds::types::{
+    ApplyMethod, OptionConfiguration, OptionSetting, Parameter as SdkParameter,
+};
 
 use super::{Rds, sent, size, told};
 use crate::aws::fault::{Operation, error};

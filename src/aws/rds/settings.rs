@@ -63,7 +63,9 @@ impl Rds {
             let at = instances
                 .iter()
                 .position(|one| one.db_instance_identifier.as_deref() == Some(&name));
-            let instance = at.map(|at| instances.swap_remove(at)).unwrap_or_else(no_instance);
+            let instance = at
+                .map(|at| instances.swap_remove(at))
+                .unwrap_or_else(no_instance);
             let zone = instance.availability_zone.clone();
             let of_member = of_instance(instance);
             let mut group = of_member.parameter_group;
@@ -95,7 +97,12 @@ impl Rds {
     async fn members_of(&self, cluster: &str) -> Result<Vec<DbInstance>> {
         self.client
             .describe_db_instances()
-            .filters(Filter::builder().name("db-cluster-id").values(cluster).build())
+            .filters(
+                Filter::builder()
+                    .name("db-cluster-id")
+                    .values(cluster)
+                    .build(),
+            )
             .into_paginator()
             .items()
             .send()
@@ -149,7 +156,12 @@ impl Rds {
                 error(&SUBNETS, what, why)
             });
         match told {
-            Ok(told) => Ok(told.db_subnet_groups.into_iter().flatten().next().map(of_subnets)),
+            Ok(told) => Ok(told
+                .db_subnet_groups
+                .into_iter()
+                .flatten()
+                .next()
+                .map(of_subnets)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -171,7 +183,11 @@ fn no_instance() -> DbInstance {
 
 fn of_instance(told_of: DbInstance) -> Settings {
     let parameters = told_of.db_parameter_groups.into_iter().flatten().next();
-    let options = told_of.option_group_memberships.into_iter().flatten().next();
+    let options = told_of
+        .option_group_memberships
+        .into_iter()
+        .flatten()
+        .next();
     let roles = told_of.associated_roles.into_iter().flatten();
     Settings {
         class: told_of.db_instance_class,
@@ -304,7 +320,8 @@ fn of_subnets(told_of: DbSubnetGroup) -> SubnetGroup {
 
 fn security_groups(told_of: Option<Vec<VpcSecurityGroupMembership>>) -> Vec<String> {
     let ids = told_of.into_iter().flatten();
-    ids.filter_map(|group| group.vpc_security_group_id).collect()
+    ids.filter_map(|group| group.vpc_security_group_id)
+        .collect()
 }
 
 fn associated(role: Option<String>, feature: Option<String>) -> Option<AssociatedRole> {

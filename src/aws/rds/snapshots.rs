@@ -130,7 +130,9 @@ impl Snapshot {
 pub enum Which<'a> {
     /// The account's own of one instance or cluster, automated ones too.
     Of(&'a str),
-    /// The account's own, and those that others share with it.
+    /// The account's own.
+    Own,
+    /// Those, and what others share with it.
     OwnAndShared,
     /// Those that others share with the account.
     Shared,
@@ -163,6 +165,7 @@ impl Rds {
         let what = || format!("cannot list the {} snapshots of the {}", kind, self.side);
         let (identifier, made, shared) = match which {
             Which::Of(identifier) => (Some(identifier.to_owned()), None, None),
+            Which::Own => (None, None, None),
             Which::OwnAndShared => (None, None, Some(true)),
             Which::Shared => (None, Some("shared".to_owned()), None),
         };
@@ -432,10 +435,14 @@ where
         .to_owned();
     let error = error(operation, what, why);
     let (why, hint) = match code.as_str() {
-        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" if words.contains("Cannot copy more than") => (
-            Why::Busy,
-            "so many copies are under way in that region: wait for one of them",
-        ),
+        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault"
+            if words.contains("Cannot copy more than") =>
+        {
+            (
+                Why::Busy,
+                "so many copies are under way in that region: wait for one of them",
+            )
+        }
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => (
             Why::Other,
             "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what can go; \

@@ -77,7 +77,10 @@ async fn place_for_records(
     run: &Run,
 ) -> Result<(Repository, Signer)> {
     let key = config.signing_key.as_ref().ok_or_else(|| {
-        Error::usage(format!("{} names no keys.signing_key", config.file.display()))
+        Error::usage(format!(
+            "{} names no keys.signing_key",
+            config.file.display()
+        ))
     })?;
     let signer = read_signer(key)?;
     Ok((connect::repository(access, run).await?, signer))
@@ -86,15 +89,19 @@ async fn place_for_records(
 impl Args {
     fn resolve(self, config: &Config) -> Result<Options> {
         let settings = &config.snapshot;
-        let kms_key = settings.kms_key.clone().ok_or_else(|| {
-            Error::usage(format!("{} names no snapshot.kms_key", config.file.display())).hint(
+        let kms_key =
+            settings.kms_key.clone().ok_or_else(|| {
+                Error::usage(format!("{} names no snapshot.kms_key", config.file.display())).hint(
                 "copies lie under a key of the backup account: output SnapshotKeyArn of its stack",
             )
-        })?;
+            })?;
         Ok(Options {
             sources: sources(config, &self.source)?,
             take_new: self.new || settings.take_new,
-            share_key: settings.share_key.clone().unwrap_or_else(|| kms_key.clone()),
+            share_key: settings
+                .share_key
+                .clone()
+                .unwrap_or_else(|| kms_key.clone()),
             kms_key,
             patience: patience(settings),
             dry_run: self.dry_run,
@@ -118,10 +125,19 @@ fn text(report: &Report) -> String {
             (Some(copy), false) => format!("would be copied to {copy}"),
             (None, _) => "would be copied".to_owned(),
         };
-        text += &format!("{}: {what} of {} {} {copy}{key}\n", one.source, one.kind, one.identifier);
+        text += &format!(
+            "{}: {what} of {} {} {copy}{key}\n",
+            one.source, one.kind, one.identifier
+        );
     }
     let mut table = Table::new(&[
-        "source", "copy", "restore point", "taken at", ">GiB", "region", "",
+        "source",
+        "copy",
+        "restore point",
+        "taken at",
+        ">GiB",
+        "region",
+        "",
     ]);
     for one in &report.copies {
         table.row([
@@ -141,7 +157,10 @@ fn text(report: &Report) -> String {
         text += &format!("finding: {finding}\n");
     }
     for failure in &report.failures {
-        text += &format!("failed: {}: {}\nhint: {}\n", failure.source, failure.error, failure.hint);
+        text += &format!(
+            "failed: {}: {}\nhint: {}\n",
+            failure.source, failure.error, failure.hint
+        );
     }
     text
 }

@@ -16,9 +16,8 @@ impl Job<'_> {
     /// The snapshot to be copied; `None`: a new one has to be taken.
     pub async fn choose(&mut self) -> Result<Option<Snapshot>> {
         let now = self.now();
-        let recent = |one: &&Snapshot| {
-            told_time(one).is_none_or(|taken| now.duration_since(taken) < RECENT)
-        };
+        let recent =
+            |one: &&Snapshot| told_time(one).is_none_or(|taken| now.duration_since(taken) < RECENT);
         if !self.options.take_new {
             let automated = self
                 .mine
@@ -51,7 +50,8 @@ impl Job<'_> {
         };
         let is_of_it = |shared: &Snapshot| {
             let mine = self.mine.iter().find(|mine| mine.arn == shared.arn);
-            mine.and_then(Mark::of).is_some_and(|other| other.from == mark.from)
+            mine.and_then(Mark::of)
+                .is_some_and(|other| other.from == mark.from)
         };
         if self.shared.iter().any(is_of_it) {
             return Ok(false);
@@ -176,9 +176,7 @@ impl Job<'_> {
                 .iter()
                 .find(|copy| copy.copied_from.as_ref() == Some(&shared.arn));
             let is_under_way = copy.is_some_and(|copy| {
-                !copy.is_available()
-                    && !copy.has_failed()
-                    && !self.is_too_old(copy.created_at, now)
+                !copy.is_available() && !copy.has_failed() && !self.is_too_old(copy.created_at, now)
             });
             if is_under_way {
                 self.means.bearings.progress.note(&format!(

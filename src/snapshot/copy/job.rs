@@ -86,7 +86,9 @@ impl<'a> Job<'a> {
             None => self.bring_over(&original).await?,
         };
         let recorded = self.record(&original, &copy, settings).await;
-        Ok(Done::Copied(self.copied(&original, copy, was_there, recorded)))
+        Ok(Done::Copied(
+            self.copied(&original, copy, was_there, recorded),
+        ))
     }
 
     async fn look(&mut self) -> Result<()> {
@@ -128,10 +130,10 @@ impl<'a> Job<'a> {
 
     /// From a copy that has begun, by whichever run, to one that is checked and shared no more.
     async fn finish(&mut self, original: &Original, begun: Snapshot) -> Result<Snapshot> {
-        let lent = begun
-            .copied_from
-            .as_deref()
-            .map_or_else(|| self.lent_before(&original.mark), |arn| Some(name_in(arn).to_owned()));
+        let lent = begun.copied_from.as_deref().map_or_else(
+            || self.lent_before(&original.mark),
+            |arn| Some(name_in(arn).to_owned()),
+        );
         let copy = if begun.is_available() {
             begun
         } else {
@@ -214,8 +216,12 @@ impl<'a> Job<'a> {
     /// The intermediate of an original, where a copy does not say what it was copied from.
     fn lent_before(&self, mark: &Mark) -> Option<String> {
         let ours = self.shared.iter().filter(|shared| {
-            let mine = self.mine.iter().find(|mine| mine.name == name_in(&shared.arn));
-            mine.and_then(Mark::of).is_some_and(|other| other.from == mark.from)
+            let mine = self
+                .mine
+                .iter()
+                .find(|mine| mine.name == name_in(&shared.arn));
+            mine.and_then(Mark::of)
+                .is_some_and(|other| other.from == mark.from)
         });
         ours.map(|shared| name_in(&shared.arn).to_owned()).next()
     }

@@ -108,24 +108,21 @@ impl Job<'_> {
                 Ok(begun) => return Ok(begun),
                 Err(refused) => refused,
             };
-            match why {
-                Why::Busy if Instant::now() < until => {
-                    let progress = self.means.bearings.progress;
-                    progress.note(&format!("waiting to copy: {}", error.chain()));
-                    wait::pause(self.options.patience.poll, self.means.bearings.interrupt).await?;
-                }
-                Why::Exists | Why::NotFound | Why::Unanswered => {
-                    // Our own call whose reply was lost, or another run's.
-                    return match rds.snapshot(kind, copying.name).await? {
-                        Some(found) if Mark::of(&found).as_ref() == Some(&copying.original.mark) => {
-                            Ok(found)
-                        }
-                        Some(found) => Err(not_ours(&found, rds.side)),
-                        None => Err(error),
-                    };
-                }
-                Why::Busy | Why::Other => return Err(error),
+            if why == Why::Busy && Instant::now() < until {
+                let progress = self.means.bearings.progress;
+                progress.note(&format!("waiting to copy: {}", error.chain()));
+                wait::pause(self.options.patience.poll, self.means.bearings.interrupt).await?;
+                continue;
             }
+            // Our own call may have lost its reply, or another run was faster. That one exists is not
+            // always what RDS says: the role must not tag what is there, which is judged first.
+            return match rds.snapshot(kind, copying.name).await {
+                Ok(Some(found)) if Mark::of(&found).as_ref() == Some(&copying.original.mark) => {
+                    Ok(found)
+                }
+                Ok(Some(found)) => Err(not_ours(&found, rds.side)),
+                Ok(None) | Err(_) => Err(error),
+            };
         }
     }
 

@@ -51,6 +51,7 @@ pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
+pub mod snapshot;
 pub mod status;
 mod steps;
 pub mod verify;
@@ -135,6 +136,7 @@ enum Command {
     Nightly(nightly::Args),
     Prove(prove::Args),
     Keys(keys::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -283,6 +285,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Nightly(args) => nightly::run(args, run).await,
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
+        Command::Snapshot(args) => snapshot::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -12,6 +12,7 @@ mod locks;
 mod parts;
 mod read;
 pub mod runbook;
+mod snapshots;
 mod sums;
 
 use std::collections::BTreeMap;

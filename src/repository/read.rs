@@ -168,7 +168,7 @@ impl Repository {
         let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&manifest).await?;
+        self.check_home(&manifest.repository, &manifest.id).await?;
         let place = Place {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -236,13 +236,13 @@ impl Repository {
     }
 
     /// A point of another repository under the same key (staging's, say) is not this one's.
-    async fn check_home(&self, manifest: &Manifest) -> Result<()> {
+    pub(super) async fn check_home(&self, repository: &str, id: &Id) -> Result<()> {
         match self.home().await? {
-            Some(marker) if marker.repository != manifest.repository => Err(Error::new(
+            Some(marker) if marker.repository != repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
-                    "{} belongs to repository {}, and this is {}",
-                    manifest.id, manifest.repository, marker.repository
+                    "{id} belongs to repository {repository}, and this is {}",
+                    marker.repository
                 ),
             )
             .hint("somebody copied it here; restore it from its own repository")),

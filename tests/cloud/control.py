@@ -126,8 +126,10 @@ def _lifecycle(*_):
 
 
 def _calls(query, _):
+    """All, or those of some accounts, whose ids stand between commas."""
     since = int(query.get("since", 0))
-    return [asdict(entry) for entry in FAULTS.log[since:]]
+    accounts = query["accounts"].split(",") if "accounts" in query else None
+    return [asdict(entry) for entry in FAULTS.log[since:] if accounts is None or entry.account in accounts]
 
 
 def _clear_calls(*_):

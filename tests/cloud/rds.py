@@ -160,13 +160,12 @@ class Rds(rds_models.RDSBackend):
         rds_progress.start(cluster, "creating")
         return cluster
 
-    @staticmethod
-    def _is_under_owned_key(kwargs):
+    def _is_under_owned_key(self, kwargs):
         """Newer Aurora clusters are, where no key is named."""
         aurora = (
             kwargs["engine"].startswith("aurora") and kwargs.get("storage_encrypted") and not kwargs.get("kms_key_id")
         )
-        return STATE.settings.aurora_under_owned_key and aurora
+        return STATE.settings.of(self.account_id).aurora_under_owned_key and aurora
 
     def describe_db_clusters(self, db_cluster_identifier=None, filters=None):
         found = super().describe_db_clusters(db_cluster_identifier, filters)

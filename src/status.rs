@@ -98,6 +98,8 @@ impl Look<'_> {
     ) -> Result<(DatabaseStatus, Vec<String>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
+        let mut found: Vec<&Found> = found.iter().collect();
+        found.sort_by_key(|one| one.order());
         for one in found.iter().rev() {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
@@ -111,6 +113,8 @@ impl Look<'_> {
                 )),
             }
         }
+        // Stores tell time in seconds; two may be of one.
+        newest.sort_by_key(|point: &PointStatus| std::cmp::Reverse(point.snapshot_at));
         let mut newest = newest.into_iter();
         let status = DatabaseStatus {
             newest: newest.next(),

@@ -1,7 +1,7 @@
 //! `lifeboat snapshot …`
 
-mod copy;
-mod expire;
+pub mod copy;
+pub mod expire;
 pub mod list;
 mod restore;
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::OfArgs;
 use super::render::{self, Table};
-use super::{Run, connect};
+use super::{Run, connect, snapshot};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
-use crate::status::{self, DatabaseStatus, Limits, Report};
+use crate::snapshot::list::CopyPoint;
+use crate::status::{self, CopyStatus, DatabaseStatus, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -43,13 +45,18 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         drill_age: signed(config.limits.drill_age)?,
         shrink_percent: config.limits.shrink_percent,
     };
+    let (copies, findings) = match of.database {
+        // A copy is of no single database.
+        Some(_) => (Vec::new(), Vec::new()),
+        None => copies(&access, &config, of.source.as_deref(), run).await,
+    };
     let options = status::Options {
         limits,
         expected: expected(&config, of.source.as_deref(), of.database.as_deref()),
         source: of.source,
         database: of.database,
-        copies: Vec::new(),
-        findings: Vec::new(),
+        copies,
+        findings,
     };
     let trust = connect::trust(&access);
     let report = status::status(&repository, &trust, run.clock.as_ref(), options).await?;
@@ -62,6 +69,35 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         Outcome::Findings
     };
     Answer::new(&report, text(&report), outcome)
+}
+
+/// The copies of each source that has any configured. Where AWS cannot be asked, that is a finding.
+async fn copies(
+    access: &Access,
+    config: &Config,
+    source: Option<&str>,
+    run: &Run,
+) -> (Vec<CopyStatus>, Vec<String>) {
+    let found = match snapshot::list::beside_exports(access, config, source, run).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return (Vec::new(), Vec::new()),
+        Err(error) => {
+            let why = format!("snapshot copies could not be listed: {}", error.chain());
+            return (Vec::new(), vec![why]);
+        }
+    };
+    let wanted = config.sources.iter().filter(|one| one.rds.is_some());
+    let wanted = wanted.filter(|one| source.is_none_or(|source| one.name == source));
+    let copies = wanted.map(|one| {
+        let usable = |copy: &&CopyPoint| copy.source == one.name && copy.status == "available";
+        let of_source = found.iter().filter(usable);
+        CopyStatus {
+            source: one.name.clone(),
+            newest_at: of_source.clone().map(|copy| copy.taken_at).max(),
+            copies: of_source.count() as u64,
+        }
+    });
+    (copies.collect(), Vec::new())
 }
 
 fn signed(age: Duration) -> Result<SignedDuration> {

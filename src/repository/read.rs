@@ -4,6 +4,7 @@
 use std::io::Read as _;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::envelope::{Envelope, Opened, Signed};
 use super::layout::{self, Place};
@@ -51,6 +52,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Sorts by the store's time: a clock that was wrong where exports are made does not count.
+    pub fn order(&self) -> (Timestamp, Id) {
+        (self.versions[0].stored_at, self.id.clone())
+    }
+
     pub fn place(&self) -> Place {
         Place {
             source: self.source.clone(),
@@ -131,7 +137,7 @@ impl Repository {
             .hint("name one by --source and --database"));
         }
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
-        found.sort_by_key(|one| (one.versions[0].stored_at, one.id.clone()));
+        found.sort_by_key(Found::order);
         found.pop().ok_or_else(|| {
             let what = match which {
                 Which::Latest => "no restore point".to_owned(),

@@ -19,7 +19,7 @@ use crate::snapshot::copy::{self, Means, Options, Records, Report};
 /// key, checks the copy, and ends the sharing. The settings that no snapshot carries (parameter
 /// groups, class, networks) are recorded in the repository. Interrupted, it goes on when it is run
 /// again.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot copy\n  \
        lifeboat snapshot copy --source prod --dry-run\n  \

@@ -15,7 +15,7 @@ use crate::snapshot::expire::{self, Keep, Report, Side};
 /// the tag lifeboat:hold, and never so many that fewer than keep_verified verified ones are left.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless
 /// snapshot.expire is true.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot expire --dry-run\n  \
        lifeboat snapshot expire --source-account\n  \
@@ -31,6 +31,16 @@ pub struct Args {
     /// Delete nothing, whatever the configuration says
     #[arg(long)]
     dry_run: bool,
+}
+
+impl Args {
+    /// Intermediates in the source account.
+    pub fn intermediates() -> Self {
+        Self {
+            source_account: true,
+            ..Self::default()
+        }
+    }
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {

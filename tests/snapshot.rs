@@ -1,6 +1,9 @@
 //! Snapshot copies across two accounts, under the roles of the templates in `deploy/aws`.
 
+mod cases;
+mod expire;
 mod faults;
+mod restore;
 mod world;
 
 use lifeboat::model::snapshot::Kind;

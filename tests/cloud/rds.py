@@ -2,7 +2,7 @@
 
 import copy
 
-from . import arn, moto_parts, rds_progress, rds_snapshots
+from . import arn, clock, moto_parts, rds_progress, rds_snapshots
 from .asks_rds import TAGGING
 from .errors import AwsError
 from .moto_parts import rds_models
@@ -36,8 +36,12 @@ def handle(call):
 
 
 def backup(account, region, instance=None, cluster=None):
-    """An automated snapshot now, as RDS makes one each night."""
+    """An automated snapshot now, as RDS makes one each night; their names tell the minute, so one takes the place of
+    another of the same minute."""
     backend = moto_parts.rds(account, region)
+    minute = clock.now().strftime("-%Y-%m-%d-%H-%M")
+    for snapshots in (backend.database_snapshots, backend.cluster_snapshots):
+        snapshots.pop(f"rds:{instance or cluster}{minute}", None)
     (backend.databases[instance] if instance else backend.clusters[cluster]).save_automated_backup()
 
 

@@ -160,14 +160,20 @@ impl Job<'_> {
     /// run's, until it has taken too long.
     pub async fn close_leftovers(&mut self, chosen: Option<&Snapshot>) {
         let now = self.now();
-        let current = chosen.map(|chosen| chosen.arn.clone());
+        let is_current = |mark: &Mark| {
+            chosen.is_some_and(|chosen| {
+                let taken = told_time(chosen).map(to_second);
+                mark.from == chosen.arn
+                    && taken.is_none_or(|taken| taken == mark.taken_at || is_root(chosen))
+            })
+        };
         for shared in std::mem::take(&mut self.shared) {
             let name = name_in(&shared.arn).to_owned();
             let mine = self.mine.iter().find(|mine| mine.name == name);
             let Some(mark) = mine.and_then(Mark::of) else {
                 continue;
             };
-            if mark.source != self.source.name || Some(&mark.from) == current.as_ref() {
+            if mark.source != self.source.name || is_current(&mark) {
                 self.shared.push(shared);
                 continue;
             }

@@ -3,6 +3,7 @@
 pub mod account;
 mod credentials;
 mod fault;
+pub mod key_info;
 pub mod kms;
 pub mod rds;
 pub mod token;

@@ -51,6 +51,8 @@ pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
+pub mod snapshot;
+pub mod status;
 mod steps;
 pub mod verify;
 
@@ -67,7 +69,8 @@ another account, checks what it stored, and puts the data back in an emergency.
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold latest --until 90d` keeps
 the last one from ageing out, `lifeboat restore latest --target URL --identity FILE` brings the
 data back. list, show, verify, hold and restore need no configuration file: --repository, --trust
-and --identity, as printed on the break-glass sheet, suffice.";
+and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
+these credentials may use it, --identity is not needed either.";
 
 const OUTPUT_HELP: &str = "\
 Configuration:
@@ -129,9 +132,11 @@ enum Command {
     Restore(restore::Args),
     Drill(drill::Args),
     Doctor(doctor::Args),
+    Status(status::Args),
     Nightly(nightly::Args),
     Prove(prove::Args),
     Keys(keys::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -276,9 +281,11 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Status(args) => status::run(args, run).await,
         Command::Nightly(args) => nightly::run(args, run).await,
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
+        Command::Snapshot(args) => snapshot::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -2,6 +2,7 @@
 //! has to believe in it.
 
 mod assertion;
+mod attest;
 mod place;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::repository::RestorePoint;
 use crate::restore::{self, TableName};
 
 pub use assertion::{Assertion, Must, Outcome, check_names};
+pub use attest::{attest, previous};
 use place::Place;
 pub use report::Report;
 

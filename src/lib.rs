@@ -8,7 +8,7 @@
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
 //! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
-//!   [`promote`], [`restore`], [`drill`], [`doctor`]
+//!   [`promote`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -38,6 +38,8 @@ pub mod keys;
 pub mod list;
 pub mod promote;
 pub mod restore;
+pub mod snapshot;
+pub mod status;
 pub mod verify;
 
 pub mod cli;

@@ -12,6 +12,7 @@ mod locks;
 mod parts;
 mod read;
 pub mod runbook;
+mod snapshots;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub struct Marker {
     pub repository: String,
 }
 
+/// A key and the pinned ones, to the way between them.
+type Announced = BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<Chain>>;
+
 /// A repository in a store.
 #[derive(Clone)]
 pub struct Repository {
@@ -52,7 +56,7 @@ pub struct Repository {
     /// As reading found it once.
     marker: Arc<OnceCell<Option<Marker>>>,
     /// Keys that are not pinned, each with those that are: as it was looked up once.
-    announced: Arc<Mutex<BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<Chain>>>>,
+    announced: Arc<Mutex<Announced>>,
 }
 
 impl Repository {

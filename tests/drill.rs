@@ -253,7 +253,7 @@ fn what_a_drill_cannot_do_it_says_before_it_begins() {
     let empty = tempfile::tempdir().unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let without_identity = ["drill", "--folder", &path(bench.folder.path())].map(str::to_owned);
-    bench.lifeboat.run(without_identity).failed(1, "opens it");
+    bench.lifeboat.run(without_identity).failed(2, "identity");
     bench
         .drill(&["--folder", &path(&empty.path().join("nowhere"))])
         .failed(2, "--folder");

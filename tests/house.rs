@@ -10,7 +10,7 @@ fn floor(module: &str) -> u32 {
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"
-        | "restore" | "status" | "verify" => 3,
+        | "restore" | "snapshot" | "status" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }

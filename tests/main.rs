@@ -29,6 +29,7 @@ mod restore_mending;
 mod resume;
 mod roundtrip;
 mod selection;
+mod snapshot;
 mod store_contract;
 mod store_dir;
 mod store_s3;

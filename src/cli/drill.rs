@@ -8,10 +8,12 @@ use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
 use super::{Run, connect, kms, render};
 use crate::config::drill::{Assert, Must};
-use crate::config::{Config, Connection, MAX_JOBS, source};
+use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
 use crate::drill::{self, Assertion, Means, Report, Where};
 use crate::error::{Context, Error, Result};
 use crate::pg::tools::Dirs;
+use crate::repository::{self, RestorePoint};
+use crate::restore::Trouble;
 
 /// Restore a restore point into a throwaway, and compare every row
 ///
@@ -44,6 +46,9 @@ pub struct Args {
     /// not fit
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
     sample: Option<u8>,
+    /// Store no signed statement on this drill, even where a signing key is configured
+    #[arg(long)]
+    no_attestation: bool,
     /// Sessions that load at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
     jobs: Option<u16>,
@@ -62,6 +67,7 @@ impl Args {
             server_password_file: None,
             folder: None,
             sample: None,
+            no_attestation: false,
             jobs: None,
             pg_bin: Vec::new(),
         }
@@ -79,6 +85,8 @@ pub struct Options {
     pub jobs: Option<u16>,
     pub pg_bin: Vec<PathBuf>,
     pub assertions: Vec<Assert>,
+    /// By what the statement on the drill is signed, and how it is locked; `None`: no statement.
+    pub attest: Option<(SigningKey, Locks)>,
 }
 
 impl Args {
@@ -93,6 +101,10 @@ impl Args {
         }
         let (access, config) = run.globals.access_and_maybe_config()?;
         let access = access.with_trust()?;
+        let attest = config
+            .as_ref()
+            .filter(|_| !self.no_attestation)
+            .and_then(|config| Some((config.signing_key.clone()?, config.lock)));
         let settings = config
             .map(|config: Config| config.drill)
             .unwrap_or_default();
@@ -116,6 +128,7 @@ impl Args {
             sample: self.sample,
             jobs: self.jobs,
             assertions: settings.assertions,
+            attest,
         })
     }
 }
@@ -146,7 +159,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|name| name == is);
         of(&one.source, &manifest.source) && of(&one.database, &manifest.database)
     };
-    let report = drill::run(
+    let trust = connect::trust(&options.access);
+    let mut report = drill::run(
         &Means {
             point: &point,
             identities: &identities,
@@ -163,17 +177,47 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
                 .filter(meant)
                 .map(assertion)
                 .collect::<Result<_>>()?,
-            previous: Vec::new(),
+            previous: drill::previous(&point, &trust).await?,
             sample: options.sample,
         },
     )
     .await?;
+    if let Some((key, locks)) = &options.attest {
+        run.progress.phase("attestation", None);
+        if let Err(error) = attest(&point, &mut report, key, *locks, &options.access, run).await {
+            report.findings.push(Trouble::new(
+                "the signed statement on this drill",
+                format!("it was not stored: {}", error.chain()),
+            ));
+        }
+    }
     let outcome = match (report.is_sound(), report.findings.is_empty()) {
         (false, _) => Outcome::Failed,
         (true, false) => Outcome::Findings,
         (true, true) => Outcome::Done,
     };
     Answer::new(&report, text(&report), outcome)
+}
+
+async fn attest(
+    point: &RestorePoint,
+    report: &mut Report,
+    key: &SigningKey,
+    locks: Locks,
+    access: &Access,
+    run: &Run,
+) -> Result<()> {
+    let signer = kms::signer(key, access, run).await?;
+    let (now, repository) = (run.clock.now(), point.repository());
+    let posture = repository.posture().await?;
+    let locks = repository::Locks::settle(
+        locks.policy,
+        &posture,
+        repository.has_locks(),
+        now,
+        locks.max_lock_days,
+    )?;
+    drill::attest(point, report, now, &locks, &signer).await
 }
 
 fn assertion(one: &Assert) -> Result<Assertion> {
@@ -232,6 +276,9 @@ fn text(report: &Report) -> String {
         seconds(report.seconds_to_restore),
         seconds(report.seconds)
     );
+    if let Some(key) = &report.attestation {
+        text += &format!("attested: {key}\n");
+    }
     text += if report.is_sound() {
         "sound\n"
     } else {

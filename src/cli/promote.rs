@@ -13,7 +13,7 @@ use crate::promote::{self, Means, Promoted, Report, Tier, Tiers};
 /// Exports are locked for lock.daily_days. This extends the lock of the oldest restore point of each
 /// ISO week, month and year (UTC) that a drill found sound, to lock.weekly_days, monthly_days and
 /// yearly_days from its snapshot. It may run at any time and again; locks are only ever extended.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat promote --dry-run\n  \
        lifeboat promote\n  \

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::output::Answer;
 use super::steps::Steps;
-use super::{Run, connect, drill, verify};
+use super::{Run, connect, drill, promote, status, verify};
+use crate::config::Config;
 use crate::error::Result;
 
 /// The backup account's schedule: verify every byte, drill, promote, and say how things stand
@@ -37,5 +38,20 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
             .take(format!("drill {source}/{database}"), drill)
             .await;
     }
+    if tiers(&config) {
+        steps
+            .take("promote", promote::run(promote::Args::default(), run))
+            .await;
+    }
+    steps
+        .take("status", status::run(status::Args::default(), run))
+        .await;
     steps.end(&config.notify).await
+}
+
+fn tiers(config: &Config) -> bool {
+    let tiers = config.tiers;
+    [tiers.weekly_days, tiers.monthly_days, tiers.yearly_days]
+        .iter()
+        .any(Option::is_some)
 }

@@ -12,7 +12,7 @@ use crate::model::lock::Lock;
 /// Show what one restore point holds
 ///
 /// Times, sizes, rows, lock, who can open it, and what it does not cover. Names of tables are
-/// sealed: with --identity they are shown too.
+/// sealed: with an identity, by --identity or kept by KMS, they are shown too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat show latest\n  \

@@ -12,8 +12,8 @@ use crate::verify::{self, Report};
 /// Verify that a restore point is complete, unchanged and locked
 ///
 /// Checks the signature, and of every object its presence, size, checksum and lock, as the store
-/// reports them. With --data every byte is read again; with --identity too, it is also opened, and
-/// each table's row count and digest is compared.
+/// reports them. With --data every byte is read again; where an identity is at hand too, by
+/// --identity or kept by KMS, it is also opened, and each table's row count and digest is compared.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat verify latest\n  \

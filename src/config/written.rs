@@ -93,6 +93,7 @@ pub struct Snapshot {
     pub region: Option<String>,
     pub take: Option<Take>,
     pub wait: Option<String>,
+    pub poll: Option<String>,
     pub expire: Option<bool>,
     pub keep_days: Option<u32>,
     pub keep_weeks: Option<u32>,

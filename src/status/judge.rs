@@ -30,7 +30,10 @@ pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<St
         ));
     }
     match newest.locked_until {
-        None => findings.push(format!("{name}: the newest export, {}, is not locked", newest.id)),
+        None => findings.push(format!(
+            "{name}: the newest export, {}, is not locked",
+            newest.id
+        )),
         Some(end) if end <= now => findings.push(format!(
             "{name}: the lock of the newest export, {}, ended {end}",
             newest.id
@@ -53,7 +56,12 @@ pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<St
     findings
 }
 
-fn shrunk(name: &str, newest: &PointStatus, previous: &PointStatus, limits: &Limits) -> Vec<String> {
+fn shrunk(
+    name: &str,
+    newest: &PointStatus,
+    previous: &PointStatus,
+    limits: &Limits,
+) -> Vec<String> {
     let mut findings = Vec::new();
     if newest.tables < previous.tables {
         findings.push(format!(
@@ -70,7 +78,10 @@ fn shrunk(name: &str, newest: &PointStatus, previous: &PointStatus, limits: &Lim
     for (what, now, before) in counts {
         let least = u128::from(before) * u128::from(100_u32.saturating_sub(limits.shrink_percent));
         if u128::from(now) * 100 < least {
-            findings.push(format!("{name}: {now} {what}, {} had {before}", previous.id));
+            findings.push(format!(
+                "{name}: {now} {what}, {} had {before}",
+                previous.id
+            ));
             // The other would say the same again.
             break;
         }
@@ -78,12 +89,7 @@ fn shrunk(name: &str, newest: &PointStatus, previous: &PointStatus, limits: &Lim
     findings
 }
 
-fn drilled(
-    name: &str,
-    one: &DatabaseStatus,
-    limits: &Limits,
-    now: Timestamp,
-) -> Option<String> {
+fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Option<String> {
     let Some(drill) = &one.drilled else {
         return Some(format!("{name}: no restore point was ever drilled"));
     };
@@ -216,7 +222,10 @@ mod tests {
         assert_eq!(rows(495), [""; 0]);
         only(&rows(494), "494 rows");
         only(&rows(0), "0 rows");
-        only(&found(|one| one.newest.as_mut().unwrap().tables = 9, now), "1 of 10 tables");
+        only(
+            &found(|one| one.newest.as_mut().unwrap().tables = 9, now),
+            "1 of 10 tables",
+        );
         assert_eq!(found(|one| one.previous = None, now), [""; 0]);
     }
 

@@ -13,7 +13,12 @@ pub fn text(report: &Report) -> String {
         report
             .databases
             .iter()
-            .filter_map(move |one| Some((labels(&[("source", &one.source), ("database", &one.database)]), value(one)?)))
+            .filter_map(move |one| {
+                Some((
+                    labels(&[("source", &one.source), ("database", &one.database)]),
+                    value(one)?,
+                ))
+            })
             .collect::<Vec<_>>()
     };
     let seconds = |at: Timestamp| at.as_second() as f64;
@@ -69,7 +74,11 @@ pub fn text(report: &Report) -> String {
         "Stored bytes of exports that did not end.",
         vec![(
             String::new(),
-            report.leftovers.iter().map(|one| one.stored_bytes as f64).sum(),
+            report
+                .leftovers
+                .iter()
+                .map(|one| one.stored_bytes as f64)
+                .sum(),
         )],
     );
     metric(

@@ -67,7 +67,7 @@ def _parts(_, body):
 
 def _apply(_, body):
     """Changes are made with the key `as`, or as CloudFormation with the service role `role`, or by the root."""
-    unknown = set(body) - {"account", "region", "stack", "template", "file", "parameters", "remove", "as", "role"}
+    unknown = set(body) - {"account", "region", "stack", "template", "file", "parameters", "remove", "as", "role", "read_back"}
     if unknown:
         raise ValueError(f"unknown: {sorted(unknown)}")
     account, region, name = body["account"], body["region"], body["stack"]
@@ -80,7 +80,13 @@ def _apply(_, body):
     if "role" in body:
         key = setup.session({"role": body["role"], "service": "cloudformation.amazonaws.com", "name": "stack"})
     stack = STATE.stacks[account, region].setdefault(name, Stack(name, account, region))
-    outputs = stack.apply(_template_of(body), body.get("parameters", {}), _clients(key, region), _clients(root, region))
+    outputs = stack.apply(
+        _template_of(body),
+        body.get("parameters", {}),
+        _clients(key, region),
+        _clients(root, region),
+        body.get("read_back", True),
+    )
     return {"outputs": outputs, "resources": {name: made.reference for name, made in stack.made.items()}}
 
 
@@ -120,8 +126,10 @@ def _lifecycle(*_):
 
 
 def _calls(query, _):
+    """All, or those of some accounts, whose ids stand between commas."""
     since = int(query.get("since", 0))
-    return [asdict(entry) for entry in FAULTS.log[since:]]
+    accounts = query["accounts"].split(",") if "accounts" in query else None
+    return [asdict(entry) for entry in FAULTS.log[since:] if accounts is None or entry.account in accounts]
 
 
 def _clear_calls(*_):

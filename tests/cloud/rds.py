@@ -2,7 +2,7 @@
 
 import copy
 
-from . import arn, moto_parts, rds_progress, rds_snapshots
+from . import arn, clock, moto_parts, rds_progress, rds_snapshots
 from .asks_rds import TAGGING
 from .errors import AwsError
 from .moto_parts import rds_models
@@ -36,8 +36,12 @@ def handle(call):
 
 
 def backup(account, region, instance=None, cluster=None):
-    """An automated snapshot now, as RDS makes one each night."""
+    """An automated snapshot now, as RDS makes one each night; their names tell the minute, so one takes the place of
+    another of the same minute."""
     backend = moto_parts.rds(account, region)
+    minute = clock.now().strftime("-%Y-%m-%d-%H-%M")
+    for snapshots in (backend.database_snapshots, backend.cluster_snapshots):
+        snapshots.pop(f"rds:{instance or cluster}{minute}", None)
     (backend.databases[instance] if instance else backend.clusters[cluster]).save_automated_backup()
 
 
@@ -160,13 +164,12 @@ class Rds(rds_models.RDSBackend):
         rds_progress.start(cluster, "creating")
         return cluster
 
-    @staticmethod
-    def _is_under_owned_key(kwargs):
+    def _is_under_owned_key(self, kwargs):
         """Newer Aurora clusters are, where no key is named."""
         aurora = (
             kwargs["engine"].startswith("aurora") and kwargs.get("storage_encrypted") and not kwargs.get("kms_key_id")
         )
-        return STATE.settings.aurora_under_owned_key and aurora
+        return STATE.settings.of(self.account_id).aurora_under_owned_key and aurora
 
     def describe_db_clusters(self, db_cluster_identifier=None, filters=None):
         found = super().describe_db_clusters(db_cluster_identifier, filters)

@@ -19,8 +19,12 @@ class Progress:
 def start(thing, status, outcome=AVAILABLE, still_possible=None):
     thing.status, thing.percent_progress = status, 0
     thing.progress = Progress(outcome, 0, still_possible)
-    if STATE.settings.polls == 0 and outcome == AVAILABLE:
+    if _polls(thing) == 0 and outcome == AVAILABLE:
         _end(thing, AVAILABLE)
+
+
+def _polls(thing):
+    return STATE.settings.of(thing.account_id).polls
 
 
 def is_under_way(thing):
@@ -43,7 +47,7 @@ def looked_at(things):
 def _look(thing):
     progress = thing.progress
     progress.looks += 1
-    polls = STATE.settings.polls
+    polls = _polls(thing)
     if progress.still_possible and not progress.still_possible():
         _end(thing, FAILED)
     elif progress.outcome == STUCK:

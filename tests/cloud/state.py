@@ -1,5 +1,6 @@
 """What this AWS keeps beside moto: accounts, sessions, settings, and whatever moto has no place for."""
 
+import copy
 import threading
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field, fields
@@ -27,13 +28,22 @@ class Settings:
     secure_transport: bool = True
     # Sessions end after so many seconds, whatever was asked for.
     session_seconds: int | None = None
+    # What is different for an account: its id to settings.
+    accounts: dict = field(default_factory=dict)
 
     def change(self, values):
-        known = {entry.name for entry in fields(self)}
+        """With `account`, for that account only."""
+        values = dict(values)
+        account = values.pop("account", None)
+        settings = self.accounts.setdefault(account, copy.deepcopy(self)) if account else self
+        known = {entry.name for entry in fields(self)} - {"accounts"}
         if not set(values) <= known:
             raise ValueError(f"unknown settings: {sorted(set(values) - known)}")
         for name, value in values.items():
-            setattr(self, name, value)
+            setattr(settings, name, value)
+
+    def of(self, account):
+        return self.accounts.get(account, self)
 
     def as_dict(self):
         return asdict(self)

@@ -4,6 +4,7 @@
 use std::io::Read as _;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::envelope::{Envelope, Opened, Signed};
 use super::layout::{self, Place};
@@ -57,6 +58,11 @@ impl Found {
             database: self.database.clone(),
             id: self.id.clone(),
         }
+    }
+
+    /// When the store received its first version, which a wrong clock of an exporter does not change.
+    pub fn stored_at(&self) -> Timestamp {
+        self.versions[0].stored_at
     }
 
     pub fn versions(&self) -> usize {
@@ -131,7 +137,7 @@ impl Repository {
             .hint("name one by --source and --database"));
         }
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
-        found.sort_by_key(|one| (one.versions[0].stored_at, one.id.clone()));
+        found.sort_by_key(|one| (one.stored_at(), one.id.clone()));
         found.pop().ok_or_else(|| {
             let what = match which {
                 Which::Latest => "no restore point".to_owned(),

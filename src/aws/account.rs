@@ -68,7 +68,7 @@ impl Account {
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
         let chain = load(options.profile.as_deref(), &options.region).await;
-        let (sdk, credentials) = renewed(with_role(chain, options).await, options)?;
+        let (sdk, credentials) = renewed(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -101,15 +101,17 @@ impl Account {
 
     /// An account that is known already, with an SDK's configuration of one's own: another endpoint,
     /// other retries. Nobody is asked.
-    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Self {
+    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Result<Self> {
         let sdk = sdk.into_builder().region(Region::new(region.to_owned()));
-        Self {
+        let (sdk, credentials) = renewed(sdk.build(), None)?;
+        Ok(Self {
             id: id.to_owned(),
             region: region.to_owned(),
             caller: format!("arn:aws:sts::{id}:known"),
             side,
-            sdk: sdk.build(),
-        }
+            sdk,
+            credentials,
+        })
     }
 
     /// For the store: renewed by themselves for as long as the run lasts.
@@ -175,11 +177,11 @@ pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
 
 /// One set of credentials for all that is done with this configuration. The SDK's cache, one for each
 /// client, is off.
-fn renewed(sdk: SdkConfig, options: &AccountOptions) -> Result<(SdkConfig, Arc<Renewing>)> {
+fn renewed(sdk: SdkConfig, role: Option<Role>) -> Result<(SdkConfig, Arc<Renewing>)> {
     let provider = sdk
         .credentials_provider()
         .ok_or_else(|| Error::failed("the AWS SDK has no place to find credentials in"))?;
-    let renewing = Renewing::new(provider, options.role.clone());
+    let renewing = Renewing::new(provider, role);
     let shared: Arc<dyn ProvideCredentials> = renewing.clone();
     let sdk = sdk
         .into_builder()

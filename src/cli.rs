@@ -33,6 +33,8 @@ pub mod export;
 pub mod globals;
 pub mod hold;
 pub mod init;
+pub mod keys;
+mod kms;
 pub mod list;
 mod man;
 pub mod output;
@@ -58,7 +60,8 @@ another account, checks what it stored, and puts the data back in an emergency.
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold latest --until 90d` keeps
 the last one from ageing out, `lifeboat restore latest --target URL --identity FILE` brings the
 data back. list, show, verify, hold and restore need no configuration file: --repository, --trust
-and --identity, as printed on the break-glass sheet, suffice.";
+and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
+these credentials may use it, --identity is not needed either.";
 
 const OUTPUT_HELP: &str = "\
 Configuration:
@@ -118,6 +121,7 @@ enum Command {
     Hold(hold::Args),
     Restore(restore::Args),
     Snapshot(snapshot::Args),
+    Keys(keys::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -258,6 +262,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Hold(args) => hold::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
         Command::Snapshot(args) => snapshot::run(args, run).await,
+        Command::Keys(args) => keys::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

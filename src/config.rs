@@ -10,6 +10,7 @@ use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
 pub mod accounts;
+mod edit;
 pub mod keys;
 pub mod locate;
 pub mod location;
@@ -21,7 +22,9 @@ mod stored;
 pub mod units;
 pub mod written;
 
+pub use crate::model::keys::{Recipient, Wrapped};
 pub use accounts::Accounts;
+pub use edit::Edit;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
@@ -64,26 +67,6 @@ pub enum SigningKey {
     File(PathBuf),
     /// The ARN of an asymmetric KMS key, ECC_NIST_P256.
     Kms(String),
-}
-
-/// Who can open what is exported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
-    /// For people, for example `break-glass`.
-    pub name: String,
-    /// `age1…`
-    pub key: String,
-    /// The identity, where KMS keeps it.
-    pub wrapped: Option<Wrapped>,
-}
-
-/// An age identity that only a KMS key opens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrapped {
-    /// The key's ARN.
-    pub kms_key: String,
-    /// base64 of what KMS made of the identity.
-    pub ciphertext: String,
 }
 
 /// How new objects are locked, and the longest lock that is ever made.

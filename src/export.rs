@@ -23,6 +23,7 @@ use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::id::Id;
+use crate::model::keys::{KeyRing, Recipient};
 use crate::model::lock::LockPolicy;
 use crate::pg::catalog;
 use crate::pg::conninfo::Server;
@@ -68,6 +69,8 @@ pub struct Options {
     pub lock: LockPolicy,
     pub max_lock_days: u32,
     pub tool_dirs: Dirs,
+    /// Those that the means' sealer seals for.
+    pub recipients: Vec<Recipient>,
     /// The configuration without secrets, stored in each restore point.
     pub config_text: String,
     /// Plan and check, store nothing.
@@ -92,6 +95,7 @@ struct Run<'a> {
     options: &'a Options,
     id: Id,
     marker: Marker,
+    key_ring: KeyRing,
     locks: Locks,
     jobs: usize,
 }
@@ -117,9 +121,11 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         jobs: options.jobs.unwrap_or_else(default_jobs),
         means,
         options,
+        key_ring: KeyRing::new(&marker.repository, &options.recipients),
         marker,
     };
     let mut report = Report::new(&run.id, means.repository.url(), run.locks.first_to_end());
+    report.findings.extend(run.key_ring.finding());
     if report.lock.is_none() {
         means.progress.note(&format!(
             "{} has no locks: whoever may write there may delete these backups",

@@ -17,7 +17,7 @@ use crate::model::digest::Sha256;
 use crate::model::lock::LockPolicy;
 use crate::random;
 use crate::repository::{Locks, Repository, runbook};
-use crate::sign::Signer;
+use crate::sign::{Fingerprint, Signer};
 
 /// The offline identity's file name.
 pub const IDENTITY_FILE: &str = "break-glass.key";
@@ -29,10 +29,18 @@ pub struct Options {
     pub keys_dir: PathBuf,
     pub lock: LockPolicy,
     pub max_lock_days: u32,
+    /// A KMS key that signs manifests; `None`: a new key in a file.
+    pub kms_signing: Option<KmsSigning>,
     /// Keys of the configuration's `[repository]` besides `url`, with their values.
     pub repository_lines: Vec<(String, String)>,
     /// Sources to begin with.
     pub sources: Vec<NewSource>,
+}
+
+/// A signing key that KMS keeps.
+pub struct KmsSigning {
+    pub arn: String,
+    pub fingerprint: Fingerprint,
 }
 
 /// A source to be written into the configuration.
@@ -52,7 +60,8 @@ pub struct Report {
     pub existed: bool,
     pub config: PathBuf,
     pub identity: PathBuf,
-    pub signing_key: PathBuf,
+    /// Path of the file, or a KMS key's ARN.
+    pub signing_key: String,
     pub sheet: PathBuf,
     /// What `--trust` takes.
     pub fingerprint: String,
@@ -68,7 +77,8 @@ struct Facts<'a> {
     pub fingerprint: &'a str,
     pub recipient: &'a str,
     pub script_sha256: Sha256,
-    pub signing_key: &'a Path,
+    /// What the configuration says.
+    pub signing_key: &'a str,
     pub options: &'a Options,
     pub made_on: String,
 }
@@ -79,7 +89,9 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
     let identity = options.keys_dir.join(IDENTITY_FILE);
     let signing_key = options.keys_dir.join("manifest-signing.pem");
     let sheet = options.keys_dir.join("break-glass-sheet.md");
-    for file in [&options.config, &identity, &signing_key, &sheet] {
+    let signing_file = options.kms_signing.is_none().then_some(&signing_key);
+    let files = [&options.config, &identity, &sheet];
+    for file in files.into_iter().chain(signing_file) {
         if file.symlink_metadata().is_ok() {
             return Err(Error::new(Kind::Exists, format!("{} exists already", file.display()))
                 .hint("nothing was written; move it away, or choose other names by --config and --keys-dir"));
@@ -110,8 +122,8 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
     };
 
     let (secret, recipient) = codec::new_identity();
-    let signer = Signer::generate()?;
-    let fingerprint = signer.fingerprint().to_string();
+    let signing = Signing::of(options, signing_key)?;
+    let fingerprint = signing.fingerprint.to_string();
     let script_sha256 = Sha256::of(runbook::script().as_bytes());
     let facts = Facts {
         url: repository.url(),
@@ -119,16 +131,15 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
         fingerprint: &fingerprint,
         recipient: &recipient,
         script_sha256,
-        signing_key: &signing_key,
+        signing_key: &signing.configured,
         options,
         made_on: clock.now().strftime("%Y-%m-%d").to_string(),
     };
-    let identity_text = format!(
-        "# lifeboat break-glass identity of {}\n# public key: {recipient}\n{secret}\n",
-        repository.url()
-    );
+    let identity_text = identity_text("break-glass", repository.url(), &recipient, &secret);
     write_new(&identity, &identity_text, 0o600)?;
-    write_new(&signing_key, &signer.to_pem()?, 0o600)?;
+    if let Some((file, pem)) = &signing.file {
+        write_new(file, pem, 0o600)?;
+    }
     write_new(&sheet, &texts::sheet(&facts), 0o600)?;
     write_new(&options.config, &texts::config(&facts), 0o644)?;
     Ok(Report {
@@ -137,7 +148,7 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
         existed,
         config: options.config.clone(),
         identity,
-        signing_key,
+        signing_key: signing.shown,
         sheet,
         fingerprint,
         recipient,
@@ -145,7 +156,49 @@ pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock)
     })
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// What signs from now on.
+struct Signing {
+    fingerprint: Fingerprint,
+    /// A file to be written, and its text.
+    file: Option<(PathBuf, String)>,
+    configured: String,
+    shown: String,
+}
+
+impl Signing {
+    fn of(options: &Options, file: PathBuf) -> Result<Self> {
+        if let Some(kms) = &options.kms_signing {
+            return Ok(Self {
+                fingerprint: kms.fingerprint,
+                file: None,
+                configured: kms.arn.clone(),
+                shown: kms.arn.clone(),
+            });
+        }
+        let signer = Signer::generate()?;
+        // Relative to the configuration where it lies beside it: both move to the exporter together.
+        let beside = file.parent() == options.config.parent();
+        let configured = match file.file_name() {
+            Some(name) if beside => name.to_string_lossy().into_owned(),
+            _ => file.to_string_lossy().into_owned(),
+        };
+        Ok(Self {
+            fingerprint: signer.fingerprint(),
+            configured,
+            shown: file.to_string_lossy().into_owned(),
+            file: Some((file, signer.to_pem()?)),
+        })
+    }
+}
+
+/// An age identity file.
+pub fn identity_text(name: &str, url: &str, recipient: &str, secret: &str) -> String {
+    let name = name.escape_debug();
+    format!("# lifeboat {name} identity of {url}\n# public key: {recipient}\n{secret}\n")
+}
+
+/// Makes a file, and its folder; one that exists is `Exists`.
+pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     if let Some(folder) = path
         .parent()
@@ -153,12 +206,17 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     {
         fs::create_dir_all(folder).context(what)?;
     }
-    let mut file = OpenOptions::new()
+    let opened = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(path)
-        .context(what)?;
+        .open(path);
+    let mut file = match opened {
+        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(Kind::Exists, what()).because(why));
+        }
+        opened => opened.context(what)?,
+    };
     file.write_all(text.as_bytes()).context(what)?;
     file.sync_all().context(what)
 }

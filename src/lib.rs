@@ -7,7 +7,8 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`], [`snapshot`]
+//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`], [`keys`],
+//!   [`snapshot`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -30,6 +31,7 @@ pub mod repository;
 pub mod export;
 pub mod hold;
 pub mod init;
+pub mod keys;
 pub mod list;
 pub mod restore;
 pub mod snapshot;

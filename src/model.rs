@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod digest;
 pub mod id;
+pub mod keys;
 pub mod lock;
 pub mod manifest;
 pub mod snapshot;

@@ -42,6 +42,9 @@ pub struct Marker {
     pub repository: String,
 }
 
+/// A key and the pinned ones, to the way between them.
+type Announced = BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<Chain>>;
+
 /// A repository in a store.
 #[derive(Clone)]
 pub struct Repository {
@@ -49,7 +52,7 @@ pub struct Repository {
     /// As reading found it once.
     marker: Arc<OnceCell<Option<Marker>>>,
     /// Keys that are not pinned, each with those that are: as it was looked up once.
-    announced: Arc<Mutex<BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<Chain>>>>,
+    announced: Arc<Mutex<Announced>>,
 }
 
 impl Repository {

@@ -279,7 +279,6 @@ fn untrusted(what: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use p256::ecdsa::signature::Signer as _;
 
     /// A key service with a key of its own, or with another one's signatures.
     struct Service {

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "init",
     "export",
     "list",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 9] = [
     "verify",
     "hold",
     "restore",
+    "keys",
     "completions",
     "man",
 ];

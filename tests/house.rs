@@ -9,7 +9,7 @@ fn floor(module: &str) -> u32 {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" => 1,
         "repository" => 2,
-        "export" | "hold" | "init" | "list" | "restore" | "snapshot" | "verify" => 3,
+        "export" | "hold" | "init" | "keys" | "list" | "restore" | "snapshot" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }

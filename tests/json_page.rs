@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lifeboat::model::snapshot::Kind;
+use lifeboat::store::s3::StaticCredentials;
 use serde_json::Value;
 
+use crate::snapshot::world::{Under, World};
 use crate::support::program::Ran;
 use crate::support::servers::Server;
-use crate::support::{Database, Lifeboat, Major, unique};
+use crate::support::{Database, Lifeboat, Major, cloud, unique};
 
 const PAGE: &str = include_str!("../src/cli/JSON.md");
 
@@ -109,6 +112,7 @@ impl Bench {
             .command(args)
             .arg("--json")
             .env("LIFEBOAT_CONFIG", "bucket/lifeboat.toml")
+            .env("AWS_ENDPOINT_URL", &self.server.endpoint)
             .env("AWS_ACCESS_KEY_ID", &credentials.access_key)
             .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_key)
             .output();
@@ -119,7 +123,8 @@ impl Bench {
             self.note(PROGRESS, &event);
         }
         let document = ran.json();
-        self.note(args[0], &document["result"]);
+        let command = document["command"].as_str().unwrap();
+        self.note(command, &document["result"]);
         self.note(ERRORS, &document["error"]);
         let envelope = self.printed.entry(DOCUMENT.to_owned()).or_default();
         envelope.extend(document.as_object().unwrap().keys().cloned());
@@ -136,12 +141,59 @@ impl Bench {
         let options = self.server.options();
         let url = format!("s3://{}/{}", options.bucket, options.prefix);
         let endpoint = self.server.endpoint.clone();
-        let place = ["--endpoint", &endpoint, "--region", "us-east-1"];
+        let place = ["--endpoint", &endpoint, "--region", cloud::REGION];
         let lock = ["--lock", "governance", "--days", "1"];
         let init = ["init", "--repository", &url];
         self.run(0, &[&init[..], &place, &lock].concat());
         let left = "parts/prod/courses/20261121T020000Z-k3v9q2/keys.json";
         self.server.attacker(&options).put(left, b"{}").await;
+    }
+
+    fn keys(&mut self, kms: &str) {
+        let keys = |action: &'static str| ["keys", action];
+        // One recipient alone, and an identity that was not tried: a finding each.
+        self.run(3, &keys("list"));
+        self.run(0, &[&keys("add")[..], &["--kms", kms]].concat());
+        self.run(3, &keys("test"));
+        self.run(0, &[&keys("test")[..], &["--identity", IDENTITY]].concat());
+        let (new, by) = (self.lifeboat.folder().join("manifest-signing.pem"), "--by");
+        let old = ["bucket/manifest-signing.pem"];
+        let new = new.to_str().unwrap().to_owned();
+        self.run(
+            0,
+            &[&keys("announce")[..], &[new.as_str(), by], &old].concat(),
+        );
+    }
+
+    /// Notes what a command of another world printed.
+    #[track_caller]
+    fn note_ran(&mut self, code: i32, ran: &Ran) {
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let document = ran.json();
+        let command = document["command"].as_str().unwrap();
+        self.note(command, &document["result"]);
+    }
+
+    /// Across two accounts of their own.
+    async fn snapshots(&mut self) {
+        let world = World::new(Kind::Instance, Under::Default).await;
+        world.configure("");
+        let nightly = world.nightly.clone();
+        let run = |args: &[&str]| world.run(&nightly, &[args, &["--json"]].concat());
+        self.note_ran(0, &run(&["snapshot", "copy", "--dry-run"]));
+        let failed = serde_json::json!({"next_copies": ["failed"]});
+        world.settings(&world.backup, failed);
+        self.note_ran(1, &run(&["snapshot", "copy"]));
+        self.note_ran(0, &run(&["snapshot", "copy"]));
+        // One has failed.
+        self.note_ran(3, &run(&["snapshot", "list"]));
+        self.note_ran(0, &run(&["list"]));
+        self.note_ran(0, &run(&["snapshot", "expire"]));
+        let people = world.restore_role().await;
+        world.configure_for_people();
+        let restore = ["snapshot", "restore", "latest", "--as", "again", "--json"];
+        self.note_ran(0, &world.run(&people, &restore));
+        world.nothing_unknown();
     }
 
     fn every_command(&mut self, source: &Database) {
@@ -170,22 +222,45 @@ impl Bench {
     }
 }
 
+/// `list`, `keys add`, …
+fn commands(definition: &clap::Command, above: &str) -> Vec<String> {
+    let below = definition.get_subcommands().flat_map(|command| {
+        let name = format!("{above} {}", command.get_name());
+        match command.has_subcommands() {
+            true => commands(command, &name),
+            false => vec![name.trim().to_owned()],
+        }
+    });
+    below.collect()
+}
+
 #[tokio::test]
 async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let role = Role(unique("reader"));
     let (source, _uncovered) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
     source.sql(&content(&source.name, &role.0));
+    let account = cloud::account();
     let mut bench = Bench {
         lifeboat: Lifeboat::init(),
-        server: Server::moto(),
+        server: Server {
+            endpoint: cloud::endpoint().to_owned(),
+            bucket: account.bucket().await,
+            credentials: StaticCredentials {
+                access_key: account.root.access_key_id.clone(),
+                secret_key: account.root.secret_access_key.clone(),
+                session_token: None,
+            },
+        },
         printed: BTreeMap::new(),
     };
     bench.init().await;
+    bench.keys(&account.wrapping_key().await);
     bench.every_command(&source);
+    bench.snapshots().await;
+    cloud::nothing_unknown(&[&account]);
     let mut printed = bench.printed;
-    for command in lifeboat::cli::definition().get_subcommands() {
-        let name = command.get_name();
-        assert!(printed.contains_key(name), "{name} was not run");
+    for name in commands(&lifeboat::cli::definition(), "") {
+        assert!(printed.contains_key(&name), "{name} was not run");
     }
     // Only of an event that comes after ten seconds.
     let later = ["bytes", "bytes_per_second", "seconds_left"];

@@ -1,6 +1,6 @@
 //! restore.sh: a restore point comes back with stock tools only, on a PATH where lifeboat is absent.
 
-mod machine;
+pub mod machine;
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use machine::{Machine, Point};
 
-use crate::support::program::Ran;
+use crate::support::program::{Ran, second_recipient};
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, unique};
 
@@ -356,6 +356,7 @@ fn the_runbook_restores_from_a_bucket_where_everything_is_hidden() {
         "1",
     ];
     run(lifeboat.command(init).args(["--lock", "governance"])).ok();
+    lifeboat.configure_in("bucket/lifeboat.toml", &second_recipient());
     let source = small(Major::Pg15);
     let export = run(&mut lifeboat.command(["export", "--source", &source.url(), "--json"])).ok();
     let id = export.json()["result"]["databases"][0]["id"]

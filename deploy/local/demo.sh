@@ -245,6 +245,8 @@ initialise() {
     SOURCE=postgresql://lifeboat@127.0.0.1:$LIFEBOAT_PG15_PORT/courses
     run administrator "lifeboat init --repository $REPOSITORY --endpoint $ENDPOINT --region us-east-1 \\
     --source-url $SOURCE --config lifeboat.toml"
+    say 'A second identity, so that no single loss is final:'
+    run administrator 'lifeboat keys add --file offline/second.key'
     say 'The identity that opens the backups does not stay on the machine that makes them:'
     run administrator 'mv break-glass.key break-glass-sheet.md offline/'
     TRUST=$(sed -n 's/^trust = \["\([0-9a-f]*\)"\]$/\1/p' lifeboat.toml)

@@ -232,7 +232,7 @@ impl Kms {
                 "it was wrapped for another repository or recipient or by another key, or was changed"
                     .to_owned(),
             ),
-            "InvalidKeyUsageException" => (
+            "InvalidKeyUsageException" | "UnsupportedOperationException" => (
                 Kind::Refused,
                 "identities are wrapped by a symmetric key for ENCRYPT_DECRYPT, manifests signed by an \
                  ECC_NIST_P256 key for SIGN_VERIFY"

@@ -72,7 +72,9 @@ pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<
     let found = repository
         .choose(&point.which, source.as_deref(), database.as_deref())
         .await?;
-    repository.open(&found, &trust(access)).await
+    let opened = repository.open(&found, &trust(access)).await?;
+    tell_of_announced(&repository, run).await;
+    Ok(opened)
 }
 
 pub fn trust(access: &Access) -> Trust {
@@ -81,8 +83,21 @@ pub fn trust(access: &Access) -> Trust {
     }
 }
 
+/// The identities of `--identity`.
 pub fn identities(access: &Access) -> Result<Identities> {
     Identities::from_files(&access.identities)
+}
+
+/// Says which keys are believed because a pinned one announced them.
+pub async fn tell_of_announced(repository: &Repository, run: &Run) {
+    for chain in repository.believed().await {
+        for one in chain.iter().rev() {
+            run.progress.note(&format!(
+                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
+                one.key, one.by, one.announced_at
+            ));
+        }
+    }
 }
 
 /// Asks `PG*` variables, `.pgpass` and the service file for what the connection leaves open.

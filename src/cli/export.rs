@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::render::{self, Table};
-use super::{Run, connect};
+use super::{Run, connect, kms};
 use crate::codec::Sealer;
 use crate::config::{
     Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
@@ -17,7 +17,6 @@ use crate::error::{Context, Error, Result};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
 use crate::pg::tools::Dirs;
-use crate::sign::Signer;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
 const EXAMPLE_RECIPIENTS: [&str; 2] = [
@@ -163,7 +162,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
     warn_of_identity(&options, run);
     let repository = connect::repository(&options.access, run).await?;
-    let signer = read_signer(&options.signing_key)?;
+    let signer = kms::signer(&options.signing_key, &options.access, run).await?;
     let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
     let trust = connect::trust(&options.access);
     let means = Means {
@@ -196,6 +195,7 @@ impl Options {
             lock: self.locks.policy,
             max_lock_days: self.locks.max_lock_days,
             tool_dirs: Dirs::system(self.settings.pg_bin),
+            recipients: self.recipients,
             config_text: self.config_text,
             dry_run: self.dry_run,
         })
@@ -223,20 +223,6 @@ fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
         excluded,
         uncovered_is_finding: source.uncovered_is_finding,
     })
-}
-
-pub(super) fn read_signer(key: &SigningKey) -> Result<Signer> {
-    let path = match key {
-        SigningKey::File(path) => path,
-        SigningKey::Kms(arn) => {
-            return Err(Error::usage(format!(
-                "{arn}: this version signs with a file only"
-            )));
-        }
-    };
-    let pem = std::fs::read_to_string(path)
-        .context(|| format!("cannot read the signing key {}", path.display()))?;
-    Signer::from_pem(&pem).context(|| path.display().to_string())
 }
 
 /// Whoever takes this machine over must not be able to read the backups.

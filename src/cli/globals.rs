@@ -78,11 +78,11 @@ impl Access {
 impl Globals {
     /// For commands that read. With --repository no file is needed, and only a named one is read.
     pub fn access(&self) -> Result<Access> {
-        self.access_and_any_config().map(|(access, _)| access)
+        self.access_and_maybe_config().map(|(access, _)| access)
     }
 
-    /// The same with the configuration, where one is read.
-    pub fn access_and_any_config(&self) -> Result<(Access, Option<Config>)> {
+    /// The same, with the file where one was read.
+    pub fn access_and_maybe_config(&self) -> Result<(Access, Option<Config>)> {
         let file = match self.repository {
             Some(_) => locate::named(self.config.as_deref(), &variable),
             None => Some(self.find_config()?),

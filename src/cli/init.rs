@@ -6,12 +6,13 @@ use clap::ValueEnum;
 
 use super::globals::working_folder;
 use super::output::{Answer, Outcome};
-use super::{Run, connect};
+use super::{Run, connect, kms};
+use crate::aws::{KeyArn, Kms};
 use crate::config::{
     DAILY_DAYS, MAX_LOCK_DAYS, Repository, Source, lock_policy, source, written::Mode,
 };
 use crate::error::{Context, Error, Result};
-use crate::init::{self, NewSource, Report};
+use crate::init::{self, KmsSigning, NewSource, Report};
 use crate::model::lock::LockPolicy;
 
 /// Prepare a repository, keys and a configuration
@@ -42,6 +43,9 @@ pub struct Args {
     /// Folder for the two key files and the sheet [default: that of the configuration]
     #[arg(long, value_name = "FOLDER")]
     keys_dir: Option<PathBuf>,
+    /// A KMS key (ECC_NIST_P256) that signs manifests, instead of a file
+    #[arg(long, value_name = "ARN")]
+    signing_kms: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -78,6 +82,7 @@ pub struct Options {
     /// For the lock of objects other than the daily tier's: what the configuration will say.
     pub days: u32,
     pub keys_dir: PathBuf,
+    pub signing_kms: Option<KeyArn>,
 }
 
 impl Args {
@@ -106,6 +111,11 @@ impl Args {
             lock,
             days: self.days,
             keys_dir,
+            signing_kms: self
+                .signing_kms
+                .map(|arn| arn.parse())
+                .transpose()
+                .context(|| "--signing-kms".to_owned())?,
         })
     }
 }
@@ -122,6 +132,10 @@ fn source_of(url: &str) -> Result<Source> {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = args.resolve(run)?;
+    let kms_signing = match options.signing_kms {
+        Some(key) => Some(signing(key, &options.repository).await?),
+        None => None,
+    };
     let repository = connect::new_repository(&options.repository).await?;
     let s3 = &options.repository.s3;
     let lines = [
@@ -142,6 +156,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             keys_dir: options.keys_dir,
             lock: options.lock,
             max_lock_days: MAX_LOCK_DAYS,
+            kms_signing,
             repository_lines,
             sources: sources
                 .map(|one| NewSource {
@@ -157,6 +172,16 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), Outcome::Done)
 }
 
+/// Asks KMS whether the key can sign manifests, and by which fingerprint it is pinned.
+async fn signing(key: KeyArn, repository: &Repository) -> Result<KmsSigning> {
+    let arn = key.to_string();
+    let kms = Kms::by_chain(repository.s3.profile.as_deref(), key).await;
+    Ok(KmsSigning {
+        arn,
+        fingerprint: kms::signer_of(kms).await?.fingerprint(),
+    })
+}
+
 fn text(report: &Report) -> String {
     let existed = if report.existed {
         " was there already; new keys were made for it"
@@ -170,7 +195,7 @@ fn text(report: &Report) -> String {
         report.repository,
         report.config.display(),
         report.identity.display(),
-        report.signing_key.display(),
+        report.signing_key,
         report.sheet.display(),
         report.fingerprint,
         report.config.display(),

@@ -40,7 +40,7 @@ pub struct Options {
 impl Args {
     fn resolve(self, run: &Run) -> Result<Options> {
         let of = self.of.resolve()?;
-        let (access, config) = run.globals.access_and_any_config()?;
+        let (access, config) = run.globals.access_and_maybe_config()?;
         Ok(Options { access, config, of })
     }
 }
@@ -59,6 +59,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (of.source.as_deref(), of.database.as_deref());
     let mut exports = list::list(&repository, &connect::trust(&access), source, database).await?;
+    connect::tell_of_announced(&repository, run).await;
     let copies = match &config {
         // A copy is of no single database.
         Some(config) if database.is_none() => {

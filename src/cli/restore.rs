@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, render};
+use super::{Run, connect, kms, render};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
 use crate::pg::tools::Dirs;
@@ -96,10 +96,6 @@ impl Args {
             .map(|text| table_name(text))
             .collect::<Result<_>>()?;
         let access = run.globals.access()?.with_trust()?;
-        if access.identities.is_empty() {
-            return Err(Error::usage("restore needs an identity to open the backup")
-                .hint("pass --identity FILE: break-glass.key, as the break-glass sheet says"));
-        }
         Ok(Options {
             pg_bin: self
                 .pg_bin
@@ -183,8 +179,11 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         return Err(Error::usage("--target names no database")
             .hint("write postgresql://user@host:port/database"));
     }
-    let identities = connect::identities(&options.access)?;
+    let given = connect::identities(&options.access)?;
     let point = connect::restore_point(&options.access, &options.point, run).await?;
+    let identities = kms::identities(given, &options.access, &point, run)
+        .await?
+        .needed("restore")?;
     let means = Means {
         point: &point,
         identities: &identities,

@@ -4,7 +4,7 @@ use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
 use super::render::{self, Table};
-use super::{Run, connect};
+use super::{Run, connect, kms};
 use crate::error::Result;
 use crate::list::{self, Shown};
 use crate::model::lock::Lock;
@@ -12,7 +12,7 @@ use crate::model::lock::Lock;
 /// Show what one restore point holds
 ///
 /// Times, sizes, rows, lock, who can open it, and what it does not cover. Names of tables are
-/// sealed: with --identity they are shown too.
+/// sealed: with an identity, by --identity or kept by KMS, they are shown too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat show latest\n  \
@@ -42,9 +42,18 @@ impl Args {
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let Options { access, point } = args.resolve(run)?;
+    let given = connect::identities(&access)?;
     let point = connect::restore_point(&access, &point, run).await?;
     let url = access.repository.location.to_string();
-    let shown = list::show(&point, &url, &connect::identities(&access)?).await?;
+    let opened = kms::identities(given, &access, &point, run).await?;
+    if let Some(refused) = &opened.refused {
+        run.progress.note(&format!(
+            "names are not shown: {}; {}",
+            refused.chain(),
+            refused.advice()
+        ));
+    }
+    let shown = list::show(&point, &url, &opened.identities).await?;
     Answer::new(&shown, text(&shown), Outcome::Done)
 }
 

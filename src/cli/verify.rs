@@ -5,15 +5,15 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, render};
+use super::{Run, connect, kms, render};
 use crate::error::Result;
 use crate::verify::{self, Report};
 
 /// Verify that a restore point is complete, unchanged and locked
 ///
 /// Checks the signature, and of every object its presence, size, checksum and lock, as the store
-/// reports them. With --data every byte is read again; with --identity too, it is also opened, and
-/// each table's row count and digest is compared.
+/// reports them. With --data every byte is read again; where an identity is at hand too, by
+/// --identity or kept by KMS, it is also opened, and each table's row count and digest is compared.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat verify latest\n  \
@@ -52,10 +52,17 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         point,
         data,
     } = args.resolve(run)?;
+    let given = connect::identities(&access)?;
     let point = connect::restore_point(&access, &point, run).await?;
-    let report = verify::verify(
+    // Nothing is opened without --data: KMS is not asked.
+    let opened = if data {
+        kms::identities(given, &access, &point, run).await?
+    } else {
+        kms::Opened::from(given)
+    };
+    let mut report = verify::verify(
         &point,
-        &connect::identities(&access)?,
+        &opened.identities,
         verify::Options {
             data,
             jobs: None,
@@ -65,6 +72,13 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         &run.interrupt,
     )
     .await?;
+    if let Some(refused) = &opened.refused {
+        report.findings.push(format!(
+            "every byte was read, but nothing was opened: {}; {}",
+            refused.chain(),
+            refused.advice()
+        ));
+    }
     let outcome = match (report.problems_in_all, report.findings.len()) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Findings,

@@ -56,6 +56,18 @@ impl Identities {
         Ok(Self { identities })
     }
 
+    /// Reads the text of one identity, as [`new_identity`] gives it.
+    pub fn from_secret(secret: &[u8]) -> Result<Self> {
+        let identity = std::str::from_utf8(secret)
+            .ok()
+            .and_then(|text| text.trim().parse::<Identity>().ok())
+            // Whatever it is, it is secret: never part of a message.
+            .ok_or_else(|| Error::damaged("what was opened is no age X25519 identity"))?;
+        Ok(Self {
+            identities: vec![identity],
+        })
+    }
+
     pub fn is_empty(&self) -> bool {
         self.identities.is_empty()
     }

@@ -86,7 +86,7 @@ pub async fn store(
         .hint("split the database: it has too many tables for one restore point"));
     }
     let fingerprint = means.signer.fingerprint().to_string();
-    let keys = serde_json::json!({ "recipients": sealer.recipients(), "wrapped": [] });
+    let keys = serde_json::to_string(&run.key_ring).context(|| "cannot write JSON".to_owned())?;
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),
         (names::CATALOG, sealer.compress_and_seal(&json)?),
@@ -123,7 +123,7 @@ pub async fn store(
         objects: stored.clone(),
         ..manifest.clone()
     };
-    let runbook = runbook::restore_md(&known, means.repository.url(), &fingerprint);
+    let runbook = runbook::restore_md(&known, means.repository.url(), &fingerprint, &run.key_ring);
     stored.push(
         writer
             .put_object(names::RUNBOOK, Sealed::clear(runbook))

@@ -51,6 +51,10 @@ pub fn config(facts: &Facts<'_>) -> String {
              # password_file = \"/etc/lifeboat/prod.password\"\n# databases = \"all\"                   # or [\"courses\"]\n"
                 .to_owned();
     }
+    let signing_note = match options.kms_signing {
+        Some(_) => "# Signs manifests: the exporter needs kms:Sign and kms:GetPublicKey on it.",
+        None => "# Signs manifests. The exporter needs it; keep it readable for its user only.",
+    };
     format!(
         "# lifeboat configuration, written by `lifeboat init` on {made_on}.\n\
          # Every key is explained in config/lifeboat.toml of the project. No secrets belong here.\n\
@@ -62,7 +66,7 @@ pub fn config(facts: &Facts<'_>) -> String {
          trust = [\"{fingerprint}\"]\n\
          \n\
          [keys]\n\
-         # Signs manifests. The exporter needs it; keep it readable for its user only.\n\
+         {signing_note}\n\
          signing_key = {signing_key}\n\
          \n\
          # Who can open the backups. The identity of this recipient is break-glass.key: take it off this\n\
@@ -80,19 +84,10 @@ pub fn config(facts: &Facts<'_>) -> String {
          {source}",
         made_on = facts.made_on,
         url = quote(url),
-        signing_key = quote(&signing_key(facts)),
+        signing_key = quote(facts.signing_key),
+        signing_note = signing_note,
         max = options.max_lock_days,
     )
-}
-
-/// Relative to the configuration where it lies beside it: both move to the exporter together.
-fn signing_key(facts: &Facts<'_>) -> String {
-    let beside = facts.signing_key.parent() == facts.options.config.parent();
-    let path = match facts.signing_key.file_name() {
-        Some(name) if beside => name.as_ref(),
-        _ => facts.signing_key,
-    };
-    path.to_string_lossy().into_owned()
 }
 
 /// A TOML basic string: JSON's escapes are among TOML's.

@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
 use crate::model::id::{Id, Key};
+use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::sign::{Fingerprint, Trust};
@@ -208,8 +209,8 @@ impl Repository {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
         let pinned = envelope.open(says, key, trust);
-        let signer = match &pinned {
-            Err(error) if error.kind() == Kind::Untrusted => envelope.named_key()?,
+        let signer = match (&pinned, envelope.named_key()) {
+            (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
         };
         if trust.pins(signer) || trust.fingerprints.is_empty() {
@@ -309,6 +310,17 @@ impl RestorePoint {
             return Err(damaged().because(Error::damaged(why)));
         }
         serde_json::from_slice(&json).map_err(|source| damaged().because(source))
+    }
+
+    /// Who opens the point, and which identities KMS keeps.
+    pub async fn key_ring(&self) -> Result<KeyRing> {
+        let object = self.named(names::KEYS)?;
+        if object.bytes > layout::MAX_KEYS_BYTES {
+            return Err(Error::damaged(format!("{} is too large", object.key)));
+        }
+        let body = self.fetch(object).await?;
+        serde_json::from_slice(&body)
+            .map_err(|why| Error::damaged(format!("{} does not read", object.key)).because(why))
     }
 
     /// The parts of a table, streamed from its checked list.

@@ -19,9 +19,12 @@ class Repository:
         self.url = url or str(self.folder / "repository")
         config = self.folder / "lifeboat.toml"
         checked([program, "init", "--repository", self.url, "--config", config, *options])
+        # One recipient alone would be a finding of every export.
+        second = ["keys", "add", "--file", self.folder / "offline" / "second.key"]
+        checked([program, *second, "--config", config])
         # Away from the signing key, as `init` says: otherwise every export warns.
         offline = self.folder / "offline"
-        offline.mkdir()
+        offline.mkdir(exist_ok=True)
         os.rename(self.folder / "break-glass.key", offline / "break-glass.key")
         self.identity = offline / "break-glass.key"
         self.signing_key = self.folder / "manifest-signing.pem"

@@ -173,10 +173,6 @@ fn bad_values_are_named_with_what_would_be_right() {
             &["--target", "postgresql://"],
         ),
         (
-            &["restore", ID, "--target", "postgresql:///x"],
-            &["identity", "break-glass.key"],
-        ),
-        (
             &[
                 "restore",
                 ID,

@@ -141,6 +141,20 @@ def _verify(call, key):
     return _answer({"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": call.params["SigningAlgorithm"]})
 
 
+def _public_key(call, key):
+    """moto names the spec by its old name alone."""
+    if key.key_spec == "SYMMETRIC_DEFAULT":
+        raise AwsError(
+            "UnsupportedOperationException",
+            f"{key.arn} key spec is {key.key_spec} which is not valid for GetPublicKey.",
+            400,
+        )
+    status, headers, body = _forward(call, key)
+    if status == 200:
+        body = json.dumps(json.loads(body) | {"KeySpec": key.key_spec}).encode()
+    return status, headers, body
+
+
 # ---------------------------------------------------------------- policies
 
 
@@ -212,6 +226,7 @@ def _rotation_status(call, key):
 HANDLERS = {
     "Sign": _sign,
     "Verify": _verify,
+    "GetPublicKey": _public_key,
     "PutKeyPolicy": _put_policy,
     "GetKeyPolicy": _default_policy,
     "ScheduleKeyDeletion": _schedule_deletion,

@@ -106,10 +106,16 @@ def test_a_waiting_period_out_of_bounds(root, key, code, days):
 def test_a_signature_verifies_outside(root, signing_key):
     message = b"lifeboat-manifest-v1\n0123\n"
     answer = root.sign(KeyId=signing_key, Message=message, MessageType="RAW", SigningAlgorithm="ECDSA_SHA_256")
-    public = serialization.load_der_public_key(root.get_public_key(KeyId=signing_key)["PublicKey"])
+    answered = root.get_public_key(KeyId=signing_key)
+    assert (answered["KeySpec"], answered["KeyUsage"]) == ("ECC_NIST_P256", "SIGN_VERIFY")
+    public = serialization.load_der_public_key(answered["PublicKey"])
     public.verify(answer["Signature"], message, ec.ECDSA(hashes.SHA256()))
     with pytest.raises(InvalidSignature):
         public.verify(answer["Signature"], message + b"x", ec.ECDSA(hashes.SHA256()))
+
+
+def test_a_symmetric_key_has_no_public_half(root, key, code):
+    assert code(root.get_public_key, KeyId=key) == "UnsupportedOperationException"
 
 
 def test_a_digest_is_not_hashed_again(root, signing_key, code):

@@ -125,6 +125,7 @@ impl Forge {
             },
             max_lock_days: 400,
             tool_dirs: Dirs::system(vec![database.major.bin()]),
+            recipients: Vec::new(),
             config_text: "# the forge's\n".to_owned(),
             dry_run: false,
         };

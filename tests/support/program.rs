@@ -55,6 +55,12 @@ impl Ran {
     }
 }
 
+/// A recipient besides `init`'s, as one alone is a finding.
+pub fn second_recipient() -> String {
+    let (_, recipient) = lifeboat::codec::new_identity();
+    format!("[[recipient]]\nname = \"second\"\nkey = \"{recipient}\"")
+}
+
 impl Lifeboat {
     /// `lifeboat init` of a directory repository.
     pub fn init() -> Self {
@@ -70,12 +76,25 @@ impl Lifeboat {
             "lifeboat.toml",
         ])
         .ok();
+        it.configure(&second_recipient());
         it
+    }
+
+    /// Nothing but a folder.
+    pub fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// Adds lines to the configuration.
     pub fn configure(&self, lines: &str) {
-        let config = self.folder().join("lifeboat.toml");
+        self.configure_in("lifeboat.toml", lines);
+    }
+
+    /// The same for another file below the folder.
+    pub fn configure_in(&self, file: &str, lines: &str) {
+        let config = self.folder().join(file);
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, format!("{text}\n{lines}\n")).unwrap();
     }

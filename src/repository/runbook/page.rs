@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::SignedDuration;
 
 use crate::model::digest::Sha256;
+use crate::model::keys::KeyRing;
 use crate::model::manifest::{Manifest, is_large_objects, names};
 use crate::repository::layout::{self, Place};
 
@@ -15,8 +16,13 @@ const TEMPLATE: &str = include_str!("RESTORE.md");
 
 /// `RESTORE.md` of a restore point. `manifest` is what is known of it by now; `fingerprint` is the
 /// signing key's.
-pub fn restore_md(manifest: &Manifest, repository_url: &str, fingerprint: &str) -> String {
-    let page = Page::new(manifest, repository_url, fingerprint);
+pub fn restore_md(
+    manifest: &Manifest,
+    repository_url: &str,
+    fingerprint: &str,
+    key_ring: &KeyRing,
+) -> String {
+    let page = Page::new(manifest, repository_url, fingerprint, key_ring);
     fill(TEMPLATE, |name| page.value(name))
 }
 
@@ -40,6 +46,7 @@ struct Page<'a> {
     manifest: &'a Manifest,
     repository: &'a str,
     fingerprint: &'a str,
+    key_ring: &'a KeyRing,
     script_sha256: String,
     /// `manifests/<source>/<database>/<id>.json`
     manifest_key: String,
@@ -75,7 +82,12 @@ impl Location {
 }
 
 impl<'a> Page<'a> {
-    fn new(manifest: &'a Manifest, repository: &'a str, fingerprint: &'a str) -> Self {
+    fn new(
+        manifest: &'a Manifest,
+        repository: &'a str,
+        fingerprint: &'a str,
+        key_ring: &'a KeyRing,
+    ) -> Self {
         let place = Place {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -93,6 +105,7 @@ impl<'a> Page<'a> {
             manifest,
             repository,
             fingerprint,
+            key_ring,
             script_sha256: Sha256::of(super::script().as_bytes()).to_string(),
             manifest_key,
             parts,
@@ -140,6 +153,7 @@ impl<'a> Page<'a> {
                     .collect();
                 each.join(", ")
             }
+            "KMS" => self.kms(),
             "NOT_COVERED" => self.not_covered(),
             "MANIFEST_KEY" => self.manifest_key.clone(),
             "OBJECTS" => self.objects(),
@@ -256,6 +270,32 @@ impl<'a> Page<'a> {
             ),
             Location::Folder(folder) => format!("ls -l {}", sh(&format!("{folder}/{all}"))),
         })
+    }
+
+    /// How stock tools get the identities that KMS keeps.
+    fn kms(&self) -> String {
+        if self.key_ring.wrapped.is_empty() {
+            return String::new();
+        }
+        let mut text = "   Is `break-glass.key` not at hand? A role that may `kms:Decrypt` gets another identity:\n"
+            .to_owned();
+        for (at, one) in self.key_ring.wrapped.iter().enumerate() {
+            let region = one.kms_key.split(':').nth(3).unwrap_or_default();
+            // Text to text: it cannot fail.
+            let context = serde_json::to_string(&one.context).unwrap_or_default();
+            let _ = write!(
+                text,
+                "\n       aws kms decrypt --region {} --key-id {} \\\n         --encryption-context {} \\\n         \
+                 --ciphertext-blob fileb://<(echo {} | base64 -d) \\\n         \
+                 --query Plaintext --output text | base64 -d >kms-{}.key\n",
+                sh(region),
+                sh(&one.kms_key),
+                sh(&context),
+                sh(&one.ciphertext),
+                at + 1,
+            );
+        }
+        text + "\n"
     }
 
     fn not_covered(&self) -> String {

@@ -172,14 +172,15 @@ check_signature() {
     say "error: the manifest is signed by the key  $fingerprint"
     say "       pinned by --trust is            ${trust:-nothing}"
     hint 'compare it with the break-glass sheet, digit by digit; only where it is the same, pass it as --trust'
+    hint 'was the key changed? the old one announced the new one in announcements/, which lifeboat looks up; this script does not'
     return 1
   fi
-  [[ $algorithm == ed25519 ]] || { say "error: unknown signature algorithm $algorithm"; return 1; }
+  case $algorithm in ed25519 | ecdsa-p256-sha256) ;; *) say "error: unknown signature algorithm $algorithm"; return 1 ;; esac
   printf 'lifeboat-manifest-v1\n%s\n' "$(sha256_of "$work/body")" >"$work/statement"
-  if ! openssl_can_verify; then
+  if ! openssl_can_verify "$algorithm"; then
     signature_is='NOT CHECKED: no openssl 3 here'
     say 'warning: openssl 3 is not here: the signature is NOT CHECKED, only the name of the key'
-  elif verify "$work/key.der" "$work/sig" "$work/statement"; then
+  elif verify "$algorithm" "$work/key.der" "$work/sig" "$work/statement"; then
     signature_is="sound, by $fingerprint"
   else
     say 'error: the SIGNATURE DOES NOT MATCH: the manifest was changed after it was signed'
@@ -188,18 +189,28 @@ check_signature() {
   fi
 }
 
-verify() {
-  openssl pkeyutl -verify -pubin -keyform DER -inkey "$1" -rawin -sigfile "$2" -in "$3" >/dev/null 2>&1
+verify() { # algorithm, key, signature, file
+  case $1 in
+    ed25519) openssl pkeyutl -verify -pubin -keyform DER -inkey "$2" -rawin -sigfile "$3" -in "$4" ;;
+    *) openssl dgst -sha256 -verify "$2" -keyform DER -signature "$3" "$4" ;;
+  esac >/dev/null 2>&1
 }
 
-# Asks openssl about test 2 of RFC 8032, so that "cannot" is not taken for "does not match".
+# Asks openssl about a known signature of "r" (of Ed25519: test 2 of RFC 8032), so that "cannot" is not
+# taken for "does not match".
 openssl_can_verify() {
+  local public=MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=
+  local signature=kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==
+  if [[ $1 != ed25519 ]]; then
+    public=MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEbSxQ945Ays/Izgpx1OgcBanLCMzBjx91xz1edpk06Q8Z
+    public+=bzyPVAN5qK8qA8jG8UaBhAENvTwfAZUUaQHc+u1f9g==
+    signature=MEQCIDLspBrqLJ92NiHdYq0T4ve0YESmeyzhWRC1OwW/1gVSAiArzvTszFf2gxI9QXX0IJJ0VzS6dXdZrUh0NVnPYPuq9g==
+  fi
   command -v openssl >/dev/null || return 1
-  printf 'MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=' | base64 -d >"$work/test.der"
-  printf 'kqAJqfDUyrhyDoILX2QlQKKye1QWUD+Ps3YiI+vbadoIWsHkPhWZbkWPNhPQ8R2MOHsurrQwKu6wDSkWErsMAA==' |
-    base64 -d >"$work/test.sig"
+  printf '%s' "$public" | base64 -d >"$work/test.der"
+  printf '%s' "$signature" | base64 -d >"$work/test.sig"
   printf 'r' >"$work/test"
-  verify "$work/test.der" "$work/test.sig" "$work/test"
+  verify "$1" "$work/test.der" "$work/test.sig" "$work/test"
 }
 
 # A field of the manifest. In JSON text "name": cannot stand inside a string: its quotes would be

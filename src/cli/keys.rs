@@ -1,0 +1,367 @@
+//! `lifeboat keys`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::globals::Access;
+use super::output::{Answer, Outcome};
+use super::point::{OfArgs, PointArgs};
+use super::render::{self, Table};
+use super::{Run, connect, kms};
+use crate::codec;
+use crate::config::{Config, Edit, Recipient, SigningKey};
+use crate::error::{Context, Error, Result};
+use crate::init;
+use crate::keys::{self, Announced, Listing, Subject, Tested};
+use crate::model::keys::KeyRing;
+use crate::sign::{PublicKey, Signer};
+
+/// Add, list, test and announce keys
+///
+/// Recipients open backups; the signing key says who made them. KMS can keep both: identities
+/// wrapped by a key that only some roles may use, and a signing key that never leaves it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat keys add --kms arn:aws:kms:eu-central-1:111122223333:key/ID\n  \
+       lifeboat keys list\n  \
+       lifeboat keys test latest --identity break-glass.key\n  \
+       lifeboat keys announce new-signing.pem"
+))]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Add(AddArgs),
+    List(SubjectArgs),
+    Test(TestArgs),
+    Announce(AnnounceArgs),
+}
+
+/// Add a recipient, its identity kept by a KMS key or in a file
+///
+/// Makes an identity and adds a [[recipient]] to the configuration file, the rest of which stays
+/// as it is. With --kms the identity is wrapped by KMS and written nowhere; that needs kms:Encrypt
+/// on the key and no more. With --file it is written there, to be moved offline.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat keys add --kms arn:aws:kms:eu-central-1:111122223333:key/ID\n  \
+       lifeboat keys add --file /mnt/stick/second.key --name second"
+))]
+struct AddArgs {
+    /// ARN of a symmetric KMS key
+    #[arg(
+        long,
+        value_name = "ARN",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    kms: Option<String>,
+    /// A new file for the identity
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The recipient's name, for people [default: kms or offline]
+    #[arg(long, value_name = "NAME",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    name: Option<String>,
+}
+
+/// List who can open backups: those to come, or one restore point
+///
+/// Fewer than two independent ways are a finding. A KMS key counts once, however many identities
+/// it keeps.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat keys list\n  \
+       lifeboat keys list latest --repository s3://backup-bucket/prod --trust FINGERPRINT"
+))]
+struct SubjectArgs {
+    /// A restore point, or `latest` [default: the configuration's recipients]
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    #[command(flatten)]
+    of: OfArgs,
+}
+
+/// Test whether the identities really open what is sealed for the recipients
+///
+/// Seals random bytes for each recipient and opens them by each identity within reach: those that
+/// KMS unwraps for these credentials, and the files of --identity. A recipient that was not reached
+/// is a finding; an identity that is not its recipient's is damage.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat keys test\n  \
+       lifeboat keys test latest --database courses --identity break-glass.key"
+))]
+struct TestArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+}
+
+/// Announce a new signing key, signed by the old one
+///
+/// Readers that pin the old key then believe what the new one signs. Needs the right to write
+/// announcements/ in the repository, which the exporter has not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat keys announce new-signing.pem\n  \
+       lifeboat keys announce arn:aws:kms:eu-central-1:222233334444:key/ID --by manifest-signing.pem"
+))]
+struct AnnounceArgs {
+    /// The new key: a PEM file, private or public, or the ARN of a KMS key
+    #[arg(value_name = "NEW")]
+    new: String,
+    /// PEM file of the old key [default: the configured signing key]
+    #[arg(long, value_name = "FILE")]
+    by: Option<PathBuf>,
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    match args.action {
+        Action::Add(args) => add(args, run).await,
+        Action::List(args) => list(args, run).await,
+        Action::Test(args) => test(args.subject, run).await,
+        Action::Announce(args) => announce(args, run).await,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Added {
+    config: PathBuf,
+    name: String,
+    recipient: String,
+    /// What keeps the identity, or where it was written.
+    kms_key: Option<String>,
+    identity: Option<PathBuf>,
+}
+
+async fn add(args: AddArgs, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let default = if args.kms.is_some() { "kms" } else { "offline" };
+    let name = args.name.unwrap_or_else(|| default.to_owned());
+    if config.recipients.iter().any(|one| one.name == name) {
+        return Err(Error::usage(format!(
+            "{} has a recipient '{}' already",
+            config.file.display(),
+            name.escape_debug()
+        ))
+        .hint("give the new one another name: --name NAME"));
+    }
+    let edit = Edit::begin(&config.file)?;
+    let made = match (&args.kms, &args.file) {
+        (Some(key), _) => {
+            let marker = connect::repository(&access, run).await?.marker().await?;
+            let kms = kms::client(key, &access, run).await?;
+            keys::make_wrapped(&kms, &marker.repository, &name).await?
+        }
+        (None, Some(file)) => into_file(file, &name, &access)?,
+        // The command line's definition sees to it.
+        (None, None) => return Err(Error::usage("--kms or --file is needed")),
+    };
+    edit.add_recipient(&made)?;
+    let added = Added {
+        config: config.file,
+        name,
+        recipient: made.key,
+        kms_key: made.wrapped.map(|wrapped| wrapped.kms_key),
+        identity: args.file,
+    };
+    Answer::new(&added, added_text(&added), Outcome::Done)
+}
+
+fn into_file(file: &Path, name: &str, access: &Access) -> Result<Recipient> {
+    let (secret, key) = codec::new_identity();
+    let url = access.repository.location.to_string();
+    init::write_new(file, &init::identity_text(name, &url, &key, &secret), 0o600)?;
+    Ok(Recipient {
+        name: name.to_owned(),
+        key,
+        wrapped: None,
+    })
+}
+
+fn added_text(added: &Added) -> String {
+    let kept = match (&added.kms_key, &added.identity) {
+        (Some(key), _) => format!(
+            "its identity is kept by {key}, and nowhere else\n\n\
+             next, where decrypting is allowed: lifeboat keys test\n"
+        ),
+        (None, file) => format!(
+            "its identity is {}: move it offline\n\n",
+            file.as_deref().unwrap_or(Path::new("")).display()
+        ),
+    };
+    format!(
+        "recipient '{}' is added to {}: {}\n{kept}the exporter needs the changed configuration\n",
+        added.name,
+        added.config.display(),
+        added.recipient,
+    )
+}
+
+async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
+    let (_, _, subject) = args.resolve(run, false).await?;
+    let listing = keys::list(&subject)?;
+    let outcome = match listing.findings.len() {
+        0 => Outcome::Done,
+        _ => Outcome::Findings,
+    };
+    Answer::new(&listing, listing_text(&listing), outcome)
+}
+
+fn listing_text(listing: &Listing) -> String {
+    let mut table = Table::new(&["name", "recipient", "identity kept by"]);
+    for one in &listing.recipients {
+        table.row([
+            one.name.clone().unwrap_or_default(),
+            one.recipient.clone(),
+            one.kms_key.clone().unwrap_or_else(|| "people".to_owned()),
+        ]);
+    }
+    let mut text = table.render();
+    for finding in &listing.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    text
+}
+
+async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
+    let (access, repository, subject) = args.resolve(run, true).await?;
+    let given = connect::identities(&access)?;
+    let mut by_kms = BTreeMap::new();
+    for one in &subject.ring.wrapped {
+        let opened = kms::unwrap(one, &repository, &access, run).await;
+        by_kms.insert(one.recipient.clone(), opened);
+    }
+    let tested = keys::test(&subject, &given, by_kms)?;
+    let outcome = if !tested.damage.is_empty() || tested.opened() == 0 {
+        Outcome::Failed
+    } else if tested.findings.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    };
+    Answer::new(&tested, tested_text(&tested), outcome)
+}
+
+fn tested_text(tested: &Tested) -> String {
+    let mut table = Table::new(&["name", "recipient", "opened by"]);
+    for one in &tested.recipients {
+        table.row([
+            one.name.clone().unwrap_or_default(),
+            one.recipient.clone(),
+            match one.opened_by.as_slice() {
+                [] => "nothing".to_owned(),
+                ways => ways.join(", "),
+            },
+        ]);
+    }
+    let mut text = table.render();
+    for damage in &tested.damage {
+        text += &format!("DAMAGED: {damage}\n");
+    }
+    for finding in &tested.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    if tested.opened() == 0 {
+        text += "NOTHING opens these backups from here\n";
+    }
+    text
+}
+
+impl SubjectArgs {
+    /// What is looked at, with the id of its repository; without `repository` that may be empty,
+    /// and nothing but the configuration is read.
+    async fn resolve(self, run: &Run, repository: bool) -> Result<(Access, String, Subject)> {
+        let Some(id) = self.id else {
+            let (access, config) = run.globals.access_and_config()?;
+            let id = match repository {
+                true => {
+                    let repository = connect::repository(&access, run).await?;
+                    repository.marker().await?.repository
+                }
+                false => String::new(),
+            };
+            let subject = configured(&access, &config, &id);
+            return Ok((access, id, subject));
+        };
+        let point = PointArgs { id, of: self.of }.resolve()?;
+        let (access, config) = run.globals.access_and_maybe_config()?;
+        let access = access.with_trust()?;
+        let point = connect::restore_point(&access, &point, run).await?;
+        let subject = Subject {
+            repository: access.repository.location.to_string(),
+            point: Some(point.manifest.id.to_string()),
+            ring: point.key_ring().await?,
+            names: config.map(|config| names(&config)).unwrap_or_default(),
+        };
+        Ok((access, point.manifest.repository.clone(), subject))
+    }
+}
+
+fn configured(access: &Access, config: &Config, repository: &str) -> Subject {
+    Subject {
+        repository: access.repository.location.to_string(),
+        point: None,
+        ring: KeyRing::new(repository, &config.recipients),
+        names: names(config),
+    }
+}
+
+fn names(config: &Config) -> BTreeMap<String, String> {
+    let named = |one: &Recipient| (one.key.clone(), one.name.clone());
+    config.recipients.iter().map(named).collect()
+}
+
+async fn announce(args: AnnounceArgs, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let access = access.with_trust()?;
+    let by = match (args.by, config.signing_key) {
+        (Some(file), _) => SigningKey::File(file),
+        (None, Some(key)) => key,
+        (None, None) => {
+            return Err(Error::usage(format!(
+                "{} names no keys.signing_key",
+                config.file.display()
+            ))
+            .hint("name the old key: --by manifest-signing.pem"));
+        }
+    };
+    let by: Signer = kms::signer(&by, &access, run).await?;
+    let new = new_key(&args.new, &access, run).await?;
+    let repository = connect::repository(&access, run).await?;
+    let announced = keys::announce(
+        &repository,
+        &new,
+        &by,
+        &connect::trust(&access),
+        (config.lock.policy, config.lock.max_lock_days),
+        run.clock.as_ref(),
+    )
+    .await?;
+    Answer::new(&announced, announced_text(&announced), Outcome::Done)
+}
+
+async fn new_key(new: &str, access: &Access, run: &Run) -> Result<PublicKey> {
+    if new.starts_with("arn:") {
+        return PublicKey::from_der(kms::client(new, access, run).await?.public_key().await?);
+    }
+    let pem = std::fs::read_to_string(new).context(|| format!("cannot read the key {new}"))?;
+    PublicKey::from_pem(&pem).context(|| new.to_owned())
+}
+
+fn announced_text(announced: &Announced) -> String {
+    let was = if announced.existed { " was" } else { " is" };
+    format!(
+        "{}{was} announced by {} at {}\n\nnext: add it to repository.trust of every configuration, write it onto the \
+         sheet,\nthen let keys.signing_key name it; keep the old one pinned as long as its points are kept\n",
+        announced.key,
+        announced.by,
+        render::time(announced.announced_at)
+    )
+}

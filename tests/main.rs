@@ -20,6 +20,7 @@ mod json_page;
 mod keys;
 mod leftovers;
 mod moments;
+mod nightly;
 mod promote;
 mod random;
 mod restore;

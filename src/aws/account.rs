@@ -16,7 +16,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
-use super::credentials::{AfterExpiry, Nothing, Renewing};
+use super::credentials::{AfterExpiry, Renewing};
 use super::fault::{Operation, error};
 use crate::error::{Error, Result};
 
@@ -68,8 +68,7 @@ impl Account {
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
         let chain = load(options.profile.as_deref(), &options.region).await;
-        let sdk = with_role(chain, options).await;
-        let (sdk, credentials) = renewed(sdk, options.role.clone());
+        let (sdk, credentials) = renewed(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -102,17 +101,17 @@ impl Account {
 
     /// An account that is known already, with an SDK's configuration of one's own: another endpoint,
     /// other retries. Nobody is asked.
-    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Self {
+    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Result<Self> {
         let sdk = sdk.into_builder().region(Region::new(region.to_owned()));
-        let (sdk, credentials) = renewed(sdk.build(), None);
-        Self {
+        let (sdk, credentials) = renewed(sdk.build(), None)?;
+        Ok(Self {
             id: id.to_owned(),
             region: region.to_owned(),
             caller: format!("arn:aws:sts::{id}:known"),
             side,
             sdk,
             credentials,
-        }
+        })
     }
 
     /// For the store: renewed by themselves for as long as the run lasts.
@@ -178,9 +177,10 @@ pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
 
 /// One set of credentials for all that is done with this configuration. The SDK's cache, one for each
 /// client, is off.
-fn renewed(sdk: SdkConfig, role: Option<Role>) -> (SdkConfig, Arc<Renewing>) {
-    let nothing = || SharedCredentialsProvider::new(Nothing);
-    let provider = sdk.credentials_provider().unwrap_or_else(nothing);
+fn renewed(sdk: SdkConfig, role: Option<Role>) -> Result<(SdkConfig, Arc<Renewing>)> {
+    let provider = sdk
+        .credentials_provider()
+        .ok_or_else(|| Error::failed("the AWS SDK has no place to find credentials in"))?;
     let renewing = Renewing::new(provider, role);
     let shared: Arc<dyn ProvideCredentials> = renewing.clone();
     let sdk = sdk
@@ -188,7 +188,7 @@ fn renewed(sdk: SdkConfig, role: Option<Role>) -> (SdkConfig, Arc<Renewing>) {
         .credentials_provider(shared.into())
         .identity_cache(IdentityCache::no_cache())
         .build();
-    (sdk, renewing)
+    Ok((sdk, renewing))
 }
 
 async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {

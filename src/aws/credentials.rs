@@ -117,20 +117,6 @@ impl ProvideCredentials for Renewing {
     }
 }
 
-/// No credentials: of an SDK's configuration that was given none.
-#[derive(Debug)]
-pub struct Nothing;
-
-impl ProvideCredentials for Nothing {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        let none = CredentialsError::not_loaded("none were given");
-        future::ProvideCredentials::ready(Err(none))
-    }
-}
-
 /// Has a call repeated that AWS refused because of its time, with new credentials: the interceptor
 /// forgets the old ones, the classifier asks for another attempt.
 #[derive(Debug, Clone)]

@@ -962,7 +962,7 @@ pub fn entered(side: &'static str, account: &Account, key: &Key) -> Entered {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));
     let sdk = key.sdk(REGION).into_builder().retry_config(retries);
-    Entered::known(side, &account.id, REGION, sdk.build())
+    Entered::known(side, &account.id, REGION, sdk.build()).unwrap()
 }
 
 fn stack(account: &Account, template: String, parameters: Value) -> Value {

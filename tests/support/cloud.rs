@@ -128,6 +128,16 @@ pub fn account() -> Account {
     }
 }
 
+/// What a task of ECS in this account gets for a role that trusts it.
+pub fn task(account: &Account, role: &str) -> Key {
+    let cluster = format!("arn:aws:ecs:{REGION}:{}:task/lifeboat/1", account.id);
+    let asked = json!({
+        "role": account.role_arn(role), "service": "ecs-tasks.amazonaws.com",
+        "source_account": account.id, "source_arn": cluster,
+    });
+    key(&control("POST", "session", &asked))
+}
+
 /// Fails where one of these accounts, or a caller whom nobody knows, asked for what the tests' AWS
 /// cannot judge: what passed there proves nothing.
 #[track_caller]

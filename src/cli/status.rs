@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::point::OfArgs;
+use super::point::{Of, OfArgs};
 use super::render::{self, Table};
 use super::{Run, connect};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
-use crate::status::{self, DatabaseStatus, Limits, Report};
+use crate::status::{self, DatabaseStatus, Expected, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -36,23 +37,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let of = args.of.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let repository = connect::repository(&access, run).await?;
-    let limits = Limits {
-        export_age: signed(config.limits.export_age)?,
-        copy_age: signed(config.limits.copy_age)?,
-        drill_age: signed(config.limits.drill_age)?,
-        shrink_percent: config.limits.shrink_percent,
-    };
-    let options = status::Options {
-        limits,
-        expected: expected(&config, of.source.as_deref(), of.database.as_deref()),
-        source: of.source,
-        database: of.database,
-        copies: Vec::new(),
-        findings: Vec::new(),
-    };
-    let trust = connect::trust(&access);
-    let report = status::status(&repository, &trust, run.clock.as_ref(), options).await?;
+    let report = look(&access, &config, of, run).await?;
     if let Some(file) = &args.prometheus {
         write_whole(file, &status::prometheus(&report))?;
     }
@@ -64,28 +49,59 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
+/// How things stand with all that the configuration names.
+pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result<Report> {
+    let repository = connect::repository(access, run).await?;
+    let limits = Limits {
+        export_age: signed(config.limits.export_age)?,
+        copy_age: signed(config.limits.copy_age)?,
+        drill_age: signed(config.limits.drill_age)?,
+        shrink_percent: config.limits.shrink_percent,
+    };
+    let options = status::Options {
+        limits,
+        expected: expected(config, &of),
+        source: of.source,
+        database: of.database,
+        copies: Vec::new(),
+        findings: Vec::new(),
+    };
+    let trust = connect::trust(access);
+    status::status(&repository, &trust, run.clock.as_ref(), options).await
+}
+
 fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
-/// Databases that the configuration names; with "all" only the repository knows their names.
-fn expected(
-    config: &Config,
-    source: Option<&str>,
-    database: Option<&str>,
-) -> Vec<(String, String)> {
+/// With "all" only the server knows the databases' names, and one of the source's is expected.
+fn expected(config: &Config, of: &Of) -> Vec<Expected> {
     let sources = config.sources.iter();
-    let named = sources.flat_map(|source| match &source.databases {
-        Databases::Named(names) => names
-            .iter()
-            .map(|name| (source.name.clone(), name.clone()))
-            .collect(),
-        Databases::All { .. } | Databases::OfConnection => Vec::new(),
+    let all = sources.flat_map(|source| {
+        let expected = |database| Expected {
+            source: source.name.clone(),
+            database,
+        };
+        match &source.databases {
+            Databases::Named(names) => {
+                let named = names.iter().cloned().map(Some);
+                named.map(expected).collect()
+            }
+            Databases::All { .. } | Databases::OfConnection => vec![expected(None)],
+        }
     });
-    named
-        .filter(|(of, _)| source.is_none_or(|source| source == of))
-        .filter(|(_, name)| database.is_none_or(|database| database == name))
-        .collect()
+    all.filter(|one| {
+        of.source
+            .as_ref()
+            .is_none_or(|source| *source == one.source)
+    })
+    .filter(|one| match (&of.database, &one.database) {
+        (Some(wanted), Some(name)) => wanted == name,
+        // Whether it has this one is not known here.
+        (Some(_), None) => false,
+        (None, _) => true,
+    })
+    .collect()
 }
 
 /// The collector must never see half of it.

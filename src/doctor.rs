@@ -100,7 +100,10 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         Place::Unreachable(url, error) => vec![bucket::unreachable(url, error)],
     };
     findings.extend(accounts::look(facts));
-    findings.extend(keys::look(&facts.recipients));
+    // Where nothing is exported, as in the backup account, nothing is sealed.
+    if !facts.recipients.is_empty() || !facts.databases.is_empty() {
+        findings.extend(keys::look(&facts.recipients));
+    }
     findings.extend(kms::look(&facts.keys, facts.source.as_ref()));
     findings.extend(facts.guarded.iter().flat_map(rds::look));
     findings.extend(facts.databases.iter().flat_map(database::look));

@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod cutoff;
 mod damage;
+mod doctor;
 mod drill;
 mod export;
 mod hold;

@@ -109,6 +109,7 @@ def make(aws):
     mfa = {"SerialNumber": person["arn"].replace(":user/", ":mfa/"), "TokenCode": "123456"}
     people = {
         "production": made[SOURCE]["users"]["administrator"],
+        "production-root": made[SOURCE]["root"],
         "backup-admin": made[BACKUP]["users"]["administrator"],
         "nightly": aws.task(SOURCE, "nightly"),
         "prove": aws.task(BACKUP, "prove"),
@@ -121,7 +122,7 @@ def make(aws):
 
 
 def make_instance(aws, production):
-    """The database's instance under a key of production's own, which the backup account may use; its ARN's key."""
+    """The database's instance; the ARN of its key, which is production's and which the backup account may use."""
     policy = document(
         allow("kms:*", Principal={"AWS": SOURCE}),
         allow(USE, Principal={"AWS": BACKUP}),

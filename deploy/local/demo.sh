@@ -33,7 +33,8 @@ initialise() {
     say "SOURCE=$SOURCE"
     say "IDENTITY_KEY=$IDENTITY_KEY"
     echo
-    run break-glass 'lifeboat init --repository s3://$BUCKET/prod --region $REGION --source-url $SOURCE --config lifeboat.toml'
+    run break-glass 'lifeboat init --repository s3://$BUCKET/prod --region $REGION --source-url $SOURCE \
+    --config lifeboat.toml'
     say 'A second identity, kept by KMS in the backup account, so that no single loss is final:'
     run break-glass 'lifeboat keys add --kms $IDENTITY_KEY'
     say 'The identity that opens the backups does not stay on the machine that makes them:'
@@ -136,10 +137,12 @@ restore() {
 summary() {
     headline 'Summary'
     say "courses_answer     $(thousands "$ROWS") rows before, $(thousands "$RESTORED") after"
-    say "everything         $(wc -l <before.txt) sums over tables, sequences, large objects, owners, indexes, constraints: equal"
+    say "all of it          $(wc -l <before.txt) sums over tables, sequences, large objects, owners, indexes, constraints: \
+equal"
     say "destruction        $REFUSED attempts, $REFUSED refused"
     say "restore point      $ID"
-    say "seconds            load $LOAD_SECONDS, export $EXPORT_SECONDS, verify $VERIFY_SECONDS, restore $RESTORE_SECONDS, in all $(since "$BEGAN") after the build"
+    say "seconds            load $LOAD_SECONDS, export $EXPORT_SECONDS, verify $VERIFY_SECONDS, restore $RESTORE_SECONDS, \
+in all $(since "$BEGAN") after the build"
     echo
 }
 

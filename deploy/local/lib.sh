@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Sourced by demo.sh and incident.sh: a course platform's database, two accounts in the tests' AWS, commands that are
 # shown and then run, and the end, whatever it is.
+# shellcheck disable=SC2034 # what is set here is read there
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly REPO
@@ -199,7 +200,7 @@ start_servers() {
     PSQL=$LIFEBOAT_TEST_PG15_BIN/psql
     TOOLS=$LIFEBOAT_TEST_TOOLS
     ENDPOINT=$LIFEBOAT_TEST_AWS_ENDPOINT
-    cd "$WORK"
+    cd "$WORK" || exit
 }
 
 # begin ARGUMENTS...: up to running, empty servers; whatever happens from here on, `finish` ends it.
@@ -264,7 +265,7 @@ choose_targets() {
     read -r MANIFEST VERSION _ < <(awk '/\/manifests\//' versions.before)
     read -r PART PART_VERSION _ < <(awk '/\.copy\.zst\.age\t/' versions.before)
     TOMORROW=$(date -u -d '1 day' +%Y-%m-%dT%H:%M:%SZ)
-    [ -n "${VERSION:-}" ] && [ -n "${PART_VERSION:-}" ] || fail 'the bucket holds no restore point'
+    if [ -z "${VERSION:-}" ] || [ -z "${PART_VERSION:-}" ]; then fail 'the bucket holds no restore point'; fi
     LOCK=$(lock_of_manifest)
     say "MANIFEST=$MANIFEST"
     say "VERSION=$VERSION, locked: ${LOCK/$'\t'/ until }"

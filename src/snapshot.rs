@@ -4,6 +4,7 @@
 pub mod copy;
 pub mod expire;
 pub mod list;
+pub mod made;
 pub mod names;
 pub mod restore;
 mod wait;

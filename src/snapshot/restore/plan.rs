@@ -43,6 +43,7 @@ impl Making<'_> {
                 option_group: self.custom_options(),
                 subnet_group: options.subnet_group.clone(),
                 security_groups: options.security_groups.clone(),
+                protected: true,
                 tags,
             }));
         }
@@ -66,6 +67,7 @@ impl Making<'_> {
             serverless: settings.serverless.clone(),
             subnet_group: options.subnet_group.clone(),
             security_groups: options.security_groups.clone(),
+            protected: true,
             tags,
         };
         Ok(Planned::Cluster(new, member))

@@ -7,7 +7,7 @@ pub mod list;
 pub mod made;
 pub mod names;
 pub mod restore;
-mod wait;
+pub(crate) mod wait;
 
 use std::time::Duration;
 

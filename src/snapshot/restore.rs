@@ -1,8 +1,8 @@
 //! `lifeboat snapshot restore`: a new instance or cluster of a copy, in the backup account, as much
 //! like the old one as its record tells.
 
-mod groups;
-mod plan;
+pub(crate) mod groups;
+pub(crate) mod plan;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

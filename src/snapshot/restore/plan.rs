@@ -200,7 +200,8 @@ fn settings_by_hand(settings: &Settings) -> Vec<String> {
     list
 }
 
-fn storage(recorded: &Storage) -> Storage {
+/// As RDS takes it of a new instance.
+pub fn storage(recorded: &Storage) -> Storage {
     let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
     let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
     let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));

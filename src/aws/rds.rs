@@ -2,6 +2,7 @@
 //! that nobody asks for stays here.
 
 mod groups;
+mod lifecycle;
 mod restored;
 mod settings;
 mod snapshots;

@@ -135,6 +135,9 @@ pub enum WebhookOn {
 #[serde(deny_unknown_fields)]
 pub struct Drill {
     pub folder: Option<PathBuf>,
+    pub subnet_group: Option<String>,
+    pub security_group: Option<String>,
+    pub class: Option<String>,
     #[serde(default)]
     pub assert: Vec<Assert>,
 }

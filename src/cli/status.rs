@@ -1,17 +1,19 @@
 //! `lifeboat status`
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::file::write_whole;
+use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::point::OfArgs;
+use super::point::{Of, OfArgs};
 use super::render::{self, Table};
 use super::{Run, connect};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
+use crate::repository::Repository;
 use crate::status::{self, DatabaseStatus, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
@@ -37,22 +39,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
     let repository = connect::repository(&access, run).await?;
-    let limits = Limits {
-        export_age: signed(config.limits.export_age)?,
-        copy_age: signed(config.limits.copy_age)?,
-        drill_age: signed(config.limits.drill_age)?,
-        shrink_percent: config.limits.shrink_percent,
-    };
-    let options = status::Options {
-        limits,
-        expected: expected(&config, of.source.as_deref(), of.database.as_deref()),
-        source: of.source,
-        database: of.database,
-        copies: Vec::new(),
-        findings: Vec::new(),
-    };
-    let trust = connect::trust(&access);
-    let report = status::status(&repository, &trust, run.clock.as_ref(), options).await?;
+    let report = ask(&repository, &access, &config, of, run).await?;
     if let Some(file) = &args.prometheus {
         write_whole(file, &status::prometheus(&report))?;
     }
@@ -64,7 +51,33 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
-fn signed(age: Duration) -> Result<SignedDuration> {
+/// The report, before it is printed.
+pub(super) async fn ask(
+    repository: &Repository,
+    access: &Access,
+    config: &Config,
+    of: Of,
+    run: &Run,
+) -> Result<Report> {
+    let limits = Limits {
+        export_age: signed(config.limits.export_age)?,
+        copy_age: signed(config.limits.copy_age)?,
+        drill_age: signed(config.limits.drill_age)?,
+        shrink_percent: config.limits.shrink_percent,
+    };
+    let options = status::Options {
+        limits,
+        expected: expected(config, of.source.as_deref(), of.database.as_deref()),
+        source: of.source,
+        database: of.database,
+        copies: Vec::new(),
+        findings: Vec::new(),
+    };
+    let trust = connect::trust(access);
+    status::status(repository, &trust, run.clock.as_ref(), options).await
+}
+
+pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
@@ -86,23 +99,6 @@ fn expected(
         .filter(|(of, _)| source.is_none_or(|source| source == of))
         .filter(|(_, name)| database.is_none_or(|database| database == name))
         .collect()
-}
-
-/// The collector must never see half of it.
-fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let what = || format!("cannot write {}", file.display());
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut new = tempfile::Builder::new()
-        .prefix(".lifeboat-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .context(what)?;
-    new.write_all(text.as_bytes()).context(what)?;
-    new.persist(file).map_err(|why| why.error).context(what)?;
-    Ok(())
 }
 
 fn text(report: &Report) -> String {

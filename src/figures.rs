@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// `1.5 GiB`
 pub fn bytes(count: u64) -> String {
@@ -50,6 +50,18 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// How old something is, or may be: `3 d 4 h`, `26 h`, `12 min`
+pub fn age(age: SignedDuration) -> String {
+    let minutes = age.as_mins().max(0);
+    let (hours, days) = (minutes / 60, minutes / (60 * 24));
+    match (days, hours) {
+        (2.., _) if hours % 24 == 0 => format!("{days} d"),
+        (2.., _) => format!("{days} d {} h", hours % 24),
+        (_, 1..) => format!("{hours} h"),
+        _ => format!("{minutes} min"),
+    }
+}
+
 /// A time to come, no more exact than it is known: `40 s`, `12 min`, `2 h 07 min`
 pub fn rough(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -81,6 +93,14 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(4200)), "4.2 s");
         assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(duration(Duration::from_secs(7620)), "2 h 07 min");
+        for (minutes, words) in [
+            (-1, "0 min"),
+            (59, "59 min"),
+            (47 * 60, "47 h"),
+            (2940, "2 d 1 h"),
+        ] {
+            assert_eq!(age(SignedDuration::from_mins(minutes)), words);
+        }
         let at = "2026-11-21T02:00:00.7Z".parse().unwrap();
         assert_eq!(time(at), "2026-11-21 02:00:00 UTC");
     }

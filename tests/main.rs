@@ -21,6 +21,7 @@ mod leftovers;
 mod moments;
 mod promote;
 mod random;
+mod report;
 mod restore;
 mod restore_exact;
 mod restore_foreign;

@@ -12,6 +12,8 @@ const WIDE: i64 = 1000;
 const DAY: i64 = 24 * 3600;
 /// No chart of times is of less than a week.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Values that are joined by a line have a dot each, up to so many.
+const MAX_DOTS: usize = 15;
 /// The lines of so many restore points fit one below the other.
 pub const MAX_LINES: usize = 600;
 
@@ -56,6 +58,8 @@ pub struct Value {
 /// Values over time, on an axis that begins at zero.
 pub struct Series {
     pub title: &'static str,
+    /// The newest value, in words.
+    pub newest: String,
     /// What it shows, for those who do not see it.
     pub label: String,
     pub unit: Unit,
@@ -72,7 +76,9 @@ impl Series {
             page,
             "<figure class=\"chart\"><figcaption>",
             self.title,
-            "</figcaption><div class=\"plot gutter\"><svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
+            " <span class=\"muted\">",
+            self.newest.clone(),
+            "</span></figcaption><div class=\"plot gutter\"><svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
             self.label.clone(),
             "\"><path class=\"grid\" d=\"M0 0h1000M0 500h1000\"/><path class=\"axis\" d=\"M0 1000h1000\"/>"
         );
@@ -90,9 +96,11 @@ impl Series {
             joined(page, &sound);
         }
         // Where they are dense the line tells, and dots would hide it.
-        if !self.joined || sound.len() <= 60 {
-            marks(page, "<path class=\"dots\" d=\"", &sound, "h0");
-        }
+        let dots = match self.joined && sound.len() > MAX_DOTS {
+            true => &sound[sound.len() - 1..],
+            false => &sound,
+        };
+        marks(page, "<path class=\"dots\" d=\"", dots, "h0");
         let failed: Vec<_> = self
             .values
             .iter()
@@ -117,14 +125,14 @@ impl Series {
             );
         }
         put!(page, "</div>");
-        dates(page, span, "<div class=\"x gutter\">");
+        dates(page, span, 4, "<div class=\"x gutter\">");
         put!(page, "</figure>");
     }
 }
 
 /// An area, and its upper edge.
 fn joined(page: &mut Html, places: &[(i64, i64)]) {
-    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+    let Some(first) = places.first() else {
         return;
     };
     let steps: String = places
@@ -146,7 +154,6 @@ fn joined(page: &mut Html, places: &[(i64, i64)]) {
         steps,
         "\"/>"
     );
-    let _ = last;
 }
 
 fn marks(page: &mut Html, open: &'static str, places: &[(i64, i64)], mark: &str) {
@@ -238,7 +245,7 @@ pub fn locks(page: &mut Html, label: String, lines: &[Line], now: Timestamp) {
         percent(from),
         "\">now</i></div>"
     );
-    dates(page, span, "<div class=\"x\">");
+    dates(page, span, 8, "<div class=\"x\">");
     put!(page, "</figure>");
 }
 
@@ -305,11 +312,11 @@ pub fn strip(page: &mut Html, label: String, days: &[Day]) {
     put!(page, "</svg>");
 }
 
-fn dates(page: &mut Html, span: Span, open: &'static str) {
+fn dates(page: &mut Html, span: Span, most: i64, open: &'static str) {
     put!(page, open, "<div>");
-    for (number, (x, words)) in ticks(span).into_iter().enumerate() {
+    for (number, (x, words)) in ticks(span, most).into_iter().enumerate() {
         // Every other one gives way where there is no room.
-        let open = if number % 2 == 0 {
+        let open = if number % 2 == 0 || most < 6 {
             "<i style=\"left:"
         } else {
             "<i class=\"wide\" style=\"left:"
@@ -323,10 +330,10 @@ fn percent(x: i64) -> String {
     format!("{:.1}%", x as f64 * 100.0 / WIDE as f64)
 }
 
-/// At most seven, on round dates in UTC, none at the very edge.
-fn ticks(span: Span) -> Vec<(i64, String)> {
+/// At most so many, on round dates in UTC, none at the very edge.
+fn ticks(span: Span, most: i64) -> Vec<(i64, String)> {
     let days = (span.to - span.from) / DAY;
-    let step = [1, 2, 7, 14].into_iter().find(|step| days / step <= 7);
+    let step = [1, 2, 7, 14].into_iter().find(|step| days / step < most);
     let dates: Vec<Date> = match step {
         Some(step) => {
             let first = span.from.div_euclid(DAY) + 1;
@@ -334,7 +341,7 @@ fn ticks(span: Span) -> Vec<(i64, String)> {
             let days = (first..=span.to.div_euclid(DAY)).filter(|day| (day + 3) % step == 0);
             days.filter_map(|day| date(day * DAY)).collect()
         }
-        None => months(span, days),
+        None => months(span, days, most),
     };
     let months = step.is_none();
     let placed = dates.into_iter().filter_map(|date| {
@@ -349,10 +356,10 @@ fn ticks(span: Span) -> Vec<(i64, String)> {
     placed.filter(|(x, _)| (60..=940).contains(x)).collect()
 }
 
-fn months(span: Span, days: i64) -> Vec<Date> {
+fn months(span: Span, days: i64, most: i64) -> Vec<Date> {
     let step = [1, 2, 3, 6, 12, 24, 60]
         .into_iter()
-        .find(|step| days / (step * 30) <= 7);
+        .find(|step| days / (step * 30) < most);
     let step = step.unwrap_or(120);
     let (Some(from), Some(to)) = (date(span.from), date(span.to)) else {
         return Vec::new();
@@ -375,9 +382,9 @@ fn date(second: i64) -> Option<Date> {
 
 /// The least round value that is not below `most`, and whose half is round.
 fn ceiling(most: f64, unit: Unit) -> f64 {
-    const TIMES: [f64; 13] = [
-        2.0, 10.0, 20.0, 60.0, 120.0, 600.0, 1200.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0,
-        172_800.0,
+    const TIMES: [f64; 18] = [
+        2.0, 4.0, 10.0, 20.0, 30.0, 60.0, 120.0, 240.0, 600.0, 1200.0, 2400.0, 3600.0, 7200.0,
+        14_400.0, 28_800.0, 43_200.0, 86_400.0, 172_800.0,
     ];
     let (base, most) = match unit {
         Unit::Seconds => match TIMES.into_iter().find(|time| *time >= most) {
@@ -446,6 +453,7 @@ mod tests {
             (0.9 * GIB, Unit::Bytes, "1000 MiB", "500 MiB"),
             (GIB, Unit::Bytes, "1 GiB", "512 MiB"),
             (41.0 * 60.0, Unit::Seconds, "1 h", "30 min"),
+            (22.0 * 60.0, Unit::Seconds, "40 min", "20 min"),
             (95.0, Unit::Seconds, "2 min", "1 min"),
             (1.5, Unit::Seconds, "2 s", "1 s"),
             (3.0 * 86_400.0, Unit::Seconds, "4 d 00 h", "2 d 00 h"),
@@ -468,7 +476,7 @@ mod tests {
             ("2020-01-01", "2026-11-21", "Jan 2021"),
             ("1980-01-01", "2099-01-01", "Jan 1990"),
         ] {
-            let found = ticks(span(from, to));
+            let found = ticks(span(from, to), 8);
             assert!((2..=8).contains(&found.len()), "{found:?}");
             assert_eq!(found[0].1, first, "{found:?}");
         }

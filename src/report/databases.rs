@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::chart::{self, Line, Proof, Series, Span, Unit, Value};
 use super::gather::{Database, Newest, Seen};
 use super::html::{Html, Name, Text, Time, clipped, put, unseen};
-use super::overview::{age, list, seconds, words};
+use super::overview::{age, list, seconds};
 use super::{Facts, drills, points};
-use crate::figures::{bytes, count, counted};
+use crate::figures::{age as words, bytes, count, counted};
 
 /// Databases that are told of in detail.
 const SECTIONS: usize = 120;
@@ -231,9 +231,9 @@ fn series(one: &Database, title: &'static str, unit: Unit, of: impl Fn(&Seen) ->
             count(value)
         }
     };
+    let newest = words(values.last());
     let label = format!(
-        "{title}: newest {}, least {}, most {}",
-        words(values.last()),
+        "{title}: newest {newest}, least {}, most {}",
         words(values.iter().min()),
         words(values.iter().max())
     );
@@ -244,6 +244,7 @@ fn series(one: &Database, title: &'static str, unit: Unit, of: impl Fn(&Seen) ->
     });
     Series {
         title,
+        newest,
         label,
         unit,
         values: values.collect(),
@@ -262,8 +263,12 @@ fn recoveries(one: &Database) -> Series {
         .collect();
     values.sort_by_key(|value| value.at);
     let failed = values.iter().filter(|value| value.failed).count();
+    let newest = values
+        .last()
+        .map_or_else(String::new, |one| seconds(one.value));
     Series {
-        title: "Recovery time in drills",
+        title: "Recovery in drills",
+        newest,
         label: format!("{} drills, {failed} of them failed", values.len()),
         unit: Unit::Seconds,
         values,

@@ -11,7 +11,7 @@ use crate::model::attestation::Assertion;
 use crate::model::id::Id;
 
 /// Of all databases together.
-const NEWEST: usize = 15;
+const NEWEST: usize = 10;
 /// Of one database.
 const ASSERTIONS: usize = 60;
 const NAME_CHARS: usize = 120;

@@ -23,7 +23,7 @@ const MIB_AT_A_TIME: u32 = 128;
 /// So many drills of one restore point are read.
 const DRILLS_OF_A_POINT: usize = 64;
 /// So many drills of one database are told with what their assertions gave.
-pub const DRILLS_WITH_VALUES: usize = 6;
+pub const DRILLS_WITH_VALUES: usize = 5;
 
 pub struct Gathered {
     /// Sorted by source and name.

@@ -6,14 +6,15 @@ use super::chart::{self, Day};
 use super::gather::{Database, Drill, Seen};
 use super::html::{Html, Name, Text, Time, clipped, day, put};
 use super::{Facts, Limits};
-use crate::figures::{bytes, count, counted, duration};
+use crate::figures::{age as words, bytes, count, counted, duration};
 use crate::model::id::Id;
+use crate::model::lock::Lock;
 
 /// Days in the strip of each database.
 const DAYS: usize = 30;
 const SECONDS_OF_A_DAY: i64 = 24 * 3600;
 /// Findings that are read without a click, and those that are on the page at all.
-const FINDINGS_SHOWN: usize = 25;
+const FINDINGS_SHOWN: usize = 12;
 const FINDINGS_KEPT: usize = 500;
 const FINDING_CHARS: usize = 600;
 /// Databases that have a row.
@@ -24,12 +25,13 @@ pub fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(at).max(SignedDuration::ZERO)
 }
 
-pub fn words(time: SignedDuration) -> String {
-    duration(time.unsigned_abs())
-}
-
 pub fn seconds(time: f64) -> String {
     duration(std::time::Duration::try_from_secs_f64(time).unwrap_or_default())
+}
+
+/// While something can still be done, as `status` finds it.
+fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
+    end.duration_since(now) < SignedDuration::from_hours(3 * 24)
 }
 
 /// `2026-12-26, 34 d`
@@ -79,73 +81,133 @@ pub fn head(page: &mut Html, facts: &Facts) {
 
 /// The worst of each, for the worst is what counts.
 fn figures(page: &mut Html, facts: &Facts) {
-    let now = facts.options.now;
     let databases = &facts.gathered.databases;
-    let newest = || {
-        databases
-            .iter()
-            .filter_map(|one| Some((one, one.seen().next_back()?.1)))
-    };
-    let of = |one: &Database| format!("of {}", one.name());
-    let oldest = newest().min_by_key(|(_, seen)| seen.snapshot_at);
-    figure(
-        page,
-        "Oldest of the newest exports",
-        oldest.map(|(one, seen)| (words(age(seen.snapshot_at, now)), of(one))),
-    );
-    let shortest = newest().min_by_key(|(_, seen)| seen.lock.map(|lock| lock.retain_until));
-    figure(
-        page,
-        "First lock of these to end",
-        shortest.map(|(one, seen)| match seen.lock {
-            Some(lock) => (day(lock.retain_until), of(one)),
-            None => ("not locked".to_owned(), of(one)),
-        }),
-    );
-    let drilled = || {
-        databases
-            .iter()
-            .filter_map(|one| Some((one, one.sound()?.1)))
-    };
-    let oldest = drilled().min_by_key(|(_, drill)| drill.at);
-    figure(
-        page,
-        "Oldest of the newest sound drills",
-        oldest.map(|(one, drill)| (words(age(drill.at, now)), of(one))),
-    );
-    let longest = drilled()
-        .max_by(|(_, one), (_, other)| one.seconds_to_restore.total_cmp(&other.seconds_to_restore));
-    figure(
-        page,
-        "Longest recovery in these",
-        longest.map(|(one, drill)| (seconds(drill.seconds_to_restore), of(one))),
-    );
-    let stored: u64 = databases
+    lost(page, facts);
+    first_lock(page, facts);
+    undrilled(page, facts);
+    let drilled = databases
         .iter()
-        .flat_map(Database::seen)
-        .map(|(_, seen)| seen.stored_bytes)
-        .sum();
+        .filter_map(|one| Some((one, one.sound()?.1)));
+    let longest = drilled
+        .max_by(|(_, one), (_, other)| one.seconds_to_restore.total_cmp(&other.seconds_to_restore));
+    let (recovery, of) = match longest {
+        Some((one, drill)) => (seconds(drill.seconds_to_restore), one.name()),
+        None => ("not known".to_owned(), String::new()),
+    };
+    figure(
+        page,
+        "Longest recovery",
+        recovery,
+        false,
+        "in the last drill of ",
+        of,
+    );
+    let seen = databases.iter().flat_map(Database::seen);
+    let stored: u64 = seen.map(|(_, seen)| seen.stored_bytes).sum();
     let points: usize = databases.iter().map(|one| one.points.len()).sum();
-    let of_databases = format!(
+    let what = format!(
         "{}, {}",
         counted(points as u64, "restore point", "restore points"),
         counted(databases.len() as u64, "database", "databases")
     );
-    figure(page, "Stored", Some((bytes(stored), of_databases)));
+    figure(page, "Stored", bytes(stored), false, "", what);
 }
 
-fn figure(page: &mut Html, what: &'static str, found: Option<(String, String)>) {
-    let (value, of) = found.unwrap_or_else(|| ("none".to_owned(), String::new()));
-    put!(
+/// Whatever changed since the newest export.
+fn lost(page: &mut Html, facts: &Facts) {
+    const WHAT: &str = "Changes not backed up";
+    let now = facts.options.now;
+    let newest = |one: &Database| one.seen().next_back().map(|(_, seen)| seen.snapshot_at);
+    match facts
+        .gathered
+        .databases
+        .iter()
+        .min_by_key(|one| newest(one))
+    {
+        None => figure(page, WHAT, "everything".to_owned(), true, "", String::new()),
+        Some(one) => match newest(one) {
+            None => figure(page, WHAT, "everything".to_owned(), true, "of ", one.name()),
+            Some(at) => {
+                let age = age(at, now);
+                let is_bad = age > facts.options.limits.export_age;
+                figure(
+                    page,
+                    WHAT,
+                    words(age),
+                    is_bad,
+                    "since the newest export of ",
+                    one.name(),
+                );
+            }
+        },
+    }
+}
+
+fn first_lock(page: &mut Html, facts: &Facts) {
+    let newest = facts.gathered.databases.iter();
+    let newest = newest.filter_map(|one| Some((one, one.seen().next_back()?.1.lock)));
+    let end = |lock: Option<Lock>| lock.map(|lock| lock.retain_until);
+    let Some((one, lock)) = newest.min_by_key(|(_, lock)| end(*lock)) else {
+        return figure(
+            page,
+            "First lock to end",
+            "none".to_owned(),
+            true,
+            "",
+            String::new(),
+        );
+    };
+    let (value, is_bad) = match end(lock) {
+        None => ("not locked".to_owned(), true),
+        Some(end) => (day(end), ends_soon(end, facts.options.now)),
+    };
+    figure(
         page,
-        "<div><dt>",
-        what,
-        "</dt><dd>",
+        "First lock to end",
         value,
-        "<small><bdi>",
-        of,
-        "</bdi></small></dd></div>"
+        is_bad,
+        "newest export of ",
+        one.name(),
     );
+}
+
+fn undrilled(page: &mut Html, facts: &Facts) {
+    const WHAT: &str = "Longest without a drill";
+    let drilled = |one: &Database| one.sound().map(|(_, drill)| drill.at);
+    if facts.gathered.drills_denied {
+        return figure(page, WHAT, "not known".to_owned(), false, "", String::new());
+    }
+    match facts
+        .gathered
+        .databases
+        .iter()
+        .min_by_key(|one| drilled(one))
+    {
+        None => figure(page, WHAT, "never".to_owned(), true, "", String::new()),
+        Some(one) => {
+            let age = drilled(one).map(|at| age(at, facts.options.now));
+            let is_bad = age.is_none_or(|age| age > facts.options.limits.drill_age);
+            let value = age.map_or_else(|| "never drilled".to_owned(), words);
+            figure(page, WHAT, value, is_bad, "last sound one of ", one.name());
+        }
+    }
+}
+
+fn figure(
+    page: &mut Html,
+    what: &'static str,
+    value: String,
+    is_bad: bool,
+    before: &'static str,
+    of: String,
+) {
+    put!(page, "<div><dt>", what, "</dt><dd>");
+    flagged(page, value, is_bad);
+    put!(page, "<small>");
+    if !of.is_empty() {
+        put!(page, before, Name(&of));
+    }
+    put!(page, "</small></dd></div>");
 }
 
 pub fn findings(page: &mut Html, facts: &Facts) {
@@ -304,11 +366,10 @@ fn sizes(page: &mut Html, newest: Option<(&Id, &Seen)>, now: Timestamp) {
     match seen.map(|seen| seen.lock) {
         None => put!(page, "–"),
         Some(None) => flagged(page, "not locked".to_owned(), true),
-        Some(Some(lock)) => flagged(
-            page,
-            until(lock.retain_until, now),
-            lock.retain_until <= now,
-        ),
+        Some(Some(lock)) => {
+            let end = lock.retain_until;
+            flagged(page, until(end, now), ends_soon(end, now));
+        }
     }
 }
 

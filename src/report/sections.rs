@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Facts;
 use super::html::{Html, Name, Text, Time, clipped, put};
-use super::overview::{age, words};
-use crate::figures::{bytes, count, counted};
+use super::overview::age;
+use crate::figures::{age as words, bytes, count, counted};
 use crate::model::keys::KeyRing;
 use crate::sign::Fingerprint;
 
@@ -120,7 +120,7 @@ pub fn keys(page: &mut Html, facts: &Facts) {
             "<p>Recipients are not known, for want of rights or because keys.json does not read: "
         );
         names(page, unread);
-        put!(page, "</p>");
+        put!(page, ".</p>");
     }
     signers(page, facts);
     put!(page, "</section>");
@@ -138,25 +138,24 @@ fn same(one: &KeyRing, other: &KeyRing) -> bool {
 
 fn opens(page: &mut Html, facts: &Facts, ring: &KeyRing, of: &[String]) {
     let independent = ring.independent();
-    put!(page, "<p>");
     if independent < 2 {
         put!(
             page,
-            "<b class=\"bad\">▲ One way</b>: its loss would be final."
+            "<h4 class=\"bad\">▲ One way to open them: its loss would be final</h4>"
         );
     } else {
         put!(
             page,
-            "<b>",
+            "<h4>",
             independent,
-            " independent ways</b> to open, none of which is lost with another."
+            " independent ways to open them</h4>"
         );
     }
-    put!(page, " The newest restore points of ");
+    put!(page, "<p>The newest restore points of ");
     names(page, of.to_vec());
     put!(
         page,
-        ":</p><table class=\"cards keys\"><thead><tr><th>Recipient<th>Its identity is kept by<th>age public key<tbody>"
+        ".</p><table class=\"cards keys\"><thead><tr><th>Recipient<th>Its identity is kept by<th>age public key<tbody>"
     );
     for recipient in ring.recipients.iter().take(RECIPIENTS) {
         let wrapped = ring.wrapped_of(recipient);
@@ -206,7 +205,7 @@ fn signers(page: &mut Html, facts: &Facts) {
     }
     put!(
         page,
-        "<table class=\"cards keys\"><thead><tr><th>Verification key, SHA-256<th>Believed because<th class=\"n\">Restore points signed<tbody>"
+        "<h4>Keys that signed their manifests</h4><table class=\"cards keys\"><thead><tr><th>Verification key, SHA-256<th>Believed because<th class=\"n\">Restore points signed<tbody>"
     );
     for (key, points) in &signed {
         put!(
@@ -246,7 +245,7 @@ pub fn copies(page: &mut Html, facts: &Facts) {
     }
     put!(
         page,
-        "<p>In the backup account. AWS cannot lock them; they restore the whole instance, and nothing compares their rows.</p>",
+        "<p>In the backup account. AWS cannot lock them; each restores a whole instance or cluster.</p>",
         "<table class=\"cards\"><thead><tr><th>Source<th>The newest shows<th class=\"n\">Age<th class=\"n\">Copies<tbody>"
     );
     for one in copies {

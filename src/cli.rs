@@ -33,6 +33,7 @@ pub mod doctor;
 pub mod drill;
 mod drilled;
 pub mod export;
+mod file;
 pub mod globals;
 pub mod hold;
 mod iam;
@@ -48,6 +49,7 @@ pub mod progress;
 pub mod promote;
 pub mod prove;
 pub mod render;
+pub mod report;
 pub mod restore;
 pub mod show;
 mod signals;
@@ -133,6 +135,7 @@ enum Command {
     Drill(drill::Args),
     Doctor(doctor::Args),
     Status(status::Args),
+    Report(report::Args),
     Nightly(nightly::Args),
     Prove(prove::Args),
     Keys(keys::Args),
@@ -282,6 +285,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
         Command::Status(args) => status::run(args, run).await,
+        Command::Report(args) => report::run(args, run).await,
         Command::Nightly(args) => nightly::run(args, run).await,
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,

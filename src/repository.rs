@@ -30,7 +30,7 @@ use crate::sign::Fingerprint;
 use crate::store::{Listed, Posture, Store};
 
 pub use announce::{Announcement, Chain};
-pub use attest::{Attestations, Proof, if_allowed};
+pub use attest::{Attestations, History, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
 pub use extend::Extended;
 pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};

@@ -24,6 +24,7 @@ mod moments;
 mod nightly;
 mod promote;
 mod random;
+mod report;
 mod restore;
 mod restore_exact;
 mod restore_foreign;

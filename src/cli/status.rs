@@ -1,11 +1,11 @@
 //! `lifeboat status`
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::file::write_whole;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
@@ -13,6 +13,7 @@ use super::render::{self, Table};
 use super::{Run, connect, snapshot};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
+use crate::repository::Repository;
 use crate::snapshot::list::CopyPoint;
 use crate::status::{self, CopyStatus, DatabaseStatus, Expected, Finding, Limits, Report};
 
@@ -53,6 +54,17 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 /// How things stand with all that the configuration names.
 pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result<Report> {
     let repository = connect::repository(access, run).await?;
+    ask(&repository, access, config, of, run).await
+}
+
+/// The same, of a repository that is open already.
+pub async fn ask(
+    repository: &Repository,
+    access: &Access,
+    config: &Config,
+    of: Of,
+    run: &Run,
+) -> Result<Report> {
     let limits = Limits {
         export_age: signed(config.limits.export_age)?,
         copy_age: signed(config.limits.copy_age)?,
@@ -73,7 +85,7 @@ pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result
         findings,
     };
     let trust = connect::trust(access);
-    status::status(&repository, &trust, run.clock.as_ref(), options).await
+    status::status(repository, &trust, run.clock.as_ref(), options).await
 }
 
 /// The copies of each source that has any configured. Where AWS cannot be asked, that is a finding.
@@ -105,7 +117,7 @@ async fn copies(
     (copies.collect(), Vec::new())
 }
 
-fn signed(age: Duration) -> Result<SignedDuration> {
+pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
@@ -137,23 +149,6 @@ fn expected(config: &Config, of: &Of) -> Vec<Expected> {
         (None, _) => true,
     })
     .collect()
-}
-
-/// The collector must never see half of it.
-fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let what = || format!("cannot write {}", file.display());
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut new = tempfile::Builder::new()
-        .prefix(".lifeboat-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .context(what)?;
-    new.write_all(text.as_bytes()).context(what)?;
-    new.persist(file).map_err(|why| why.error).context(what)?;
-    Ok(())
 }
 
 fn text(report: &Report) -> String {

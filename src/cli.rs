@@ -29,22 +29,31 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+pub mod doctor;
+pub mod drill;
+mod drilled;
 pub mod export;
 pub mod globals;
 pub mod hold;
+mod iam;
 pub mod init;
 pub mod keys;
 mod kms;
 pub mod list;
 mod man;
+pub mod nightly;
 pub mod output;
 pub mod point;
 pub mod progress;
+pub mod promote;
+pub mod prove;
 pub mod render;
 pub mod restore;
 pub mod show;
 mod signals;
 pub mod snapshot;
+pub mod status;
+mod steps;
 pub mod verify;
 
 use globals::Globals;
@@ -119,9 +128,15 @@ enum Command {
     Show(show::Args),
     Verify(verify::Args),
     Hold(hold::Args),
+    Promote(promote::Args),
     Restore(restore::Args),
-    Snapshot(snapshot::Args),
+    Drill(drill::Args),
+    Doctor(doctor::Args),
+    Status(status::Args),
+    Nightly(nightly::Args),
+    Prove(prove::Args),
     Keys(keys::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -222,6 +237,7 @@ pub struct Run {
     pub progress: Arc<dyn Progress>,
     /// Set by SIGINT and SIGTERM.
     pub interrupt: Interrupt,
+    pub entered: accounts::Entered,
 }
 
 /// Runs a command to its answer.
@@ -241,6 +257,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
         clock,
         progress: reporter.clone(),
         interrupt,
+        entered: accounts::Entered::default(),
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;
@@ -260,9 +277,15 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Show(args) => show::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
+        Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
-        Command::Snapshot(args) => snapshot::run(args, run).await,
+        Command::Drill(args) => drill::run(args, run).await,
+        Command::Doctor(args) => doctor::run(args, run).await,
+        Command::Status(args) => status::run(args, run).await,
+        Command::Nightly(args) => nightly::run(args, run).await,
+        Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
+        Command::Snapshot(args) => snapshot::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

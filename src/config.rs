@@ -10,6 +10,7 @@ use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
 pub mod accounts;
+pub mod drill;
 mod edit;
 pub mod keys;
 pub mod locate;
@@ -20,16 +21,19 @@ pub mod snapshot;
 pub mod source;
 mod stored;
 pub mod units;
+pub mod watch;
 pub mod written;
 
 pub use crate::model::keys::{Recipient, Wrapped};
 pub use accounts::Accounts;
+pub use drill::DrillSettings;
 pub use edit::Edit;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
 pub use source::{Connection, Databases, Rds, Source};
 pub use stored::secret_free_text;
+pub use watch::{Limits, NotifySettings};
 
 /// The daily tier's lock, in days, unless configured.
 pub const DAILY_DAYS: u32 = 35;
@@ -42,7 +46,7 @@ pub const MAX_JOBS: u16 = 128;
 
 /// A configuration, resolved: paths absolute or relative to the working folder, units read, names
 /// checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Where it was read from.
     pub file: PathBuf,
@@ -57,6 +61,9 @@ pub struct Config {
     pub tiers: Tiers,
     pub export: ExportSettings,
     pub snapshot: SnapshotSettings,
+    pub drill: DrillSettings,
+    pub limits: Limits,
+    pub notify: NotifySettings,
     pub sources: Vec<Source>,
 }
 
@@ -83,6 +90,12 @@ pub struct Tiers {
     pub weekly_days: Option<u32>,
     pub monthly_days: Option<u32>,
     pub yearly_days: Option<u32>,
+}
+
+impl Tiers {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[export]`

@@ -7,8 +7,8 @@
 //! The house has floors; a module imports only from lower ones:
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`export`], [`list`], [`verify`], [`hold`], [`restore`], [`keys`],
-//!   [`snapshot`]
+//! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
+//!   [`promote`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
@@ -22,19 +22,24 @@ pub mod random;
 
 pub mod aws;
 pub mod codec;
+pub mod notify;
 pub mod pg;
 pub mod sign;
 pub mod store;
 
 pub mod repository;
 
+pub mod doctor;
+pub mod drill;
 pub mod export;
 pub mod hold;
 pub mod init;
 pub mod keys;
 pub mod list;
+pub mod promote;
 pub mod restore;
 pub mod snapshot;
+pub mod status;
 pub mod verify;
 
 pub mod cli;

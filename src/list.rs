@@ -12,7 +12,9 @@ use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::Manifest;
-use crate::repository::{Found, Leftover, Repository, RestorePoint};
+use crate::repository::{
+    Attestations, Found, Leftover, Proof, Repository, RestorePoint, if_allowed,
+};
 use crate::sign::Trust;
 
 /// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
@@ -48,6 +50,8 @@ pub struct Point {
     pub copy_bytes: Option<u64>,
     /// The lock of the manifest as the store reports it now; its parts are locked for longer.
     pub lock: Option<Lock>,
+    /// When a drill last found that it restores; `null`: none is known of.
+    pub drilled_at: Option<Timestamp>,
 }
 
 /// Lists restore points and leftovers. Without a pinned key only keys are listed, nothing that a
@@ -59,6 +63,7 @@ pub async fn list(
     database: Option<&str>,
 ) -> Result<Listing> {
     let found = repository.find(source, database).await?;
+    let drills = if_allowed(repository.attestations(source, database).await)?;
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let mut findings = Vec::new();
     let mut points = Vec::with_capacity(found.len());
@@ -67,14 +72,14 @@ pub async fn list(
         .map(async |one| {
             let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
             let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
-            let point = point(repository, trust, one).await;
+            let point = point(repository, trust, &drills, one).await;
             drop(taken);
             point
         })
         .buffered(AT_A_TIME);
-    while let Some((point, finding)) = opened.next().await {
+    while let Some((point, found)) = opened.next().await {
         points.push(point);
-        findings.extend(finding);
+        findings.extend(found);
     }
     let leftovers = repository.leftovers(source, database, &committed).await?;
     Ok(Listing {
@@ -86,7 +91,12 @@ pub async fn list(
 }
 
 /// A manifest that does not open is listed and is a finding; it must not hide the others.
-async fn point(repository: &Repository, trust: &Trust, found: &Found) -> (Point, Option<String>) {
+async fn point(
+    repository: &Repository,
+    trust: &Trust,
+    drills: &Attestations,
+    found: &Found,
+) -> (Point, Vec<String>) {
     let mut point = Point {
         source: found.source.clone(),
         database: found.database.clone(),
@@ -98,17 +108,19 @@ async fn point(repository: &Repository, trust: &Trust, found: &Found) -> (Point,
         stored_bytes: None,
         copy_bytes: None,
         lock: None,
+        drilled_at: None,
     };
     if trust.fingerprints.is_empty() {
-        return (point, None);
+        return (point, Vec::new());
     }
     let read = async {
         let opened = repository.open(found, trust).await?;
         let lock = opened.head(&opened.manifest_ref).await?.lock;
-        Ok::<_, Error>((opened.manifest, lock))
+        let proof = if_allowed(drills.of(&opened, trust).await)?;
+        Ok::<_, Error>((opened.manifest, lock, proof))
     };
     match read.await {
-        Ok((manifest, lock)) => {
+        Ok((manifest, lock, proof)) => {
             point.trusted = Some(true);
             point.snapshot_at = Some(manifest.snapshot_at);
             point.tables = Some(manifest.user_tables().count() as u64);
@@ -116,27 +128,35 @@ async fn point(repository: &Repository, trust: &Trust, found: &Found) -> (Point,
             point.stored_bytes = Some(manifest.stored_bytes());
             point.copy_bytes = Some(manifest.copy_bytes());
             point.lock = lock;
-            let finding = (found.versions() > 1).then(|| {
-                format!(
-                    "{}: its manifest was written {} times; the first counts",
-                    found.id,
-                    found.versions()
-                )
-            });
-            (point, finding)
+            point.drilled_at = proof.drilled_at();
+            (point, findings(found, proof))
         }
         Err(error) => {
             point.trusted = Some(false);
-            (
-                point,
-                Some(format!(
-                    "{} cannot be restored from: {}",
-                    found.id,
-                    error.chain()
-                )),
-            )
+            let why = error.chain();
+            let finding = format!("{} cannot be restored from: {why}", found.id);
+            (point, vec![finding])
         }
     }
+}
+
+fn findings(found: &Found, proof: Proof) -> Vec<String> {
+    let id = &found.id;
+    let mut findings = Vec::new();
+    if found.versions() > 1 {
+        findings.push(format!(
+            "{id}: its manifest was written {} times; the first counts",
+            found.versions()
+        ));
+    }
+    if let Some(failed_at) = proof.failed_at {
+        findings.push(format!("{id}: its last drill failed, at {failed_at}"));
+    }
+    let passed_over = proof.passed_over.into_iter();
+    findings.extend(
+        passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}")),
+    );
+    findings
 }
 
 /// What `show` prints.

@@ -1,5 +1,6 @@
 //! Data that every floor shares: no I/O here.
 
+pub mod attestation;
 pub mod catalog;
 pub mod digest;
 pub mod id;

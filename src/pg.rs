@@ -1,6 +1,7 @@
 //! PostgreSQL: sessions, catalog, COPY, and PostgreSQL's own tools. Nothing else knows
 //! tokio-postgres.
 
+pub mod answer;
 pub mod apply;
 pub mod archive;
 pub mod catalog;
@@ -13,11 +14,13 @@ pub mod load;
 pub mod names;
 pub mod reader;
 pub mod reread;
+pub mod scratch;
 pub mod session;
 pub mod slice;
 pub mod snapshot;
 pub mod statements;
 pub mod target;
+pub mod throwaway;
 pub mod tls;
 pub mod toc;
 pub mod tools;

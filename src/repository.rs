@@ -2,10 +2,13 @@
 //! says it for a second reader. Nothing else in the house knows keys.
 
 mod announce;
+mod attest;
 mod commit;
 mod envelope;
+mod extend;
 mod layout;
 mod leftovers;
+mod listed;
 mod locks;
 mod parts;
 mod read;
@@ -27,9 +30,12 @@ use crate::sign::Fingerprint;
 use crate::store::{Listed, Posture, Store};
 
 pub use announce::{Announcement, Chain};
+pub use attest::{Attestations, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
+pub use extend::Extended;
 pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};
 pub use leftovers::Leftover;
+pub use listed::ListedParts;
 pub use locks::{CLOCK_TOLERANCE, Locks, no_object_lock};
 pub use parts::Parts;
 pub use read::{Found, RestorePoint, Which};

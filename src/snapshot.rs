@@ -4,9 +4,10 @@
 pub mod copy;
 pub mod expire;
 pub mod list;
+pub mod made;
 pub mod names;
 pub mod restore;
-mod wait;
+pub(crate) mod wait;
 
 use std::time::Duration;
 

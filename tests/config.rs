@@ -80,6 +80,8 @@ fn the_reference_explains_every_known_key() {
                 let line = line.strip_prefix('#').unwrap_or(line);
                 current == table.name && line.starts_with(&format!("{key} = "))
             });
+            let table_of_its_own = text.contains(&format!("\n[[{}.{key}]]\n", table.name));
+            let explained = explained || table_of_its_own;
             assert!(explained, "[{}] {key} is not in the reference", table.name);
         }
     }
@@ -333,6 +335,17 @@ fn a_source_is_one_thing_in_rds() {
         &format!("{source}auth = 'iam'\npassword_file = 'x'"),
         &["source.password_file", "iam"],
     );
+    refused(
+        &format!("{source}auth = 'iam'"),
+        &["source.auth", "[source_account]"],
+    );
+    let account = "[source_account]\nid = '222233334444'\nregion = 'eu-central-1'\n";
+    let iam = format!("{account}{source}auth = 'iam'\n");
+    assert!(with(&iam).unwrap().sources[0].connection.iam);
+    for mode in ["disable", "allow", "prefer"] {
+        let lines = format!("{iam}sslmode = '{mode}'");
+        refused(&lines, &["source.sslmode", "in clear"]);
+    }
     refused("[snapshot]\nkeep_verified = 0", &["snapshot.keep_verified"]);
     refused("[snapshot]\nwait = '5s'", &["snapshot.wait"]);
     refused("[snapshot]\npoll = '0s'", &["snapshot.poll"]);

@@ -2,83 +2,26 @@
 //! than before; and delete markers over everything, which hide nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::clock::SystemClock;
-use lifeboat::error::{Error, Kind, Result};
+use lifeboat::error::Result;
 use lifeboat::hold::{self, Report};
 use lifeboat::list;
-use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::progress::Silent;
 use lifeboat::repository::RestorePoint;
+use lifeboat::store::Store;
 use lifeboat::store::s3::S3Store;
-use lifeboat::store::{Cursor, Head, Page, Posture, Promises, Store};
 
 use crate::support::forge::{Forge, why};
 use crate::support::memory::MemoryStore;
 use crate::support::servers::Server;
 use crate::support::subjects::Attacker;
+use crate::support::watched::Watched;
 use crate::support::{Database, Major};
-
-/// Notes which locks are extended, in order; fails from the given one on.
-struct Watched {
-    inner: Arc<dyn Store>,
-    extended: Mutex<Vec<Key>>,
-    fails_from: Mutex<usize>,
-}
-
-#[async_trait]
-impl Store for Watched {
-    fn url(&self) -> &str {
-        self.inner.url()
-    }
-
-    fn promises(&self) -> Promises {
-        self.inner.promises()
-    }
-
-    async fn posture(&self) -> Result<Posture> {
-        self.inner.posture().await
-    }
-
-    async fn put_new(
-        &self,
-        key: &Key,
-        body: Bytes,
-        sha256: Sha256,
-        lock: Option<Lock>,
-    ) -> Result<Head> {
-        self.inner.put_new(key, body, sha256, lock).await
-    }
-
-    async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
-        self.inner.get(key, version, max_bytes).await
-    }
-
-    async fn head(&self, key: &Key, version: &str) -> Result<Head> {
-        self.inner.head(key, version).await
-    }
-
-    async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
-        self.inner.list_versions(prefix, from).await
-    }
-
-    async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock> {
-        {
-            let mut extended = self.extended.lock().unwrap();
-            if extended.len() >= *self.fails_from.lock().unwrap() {
-                return Err(Error::new(Kind::Unavailable, format!("{key}: cut off")));
-            }
-            extended.push(key.clone());
-        }
-        self.inner.extend_lock(key, version, lock).await
-    }
-}
 
 struct Scene {
     store: Arc<Watched>,
@@ -89,11 +32,7 @@ struct Scene {
 
 impl Scene {
     async fn over(store: Arc<dyn Store>, attacker: Arc<dyn Attacker>) -> Self {
-        let store = Arc::new(Watched {
-            inner: store,
-            extended: Mutex::default(),
-            fails_from: Mutex::new(usize::MAX),
-        });
+        let store = Watched::over(store);
         let source = Database::new(Major::Pg15);
         source.sql(
             "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 100) g;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 fn floor(module: &str) -> u32 {
     match module {
         "error" | "clock" | "interrupt" | "progress" | "random" | "model" => 0,
-        "codec" | "store" | "sign" | "pg" | "aws" => 1,
+        "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
-        "export" | "hold" | "init" | "keys" | "list" | "restore" | "snapshot" | "verify" => 3,
+        "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"
+        | "restore" | "snapshot" | "status" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }
@@ -80,6 +81,9 @@ fn a_file_imports_only_from_lower_floors() {
         for import in imports(without_tests(&text)) {
             // Floor 4 is one room: the command line reads the configuration.
             let room = floor(&module) == 4 && floor(&import) == 4;
+            // A drill is a restore that is looked at, of an export or of a snapshot.
+            let restores = import == "restore" || import == "snapshot";
+            let room = room || (module == "drill" && restores);
             assert!(
                 import == module || room || floor(&import) < floor(&module) || floor(&module) == 0,
                 "{} imports {import}",
@@ -119,9 +123,12 @@ fn each_library_stays_in_its_room() {
 }
 
 #[test]
-fn no_store_can_delete() {
+fn nothing_can_delete_but_the_proof_that_it_is_refused() {
     for (_, path, text) in files() {
-        for word in ["delete_object", "DeleteObject", "bypass_governance"] {
+        if path == Path::new("store/s3/proof.rs") {
+            continue;
+        }
+        for word in ["delete_object", "bypass_governance"] {
             assert!(
                 !without_tests(&text).contains(word),
                 "{} can {word}",

@@ -1,12 +1,18 @@
 //! What `--json` prints is what `src/cli/JSON.md` says, field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::SignedDuration;
+use lifeboat::model::attestation::Verdict;
 use lifeboat::model::snapshot::Kind;
-use lifeboat::store::s3::StaticCredentials;
+use lifeboat::repository::{Repository, Which};
+use lifeboat::sign::{Signer, Trust};
+use lifeboat::store::s3::{S3Options, S3Store, StaticCredentials};
 use serde_json::Value;
 
 use crate::snapshot::world::{Under, World};
+use crate::support::drills::attest;
 use crate::support::program::Ran;
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, cloud, unique};
@@ -21,7 +27,7 @@ const PROGRESS: &str = "Progress";
 const IDENTITY: &str = "bucket/break-glass.key";
 
 /// The first column of a section's tables; `.b` beside `a[].x` stands for `a[].b`.
-fn documented(section: &str) -> BTreeSet<String> {
+pub fn documented(section: &str) -> BTreeSet<String> {
     let heading = format!("\n## {section}\n");
     let (_, text) = PAGE
         .split_once(&heading)
@@ -43,7 +49,7 @@ fn documented(section: &str) -> BTreeSet<String> {
 }
 
 /// Paths of all fields of a value, such as `points[].lock.mode`.
-fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+pub fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
@@ -98,6 +104,8 @@ impl Drop for Role {
 struct Bench {
     lifeboat: Lifeboat,
     server: Server,
+    /// With a prefix of its own.
+    options: S3Options,
     /// Fields, by the page's sections.
     printed: BTreeMap<String, BTreeSet<String>>,
 }
@@ -124,7 +132,13 @@ impl Bench {
         }
         let document = ran.json();
         let command = document["command"].as_str().unwrap();
-        self.note(command, &document["result"]);
+        let mut result = document["result"].clone();
+        // Documents of other commands, with sections of their own.
+        let steps = result.get_mut("steps").and_then(Value::as_array_mut);
+        for step in steps.into_iter().flatten() {
+            (step["result"], step["error"]) = (Value::Null, Value::Null);
+        }
+        self.note(command, &result);
         self.note(ERRORS, &document["error"]);
         let envelope = self.printed.entry(DOCUMENT.to_owned()).or_default();
         envelope.extend(document.as_object().unwrap().keys().cloned());
@@ -138,7 +152,7 @@ impl Bench {
 
     /// A repository, and in it what an export left that failed.
     async fn init(&mut self) {
-        let options = self.server.options();
+        let options = self.options.clone();
         let url = format!("s3://{}/{}", options.bucket, options.prefix);
         let endpoint = self.server.endpoint.clone();
         let place = ["--endpoint", &endpoint, "--region", cloud::REGION];
@@ -147,6 +161,26 @@ impl Bench {
         self.run(0, &[&init[..], &place, &lock].concat());
         let left = "parts/prod/courses/20261121T020000Z-k3v9q2/keys.json";
         self.server.attacker(&options).put(left, b"{}").await;
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let text = text.replace("[lock]", "[lock]\nweekly_days = 60");
+        std::fs::write(&config, text).unwrap();
+    }
+
+    /// Says of a point that it restored in a drill.
+    async fn attest(&self, id: &str) {
+        let folder = self.lifeboat.folder().join("bucket");
+        let pem = std::fs::read_to_string(folder.join("manifest-signing.pem")).unwrap();
+        let signer = Signer::from_pem(&pem).unwrap();
+        let trust = Trust {
+            fingerprints: vec![signer.fingerprint()],
+        };
+        let store = S3Store::open(self.options.clone()).await.unwrap();
+        let repository = Repository::new(Arc::new(store));
+        let which = Which::Id(id.parse().unwrap());
+        let found = repository.choose(&which, None, None).await.unwrap();
+        let point = repository.open(&found, &trust).await.unwrap();
+        attest(&point, &signer, Verdict::Sound, SignedDuration::ZERO).await;
     }
 
     fn keys(&mut self, kms: &str) {
@@ -196,7 +230,7 @@ impl Bench {
         world.nothing_unknown();
     }
 
-    fn every_command(&mut self, source: &Database) {
+    async fn every_command(&mut self, source: &Database) {
         let url = source.url();
         let export = ["export", "--source", &url];
         self.run(0, &[&export[..], &["--dry-run"]].concat());
@@ -206,6 +240,8 @@ impl Bench {
         let exported = self.run(0, &export);
         let id = exported["databases"][0]["id"].as_str().unwrap();
         self.run(0, &["list"]);
+        self.attest(id).await;
+        self.run(0, &["promote"]);
         self.run(0, &["show", id, "--identity", IDENTITY]);
         self.run(0, &["verify", id, "--data", "--identity", IDENTITY]);
         self.run(0, &["hold", id, "--until", "9d"]);
@@ -215,6 +251,19 @@ impl Bench {
         let target = Database::reserve(source.major);
         let url = target.url();
         self.run(1, &[&restore[..], &[url.as_str(), "--create"]].concat());
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let asked = "[[drill.assert]]\nname = 'a'\nsql = 'SELECT 1'\nequals = 1\n";
+        let text = std::fs::read_to_string(&config).unwrap() + asked;
+        std::fs::write(&config, text).unwrap();
+        self.run(1, &["drill", id, "--identity", IDENTITY]);
+        self.run(3, &["doctor"]);
+        self.run(0, &["status"]);
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let webhook = format!("{text}[notify]\nwebhook_file = 'nowhere'\n");
+        std::fs::write(&config, webhook).unwrap();
+        self.run(1, &["nightly"]);
+        self.run(1, &["prove", "--identity", IDENTITY]);
         self.run(0, &["completions", "bash"]);
         self.run(0, &["man", "pages"]);
         self.run(2, &["show", "yesterday"]);
@@ -240,22 +289,24 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let (source, _uncovered) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
     source.sql(&content(&source.name, &role.0));
     let account = cloud::account();
+    let server = Server {
+        endpoint: cloud::endpoint().to_owned(),
+        bucket: account.bucket().await,
+        credentials: StaticCredentials {
+            access_key: account.root.access_key_id.clone(),
+            secret_key: account.root.secret_access_key.clone(),
+            session_token: None,
+        },
+    };
     let mut bench = Bench {
         lifeboat: Lifeboat::init(),
-        server: Server {
-            endpoint: cloud::endpoint().to_owned(),
-            bucket: account.bucket().await,
-            credentials: StaticCredentials {
-                access_key: account.root.access_key_id.clone(),
-                secret_key: account.root.secret_access_key.clone(),
-                session_token: None,
-            },
-        },
+        options: server.options(),
+        server,
         printed: BTreeMap::new(),
     };
     bench.init().await;
     bench.keys(&account.wrapping_key().await);
-    bench.every_command(&source);
+    bench.every_command(&source).await;
     bench.snapshots().await;
     cloud::nothing_unknown(&[&account]);
     let mut printed = bench.printed;

@@ -3,19 +3,26 @@
 
 mod support;
 
+mod accounts;
+mod attest;
 mod bad_input;
 mod cli;
 mod config;
 mod connect;
 mod cutoff;
 mod damage;
+mod doctor;
+mod drill;
 mod export;
 mod hold;
 mod house;
+mod iam;
 mod json_page;
 mod keys;
 mod leftovers;
 mod moments;
+mod nightly;
+mod promote;
 mod random;
 mod restore;
 mod restore_exact;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Everything `cargo test` needs, then `cargo test` with the arguments given, on a machine with Rust and git.
+# Without arguments also what Rust does not test: deploy/, and the tests' AWS with the program in it.
 #
 # LIFEBOAT_KEEP_SERVERS=1 leaves the servers running afterwards.
 set -euo pipefail
@@ -26,3 +27,10 @@ environment=$("$SERVERS" env)
 eval "$environment"
 
 cargo test --locked "$@"
+[ $# -eq 0 ] || exit 0
+
+# The program that `cargo test` has just built.
+LIFEBOAT_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/lifeboat")
+export LIFEBOAT_BIN
+bash tests/deploy/run.sh
+bash tests/cloud/run.sh

@@ -1,5 +1,9 @@
 //! Who we are in each account, as configured.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Mutex;
+
 use super::Run;
 use crate::aws::account::check_apart;
 use crate::aws::{Account, AccountOptions, Role};
@@ -7,11 +11,25 @@ use crate::config::Accounts;
 use crate::config::accounts::Account as Configured;
 use crate::error::{Error, Result};
 
+/// Accounts that STS has confirmed in this run: it is asked once for each, and a role is assumed once
+/// an hour however many use it.
+#[derive(Default)]
+pub struct Entered {
+    known: Mutex<Vec<(AccountOptions, Account)>>,
+    warned: AtomicBool,
+}
+
 /// The backup account, for its bucket.
 pub async fn backup(accounts: &Accounts, run: &Run) -> Result<Account> {
     let configured = configured(&accounts.backup, "backup_account")?;
     warn_of_one_account(accounts, run)?;
-    enter("backup account", configured, configured.role.as_deref()).await
+    enter(
+        "backup account",
+        configured,
+        configured.role.as_deref(),
+        run,
+    )
+    .await
 }
 
 /// The backup account, for snapshot copies.
@@ -23,20 +41,27 @@ pub async fn backup_snapshots(accounts: &Accounts, run: &Run) -> Result<Account>
         "backup account",
         configured,
         role.or(configured.role.as_deref()),
+        run,
     )
     .await
 }
 
 /// The source account, for the databases' RDS.
-pub async fn source(accounts: &Accounts) -> Result<Account> {
+pub async fn source(accounts: &Accounts, run: &Run) -> Result<Account> {
     let configured = configured(&accounts.source, "source_account")?;
-    enter("source account", configured, configured.role.as_deref()).await
+    enter(
+        "source account",
+        configured,
+        configured.role.as_deref(),
+        run,
+    )
+    .await
 }
 
 /// Either account, for deleting snapshots that lifeboat made.
-pub async fn expire(side: &'static str, configured: &Configured) -> Result<Account> {
+pub async fn expire(side: &'static str, configured: &Configured, run: &Run) -> Result<Account> {
     let role = configured.expire_role.as_deref();
-    enter(side, configured, role.or(configured.role.as_deref())).await
+    enter(side, configured, role.or(configured.role.as_deref()), run).await
 }
 
 /// A side of the configuration that a command cannot do without.
@@ -53,7 +78,7 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
         return Ok(());
     };
     check_apart(&source.id, &backup.id, accounts.allow_same)?;
-    if source.id == backup.id {
+    if source.id == backup.id && !run.entered.warned.swap(true, Ordering::Relaxed) {
         run.progress.warn(&format!(
             "source and backup account are one, {}: whoever can destroy the database can destroy its backups",
             source.id
@@ -62,8 +87,13 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
     Ok(())
 }
 
-async fn enter(side: &'static str, at: &Configured, role: Option<&str>) -> Result<Account> {
-    Account::enter(&AccountOptions {
+async fn enter(
+    side: &'static str,
+    at: &Configured,
+    role: Option<&str>,
+    run: &Run,
+) -> Result<Account> {
+    let options = AccountOptions {
         side,
         id: at.id.clone(),
         region: at.region.clone(),
@@ -73,6 +103,12 @@ async fn enter(side: &'static str, at: &Configured, role: Option<&str>) -> Resul
             external_id: at.external_id.clone(),
             session_name: at.session_name.clone(),
         }),
-    })
-    .await
+    };
+    let mut known = run.entered.known.lock().await;
+    if let Some((_, account)) = known.iter().find(|(of, _)| *of == options) {
+        return Ok(account.clone());
+    }
+    let account = Account::enter(&options).await?;
+    known.push((options, account.clone()));
+    Ok(account)
 }

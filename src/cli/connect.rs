@@ -8,37 +8,16 @@ use super::{Run, accounts};
 use crate::codec::Identities;
 use crate::config::{self, Connection, Location};
 use crate::error::{Context, Error, Kind, Result};
-use crate::pg::conninfo::{Input, Server};
+use crate::pg::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
 use crate::store::dir::DirStore;
-use crate::store::s3::{Credentials, S3Options, S3Store};
+use crate::store::s3::{Renewed, S3Options, S3Store};
 
-/// Opens the store that is read or added to. A bucket whose account is configured is opened as the
-/// role that is named there, after STS has said that it is that account.
+/// Opens the store that is read or added to.
 pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
-    let assumed = match (&access.accounts.backup, &access.repository.location) {
-        (Some(_), Location::S3 { .. }) => {
-            accounts::backup(&access.accounts, run).await?.credentials()
-        }
-        _ => None,
-    };
-    store(&access.repository, assumed, false).await
-}
-
-/// Opens the store that `init` prepares; a directory that is not there yet is made.
-pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
-    store(at, None, true).await
-}
-
-async fn store(
-    at: &config::Repository,
-    assumed: Option<Credentials>,
-    create: bool,
-) -> Result<Repository> {
-    let store: Arc<dyn Store> = match &at.location {
-        Location::Dir(path) if create => Arc::new(DirStore::create(path)?),
+    let store: Arc<dyn Store> = match &access.repository.location {
         Location::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
             Kind::NotFound => Error::new(
                 Kind::NotFound,
@@ -47,22 +26,60 @@ async fn store(
             .hint("check the path and whether its disk is mounted; `lifeboat init` prepares a new one"),
             _ => error,
         })?),
-        Location::S3 { bucket, prefix } => Arc::new(
-            S3Store::open(S3Options {
-                bucket: bucket.clone(),
-                prefix: prefix.clone(),
-                region: at.s3.region.clone(),
-                endpoint: at.s3.endpoint.clone(),
-                path_style: at.path_style(),
-                expected_bucket_owner: at.s3.bucket_owner.clone(),
-                profile: at.s3.profile.clone(),
-                credentials: None,
-                assumed,
-            })
-            .await?,
-        ),
+        Location::S3 { .. } => Arc::new(s3(access, run).await?),
     };
     Ok(Repository::new(store))
+}
+
+/// Opens the store that `init` prepares; a directory that is not there yet is made.
+pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
+    let store: Arc<dyn Store> = match &at.location {
+        Location::Dir(path) => Arc::new(DirStore::create(path)?),
+        Location::S3 { bucket, prefix } => Arc::new(bucket_of(at, bucket, prefix, None).await?),
+    };
+    Ok(Repository::new(store))
+}
+
+/// Opens the bucket. One whose account is configured is opened as the role that is named there, after
+/// STS has said that it is that account.
+pub async fn s3(access: &Access, run: &Run) -> Result<S3Store> {
+    let Location::S3 { bucket, prefix } = &access.repository.location else {
+        return Err(Error::usage(format!(
+            "{} is no bucket",
+            access.repository.location
+        )));
+    };
+    let renewed = match &access.accounts.backup {
+        Some(_) => {
+            let account = accounts::backup(&access.accounts, run).await?;
+            Some(Renewed {
+                credentials: account.credentials(),
+                after_expiry: account.after_expiry(),
+            })
+        }
+        None => None,
+    };
+    bucket_of(&access.repository, bucket, prefix, renewed).await
+}
+
+async fn bucket_of(
+    at: &config::Repository,
+    bucket: &str,
+    prefix: &str,
+    renewed: Option<Renewed>,
+) -> Result<S3Store> {
+    S3Store::open(S3Options {
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        region: at.s3.region.clone(),
+        endpoint: at.s3.endpoint.clone(),
+        path_style: at.path_style(),
+        expected_bucket_owner: at.s3.bucket_owner.clone(),
+        profile: at.s3.profile.clone(),
+        credentials: None,
+        renewed,
+    })
+    .await
 }
 
 /// The restore point that is meant, its manifest's signature checked.
@@ -97,6 +114,19 @@ pub async fn tell_of_announced(repository: &Repository, run: &Run) {
                 one.key, one.by, one.announced_at
             ));
         }
+    }
+}
+
+/// The server of a source, logged in to with `tokens` where it says so.
+pub fn source(
+    connection: &Connection,
+    tokens: Option<&Arc<dyn Passwords>>,
+    run: &Run,
+) -> Result<Server> {
+    let server = server(connection, run)?;
+    match tokens {
+        Some(tokens) if connection.iam => server.with_passwords(tokens.clone()),
+        _ => Ok(server),
     }
 }
 

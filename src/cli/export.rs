@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::render::{self, Table};
-use super::{Run, connect, kms};
+use super::{Run, connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
     Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
@@ -16,6 +17,7 @@ use crate::config::{
 use crate::error::{Context, Error, Result};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
+use crate::pg::conninfo::Passwords;
 use crate::pg::tools::Dirs;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
@@ -28,7 +30,7 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
 /// locked. A restore point appears only when all of it is stored and read back.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat export\n  \
        lifeboat export --source prod --database courses --dry-run\n  \
@@ -71,6 +73,14 @@ pub struct Options {
 }
 
 impl Args {
+    /// One configured source.
+    pub fn of(source: &str) -> Self {
+        Self {
+            source: vec![source.to_owned()],
+            ..Self::default()
+        }
+    }
+
     fn resolve(self, run: &Run) -> Result<Options> {
         let (access, config) = run.globals.access_and_config()?;
         let settings = ExportSettings {
@@ -174,7 +184,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
     };
-    let report = export::run(&means, &options.meant(run)?).await?;
+    let tokens = iam::tokens(&options.access, &options.sources, run).await?;
+    let report = export::run(&means, &options.meant(tokens.as_ref(), run)?).await?;
     let outcome = match (report.failures.len(), report.findings.len()) {
         (0, 0) => Outcome::Done,
         (0, _) => Outcome::Findings,
@@ -185,8 +196,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 
 impl Options {
     /// What the use case takes.
-    fn meant(self, run: &Run) -> Result<export::Options> {
-        let sources = self.sources.iter().map(|source| meant_source(source, run));
+    fn meant(self, tokens: Option<&Arc<dyn Passwords>>, run: &Run) -> Result<export::Options> {
+        let sources = self.sources.iter();
+        let sources = sources.map(|source| meant_source(source, tokens, run));
         Ok(export::Options {
             sources: sources.collect::<Result<_>>()?,
             jobs: self.settings.jobs.map(usize::from),
@@ -202,9 +214,13 @@ impl Options {
     }
 }
 
-fn meant_source(source: &Source, run: &Run) -> Result<export::Source> {
-    let server =
-        connect::server(&source.connection, run).context(|| format!("source {}", source.name))?;
+fn meant_source(
+    source: &Source,
+    tokens: Option<&Arc<dyn Passwords>>,
+    run: &Run,
+) -> Result<export::Source> {
+    let server = connect::source(&source.connection, tokens, run)
+        .context(|| format!("source {}", source.name))?;
     let (databases, excluded) = match &source.databases {
         Databases::All { except } => (export::Databases::AllExcept(except.clone()), except.clone()),
         Databases::Named(names) => (export::Databases::Listed(names.clone()), Vec::new()),

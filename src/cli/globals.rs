@@ -81,7 +81,7 @@ impl Globals {
         self.access_and_maybe_config().map(|(access, _)| access)
     }
 
-    /// The same, with the file where one was read.
+    /// As [`Self::access`], with the configuration where one was read.
     pub fn access_and_maybe_config(&self) -> Result<(Access, Option<Config>)> {
         let file = match self.repository {
             Some(_) => locate::named(self.config.as_deref(), &variable),
@@ -89,6 +89,13 @@ impl Globals {
         };
         let config = file.map(|file| Config::load(&file)).transpose()?;
         Ok((self.access_with(config.as_ref())?, config))
+    }
+
+    /// The configuration that is named, or else lies in one of the usual places, if any.
+    pub fn maybe_config(&self) -> Result<Option<Config>> {
+        locate::find(self.config.as_deref(), &variable)
+            .map(|file| Config::load(&file))
+            .transpose()
     }
 
     /// For commands that need a configuration whatever the flags say.

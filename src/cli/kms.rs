@@ -29,7 +29,7 @@ pub async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms> {
         return Ok(Kms::of(&accounts::backup(configured, run).await?, key));
     }
     if configured.source.is_some() {
-        return Ok(Kms::of(&accounts::source(configured).await?, key));
+        return Ok(Kms::of(&accounts::source(configured, run).await?, key));
     }
     Ok(Kms::by_chain(access.repository.s3.profile.as_deref(), key).await)
 }

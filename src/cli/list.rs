@@ -97,6 +97,7 @@ fn text(whole: &Whole) -> String {
         ">rows",
         ">stored",
         "locked until",
+        "drilled",
     ]);
     let unchecked = "not checked".to_owned();
     for point in &listing.points {
@@ -116,6 +117,10 @@ fn text(whole: &Whole) -> String {
             match (point.trusted, point.lock) {
                 (Some(true), None) => "not locked".to_owned(),
                 (_, lock) => shown(lock.map(|lock| render::time(lock.retain_until))),
+            },
+            match (point.trusted, point.drilled_at) {
+                (Some(true), None) => "none found".to_owned(),
+                (_, drilled_at) => shown(drilled_at.map(render::time)),
             },
         ]);
     }

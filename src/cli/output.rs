@@ -106,7 +106,8 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn exit_code(error: &Error) -> u8 {
+/// As the process ends that fails by it.
+pub fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         Kind::Usage => 2,
         _ => 1,
@@ -137,7 +138,8 @@ fn document(command: &str, code: u8, done: Result<Answer>) -> String {
     .to_string()
 }
 
-fn error_value(error: &Error) -> Value {
+/// `error` of a document.
+pub fn error_value(error: &Error) -> Value {
     json!({
         "kind": kind_name(error.kind()),
         "message": one_line(&error.chain()),

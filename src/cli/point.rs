@@ -54,6 +54,14 @@ impl PointArgs {
 }
 
 impl OfArgs {
+    /// One database.
+    pub fn only(source: &str, database: &str) -> Self {
+        Self {
+            source: Some(source.to_owned()),
+            database: Some(database.to_owned()),
+        }
+    }
+
     pub fn resolve(self) -> Result<Of> {
         if let Some(name) = &self.source {
             check_name(name).context(|| "--source".to_owned())?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, kms, render};
+use super::{Run, connect, drilled, kms, render};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
 use crate::pg::tools::Dirs;
@@ -184,6 +184,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let identities = kms::identities(given, &options.access, &point, run)
         .await?
         .needed("restore")?;
+    drilled::tell(&point, &connect::trust(&options.access), run).await;
     let means = Means {
         point: &point,
         identities: &identities,

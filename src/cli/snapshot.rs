@@ -1,9 +1,9 @@
 //! `lifeboat snapshot …`
 
-mod copy;
-mod expire;
+pub mod copy;
+pub mod expire;
 pub mod list;
-mod restore;
+pub mod restore;
 
 use super::output::Answer;
 use super::{Run, accounts};
@@ -43,7 +43,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 /// What the use cases take of a source; `None`: its snapshots are not copied.
-fn meant(source: &Configured) -> Option<Source> {
+pub(super) fn meant(source: &Configured) -> Option<Source> {
     let (kind, identifier) = match source.rds.as_ref()? {
         Rds::Instance(name) => (Kind::Instance, name),
         Rds::Cluster(name) => (Kind::Cluster, name),
@@ -80,14 +80,14 @@ fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
     names.iter().map(one).collect()
 }
 
-fn patience(settings: &SnapshotSettings) -> Patience {
+pub(super) fn patience(settings: &SnapshotSettings) -> Patience {
     Patience {
         poll: settings.poll,
         wait: settings.wait,
     }
 }
 
-fn bearings(run: &Run) -> Bearings<'_> {
+pub(super) fn bearings(run: &Run) -> Bearings<'_> {
     Bearings {
         clock: run.clock.as_ref(),
         progress: run.progress.as_ref(),
@@ -105,7 +105,7 @@ async fn copies_account(
     Ok(in_region(account, settings))
 }
 
-fn in_region(account: Account, settings: &SnapshotSettings) -> Account {
+pub(super) fn in_region(account: Account, settings: &SnapshotSettings) -> Account {
     match &settings.region {
         Some(region) => account.in_region(region),
         None => account,

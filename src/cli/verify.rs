@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::point::{Point, PointArgs};
+use super::point::{OfArgs, Point, PointArgs};
 use super::{Run, connect, kms, render};
 use crate::error::Result;
 use crate::verify::{self, Report};
@@ -26,6 +26,30 @@ pub struct Args {
     /// Read every stored byte again
     #[arg(long)]
     data: bool,
+}
+
+impl Args {
+    /// What the store says of this point.
+    pub fn of(id: &str) -> Self {
+        Self {
+            point: PointArgs {
+                id: id.to_owned(),
+                of: OfArgs::default(),
+            },
+            data: false,
+        }
+    }
+
+    /// Every byte of a point, an id or `latest`.
+    pub fn whole(source: &str, database: &str, id: &str) -> Self {
+        Self {
+            point: PointArgs {
+                id: id.to_owned(),
+                of: OfArgs::only(source, database),
+            },
+            data: true,
+        }
+    }
 }
 
 /// As meant.
@@ -102,6 +126,9 @@ fn text(report: &Report) -> String {
         text += &format!("finding: {finding}\n");
     }
     let depth = match (report.data, report.rows) {
+        (false, _) if report.listed => {
+            "parts as listings and locks show them: these credentials may not read them".to_owned()
+        }
         (false, _) => "as the store reports them; --data reads every byte".to_owned(),
         (true, None) => "every byte read; --identity also opens and counts".to_owned(),
         (true, Some(rows)) => format!(

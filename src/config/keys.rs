@@ -5,8 +5,8 @@ use serde::forward_to_deserialize_any;
 use toml::de::{DeTable, DeValue};
 
 use super::written::{
-    BackupAccount, Export, Keys, Lock, Recipient, Repository, Snapshot, Source, SourceAccount,
-    Written,
+    Assert, BackupAccount, Drill, Export, Keys, Limits, Lock, Notify, Recipient, Repository,
+    Snapshot, Source, SourceAccount, Written,
 };
 
 /// A table of the file and the keys it may hold.
@@ -19,7 +19,7 @@ pub struct Table {
 }
 
 /// All tables, the file itself first.
-pub fn tables() -> [Table; 10] {
+pub fn tables() -> [Table; 14] {
     let table = |name, keys, repeated| Table {
         name,
         keys,
@@ -35,6 +35,10 @@ pub fn tables() -> [Table; 10] {
         table("lock", fields::<Lock>(), false),
         table("export", fields::<Export>(), false),
         table("snapshot", fields::<Snapshot>(), false),
+        table("drill", fields::<Drill>(), false),
+        table("drill.assert", fields::<Assert>(), true),
+        table("limits", fields::<Limits>(), false),
+        table("notify", fields::<Notify>(), false),
         table("source", fields::<Source>(), true),
     ]
 }
@@ -56,10 +60,10 @@ pub fn first_unknown(file: &DeTable<'_>) -> Option<Unknown> {
     let mut found = Vec::new();
     look(file, &tables[0], &tables, &mut found);
     for table in &tables[1..] {
-        let Some(value) = file.get(table.name) else {
+        let Some(value) = value_of(file, table.name) else {
             continue;
         };
-        match value.get_ref() {
+        match value {
             DeValue::Table(inner) => look(inner, table, &tables, &mut found),
             DeValue::Array(several) => {
                 for inner in several.iter().filter_map(|one| one.get_ref().as_table()) {
@@ -70,6 +74,17 @@ pub fn first_unknown(file: &DeTable<'_>) -> Option<Unknown> {
         }
     }
     found.into_iter().min_by_key(|unknown| unknown.offset)
+}
+
+/// The value of `table` or of `table.inner`.
+pub fn value_of<'a>(file: &'a DeTable<'a>, name: &str) -> Option<&'a DeValue<'a>> {
+    match name.split_once('.') {
+        None => file.get(name).map(|value| value.get_ref()),
+        Some((outer, inner)) => {
+            let table = file.get(outer)?.get_ref().as_table()?;
+            table.get(inner).map(|value| value.get_ref())
+        }
+    }
 }
 
 fn look(inner: &DeTable<'_>, table: &Table, tables: &[Table], found: &mut Vec<Unknown>) {

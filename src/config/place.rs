@@ -79,7 +79,7 @@ impl<'a> Place<'a> {
     }
 
     fn offset(&self, table: &str, index: usize, key: &str) -> Option<usize> {
-        let inner = match self.table.get(table)?.get_ref() {
+        let inner = match keys::value_of(&self.table, table)? {
             DeValue::Table(inner) => inner,
             DeValue::Array(several) => several.get(index)?.get_ref().as_table()?,
             _ => return None,

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::accounts::{self, Account, check_kms_key};
+use super::accounts::{self, Account, Accounts, check_kms_key};
 use super::location::{Location, Repository, S3Settings};
 use super::place::Place;
 use super::source::{self, Source};
 use super::written::{self, Jobs, Mode, Written};
 use super::{
     Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
-    SigningKey, Tiers, Wrapped, snapshot, units,
+    SigningKey, Tiers, Wrapped, drill, snapshot, units, watch,
 };
 use crate::codec::Sealer;
 use crate::error::{Context, Error, Result};
@@ -45,10 +45,13 @@ pub fn config(text: &str, file: &Path) -> Result<Config> {
         recipients: recipients(&written.recipient, &place)?,
         tiers: tiers(&written.lock, lock.max_lock_days, &place)?,
         lock,
-        accounts,
         snapshot: snapshot::resolve(&written.snapshot, &place)?,
+        limits: watch::limits(&written.limits, &place)?,
+        notify: watch::notify(&written.notify, &base),
+        drill: drill::resolve(written.drill, &base, &place)?,
         export: export(&written.export, &base, &place)?,
-        sources: sources(&written.source, &base, &place)?,
+        sources: sources(&written.source, &accounts, &base, &place)?,
+        accounts,
         repository,
     })
 }
@@ -268,7 +271,12 @@ fn jobs(written: Option<Jobs>) -> Result<Option<u16>> {
         })
 }
 
-fn sources(written: &[written::Source], base: &Path, place: &Place<'_>) -> Result<Vec<Source>> {
+fn sources(
+    written: &[written::Source],
+    accounts: &Accounts,
+    base: &Path,
+    place: &Place<'_>,
+) -> Result<Vec<Source>> {
     let mut names = BTreeSet::new();
     let mut sources = Vec::with_capacity(written.len());
     for (index, one) in written.iter().enumerate() {
@@ -279,6 +287,11 @@ fn sources(written: &[written::Source], base: &Path, place: &Place<'_>) -> Resul
             let error = Error::usage(format!("'{}' is given to two sources", one.name))
                 .hint("names tell restore points apart: give each instance its own");
             return Err(place.nth("source", index, "name", error));
+        }
+        if source.connection.iam && accounts.source.is_none() {
+            let error = Error::usage("\"iam\" comes without [source_account]")
+                .hint("tokens are made for its region: add [source_account] with id and region");
+            return Err(place.nth("source", index, "auth", error));
         }
         sources.push(source);
     }

@@ -67,6 +67,15 @@ pub enum Rds {
     Cluster(String),
 }
 
+impl Rds {
+    /// The identifier.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Instance(name) | Self::Cluster(name) => name,
+        }
+    }
+}
+
 /// An instance or cluster to protect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -145,6 +154,13 @@ pub fn resolve(
     if iam && written.password_file.is_some() {
         let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
         return Err(("password_file", error));
+    }
+    if iam && let Some(mode @ ("disable" | "allow" | "prefer")) = written.sslmode.as_deref() {
+        let error = Error::usage(format!(
+            "'{mode}' beside auth = \"iam\": a token would travel in clear"
+        ))
+        .hint("leave it out: verify-full is the default for a host that is not local");
+        return Err(("sslmode", error));
     }
     let address = address(written)?;
     let databases = databases(written)?;

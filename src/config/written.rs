@@ -25,6 +25,12 @@ pub struct Written {
     #[serde(default)]
     pub snapshot: Snapshot,
     #[serde(default)]
+    pub drill: Drill,
+    #[serde(default)]
+    pub limits: Limits,
+    #[serde(default)]
+    pub notify: Notify,
+    #[serde(default)]
     pub source: Vec<Source>,
 }
 
@@ -93,6 +99,71 @@ pub struct Snapshot {
     pub keep_weeks: Option<u32>,
     pub keep_months: Option<u32>,
     pub keep_verified: Option<u32>,
+}
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub export_age: Option<String>,
+    pub copy_age: Option<String>,
+    pub drill_age: Option<String>,
+    pub shrink_percent: Option<u32>,
+}
+
+/// `[notify]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    pub webhook_file: Option<PathBuf>,
+    pub webhook_on: Option<WebhookOn>,
+    pub ping_file: Option<PathBuf>,
+    pub metrics: Option<bool>,
+}
+
+/// `notify.webhook_on`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebhookOn {
+    #[default]
+    Trouble,
+    Always,
+}
+
+/// `[drill]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drill {
+    pub folder: Option<PathBuf>,
+    pub subnet_group: Option<String>,
+    pub security_group: Option<String>,
+    pub class: Option<String>,
+    #[serde(default)]
+    pub assert: Vec<Assert>,
+}
+
+/// `[[drill.assert]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assert {
+    pub name: String,
+    pub sql: String,
+    pub source: Option<String>,
+    pub database: Option<String>,
+    pub equals: Option<Scalar>,
+    pub at_least: Option<f64>,
+    pub within_percent: Option<f64>,
+    pub not_older_than: Option<String>,
+}
+
+/// `assert.equals`: a text, a number or a truth value, compared as PostgreSQL prints it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    Truth(bool),
+    Whole(i64),
+    Number(f64),
+    Text(String),
 }
 
 /// `snapshot.take`

@@ -172,6 +172,13 @@ impl Archive {
         let jobs = jobs.min(entries.len());
         let list = self.list_file(entries)?;
         let mut command = tools::command(&self.pg_restore, &self.env);
+        command.envs(
+            self.server
+                .for_login()
+                .await?
+                .password
+                .map(|it| ("PGPASSWORD", it)),
+        );
         command
             .env("LC_ALL", "C")
             // Only then does it say which entry an error belongs to.

@@ -4,17 +4,20 @@
 mod env;
 mod files;
 mod params;
+mod passwords;
 mod resolve;
 
 use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 
 pub use env::ToolEnv;
+pub use passwords::Passwords;
 pub use resolve::Input;
 
 /// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
@@ -98,6 +101,8 @@ pub struct Server {
     pub password: Option<String>,
     /// Where the password came from, in words, for the hint when it is wrong.
     pub password_from: Option<String>,
+    /// Makes each login's password; wins over `password`.
+    passwords: Option<Arc<dyn Passwords>>,
     pub database: String,
     /// Whether anybody named it; where not, it is called like the user, as with libpq.
     pub database_named: bool,
@@ -129,6 +134,28 @@ impl Server {
     /// default sslmode is verify-full for a server that is not on this machine.
     pub fn resolve(input: Input<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
         resolve::resolve(input, env)
+    }
+
+    /// A server that proves its name over TLS, by the default authorities; nothing of this machine's
+    /// settings is asked.
+    pub fn verified(host: &str, port: u16, user: &str, password: String, database: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            address: None,
+            port,
+            user: user.to_owned(),
+            password: Some(password),
+            password_from: None,
+            passwords: None,
+            database: database.to_owned(),
+            database_named: true,
+            ssl: SslMode::VerifyFull,
+            root_cert: RootCert::Default,
+            service: None,
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            application_name: None,
+            warnings: Vec::new(),
+        }
     }
 
     /// The same server, another database.
@@ -184,7 +211,8 @@ impl Server {
         Ok(found)
     }
 
-    /// Environment for `pg_dump`, `pg_restore` and `psql`, password and pinned address included.
+    /// Environment for `pg_dump`, `pg_restore` and `psql`, password and pinned address included; of
+    /// a [`Server::for_login`], as a tool logs in when it starts.
     /// Keep the value alive as long as the tool runs: it may own a file of root certificates.
     /// The tool must see no other `PG*` variable; [`super::tools::command`] takes care of that.
     pub fn tool_env(&self) -> Result<ToolEnv> {

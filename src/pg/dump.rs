@@ -17,7 +17,7 @@ pub async fn schema(
     snapshot_id: &str,
     lock_wait: Duration,
 ) -> Result<Vec<u8>> {
-    let env = server.tool_env()?;
+    let env = server.for_login().await?.tool_env()?;
     let mut command = tools::command(pg_dump, &env);
     command
         .env("PGAPPNAME", application)
@@ -39,11 +39,17 @@ pub async fn schema(
         ));
     let what = format!("{} of database {}", pg_dump.tool, server.database);
     let dumped = tools::run(&mut command, &what).await;
-    Ok(dumped.map_err(|error| with_hint(error, lock_wait))?.stdout)
+    let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
+    Ok(dumped?.stdout)
 }
 
-/// pg_dump tells that it could not lock a table only by its text.
-fn with_hint(error: Error, lock_wait: Duration) -> Error {
+/// pg_dump tells why only by its text.
+fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
+    if let Some(hint) = server.on_refusal()
+        && error.chain().contains("authentication failed")
+    {
+        return error.hint(hint);
+    }
     if error.chain().contains("LOCK TABLE") {
         return error.hint(format!(
             "for {} s a session waited for an exclusive lock behind us, and pg_dump behind it: export when no \

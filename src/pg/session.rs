@@ -60,6 +60,8 @@ impl Session {
     /// [`Session::use_database_encoding`]. The connection is driven by the current runtime.
     pub async fn connect(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
         let what = || format!("connecting to {server}");
+        // Before the clock starts: whoever makes the password has a patience of its own.
+        let server = &server.for_login().await?;
         let opening = Self::open(server, application, purpose);
         let Some(limit) = server.connect_timeout else {
             return opening.await;

@@ -1,12 +1,14 @@
-//! The signed envelope around a manifest, and around the announcement of a new verification key.
+//! The signed envelope around a manifest, the announcement of a new verification key, an attestation.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{to_json_line, unknown_format};
 use crate::error::{Context, Error, Result};
+use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
-use crate::model::manifest::FORMAT;
+use crate::model::manifest::{FORMAT, Manifest};
+use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub enum Says {
     Manifest,
     /// This key signs from now on.
     Key,
+    /// This was restored in a drill.
+    Attestation,
     /// This snapshot was copied, of an instance or cluster with these settings.
     Snapshot,
 }
@@ -34,9 +38,42 @@ impl Says {
         let prefix = match self {
             Self::Manifest => "lifeboat-manifest-v1",
             Self::Key => "lifeboat-key-v1",
+            Self::Attestation => "lifeboat-attestation-v1",
             Self::Snapshot => "lifeboat-snapshot-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
+    }
+}
+
+/// What a reader believes of a pinned key, and of one that a pinned key announced.
+pub trait Signed: DeserializeOwned {
+    const SAYS: Says;
+
+    /// The id of the repository that it is about.
+    fn repository(&self) -> &str;
+}
+
+impl Signed for Manifest {
+    const SAYS: Says = Says::Manifest;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+impl Signed for SnapshotRecord {
+    const SAYS: Says = Says::Snapshot;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+impl Signed for Attestation {
+    const SAYS: Says = Says::Attestation;
+
+    fn repository(&self) -> &str {
+        &self.repository
     }
 }
 

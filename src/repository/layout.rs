@@ -1,5 +1,7 @@
 //! Keys of format v1.
 
+use jiff::Timestamp;
+
 use crate::error::Result;
 use crate::model::id::{Id, Key, from_segment, segment};
 use crate::model::manifest::names;
@@ -9,6 +11,7 @@ pub const MANIFESTS: &str = "manifests/";
 pub const PARTS: &str = "parts/";
 pub const SNAPSHOTS: &str = "snapshots/";
 const ANNOUNCEMENTS: &str = "announcements/";
+pub const ATTESTATIONS: &str = "attestations/";
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
@@ -16,6 +19,8 @@ pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
 pub const MAX_ANNOUNCEMENT_BYTES: u64 = 64 * 1024;
 /// Of `keys.json`: thousands of wrapped identities.
 pub const MAX_KEYS_BYTES: u64 = 4 * 1024 * 1024;
+/// A larger attestation is not one of ours.
+pub const MAX_ATTESTATION_BYTES: u64 = 1024 * 1024;
 /// A larger manifest is not one of ours.
 pub const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
 /// What fits into it, at some 500 bytes a table.
@@ -37,7 +42,7 @@ pub fn announcement(of: Fingerprint) -> Result<Key> {
 }
 
 /// Where a restore point's objects lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub source: String,
     pub database: String,
@@ -67,6 +72,12 @@ impl Place {
         format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
     }
 
+    /// One for each second: a point is not drilled twice in one.
+    pub fn attestation(&self, drilled_at: Timestamp) -> Result<Key> {
+        let time = drilled_at.strftime("%Y%m%dT%H%M%SZ");
+        format!("{ATTESTATIONS}{}/{time}.json", self.middle()).parse()
+    }
+
     fn middle(&self) -> String {
         format!(
             "{}/{}/{}",
@@ -91,6 +102,12 @@ impl Place {
         Self::of_segments(&mut rest.split('/'), false)
     }
 
+    /// Reads the place that an attestation is about.
+    pub fn of_attestation(key: &Key) -> Option<Self> {
+        let rest = key.as_str().strip_prefix(ATTESTATIONS)?;
+        Self::of_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
+    }
+
     fn of_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
         let place = Self {
             source: from_segment(segments.next()?)?,
@@ -108,12 +125,17 @@ pub fn snapshot(source: &str, id: &Id) -> Result<Key> {
 
 /// The prefix of the manifests of a source, of one of its databases, or of all.
 pub fn manifests(source: Option<&str>, database: Option<&str>) -> String {
+    below(MANIFESTS, source, database)
+}
+
+/// The prefix of what lies in one of the repository's folders.
+pub fn below(folder: &str, source: Option<&str>, database: Option<&str>) -> String {
     match (source, database) {
         (Some(source), Some(database)) => {
-            format!("{MANIFESTS}{}/{}/", segment(source), segment(database))
+            format!("{folder}{}/{}/", segment(source), segment(database))
         }
-        (Some(source), None) => format!("{MANIFESTS}{}/", segment(source)),
-        _ => MANIFESTS.to_owned(),
+        (Some(source), None) => format!("{folder}{}/", segment(source)),
+        _ => folder.to_owned(),
     }
 }
 
@@ -144,6 +166,10 @@ mod tests {
             Place::of_object(&place.object("keys.json").unwrap()),
             Some(place.clone())
         );
+        let drilled_at = "2026-11-22T03:04:05.6Z".parse().unwrap();
+        let attestation = place.attestation(drilled_at).unwrap();
+        assert!(attestation.as_str().ends_with("/20261122T030405Z.json"));
+        assert_eq!(Place::of_attestation(&attestation), Some(place.clone()));
         assert_eq!(
             Place::of_manifest(&place.object("keys.json").unwrap()),
             None

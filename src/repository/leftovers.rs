@@ -32,8 +32,7 @@ impl Repository {
         database: Option<&str>,
         committed: &BTreeSet<Id>,
     ) -> Result<Vec<Leftover>> {
-        let prefix =
-            layout::manifests(source, database).replacen(layout::MANIFESTS, layout::PARTS, 1);
+        let prefix = layout::below(layout::PARTS, source, database);
         let mut found: BTreeMap<Id, (Leftover, Listed)> = BTreeMap::new();
         let mut from = None;
         loop {

@@ -4,9 +4,9 @@
 use std::io::Read as _;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use jiff::Timestamp;
 
-use super::envelope::{Envelope, Opened, Says};
+use super::envelope::{Envelope, Opened, Signed};
 use super::layout::{self, Place};
 use super::parts::Parts;
 use super::{Repository, announce, oldest_first, sums};
@@ -52,6 +52,24 @@ pub struct Found {
 }
 
 impl Found {
+    /// Sorts by the store's time: a clock that was wrong where exports are made does not count.
+    pub fn order(&self) -> (Timestamp, Id) {
+        (self.stored_at(), self.id.clone())
+    }
+
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.source.clone(),
+            database: self.database.clone(),
+            id: self.id.clone(),
+        }
+    }
+
+    /// When the store received its first version, which a wrong clock of an exporter does not change.
+    pub fn stored_at(&self) -> Timestamp {
+        self.versions[0].stored_at
+    }
+
     pub fn versions(&self) -> usize {
         self.versions.len()
     }
@@ -124,7 +142,7 @@ impl Repository {
             .hint("name one by --source and --database"));
         }
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
-        found.sort_by_key(|one| (one.versions[0].stored_at, one.id.clone()));
+        found.sort_by_key(Found::order);
         found.pop().ok_or_else(|| {
             let what = match which {
                 Which::Latest => "no restore point".to_owned(),
@@ -158,10 +176,7 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let of = |manifest: &Manifest| manifest.repository.clone();
-        let opened = self
-            .open_envelope(Says::Manifest, &body, key, trust, of)
-            .await?;
+        let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
         self.check_home(&manifest.repository, &manifest.id).await?;
@@ -196,19 +211,16 @@ impl Repository {
 }
 
 impl Repository {
-    /// A key that is not pinned counts where a pinned one announced it. `home` reads the body's
-    /// repository.
-    pub(super) async fn open_envelope<T: DeserializeOwned>(
+    /// A key that is not pinned counts where a pinned one announced it.
+    pub(super) async fn open_envelope<T: Signed>(
         &self,
-        says: Says,
         bytes: &[u8],
         key: &Key,
         trust: &Trust,
-        home: fn(&T) -> String,
     ) -> Result<Opened<T>> {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
-        let pinned = envelope.open(says, key, trust);
+        let pinned = envelope.open(T::SAYS, key, trust);
         let signer = match (&pinned, envelope.named_key()) {
             (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
@@ -227,8 +239,8 @@ impl Repository {
         let announced = Trust {
             fingerprints: vec![signer],
         };
-        let opened: Opened<T> = envelope.open(says, key, &announced)?;
-        match announce::of_elsewhere(key, &chain, &home(&opened.body)) {
+        let opened: Opened<T> = envelope.open(T::SAYS, key, &announced)?;
+        match announce::of_elsewhere(key, &chain, opened.body.repository()) {
             Some(error) => Err(error),
             None => Ok(opened),
         }
@@ -331,6 +343,19 @@ impl RestorePoint {
         let stored = self.fetch(list).await?;
         let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
         Ok(Parts::new(table, list.key.clone(), Box::new(lines)))
+    }
+
+    /// Where it lies.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.manifest.source.clone(),
+            database: self.manifest.database.clone(),
+            id: self.manifest.id.clone(),
+        }
     }
 
     /// What the store says of an object now.

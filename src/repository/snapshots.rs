@@ -62,8 +62,7 @@ impl Repository {
             return Err(Error::damaged(format!("{key} is too large for a record")));
         }
         let body = self.store.get(key, &version.version, version.bytes).await?;
-        let of = |record: &SnapshotRecord| record.repository.clone();
-        let opened = self.open_envelope(Says::Snapshot, &body, key, trust, of);
+        let opened = self.open_envelope::<SnapshotRecord>(&body, key, trust);
         let record = opened.await?.body;
         self.check_home(&record.repository, &record.id).await?;
         let home = layout::snapshot(&record.source, &record.id)?;

@@ -9,6 +9,10 @@ use crate::aws::rds::Snapshot;
 use crate::model::digest::Sha256;
 
 pub const PREFIX: &str = "lifeboat-";
+/// Of instances, clusters and parameter groups that drills make: prove may change no others.
+const SPARE: &str = "lifeboat-drill-";
+/// How names tell a moment.
+const MOMENT: &str = "%Y%m%dt%H%M%Sz";
 
 /// Keys of tags.
 pub mod tag {
@@ -21,6 +25,8 @@ pub mod tag {
     pub const TAKEN: &str = "lifeboat:taken";
     /// Set by prove: the copy was restored and found sound.
     pub const VERIFIED: &str = "lifeboat:verified";
+    /// On what a drill made.
+    pub const DRILL: &str = "lifeboat:drill";
     /// Set by people: the copy is not to go.
     pub const HOLD: &str = "lifeboat:hold";
 }
@@ -35,7 +41,7 @@ pub const MOST_ATTEMPTS: usize = 9;
 /// What names of all snapshots that lead from one original begin with:
 /// `lifeboat-prod-20261121t020000z`.
 pub fn stem(identifier: &str, taken_at: Timestamp) -> String {
-    let moment = taken_at.strftime("%Y%m%dt%H%M%Sz");
+    let moment = taken_at.strftime(MOMENT);
     format!("{PREFIX}{}-{moment}", short(identifier))
 }
 
@@ -44,9 +50,42 @@ fn short(identifier: &str) -> String {
     if identifier.len() <= LONGEST_IDENTIFIER {
         return identifier;
     }
-    let hash = Sha256::of(identifier.as_bytes()).to_string();
-    let kept = &identifier[..LONGEST_IDENTIFIER - HASH_DIGITS - 1];
-    format!("{}-{}", kept.trim_end_matches('-'), &hash[..HASH_DIGITS])
+    with_hash(&identifier, &identifier)
+}
+
+/// The beginning of a text, and of the hash of what it stands for.
+fn with_hash(text: &str, of: &str) -> String {
+    let hash = Sha256::of(of.as_bytes()).to_string();
+    let kept = &text[..text.len().min(LONGEST_IDENTIFIER - HASH_DIGITS - 1)];
+    let words = [kept.trim_end_matches('-'), &hash[..HASH_DIGITS]];
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("-")
+}
+
+/// What a drill of this source makes at this moment: `lifeboat-drill-prod-20261121t090000z`.
+pub fn spare(source: &str, at: Timestamp) -> String {
+    format!("{}{}", spare_prefix(source), at.strftime(MOMENT))
+}
+
+/// When a drill of this source made what is called so; `None`: none did.
+pub fn spare_made_at(name: &str, source: &str) -> Option<Timestamp> {
+    let moment = name.strip_prefix(&spare_prefix(source))?;
+    let moment = jiff::civil::DateTime::strptime(MOMENT, moment).ok()?;
+    let moment = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(moment.timestamp())
+}
+
+/// Sources have names that RDS would not take.
+fn spare_prefix(source: &str) -> String {
+    let words = source.split(|one: char| !one.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let plain = words.join("-").to_lowercase();
+    let plain = if plain == source {
+        short(&plain)
+    } else {
+        with_hash(&plain, source)
+    };
+    format!("{SPARE}{plain}-")
 }
 
 /// The name of the first attempt is the stem itself.
@@ -144,7 +183,36 @@ mod tests {
         assert_ne!(stem(&one, taken), stem(&other, taken));
     }
 
+    #[test]
+    fn a_spare_tells_whose_it_is_and_when_it_was_made() {
+        let now = at("2026-11-21T09:00:00Z");
+        let name = spare("prod", now);
+        assert_eq!(name, "lifeboat-drill-prod-20261121t090000z");
+        assert_eq!(spare_made_at(&name, "prod"), Some(now));
+        for other in ["pro", "prod-x", "PROD", "prod_", "x"] {
+            assert_eq!(spare_made_at(&name, other), None, "{other}");
+        }
+        for odd in [
+            format!("{name}-1"),
+            "lifeboat-drill-prod-".to_owned(),
+            "prod".to_owned(),
+        ] {
+            assert_eq!(spare_made_at(&odd, "prod"), None, "{odd}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_source_has_a_name_for_its_spare(source in "[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,62}") {
+            let now = at("2026-11-21T09:00:00Z");
+            let name = spare(&source, now);
+            let member = format!("{name}-1");
+            prop_assert!(member.len() <= 63, "{name}");
+            prop_assert!(!name.contains("--") && !name.ends_with('-'), "{name}");
+            prop_assert_eq!(name.to_lowercase(), name.clone());
+            prop_assert_eq!(spare_made_at(&name, &source), Some(now));
+        }
+
         #[test]
         fn any_name_is_one_that_rds_takes(identifier in "[a-zA-Z](-?[a-zA-Z0-9]){0,61}") {
             let stem = stem(&identifier, at("2026-11-21T02:00:00Z"));

@@ -1,17 +1,18 @@
 //! `lifeboat snapshot restore`: a new instance or cluster of a copy, in the backup account, as much
 //! like the old one as its record tells.
 
-mod groups;
-mod plan;
+pub(crate) mod groups;
+pub(crate) mod plan;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::list::{Found, choose};
-use super::{Bearings, Patience, wait};
+use super::made::{Made, RUN};
+use super::{Bearings, Patience};
 use crate::aws::Account;
 use crate::aws::rds::{NewCluster, NewInstance, NewMember, Rds, Restored};
 use crate::error::{Error, Kind as ErrorKind, Result};
@@ -21,11 +22,7 @@ use crate::random;
 use crate::repository::Repository;
 use crate::sign::Trust;
 
-/// Says by which run an instance was made: a lost reply is looked up by it.
-const RUN: &str = "lifeboat:run";
-const RESTORED_FROM: &str = "lifeboat:restored-from";
-/// Looks at what is being made may go unanswered so often in a row.
-const UNANSWERED: u32 = 3;
+pub(crate) const RESTORED_FROM: &str = "lifeboat:restored-from";
 
 pub struct Options {
     /// `None`: the newest that is available.
@@ -101,7 +98,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         .hint("`lifeboat snapshot list` shows others"));
     }
     let mut findings = Vec::new();
-    let settings = recorded(means, &found, &mut findings).await;
+    let settings = recorded(&means.records, &found, &mut findings).await;
     let rds = Rds::of(means.backup);
     let made = Making {
         rds: &rds,
@@ -125,12 +122,12 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
 }
 
 /// The recorded settings. Without them the copy is restored by what AWS itself knows of it.
-async fn recorded(
-    means: &Means<'_>,
+pub async fn recorded(
+    records: &std::result::Result<(&Repository, &Trust), &Error>,
     found: &Found,
     findings: &mut Vec<String>,
 ) -> Option<Settings> {
-    let why = match &means.records {
+    let why = match records {
         Err(error) => error.chain(),
         Ok((repository, trust)) => {
             let (source, id) = (&found.point.source, &found.point.id);
@@ -224,102 +221,30 @@ impl Making<'_> {
 
     /// Makes it, and waits until it takes connections.
     async fn make(&self, planned: &Planned) -> Result<Restored> {
+        let made = Made {
+            rds: self.rds,
+            patience: self.options.patience,
+            bearings: self.bearings,
+            nonce: &self.nonce,
+        };
         match planned {
             Planned::Instance(new) => {
                 let begun = self.rds.restore_instance(new).await;
-                self.begun(Kind::Instance, &new.identifier, begun).await?;
-                self.available(Kind::Instance, &new.identifier).await
+                made.begun(Kind::Instance, &new.identifier, begun).await?;
+                made.available(Kind::Instance, &new.identifier).await
             }
             Planned::Cluster(new, member) => {
                 let begun = self.rds.restore_cluster(new).await;
-                self.begun(Kind::Cluster, &new.identifier, begun).await?;
-                let cluster = self.available(Kind::Cluster, &new.identifier).await?;
+                made.begun(Kind::Cluster, &new.identifier, begun).await?;
+                let cluster = made.available(Kind::Cluster, &new.identifier).await?;
                 if let Some(member) = member {
                     let begun = self.rds.add_member(member).await;
-                    self.begun(Kind::Instance, &member.identifier, begun)
+                    made.begun(Kind::Instance, &member.identifier, begun)
                         .await?;
-                    self.available(Kind::Instance, &member.identifier).await?;
+                    made.available(Kind::Instance, &member.identifier).await?;
                 }
                 Ok(cluster)
             }
         }
     }
-
-    /// A call that failed may have succeeded: its reply was lost, or a repetition met what the first
-    /// one made.
-    async fn begun(&self, kind: Kind, name: &str, begun: Result<()>) -> Result<()> {
-        let Err(error) = begun else { return Ok(()) };
-        match self.rds.standing(kind, name).await {
-            Ok(Some(there)) if there.tags.get(RUN) == Some(&self.nonce) => Ok(()),
-            _ => Err(error),
-        }
-    }
-
-    async fn available(&self, kind: Kind, name: &str) -> Result<Restored> {
-        let Patience { poll, wait } = self.options.patience;
-        let until = Instant::now() + wait;
-        self.bearings
-            .progress
-            .phase(&format!("{kind} {name} in the making"), None);
-        let (mut unanswered, mut said) = (0, String::new());
-        loop {
-            match self.rds.standing(kind, name).await {
-                Ok(Some(there)) if there.status == "available" => return Ok(there),
-                Ok(Some(there)) if has_failed(&there.status) => {
-                    return Err(Error::failed(format!(
-                        "{kind} {name} has failed: RDS says '{}'",
-                        there.status
-                    ))
-                    .hint("RDS's events say why: aws rds describe-events; delete it, and restore again"));
-                }
-                Ok(Some(there)) => {
-                    unanswered = 0;
-                    self.say(&mut said, kind, name, &there.status);
-                    if Instant::now() >= until {
-                        return Err(still(kind, name, &there.status, wait));
-                    }
-                }
-                Ok(None) => {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        format!("{kind} {name} is gone again"),
-                    )
-                    .hint("somebody deleted it: CloudTrail says who"));
-                }
-                Err(error)
-                    if error.kind() == ErrorKind::Unavailable && unanswered + 1 < UNANSWERED =>
-                {
-                    unanswered += 1;
-                }
-                Err(error) => return Err(error),
-            }
-            wait::pause(poll, self.bearings.interrupt).await?;
-        }
-    }
-
-    /// Each status once.
-    fn say(&self, said: &mut String, kind: Kind, name: &str, status: &str) {
-        if said != status {
-            status.clone_into(said);
-            self.bearings
-                .progress
-                .note(&format!("{kind} {name}: {status}"));
-        }
-    }
-}
-
-fn has_failed(status: &str) -> bool {
-    status.starts_with("incompatible")
-        || matches!(
-            status,
-            "failed" | "restore-error" | "inaccessible-encryption-credentials"
-        )
-}
-
-fn still(kind: Kind, name: &str, status: &str, wait: Duration) -> Error {
-    Error::failed(format!(
-        "{kind} {name} is still '{status}' after {} s",
-        wait.as_secs()
-    ))
-    .hint("it comes up by itself: aws rds describe-db-instances shows it; snapshot.wait says how long lifeboat waits")
 }

@@ -71,6 +71,9 @@ fn rows_hidden_by_row_level_security_fail_the_export() {
     ));
     let url = database.url_as(&reader);
     export_complains(&lifeboat, &url, &["row-level security", "answer"]);
+    let dry = lifeboat.run(["export", "--dry-run", "--source", &url]);
+    assert_eq!(dry.code, Some(1), "{dry:?}");
+    assert!(dry.stdout.contains("row-level security"), "{dry:?}");
     // A policy that shows all is no proof that it shows all.
     database.sql(&format!(
         "CREATE POLICY more ON app.answer TO {reader} USING (true)"

@@ -71,6 +71,7 @@ BUCKET_ACTIONS = {
     "PutBucketNotification": "PutBucketNotification",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "PutBucketOwnershipControls": "PutBucketOwnershipControls",
+    "PutBucketReplication": "PutReplicationConfiguration",
     "PutBucketPolicy": "PutBucketPolicy",
     "PutBucketRequestPayment": "PutBucketRequestPayment",
     "PutBucketTagging": "PutBucketTagging",

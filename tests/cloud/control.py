@@ -67,7 +67,7 @@ def _parts(_, body):
 
 def _apply(_, body):
     """Changes are made with the key `as`, or as CloudFormation with the service role `role`, or by the root."""
-    unknown = set(body) - {"account", "region", "stack", "template", "file", "parameters", "remove", "as", "role"}
+    unknown = set(body) - {"account", "region", "stack", "template", "file", "parameters", "remove", "as", "role", "read_back"}
     if unknown:
         raise ValueError(f"unknown: {sorted(unknown)}")
     account, region, name = body["account"], body["region"], body["stack"]
@@ -80,7 +80,13 @@ def _apply(_, body):
     if "role" in body:
         key = setup.session({"role": body["role"], "service": "cloudformation.amazonaws.com", "name": "stack"})
     stack = STATE.stacks[account, region].setdefault(name, Stack(name, account, region))
-    outputs = stack.apply(_template_of(body), body.get("parameters", {}), _clients(key, region), _clients(root, region))
+    outputs = stack.apply(
+        _template_of(body),
+        body.get("parameters", {}),
+        _clients(key, region),
+        _clients(root, region),
+        body.get("read_back", True),
+    )
     return {"outputs": outputs, "resources": {name: made.reference for name, made in stack.made.items()}}
 
 
@@ -112,6 +118,11 @@ def _backup(_, body):
     with STATE.lock:
         rds.backup(**body)
     return {}
+
+
+def _passwords(query, _):
+    with STATE.lock:
+        return rds.passwords(**query)
 
 
 def _lifecycle(*_):
@@ -190,6 +201,7 @@ ROUTES = {
     ("POST", "stacks/parts"): _parts,
     ("GET", "network"): _network,
     ("POST", "backup"): _backup,
+    ("GET", "passwords"): _passwords,
     ("POST", "lifecycle"): _lifecycle,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,

@@ -35,7 +35,7 @@ class Stack:
         self.made = made or {}
         self.outputs = {}
 
-    def apply(self, document, given, change, read):
+    def apply(self, document, given, change, read, read_back=True):
         values = template.parameters(document, given)
         evaluator = template.Evaluator(document, values, self._pseudo(), self._reference, self._attribute)
         template.check_rules(document, evaluator)
@@ -49,7 +49,7 @@ class Stack:
         for name in template.in_order(resources):
             if name in wanted:
                 properties = evaluator.fill(resources[name].get("Properties", {}))
-                self._apply_one(name, resources[name]["Type"], properties, change, read)
+                self._apply_one(name, resources[name]["Type"], properties, change, read, read_back)
         outputs = document.get("Outputs", {})
         self.outputs = {
             name: evaluator.fill(output["Value"])
@@ -90,7 +90,7 @@ class Stack:
 
     # ------------------------------------------------------------ one resource
 
-    def _apply_one(self, name, kind, properties, change, read):
+    def _apply_one(self, name, kind, properties, change, read, read_back):
         if kind in RECORDED_NOT_ENFORCED:
             self._record(name, kind, properties)
             return
@@ -110,7 +110,8 @@ class Stack:
         made = self.made[name]
         reader = read(handler.service)
         made.attributes = handler.attributes(reader, made.identifier)
-        self._check_read_back(name, handler, properties, reader)
+        if read_back:
+            self._check_read_back(name, handler, properties, reader)
         made.properties = properties
 
     def _create(self, name, kind, handler, properties, client):

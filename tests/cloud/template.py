@@ -17,7 +17,7 @@ class TemplateError(Exception):
 # ---------------------------------------------------------------- YAML
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Dates stay text, as in CloudFormation's JSON."""
 
     yaml_implicit_resolvers = {
@@ -264,39 +264,53 @@ def in_order(resources):
 
 
 def parts(document):
-    """What can be taken out: `Resource/Property`, and `Resource/Sid` of each statement of its policies."""
+    """What can be taken out: `Resource/Property`; of its policies each statement, `Resource/Sid`, and each operator
+    of a statement's condition, `Resource/Sid/Operator`."""
     return sorted(
         f"{name}/{part}"
         for name, resource in document["Resources"].items()
-        for part in [*resource.get("Properties", {}), *(statement["Sid"] for statement in _statements(resource))]
+        for part in [*resource.get("Properties", {}), *_parts_of_policies(resource)]
     )
+
+
+def _parts_of_policies(resource):
+    for statement in statements(resource):
+        yield statement["Sid"]
+        yield from (f"{statement['Sid']}/{operator}" for operator in statement.get("Condition", {}))
 
 
 def remove(document, part):
     name, _, what = part.partition("/")
+    what, _, operator = what.partition("/")
     resource = document["Resources"].get(name, {})
-    if what in resource.get("Properties", {}):
+    if what in resource.get("Properties", {}) and not operator:
         del resource["Properties"][what]
         return
-    for statements in _statement_lists(resource):
-        for statement in statements:
-            if isinstance(statement, dict) and statement.get("Sid") == what:
-                statements.remove(statement)
+    for listed in statement_lists(resource):
+        for statement in listed:
+            if not isinstance(statement, dict) or statement.get("Sid") != what:
+                continue
+            if not operator:
+                listed.remove(statement)
+                return
+            if operator in statement.get("Condition", {}):
+                del statement["Condition"][operator]
                 return
     raise TemplateError(f"no part {part} in the template")
 
 
-def _statement_lists(value):
+def statement_lists(value):
     if isinstance(value, list):
         for item in value:
-            yield from _statement_lists(item)
+            yield from statement_lists(item)
     elif isinstance(value, dict):
         for key, item in value.items():
             if key == "Statement" and isinstance(item, list):
                 yield item
-            yield from _statement_lists(item)
+            yield from statement_lists(item)
 
 
-def _statements(resource):
-    for statements in _statement_lists(resource):
-        yield from (statement for statement in statements if isinstance(statement, dict) and "Sid" in statement)
+def statements(resource):
+    """Those with a name of all policies of a resource."""
+    for listed in statement_lists(resource):
+        yield from (statement for statement in listed if isinstance(statement, dict) and "Sid" in statement)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from .conftest import BACKUP
 from .s3_world import BUCKET, KEY, in_days, put, retention, root  # noqa: F401
 
 # ---------------------------------------------------------------- actions
@@ -88,6 +89,14 @@ def test_a_bucket_s_call_asks_for_the_documented_action(cloud, root, code, case)
     call, arguments, action = case
     code(getattr(root, call), Bucket=BUCKET, **arguments)
     assert asked(cloud) == [(f"s3:{action}", BUCKET_ARN)]
+
+
+def test_replication_asks_for_the_right_to_hand_the_role_over(cloud, root, code):
+    role = f"arn:aws:iam::{BACKUP}:role/replicator"
+    rule = {"Status": "Enabled", "Prefix": "", "Destination": {"Bucket": "arn:aws:s3:::elsewhere"}}
+    configuration = {"Role": role, "Rules": [rule]}
+    code(root.put_bucket_replication, Bucket=BUCKET, ReplicationConfiguration=configuration)
+    assert asked(cloud) == [("s3:PutReplicationConfiguration", BUCKET_ARN), ("iam:PassRole", role)]
 
 
 def test_a_bucket_with_lock_asks_for_the_lock_s_rights(cloud, root):

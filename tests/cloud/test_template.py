@@ -282,9 +282,15 @@ def test_rules_hold_or_the_template_fails(cloud):
 
 
 def test_a_part_that_is_not_there():
-    text = json.dumps({"Resources": {"P": {"Type": "T", "Properties": {"D": document(deny("s3:*") | {"Sid": "S"})}}}})
+    guard = deny("s3:*", Condition={"Bool": {"aws:SecureTransport": "false"}}) | {"Sid": "S"}
+    text = json.dumps({"Resources": {"P": {"Type": "T", "Properties": {"D": document(guard)}}}})
     parsed = parse(text)
+    assert parts(parsed) == ["P/D", "P/S", "P/S/Bool"]
+    remove(parsed, "P/S/Bool")
     assert parts(parsed) == ["P/D", "P/S"]
+    for part in ("P/S/Bool", "P/D/Bool", "Q/S"):
+        with pytest.raises(TemplateError):
+            remove(parsed, part)
     remove(parsed, "P/S")
     with pytest.raises(TemplateError):
         remove(parsed, "P/S")

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
 # What can be said of deploy/ without AWS, Docker or a cluster: templates, policies, alarms, units,
-# manifests. Needs Python 3 and systemd-analyze; installs the rest in target/deploy-venv.
+# manifests. Installs what it needs: Debian's packages where they are missing, the rest in target/deploy-venv.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly VENV=target/deploy-venv
 export PYTHONDONTWRITEBYTECODE=1
 
-# need COMMAND PACKAGE
+# need PACKAGE COMMAND...: installs the package where the command fails.
 need() {
-    command -v "$1" >/dev/null || {
-        echo "tests/deploy/run.sh: \`$1\` is missing: apt install $2" >&2
-        exit 1
-    }
+    local package=$1 as_root=()
+    shift
+    if "$@" >/dev/null 2>&1; then return; fi
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    step "${as_root[@]}" apt-get update -qq
+    step "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "$package" >/dev/null
+    step "$@" >/dev/null
 }
 
 step() {
@@ -20,11 +24,13 @@ step() {
     "$@"
 }
 
-# Once for each requirements.txt.
+# Once for each requirements.txt. Only wheels: they hold their programs, other packages would fetch them.
 install() {
     cmp --quiet tests/deploy/requirements.txt "$VENV/installed" && return
+    mkdir -p "${VENV%/*}"
     python3 -m venv --clear "$VENV"
-    "$VENV/bin/pip" install --quiet --disable-pip-version-check --requirement tests/deploy/requirements.txt
+    "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input --retries 5 --only-binary :all: \
+        --requirement tests/deploy/requirements.txt
     cp tests/deploy/requirements.txt "$VENV/installed"
 }
 
@@ -46,8 +52,8 @@ units() {
         tail -n 1
 }
 
-need python3 'python3 python3-venv'
-need systemd-analyze systemd
+need python3-venv python3 -m ensurepip --version
+need systemd systemd-analyze --version
 install
 step "$VENV/bin/cfn-lint" deploy/aws/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile

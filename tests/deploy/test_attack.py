@@ -5,7 +5,9 @@ import unittest
 from iam import Caller, decide
 from policies import dictionary, documents
 from template import BACKUP, BUCKET, REGION, SOURCE
-from world import ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, TAGGED, World, role_arn
+from world import (
+    ANNOUNCEMENT, ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, RECORD, TAGGED, World, role_arn,
+)
 
 COPY, CLUSTER_COPY = "snapshot:lifeboat-prod-20261121", "cluster-snapshot:lifeboat-prod-20261121"
 OTHER = "snapshot:made-by-hand"
@@ -61,8 +63,10 @@ def attacks(world):
         for action in TO_BUCKETS:
             attack(who, action, world.s3(who, action))
         attack(who, "plant lifeboat.json", world.put(who, MARKER, 35))
+        attack(who, "announce a key", world.put(who, ANNOUNCEMENT, 35))
     for who in [*roles[1:], *outside, world.admin]:
         attack(who, "plant a manifest", world.put(who, MANIFEST, 35))
+        attack(who, "plant a record of a copy", world.put(who, RECORD, 35))
     for who in [exporter, snapshot, expire, restore, break_glass, *outside, world.admin]:
         attack(who, "plant an attestation", world.put(who, ATTESTATION, 35))
     attack(break_glass, "DeleteBucket", world.s3(break_glass, "DeleteBucket"))
@@ -71,7 +75,8 @@ def attacks(world):
     for who, label in [(exporter, "lifeboat-exporter"), (world.widened("lifeboat-exporter"), "widened lifeboat-exporter")]:
         attack(label, "lock for longer than the daily tier", world.extend(who, PARTS, 38))
         attack(label, "put with a longer lock", world.put(who, PARTS, 38))
-        attack(label, "put with a lock of a day", world.put(who, PARTS, 1))
+        for kind, key in [("part", PARTS), ("manifest", MANIFEST), ("record", RECORD)]:
+            attack(label, f"put a {kind} with a lock of a day", world.put(who, key, 1))
         attack(label, "put under governance", world.put(who, PARTS, 35, "GOVERNANCE"))
         attack(label, "put under a key of its own", world.put(who, PARTS, 35, given={"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"}))
         attack(label, "put under a KMS key", world.put(who, PARTS, 35, given={"s3:x-amz-server-side-encryption": "aws:kms"}))
@@ -207,13 +212,14 @@ def needs(world):
     yield "exporter: part, days counted up", world.put(exporter, PARTS, 37)
     yield "exporter: manifest", world.put(exporter, MANIFEST, 34)
     yield "exporter: manifest after a run of two days", world.put(exporter, MANIFEST, 32)
+    yield "exporter: record of a copy", world.put(exporter, RECORD, 35)
+    yield "exporter: read the record's lock back", world.s3(exporter, "GetObjectRetention", RECORD)
     yield "exporter: mode = bucket-default", world.put(exporter, PARTS)
     yield "exporter: SSE-S3 said aloud", world.put(exporter, PARTS, 35, given={"s3:x-amz-server-side-encryption": "AES256"})
     for action in ("ListBucket", "ListBucketVersions", "GetBucketVersioning", "GetBucketObjectLockConfiguration"):
         yield f"exporter: {action}", world.s3(exporter, action)
     yield "exporter: read a lock back", world.s3(exporter, "GetObjectRetention", PARTS)
     yield "exporter: read a manifest", world.s3(exporter, "GetObjectVersion", MANIFEST)
-    yield "exporter: read lifeboat.json", world.s3(exporter, "GetObjectVersion", MARKER)
     for name in ("exporter", "snapshot"):
         yield f"nightly: become {name}", world.assume_by_nightly(f"lifeboat-{name}")
     yield "nightly: become nightly-expire", world.assume(nightly, "lifeboat-nightly-expire", SOURCE)
@@ -255,6 +261,13 @@ def needs(world):
     yield "break-glass: become it", world.assume(world.admin, "lifeboat-break-glass", given=mfa)
     yield "break-glass: by CloudFormation", world.assume(Caller("cloudformation.amazonaws.com", []), "lifeboat-break-glass")
     yield "break-glass: init", world.put(break_glass, MARKER, 35)
+    yield "break-glass: announce a key", world.put(break_glass, ANNOUNCEMENT, 400)
+    readers = {"exporter": exporter, "prove": prove, "restore": restore, "break-glass": break_glass, "expire": expire}
+    for name, who in readers.items():
+        for kind, key in [("record of a copy", RECORD), ("announcement", ANNOUNCEMENT), ("lifeboat.json", MARKER)]:
+            for action in ("GetObject", "GetObjectVersion"):
+                yield f"{name}: {action} of {kind}", world.s3(who, action, key)
+        yield f"{name}: GetObjectRetention of a record", world.s3(who, "GetObjectRetention", RECORD)
     yield "break-glass: keys add", world.kms(break_glass, "Encrypt", "IdentityKey")
     for action in ("PutBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning", "PutBucketObjectLockConfiguration"):
         yield f"break-glass: {action}", world.s3(break_glass, action)

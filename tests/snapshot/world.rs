@@ -71,6 +71,15 @@ fn session(role: &str, service: &str, account: &str) -> Key {
     key_of(&cloud::control("POST", "session", &asked))
 }
 
+/// What a task of the account gets for a role.
+pub fn assume_task(account: &Account, role: &str) -> Key {
+    session(
+        &account.role_arn(role),
+        "ecs-tasks.amazonaws.com",
+        &account.id,
+    )
+}
+
 fn key_of(made: &Value) -> Key {
     let text = |name: &str| made[name].as_str().map(str::to_owned);
     Key {
@@ -109,7 +118,6 @@ fn deploy(file: &str) -> PathBuf {
 /// roles name the one region of the stack.
 fn backup_template(far_key: Option<&str>) -> String {
     let text = std::fs::read_to_string(deploy("backup-account.yaml")).unwrap();
-    let text = with_records(text);
     let Some(far_key) = far_key else { return text };
     let via = "kms:ViaService: !Sub 'rds.${AWS::Region}.amazonaws.com'";
     let both = format!(
@@ -121,27 +129,6 @@ fn backup_template(far_key: Option<&str>) -> String {
         &format!(
             "Resource: [!GetAtt SnapshotKey.Arn, !Sub 'arn:aws:kms:${{AWS::Region}}:${{SourceAccountId}}:key/*', '{far_key}']"
         ),
-    )
-}
-
-/// Until the template knows `snapshots/`, where records lie.
-fn with_records(text: String) -> String {
-    if text.contains("${Prefix}snapshots/") {
-        return text;
-    }
-    let manifests = "!Sub '${Bucket.Arn}/${Prefix}manifests/*'";
-    let records = "!Sub '${Bucket.Arn}/${Prefix}snapshots/*'";
-    text.replace(
-        &format!("{manifests}]"),
-        &format!("{manifests}, {records}]"),
-    )
-    .replace(
-        &format!("- {manifests}\n"),
-        &format!("- {manifests}\n          - {records}\n"),
-    )
-    .replace(
-        &format!("[{manifests}, !Sub '${{Bucket.Arn}}/${{Prefix}}lifeboat.json']"),
-        &format!("[{manifests}, {records}, !Sub '${{Bucket.Arn}}/${{Prefix}}lifeboat.json']"),
     )
 }
 
@@ -510,7 +497,7 @@ pub fn entered(side: &'static str, account: &Account, key: &Key) -> Entered {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));
     let sdk = key.sdk(REGION).into_builder().retry_config(retries);
-    Entered::known(side, &account.id, REGION, sdk.build())
+    Entered::known(side, &account.id, REGION, sdk.build()).unwrap()
 }
 
 fn stack(account: &Account, template: String, parameters: Value) -> Value {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::ServerlessV2ScalingConfiguration;
+use aws_sdk_rds::types::{DbCluster, DbInstance, ServerlessV2ScalingConfiguration};
 
+use super::settings::security_groups;
 use super::{Rds, sent, size, told};
 use crate::aws::fault::{Operation, error};
 use crate::error::{Kind as ErrorKind, Result};
@@ -22,7 +23,7 @@ const CREATE_MEMBER: Operation = Operation {
     rights: "rds:CreateDBInstance and rds:AddTagsToResource",
 };
 
-/// An instance to make of a snapshot; never publicly accessible, always protected from deletion.
+/// An instance to make of a snapshot; never publicly accessible.
 #[derive(Debug, Clone, Default)]
 pub struct NewInstance {
     pub identifier: String,
@@ -38,10 +39,12 @@ pub struct NewInstance {
     pub subnet_group: Option<String>,
     /// Empty: the VPC's default one.
     pub security_groups: Vec<String>,
+    /// From deletion.
+    pub protected: bool,
     pub tags: BTreeMap<String, String>,
 }
 
-/// A cluster to make of a snapshot, without instances; always protected from deletion.
+/// A cluster to make of a snapshot, without instances.
 #[derive(Debug, Clone, Default)]
 pub struct NewCluster {
     pub identifier: String,
@@ -57,6 +60,8 @@ pub struct NewCluster {
     pub serverless: Option<Serverless>,
     pub subnet_group: Option<String>,
     pub security_groups: Vec<String>,
+    /// From deletion.
+    pub protected: bool,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -75,35 +80,72 @@ pub struct NewMember {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restored {
     pub status: String,
-    pub percent: u8,
     pub address: Option<String>,
     pub port: Option<u32>,
     pub tags: BTreeMap<String, String>,
+    /// Of instances; clusters have none of their own.
+    pub is_public: bool,
+    pub subnet_group: Option<String>,
+    pub security_groups: Vec<String>,
+    pub parameter_groups: Vec<String>,
+    /// The master user.
+    pub user: Option<String>,
+    /// A new password is not in force yet.
+    pub awaits_password: bool,
+}
+
+impl From<DbInstance> for Restored {
+    fn from(it: DbInstance) -> Self {
+        let (address, port) = it
+            .endpoint
+            .map_or((None, None), |endpoint| (endpoint.address, endpoint.port));
+        let pending = it.pending_modified_values;
+        Self {
+            status: it.db_instance_status.unwrap_or_default(),
+            address,
+            port: size(port),
+            tags: told(it.tag_list),
+            is_public: it.publicly_accessible.unwrap_or(false),
+            subnet_group: it
+                .db_subnet_group
+                .and_then(|group| group.db_subnet_group_name),
+            security_groups: security_groups(it.vpc_security_groups),
+            parameter_groups: it
+                .db_parameter_groups
+                .into_iter()
+                .flatten()
+                .filter_map(|group| group.db_parameter_group_name)
+                .collect(),
+            user: it.master_username,
+            awaits_password: pending.is_some_and(|pending| pending.master_user_password.is_some()),
+        }
+    }
+}
+
+impl From<DbCluster> for Restored {
+    fn from(it: DbCluster) -> Self {
+        let pending = it.pending_modified_values;
+        Self {
+            status: it.status.unwrap_or_default(),
+            address: it.endpoint,
+            port: size(it.port),
+            tags: told(it.tag_list),
+            is_public: it.publicly_accessible.unwrap_or(false),
+            subnet_group: it.db_subnet_group,
+            security_groups: security_groups(it.vpc_security_groups),
+            parameter_groups: it.db_cluster_parameter_group.into_iter().collect(),
+            user: it.master_username,
+            awaits_password: pending.is_some_and(|pending| pending.master_user_password.is_some()),
+        }
+    }
 }
 
 impl Rds {
     /// How an instance or cluster stands; `None` where there is none of that identifier.
     pub async fn standing(&self, kind: Kind, identifier: &str) -> Result<Option<Restored>> {
         let found = match kind {
-            Kind::Instance => self.describe_instance(identifier).await.map(|it| {
-                let (address, port) = it
-                    .endpoint
-                    .map_or((None, None), |endpoint| (endpoint.address, endpoint.port));
-                Restored {
-                    status: it.db_instance_status.unwrap_or_default(),
-                    percent: 0,
-                    address,
-                    port: size(port),
-                    tags: told(it.tag_list),
-                }
-            }),
-            Kind::Cluster => self.describe_cluster(identifier).await.map(|it| Restored {
-                status: it.status.unwrap_or_default(),
-                percent: 0,
-                address: it.endpoint,
-                port: size(it.port),
-                tags: told(it.tag_list),
-            }),
+            Kind::Instance => self.describe_instance(identifier).await.map(Into::into),
+            Kind::Cluster => self.describe_cluster(identifier).await.map(Into::into),
         };
         match found {
             Ok(found) => Ok(Some(found)),
@@ -125,7 +167,7 @@ impl Rds {
             .multi_az(new.multi_az)
             .set_port(sdk(new.port))
             .publicly_accessible(false)
-            .deletion_protection(true)
+            .deletion_protection(new.protected)
             .enable_iam_database_authentication(new.iam_authentication)
             .set_db_parameter_group_name(new.parameter_group.clone())
             .set_option_group_name(new.option_group.clone())
@@ -163,7 +205,7 @@ impl Rds {
             .set_storage_type(new.storage.kind.clone())
             .set_iops(sdk(new.storage.iops))
             .set_port(sdk(new.port))
-            .deletion_protection(true)
+            .deletion_protection(new.protected)
             .enable_iam_database_authentication(new.iam_authentication)
             .set_db_cluster_parameter_group_name(new.parameter_group.clone())
             .set_serverless_v2_scaling_configuration(scaling)

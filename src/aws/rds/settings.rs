@@ -318,7 +318,7 @@ fn of_subnets(told_of: DbSubnetGroup) -> SubnetGroup {
     }
 }
 
-fn security_groups(told_of: Option<Vec<VpcSecurityGroupMembership>>) -> Vec<String> {
+pub(super) fn security_groups(told_of: Option<Vec<VpcSecurityGroupMembership>>) -> Vec<String> {
     let ids = told_of.into_iter().flatten();
     ids.filter_map(|group| group.vpc_security_group_id)
         .collect()

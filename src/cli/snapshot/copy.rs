@@ -18,7 +18,7 @@ use crate::snapshot::copy::{self, Means, Options, Records, Report};
 /// key, checks the copy, and ends the sharing. The settings that no snapshot carries (parameter
 /// groups, class, networks) are recorded in the repository. Interrupted, it goes on when it is run
 /// again.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot copy\n  \
        lifeboat snapshot copy --source prod --dry-run\n  \
@@ -40,7 +40,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let options = args.resolve(&config)?;
     let access = access.with_trust()?;
-    let source = accounts::source(&access.accounts).await?;
+    let source = accounts::source(&access.accounts, run).await?;
     let backup = copies_account(&access.accounts, &config.snapshot, run).await?;
     let kept = if options.dry_run {
         Err(Error::usage("nothing is recorded in a dry run"))

@@ -15,7 +15,7 @@ use crate::snapshot::expire::{self, Keep, Report, Side};
 /// the tag lifeboat:hold, and never so many that fewer than keep_verified verified ones are left.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless
 /// snapshot.expire is true.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot expire --dry-run\n  \
        lifeboat snapshot expire --source-account\n  \
@@ -33,6 +33,16 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Intermediates in the source account.
+    pub fn intermediates() -> Self {
+        Self {
+            source_account: true,
+            ..Self::default()
+        }
+    }
+}
+
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let (on_source, on_backup) = args.sides(&access.accounts)?;
@@ -44,7 +54,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     };
     let backup = if on_backup {
         let configured = accounts::configured(&accounts.backup, "backup_account")?;
-        let account = accounts::expire("backup account", configured).await?;
+        let account = accounts::expire("backup account", configured, run).await?;
         Some(in_region(account, &config.snapshot))
     } else {
         None
@@ -92,7 +102,7 @@ async fn source_side(
         .hint("an intermediate goes only where its copy lies under that key")
     })?;
     let configured = accounts::configured(&accounts.source, "source_account")?;
-    let source = accounts::expire("source account", configured).await?;
+    let source = accounts::expire("source account", configured, run).await?;
     let backup = copies_account(accounts, &config.snapshot, run).await?;
     Ok((source, backup, kms_key))
 }

@@ -77,7 +77,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
-fn which(text: &str) -> Result<Option<Id>> {
+/// An id, or `None` for the newest.
+pub fn which(text: &str) -> Result<Option<Id>> {
     match text {
         "latest" => Ok(None),
         text => text.parse().map(Some),

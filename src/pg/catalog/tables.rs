@@ -35,7 +35,8 @@ pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
     let sql = format!(
         "SELECT c.oid, n.nspname::text, c.relname::text,
                 pg_catalog.has_table_privilege(c.oid, 'SELECT')
-                  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+                  AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+                c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
            {USER_TABLES} ORDER BY c.oid"
     );
     let rows = session
@@ -44,7 +45,7 @@ pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
         .await
         .map_err(|error| pg_error("cannot list the tables", error))?;
     let mut targets = Vec::with_capacity(rows.len());
-    let mut denied = Vec::new();
+    let (mut denied, mut hidden) = (Vec::new(), Vec::new());
     for row in rows {
         let target = LockTarget {
             oid: row.get(0),
@@ -55,13 +56,26 @@ pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
         };
         // NULL: dropped since pg_class was read.
         match row.get::<_, Option<bool>>(3) {
+            Some(true) if row.get::<_, Option<bool>>(4) == Some(true) => {
+                hidden.push(target.name.to_string());
+            }
             Some(true) => targets.push(target),
             Some(false) => denied.push(target.name.to_string()),
             None => {}
         }
     }
-    if denied.is_empty() {
+    if denied.is_empty() && hidden.is_empty() {
         return Ok(targets);
+    }
+    if denied.is_empty() {
+        return Err(Error::new(
+            Kind::Denied,
+            format!(
+                "{} would not be read whole: row-level security may hide rows from this user",
+                list(&hidden)
+            ),
+        )
+        .hint("export as the owner without FORCE, or ALTER ROLE … BYPASSRLS"));
     }
     Err(Error::new(
         Kind::Denied,

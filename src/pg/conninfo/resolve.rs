@@ -57,6 +57,7 @@ pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
         application_name: get("application_name").map(str::to_owned),
         password: None,
         password_from: None,
+        passwords: None,
         warnings: Vec::new(),
         host,
         address,

@@ -170,3 +170,49 @@ fn tools_get_what_we_resolved_and_the_authorities_we_trust() {
     drop(env);
     assert!(!roots.exists());
 }
+
+/// Numbered, so that two logins can be told apart.
+struct Numbered(std::sync::atomic::AtomicUsize);
+
+#[async_trait::async_trait]
+impl Passwords for Numbered {
+    async fn password(&self, server: &Server) -> Result<String> {
+        let number = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(format!("secret {number} for {}", server.host))
+    }
+
+    fn refused(&self, _: &Server) -> String {
+        String::new()
+    }
+}
+
+#[tokio::test]
+async fn a_password_made_for_one_login_is_made_for_the_name_and_never_shown() {
+    let server = read("postgresql://u:other@db.example.test/d?hostaddr=127.0.0.1");
+    let server = server.with_passwords(Arc::new(Numbered(0.into()))).unwrap();
+    assert_eq!(server.password, None);
+    let other = server.with_database("e");
+    for (number, server) in [&server, &other, &server].into_iter().enumerate() {
+        let login = server.for_login().await.unwrap();
+        let made = format!("secret {number} for db.example.test");
+        assert_eq!(login.password, Some(made));
+        let env = login.tool_env().unwrap();
+        assert!(!format!("{login} {login:?} {env:?} {server:?}").contains("secret"));
+    }
+}
+
+#[test]
+fn a_password_made_for_one_login_needs_tls_and_a_name() {
+    for (url, allowed) in [
+        ("postgresql://u@db.example.test/d", true),
+        ("postgresql://u@db.example.test/d?sslmode=require", true),
+        ("postgresql://u@db.example.test/d?sslmode=prefer", false),
+        ("postgresql://u@localhost/d", false),
+        ("postgresql://u@localhost/d?sslmode=verify-full", true),
+        ("postgresql://u@10.0.0.1/d", false),
+        ("postgresql://u@%2Ftmp/d?sslmode=require", false),
+    ] {
+        let made = read(url).with_passwords(Arc::new(Numbered(0.into())));
+        assert_eq!(made.is_ok(), allowed, "{url}");
+    }
+}

@@ -50,6 +50,7 @@ pub fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
     let what = format!("connecting to {server}");
     let code = error.code().map(|code| code.code().to_owned());
     let hint = match (code.as_deref(), missing_password(&error)) {
+        (Some("28P01" | "28000"), _) if server.on_refusal().is_some() => server.on_refusal(),
         (Some("28P01"), _) => Some(match &server.password_from {
             Some(place) => format!("the password came from {place}"),
             None => "no password was given: use a password file, .pgpass or PGPASSWORD".to_owned(),

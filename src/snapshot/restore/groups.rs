@@ -8,7 +8,7 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, ParameterGroup, Settings};
 
 /// The recorded parameter group that is worth making again. An instance's in a cluster is the writer's.
-pub fn wanted(settings: &Settings, of: Kind) -> Option<&ParameterGroup> {
+pub(crate) fn wanted(settings: &Settings, of: Kind) -> Option<&ParameterGroup> {
     let group = match (of, settings.members.first()) {
         (Kind::Instance, Some(writer)) => writer.parameter_group.as_ref(),
         _ => settings.parameter_group.as_ref(),

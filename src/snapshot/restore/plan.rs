@@ -43,6 +43,7 @@ impl Making<'_> {
                 option_group: self.custom_options(),
                 subnet_group: options.subnet_group.clone(),
                 security_groups: options.security_groups.clone(),
+                protected: true,
                 tags,
             }));
         }
@@ -66,6 +67,7 @@ impl Making<'_> {
             serverless: settings.serverless.clone(),
             subnet_group: options.subnet_group.clone(),
             security_groups: options.security_groups.clone(),
+            protected: true,
             tags,
         };
         Ok(Planned::Cluster(Box::new(new), member))
@@ -198,7 +200,8 @@ fn settings_by_hand(settings: &Settings) -> Vec<String> {
     list
 }
 
-fn storage(recorded: &Storage) -> Storage {
+/// As RDS takes it of a new instance.
+pub fn storage(recorded: &Storage) -> Storage {
     let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
     let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
     let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));

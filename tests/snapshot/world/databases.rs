@@ -264,4 +264,13 @@ impl World {
         all.map(|one| (one.parameter_name.unwrap(), one.parameter_value.unwrap()))
             .collect()
     }
+
+    /// Of a cluster's parameter group there.
+    pub async fn cluster_parameters(&self, group: &str) -> BTreeMap<String, String> {
+        let call = self.backup.rds().describe_db_cluster_parameters();
+        let call = call.db_cluster_parameter_group_name(group);
+        let all = call.send().await.unwrap().parameters.unwrap().into_iter();
+        all.map(|one| (one.parameter_name.unwrap(), one.parameter_value.unwrap()))
+            .collect()
+    }
 }

@@ -1,0 +1,67 @@
+//! Tokens for IAM database authentication: a password of RDS that is a signed URL, good for fifteen
+//! minutes. Made on this machine; AWS is asked for credentials alone.
+
+use std::fmt::Write as _;
+
+use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
+
+use super::account::Account;
+use super::fault;
+use crate::error::{Error, Result};
+
+/// Makes tokens as one account, for its region.
+pub struct Tokens {
+    account: Account,
+}
+
+impl Tokens {
+    pub fn new(account: Account) -> Self {
+        Self { account }
+    }
+
+    /// A new one, for a user at the instance's own endpoint.
+    pub async fn make(&self, host: &str, port: u16, user: &str) -> Result<String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if host.is_empty() || !host.bytes().all(plain) {
+            return Err(Error::usage(format!("{host:?} is no endpoint of RDS")));
+        }
+        let config = Config::builder()
+            .hostname(host)
+            .port(u64::from(port))
+            .username(encoded(user))
+            .build()
+            .map_err(|error| fault::no_token(host, error.as_ref()))?;
+        let token = AuthTokenGenerator::new(config)
+            .auth_token(self.account.sdk())
+            .await
+            .map_err(|error| fault::no_token(host, error.as_ref()))?;
+        Ok(token.as_str().to_owned())
+    }
+
+    /// What to look at where the server refuses one: it never says why.
+    pub fn refused(&self, host: &str, user: &str) -> String {
+        let Account {
+            id, region, caller, ..
+        } = &self.account;
+        let partition = caller.split(':').nth(1).unwrap_or("aws");
+        format!(
+            "has {user} the role rds_iam (GRANT rds_iam TO {user}), has the instance IAM authentication \
+             turned on, is {host} its own endpoint in {region} and no alias, and may {caller} do \
+             rds-db:connect on arn:{partition}:rds-db:{region}:{id}:dbuser:*/{user}?"
+        )
+    }
+}
+
+/// The generator puts the name into the URL as it is.
+fn encoded(user: &str) -> String {
+    let mut out = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

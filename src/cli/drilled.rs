@@ -1,0 +1,83 @@
+//! What a restore says of drills before it begins: a signature tells who made a point, a drill that it
+//! restores.
+
+use super::{Run, render};
+use crate::error::Result;
+use crate::repository::{Attestations, Proof, RestorePoint, Which, if_allowed};
+use crate::sign::Trust;
+
+/// Notes when the point was last drilled and, where it was not, which newest one was. Nothing that
+/// fails here keeps anybody from restoring.
+pub async fn tell(point: &RestorePoint, trust: &Trust, run: &Run) {
+    match line(point, trust, run).await {
+        Ok(line) => run.progress.note(&line),
+        Err(error) => {
+            let id = &point.manifest.id;
+            let why = error.chain();
+            (run.progress).warn(&format!("when {id} was last drilled cannot be read: {why}"));
+        }
+    }
+}
+
+async fn line(point: &RestorePoint, trust: &Trust, run: &Run) -> Result<String> {
+    let manifest = &point.manifest;
+    let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
+    let repository = point.repository();
+    let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
+    let proof = if_allowed(drills.of(point, trust).await)?;
+    for why in &proof.passed_over {
+        (run.progress).warn(&format!("a drill's attestation counts as none: {why}"));
+    }
+    let id = &manifest.id;
+    let newest = newest(point, &drills, trust).await?;
+    let newest = match &newest {
+        Some((newest, at)) if newest.manifest.id == *id => {
+            return Ok(format!(
+                "{id} was last drilled at {at}, and restored; no newer one was"
+            ));
+        }
+        Some((newest, at)) => format!(
+            "the newest that restored in a drill is {}, at {at}",
+            newest.manifest.id
+        ),
+        None => "no point of this database is known to have restored in a drill".to_owned(),
+    };
+    Ok(match (proof.failed_at, proof.drilled_at()) {
+        (Some(at), _) => format!(
+            "{id} FAILED its last drill, at {}; {newest}",
+            render::time(at)
+        ),
+        (None, Some(at)) => format!(
+            "{id} was last drilled at {}, and restored; {newest}",
+            render::time(at)
+        ),
+        (None, None) => format!("no drill of {id} was found; {newest}"),
+    })
+}
+
+/// The newest point that its last drill found sound, and when.
+async fn newest(
+    point: &RestorePoint,
+    drills: &Attestations,
+    trust: &Trust,
+) -> Result<Option<(RestorePoint, String)>> {
+    let manifest = &point.manifest;
+    for place in drills.newest_first(&manifest.source, &manifest.database) {
+        let which = Which::Id(place.id.clone());
+        let (source, database) = (place.source.as_str(), place.database.as_str());
+        let repository = point.repository();
+        let opened = async {
+            let found = repository
+                .choose(&which, Some(source), Some(database))
+                .await?;
+            repository.open(&found, trust).await
+        };
+        // Gone by now, or not to be trusted.
+        let Ok(opened) = opened.await else { continue };
+        let proof: Proof = if_allowed(drills.of(&opened, trust).await)?;
+        if let (true, Some(at)) = (proof.holds(), proof.drilled_at()) {
+            return Ok(Some((opened, render::time(at))));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,163 @@
+//! `[drill]`: where drills happen, and what a restored database must be able to say of itself.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::place::Place;
+use super::units;
+use super::written::{self, Scalar};
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DrillSettings {
+    /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
+    pub folder: Option<PathBuf>,
+    /// Where instances of drills lie; `None`: snapshot copies are not drilled.
+    pub network: Option<Network>,
+    /// Of instances of drills; `None`: as recorded with the copy.
+    pub class: Option<String>,
+    pub assertions: Vec<Assert>,
+}
+
+/// The place for drills in the backup account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub subnet_group: String,
+    /// Lets nothing out.
+    pub security_group: String,
+}
+
+/// A query and what its one value must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assert {
+    pub name: String,
+    pub sql: String,
+    /// Only in drills of this source; `None`: of all.
+    pub source: Option<String>,
+    /// Only in drills of this database; `None`: of all.
+    pub database: Option<String>,
+    pub must: Must,
+}
+
+/// What must hold of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Must {
+    Equal(String),
+    AtLeast(f64),
+    WithinPercent(f64),
+    NotOlder(Duration),
+}
+
+pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Result<DrillSettings> {
+    let mut names = std::collections::BTreeSet::new();
+    let mut assertions = Vec::with_capacity(written.assert.len());
+    for (index, one) in written.assert.into_iter().enumerate() {
+        let wrong = |key, error| place.nth("drill.assert", index, key, error);
+        if one.name.trim().is_empty() {
+            return Err(wrong(
+                "name",
+                Error::usage("is empty").hint("for example \"newest answer\""),
+            ));
+        }
+        if !names.insert(one.name.clone()) {
+            return Err(wrong("name", Error::usage("is given to two assertions")));
+        }
+        let must = must(&one).map_err(|(key, error)| wrong(key, error))?;
+        assertions.push(Assert {
+            name: one.name,
+            sql: one.sql,
+            source: one.source,
+            database: one.database,
+            must,
+        });
+    }
+    Ok(DrillSettings {
+        folder: written.folder.map(|folder| base.join(folder)),
+        network: network(written.subnet_group, written.security_group)
+            .map_err(|(key, error)| place.at("drill", key, error))?,
+        class: written.class,
+        assertions,
+    })
+}
+
+/// One without the other would leave the instance in a VPC's default group, which lets everything out.
+fn network(
+    subnet_group: Option<String>,
+    security_group: Option<String>,
+) -> std::result::Result<Option<Network>, (&'static str, Error)> {
+    let hint = "both are outputs of the stack of deploy/aws/backup-tasks.yaml";
+    let (subnet_group, security_group) = match (subnet_group, security_group) {
+        (None, None) => return Ok(None),
+        (Some(subnets), Some(security)) => (subnets, security),
+        (Some(_), None) => {
+            let error = Error::usage("is given without drill.security_group").hint(hint);
+            return Err(("subnet_group", error));
+        }
+        (None, Some(_)) => {
+            let error = Error::usage("is given without drill.subnet_group").hint(hint);
+            return Err(("security_group", error));
+        }
+    };
+    if subnet_group.trim().is_empty() {
+        return Err(("subnet_group", Error::usage("is empty").hint(hint)));
+    }
+    if !security_group.starts_with("sg-") {
+        let error = Error::usage(format!(
+            "'{}' is no id of a security group",
+            security_group.escape_debug()
+        ));
+        return Err((
+            "security_group",
+            error.hint("for example sg-0123456789abcdef0"),
+        ));
+    }
+    Ok(Some(Network {
+        subnet_group,
+        security_group,
+    }))
+}
+
+fn must(written: &written::Assert) -> std::result::Result<Must, (&'static str, Error)> {
+    if written.sql.trim().is_empty() {
+        let error = Error::usage("is empty").hint("a SELECT that gives one row of one column");
+        return Err(("sql", error));
+    }
+    let hint = "one of equals, at_least, within_percent, not_older_than";
+    let mut given = Vec::new();
+    if let Some(value) = &written.equals {
+        given.push(Must::Equal(printed(value)));
+    }
+    if let Some(least) = written.at_least {
+        given.push(Must::AtLeast(least));
+    }
+    if let Some(percent) = written.within_percent {
+        if !(0.0..=1000.0).contains(&percent) {
+            let error = Error::usage(format!("{percent} is no such share")).hint("for example 10");
+            return Err(("within_percent", error));
+        }
+        given.push(Must::WithinPercent(percent));
+    }
+    if let Some(age) = &written.not_older_than {
+        let age = units::duration(age).map_err(|error| ("not_older_than", error))?;
+        given.push(Must::NotOlder(age));
+    }
+    match (given.pop(), given.is_empty()) {
+        (Some(must), true) => Ok(must),
+        (None, _) => Err(("name", Error::usage("says not what must hold").hint(hint))),
+        (Some(_), false) => Err((
+            "name",
+            Error::usage("says several things at once").hint(hint),
+        )),
+    }
+}
+
+/// As PostgreSQL prints it.
+fn printed(value: &Scalar) -> String {
+    match value {
+        Scalar::Truth(true) => "t".to_owned(),
+        Scalar::Truth(false) => "f".to_owned(),
+        Scalar::Whole(number) => number.to_string(),
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Text(text) => text.clone(),
+    }
+}

@@ -1,0 +1,240 @@
+//! From the file to plain resources.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// A resource as a document tells of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// `module.db.aws_db_instance.main[0]`
+    pub address: String,
+    /// `aws_db_instance`
+    pub kind: String,
+    /// What it is now, as far as the document says; an object.
+    pub values: Value,
+}
+
+impl Resource {
+    /// The texts of these attributes that are known.
+    pub fn names(&self, attributes: &[&str]) -> Vec<&str> {
+        attributes
+            .iter()
+            .filter_map(|name| self.values.get(name)?.as_str())
+            .filter(|text| !text.is_empty())
+            .collect()
+    }
+}
+
+/// A resource that a plan changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    pub resource: Resource,
+    /// `create`, `read`, `update`, `delete`, `no-op`, `forget`; two of them for a replacement.
+    pub actions: Vec<String>,
+    /// What it will be; null where it is deleted.
+    pub after: Value,
+}
+
+impl Planned {
+    pub fn deletes(&self) -> bool {
+        self.actions.iter().any(|action| action == "delete")
+    }
+
+    pub fn replaces(&self) -> bool {
+        self.deletes() && self.actions.iter().any(|action| action == "create")
+    }
+
+    pub fn forgets(&self) -> bool {
+        self.actions.iter().any(|action| action == "forget")
+    }
+}
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document {
+    Plan(Vec<Planned>),
+    State(Vec<Resource>),
+}
+
+const HINT: &str =
+    "give what `terraform show -json plan.out` or `terraform show -json` printed, or a state file";
+
+/// Reads a document.
+pub fn parse(text: &str) -> Result<Document> {
+    let wrong = |what: &str| Error::usage(what).hint(HINT);
+    if text.trim().is_empty() {
+        return Err(wrong("is empty"));
+    }
+    if text.starts_with("PK\u{3}\u{4}") {
+        return Err(wrong(
+            "is a plan in Terraform's own format, which only Terraform reads",
+        ));
+    }
+    let document: Value =
+        serde_json::from_str(text).map_err(|why| wrong("is not JSON").because(why))?;
+    if document.get("resource_changes").is_some() || document.get("planned_values").is_some() {
+        return plan(&document).map(Document::Plan);
+    }
+    if document.get("terraform_version").is_some() && document.get("version").is_some() {
+        return state_file(&document).map(Document::State);
+    }
+    if document.get("format_version").is_some() {
+        check_format(&document)?;
+        let mut found = Vec::new();
+        if let Some(root) = document.pointer("/values/root_module") {
+            module(root, &mut found)?;
+        }
+        return Ok(Document::State(found));
+    }
+    Err(wrong(
+        "is JSON, but neither a plan nor a state of Terraform",
+    ))
+}
+
+fn plan(document: &Value) -> Result<Vec<Planned>> {
+    check_format(document)?;
+    let wrong = |what: &str| Error::usage(what).hint(HINT);
+    if document.get("errored") == Some(&Value::Bool(true)) {
+        return Err(
+            Error::usage("is the plan of a run that failed, and not whole")
+                .hint("run `terraform plan` again; nobody should apply this one"),
+        );
+    }
+    // A plan that changes nothing has no list of changes.
+    let list = |name: &str| match document.get(name) {
+        None | Some(Value::Null) => Ok(&[][..]),
+        Some(Value::Array(list)) => Ok(list.as_slice()),
+        Some(_) => Err(wrong(&format!("has {name} that are no list"))),
+    };
+    // Those that a later plan of the same run will make.
+    let deferred = list("deferred_changes")?.iter();
+    let deferred = deferred.filter_map(|one| one.get("resource_change"));
+    let all = list("resource_changes")?.iter().chain(deferred);
+    // What is only read is never changed.
+    let managed = all.filter(|one| one.get("mode").and_then(Value::as_str) != Some("data"));
+    managed.map(planned).collect()
+}
+
+/// A newer major format may mean other things by the same words.
+fn check_format(document: &Value) -> Result<()> {
+    let format = document
+        .get("format_version")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if matches!(format.split('.').next(), Some("0" | "1")) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "is in format '{format}' of Terraform, known are 0 and 1"
+    ))
+    .hint(HINT))
+}
+
+fn planned(change: &Value) -> Result<Planned> {
+    let text = |pointer: &str| {
+        change
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    let actions = change.pointer("/change/actions").and_then(Value::as_array);
+    let (Some(address), Some(kind), Some(actions)) = (text("/address"), text("/type"), actions)
+    else {
+        return Err(Error::usage("has a change without address, type or actions").hint(HINT));
+    };
+    let before = change
+        .pointer("/change/before")
+        .cloned()
+        .unwrap_or_default();
+    let after = change.pointer("/change/after").cloned().unwrap_or_default();
+    let deposed = match text("/deposed") {
+        Some(deposed) => format!("{address} (deposed {deposed})"),
+        None => address,
+    };
+    let actions = actions.iter().map(action).collect::<Result<_>>()?;
+    Ok(Planned {
+        resource: Resource {
+            address: deposed,
+            kind,
+            values: if before.is_object() {
+                before
+            } else {
+                after.clone()
+            },
+        },
+        actions,
+        after,
+    })
+}
+
+/// One that we do not know may destroy.
+fn action(action: &Value) -> Result<String> {
+    const KNOWN: [&str; 6] = ["no-op", "create", "read", "update", "delete", "forget"];
+    match action.as_str() {
+        Some(known) if KNOWN.contains(&known) => Ok(known.to_owned()),
+        _ => Err(Error::usage(format!("has a change with the unknown action {action}")).hint(HINT)),
+    }
+}
+
+/// `terraform show -json` of a state: modules within modules.
+fn module(module: &Value, found: &mut Vec<Resource>) -> Result<()> {
+    let list = |name: &str| {
+        module
+            .get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    for one in
+        list("resources").filter(|one| one.get("mode").and_then(Value::as_str) != Some("data"))
+    {
+        let text = |name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(address), Some(kind)) = (text("address"), text("type")) else {
+            return Err(Error::usage("has a resource without address or type").hint(HINT));
+        };
+        let values = one.get("values").cloned().unwrap_or_default();
+        found.push(Resource {
+            address,
+            kind,
+            values,
+        });
+    }
+    for child in list("child_modules") {
+        self::module(child, found)?;
+    }
+    Ok(())
+}
+
+/// A `terraform.tfstate`, version 4.
+fn state_file(document: &Value) -> Result<Vec<Resource>> {
+    let version = document.get("version").and_then(Value::as_u64);
+    if version != Some(4) {
+        return Err(Error::usage("is a state file of another version than 4").hint(HINT));
+    }
+    let mut found = Vec::new();
+    let resources = document.get("resources").and_then(Value::as_array);
+    for one in resources.into_iter().flatten() {
+        let text = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
+        if text("mode") == "data" {
+            continue;
+        }
+        let module = match text("module") {
+            "" => String::new(),
+            module => format!("{module}."),
+        };
+        let instances = one.get("instances").and_then(Value::as_array);
+        for instance in instances.into_iter().flatten() {
+            let index = match instance.get("index_key") {
+                None | Some(Value::Null) => String::new(),
+                Some(key) => format!("[{key}]"),
+            };
+            found.push(Resource {
+                address: format!("{module}{}.{}{index}", text("type"), text("name")),
+                kind: text("type").to_owned(),
+                values: instance.get("attributes").cloned().unwrap_or_default(),
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,174 @@
+//! What one `terraform destroy` of a state would take.
+
+use super::gate::flag;
+use super::{Kind, Protected, Resource};
+use crate::doctor::{Finding, Severity};
+
+/// Findings about a state: that it holds a database and its backups together, and guards that its
+/// databases and buckets lack.
+pub fn look(state: &[Resource], protected: &Protected) -> Vec<Finding> {
+    let ours: Vec<(Kind, &Resource)> = state
+        .iter()
+        .filter_map(|one| Some((Kind::of(&one.kind)?, one)))
+        .filter(|(kind, one)| protected.holds(*kind, one))
+        .collect();
+    let mut findings = Vec::from_iter(together(&ours));
+    for (kind, one) in ours {
+        match kind {
+            Kind::Database => findings.extend(database(one)),
+            Kind::Bucket => findings.extend(bucket(one)),
+            _ => {}
+        }
+    }
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
+fn together(ours: &[(Kind, &Resource)]) -> Option<Finding> {
+    let of = |database: bool| -> Vec<&str> {
+        ours.iter()
+            .filter(|(kind, _)| (*kind == Kind::Database) == database)
+            .map(|(_, one)| one.address.as_str())
+            .collect()
+    };
+    let (databases, backups) = (of(true), of(false));
+    if databases.is_empty() || backups.is_empty() {
+        return None;
+    }
+    Some(
+        Finding::new(
+            Severity::Critical,
+            "one-state",
+            format!(
+                "one Terraform state holds databases ({}) and what their backups hang on ({})",
+                some(&databases),
+                some(&backups)
+            ),
+        )
+        .means("one `terraform destroy` takes both")
+        .mend("keep backups in a CloudFormation stack of another account (deploy/aws/backup-account.yaml); `terraform state rm` takes them out of this state without touching them"),
+    )
+}
+
+fn database(one: &Resource) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |severity, what: &str, means: &str, mend: &str| {
+        findings.push(
+            Finding::new(severity, "state-guards", format!("{}: {what}", one.address))
+                .means(means)
+                .mend(mend),
+        );
+    };
+    if flag(&one.values, "deletion_protection") == Some(false) {
+        add(
+            Severity::Critical,
+            "deletion_protection = false",
+            "a plan that destroys it is carried out",
+            "deletion_protection = true",
+        );
+    }
+    if flag(&one.values, "skip_final_snapshot") == Some(true) {
+        add(
+            Severity::Warning,
+            "skip_final_snapshot = true",
+            "destroying it leaves no snapshot",
+            "skip_final_snapshot = false, and a final_snapshot_identifier",
+        );
+    }
+    if flag(&one.values, "delete_automated_backups") == Some(true) {
+        add(
+            Severity::Warning,
+            "delete_automated_backups = true, the default",
+            "destroying it takes its automated snapshots along",
+            "delete_automated_backups = false",
+        );
+    }
+    findings
+}
+
+fn bucket(one: &Resource) -> Option<Finding> {
+    (flag(&one.values, "force_destroy") == Some(true)).then(|| {
+        Finding::new(
+            Severity::Critical,
+            "state-guards",
+            format!("{}: force_destroy = true", one.address),
+        )
+        .means("destroying it empties it first")
+        .mend("force_destroy = false")
+    })
+}
+
+fn some(addresses: &[&str]) -> String {
+    const SHOWN: usize = 4;
+    let mut text = addresses[..addresses.len().min(SHOWN)].join(", ");
+    if addresses.len() > SHOWN {
+        text += &format!(" and {} more", addresses.len() - SHOWN);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Document, parse};
+    use super::*;
+
+    fn found(text: &str) -> Vec<(Severity, &'static str)> {
+        let Document::State(state) = parse(text).unwrap() else {
+            panic!("a plan");
+        };
+        look(&state, &Protected::default())
+            .into_iter()
+            .map(|finding| (finding.severity, finding.check))
+            .collect()
+    }
+
+    const SAFE: &str = r#""deletion_protection":true,"skip_final_snapshot":false,"delete_automated_backups":false"#;
+
+    #[test]
+    fn a_database_beside_its_backups_is_critical_in_either_form() {
+        let shown = format!(
+            r#"{{"format_version":"1.0","values":{{"root_module":{{"resources":[
+                {{"address":"aws_db_instance.a","type":"aws_db_instance","mode":"managed","values":{{{SAFE}}}}}],
+                "child_modules":[{{"resources":[{{"address":"module.b.aws_s3_bucket.c","type":"aws_s3_bucket","mode":"managed","values":{{}}}}]}}]}}}}}}"#
+        );
+        let file = format!(
+            r#"{{"version":4,"terraform_version":"1.9","resources":[
+                {{"mode":"managed","type":"aws_db_instance","name":"a","instances":[{{"index_key":0,"attributes":{{{SAFE}}}}}]}},
+                {{"mode":"managed","module":"module.b","type":"aws_s3_bucket","name":"c","instances":[{{"attributes":{{}}}}]}}]}}"#
+        );
+        for text in [shown, file] {
+            assert_eq!(found(&text), [(Severity::Critical, "one-state")]);
+        }
+    }
+
+    #[test]
+    fn a_database_alone_with_its_guards_is_fine_and_data_sources_are_nothing() {
+        let file = |mode: &str| {
+            format!(
+                r#"{{"version":4,"terraform_version":"1.9","resources":[
+                {{"mode":"managed","type":"aws_db_instance","name":"a","instances":[{{"attributes":{{{SAFE}}}}}]}},
+                {{"mode":"{mode}","type":"aws_kms_key","name":"k","instances":[{{"attributes":{{}}}}]}}]}}"#
+            )
+        };
+        assert!(found(&file("data")).is_empty());
+        assert_eq!(found(&file("managed")).len(), 1);
+    }
+
+    #[test]
+    fn each_guard_that_lacks_is_told() {
+        let file = r#"{"version":4,"terraform_version":"1.9","resources":[
+            {"mode":"managed","type":"aws_db_instance","name":"a","instances":[{"attributes":
+                {"deletion_protection":false,"skip_final_snapshot":true,"delete_automated_backups":true}}]}]}"#;
+        assert_eq!(
+            found(file),
+            [
+                (Severity::Critical, "state-guards"),
+                (Severity::Warning, "state-guards"),
+                (Severity::Warning, "state-guards"),
+            ]
+        );
+        let bucket = r#"{"version":4,"terraform_version":"1.9","resources":[
+            {"mode":"managed","type":"aws_s3_bucket","name":"a","instances":[{"attributes":{"force_destroy":true}}]}]}"#;
+        assert_eq!(found(bucket), [(Severity::Critical, "state-guards")]);
+    }
+}

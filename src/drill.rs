@@ -1,0 +1,156 @@
+//! `lifeboat drill`: really restores a restore point into a throwaway and compares, so that nobody
+//! has to believe in it.
+
+mod assertion;
+mod attest;
+mod place;
+mod report;
+pub mod spare;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::codec::Identities;
+use crate::error::Result;
+use crate::interrupt::Interrupt;
+use crate::model::catalog::Catalog;
+use crate::pg::answer;
+use crate::pg::conninfo::Server;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::tools::Dirs;
+use crate::progress::Progress;
+use crate::repository::RestorePoint;
+use crate::restore::{self, TableName};
+
+pub use assertion::{Assertion, Must, Outcome, check_names};
+pub use attest::{attest, previous};
+use place::Place;
+pub use report::Report;
+
+/// Where the point is restored to.
+#[derive(Debug, Clone)]
+pub enum Where {
+    /// A server that the drill starts from local programs and removes, below this folder.
+    Throwaway(PathBuf),
+    /// A database of the drill's own on this server.
+    Server(Box<Server>),
+}
+
+pub struct Options {
+    pub place: Where,
+    pub jobs: Option<usize>,
+    pub tool_dirs: Dirs,
+    pub assertions: Vec<Assertion>,
+    /// What assertions gave at the drill before, by their names.
+    pub previous: Vec<(String, String)>,
+    /// Restore the rows of so many per cent of the data only, whole tables.
+    pub sample: Option<u8>,
+}
+
+/// What a drill is made of.
+pub struct Means<'a> {
+    pub point: &'a RestorePoint,
+    pub identities: &'a Identities,
+    pub progress: &'a dyn Progress,
+    pub interrupt: &'a Interrupt,
+}
+
+/// Restores, compares every row, asks the assertions, and removes what it made. A report that is not
+/// `sound` says what is wrong with the point; an error says that there was no drill.
+pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
+    check_names(options.assertions.iter())?;
+    let began = Instant::now();
+    let catalog = means.point.catalog(means.identities).await?;
+    means.progress.phase("a place for the drill", None);
+    let place = Place::prepare(means, options, &catalog).await?;
+    let drilled = means
+        .interrupt
+        .or(drill(means, options, &catalog, &place))
+        .await;
+    // Whatever came of it: nothing stays.
+    let removed = place.remove(&catalog).await;
+    let mut report = drilled?;
+    removed?;
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+async fn drill(
+    means: &Means<'_>,
+    options: &Options,
+    catalog: &Catalog,
+    place: &Place,
+) -> Result<Report> {
+    let sample = options.sample.map(|percent| sample(catalog, percent));
+    let restored = restore::run(
+        &restore::Means {
+            point: means.point,
+            identities: means.identities,
+            progress: means.progress,
+            interrupt: means.interrupt,
+        },
+        &restore::Options {
+            target: place.target().clone(),
+            jobs: options.jobs,
+            create: true,
+            resume: false,
+            dry_run: false,
+            no_owner: false,
+            no_privileges: false,
+            verify: true,
+            schemas: Vec::new(),
+            tables: sample.clone().unwrap_or_default(),
+            tool_dirs: options.tool_dirs.clone(),
+        },
+    )
+    .await?;
+    let mut report = Report::new(means.point, restored, place.describe());
+    if let Some(sample) = sample {
+        report.sampled(catalog, &sample, options.sample.unwrap_or_default());
+    }
+    means.progress.phase("assertions", None);
+    report.assertions = ask(means, options, place).await?;
+    Ok(report)
+}
+
+async fn ask(means: &Means<'_>, options: &Options, place: &Place) -> Result<Vec<Outcome>> {
+    if options.assertions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let session = Session::connect(place.target(), "lifeboat drill", Purpose::Query).await?;
+    let mut outcomes = Vec::with_capacity(options.assertions.len());
+    for assertion in &options.assertions {
+        let value = answer::value(&session, &assertion.sql).await;
+        let previous = options.previous.iter();
+        let previous = previous.clone().find(|(name, _)| *name == assertion.name);
+        outcomes.push(assertion.judge(
+            value,
+            previous.map(|(_, value)| value.as_str()),
+            means.point.manifest.snapshot_at,
+        ));
+    }
+    session.close().await;
+    Ok(outcomes)
+}
+
+/// Whole tables, smallest first, while they fit into so many per cent of all bytes: many tables are
+/// seen, and at least one.
+fn sample(catalog: &Catalog, percent: u8) -> Vec<TableName> {
+    let mut tables: Vec<_> = catalog.tables.iter().collect();
+    tables.sort_by_key(|table| (table.table_bytes, &table.name));
+    let all: u64 = tables.iter().map(|table| table.table_bytes).sum();
+    let budget = u128::from(all) * u128::from(percent) / 100;
+    let mut used: u128 = 0;
+    tables
+        .into_iter()
+        .enumerate()
+        .take_while(|(at, table)| {
+            used += u128::from(table.table_bytes);
+            *at == 0 || used <= budget
+        })
+        .map(|(_, table)| TableName {
+            schema: Some(table.name.schema.clone()),
+            name: table.name.name.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! What a drill tells.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::assertion::Outcome;
+use crate::model::catalog::Catalog;
+use crate::model::id::Id;
+use crate::repository::RestorePoint;
+use crate::restore::{self, PhaseTime, TableName, Trouble};
+
+/// The phase at whose end rows can be asked for.
+const ROWS_ARE_BACK: &str = "tables";
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub id: Id,
+    pub source: String,
+    pub database: String,
+    /// The moment that the data shows.
+    pub snapshot_at: Timestamp,
+    /// What it was restored into.
+    pub place: String,
+    /// Which part was restored, in words; null: all.
+    pub sample: Option<String>,
+    pub tables: u64,
+    /// Counted and digested again in the restored database.
+    pub rows: u64,
+    /// From the start of the restore until the rows of all tables were back.
+    pub seconds_to_first_query: Option<f64>,
+    /// From the start of the restore until it was whole, with every row read again.
+    pub seconds_to_restore: f64,
+    /// All of it.
+    pub seconds: f64,
+    pub phases: Vec<PhaseTime>,
+    pub assertions: Vec<Outcome>,
+    /// What the restore could not bring back: any makes the drill fail.
+    pub failures: Vec<Trouble>,
+    /// What is not as it was, without loss of data.
+    pub findings: Vec<Trouble>,
+    /// The key of the attestation that was stored.
+    pub attestation: Option<String>,
+}
+
+impl Report {
+    pub fn new(point: &RestorePoint, restored: restore::Report, place: String) -> Self {
+        let manifest = &point.manifest;
+        Self {
+            id: manifest.id.clone(),
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            snapshot_at: manifest.snapshot_at,
+            place,
+            sample: None,
+            tables: restored.tables,
+            rows: restored.rows,
+            seconds_to_first_query: first_query(&restored.phases),
+            seconds_to_restore: restored.seconds,
+            seconds: restored.seconds,
+            phases: restored.phases,
+            assertions: Vec::new(),
+            failures: restored.failures,
+            findings: restored.findings,
+            attestation: None,
+        }
+    }
+
+    /// Whether the point restores: every row that was looked at is as exported, and the user's own
+    /// questions are answered as expected.
+    pub fn is_sound(&self) -> bool {
+        self.failures.is_empty() && self.assertions.iter().all(|one| one.ok)
+    }
+
+    /// Says which part was looked at.
+    pub fn sampled(&mut self, catalog: &Catalog, tables: &[TableName], percent: u8) {
+        self.sample = Some(format!(
+            "{} of {} tables, at most {percent} % of the data",
+            tables.len(),
+            catalog.tables.len()
+        ));
+    }
+}
+
+fn first_query(phases: &[PhaseTime]) -> Option<f64> {
+    let last = phases
+        .iter()
+        .position(|phase| phase.name == ROWS_ARE_BACK)?;
+    Some(phases[..=last].iter().map(|phase| phase.seconds).sum())
+}

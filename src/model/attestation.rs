@@ -1,0 +1,56 @@
+//! What a drill found out about one restore point, as signed. In clear: names and values of
+//! assertions are those that the configuration asked for.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::digest::Sha256;
+use super::id::Id;
+
+/// How a drill ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The point was restored, and compared equal.
+    Sound,
+    Failed,
+}
+
+/// A statement about the restored database that the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assertion {
+    pub name: String,
+    pub ok: bool,
+    /// What its SQL returned; `None`: nothing, or an error.
+    pub value: Option<String>,
+}
+
+/// The body of an attestation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attestation {
+    pub format: u32,
+    /// The repository's id, from `lifeboat.json`.
+    pub repository: String,
+    pub source: String,
+    pub database: String,
+    /// Of the restore point that was drilled.
+    pub id: Id,
+    /// Of that point's manifest's body: it speaks of no other manifest under this id.
+    pub manifest_sha256: Sha256,
+    pub drilled_at: Timestamp,
+    /// `lifeboat 0.1.0`
+    pub tool: String,
+    /// Of the PostgreSQL that it was restored into.
+    pub server_version: String,
+    pub result: Verdict,
+    /// That were restored and compared.
+    pub rows: u64,
+    pub tables: u64,
+    /// Until the restore ended, well or not.
+    pub seconds_to_restore: f64,
+    /// Until the first query over restored rows could be answered.
+    pub seconds_to_first_query: Option<f64>,
+    /// What was restored, where it was not all.
+    pub sample: Option<String>,
+    pub assertions: Vec<Assertion>,
+}

@@ -1,0 +1,175 @@
+//! Attestations of drills: written beside a restore point, and read with the same mistrust as its
+//! manifest. One that does not read, or is signed by a key that is not pinned, counts as none.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::envelope::{self, Says};
+use super::layout::{self, Place};
+use super::{Locks, Repository, RestorePoint};
+use crate::codec::Sealed;
+use crate::error::{Error, Kind, Result};
+use crate::model::attestation::{Attestation, Verdict};
+use crate::model::manifest::ObjectRef;
+use crate::sign::{Signer, Trust};
+use crate::store::Listed;
+
+/// What a listing shows of attestations; nothing is known of their soundness yet.
+#[derive(Debug, Clone, Default)]
+pub struct Attestations {
+    /// By the point that they are about, newest drill first.
+    of: BTreeMap<Place, Vec<Listed>>,
+}
+
+/// What drills say about one restore point.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proof {
+    /// The newest that says it restored and compared equal.
+    pub sound: Option<Attestation>,
+    /// When the newest drill failed, where none that is sound came after it.
+    pub failed_at: Option<Timestamp>,
+    /// Attestations that count as none, and why.
+    pub passed_over: Vec<String>,
+}
+
+impl Proof {
+    /// The newest drill says that it restores.
+    pub fn holds(&self) -> bool {
+        self.sound.is_some() && self.failed_at.is_none()
+    }
+
+    pub fn drilled_at(&self) -> Option<Timestamp> {
+        self.sound.as_ref().map(|sound| sound.drilled_at)
+    }
+}
+
+impl Repository {
+    /// Signs and stores an attestation, locked as a manifest is, and reads it back.
+    pub async fn attest(
+        &self,
+        attestation: &Attestation,
+        locks: &Locks,
+        signer: &Signer,
+    ) -> Result<ObjectRef> {
+        let (envelope, _) = envelope::wrap(attestation, Says::Attestation, signer).await?;
+        let key = place_of(attestation).attestation(attestation.drilled_at)?;
+        if envelope.len() as u64 > layout::MAX_ATTESTATION_BYTES {
+            return Err(Error::refused(format!(
+                "{key} takes {} bytes, more than a reader accepts",
+                envelope.len()
+            ))
+            .hint("fewer assertions, or shorter values"));
+        }
+        self.put_confirmed(key, Sealed::clear(envelope), locks, true)
+            .await
+    }
+
+    /// Lists the attestations of a source, of one of its databases, or of all.
+    pub async fn attestations(
+        &self,
+        source: Option<&str>,
+        database: Option<&str>,
+    ) -> Result<Attestations> {
+        let prefix = layout::below(layout::ATTESTATIONS, source, database);
+        let mut of: BTreeMap<Place, Vec<Listed>> = BTreeMap::new();
+        let mut from = None;
+        loop {
+            let page = self.store.list_versions(&prefix, from).await?;
+            for listed in page.objects {
+                if let Some(place) = Place::of_attestation(&listed.key) {
+                    of.entry(place).or_default().push(listed);
+                }
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        for drills in of.values_mut() {
+            // Names are times.
+            drills.sort_by(|one, other| other.key.cmp(&one.key));
+        }
+        Ok(Attestations { of })
+    }
+}
+
+impl Attestations {
+    /// Whether there is any about this point, sound or not.
+    pub fn name(&self, place: &Place) -> bool {
+        self.of.contains_key(place)
+    }
+
+    /// Points of one database that attestations are about, the newest first.
+    pub fn newest_first(&self, source: &str, database: &str) -> impl Iterator<Item = &Place> {
+        let here = move |place: &&Place| place.source == source && place.database == database;
+        self.of.keys().rev().filter(here)
+    }
+
+    /// Reads what drills say about a point: as far back as the newest that is sound.
+    pub async fn of(&self, point: &RestorePoint, trust: &Trust) -> Result<Proof> {
+        let mut proof = Proof::default();
+        for listed in self.of.get(&point.place()).into_iter().flatten() {
+            match open(listed, point, trust).await {
+                Ok(attestation) if attestation.result == Verdict::Sound => {
+                    proof.sound = Some(attestation);
+                    break;
+                }
+                Ok(failed) => proof.failed_at = proof.failed_at.max(Some(failed.drilled_at)),
+                Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
+                    return Err(error);
+                }
+                Err(error) => proof.passed_over.push(error.chain()),
+            }
+        }
+        Ok(proof)
+    }
+}
+
+/// For a reader without rights on attestations there are none: it may well restore.
+pub fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
+    match read {
+        Err(error) if error.kind() == Kind::Denied => Ok(T::default()),
+        read => read,
+    }
+}
+
+async fn open(listed: &Listed, point: &RestorePoint, trust: &Trust) -> Result<Attestation> {
+    let key = &listed.key;
+    if listed.bytes > layout::MAX_ATTESTATION_BYTES {
+        return Err(Error::damaged(format!(
+            "{key} is too large for an attestation"
+        )));
+    }
+    let repository = point.repository();
+    let bytes = repository
+        .store
+        .get(key, &listed.version, listed.bytes)
+        .await?;
+    let opened = repository.open_envelope(&bytes, key, trust).await?;
+    let body: Attestation = opened.body;
+    let elsewhere = |what: &str| {
+        Err(Error::new(
+            Kind::Untrusted,
+            format!("{key} is about another {what}"),
+        ))
+    };
+    if place_of(&body).attestation(body.drilled_at)? != *key {
+        return elsewhere("restore point or drill");
+    }
+    if body.repository != point.manifest.repository {
+        return elsewhere("repository");
+    }
+    if body.manifest_sha256 != point.body_sha256 {
+        return elsewhere("manifest of this id");
+    }
+    Ok(body)
+}
+
+fn place_of(attestation: &Attestation) -> Place {
+    Place {
+        source: attestation.source.clone(),
+        database: attestation.database.clone(),
+        id: attestation.id.clone(),
+    }
+}

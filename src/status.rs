@@ -1,0 +1,226 @@
+//! `lifeboat status`: how old, how large and how proven the newest restore points are, read from the
+//! repository and never from a log.
+
+mod judge;
+mod prometheus;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::repository::{Attestations, Found, Repository, RestorePoint, Which, if_allowed};
+use crate::sign::Trust;
+
+pub use judge::Limits;
+pub use prometheus::text as prometheus;
+pub use report::{CopyStatus, DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
+
+/// Newer points that cannot be trusted are passed over, and told; so many at most.
+const PASSED_OVER: usize = 8;
+/// So many points are looked at for the newest drill.
+const DRILLED_AMONG: usize = 64;
+
+pub struct Options {
+    pub limits: Limits,
+    /// Only of this source, or of this database.
+    pub source: Option<String>,
+    pub database: Option<String>,
+    /// What must have restore points.
+    pub expected: Vec<Expected>,
+    /// Copies of RDS snapshots, as AWS tells of them.
+    pub copies: Vec<CopyStatus>,
+    /// What could not be asked.
+    pub findings: Vec<Finding>,
+}
+
+/// What the configuration says is exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub source: String,
+    /// `None`: any, of a source whose databases only the server knows.
+    pub database: Option<String>,
+}
+
+/// Reads and judges.
+pub async fn status(
+    repository: &Repository,
+    trust: &Trust,
+    clock: &dyn Clock,
+    options: Options,
+) -> Result<Report> {
+    let (source, database) = (options.source.as_deref(), options.database.as_deref());
+    let found = repository.find(source, database).await?;
+    let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
+    let drills = if_allowed(repository.attestations(source, database).await)?;
+    let now = clock.now();
+    let mut report = Report {
+        repository: repository.url().to_owned(),
+        now,
+        databases: Vec::new(),
+        copies: options.copies,
+        leftovers: repository.leftovers(source, database, &committed).await?,
+        findings: options.findings,
+    };
+    let look = Look {
+        repository,
+        trust,
+        drills: &drills,
+    };
+    let (of, missing) = by_database(found, options.expected);
+    report.findings.extend(missing);
+    for ((source, database), found) in of {
+        let (one, passed_over) = look.at(source, database, &found).await?;
+        report.findings.extend(passed_over);
+        let judged = judge::database(&one, &options.limits, now);
+        report.findings.extend(judged);
+        report.databases.push(one);
+    }
+    for one in &report.copies {
+        let finding = judge::copies(one, &options.limits, now);
+        report.findings.extend(finding);
+    }
+    Ok(report)
+}
+
+type ByDatabase = BTreeMap<(String, String), Vec<Found>>;
+
+/// What is there and what should be, the newest last by the store's time; and sources without any.
+fn by_database(found: Vec<Found>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
+    let mut of = ByDatabase::new();
+    for one in found {
+        let name = (one.source.clone(), one.database.clone());
+        of.entry(name).or_default().push(one);
+    }
+    for points in of.values_mut() {
+        points.sort_by_key(|one| one.order());
+    }
+    let mut missing = Vec::new();
+    for Expected { source, database } in expected {
+        match database {
+            Some(database) => {
+                of.entry((source, database)).or_default();
+            }
+            None if of.keys().any(|(known, _)| *known == source) => {}
+            None => missing.push(Finding::urgent(format!(
+                "{source}: there is no restore point of any of its databases"
+            ))),
+        }
+    }
+    if of.is_empty() && missing.is_empty() {
+        missing.push(Finding::urgent("there is no restore point at all"));
+    }
+    (of, missing)
+}
+
+struct Look<'a> {
+    repository: &'a Repository,
+    trust: &'a Trust,
+    drills: &'a Attestations,
+}
+
+/// What drills say of a database.
+#[derive(Default)]
+struct Drills {
+    sound: Option<DrillStatus>,
+    failed_at: Option<Timestamp>,
+}
+
+impl Look<'_> {
+    /// The two newest trusted points of a database, its newest drill, and what was passed over.
+    async fn at(
+        &self,
+        source: String,
+        database: String,
+        found: &[Found],
+    ) -> Result<(DatabaseStatus, Vec<Finding>)> {
+        let mut passed_over = Vec::new();
+        let mut newest = Vec::new();
+        let mut found: Vec<&Found> = found.iter().collect();
+        found.sort_by_key(|one| one.order());
+        for one in found.iter().rev() {
+            if newest.len() == 2 || passed_over.len() == PASSED_OVER {
+                break;
+            }
+            match self.repository.open(one, self.trust).await {
+                Ok(point) => newest.push(point_status(&point, one).await?),
+                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) => {
+                    let why = error.chain();
+                    let what = format!("{} cannot be restored from: {why}", one.id);
+                    passed_over.push(what.into());
+                }
+            }
+        }
+        // Stores tell time in seconds; two may be of one.
+        newest.sort_by_key(|point: &PointStatus| std::cmp::Reverse(point.snapshot_at));
+        let mut newest = newest.into_iter();
+        let drills = self.drills(&source, &database).await?;
+        let status = DatabaseStatus {
+            newest: newest.next(),
+            previous: newest.next(),
+            drilled: drills.sound,
+            drill_failed_at: drills.failed_at,
+            points: found.len() as u64,
+            source,
+            database,
+        };
+        Ok((status, passed_over))
+    }
+
+    async fn drills(&self, source: &str, database: &str) -> Result<Drills> {
+        let mut newest = Drills::default();
+        let places = self.drills.newest_first(source, database);
+        for place in places.take(DRILLED_AMONG) {
+            let which = Which::Id(place.id.clone());
+            let opened = async {
+                let found = self
+                    .repository
+                    .choose(&which, Some(source), Some(database))
+                    .await?;
+                self.repository.open(&found, self.trust).await
+            };
+            let point = match opened.await {
+                Ok(point) => point,
+                Err(error) if error.is_of_all() => return Err(error),
+                // Gone by now, or not to be trusted.
+                Err(_) => continue,
+            };
+            let proof = if_allowed(self.drills.of(&point, self.trust).await)?;
+            newest.failed_at = newest.failed_at.max(proof.failed_at);
+            let Some(sound) = proof.sound else { continue };
+            // An old point may have been drilled after a newer one.
+            if newest
+                .sound
+                .as_ref()
+                .is_none_or(|known| known.at < sound.drilled_at)
+            {
+                newest.sound = Some(DrillStatus {
+                    id: sound.id,
+                    at: sound.drilled_at,
+                    seconds_to_restore: sound.seconds_to_restore,
+                });
+            }
+        }
+        let since = newest.sound.as_ref().map(|sound| sound.at);
+        newest.failed_at = newest.failed_at.filter(|failed| Some(*failed) > since);
+        Ok(newest)
+    }
+}
+
+async fn point_status(point: &RestorePoint, found: &Found) -> Result<PointStatus> {
+    let manifest = &point.manifest;
+    let lock = point.head(&point.manifest_ref).await?.lock;
+    Ok(PointStatus {
+        id: manifest.id.clone(),
+        // An exporter whose clock runs ahead, or a thief of its key, must not look fresh for long.
+        snapshot_at: manifest.snapshot_at.min(found.stored_at()),
+        tables: manifest.user_tables().count() as u64,
+        rows: manifest.rows(),
+        copy_bytes: manifest.copy_bytes(),
+        stored_bytes: manifest.stored_bytes(),
+        locked_until: lock.map(|lock| lock.retain_until),
+    })
+}

@@ -1,0 +1,161 @@
+//! The status as Prometheus' text format, for node_exporter's textfile collector.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::report::{DatabaseStatus, Report};
+
+/// The whole file: gauges with `source` and `database` as labels.
+pub fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let databases = |value: fn(&DatabaseStatus) -> Option<f64>| {
+        report
+            .databases
+            .iter()
+            .filter_map(move |one| {
+                Some((
+                    labels(&[("source", &one.source), ("database", &one.database)]),
+                    value(one)?,
+                ))
+            })
+            .collect::<Vec<_>>()
+    };
+    let seconds = |at: Timestamp| at.as_second() as f64;
+    metric(
+        &mut text,
+        "lifeboat_export_timestamp_seconds",
+        "The moment that the newest trusted export shows.",
+        databases(|one| Some(one.newest.as_ref()?.snapshot_at.as_second() as f64)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_export_rows",
+        "Rows in the newest trusted export.",
+        databases(|one| Some(one.newest.as_ref()?.rows as f64)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_export_stored_bytes",
+        "Stored bytes of the newest trusted export.",
+        databases(|one| Some(one.newest.as_ref()?.stored_bytes as f64)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_export_locked_until_seconds",
+        "The end of the newest trusted export's lock.",
+        databases(|one| Some(one.newest.as_ref()?.locked_until?.as_second() as f64)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_drill_timestamp_seconds",
+        "When a drill last found a restore point sound.",
+        databases(|one| Some(one.drilled.as_ref()?.at.as_second() as f64)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_drill_restore_seconds",
+        "How long that drill's restore took.",
+        databases(|one| Some(one.drilled.as_ref()?.seconds_to_restore)),
+    );
+    metric(
+        &mut text,
+        "lifeboat_snapshot_copy_timestamp_seconds",
+        "The moment that the newest snapshot copy shows.",
+        report
+            .copies
+            .iter()
+            .filter_map(|one| Some((labels(&[("source", &one.source)]), seconds(one.newest_at?))))
+            .collect(),
+    );
+    metric(
+        &mut text,
+        "lifeboat_leftover_bytes",
+        "Stored bytes of exports that did not end.",
+        vec![(
+            String::new(),
+            report
+                .leftovers
+                .iter()
+                .map(|one| one.stored_bytes as f64)
+                .sum(),
+        )],
+    );
+    metric(
+        &mut text,
+        "lifeboat_findings",
+        "Findings of this status.",
+        vec![(String::new(), report.findings.len() as f64)],
+    );
+    metric(
+        &mut text,
+        "lifeboat_status_timestamp_seconds",
+        "When this was written.",
+        vec![(String::new(), seconds(report.now))],
+    );
+    text
+}
+
+fn metric(text: &mut String, name: &str, help: &str, values: Vec<(String, f64)>) {
+    if values.is_empty() {
+        return;
+    }
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for (labels, value) in values {
+        let _ = writeln!(text, "{name}{labels} {value}");
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> String {
+    let escaped = |value: &str| {
+        value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    };
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+        .collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::PointStatus;
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_and_what_is_not_known_is_left_out() {
+        let report = Report {
+            repository: "s3://b".into(),
+            now: Timestamp::UNIX_EPOCH,
+            databases: vec![DatabaseStatus {
+                source: "prod".into(),
+                database: "a\"b\\c\nd".into(),
+                newest: Some(PointStatus {
+                    id: "20261121T020000Z-k3v9q2".parse().unwrap(),
+                    snapshot_at: "2026-11-21T02:00:00Z".parse().unwrap(),
+                    tables: 1,
+                    rows: 1_943_200,
+                    copy_bytes: 5,
+                    stored_bytes: 4,
+                    locked_until: None,
+                }),
+                previous: None,
+                drilled: None,
+                drill_failed_at: None,
+                points: 1,
+            }],
+            copies: Vec::new(),
+            leftovers: Vec::new(),
+            findings: Vec::new(),
+        };
+        let text = text(&report);
+        let line = r#"lifeboat_export_rows{source="prod",database="a\"b\\c\nd"} 1943200"#;
+        assert!(text.lines().any(|one| one == line), "{text}");
+        assert!(!text.contains("drill"), "{text}");
+        assert!(text.contains("lifeboat_findings 0\n"), "{text}");
+    }
+}

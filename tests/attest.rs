@@ -1,0 +1,371 @@
+//! Attestations: one that a pinned key signed about exactly this point counts, and no other.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat::list;
+use lifeboat::model::attestation::{Attestation, Verdict};
+use lifeboat::model::digest::Sha256;
+use lifeboat::model::id::Key;
+use lifeboat::model::lock::LockMode;
+use lifeboat::repository::{Locks, Proof, Repository, RestorePoint, Which};
+use lifeboat::sign::{PublicKey, Signer, Trust};
+use lifeboat::store::Store;
+use lifeboat::store::dir::DirStore;
+use serde_json::Value;
+
+use crate::support::drills::{attest, attestation, daily};
+use crate::support::forge::Forge;
+use crate::support::memory::MemoryStore;
+use crate::support::watched::Watched;
+use crate::support::{Database, Lifeboat, Major};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+struct Scene {
+    memory: Arc<MemoryStore>,
+    store: Arc<Watched>,
+    forge: Forge,
+    point: RestorePoint,
+    /// What every test exports.
+    _source: Database,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let memory = Arc::new(MemoryStore::default());
+        let store = Watched::over(memory.clone());
+        let source = Database::new(Major::Pg15);
+        source.sql("CREATE TABLE t AS SELECT 1 AS id");
+        let forge = Forge::new(store.clone()).await;
+        Self {
+            memory,
+            store,
+            point: forge.export(&source).await,
+            forge,
+            _source: source,
+        }
+    }
+
+    async fn proof(&self) -> Proof {
+        let manifest = &self.point.manifest;
+        let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
+        let drills = self
+            .forge
+            .repository
+            .attestations(Some(source), Some(database));
+        let drills = drills.await.unwrap();
+        drills.of(&self.point, &self.forge.trust).await.unwrap()
+    }
+
+    /// Asserts that nothing but what is passed over was found, and why.
+    async fn counts_as_none(&self, why: &str) {
+        let proof = self.proof().await;
+        assert!(!proof.holds() && proof.sound.is_none() && proof.failed_at.is_none());
+        assert_eq!(proof.passed_over.len(), 1, "{why}: {proof:?}");
+        assert!(
+            proof.passed_over[0].contains(why),
+            "no '{why}' in {proof:?}"
+        );
+        let point = self.listed().await["points"][0].clone();
+        assert_eq!(point["drilled_at"], Value::Null);
+        assert_eq!(point["trusted"], true);
+    }
+
+    async fn listed(&self) -> Value {
+        let (repository, trust) = (&self.forge.repository, &self.forge.trust);
+        let listing = list::list(repository, trust, None, None).await.unwrap();
+        serde_json::to_value(listing).unwrap()
+    }
+
+    /// An envelope as a thief could write it: signed by a pinned key, over this body.
+    async fn put(&self, key: &str, statement: &str, body: &Value) {
+        let body = body.to_string();
+        let statement = format!("{statement}\n{}\n", Sha256::of(body.as_bytes()));
+        let signature = self.forge.signer.sign(statement.as_bytes()).await.unwrap();
+        let envelope = serde_json::json!({"format": 1, "body": body, "signature": signature});
+        let bytes = Bytes::from(format!("{envelope}\n"));
+        let (key, sha256): (Key, _) = (key.parse().unwrap(), Sha256::of(&bytes));
+        self.store.put_new(&key, bytes, sha256, None).await.unwrap();
+    }
+
+    fn body(&self) -> Value {
+        let sound = attestation(&self.point, Verdict::Sound, Timestamp::UNIX_EPOCH);
+        serde_json::to_value(sound).unwrap()
+    }
+
+    /// Where an attestation of this point at the beginning of 1970 belongs.
+    fn key(&self) -> String {
+        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH);
+        key.unwrap().to_string()
+    }
+}
+
+const STATEMENT: &str = "lifeboat-attestation-v1";
+
+#[tokio::test]
+async fn the_newest_sound_drill_is_found_and_locked_as_a_manifest() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.proof().await, Proof::default());
+    let signer = &scene.forge.signer;
+    let mut attested = Vec::new();
+    for age in [3, 1, 2] {
+        attested.push(attest(&scene.point, signer, Verdict::Sound, HOUR * age).await);
+    }
+    let head = scene.store.head(&attested[1].key, &attested[1].version);
+    let lock = head.await.unwrap().lock.unwrap();
+    let days = lock
+        .retain_until
+        .duration_since(Timestamp::now())
+        .as_hours()
+        / 24;
+    assert_eq!((lock.mode, days), (LockMode::Compliance, 34));
+    let manifest = &scene.point.manifest;
+    let folder = format!(
+        "attestations/{}/{}/{}/",
+        manifest.source, manifest.database, manifest.id
+    );
+    assert!(attested[1].key.as_str().starts_with(&folder));
+
+    let proof = scene.proof().await;
+    assert!(proof.holds() && proof.passed_over.is_empty());
+    let sound: Attestation = proof.sound.unwrap();
+    let age = Timestamp::now().duration_since(sound.drilled_at);
+    assert_eq!(age.as_mins(), 60);
+    assert_eq!(sound.assertions[0].value.as_deref(), Some("17"));
+    let listed = scene.listed().await;
+    assert_eq!(
+        listed["points"][0]["drilled_at"],
+        serde_json::to_value(sound.drilled_at).unwrap()
+    );
+    assert_eq!(listed["findings"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_failed_drill_after_a_sound_one_is_told() {
+    let scene = Scene::new().await;
+    let signer = &scene.forge.signer;
+    attest(&scene.point, signer, Verdict::Failed, HOUR * 3).await;
+    attest(&scene.point, signer, Verdict::Sound, HOUR * 2).await;
+    assert!(scene.proof().await.holds());
+    attest(&scene.point, signer, Verdict::Failed, HOUR).await;
+    let proof = scene.proof().await;
+    assert!(!proof.holds());
+    assert_eq!(proof.sound.as_ref().unwrap().result, Verdict::Sound);
+    let listed = scene.listed().await;
+    assert_ne!(listed["points"][0]["drilled_at"], Value::Null);
+    assert!(
+        listed["findings"][0]
+            .as_str()
+            .unwrap()
+            .contains("its last drill failed")
+    );
+}
+
+#[tokio::test]
+async fn what_no_pinned_key_signed_counts_as_none() {
+    let scene = Scene::new().await;
+    let foreign = Signer::generate().unwrap();
+    let put = attest(&scene.point, &foreign, Verdict::Sound, HOUR).await;
+    scene.counts_as_none("not pinned").await;
+    // It does not stand in the way of one that is.
+    attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR * 2).await;
+    assert!(scene.proof().await.holds());
+    assert!(
+        scene.listed().await["findings"][0]
+            .as_str()
+            .unwrap()
+            .contains(put.key.as_str())
+    );
+
+    // A signature over a manifest says nothing about drills, and the other way round.
+    let scene = Scene::new().await;
+    scene
+        .put(&scene.key(), "lifeboat-manifest-v1", &scene.body())
+        .await;
+    scene.counts_as_none("cannot be trusted").await;
+}
+
+#[tokio::test]
+async fn a_key_that_a_pinned_one_announced_attests_as_well() {
+    let scene = Scene::new().await;
+    let (new, by) = (Signer::generate().unwrap(), &scene.forge.signer);
+    let (repository, now) = (&scene.forge.repository, Timestamp::now());
+    let key = PublicKey::from_pem(&new.to_pem().unwrap()).unwrap();
+    let announced = repository.announce(&key, by, &Locks::None, now);
+    announced.await.unwrap();
+    attest(&scene.point, &new, Verdict::Sound, HOUR).await;
+    assert!(scene.proof().await.holds());
+}
+
+#[tokio::test]
+async fn what_is_about_something_else_counts_as_none() {
+    for (field, value, why) in [
+        (
+            "repository",
+            serde_json::json!("0f".repeat(16)),
+            "another repository",
+        ),
+        (
+            "manifest_sha256",
+            serde_json::json!("0f".repeat(32)),
+            "another manifest",
+        ),
+        (
+            "id",
+            serde_json::json!("20261121T020000Z-k3v9q2"),
+            "another restore point",
+        ),
+        (
+            "database",
+            serde_json::json!("other"),
+            "another restore point",
+        ),
+        (
+            "drilled_at",
+            serde_json::json!("1970-01-02T00:00:00Z"),
+            "another restore point or drill",
+        ),
+        ("format", serde_json::json!(2), "format 2"),
+        ("rows", serde_json::json!("many"), "no envelope"),
+    ] {
+        let scene = Scene::new().await;
+        let mut body = scene.body();
+        body[field] = value;
+        scene.put(&scene.key(), STATEMENT, &body).await;
+        scene.counts_as_none(why).await;
+    }
+    // What is not changed counts, and unknown fields are ignored.
+    let scene = Scene::new().await;
+    let mut body = scene.body();
+    body["later"] = serde_json::json!({"version": true});
+    scene.put(&scene.key(), STATEMENT, &body).await;
+    assert!(scene.proof().await.holds());
+}
+
+#[tokio::test]
+async fn what_is_damaged_or_lost_counts_as_none_and_hides_nothing() {
+    let scene = Scene::new().await;
+    let signer = &scene.forge.signer;
+    let put = attest(&scene.point, signer, Verdict::Sound, HOUR).await;
+    scene.memory.flip(&put.key, &put.version, 100, 1);
+    scene.counts_as_none("").await;
+    attest(&scene.point, signer, Verdict::Sound, HOUR * 2).await;
+    assert!(scene.proof().await.holds());
+    let whole = scene.listed().await;
+    scene.memory.lose(&put.key, &put.version);
+    assert_eq!(scene.listed().await["points"], whole["points"]);
+    // Under a delete marker it is read as before.
+    for key in scene.memory.keys() {
+        scene.memory.delete(&key);
+    }
+    assert_eq!(scene.listed().await["points"], whole["points"]);
+}
+
+#[tokio::test]
+async fn readers_without_rights_on_attestations_list_as_if_there_were_none() {
+    let scene = Scene::new().await;
+    attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR).await;
+    for denied in ["attestations/", "attestations/forge/lbt"] {
+        *scene.store.denied.lock().unwrap() = Some(denied);
+        let listed = scene.listed().await;
+        assert_eq!(listed["points"][0]["drilled_at"], Value::Null);
+        assert_eq!(listed["points"][0]["trusted"], true);
+        assert_eq!(listed["findings"], serde_json::json!([]));
+    }
+}
+
+#[tokio::test]
+async fn an_attestation_is_written_once() {
+    let scene = Scene::new().await;
+    let attestation = attestation(&scene.point, Verdict::Sound, Timestamp::now());
+    let (repository, signer) = (&scene.forge.repository, &scene.forge.signer);
+    repository
+        .attest(&attestation, &daily(), signer)
+        .await
+        .unwrap();
+    let other = Attestation {
+        result: Verdict::Failed,
+        ..attestation
+    };
+    let again = repository.attest(&other, &daily(), signer).await;
+    assert!(again.is_err());
+}
+
+/// Notes and warnings of a restore that only looks.
+fn told(lifeboat: &Lifeboat, id: &str, target: &Database) -> String {
+    let (identity, url, bin) = (lifeboat.identity(), target.url(), target.major.bin());
+    let identity = identity.to_str().unwrap();
+    let restore = [
+        "restore",
+        id,
+        "--dry-run",
+        "--identity",
+        identity,
+        "--target",
+        &url,
+    ];
+    let pg_bin = ["--pg-bin", bin.to_str().unwrap()];
+    let ran = lifeboat.run([&restore[..], &pg_bin].concat()).ok();
+    let event = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    let events = ran.stderr.lines().map(event);
+    let told = events.filter(|event| event["event"] == "note" || event["event"] == "warning");
+    told.map(|event| event["message"].as_str().unwrap().to_owned() + "\n")
+        .collect()
+}
+
+#[tokio::test]
+async fn a_restore_says_when_the_point_was_last_drilled_and_which_newest_one_was() {
+    let (source, target) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
+    source.sql("CREATE TABLE t AS SELECT 1 AS id");
+    let lifeboat = Lifeboat::init();
+    let export = || {
+        lifeboat.export(&source.url())["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let [old, new] = [export(), export()];
+    let none = told(&lifeboat, &old, &target);
+    assert!(
+        none.contains(&format!("no drill of {old} was found; no point")),
+        "{none}"
+    );
+
+    let pem = std::fs::read_to_string(lifeboat.folder().join("manifest-signing.pem")).unwrap();
+    let signer = Signer::from_pem(&pem).unwrap();
+    let store = DirStore::open(lifeboat.repository()).unwrap();
+    let repository = Repository::new(Arc::new(store));
+    let trust = Trust {
+        fingerprints: vec![signer.fingerprint()],
+    };
+    let drill = async |id: &str, result, age| {
+        let which = Which::Id(id.parse().unwrap());
+        let found = repository.choose(&which, None, None).await.unwrap();
+        let point = repository.open(&found, &trust).await.unwrap();
+        let attestation = attestation(&point, result, Timestamp::now() - age);
+        let attested = repository.attest(&attestation, &Locks::None, &signer).await;
+        attested.unwrap();
+    };
+    drill(&old, Verdict::Sound, HOUR).await;
+    let of_old = told(&lifeboat, &old, &target);
+    assert!(
+        of_old.contains(&format!("{old} was last drilled at ")),
+        "{of_old}"
+    );
+    assert!(of_old.contains("no newer one was"), "{of_old}");
+    let of_new = told(&lifeboat, &new, &target);
+    let says =
+        format!("no drill of {new} was found; the newest that restored in a drill is {old}, at ");
+    assert!(of_new.contains(&says), "{of_new}");
+    drill(&new, Verdict::Failed, HOUR).await;
+    let of_new = told(&lifeboat, &new, &target);
+    assert!(
+        of_new.contains(&format!("{new} FAILED its last drill")),
+        "{of_new}"
+    );
+    let listed = lifeboat.bare(["list"]);
+    assert_eq!(listed.code, Some(3), "{listed:?}");
+    assert!(listed.stdout.contains("none found"), "{listed:?}");
+}

@@ -1,0 +1,1 @@
+"""Whoever may hold rights in either account, against the templates of deploy/aws and real backups."""

@@ -1,0 +1,60 @@
+//! Attestations, as drills write them.
+
+use jiff::{SignedDuration, Timestamp};
+use lifeboat::model::attestation::{Assertion, Attestation, Verdict};
+use lifeboat::model::lock::{Lock, LockMode};
+use lifeboat::model::manifest::ObjectRef;
+use lifeboat::repository::{Locks, RestorePoint};
+use lifeboat::sign::Signer;
+
+/// What a drill says of a point.
+pub fn attestation(point: &RestorePoint, result: Verdict, drilled_at: Timestamp) -> Attestation {
+    let manifest = &point.manifest;
+    Attestation {
+        format: 1,
+        repository: manifest.repository.clone(),
+        source: manifest.source.clone(),
+        database: manifest.database.clone(),
+        id: manifest.id.clone(),
+        manifest_sha256: point.body_sha256,
+        drilled_at,
+        tool: "lifeboat 0.1.0".to_owned(),
+        server_version: "15.18".to_owned(),
+        result,
+        rows: manifest.rows(),
+        tables: manifest.user_tables().count() as u64,
+        seconds_to_restore: 1.5,
+        seconds_to_first_query: Some(0.75),
+        sample: None,
+        assertions: vec![Assertion {
+            name: "answers of yesterday".to_owned(),
+            ok: result == Verdict::Sound,
+            value: Some("17".to_owned()),
+        }],
+    }
+}
+
+/// The daily tier's.
+pub fn daily() -> Locks {
+    let lock = |days: i64| Lock {
+        mode: LockMode::Compliance,
+        retain_until: Timestamp::now() + SignedDuration::from_hours(24 * days),
+    };
+    Locks::Explicit {
+        objects: lock(37),
+        manifest: lock(35),
+    }
+}
+
+/// Attests a point, `age` ago.
+pub async fn attest(
+    point: &RestorePoint,
+    signer: &Signer,
+    result: Verdict,
+    age: SignedDuration,
+) -> ObjectRef {
+    let attestation = attestation(point, result, Timestamp::now() - age);
+    let repository = point.repository();
+    let attested = repository.attest(&attestation, &daily(), signer).await;
+    attested.unwrap()
+}

@@ -1,0 +1,91 @@
+//! A store that notes which locks are extended, and fails when told.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lifeboat::error::{Error, Kind, Result};
+use lifeboat::model::digest::Sha256;
+use lifeboat::model::id::Key;
+use lifeboat::model::lock::Lock;
+use lifeboat::store::{Cursor, Head, Page, Posture, Promises, Store};
+
+pub struct Watched {
+    inner: Arc<dyn Store>,
+    /// In order.
+    pub extended: Mutex<Vec<Key>>,
+    /// The first extension that fails, and all after it.
+    pub fails_from: Mutex<usize>,
+    /// Neither listed nor read, as without rights: keys that begin with it.
+    pub denied: Mutex<Option<&'static str>>,
+}
+
+impl Watched {
+    pub fn over(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            extended: Mutex::default(),
+            fails_from: Mutex::new(usize::MAX),
+            denied: Mutex::default(),
+        })
+    }
+
+    fn may_read(&self, key: &str) -> Result<()> {
+        match *self.denied.lock().unwrap() {
+            Some(denied) if key.starts_with(denied) => {
+                Err(Error::new(Kind::Denied, format!("{key}: access denied")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Watched {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn promises(&self) -> Promises {
+        self.inner.promises()
+    }
+
+    async fn posture(&self) -> Result<Posture> {
+        self.inner.posture().await
+    }
+
+    async fn put_new(
+        &self,
+        key: &Key,
+        body: Bytes,
+        sha256: Sha256,
+        lock: Option<Lock>,
+    ) -> Result<Head> {
+        self.inner.put_new(key, body, sha256, lock).await
+    }
+
+    async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
+        self.may_read(key.as_str())?;
+        self.inner.get(key, version, max_bytes).await
+    }
+
+    async fn head(&self, key: &Key, version: &str) -> Result<Head> {
+        self.inner.head(key, version).await
+    }
+
+    async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
+        self.may_read(prefix)?;
+        self.inner.list_versions(prefix, from).await
+    }
+
+    async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock> {
+        {
+            let mut extended = self.extended.lock().unwrap();
+            if extended.len() >= *self.fails_from.lock().unwrap() {
+                return Err(Error::new(Kind::Unavailable, format!("{key}: cut off")));
+            }
+            extended.push(key.clone());
+        }
+        self.inner.extend_lock(key, version, lock).await
+    }
+}

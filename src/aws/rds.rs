@@ -1,6 +1,7 @@
 //! RDS: instances and clusters in one shape, one small function a call. What the SDK's types say
 //! that nobody asks for stays here.
 
+mod described;
 mod groups;
 mod lifecycle;
 mod restored;
@@ -13,9 +14,10 @@ use std::collections::BTreeMap;
 
 use super::Account;
 
+pub use described::Snapshot;
 pub use groups::NewGroup;
 pub use restored::{NewCluster, NewInstance, NewMember, Restored};
-pub use snapshots::{Refused, Snapshot, Which, Why};
+pub use snapshots::{Refused, Which, Why};
 
 /// RDS of one account in one region.
 #[derive(Debug, Clone)]

@@ -475,6 +475,35 @@ async fn the_binary_copies_with_few_calls_and_tells_who_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_signed_and_locked_as_manifests_are() {
+    let world = World::new(Kind::Instance, Under::Default).await;
+    let report = world.copy().await;
+    let key = format!("prod/snapshots/prod/{}.json", report.copies[0].id);
+    let s3 = world.backup.s3();
+    let head = s3
+        .head_object()
+        .bucket(&world.bucket)
+        .key(&key)
+        .send()
+        .await;
+    let head = head.unwrap();
+    assert_eq!(head.object_lock_mode().unwrap().as_str(), "COMPLIANCE");
+    let until = head.object_lock_retain_until_date().unwrap().secs();
+    let days = (until - SystemClock.now().as_second() + 3600) / 86_400;
+    assert_eq!(days, 7);
+    // Nobody can put one on top, and nobody but the exporter can put any.
+    let body = aws_sdk_s3::primitives::ByteStream::from_static(b"{}");
+    let put = s3.put_object().bucket(&world.bucket).key(&key).body(body);
+    assert!(put.send().await.is_err());
+    // Signed by a key that the reader does not pin it is as good as none.
+    let repository = world.repository(&world.exporter).await;
+    let id = report.copies[0].id.parse().unwrap();
+    assert!(repository.record("prod", &id, &world.trust()).await.is_ok());
+    let nobody = lifeboat::sign::Trust::default();
+    assert!(repository.record("prod", &id, &nobody).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_records_cannot_be_kept_the_copy_is_made_and_it_is_said() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.configure("");

@@ -30,6 +30,7 @@ mod restore_mending;
 mod resume;
 mod roundtrip;
 mod selection;
+mod status;
 mod store_contract;
 mod store_dir;
 mod store_s3;

@@ -84,6 +84,8 @@ fn attempt(url: &str, body: Option<&str>, limit: Duration) -> Result<()> {
     }
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(limit))
+        // What is told is for nobody else's eyes.
+        .max_redirects(0)
         .http_status_as_error(false)
         .build()
         .into();

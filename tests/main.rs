@@ -33,6 +33,7 @@ mod resume;
 mod roundtrip;
 mod selection;
 mod snapshot;
+mod status;
 mod store_contract;
 mod store_dir;
 mod store_s3;

@@ -138,6 +138,18 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Runs SQL as the superuser until it is killed.
+    pub fn sql_in_background(&self, sql: &str) -> Child {
+        self.command("psql")
+            .args(["-XAtq", "-U", "postgres", "-d", "postgres", "-h"])
+            .arg(self.socket())
+            .args(["-p", &self.port.to_string(), "-c", sql])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// What the server's files may grow to, for every session from now on: bytes or `unlimited`.
     pub fn limit_files(&self, bytes: &str) {
         let pid = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();

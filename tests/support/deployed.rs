@@ -7,9 +7,10 @@ use std::process::Command;
 use lifeboat::model::digest::Sha256;
 use serde_json::{Value, json};
 
+use super::Lifeboat;
 use super::cloud::{self, Account, Key, REGION, allow};
+use super::cluster::Cluster;
 use super::program::Ran;
-use super::{Database, Lifeboat};
 
 pub const EXTERNAL_ID: &str = "an-external-id-of-tests";
 
@@ -108,15 +109,9 @@ impl Deployed {
         self.outputs[name].as_str().unwrap().to_owned()
     }
 
-    /// A source of these databases for the source account's configuration.
-    pub fn source(&self, name: &str, databases: &[&Database]) {
-        let major = databases[0].major;
-        let names: Vec<&String> = databases.iter().map(|one| &one.name).collect();
-        let others = "uncovered are the other tests'";
-        self.lifeboat.configure(&format!(
-            "[[source]]    # {others}\nname = \"{name}\"\nurl = \"{}\"\ndatabases = {names:?}",
-            major.url_of("postgres", "postgres"),
-        ));
+    /// A source of the source account's configuration: the database `postgres` of a cluster.
+    pub fn source(&self, name: &str, cluster: &Cluster) {
+        self.lifeboat.source(name, cluster);
     }
 
     /// The task of a schedule in its account.

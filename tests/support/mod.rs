@@ -9,6 +9,7 @@ pub mod deployed;
 pub mod drills;
 pub mod faulty;
 pub mod forge;
+pub mod listener;
 pub mod lossy;
 pub mod memory;
 pub mod program;

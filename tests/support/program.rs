@@ -1,10 +1,13 @@
 //! The binary, run as a user runs it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::cluster::{Cluster, PASSWORD};
 
 /// A repository in a folder of its own, with keys and configuration as `init` wrote them.
 pub struct Lifeboat {
@@ -97,6 +100,18 @@ impl Lifeboat {
         let config = self.folder().join(file);
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(&config, format!("{text}\n{lines}\n")).unwrap();
+    }
+
+    /// Adds a source: the database `postgres` of a cluster, by its password.
+    pub fn source(&self, name: &str, cluster: &Cluster) {
+        let file = self.folder().join(format!("{name}.password"));
+        std::fs::write(&file, PASSWORD).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        self.configure(&format!(
+            "[[source]]\nname = \"{name}\"\nurl = \"postgresql://postgres@127.0.0.1:{}/postgres\"\n\
+             password_file = \"{name}.password\"\ndatabases = [\"postgres\"]",
+            cluster.port
+        ));
     }
 
     pub fn folder(&self) -> &Path {

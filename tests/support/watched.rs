@@ -18,6 +18,8 @@ pub struct Watched {
     pub fails_from: Mutex<usize>,
     /// Neither listed nor read, as without rights: keys that begin with it.
     pub denied: Mutex<Option<&'static str>>,
+    /// Listed and not read: keys that begin with it.
+    pub unreadable: Mutex<Option<&'static str>>,
 }
 
 impl Watched {
@@ -27,11 +29,21 @@ impl Watched {
             extended: Mutex::default(),
             fails_from: Mutex::new(usize::MAX),
             denied: Mutex::default(),
+            unreadable: Mutex::default(),
         })
     }
 
+    fn may_list(&self, key: &str) -> Result<()> {
+        Self::check(&self.denied, key)
+    }
+
     fn may_read(&self, key: &str) -> Result<()> {
-        match *self.denied.lock().unwrap() {
+        self.may_list(key)?;
+        Self::check(&self.unreadable, key)
+    }
+
+    fn check(denied: &Mutex<Option<&'static str>>, key: &str) -> Result<()> {
+        match *denied.lock().unwrap() {
             Some(denied) if key.starts_with(denied) => {
                 Err(Error::new(Kind::Denied, format!("{key}: access denied")))
             }
@@ -74,7 +86,7 @@ impl Store for Watched {
     }
 
     async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
-        self.may_read(prefix)?;
+        self.may_list(prefix)?;
         self.inner.list_versions(prefix, from).await
     }
 

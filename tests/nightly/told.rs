@@ -1,0 +1,176 @@
+//! Who is told, of what, and of what not.
+
+use std::time::Duration;
+
+use lifeboat::notify::{self, Patience};
+
+use super::*;
+use crate::support::listener::{Listener, SECRET};
+
+/// A repository with a source, and `[notify]`.
+struct Scene {
+    lifeboat: Lifeboat,
+    _cluster: Cluster,
+}
+
+impl Scene {
+    /// What is told, and where.
+    fn new(lines: &str, listeners: &[(&str, &Listener)]) -> Self {
+        let (lifeboat, cluster) = (Lifeboat::init(), cluster());
+        lifeboat.source("prod", &cluster);
+        let mut notify = format!("[notify]\n{lines}\n");
+        for (name, listener) in listeners {
+            let file = format!("{name}.url");
+            fs::write(
+                lifeboat.folder().join(&file),
+                format!("{}\n", listener.url()),
+            )
+            .unwrap();
+            notify += &format!("{name}_file = \"{file}\"\n");
+        }
+        lifeboat.configure(&notify);
+        Self {
+            lifeboat,
+            _cluster: cluster,
+        }
+    }
+
+    /// No URL of a listener, and no password, is in any output.
+    fn nightly(&self) -> Ran {
+        let ran = self.lifeboat.run(["nightly"]);
+        let all = format!("{ran:?}");
+        assert!(!all.contains(SECRET) && !all.contains(PASSWORD), "{all}");
+        ran
+    }
+
+    /// A source that nobody can reach, under a name that Slack would take for a command.
+    fn break_it(&self) {
+        self.lifeboat.configure(&format!(
+            "[[source]]\nname = \"gone\"\nurl = \"postgresql://u@127.0.0.1:1/<!channel>\"\n\
+             password_file = \"prod.password\""
+        ));
+    }
+}
+
+/// The value of an EMF line on stderr.
+fn metric(ran: &Ran, name: &str) -> f64 {
+    let lines = ran.stderr.lines().filter(|line| line.contains("\"_aws\""));
+    let all: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(all.len(), 1, "{ran:?}");
+    assert_eq!(
+        all[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"],
+        name
+    );
+    all[0][name].as_f64().unwrap()
+}
+
+#[test]
+fn a_webhook_hears_of_trouble_and_a_dead_mans_switch_of_success() {
+    let (webhook, ping) = (Listener::answering(&[200]), Listener::answering(&[204]));
+    let scene = Scene::new("metrics = true", &[("webhook", &webhook), ("ping", &ping)]);
+    let ran = scene.nightly();
+    ended(&ran, 0, &NIGHT);
+    assert_eq!(metric(&ran, "NightlySuccess"), 1.0);
+    assert_eq!(webhook.asked(), []);
+    assert_eq!(ping.asked().len(), 1);
+    assert_eq!(ping.asked()[0].line, format!("GET /{SECRET}"));
+
+    scene.break_it();
+    let ran = scene.nightly();
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+    assert_eq!(ping.asked().len(), 1, "silence is the alarm");
+    let asked = webhook.asked();
+    assert_eq!(
+        (asked.len(), asked[0].line.clone()),
+        (1, format!("POST /{SECRET}"))
+    );
+    let body: Value = serde_json::from_str(&asked[0].body).unwrap();
+    assert_eq!(body.as_object().unwrap().len(), 1);
+    let text = body["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("lifeboat nightly: FAILED\n*export gone*: FAILED\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n> FAILED gone"), "{text}");
+    assert!(
+        !text.contains("verify"),
+        "what went well is not told: {text}"
+    );
+    assert!(!text.contains("<!") && !text.contains(PASSWORD), "{text}");
+}
+
+#[test]
+fn always_is_at_success_too() {
+    let webhook = Listener::answering(&[200]);
+    let scene = Scene::new("webhook_on = \"always\"", &[("webhook", &webhook)]);
+    ended(&scene.nightly(), 0, &NIGHT);
+    let body: Value = serde_json::from_str(&webhook.asked()[0].body).unwrap();
+    assert_eq!(body["text"], "lifeboat nightly: done");
+}
+
+#[test]
+fn findings_are_no_success() {
+    let (webhook, ping) = (Listener::answering(&[200]), Listener::answering(&[200]));
+    let scene = Scene::new("metrics = true", &[("webhook", &webhook), ("ping", &ping)]);
+    scene._cluster.sql("CREATE DATABASE forgotten");
+    let ran = scene.nightly();
+    ended(&ran, 3, &[("export prod", 3), NIGHT[1]]);
+    assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+    assert_eq!((webhook.asked().len(), ping.asked().len()), (1, 0));
+    assert!(webhook.asked()[0].body.contains("forgotten"));
+}
+
+#[test]
+fn who_is_busy_is_told_again_and_who_cannot_be_told_is_a_finding() {
+    let busy = Listener::answering(&[500, 503, 200]);
+    let scene = Scene::new("", &[("ping", &busy)]);
+    ended(&scene.nightly(), 0, &NIGHT);
+    assert_eq!(busy.asked().len(), 3);
+
+    for (statuses, times, says) in [
+        (&[500][..], 4, "HTTP 500"),
+        (&[404], 1, "HTTP 404"),
+        (&[302], 1, "HTTP 302"),
+    ] {
+        let listener = Listener::answering(statuses);
+        let scene = Scene::new("metrics = true", &[("ping", &listener)]);
+        let ran = scene.nightly();
+        ended(&ran, 3, &NIGHT);
+        let told = ran.json()["result"]["notifications"].clone();
+        assert_eq!(told.as_array().unwrap().len(), 1);
+        assert!(told[0].as_str().unwrap().contains(says), "{told}");
+        assert_eq!(listener.asked().len(), times, "{says}");
+        assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+    }
+    let scene = Scene::new("ping_file = \"absent\"", &[]);
+    let ran = scene.nightly();
+    ended(&ran, 3, &NIGHT);
+    for text in ["", "not a url", "ftp://example.com", "http://", "http:// /"] {
+        fs::write(scene.lifeboat.folder().join("absent"), text).unwrap();
+        let ran = scene.nightly();
+        ended(&ran, 3, &NIGHT);
+        assert!(ran.stdout.contains("URL is none"), "{text}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_never_answers_is_not_waited_for_without_end() {
+    let silent = Listener::answering(&[0]);
+    let patience = Patience {
+        attempt: Duration::from_millis(200),
+        pauses: [Duration::from_millis(1); 3],
+    };
+    let told = notify::webhook(&silent.url(), "a night", patience).await;
+    let error = told.unwrap_err().chain();
+    assert!(
+        error.contains("too long") && !error.contains(SECRET),
+        "{error}"
+    );
+    assert_eq!(silent.asked().len(), 4);
+    let nobody = format!("http://127.0.0.1:1/{SECRET}");
+    let error = notify::ping(&nobody, patience).await.unwrap_err().chain();
+    assert!(!error.contains(SECRET), "{error}");
+}

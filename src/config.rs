@@ -92,6 +92,12 @@ pub struct Tiers {
     pub yearly_days: Option<u32>,
 }
 
+impl Tiers {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// `[export]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportSettings {

@@ -6,15 +6,20 @@ mod bucket;
 pub mod database;
 mod finding;
 mod keys;
+mod kms;
+mod rds;
 pub mod terraform;
 
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::store::Posture;
 use crate::store::s3::{Attempt, Audit};
 
 pub use database::Database;
 pub use finding::{Finding, Severity};
+pub use kms::{Key, Use};
+pub use rds::Guarded;
 
 /// The repository's bucket.
 #[derive(Debug)]
@@ -24,8 +29,8 @@ pub struct Bucket {
     pub prefix: String,
     pub posture: Posture,
     pub audit: Audit,
-    /// What was tried on a canary; empty where nothing was tried.
-    pub attempts: Vec<Attempt>,
+    /// What was tried on a canary; `None`: nobody wanted it.
+    pub attempts: Option<Result<Vec<Attempt>, Error>>,
 }
 
 /// Where the repository lies.
@@ -34,6 +39,8 @@ pub enum Place {
     Bucket(Box<Bucket>),
     /// Keeps no locks.
     Directory(String),
+    /// Why nothing can be said of it.
+    Unreachable(String, Error),
 }
 
 /// Who can open exports.
@@ -63,6 +70,9 @@ pub struct Facts {
     /// How long exports are locked, where the configuration says.
     pub daily_days: Option<u32>,
     pub databases: Vec<Database>,
+    pub keys: Vec<Key>,
+    /// Instances and clusters that the configuration names.
+    pub guarded: Vec<Guarded>,
 }
 
 /// What `doctor` prints.
@@ -87,9 +97,15 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = match &facts.place {
         Place::Bucket(bucket) => bucket::look(bucket, facts.daily_days),
         Place::Directory(path) => vec![bucket::directory(path)],
+        Place::Unreachable(url, error) => vec![bucket::unreachable(url, error)],
     };
     findings.extend(accounts::look(facts));
-    findings.extend(keys::look(&facts.recipients));
+    // Where nothing is exported, as in the backup account, nothing is sealed.
+    if !facts.recipients.is_empty() || !facts.databases.is_empty() {
+        findings.extend(keys::look(&facts.recipients));
+    }
+    findings.extend(kms::look(&facts.keys, facts.source.as_ref()));
+    findings.extend(facts.guarded.iter().flat_map(rds::look));
     findings.extend(facts.databases.iter().flat_map(database::look));
     findings
 }

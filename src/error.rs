@@ -77,6 +77,14 @@ impl Error {
         self
     }
 
+    /// Whether it is the store's or the caller's trouble, and would be no different with another point.
+    pub fn is_of_all(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Unavailable | Kind::Denied | Kind::Interrupted
+        )
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }

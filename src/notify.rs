@@ -7,23 +7,39 @@ use serde_json::json;
 
 use crate::error::{Context, Error, Kind, Result};
 
-/// One attempt, from the connection to the end of the reply.
-const ATTEMPT: Duration = Duration::from_secs(10);
-/// Before the second, third and fourth attempt.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-];
+/// How long is waited for somebody who is to be told: 48 seconds in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// One attempt, from the connection to the end of the reply.
+    pub attempt: Duration,
+    /// Before the second, third and fourth attempt.
+    pub pauses: [Duration; 3],
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(10),
+            pauses: [500, 2000, 5000].map(Duration::from_millis),
+        }
+    }
+}
 
 /// Posts a text as Slack and all that imitate it take one: `{"text": "…"}`.
-pub async fn webhook(url: &str, text: &str) -> Result<()> {
-    send(url, Some(json!({ "text": text }).to_string())).await
+pub async fn webhook(url: &str, text: &str, patience: Patience) -> Result<()> {
+    send(url, Some(json!({ "text": text }).to_string()), patience).await
 }
 
 /// Asks for a URL, which by that knows that all is well.
-pub async fn ping(url: &str) -> Result<()> {
-    send(url, None).await
+pub async fn ping(url: &str, patience: Patience) -> Result<()> {
+    send(url, None, patience).await
+}
+
+/// A text that holds none of Slack's control characters: a table may be called `<!channel>`.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 /// A line of CloudWatch's embedded metric format: namespace `lifeboat`, no dimensions.
@@ -43,13 +59,14 @@ pub fn metric_line(name: &str, value: f64, now: Timestamp) -> String {
 }
 
 /// The URL is a secret: it is in no message.
-async fn send(url: &str, body: Option<String>) -> Result<()> {
-    let mut pauses = PAUSES.iter();
+async fn send(url: &str, body: Option<String>, patience: Patience) -> Result<()> {
+    let mut pauses = patience.pauses.iter();
     loop {
         let (url, body) = (url.to_owned(), body.clone());
-        let sent = tokio::task::spawn_blocking(move || attempt(&url, body.as_deref()))
-            .await
-            .context(|| "a thread for the notification".to_owned())?;
+        let sent =
+            tokio::task::spawn_blocking(move || attempt(&url, body.as_deref(), patience.attempt))
+                .await
+                .context(|| "a thread for the notification".to_owned())?;
         let error = match sent {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -61,9 +78,12 @@ async fn send(url: &str, body: Option<String>) -> Result<()> {
     }
 }
 
-fn attempt(url: &str, body: Option<&str>) -> Result<()> {
+fn attempt(url: &str, body: Option<&str>, limit: Duration) -> Result<()> {
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(no_url());
+    }
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(ATTEMPT))
+        .timeout_global(Some(limit))
         .http_status_as_error(false)
         .build()
         .into();
@@ -76,9 +96,7 @@ fn attempt(url: &str, body: Option<&str>) -> Result<()> {
     };
     let status = match reply {
         Ok(reply) => reply.status().as_u16(),
-        Err(ureq::Error::BadUri(_)) => {
-            return Err(Error::usage("its URL is none").hint("write https://… alone into the file"));
-        }
+        Err(ureq::Error::BadUri(_) | ureq::Error::Http(_)) => return Err(no_url()),
         Err(why) => {
             return Err(Error::new(Kind::Unavailable, "no answer")
                 .because(Error::failed(cause(&why)))
@@ -91,6 +109,10 @@ fn attempt(url: &str, body: Option<&str>) -> Result<()> {
         _ => Err(Error::failed(format!("HTTP {status}"))
             .hint("is the URL in the file still the right one?")),
     }
+}
+
+fn no_url() -> Error {
+    Error::usage("its URL is none").hint("write https://… alone into the file")
 }
 
 /// In words that do not repeat the URL.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Clock;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::progress::Progress;
 use crate::repository::{Attestations, Found, Repository};
@@ -122,16 +122,11 @@ async fn candidates(
         match candidate(means, &drills, one, report).await {
             Ok(Some(candidate)) => candidates.entry(place).or_default().push(candidate),
             Ok(None) => {}
-            Err(error) if is_of_all(&error) => return Err(error),
+            Err(error) if error.is_of_all() => return Err(error),
             Err(error) => (report.findings).push(format!("{id}: {}", error.chain())),
         }
     }
     Ok(candidates)
-}
-
-/// What would be no different with the next point.
-fn is_of_all(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Denied)
 }
 
 async fn candidate(

@@ -7,6 +7,8 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::repository::{Attestations, Found, Repository, RestorePoint, Which, if_allowed};
@@ -14,7 +16,7 @@ use crate::sign::Trust;
 
 pub use judge::Limits;
 pub use prometheus::text as prometheus;
-pub use report::{CopyStatus, DatabaseStatus, DrillStatus, PointStatus, Report};
+pub use report::{CopyStatus, DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
 
 /// Newer points that cannot be trusted are passed over, and told; so many at most.
 const PASSED_OVER: usize = 8;
@@ -26,12 +28,20 @@ pub struct Options {
     /// Only of this source, or of this database.
     pub source: Option<String>,
     pub database: Option<String>,
-    /// Databases that must have restore points: source and name.
-    pub expected: Vec<(String, String)>,
+    /// What must have restore points.
+    pub expected: Vec<Expected>,
     /// Copies of RDS snapshots, as AWS tells of them.
     pub copies: Vec<CopyStatus>,
     /// What could not be asked.
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
+}
+
+/// What the configuration says is exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    pub source: String,
+    /// `None`: any, of a source whose databases only the server knows.
+    pub database: Option<String>,
 }
 
 /// Reads and judges.
@@ -45,19 +55,11 @@ pub async fn status(
     let found = repository.find(source, database).await?;
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let drills = if_allowed(repository.attestations(source, database).await)?;
-    let mut of: BTreeMap<(String, String), Vec<Found>> = BTreeMap::new();
-    for name in options.expected {
-        of.insert(name, Vec::new());
-    }
-    for one in found {
-        let name = (one.source.clone(), one.database.clone());
-        of.entry(name).or_default().push(one);
-    }
     let now = clock.now();
     let mut report = Report {
         repository: repository.url().to_owned(),
         now,
-        databases: Vec::with_capacity(of.len()),
+        databases: Vec::new(),
         copies: options.copies,
         leftovers: repository.leftovers(source, database, &committed).await?,
         findings: options.findings,
@@ -67,12 +69,13 @@ pub async fn status(
         trust,
         drills: &drills,
     };
+    let (of, missing) = by_database(found, options.expected);
+    report.findings.extend(missing);
     for ((source, database), found) in of {
         let (one, passed_over) = look.at(source, database, &found).await?;
         report.findings.extend(passed_over);
-        report
-            .findings
-            .extend(judge::database(&one, &options.limits, now));
+        let judged = judge::database(&one, &options.limits, now);
+        report.findings.extend(judged);
         report.databases.push(one);
     }
     for one in &report.copies {
@@ -82,10 +85,47 @@ pub async fn status(
     Ok(report)
 }
 
+type ByDatabase = BTreeMap<(String, String), Vec<Found>>;
+
+/// What is there and what should be, the newest last by the store's time; and sources without any.
+fn by_database(found: Vec<Found>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
+    let mut of = ByDatabase::new();
+    for one in found {
+        let name = (one.source.clone(), one.database.clone());
+        of.entry(name).or_default().push(one);
+    }
+    for points in of.values_mut() {
+        points.sort_by_key(|one| one.order());
+    }
+    let mut missing = Vec::new();
+    for Expected { source, database } in expected {
+        match database {
+            Some(database) => {
+                of.entry((source, database)).or_default();
+            }
+            None if of.keys().any(|(known, _)| *known == source) => {}
+            None => missing.push(Finding::urgent(format!(
+                "{source}: there is no restore point of any of its databases"
+            ))),
+        }
+    }
+    if of.is_empty() && missing.is_empty() {
+        missing.push(Finding::urgent("there is no restore point at all"));
+    }
+    (of, missing)
+}
+
 struct Look<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     drills: &'a Attestations,
+}
+
+/// What drills say of a database.
+#[derive(Default)]
+struct Drills {
+    sound: Option<DrillStatus>,
+    failed_at: Option<Timestamp>,
 }
 
 impl Look<'_> {
@@ -95,7 +135,7 @@ impl Look<'_> {
         source: String,
         database: String,
         found: &[Found],
-    ) -> Result<(DatabaseStatus, Vec<String>)> {
+    ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
         let mut found: Vec<&Found> = found.iter().collect();
@@ -105,21 +145,24 @@ impl Look<'_> {
                 break;
             }
             match self.repository.open(one, self.trust).await {
-                Ok(point) => newest.push(point_status(&point).await?),
-                Err(error) => passed_over.push(format!(
-                    "{} cannot be restored from: {}",
-                    one.id,
-                    error.chain()
-                )),
+                Ok(point) => newest.push(point_status(&point, one).await?),
+                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) => {
+                    let why = error.chain();
+                    let what = format!("{} cannot be restored from: {why}", one.id);
+                    passed_over.push(what.into());
+                }
             }
         }
         // Stores tell time in seconds; two may be of one.
         newest.sort_by_key(|point: &PointStatus| std::cmp::Reverse(point.snapshot_at));
         let mut newest = newest.into_iter();
+        let drills = self.drills(&source, &database).await?;
         let status = DatabaseStatus {
             newest: newest.next(),
             previous: newest.next(),
-            drilled: self.drilled(&source, &database).await?,
+            drilled: drills.sound,
+            drill_failed_at: drills.failed_at,
             points: found.len() as u64,
             source,
             database,
@@ -127,8 +170,8 @@ impl Look<'_> {
         Ok((status, passed_over))
     }
 
-    async fn drilled(&self, source: &str, database: &str) -> Result<Option<DrillStatus>> {
-        let mut newest: Option<DrillStatus> = None;
+    async fn drills(&self, source: &str, database: &str) -> Result<Drills> {
+        let mut newest = Drills::default();
         let places = self.drills.newest_first(source, database);
         for place in places.take(DRILLED_AMONG) {
             let which = Which::Id(place.id.clone());
@@ -139,32 +182,41 @@ impl Look<'_> {
                     .await?;
                 self.repository.open(&found, self.trust).await
             };
-            // Gone by now, or not to be trusted.
-            let Ok(point) = opened.await else { continue };
+            let point = match opened.await {
+                Ok(point) => point,
+                Err(error) if error.is_of_all() => return Err(error),
+                // Gone by now, or not to be trusted.
+                Err(_) => continue,
+            };
             let proof = if_allowed(self.drills.of(&point, self.trust).await)?;
+            newest.failed_at = newest.failed_at.max(proof.failed_at);
             let Some(sound) = proof.sound else { continue };
             // An old point may have been drilled after a newer one.
             if newest
+                .sound
                 .as_ref()
                 .is_none_or(|known| known.at < sound.drilled_at)
             {
-                newest = Some(DrillStatus {
+                newest.sound = Some(DrillStatus {
                     id: sound.id,
                     at: sound.drilled_at,
                     seconds_to_restore: sound.seconds_to_restore,
                 });
             }
         }
+        let since = newest.sound.as_ref().map(|sound| sound.at);
+        newest.failed_at = newest.failed_at.filter(|failed| Some(*failed) > since);
         Ok(newest)
     }
 }
 
-async fn point_status(point: &RestorePoint) -> Result<PointStatus> {
+async fn point_status(point: &RestorePoint, found: &Found) -> Result<PointStatus> {
     let manifest = &point.manifest;
     let lock = point.head(&point.manifest_ref).await?.lock;
     Ok(PointStatus {
         id: manifest.id.clone(),
-        snapshot_at: manifest.snapshot_at,
+        // An exporter whose clock runs ahead, or a thief of its key, must not look fresh for long.
+        snapshot_at: manifest.snapshot_at.min(found.stored_at()),
         tables: manifest.user_tables().count() as u64,
         rows: manifest.rows(),
         copy_bytes: manifest.copy_bytes(),

@@ -122,7 +122,7 @@ pub trait Store: Send + Sync {
     /// read further. The bytes are as received: the caller compares the SHA-256.
     async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes>;
 
-    /// What the store says of this version.
+    /// What the store says of this version; without a SHA-256 for a caller that may list and not read.
     async fn head(&self, key: &Key, version: &str) -> Result<Head>;
 
     /// A page of all versions of all keys that begin with `prefix` (not necessarily at a `/`), keys

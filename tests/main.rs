@@ -3,6 +3,7 @@
 
 mod support;
 
+mod accounts;
 mod attest;
 mod bad_input;
 mod cli;
@@ -10,6 +11,7 @@ mod config;
 mod connect;
 mod cutoff;
 mod damage;
+mod doctor;
 mod drill;
 mod export;
 mod hold;
@@ -19,6 +21,7 @@ mod json_page;
 mod keys;
 mod leftovers;
 mod moments;
+mod nightly;
 mod promote;
 mod random;
 mod restore;

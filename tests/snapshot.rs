@@ -4,7 +4,7 @@ mod cases;
 mod expire;
 mod faults;
 mod restore;
-mod world;
+pub mod world;
 
 use lifeboat::model::snapshot::Kind;
 use world::{Under, World};

@@ -11,7 +11,10 @@ const DESCRIBE: Operation = Operation {
 
 /// Whether AWS manages the key, such as `aws/rds`: what lies under it cannot be shared.
 pub async fn is_managed_by_aws(account: &Account, key: &str) -> Result<bool> {
-    let told = aws_sdk_kms::Client::new(account.sdk())
+    let config = aws_sdk_kms::config::Builder::from(account.sdk())
+        .interceptor(account.on_expiry())
+        .retry_classifier(account.on_expiry());
+    let told = aws_sdk_kms::Client::from_conf(config.build())
         .describe_key()
         .key_id(key)
         .send()

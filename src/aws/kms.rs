@@ -7,10 +7,13 @@ use std::str::FromStr;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
+use aws_sdk_kms::types::{
+    KeyManagerType, KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
 
 use super::Account;
 use super::account::load;
@@ -28,6 +31,10 @@ const DECRYPT: Operation = Operation {
 const SIGN: Operation = Operation {
     name: "Sign",
     rights: "kms:Sign on the key, and the key's policy must admit the caller",
+};
+const DESCRIBE: Operation = Operation {
+    name: "DescribeKey",
+    rights: "kms:DescribeKey on the key",
 };
 const PUBLIC_KEY: Operation = Operation {
     name: "GetPublicKey",
@@ -90,6 +97,16 @@ impl FromStr for KeyArn {
     }
 }
 
+/// What KMS says of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// As KMS writes it: `Enabled`, `Disabled`, `PendingDeletion`, …
+    pub state: String,
+    pub deletion_at: Option<Timestamp>,
+    /// One of AWS's own, such as `aws/rds`: nobody else can be let in.
+    pub of_aws: bool,
+}
+
 /// One key, called in its own region.
 #[derive(Debug, Clone)]
 pub struct Kms {
@@ -100,8 +117,12 @@ pub struct Kms {
 impl Kms {
     /// With the credentials of an account that STS has confirmed.
     pub fn of(account: &Account, key: KeyArn) -> Self {
+        let account = account.in_region(&key.region);
+        let config = aws_sdk_kms::config::Builder::from(account.sdk())
+            .interceptor(account.on_expiry())
+            .retry_classifier(account.on_expiry());
         Self {
-            client: Client::new(account.in_region(&key.region).sdk()),
+            client: Client::from_conf(config.build()),
             key,
         }
     }
@@ -167,6 +188,29 @@ impl Kms {
             .await
             .map_err(|why| self.refused(&SIGN, what(), why))?;
         blob(reply.signature, &SIGN, what)
+    }
+
+    /// Asks for the key's state. A key that is not there is `NotFound`.
+    pub async fn describe(&self) -> Result<KeyInfo> {
+        let what = || format!("cannot look at {}", self.key);
+        let reply = self
+            .client
+            .describe_key()
+            .key_id(self.key.as_str())
+            .send()
+            .await
+            .map_err(|why| self.refused(&DESCRIBE, what(), why))?;
+        let key = reply.key_metadata.ok_or_else(|| {
+            Error::failed(format!("{}: {} answered without it", what(), DESCRIBE.name))
+        })?;
+        let deletion_at = key.deletion_date.map(|at| at.as_nanos());
+        Ok(KeyInfo {
+            state: key
+                .key_state
+                .map_or_else(String::new, |state| state.to_string()),
+            deletion_at: deletion_at.and_then(|at| Timestamp::from_nanosecond(at).ok()),
+            of_aws: key.key_manager == Some(KeyManagerType::Aws),
+        })
     }
 
     /// The verification key as DER SubjectPublicKeyInfo. A key that is not ECC_NIST_P256 for

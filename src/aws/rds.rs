@@ -29,8 +29,11 @@ pub struct Rds {
 
 impl Rds {
     pub fn of(account: &Account) -> Self {
+        let config = aws_sdk_rds::config::Builder::from(account.sdk())
+            .interceptor(account.on_expiry())
+            .retry_classifier(account.on_expiry());
         Self {
-            client: aws_sdk_rds::Client::new(account.sdk()),
+            client: aws_sdk_rds::Client::from_conf(config.build()),
             account: account.id.clone(),
             region: account.region.clone(),
             side: account.side(),

@@ -1,26 +1,17 @@
 //! `lifeboat doctor`
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::{Run, connect, iam};
-use crate::config::{Config, Databases, Location, Source};
+use super::point::Of;
+use super::{Run, status};
+use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
-use crate::doctor::{
-    self, Bucket, Database, Facts, Finding, Place, Recipient, Report, Severity, Side,
-};
+use crate::doctor::{self, Finding, Place, Report, Severity};
 use crate::error::{Context, Error, Result};
-use crate::model::lock::LockPolicy;
-use crate::pg::catalog;
-use crate::pg::conninfo::Passwords;
-use crate::pg::session::{Purpose, Session};
-use crate::pg::tools::Dirs;
-use crate::random;
-use crate::repository::Locks;
-use crate::store::Store as _;
-use crate::store::s3::{Attempt, S3Store};
+
+mod gather;
 
 /// Look for what would lose the backups: one page of findings, the worst first
 ///
@@ -85,29 +76,14 @@ fn gate(args: &Args, run: &Run) -> Result<Report> {
 
 async fn whole(args: &Args, run: &Run) -> Result<Report> {
     let (access, config) = run.globals.access_and_config()?;
+    let facts = gather::facts(&access, &config, args.no_try, run).await?;
     let mut looked_at = vec![access.repository.location.to_string()];
-    let place = place(args, &access, &config, run).await?;
-    run.progress.phase("databases", None);
-    let databases = databases(&access, &config, run).await;
-    looked_at.extend(
-        databases
-            .iter()
-            .map(|one| format!("{}/{}", one.source, one.name)),
-    );
-    let side = |account: &crate::config::accounts::Account| Side {
-        id: account.id.clone(),
-        region: account.region.clone(),
-    };
-    let facts = Facts {
-        place,
-        source: config.accounts.source.as_ref().map(side),
-        backup: config.accounts.backup.as_ref().map(side),
-        copies_region: config.snapshot.region.clone(),
-        recipients: config.recipients.iter().map(recipient).collect(),
-        daily_days: daily_days(config.lock.policy),
-        databases,
-    };
+    let databases = facts.databases.iter();
+    looked_at.extend(databases.map(|one| format!("{}/{}", one.source, one.name)));
     let mut findings = doctor::examine(&facts);
+    if !matches!(facts.place, Place::Unreachable(..)) {
+        findings.extend(standing(access, &config, run).await);
+    }
     for file in &args.terraform {
         findings.extend(match document(file)? {
             Document::State(state) => terraform::look(&state, &protected(&config)),
@@ -118,129 +94,35 @@ async fn whole(args: &Args, run: &Run) -> Result<Report> {
     Ok(doctor::report(findings, looked_at))
 }
 
-fn recipient(recipient: &crate::config::Recipient) -> Recipient {
-    Recipient {
-        name: recipient.name.clone(),
-        kms_key: recipient.wrapped.as_ref().map(|one| one.kms_key.clone()),
-    }
-}
-
-fn daily_days(policy: LockPolicy) -> Option<u32> {
-    match policy {
-        LockPolicy::Explicit { days, .. } => Some(days),
-        LockPolicy::BucketDefault | LockPolicy::None => None,
-    }
-}
-
-async fn place(args: &Args, access: &Access, config: &Config, run: &Run) -> Result<Place> {
-    let Location::S3 { prefix, .. } = &access.repository.location else {
-        return Ok(Place::Directory(access.repository.location.to_string()));
+/// What `status` finds: stale, unlocked and unproven backups.
+async fn standing(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
+    let look = async {
+        let access = access.with_trust()?;
+        status::look(&access, config, Of::default(), run).await
     };
-    run.progress.phase("bucket", None);
-    let store = connect::s3(access, run).await?;
-    let posture = store.posture().await?;
-    let audit = store.audit().await;
-    let attempts = if args.no_try || !posture.object_lock {
-        Vec::new()
-    } else {
-        attempts(&store, config, &posture, run).await?
-    };
-    Ok(Place::Bucket(Box::new(Bucket {
-        url: access.repository.location.to_string(),
-        prefix: match prefix.as_str() {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        },
-        posture,
-        audit,
-        attempts,
-    })))
-}
-
-async fn attempts(
-    store: &S3Store,
-    config: &Config,
-    posture: &crate::store::Posture,
-    run: &Run,
-) -> Result<Vec<Attempt>> {
-    let now = run.clock.now();
-    let locks = Locks::settle(
-        config.lock.policy,
-        posture,
-        true,
-        now,
-        config.lock.max_lock_days,
-    )?;
-    let Some(lock) = locks.sent(false) else {
-        return Ok(Vec::new());
-    };
-    let random = u64::from_ne_bytes(random::bytes()?);
-    match store.try_to_destroy(lock, now, random).await {
-        Ok(attempts) => Ok(attempts),
+    let found = match look.await {
+        Ok(report) => report.findings,
         Err(error) => {
-            run.progress.note(&format!(
-                "nothing was tried: these credentials cannot place a canary: {}",
-                error.chain()
-            ));
-            Ok(Vec::new())
+            let what = format!("how old backups are cannot be told: {}", error.chain());
+            return vec![Finding::new(Severity::Warning, "status", what).mend(error.advice())];
         }
-    }
-}
-
-async fn databases(access: &Access, config: &Config, run: &Run) -> Vec<Database> {
-    let tokens = match iam::tokens(access, &config.sources, run).await {
-        Ok(tokens) => tokens,
-        Err(error) => return vec![Database::unreachable("*", "*", error)],
     };
-    let dirs = Dirs::system(config.export.pg_bin.clone());
-    let mut found = Vec::new();
-    for source in &config.sources {
-        match databases_of(source, tokens.as_ref(), &dirs, run).await {
-            Ok(databases) => found.extend(databases),
-            Err(error) => found.push(Database::unreachable(&source.name, "*", error)),
-        }
-    }
-    found
-}
-
-async fn databases_of(
-    source: &Source,
-    tokens: Option<&Arc<dyn Passwords>>,
-    dirs: &Dirs,
-    run: &Run,
-) -> Result<Vec<Database>> {
-    let server = connect::source(&source.connection, tokens, run)?;
-    let entry = match &source.entry_database {
-        Some(database) => server.with_database(database),
-        None => server,
+    let finding = |one: crate::status::Finding| {
+        let (severity, means) = match one.urgent {
+            true => (
+                Severity::Critical,
+                "if the database were lost now, there would be no good backup, or not for long",
+            ),
+            false => (
+                Severity::Warning,
+                "that backups can be restored is less sure",
+            ),
+        };
+        Finding::new(severity, "status", one.what)
+            .means(means)
+            .mend("look at the last runs of `lifeboat nightly` and `lifeboat prove`")
     };
-    let session = Session::connect(&entry, "lifeboat doctor", Purpose::Read).await?;
-    let present = catalog::databases(&session).await?;
-    session.close().await;
-    let is_meant = |name: &String| match &source.databases {
-        Databases::All { except } => !except.contains(name),
-        Databases::Named(names) => names.contains(name),
-        Databases::OfConnection => *name == entry.database,
-    };
-    let mut found = Vec::new();
-    for one in present
-        .iter()
-        .filter(|one| one.connectable && is_meant(&one.name))
-    {
-        found.push(Database::gather(&source.name, &entry.with_database(&one.name), dirs).await);
-    }
-    if let (Databases::Named(_), Some(first)) = (&source.databases, found.first_mut()) {
-        let left_out = present
-            .iter()
-            .map(|one| &one.name)
-            .filter(|name| !is_meant(name));
-        // Every server has one, mostly empty; an export looks whether it is.
-        first.uncovered = left_out
-            .filter(|name| *name != "postgres")
-            .cloned()
-            .collect();
-    }
-    Ok(found)
+    found.into_iter().map(finding).collect()
 }
 
 fn document(file: &PathBuf) -> Result<Document> {
@@ -261,6 +143,10 @@ fn protected(config: &Config) -> Protected {
         .flat_map(|account| [&account.role, &account.snapshot_role, &account.expire_role]);
     let recipients = config.recipients.iter();
     let keys = recipients.filter_map(|one| Some(one.wrapped.as_ref()?.kms_key.clone()));
+    let signs = match &config.signing_key {
+        Some(SigningKey::Kms(arn)) => Some(arn.clone()),
+        Some(SigningKey::File(_)) | None => None,
+    };
     Protected {
         databases: config
             .sources
@@ -273,6 +159,7 @@ fn protected(config: &Config) -> Protected {
             Location::Dir(_) => None,
         },
         keys: keys
+            .chain(signs)
             .chain(config.snapshot.kms_key.clone())
             .chain(config.snapshot.share_key.clone())
             .collect(),

@@ -58,10 +58,10 @@ pub struct Args {
 }
 
 impl Args {
-    /// The newest point of a database, as configured.
-    pub fn newest(source: &str, database: &str) -> Self {
+    /// A point, an id or `latest`, as configured.
+    pub fn of(source: &str, database: &str, id: &str) -> Self {
         Self {
-            id: "latest".to_owned(),
+            id: id.to_owned(),
             of: OfArgs::only(source, database),
             server: None,
             server_password_file: None,

@@ -73,6 +73,14 @@ pub struct Options {
 }
 
 impl Args {
+    /// One configured source.
+    pub fn of(source: &str) -> Self {
+        Self {
+            source: vec![source.to_owned()],
+            ..Self::default()
+        }
+    }
+
     fn resolve(self, run: &Run) -> Result<Options> {
         let (access, config) = run.globals.access_and_config()?;
         let settings = ExportSettings {

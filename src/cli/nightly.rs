@@ -6,6 +6,7 @@ use super::output::Answer;
 use super::snapshot::{copy, expire};
 use super::steps::Steps;
 use super::{Run, export, verify};
+use crate::config::Config;
 use crate::config::accounts::Account;
 use crate::error::Result;
 
@@ -23,18 +24,18 @@ pub struct Args {}
 pub async fn run(_: Args, run: &Run) -> Result<Answer> {
     let (_, config) = run.globals.access_and_config()?;
     let mut steps = Steps::new("nightly", run);
-    let exported = steps
-        .take("export", export::run(export::Args::default(), run))
-        .await
-        .map(exported)
-        .unwrap_or_default();
+    let mut stored = Vec::new();
+    for (step, args) in exports(&config) {
+        let exported = steps.take(step, export::run(args, run)).await;
+        stored.extend(exported.map(points).unwrap_or_default());
+    }
     let copied = config.sources.iter().any(|source| source.rds.is_some());
     if copied && config.snapshot.kms_key.is_some() {
         steps
             .take("snapshot copy", copy::run(copy::Args::default(), run))
             .await;
     }
-    for (name, id) in exported {
+    for (name, id) in stored {
         let verify = verify::run(verify::Args::of(&id), run);
         steps.take(format!("verify {name}"), verify).await;
     }
@@ -46,8 +47,20 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
     steps.end(&config.notify).await
 }
 
+/// A step for each source: a password file that is missing is one source's trouble.
+fn exports(config: &Config) -> Vec<(String, export::Args)> {
+    if config.sources.is_empty() {
+        // Says what is missing.
+        return vec![("export".to_owned(), export::Args::default())];
+    }
+    let names = config.sources.iter().map(|source| &source.name);
+    names
+        .map(|name| (format!("export {name}"), export::Args::of(name)))
+        .collect()
+}
+
 /// `source/database` and id of what an export's result says was stored.
-fn exported(result: &Value) -> Vec<(String, String)> {
+fn points(result: &Value) -> Vec<(String, String)> {
     let databases = result["databases"].as_array();
     let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
     databases

@@ -106,7 +106,8 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn exit_code(error: &Error) -> u8 {
+/// As the process ends that fails by it.
+pub fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         Kind::Usage => 2,
         _ => 1,

@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::point::OfArgs;
+use super::point::{Of, OfArgs};
 use super::render::{self, Table};
 use super::{Run, connect, snapshot};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
 use crate::snapshot::list::CopyPoint;
-use crate::status::{self, CopyStatus, DatabaseStatus, Limits, Report};
+use crate::status::{self, CopyStatus, DatabaseStatus, Expected, Finding, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -38,28 +38,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let of = args.of.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let repository = connect::repository(&access, run).await?;
-    let limits = Limits {
-        export_age: signed(config.limits.export_age)?,
-        copy_age: signed(config.limits.copy_age)?,
-        drill_age: signed(config.limits.drill_age)?,
-        shrink_percent: config.limits.shrink_percent,
-    };
-    let (copies, findings) = match of.database {
-        // A copy is of no single database.
-        Some(_) => (Vec::new(), Vec::new()),
-        None => copies(&access, &config, of.source.as_deref(), run).await,
-    };
-    let options = status::Options {
-        limits,
-        expected: expected(&config, of.source.as_deref(), of.database.as_deref()),
-        source: of.source,
-        database: of.database,
-        copies,
-        findings,
-    };
-    let trust = connect::trust(&access);
-    let report = status::status(&repository, &trust, run.clock.as_ref(), options).await?;
+    let report = look(&access, &config, of, run).await?;
     if let Some(file) = &args.prometheus {
         write_whole(file, &status::prometheus(&report))?;
     }
@@ -71,19 +50,45 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
+/// How things stand with all that the configuration names.
+pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result<Report> {
+    let repository = connect::repository(access, run).await?;
+    let limits = Limits {
+        export_age: signed(config.limits.export_age)?,
+        copy_age: signed(config.limits.copy_age)?,
+        drill_age: signed(config.limits.drill_age)?,
+        shrink_percent: config.limits.shrink_percent,
+    };
+    let (copies, findings) = match of.database {
+        // A copy is of no single database.
+        Some(_) => (Vec::new(), Vec::new()),
+        None => copies(access, config, of.source.as_deref(), run).await,
+    };
+    let options = status::Options {
+        limits,
+        expected: expected(config, &of),
+        source: of.source,
+        database: of.database,
+        copies,
+        findings,
+    };
+    let trust = connect::trust(access);
+    status::status(&repository, &trust, run.clock.as_ref(), options).await
+}
+
 /// The copies of each source that has any configured. Where AWS cannot be asked, that is a finding.
 async fn copies(
     access: &Access,
     config: &Config,
     source: Option<&str>,
     run: &Run,
-) -> (Vec<CopyStatus>, Vec<String>) {
+) -> (Vec<CopyStatus>, Vec<Finding>) {
     let found = match snapshot::list::beside_exports(access, config, source, run).await {
         Ok(Some(found)) => found,
         Ok(None) => return (Vec::new(), Vec::new()),
         Err(error) => {
             let why = format!("snapshot copies could not be listed: {}", error.chain());
-            return (Vec::new(), vec![why]);
+            return (Vec::new(), vec![why.into()]);
         }
     };
     let wanted = config.sources.iter().filter(|one| one.rds.is_some());
@@ -104,24 +109,34 @@ fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
-/// Databases that the configuration names; with "all" only the repository knows their names.
-fn expected(
-    config: &Config,
-    source: Option<&str>,
-    database: Option<&str>,
-) -> Vec<(String, String)> {
+/// With "all" only the server knows the databases' names, and one of the source's is expected.
+fn expected(config: &Config, of: &Of) -> Vec<Expected> {
     let sources = config.sources.iter();
-    let named = sources.flat_map(|source| match &source.databases {
-        Databases::Named(names) => names
-            .iter()
-            .map(|name| (source.name.clone(), name.clone()))
-            .collect(),
-        Databases::All { .. } | Databases::OfConnection => Vec::new(),
+    let all = sources.flat_map(|source| {
+        let expected = |database| Expected {
+            source: source.name.clone(),
+            database,
+        };
+        match &source.databases {
+            Databases::Named(names) => {
+                let named = names.iter().cloned().map(Some);
+                named.map(expected).collect()
+            }
+            Databases::All { .. } | Databases::OfConnection => vec![expected(None)],
+        }
     });
-    named
-        .filter(|(of, _)| source.is_none_or(|source| source == of))
-        .filter(|(_, name)| database.is_none_or(|database| database == name))
-        .collect()
+    all.filter(|one| {
+        of.source
+            .as_ref()
+            .is_none_or(|source| *source == one.source)
+    })
+    .filter(|one| match (&of.database, &one.database) {
+        (Some(wanted), Some(name)) => wanted == name,
+        // Whether it has this one is not known here.
+        (Some(_), None) => false,
+        (None, _) => true,
+    })
+    .collect()
 }
 
 /// The collector must never see half of it.

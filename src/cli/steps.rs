@@ -2,16 +2,17 @@
 //! in one report with one exit code.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Answer, Outcome, error_value};
+use super::output::{Answer, Outcome, error_value, exit_code};
 use super::{Run, render};
 use crate::config::NotifySettings;
 use crate::error::{Error, Kind, Result};
-use crate::notify;
+use crate::notify::{self, Patience};
 
 /// What a step came to.
 #[derive(Debug, Serialize)]
@@ -65,27 +66,34 @@ impl<'a> Steps<'a> {
         }
         self.run.progress.note(&format!("{}: {name}", self.name));
         let began = Instant::now();
-        let done = step.await;
-        let seconds = began.elapsed().as_secs_f64();
-        self.taken.push(match done {
-            Ok(answer) => Step {
+        match step.await {
+            Ok(answer) => self.taken.push(Step {
                 name,
                 exit_code: answer.outcome.exit_code(),
-                seconds,
+                seconds: began.elapsed().as_secs_f64(),
                 result: Some(answer.result),
                 error: None,
                 text: answer.text,
-            },
-            Err(error) => Step {
-                name,
-                exit_code: Outcome::Failed.exit_code(),
-                seconds,
-                result: None,
-                text: format!("error: {}\nhint: {}\n", error.chain(), error.advice()),
-                error: Some(error_value(&error)),
-            },
-        });
+            }),
+            Err(error) => self.failed(name, began.elapsed().as_secs_f64(), &error),
+        }
         self.taken.last()?.result.as_ref()
+    }
+
+    /// Notes a step that came to nothing.
+    pub fn failed(&mut self, name: impl Into<String>, seconds: f64, error: &Error) {
+        let (why, hint) = (
+            render::one_line(&error.chain()),
+            render::one_line(error.advice()),
+        );
+        self.taken.push(Step {
+            name: name.into(),
+            exit_code: exit_code(error),
+            seconds,
+            result: None,
+            text: format!("error: {why}\nhint: {hint}\n"),
+            error: Some(error_value(error)),
+        });
     }
 
     /// Tells whoever is to be told, and makes the one answer of it.
@@ -121,8 +129,8 @@ impl<'a> Steps<'a> {
         Answer::new(&report, text, outcome)
     }
 
+    /// What could not be told, in sentences.
     async fn tell(&self, settings: &NotifySettings, outcome: Outcome) -> Vec<String> {
-        let well = outcome == Outcome::Done;
         let mut failed = Vec::new();
         let mut note = |what: &str, told: Result<()>| {
             if let Err(error) = told {
@@ -130,53 +138,59 @@ impl<'a> Steps<'a> {
             }
         };
         if let Some(file) = &settings.webhook_file
-            && (!well || settings.webhook_always)
+            && (outcome != Outcome::Done || settings.webhook_always)
         {
             note("webhook", self.webhook(file).await);
         }
         // At success only: its silence is the alarm.
         if let Some(file) = &settings.ping_file
-            && well
+            && outcome == Outcome::Done
         {
-            note("ping", self.ping(file).await);
+            note("ping", ping(file).await);
         }
         if settings.metrics {
-            let name = match self.name {
-                "nightly" => "NightlySuccess",
-                _ => "ProveSuccess",
-            };
-            let value = if outcome == Outcome::Failed { 0.0 } else { 1.0 };
+            let well = outcome == Outcome::Done && failed.is_empty();
+            let (name, value) = (self.metric(), f64::from(u8::from(well)));
             eprintln!("{}", notify::metric_line(name, value, self.run.clock.now()));
         }
         failed
     }
 
-    async fn webhook(&self, file: &std::path::Path) -> Result<()> {
+    fn metric(&self) -> &'static str {
+        match self.name {
+            "nightly" => "NightlySuccess",
+            _ => "ProveSuccess",
+        }
+    }
+
+    async fn webhook(&self, file: &Path) -> Result<()> {
         let mut text = format!(
             "lifeboat {}: {}",
             self.name,
             word(worst(&self.taken).exit_code())
         );
         for step in self.taken.iter().filter(|step| step.exit_code != 0) {
-            text += &format!("\n*{}*: {}", step.name, word(step.exit_code));
+            let name = notify::escaped(&step.name);
+            text += &format!("\n*{name}*: {}", word(step.exit_code));
             for line in telling(&step.text) {
-                text += &format!("\n> {line}");
+                text += &format!("\n> {}", notify::escaped(&line));
             }
         }
-        notify::webhook(&secret(file)?, &text).await
+        notify::webhook(&secret(file)?, &text, Patience::default()).await
     }
+}
 
-    async fn ping(&self, file: &std::path::Path) -> Result<()> {
-        notify::ping(&secret(file)?).await
-    }
+async fn ping(file: &Path) -> Result<()> {
+    notify::ping(&secret(file)?, Patience::default()).await
 }
 
 /// 1 before 3 before 0.
 fn worst(steps: &[Step]) -> Outcome {
+    let (done, findings) = (Outcome::Done.exit_code(), Outcome::Findings.exit_code());
     let codes = || steps.iter().map(|step| step.exit_code);
-    if codes().any(|code| code == Outcome::Failed.exit_code()) {
+    if codes().any(|code| code != done && code != findings) {
         Outcome::Failed
-    } else if codes().any(|code| code != 0) {
+    } else if codes().any(|code| code == findings) {
         Outcome::Findings
     } else {
         Outcome::Done
@@ -191,9 +205,10 @@ fn word(exit_code: u8) -> &'static str {
     }
 }
 
-/// The lines of a step's text that somebody must read, and not many.
-fn telling(text: &str) -> impl Iterator<Item = &str> {
+/// The lines of a step's text that somebody must read, and not many, nor long ones.
+fn telling(text: &str) -> impl Iterator<Item = String> {
     const SHOWN: usize = 10;
+    const CHARACTERS: usize = 400;
     let begins = [
         "error",
         "FAILED",
@@ -201,21 +216,22 @@ fn telling(text: &str) -> impl Iterator<Item = &str> {
         "problem",
         "missing",
         "DOES NOT",
-        "CRITICAL",
         "NOT SOUND",
+        "DAMAGED",
         "hint",
     ];
-    text.lines()
-        .filter(move |line| {
-            begins
-                .iter()
-                .any(|word| line.trim_start().starts_with(word))
-        })
-        .take(SHOWN)
+    let telling = move |line: &&str| begins.iter().any(|word| line.starts_with(word));
+    text.lines().filter(telling).take(SHOWN).map(|line| {
+        let mut shown: String = line.chars().take(CHARACTERS).collect();
+        if shown.len() < line.len() {
+            shown.push('…');
+        }
+        render::clean(&shown)
+    })
 }
 
 /// A URL that lets whoever has it speak in our name lies in a file of its own.
-fn secret(file: &std::path::Path) -> Result<String> {
+fn secret(file: &Path) -> Result<String> {
     let text = std::fs::read_to_string(file)
         .map_err(|why| Error::usage(format!("cannot read {}", file.display())).because(why))?;
     Ok(text.trim().to_owned())

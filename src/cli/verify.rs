@@ -40,11 +40,11 @@ impl Args {
         }
     }
 
-    /// Every byte of the newest point of a database.
-    pub fn newest(source: &str, database: &str) -> Self {
+    /// Every byte of a point, an id or `latest`.
+    pub fn whole(source: &str, database: &str, id: &str) -> Self {
         Self {
             point: PointArgs {
-                id: "latest".to_owned(),
+                id: id.to_owned(),
                 of: OfArgs::only(source, database),
             },
             data: true,
@@ -126,6 +126,9 @@ fn text(report: &Report) -> String {
         text += &format!("finding: {finding}\n");
     }
     let depth = match (report.data, report.rows) {
+        (false, _) if report.listed => {
+            "parts as listings and locks show them: these credentials may not read them".to_owned()
+        }
         (false, _) => "as the store reports them; --data reads every byte".to_owned(),
         (true, None) => "every byte read; --identity also opens and counts".to_owned(),
         (true, Some(rows)) => format!(

@@ -73,6 +73,8 @@ mod tests {
             recipients: Vec::new(),
             daily_days: None,
             databases: Vec::new(),
+            keys: Vec::new(),
+            guarded: Vec::new(),
         };
         look(&facts)
             .into_iter()

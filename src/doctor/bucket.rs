@@ -1,10 +1,11 @@
 //! Whether what is stored stays stored.
 
 use super::{Bucket, Finding, Severity};
+use crate::error::Error;
 use crate::model::lock::LockMode;
 use crate::store::s3::{Asked, Attempt, Outcome, Rule};
 
-/// A lifecycle rule may hide an object this long before its lock ends without harm: it hides only.
+/// Where exports lie.
 const LAYOUT: [&str; 2] = ["parts/", "manifests/"];
 
 /// A directory has no locks at all.
@@ -18,18 +19,39 @@ pub fn directory(path: &str) -> Finding {
     .mend("use a bucket with versioning and Object Lock in another account: deploy/README.md")
 }
 
+pub fn unreachable(url: &str, error: &Error) -> Finding {
+    let why = error.chain();
+    let what = match why.contains(url) {
+        true => why,
+        false => format!("{url}: {why}"),
+    };
+    Finding::new(Severity::Critical, "repository", what)
+        .means("nothing new is exported, and nothing can be restored from here")
+        .mend(error.advice())
+}
+
 pub fn look(bucket: &Bucket, daily_days: Option<u32>) -> Vec<Finding> {
     let mut findings = locks(bucket);
     findings.extend(policy(bucket));
     findings.extend(public_access(bucket));
     findings.extend(lifecycle(bucket, daily_days));
-    findings.extend(
-        bucket
-            .attempts
-            .iter()
-            .filter_map(|one| attempt(bucket, one)),
-    );
+    match &bucket.attempts {
+        None => {}
+        Some(Ok(attempts)) => {
+            findings.extend(attempts.iter().filter_map(|one| attempt(bucket, one)));
+        }
+        Some(Err(error)) => findings.push(untried(error)),
+    }
     findings
+}
+
+/// Who may not add cannot overwrite either; of deleting it says nothing.
+fn untried(error: &Error) -> Finding {
+    let why = error.chain();
+    let what = format!("no attempt to destroy was made, for want of a canary: {why}");
+    Finding::new(Severity::Info, "proof", what)
+        .means("that these credentials can destroy nothing is not proven")
+        .mend("run doctor as the exporter; then these find its canary")
 }
 
 fn locks(bucket: &Bucket) -> Vec<Finding> {
@@ -253,11 +275,18 @@ mod tests {
                 public_access_blocked: Asked::Is(true),
                 lifecycle: Asked::Is(vec![rule("parts/"), rule("manifests/")]),
             },
-            attempts: vec![Attempt {
-                what: "delete",
-                outcome: Outcome::Refused("AccessDenied".into()),
-                harmless: false,
-            }],
+            attempts: Some(Ok(vec![tried(
+                Outcome::Refused("AccessDenied".into()),
+                false,
+            )])),
+        }
+    }
+
+    fn tried(outcome: Outcome, harmless: bool) -> Attempt {
+        Attempt {
+            what: "delete",
+            outcome,
+            harmless,
         }
     }
 
@@ -330,11 +359,13 @@ mod tests {
     #[test]
     fn an_attempt_that_succeeds_is_critical_unless_it_only_hides() {
         let tried = |outcome: Outcome, harmless| {
-            found(move |b| {
-                b.attempts[0].outcome = outcome;
-                b.attempts[0].harmless = harmless;
-            })
+            found(move |b| b.attempts = Some(Ok(vec![self::tried(outcome, harmless)])))
         };
+        assert_eq!(found(|b| b.attempts = None), []);
+        assert_eq!(
+            found(|b| b.attempts = Some(Err(Error::failed("no")))),
+            [(Severity::Info, "proof")]
+        );
         assert_eq!(
             tried(Outcome::Succeeded, false),
             [(Severity::Critical, "proof")]

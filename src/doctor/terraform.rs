@@ -88,44 +88,61 @@ impl Protected {
     /// Whether this resource is one of ours. A value that the document does not tell counts as ours:
     /// the gate must not let through what it cannot see.
     pub fn holds(&self, kind: Kind, resource: &Resource) -> bool {
-        if self.is_empty() {
-            return kind != Kind::Role
-                || resource
-                    .names(&["name", "role", "arn"])
-                    .iter()
-                    .any(|name| name.contains("lifeboat"));
-        }
-        let among = |wanted: &[String], fields: &[&str]| {
-            let names = resource.names(fields);
-            names.is_empty()
-                || names.iter().any(|name| {
-                    wanted
-                        .iter()
-                        .any(|one| one == name || one.ends_with(&format!("/{name}")))
-                })
-        };
         match kind {
-            Kind::Database => among(
-                &self.databases,
-                &[
-                    "identifier",
-                    "cluster_identifier",
-                    "global_cluster_identifier",
-                    "source_db_instance_arn",
-                ],
-            ),
+            Kind::Database => self.databases.is_empty() || self.holds_database(resource),
             // Any snapshot may be the last one.
             Kind::Snapshot => true,
-            Kind::Key => self.keys.is_empty() || among(&self.keys, &["arn", "key_id", "id"]),
-            Kind::Role => !self.roles.is_empty() && among(&self.roles, &["arn", "name", "role"]),
+            Kind::Key => {
+                self.is_empty() || is_among(&self.keys, resource, &["arn", "key_id", "id"])
+            }
+            Kind::Role if self.roles.is_empty() => is_lifeboats(resource),
+            Kind::Role => is_among(&self.roles, resource, &["arn", "name", "role"]),
             Kind::Bucket => match &self.bucket {
-                Some(bucket) => among(std::slice::from_ref(bucket), &["bucket", "id"]),
-                None => false,
+                Some(bucket) => is_among(std::slice::from_ref(bucket), resource, &["bucket", "id"]),
+                None => self.is_empty(),
             },
-            Kind::Stack => resource
-                .names(&["name"])
-                .iter()
-                .any(|name| name.contains("lifeboat")),
+            Kind::Stack => is_lifeboats(resource),
         }
     }
+
+    fn holds_database(&self, resource: &Resource) -> bool {
+        // Its members are elsewhere.
+        resource.kind == "aws_rds_global_cluster"
+            || is_among(
+                &self.databases,
+                resource,
+                &["identifier", "cluster_identifier", "source_db_instance_arn"],
+            )
+    }
+
+    /// Also the keys under which protected databases lie, as far as the document tells.
+    #[must_use]
+    fn with_keys_of<'a>(&self, resources: impl Iterator<Item = &'a Resource>) -> Self {
+        let databases = resources.filter(|one| {
+            Kind::of(&one.kind) == Some(Kind::Database) && self.holds(Kind::Database, one)
+        });
+        let keys = databases.flat_map(|one| one.names(&["kms_key_id"]));
+        let mut all = self.clone();
+        all.keys.extend(keys.map(str::to_owned));
+        all
+    }
+}
+
+/// One of the names is among those wanted, or none is known. Either may be the end of the other's ARN.
+fn is_among(wanted: &[String], resource: &Resource, attributes: &[&str]) -> bool {
+    let names = resource.names(attributes);
+    let end_of = |arn: &str, name: &str| {
+        let before = arn.strip_suffix(name);
+        before.is_some_and(|before| before.is_empty() || before.ends_with(['/', ':']))
+    };
+    let is = |name: &&str| {
+        let mut wanted = wanted.iter();
+        wanted.any(|one| end_of(one, name) || end_of(name, one))
+    };
+    names.is_empty() || names.iter().any(is)
+}
+
+fn is_lifeboats(resource: &Resource) -> bool {
+    let names = resource.names(&["name", "role", "arn"]);
+    names.iter().any(|name| name.contains("lifeboat"))
 }

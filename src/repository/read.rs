@@ -54,7 +54,7 @@ pub struct Found {
 impl Found {
     /// Sorts by the store's time: a clock that was wrong where exports are made does not count.
     pub fn order(&self) -> (Timestamp, Id) {
-        (self.versions[0].stored_at, self.id.clone())
+        (self.stored_at(), self.id.clone())
     }
 
     pub fn place(&self) -> Place {
@@ -63,6 +63,11 @@ impl Found {
             database: self.database.clone(),
             id: self.id.clone(),
         }
+    }
+
+    /// When the store received its first version, which a wrong clock of an exporter does not change.
+    pub fn stored_at(&self) -> Timestamp {
+        self.versions[0].stored_at
     }
 
     pub fn versions(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::report::{CopyStatus, DatabaseStatus, PointStatus};
+use super::report::{CopyStatus, DatabaseStatus, Finding, PointStatus};
 
 /// How old things may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,40 +15,24 @@ pub struct Limits {
 }
 
 /// What is wrong with one database's restore points, in sentences.
-pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<String> {
+pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
     let name = format!("{}/{}", one.source, one.database);
     let Some(newest) = &one.newest else {
-        return vec![format!("{name}: there is no restore point")];
+        return vec![Finding::urgent(match one.points {
+            0 => format!("{name}: there is no restore point"),
+            _ => format!("{name}: none of the newest restore points can be restored from"),
+        })];
     };
     let mut findings = Vec::new();
     let age = now.duration_since(newest.snapshot_at);
     if age > limits.export_age {
-        findings.push(format!(
+        findings.push(Finding::urgent(format!(
             "{name}: the newest export is {} old, more than {}",
             words(age),
             words(limits.export_age)
-        ));
+        )));
     }
-    match newest.locked_until {
-        None => findings.push(format!(
-            "{name}: the newest export, {}, is not locked",
-            newest.id
-        )),
-        Some(end) if end <= now => findings.push(format!(
-            "{name}: the lock of the newest export, {}, ended {end}",
-            newest.id
-        )),
-        // Nothing new came for so long that the last one is about to lose its lock.
-        Some(end) if end.duration_since(now) < SignedDuration::from_hours(24 * 3) => {
-            findings.push(format!(
-                "{name}: the lock of the newest export, {}, ends in {}: `lifeboat hold {} --until 90d` keeps it",
-                newest.id,
-                words(end.duration_since(now)),
-                newest.id
-            ));
-        }
-        Some(_) => {}
-    }
+    findings.extend(unlocked(&name, newest, now));
     if let Some(previous) = &one.previous {
         findings.extend(shrunk(&name, newest, previous, limits));
     }
@@ -56,20 +40,40 @@ pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<St
     findings
 }
 
+fn unlocked(name: &str, newest: &PointStatus, now: Timestamp) -> Option<Finding> {
+    /// Somebody must see it and act.
+    const TIME_TO_ACT: SignedDuration = SignedDuration::from_hours(24 * 3);
+    let id = &newest.id;
+    let what = match newest.locked_until {
+        None => format!("{name}: the newest export, {id}, is not locked"),
+        Some(end) if end <= now => {
+            format!("{name}: the lock of the newest export, {id}, ended {end}")
+        }
+        // Nothing new came for so long that the last one is about to lose its lock.
+        Some(end) if end.duration_since(now) < TIME_TO_ACT => format!(
+            "{name}: the lock of the newest export, {id}, ends in {}: `lifeboat hold {id} --until 90d` keeps it",
+            words(end.duration_since(now))
+        ),
+        Some(_) => return None,
+    };
+    Some(Finding::urgent(what))
+}
+
 fn shrunk(
     name: &str,
     newest: &PointStatus,
     previous: &PointStatus,
     limits: &Limits,
-) -> Vec<String> {
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     if newest.tables < previous.tables {
-        findings.push(format!(
-            "{name}: {} of {} tables are gone since {}",
+        let gone = format!(
+            "{name}: {} tables less than the {} of {}",
             previous.tables - newest.tables,
             previous.tables,
             previous.id
-        ));
+        );
+        findings.push(gone.into());
     }
     let counts = [
         ("rows", newest.rows, previous.rows),
@@ -78,10 +82,8 @@ fn shrunk(
     for (what, now, before) in counts {
         let least = u128::from(before) * u128::from(100_u32.saturating_sub(limits.shrink_percent));
         if u128::from(now) * 100 < least {
-            findings.push(format!(
-                "{name}: {now} {what}, {} had {before}",
-                previous.id
-            ));
+            let shrunk = format!("{name}: {now} {what}, {} had {before}", previous.id);
+            findings.push(shrunk.into());
             // The other would say the same again.
             break;
         }
@@ -89,33 +91,43 @@ fn shrunk(
     findings
 }
 
-fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Option<String> {
-    let Some(drill) = &one.drilled else {
-        return Some(format!("{name}: no restore point was ever drilled"));
-    };
-    let age = now.duration_since(drill.at);
-    (age > limits.drill_age).then(|| {
-        format!(
-            "{name}: the newest sound drill is {} old, more than {}",
-            words(age),
-            words(limits.drill_age)
-        )
-    })
+fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(failed_at) = one.drill_failed_at {
+        findings.push(format!("{name}: a drill FAILED at {failed_at}"));
+    }
+    match &one.drilled {
+        None => findings.push(format!(
+            "{name}: no restore point is known to have restored in a drill"
+        )),
+        Some(drill) => {
+            let age = now.duration_since(drill.at);
+            if age > limits.drill_age {
+                findings.push(format!(
+                    "{name}: the newest sound drill is {} old, more than {}",
+                    words(age),
+                    words(limits.drill_age)
+                ));
+            }
+        }
+    }
+    findings.into_iter().map(Finding::from).collect()
 }
 
 /// What is wrong with the copies of one source's RDS snapshots.
-pub fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Option<String> {
+pub fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Option<Finding> {
     let Some(taken) = one.newest_at else {
-        return Some(format!("{}: there is no snapshot copy", one.source));
+        let none = format!("{}: there is no snapshot copy", one.source);
+        return Some(Finding::urgent(none));
     };
     let age = now.duration_since(taken);
     (age > limits.copy_age).then(|| {
-        format!(
+        Finding::urgent(format!(
             "{}: the newest snapshot copy is {} old, more than {}",
             one.source,
             words(age),
             words(limits.copy_age)
-        )
+        ))
     })
 }
 
@@ -170,6 +182,7 @@ mod tests {
                 at: at("2026-11-20T04:00:00Z"),
                 seconds_to_restore: 60.0,
             }),
+            drill_failed_at: None,
             points: 2,
         }
     }
@@ -177,7 +190,8 @@ mod tests {
     fn found(change: impl FnOnce(&mut DatabaseStatus), now: &str) -> Vec<String> {
         let mut one = healthy();
         change(&mut one);
-        database(&one, &LIMITS, at(now))
+        let found = database(&one, &LIMITS, at(now)).into_iter();
+        found.map(String::from).collect()
     }
 
     #[track_caller]
@@ -224,7 +238,7 @@ mod tests {
         only(&rows(0), "0 rows");
         only(
             &found(|one| one.newest.as_mut().unwrap().tables = 9, now),
-            "1 of 10 tables",
+            "1 tables less",
         );
         assert_eq!(found(|one| one.previous = None, now), [""; 0]);
     }
@@ -232,8 +246,12 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told() {
         let now = "2026-11-21T03:00:00Z";
-        only(&found(|one| one.newest = None, now), "no restore point");
-        only(&found(|one| one.drilled = None, now), "ever drilled");
+        let none = |points| found(|one| (one.newest, one.points) = (None, points), now);
+        only(&none(0), "there is no restore point");
+        only(&none(3), "none of the newest restore points");
+        only(&found(|one| one.drilled = None, now), "no restore point is");
+        let failed = |one: &mut DatabaseStatus| one.drill_failed_at = Some(at(now));
+        only(&found(failed, now), "FAILED");
         let copy = |newest_at: Option<&str>| CopyStatus {
             source: "prod".into(),
             newest_at: newest_at.map(at),

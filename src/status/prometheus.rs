@@ -145,6 +145,7 @@ mod tests {
                 }),
                 previous: None,
                 drilled: None,
+                drill_failed_at: None,
                 points: 1,
             }],
             copies: Vec::new(),

@@ -16,7 +16,46 @@ pub struct Report {
     /// What failed or running exports left without a manifest.
     pub leftovers: Vec<Leftover>,
     /// Any makes the exit code 3.
-    pub findings: Vec<String>,
+    pub findings: Vec<Finding>,
+}
+
+/// What is not as it should be, in a sentence; a string in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(into = "String")]
+pub struct Finding {
+    pub what: String,
+    /// If all were lost now, there would be no backup, or one too old, or one that may be deleted.
+    pub urgent: bool,
+}
+
+impl Finding {
+    pub fn urgent(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            urgent: true,
+        }
+    }
+}
+
+impl From<String> for Finding {
+    fn from(what: String) -> Self {
+        Self {
+            what,
+            urgent: false,
+        }
+    }
+}
+
+impl From<Finding> for String {
+    fn from(finding: Finding) -> Self {
+        finding.what
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
 }
 
 /// A database with its restore points.
@@ -29,6 +68,8 @@ pub struct DatabaseStatus {
     pub previous: Option<PointStatus>,
     /// The newest drill that found a point sound.
     pub drilled: Option<DrillStatus>,
+    /// When the newest drill failed, where none was sound since.
+    pub drill_failed_at: Option<Timestamp>,
     /// Restore points of it in the repository.
     pub points: u64,
 }
@@ -37,7 +78,7 @@ pub struct DatabaseStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PointStatus {
     pub id: Id,
-    /// The moment that the data shows.
+    /// The moment that the data shows; at the latest when the store received it.
     pub snapshot_at: Timestamp,
     pub tables: u64,
     pub rows: u64,

@@ -35,7 +35,7 @@ mod proof;
 mod put;
 
 pub use self::audit::{Asked, Audit, Rule};
-pub use self::connect::{Credentials, Patience, S3Options, StaticCredentials};
+pub use self::connect::{Patience, Renewed, S3Options, StaticCredentials};
 pub use self::proof::{Attempt, Outcome};
 
 /// A bucket, or the part of it under a prefix.
@@ -196,10 +196,12 @@ impl Store for S3Store {
         self.read(key, version, max_bytes).await
     }
 
+    /// Where HeadObject is denied, what the listing and the lock say.
     async fn head(&self, key: &Key, version: &str) -> Result<Head> {
-        self.head_object(key, version)
-            .await
-            .map_err(|fault| fault.error)
+        match self.head_object(key, version).await {
+            Err(fault) if fault.is_forbidden() => self.head_unread(key, version, fault).await,
+            head => head.map_err(|fault| fault.error),
+        }
     }
 
     async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {

@@ -143,8 +143,12 @@ def _add_fault(_, body):
 
 def _remove_faults(query, _):
     FAULTS.remove(int(query["id"]) if "id" in query else None)
-    FAULTS.release()
     return {}
+
+
+def _held(query, _):
+    rule = int(query["fault"]) if "fault" in query else None
+    return FAULTS.wait_for_held(float(query.get("wait", 0)), rule)
 
 
 def _release(*_):
@@ -198,7 +202,7 @@ ROUTES = {
     ("GET", "faults"): lambda *_: FAULTS.as_list(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _remove_faults,
-    ("GET", "held"): lambda query, _: FAULTS.wait_for_held(float(query.get("wait", 0))),
+    ("GET", "held"): _held,
     ("DELETE", "held"): _release,
     ("GET", "clock"): _clock,
     ("POST", "clock"): _set_clock,

@@ -52,6 +52,13 @@ def _put_versioning(call, bucket):
     return moto_parts.answer(call, bucket.account_id)
 
 
+def _get_versioning(_, bucket):
+    """moto's answer has a root element of its own. AWS names no status where there never was versioning."""
+    status = f"<Status>{bucket.versioning_status}</Status>" if bucket.versioning_status else ""
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<VersioningConfiguration xmlns="{s3_locks.NAMESPACE}">{status}</VersioningConfiguration>'
+    return 200, {"Content-Type": "application/xml"}, body.encode()
+
+
 def _in_body(call, name):
     found = re.search(f"<{name}>([^<]*)</{name}>".encode(), call.body)
     return found.group(1).decode() if found else None
@@ -137,6 +144,7 @@ HANDLERS = {
     "PutBucketAcl": _put_acl,
     "PutObjectAcl": _put_acl,
     "PutBucketVersioning": _put_versioning,
+    "GetBucketVersioning": _get_versioning,
     "PutObjectLockConfiguration": _put_lock,
     "GetObjectLockConfiguration": _get_lock,
     "DeleteBucketEncryption": _delete_encryption,

@@ -1,9 +1,8 @@
 """What this AWS keeps beside moto: accounts, sessions, settings, and whatever moto has no place for."""
 
-import copy
 import threading
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
 from .clock import CLOCK
@@ -35,7 +34,9 @@ class Settings:
         """With `account`, for that account only."""
         values = dict(values)
         account = values.pop("account", None)
-        settings = self.accounts.setdefault(account, copy.deepcopy(self)) if account else self
+        if account and account not in self.accounts:
+            self.accounts[account] = replace(self, next_copies=list(self.next_copies), accounts={})
+        settings = self.accounts[account] if account else self
         known = {entry.name for entry in fields(self)} - {"accounts"}
         if not set(values) <= known:
             raise ValueError(f"unknown settings: {sorted(set(values) - known)}")

@@ -170,7 +170,7 @@ async fn killed_after_each_call(kind: Kind, args: &[&str]) {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let held = cloud::control("GET", "held?wait=30", &json!({}));
+        let held = cloud::control("GET", &format!("held?wait=30&fault={rule}"), &json!({}));
         assert_ne!(held, json!([]), "{label}");
         child.kill().unwrap();
         child.wait().unwrap();

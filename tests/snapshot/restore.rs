@@ -283,19 +283,7 @@ async fn the_binary_restores_as_a_person_with_mfa() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.copy().await;
     let people = world.restore_role().await;
-    world.configure("");
-    let file = world.folder.path().join("lifeboat.toml");
-    let config = std::fs::read_to_string(&file).unwrap();
-    let roles = [
-        "role_arn = ",
-        "snapshot_role_arn = ",
-        "expire_role_arn = ",
-        "external_id = ",
-    ];
-    let lines = config
-        .lines()
-        .filter(|line| !roles.iter().any(|key| line.starts_with(key)));
-    std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    world.configure_for_people();
     let ran = world
         .run(
             &people,

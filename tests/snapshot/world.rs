@@ -797,20 +797,17 @@ impl World {
         found
     }
 
-    /// One available copy under the backup account's key, its record, and nothing shared.
-    #[track_caller]
-    pub fn assert_one<'a>(&'a self, label: &'a str) -> impl Future<Output = Snapshot> + 'a {
-        async move {
-            let copies = self.copies().await;
-            let available: Vec<_> = copies
-                .iter()
-                .filter(|one| one.status == "available")
-                .collect();
-            assert_eq!(available.len(), 1, "{label}: {copies:#?}");
-            assert_eq!(copies.len(), 1, "{label}: {copies:#?}");
-            assert_eq!(self.shared().await, [], "{label}");
-            available[0].clone()
-        }
+    /// One available copy, and nothing shared.
+    pub async fn assert_one(&self, label: &str) -> Snapshot {
+        let copies = self.copies().await;
+        let available = copies.iter().filter(|one| one.status == "available");
+        assert_eq!(
+            (copies.len(), available.count()),
+            (1, 1),
+            "{label}: {copies:#?}"
+        );
+        assert_eq!(self.shared().await, [], "{label}");
+        copies[0].clone()
     }
 
     pub fn nothing_unknown(&self) {
@@ -856,6 +853,23 @@ impl World {
     }
 
     // ---- The binary ----
+
+    /// The configuration of the backup account, for people: without roles, their own credentials do.
+    pub fn configure_for_people(&self) {
+        self.configure("");
+        let file = self.folder.path().join("lifeboat.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let roles = [
+            "role_arn = ",
+            "snapshot_role_arn = ",
+            "expire_role_arn = ",
+            "external_id = ",
+        ];
+        let lines = config
+            .lines()
+            .filter(|line| !roles.iter().any(|key| line.starts_with(key)));
+        std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
 
     /// The configuration of the source account; more lines of `[snapshot]`.
     pub fn configure(&self, snapshot: &str) {
@@ -962,7 +976,7 @@ pub fn entered(side: &'static str, account: &Account, key: &Key) -> Entered {
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));
     let sdk = key.sdk(REGION).into_builder().retry_config(retries);
-    Entered::known(side, &account.id, REGION, sdk.build())
+    Entered::known(side, &account.id, REGION, sdk.build()).unwrap()
 }
 
 fn stack(account: &Account, template: String, parameters: Value) -> Value {

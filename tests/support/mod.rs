@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod cluster;
 pub mod cutoff;
 pub mod database;
+pub mod deployed;
 pub mod drills;
 pub mod faulty;
 pub mod forge;

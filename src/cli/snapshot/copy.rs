@@ -2,10 +2,9 @@
 
 use super::{bearings, copies_account, patience, sources};
 use crate::cli::globals::Access;
-use crate::cli::kms;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Table};
-use crate::cli::{Run, accounts, connect};
+use crate::cli::{Run, accounts, connect, kms};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::repository::Repository;
@@ -82,7 +81,7 @@ async fn place_for_records(
             config.file.display()
         ))
     })?;
-    let signer = kms::signer(key, &access, run).await?;
+    let signer = kms::signer(key, access, run).await?;
     Ok((connect::repository(access, run).await?, signer))
 }
 

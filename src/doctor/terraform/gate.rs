@@ -2,12 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Kind, Planned, Protected};
+use super::{Kind, Planned, Protected, Resource};
 use crate::doctor::{Finding, Severity};
 
 /// Findings about a plan, the worst first: a protected thing that is deleted or replaced is critical,
 /// so is a guard of a database that is taken away.
 pub fn gate(plan: &[Planned], protected: &Protected) -> Vec<Finding> {
+    // What is not changed is in a plan, too.
+    let protected = &match protected.is_empty() {
+        true => Protected::default(),
+        false => protected.with_keys_of(plan.iter().map(|one| &one.resource)),
+    };
     let mut findings: Vec<Finding> = plan.iter().flat_map(|one| look(one, protected)).collect();
     findings.sort_by_key(|finding| finding.severity);
     findings
@@ -67,23 +72,8 @@ fn destroys(planned: &Planned, kind: Kind, address: &str) -> Finding {
     } else {
         "destroys"
     };
-    let values = &planned.resource.values;
     let means = match kind {
-        Kind::Database => {
-            let skip = flag(values, "skip_final_snapshot") == Some(true);
-            let automated = flag(values, "delete_automated_backups") != Some(false);
-            let finally = if skip {
-                "without a final snapshot"
-            } else {
-                "after a final snapshot"
-            };
-            let also = if automated {
-                ", its automated snapshots with it"
-            } else {
-                ""
-            };
-            format!("its data goes {finally}{also}")
-        }
+        Kind::Database => goes_with(&planned.resource),
         Kind::Snapshot => "what can be restored from it is gone".to_owned(),
         Kind::Key => {
             "nothing that lies under it can be opened when the waiting period ends".to_owned()
@@ -97,6 +87,26 @@ fn destroys(planned: &Planned, kind: Kind, address: &str) -> Finding {
         .mend(format!(
             "do not apply it; find out why it {does} that: wrong state or workspace, a renamed resource (`moved`), a changed argument that forces replacement. `lifecycle {{ prevent_destroy = true }}` stops such plans"
         ))
+}
+
+/// What goes with a database, as far as the document tells.
+fn goes_with(database: &Resource) -> String {
+    let values = &database.values;
+    if !matches!(
+        database.kind.as_str(),
+        "aws_db_instance" | "aws_rds_cluster"
+    ) {
+        return "databases lose an instance, or copies of theirs".to_owned();
+    }
+    let finally = match flag(values, "skip_final_snapshot") {
+        Some(true) => "its data goes, without a final snapshot",
+        Some(false) => "its data goes, after a final snapshot",
+        None => "its data goes",
+    };
+    match flag(values, "delete_automated_backups") {
+        Some(false) => finally.to_owned(),
+        _ => format!("{finally}; its automated snapshots go with it"),
+    }
 }
 
 /// A database's guards, and what they are when they hold.
@@ -123,12 +133,8 @@ fn weakened(planned: &Planned, address: &str) -> Vec<Finding> {
             "the next plan can destroy it",
         );
     }
-    if after.get("backup_retention_period").and_then(Value::as_i64) == Some(0)
-        && before
-            .get("backup_retention_period")
-            .and_then(Value::as_i64)
-            != Some(0)
-    {
+    let retention = |values: &Value| values.get("backup_retention_period")?.as_f64();
+    if retention(after) == Some(0.0) && retention(before) != Some(0.0) {
         add(
             Severity::Critical,
             "backup_retention_period = 0",

@@ -73,21 +73,8 @@ pub fn parse(text: &str) -> Result<Document> {
     }
     let document: Value =
         serde_json::from_str(text).map_err(|why| wrong("is not JSON").because(why))?;
-    if let Some(changes) = document.get("resource_changes") {
-        check_format(&document)?;
-        let changes = changes
-            .as_array()
-            .ok_or_else(|| wrong("has resource_changes that are no list"))?;
-        return changes
-            .iter()
-            .map(planned)
-            .collect::<Result<_>>()
-            .map(Document::Plan);
-    }
-    // A plan that changes nothing has no list of changes.
-    if document.get("planned_values").is_some() {
-        check_format(&document)?;
-        return Ok(Document::Plan(Vec::new()));
+    if document.get("resource_changes").is_some() || document.get("planned_values").is_some() {
+        return plan(&document).map(Document::Plan);
     }
     if document.get("terraform_version").is_some() && document.get("version").is_some() {
         return state_file(&document).map(Document::State);
@@ -103,6 +90,30 @@ pub fn parse(text: &str) -> Result<Document> {
     Err(wrong(
         "is JSON, but neither a plan nor a state of Terraform",
     ))
+}
+
+fn plan(document: &Value) -> Result<Vec<Planned>> {
+    check_format(document)?;
+    let wrong = |what: &str| Error::usage(what).hint(HINT);
+    if document.get("errored") == Some(&Value::Bool(true)) {
+        return Err(
+            Error::usage("is the plan of a run that failed, and not whole")
+                .hint("run `terraform plan` again; nobody should apply this one"),
+        );
+    }
+    // A plan that changes nothing has no list of changes.
+    let list = |name: &str| match document.get(name) {
+        None | Some(Value::Null) => Ok(&[][..]),
+        Some(Value::Array(list)) => Ok(list.as_slice()),
+        Some(_) => Err(wrong(&format!("has {name} that are no list"))),
+    };
+    // Those that a later plan of the same run will make.
+    let deferred = list("deferred_changes")?.iter();
+    let deferred = deferred.filter_map(|one| one.get("resource_change"));
+    let all = list("resource_changes")?.iter().chain(deferred);
+    // What is only read is never changed.
+    let managed = all.filter(|one| one.get("mode").and_then(Value::as_str) != Some("data"));
+    managed.map(planned).collect()
 }
 
 /// A newer major format may mean other things by the same words.
@@ -141,6 +152,7 @@ fn planned(change: &Value) -> Result<Planned> {
         Some(deposed) => format!("{address} (deposed {deposed})"),
         None => address,
     };
+    let actions = actions.iter().map(action).collect::<Result<_>>()?;
     Ok(Planned {
         resource: Resource {
             address: deposed,
@@ -151,13 +163,18 @@ fn planned(change: &Value) -> Result<Planned> {
                 after.clone()
             },
         },
-        actions: actions
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        actions,
         after,
     })
+}
+
+/// One that we do not know may destroy.
+fn action(action: &Value) -> Result<String> {
+    const KNOWN: [&str; 6] = ["no-op", "create", "read", "update", "delete", "forget"];
+    match action.as_str() {
+        Some(known) if KNOWN.contains(&known) => Ok(known.to_owned()),
+        _ => Err(Error::usage(format!("has a change with the unknown action {action}")).hint(HINT)),
+    }
 }
 
 /// `terraform show -json` of a state: modules within modules.

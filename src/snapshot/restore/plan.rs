@@ -68,7 +68,7 @@ impl Making<'_> {
             security_groups: options.security_groups.clone(),
             tags,
         };
-        Ok(Planned::Cluster(new, member))
+        Ok(Planned::Cluster(Box::new(new), member))
     }
 
     /// One instance is enough to get at the data; readers can follow.

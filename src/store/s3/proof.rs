@@ -3,8 +3,8 @@
 
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
-    ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention,
-    ObjectLockRetentionMode,
+    ChecksumAlgorithm, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
+    ObjectLockRetention, ObjectLockRetentionMode,
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -22,8 +22,6 @@ const CANARIES: &str = "parts/lifeboat.canary/";
 const CANARY: &[u8] = b"lifeboat doctor tries to destroy this object. It must not succeed.\n";
 /// One with less of its lock left is not worth trying on.
 const WORTH: SignedDuration = SignedDuration::from_hours(1);
-
-const A_DAY: i64 = 24 * 3600;
 
 /// What was tried, and what the store said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,74 +42,118 @@ pub enum Outcome {
     Unclear(String),
 }
 
+/// What attempts are made on.
+struct Canary {
+    key: Key,
+    version: String,
+    locked: bool,
+}
+
 impl S3Store {
-    /// Tries to destroy a canary that is locked as `lock` says. It is stored where none is there
-    /// from an earlier time, and stays until its lock ends.
+    /// Tries to destroy a canary that is locked as `lock` says; `None`: as the bucket does by itself,
+    /// where it has `object_lock`. It is stored where none is there from an earlier time, and stays
+    /// until its lock ends.
     pub async fn try_to_destroy(
         &self,
-        lock: Lock,
+        lock: Option<Lock>,
+        object_lock: bool,
         now: Timestamp,
         random: u64,
     ) -> Result<Vec<Attempt>> {
-        let (key, version) = match self.canary(now).await? {
+        let canary = match self.canary(object_lock, now).await? {
             Some(canary) => canary,
             None => self.put_canary(lock, random).await?,
         };
-        Ok(vec![
-            self.overwrite(&key, now).await,
-            self.shorten(&key, &version, now, false).await,
-            self.shorten(&key, &version, now, true).await,
-            self.legal_hold(&key, &version).await,
-            self.delete(&key, Some(&version), false).await,
-            self.delete(&key, Some(&version), true).await,
-            // Last: it hides what the others look for.
-            self.delete(&key, None, false).await,
-        ])
+        let mut attempts = vec![self.overwrite(&canary.key, lock).await];
+        if canary.locked {
+            attempts.push(self.shorten(&canary, now, false).await);
+            attempts.push(self.shorten(&canary, now, true).await);
+            attempts.push(self.legal_hold(&canary).await);
+        }
+        let deleted = self.delete(&canary, false).await;
+        let gone = deleted.outcome == Outcome::Succeeded;
+        attempts.push(deleted);
+        if canary.locked && !gone {
+            attempts.push(self.delete(&canary, true).await);
+        }
+        // Last: it hides what the others look for.
+        attempts.push(self.hide(&canary.key).await);
+        Ok(attempts)
     }
 
-    async fn canary(&self, now: Timestamp) -> Result<Option<(Key, String)>> {
+    async fn canary(&self, object_lock: bool, now: Timestamp) -> Result<Option<Canary>> {
         let page = self.list_versions(CANARIES, None).await?;
         for one in page.objects {
-            let lock = self.retention(&one.key, &one.version).await?;
-            if lock.is_some_and(|lock| lock.retain_until.duration_since(now) > WORTH) {
-                return Ok(Some((one.key, one.version)));
+            let lock = match object_lock {
+                true => self.retention(&one.key, &one.version).await?,
+                false => None,
+            };
+            let lasts = |lock: Lock| lock.retain_until.duration_since(now) > WORTH;
+            if lock.is_some_and(lasts) || !object_lock {
+                return Ok(Some(Canary {
+                    key: one.key,
+                    version: one.version,
+                    locked: lock.is_some(),
+                }));
             }
         }
         Ok(None)
     }
 
-    async fn put_canary(&self, lock: Lock, random: u64) -> Result<(Key, String)> {
+    async fn put_canary(&self, lock: Option<Lock>, random: u64) -> Result<Canary> {
         let key: Key = format!("{CANARIES}{random:016x}").parse()?;
         let body = Bytes::from_static(CANARY);
         let sha256 = Sha256::of(&body);
-        let head = self.put_new(&key, body, sha256, Some(lock)).await?;
-        Ok((key, head.version))
+        let head = self.put_new(&key, body, sha256, lock).await?;
+        Ok(Canary {
+            key,
+            version: head.version,
+            locked: head.lock.is_some(),
+        })
     }
 
-    async fn delete(&self, key: &Key, version: Option<&str>, bypass: bool) -> Attempt {
+    async fn delete(&self, canary: &Canary, bypass: bool) -> Attempt {
+        let output = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.full_key(&canary.key))
+            .version_id(&canary.version)
+            .set_bypass_governance_retention(bypass.then_some(true))
+            .set_expected_bucket_owner(self.owner.clone())
+            .send()
+            .await
+            .map_err(|error| Fault::new(&TRY, &self.name(&canary.key), error));
+        Attempt {
+            what: match (canary.locked, bypass) {
+                (true, false) => "delete a locked version",
+                (true, true) => "delete a locked version, bypassing governance",
+                (false, _) => "delete a version, which nothing locks",
+            },
+            outcome: outcome(output),
+            harmless: false,
+        }
+    }
+
+    async fn hide(&self, key: &Key) -> Attempt {
         let output = self
             .client
             .delete_object()
             .bucket(&self.bucket)
             .key(self.full_key(key))
-            .set_version_id(version.map(str::to_owned))
-            .set_bypass_governance_retention(bypass.then_some(true))
             .set_expected_bucket_owner(self.owner.clone())
             .send()
             .await
             .map_err(|error| Fault::new(&TRY, &self.name(key), error));
         Attempt {
-            what: match (version, bypass) {
-                (Some(_), false) => "delete a locked version",
-                (Some(_), true) => "delete a locked version, bypassing governance",
-                (None, _) => "hide an object behind a delete marker",
-            },
+            what: "hide an object behind a delete marker",
             outcome: outcome(output),
-            harmless: version.is_none(),
+            harmless: true,
         }
     }
 
-    async fn shorten(&self, key: &Key, version: &str, now: Timestamp, bypass: bool) -> Attempt {
+    async fn shorten(&self, canary: &Canary, now: Timestamp, bypass: bool) -> Attempt {
+        let Canary { key, version, .. } = canary;
         let soon = now.as_second().saturating_add(60);
         let retention = ObjectLockRetention::builder()
             .mode(ObjectLockRetentionMode::Governance)
@@ -140,7 +182,8 @@ impl S3Store {
         }
     }
 
-    async fn legal_hold(&self, key: &Key, version: &str) -> Attempt {
+    async fn legal_hold(&self, canary: &Canary) -> Attempt {
+        let Canary { key, version, .. } = canary;
         let hold = ObjectLockLegalHold::builder()
             .status(ObjectLockLegalHoldStatus::Off)
             .build();
@@ -163,23 +206,26 @@ impl S3Store {
         }
     }
 
-    /// Without the condition that every PUT of ours carries. The same bytes, should it succeed.
-    async fn overwrite(&self, key: &Key, now: Timestamp) -> Attempt {
-        let lock = DateTime::from_secs(now.as_second().saturating_add(A_DAY));
+    /// Without the condition that every PUT of ours carries, and otherwise like one. The same bytes,
+    /// should it succeed.
+    async fn overwrite(&self, key: &Key, lock: Option<Lock>) -> Attempt {
+        let mode = lock.map(|lock| ObjectLockMode::from(lock.mode.to_string().as_str()));
+        let until = lock.map(|lock| DateTime::from_secs(lock.retain_until.as_second()));
         let output = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(self.full_key(key))
-            .object_lock_mode(ObjectLockMode::Compliance)
-            .object_lock_retain_until_date(lock)
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .set_object_lock_mode(mode)
+            .set_object_lock_retain_until_date(until)
             .set_expected_bucket_owner(self.owner.clone())
             .body(ByteStream::from_static(CANARY))
             .send()
             .await
             .map_err(|error| Fault::new(&TRY, &self.name(key), error));
         Attempt {
-            what: "put a version on top of a runbook's",
+            what: "put a version on top of an object",
             outcome: outcome(output),
             // Readers take the oldest version that is sound.
             harmless: true,
@@ -193,10 +239,18 @@ const TRY: Operation = Operation {
     rights: "nothing of the kind",
 };
 
+/// A refusal is one by rights or by the lock. Credentials that have expired prove nothing.
 fn outcome<T>(output: Result<T, Fault>) -> Outcome {
+    const REFUSALS: [&str; 5] = [
+        "AccessDenied",
+        "HTTP 403",
+        "InvalidRequest",
+        "InvalidRetentionPeriod",
+        "ObjectLocked",
+    ];
     match output {
         Ok(_) => Outcome::Succeeded,
-        Err(fault) if (400..500).contains(&fault.status) => Outcome::Refused(fault.code),
+        Err(fault) if REFUSALS.contains(&fault.code.as_str()) => Outcome::Refused(fault.code),
         Err(fault) => Outcome::Unclear(fault.error.chain()),
     }
 }

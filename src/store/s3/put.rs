@@ -132,6 +132,28 @@ impl S3Store {
         self.unread(listed, sha256).await
     }
 
+    /// What the store says of a version to a caller that may list but not read. The refusal stands
+    /// where listing is refused too.
+    pub(super) async fn head_unread(
+        &self,
+        key: &Key,
+        version: &str,
+        refused: Fault,
+    ) -> Result<Head> {
+        let versions = match self.versions_of(key).await {
+            Err(error) if error.kind() == Kind::Denied => return Err(refused.error),
+            versions => versions?,
+        };
+        let mut listed = versions.into_iter().map(|one| one.listed);
+        match listed.find(|listed| listed.version == version) {
+            Some(listed) => self.unread(listed, None).await,
+            None => {
+                let what = format!("{} has no version {version}", self.name(key));
+                Err(Error::new(Kind::NotFound, what))
+            }
+        }
+    }
+
     /// A version that may not be read, with its lock.
     async fn unread(&self, listed: Listed, sha256: Option<Sha256>) -> Result<Head> {
         Ok(Head {

@@ -1,0 +1,244 @@
+//! The facts that doctor judges by. What cannot be found out is one of them.
+
+use std::sync::Arc;
+
+use crate::aws::{Guards, KeyArn};
+use crate::cli::globals::Access;
+use crate::cli::{Run, accounts, connect, iam, kms};
+use crate::config::{Config, Databases, Location, Rds, SigningKey, Source};
+use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Side, Use};
+use crate::error::{Error, Kind, Result};
+use crate::model::lock::{Lock, LockPolicy};
+use crate::pg::catalog;
+use crate::pg::conninfo::Passwords;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::tools::Dirs;
+use crate::random;
+use crate::repository::Locks;
+use crate::store::s3::{Attempt, S3Store};
+use crate::store::{Posture, Store as _};
+
+pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Facts> {
+    let url = access.repository.location.to_string();
+    run.progress.phase("repository", None);
+    let place = match place(access, config, no_try, run).await {
+        Ok(place) => place,
+        Err(error) if matches!(error.kind(), Kind::Usage | Kind::Interrupted) => return Err(error),
+        Err(error) => Place::Unreachable(url, error),
+    };
+    run.progress.phase("keys", None);
+    let keys = keys(access, config, run).await?;
+    run.progress.phase("databases", None);
+    let guarded = guarded(access, config, run).await;
+    let databases = run.interrupt.or(databases(access, config, run)).await?;
+    let side = |account: &crate::config::accounts::Account| Side {
+        id: account.id.clone(),
+        region: account.region.clone(),
+    };
+    Ok(Facts {
+        place,
+        source: config.accounts.source.as_ref().map(side),
+        backup: config.accounts.backup.as_ref().map(side),
+        copies_region: config.snapshot.region.clone(),
+        recipients: config.recipients.iter().map(recipient).collect(),
+        daily_days: match config.lock.policy {
+            LockPolicy::Explicit { days, .. } => Some(days),
+            LockPolicy::BucketDefault | LockPolicy::None => None,
+        },
+        databases,
+        keys,
+        guarded,
+    })
+}
+
+fn recipient(recipient: &crate::config::Recipient) -> Recipient {
+    Recipient {
+        name: recipient.name.clone(),
+        kms_key: recipient.wrapped.as_ref().map(|one| one.kms_key.clone()),
+    }
+}
+
+// ---- the repository -------------------------------------------------------------------------------
+
+async fn place(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Place> {
+    let url = access.repository.location.to_string();
+    let Location::S3 { prefix, .. } = &access.repository.location else {
+        connect::repository(access, run).await?.marker().await?;
+        return Ok(Place::Directory(url));
+    };
+    let store = connect::s3(access, run).await?;
+    let posture = store.posture().await?;
+    let audit = store.audit().await;
+    let attempts = match no_try {
+        true => None,
+        false => Some(attempts(&store, config, &posture, run).await),
+    };
+    Ok(Place::Bucket(Box::new(Bucket {
+        url,
+        prefix: match prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        },
+        posture,
+        audit,
+        attempts,
+    })))
+}
+
+async fn attempts(
+    store: &S3Store,
+    config: &Config,
+    posture: &Posture,
+    run: &Run,
+) -> Result<Vec<Attempt>> {
+    let now = run.clock.now();
+    let lock = canary_lock(config, posture, run)?;
+    let random = u64::from_ne_bytes(random::bytes()?);
+    store
+        .try_to_destroy(lock, posture.object_lock, now, random)
+        .await
+}
+
+/// As exports are locked; where the bucket has no locks that is its own finding.
+fn canary_lock(config: &Config, posture: &Posture, run: &Run) -> Result<Option<Lock>> {
+    if !posture.object_lock || config.lock.policy == LockPolicy::BucketDefault {
+        return Ok(None);
+    }
+    let locks = Locks::settle(
+        config.lock.policy,
+        posture,
+        true,
+        run.clock.now(),
+        config.lock.max_lock_days,
+    )?;
+    Ok(locks.sent(false))
+}
+
+// ---- keys and instances ---------------------------------------------------------------------------
+
+async fn keys(access: &Access, config: &Config, run: &Run) -> Result<Vec<Key>> {
+    let recipients = config.recipients.iter().filter_map(|one| {
+        let kms_key = &one.wrapped.as_ref()?.kms_key;
+        Some((Use::Opens(one.name.clone()), kms_key))
+    });
+    let copies = [&config.snapshot.kms_key, &config.snapshot.share_key];
+    let copies = copies.into_iter().flatten().map(|arn| (Use::Copies, arn));
+    let signs = match &config.signing_key {
+        Some(SigningKey::Kms(arn)) => Some((Use::Signs, arn)),
+        Some(SigningKey::File(_)) | None => None,
+    };
+    let mut keys = Vec::new();
+    for (usage, arn) in recipients.chain(copies).chain(signs) {
+        let ask = async { kms::client(arn, access, run).await?.describe().await };
+        keys.push(Key {
+            usage,
+            found: run.interrupt.or(async { Ok(ask.await) }).await?,
+            arn: arn.parse()?,
+        });
+    }
+    Ok(keys)
+}
+
+async fn guarded(access: &Access, config: &Config, run: &Run) -> Vec<Guarded> {
+    let mut guarded = Vec::new();
+    if config.accounts.source.is_none() {
+        return guarded;
+    }
+    for source in &config.sources {
+        let Some(rds) = &source.rds else { continue };
+        let ask = async {
+            let account = accounts::source(&access.accounts, run).await?;
+            match rds {
+                Rds::Instance(name) => Guards::of_instance(&account, name).await,
+                Rds::Cluster(name) => Guards::of_cluster(&account, name).await,
+            }
+        };
+        let found = ask.await;
+        let key = found.as_ref().ok().and_then(|found| found.kms_key.clone());
+        guarded.push(Guarded {
+            source: source.name.clone(),
+            name: rds.name().to_owned(),
+            under_key_of_aws: match key {
+                Some(key) => is_of_aws(&key, access, run).await,
+                None => None,
+            },
+            found,
+        });
+    }
+    guarded
+}
+
+/// `None`: that cannot be told.
+async fn is_of_aws(key: &str, access: &Access, run: &Run) -> Option<bool> {
+    key.parse::<KeyArn>().ok()?;
+    let described = kms::client(key, access, run).await.ok()?.describe().await;
+    described.ok().map(|key| key.of_aws)
+}
+
+// ---- databases ------------------------------------------------------------------------------------
+
+async fn databases(access: &Access, config: &Config, run: &Run) -> Result<Vec<Database>> {
+    let tokens = iam::tokens(access, &config.sources, run).await;
+    let dirs = Dirs::system(config.export.pg_bin.clone());
+    let mut found = Vec::new();
+    for source in &config.sources {
+        let tokens = match &tokens {
+            Ok(tokens) => tokens.as_ref(),
+            Err(error) if source.connection.iam => {
+                let error = Error::new(error.kind(), error.chain()).hint(error.advice());
+                found.push(Database::unreachable(&source.name, "*", error));
+                continue;
+            }
+            Err(_) => None,
+        };
+        match databases_of(source, tokens, &dirs, run).await {
+            Ok(databases) => found.extend(databases),
+            Err(error) => found.push(Database::unreachable(&source.name, "*", error)),
+        }
+    }
+    Ok(found)
+}
+
+async fn databases_of(
+    source: &Source,
+    tokens: Option<&Arc<dyn Passwords>>,
+    dirs: &Dirs,
+    run: &Run,
+) -> Result<Vec<Database>> {
+    let server = connect::source(&source.connection, tokens, run)?;
+    let entry = match &source.entry_database {
+        Some(database) => server.with_database(database),
+        None => server,
+    };
+    let session = Session::connect(&entry, "lifeboat doctor", Purpose::Read).await?;
+    let present = catalog::databases(&session).await?;
+    session.close().await;
+    let connectable = present.iter().filter(|one| one.connectable);
+    let meant: Vec<&String> = match &source.databases {
+        Databases::All { except } => connectable
+            .map(|one| &one.name)
+            .filter(|name| !except.contains(name))
+            .collect(),
+        Databases::Named(names) => names.iter().collect(),
+        Databases::OfConnection => vec![&entry.database],
+    };
+    let mut found = Vec::with_capacity(meant.len());
+    for name in &meant {
+        found.push(if present.iter().any(|one| one.name == **name) {
+            Database::gather(&source.name, &entry.with_database(name), dirs).await
+        } else {
+            let error = Error::new(Kind::NotFound, "the server has no such database");
+            Database::unreachable(&source.name, name, error)
+        });
+    }
+    if let (Databases::Named(_), Some(first)) = (&source.databases, found.first_mut()) {
+        let left_out = present.iter().map(|one| &one.name);
+        let left_out = left_out.filter(|name| !meant.contains(name));
+        // Every server has one, mostly empty; an export looks whether it is.
+        first.uncovered = left_out
+            .filter(|name| *name != "postgres")
+            .cloned()
+            .collect();
+    }
+    Ok(found)
+}

@@ -1,0 +1,54 @@
+//! What an exporter can verify: it may add, list and read locks, and reads nothing back.
+
+use futures_util::{StreamExt, stream};
+
+use super::{HEADS_AT_A_TIME, Verifier, unlocked};
+use crate::error::{Error, Result};
+use crate::model::manifest::TableParts;
+use crate::store::Listed;
+
+impl Verifier<'_> {
+    /// The signed manifest tells how many parts a table has, and their bytes: so many must be listed,
+    /// each locked.
+    pub(super) async fn listed(&mut self, table: &TableParts) -> Result<()> {
+        self.report.listed = true;
+        let point = self.point;
+        let mut listing = point.listed_parts(table);
+        let (mut parts, mut stored_bytes) = (0, 0);
+        loop {
+            let mut some: Vec<Listed> = Vec::with_capacity(HEADS_AT_A_TIME);
+            while some.len() < HEADS_AT_A_TIME
+                && let Some(part) = listing.next().await?
+            {
+                some.push(part);
+            }
+            if some.is_empty() {
+                break;
+            }
+            parts += some.len() as u64;
+            stored_bytes += some.iter().map(|part| part.bytes).sum::<u64>();
+            let mut looked = stream::iter(some)
+                .map(async |part| (self.point.lock_of(&part).await, part))
+                .buffer_unordered(HEADS_AT_A_TIME);
+            let mut found = Vec::with_capacity(HEADS_AT_A_TIME);
+            while let Some((lock, part)) = looked.next().await {
+                found.push((lock?, part));
+            }
+            drop(looked);
+            for (lock, part) in found {
+                self.report.looked_at(part.bytes);
+                self.progress.advance(part.bytes);
+                let finding = unlocked(point, &part.key, lock, self.options.now);
+                self.report.findings.extend(finding);
+            }
+        }
+        if (parts, stored_bytes) != (table.parts, table.stored_bytes) {
+            let folder = table.list.as_ref().map_or("", |list| list.key.as_str());
+            self.report.problem(&Error::damaged(format!(
+                "beside {folder} the manifest says {} parts of {} bytes, listed are {parts} of {stored_bytes}",
+                table.parts, table.stored_bytes
+            )));
+        }
+        Ok(())
+    }
+}

@@ -120,6 +120,11 @@ def _backup(_, body):
     return {}
 
 
+def _passwords(query, _):
+    with STATE.lock:
+        return rds.passwords(**query)
+
+
 def _lifecycle(*_):
     with STATE.lock:
         return s3_lifecycle.run()
@@ -192,6 +197,7 @@ ROUTES = {
     ("POST", "stacks/parts"): _parts,
     ("GET", "network"): _network,
     ("POST", "backup"): _backup,
+    ("GET", "passwords"): _passwords,
     ("POST", "lifecycle"): _lifecycle,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,

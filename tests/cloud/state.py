@@ -24,6 +24,8 @@ class Settings:
     refuse_sharing_under_default_key: bool = True
     # New Aurora clusters for which no key is named are encrypted under a key of AWS's own (sse-rds).
     aurora_under_owned_key: bool = False
+    # Where all instances and clusters are, {"address", "port"}; otherwise at names of RDS that lead nowhere.
+    endpoint: dict | None = None
     # What aws:SecureTransport says; the server itself speaks HTTP only.
     secure_transport: bool = True
     # Sessions end after so many seconds, whatever was asked for.

@@ -25,7 +25,7 @@ const PROGRESS: &str = "Progress";
 const IDENTITY: &str = "bucket/break-glass.key";
 
 /// The first column of a section's tables; `.b` beside `a[].x` stands for `a[].b`.
-fn documented(section: &str) -> BTreeSet<String> {
+pub fn documented(section: &str) -> BTreeSet<String> {
     let heading = format!("\n## {section}\n");
     let (_, text) = PAGE
         .split_once(&heading)
@@ -47,7 +47,7 @@ fn documented(section: &str) -> BTreeSet<String> {
 }
 
 /// Paths of all fields of a value, such as `points[].lock.mode`.
-fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+pub fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {

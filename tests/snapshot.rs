@@ -4,6 +4,7 @@ mod cases;
 mod expire;
 mod faults;
 mod restore;
+mod spare;
 mod world;
 
 use lifeboat::model::snapshot::Kind;

@@ -68,6 +68,15 @@ fn session(role: &str, service: &str, account: &str) -> Key {
     key_of(&cloud::control("POST", "session", &asked))
 }
 
+/// What a task of the account gets for a role.
+pub fn assume_task(account: &Account, role: &str) -> Key {
+    session(
+        &account.role_arn(role),
+        "ecs-tasks.amazonaws.com",
+        &account.id,
+    )
+}
+
 fn key_of(made: &Value) -> Key {
     let text = |name: &str| made[name].as_str().map(str::to_owned);
     Key {
@@ -609,6 +618,15 @@ impl World {
         let call = self.backup.rds().describe_db_parameters();
         let told = call.db_parameter_group_name(group).send().await.unwrap();
         let all = told.parameters.unwrap().into_iter();
+        all.map(|one| (one.parameter_name.unwrap(), one.parameter_value.unwrap()))
+            .collect()
+    }
+
+    /// Of a cluster's parameter group there.
+    pub async fn cluster_parameters(&self, group: &str) -> BTreeMap<String, String> {
+        let call = self.backup.rds().describe_db_cluster_parameters();
+        let call = call.db_cluster_parameter_group_name(group);
+        let all = call.send().await.unwrap().parameters.unwrap().into_iter();
         all.map(|one| (one.parameter_name.unwrap(), one.parameter_value.unwrap()))
             .collect()
     }

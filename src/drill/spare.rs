@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::assertion::{Assertion, check_names};
-use crate::aws::rds::Rds;
+use crate::aws::rds::{Rds, Restored};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{Kind, Settings};
@@ -180,9 +180,16 @@ impl Drill<'_> {
 
     async fn stop(&self) -> Result<()> {
         let (kind, name) = (self.kind(), self.name.as_str());
-        self.once_available(async || self.rds().stop(kind, name).await)
-            .await?;
-        let is_stopped = |there: &crate::aws::rds::Restored| there.status == "stopped";
+        let stop = async || match self.rds().stop(kind, name).await {
+            // The reply to an earlier attempt may have been lost.
+            Err(error) => match self.rds().standing(kind, name).await {
+                Ok(Some(there)) if there.status.starts_with("stopp") => Ok(()),
+                _ => Err(error),
+            },
+            done => done,
+        };
+        self.once_available(stop).await?;
+        let is_stopped = |there: &Restored| there.status == "stopped";
         let stopped = self.made.until(kind, name, "stopping", is_stopped);
         stopped.await.map(drop)
     }

@@ -116,6 +116,10 @@ class Rds(rds_models.RDSBackend):
     def create_db_instance(self, db_kwargs):
         if db_kwargs.get("db_cluster_identifier") is None:
             _choose_key(self, db_kwargs)
+        else:
+            # A cluster's instances lie where it lies.
+            subnets = self.describe_db_clusters(db_kwargs["db_cluster_identifier"])[0].db_subnet_group_name
+            db_kwargs["db_subnet_group_name"] = subnets if subnets in self.subnet_groups else None
         instance = super().create_db_instance(db_kwargs)
         if not instance.backup_retention_period:
             _delete_automated(self.database_snapshots, INSTANCE.of, instance.db_instance_identifier)

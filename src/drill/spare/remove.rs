@@ -123,7 +123,12 @@ impl Drill<'_> {
     /// A stopped cluster keeps its instances, so it is started to be removed.
     async fn remove_members(&self, name: &str, there: &Restored) -> Result<()> {
         if there.status == "stopped" {
-            self.rds().start_cluster(name).await?;
+            let started = self.rds().start_cluster(name).await;
+            let now = self.rds().standing(Kind::Cluster, name).await?;
+            // The reply to an earlier attempt may have been lost.
+            if now.is_none_or(|now| now.status == "stopped") {
+                started?;
+            }
             self.made.available(Kind::Cluster, name).await?;
         }
         match self.rds().standing(Kind::Instance, &member(name)).await? {
@@ -136,26 +141,26 @@ impl Drill<'_> {
     /// is in the making may have to be made first.
     async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
         let until = self.soon();
+        let mut refused: Option<Error> = None;
         loop {
-            let refused = match self.rds().standing(kind, name).await {
+            let error = match self.rds().standing(kind, name).await {
+                // Also where a repeated call was denied: what is gone has no tag that would allow it.
                 Ok(None) => return Ok(()),
                 Ok(Some(there)) if there.status == "deleting" => None,
-                Ok(Some(_)) => self.rds().delete_standing(kind, name).await.err(),
+                Ok(Some(_)) => match refused {
+                    Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
+                    _ => self.rds().delete_standing(kind, name).await.err(),
+                },
                 Err(error) => Some(error),
             };
-            match refused {
-                Some(error) if error.kind() == ErrorKind::Denied || Instant::now() >= until => {
-                    return Err(error);
-                }
-                None if Instant::now() >= until => {
-                    return Err(
-                        Error::failed(format!("{kind} {name} is still being deleted")).hint(
-                            "the next sound drill of this source removes its parameter group",
-                        ),
-                    );
-                }
-                _ => tokio::time::sleep(self.options.patience.poll).await,
+            if Instant::now() >= until {
+                return Err(error.unwrap_or_else(|| {
+                    Error::failed(format!("{kind} {name} is still being deleted"))
+                        .hint("the next sound drill of this source removes its parameter group")
+                }));
             }
+            refused = error;
+            tokio::time::sleep(self.options.patience.poll).await;
         }
     }
 }

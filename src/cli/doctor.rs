@@ -28,7 +28,8 @@ mod gather;
 pub struct Args {
     /// A Terraform plan, as `terraform show -json` prints it: exit code 3 where it deletes or replaces
     /// a protected database, snapshot, key, role or bucket. Protected is what the configuration names;
-    /// without one, everything of that kind; may be repeated
+    /// without one, everything of that kind, and without `instance` or `cluster` in one, every
+    /// database; may be repeated
     #[arg(long, value_name = "FILE", conflicts_with = "terraform")]
     plan: Vec<PathBuf>,
     /// Also look at this Terraform state: a state file, or what `terraform show -json` prints; may be

@@ -164,7 +164,7 @@ struct Making<'a> {
 enum Planned {
     Instance(NewInstance),
     /// With its one instance, which Multi-AZ clusters do not need.
-    Cluster(NewCluster, Option<NewMember>),
+    Cluster(Box<NewCluster>, Option<NewMember>),
 }
 
 impl Making<'_> {

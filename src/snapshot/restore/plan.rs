@@ -70,7 +70,7 @@ impl Making<'_> {
             protected: true,
             tags,
         };
-        Ok(Planned::Cluster(new, member))
+        Ok(Planned::Cluster(Box::new(new), member))
     }
 
     /// One instance is enough to get at the data; readers can follow.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Facts;
-use super::html::{Html, Name, Text, Time, clipped, put};
+use super::html::{Html, Name, Time, clipped, put};
 use super::overview::age;
 use crate::figures::{age as words, bytes, count, counted};
 use crate::model::keys::KeyRing;

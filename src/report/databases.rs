@@ -38,7 +38,7 @@ pub fn sections(page: &mut Html, facts: &Facts) {
 
 fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
     let one = &facts.gathered.databases[at];
-    put!(page, "<details class=\"database\" id=\"d", at, "\"");
+    put!(page, "<details class=\"database\"");
     if shown <= OPEN {
         put!(page, " open");
     }
@@ -58,7 +58,13 @@ fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
         let number = counted(findings.len() as u64, "finding", "findings");
         put!(page, " <span class=\"bad\">▲ ", number, "</span>");
     }
-    put!(page, "</summary>");
+    // Inside, so that a link to it opens what is closed.
+    put!(
+        page,
+        "</summary><span class=\"here\" id=\"d",
+        at,
+        "\"></span>"
+    );
     let findings: Vec<String> = findings
         .iter()
         .take(20)

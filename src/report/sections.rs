@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Facts;
-use super::html::{Html, Name, Text, Time, clipped, put};
+use super::html::{Html, Name, Time, clipped, put};
 use super::overview::age;
 use crate::figures::{age as words, bytes, count, counted};
 use crate::model::keys::KeyRing;
@@ -344,13 +344,8 @@ pub fn method(page: &mut Html, facts: &Facts) {
     put!(
         page,
         ". Times, rows and sizes are those of signed manifests. Locks are those of manifests, as the store reported them for this ",
-        "page; parts are locked two days longer. Drills are signed attestations of restores that were compared with the export, row ",
-        "counts and digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> does that, and ",
-        Text(if facts.options.database.is_some() {
-            "a drill"
-        } else {
-            "every drill"
-        }),
-        " has done it for the point that it restored.</p><p>All times are UTC. KiB, MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
+        "page; parts are locked at least as long. Drills are signed attestations of restores that were compared with the export, row ",
+        "counts and digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> does that, and a drill ",
+        "has done it for what it restored.</p><p>All times are UTC. KiB, MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
     );
 }

@@ -211,6 +211,10 @@ def look(browser, page, folder):
                 picture(browser, folder / f"{page.stem}-{width}-{scheme}-open.png", width, opened["height"])
             browser.open(page.as_uri())
             picture(browser, folder / f"{page.stem}-{width}-{scheme}.png", width, as_sent["height"])
+    browser.open("about:blank")
+    browser.open(f"{page.as_uri()}#d0")
+    if not browser.evaluate("document.getElementById('d0').closest('details').open"):
+        yield "a link to a database does not open it"
     printed = browser.ask("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"]
     (folder / f"{page.stem}.pdf").write_bytes(base64.b64decode(printed))
     if not base64.b64decode(printed).startswith(b"%PDF"):

@@ -3,12 +3,11 @@
 pub mod account;
 mod credentials;
 mod fault;
+pub mod key_info;
 pub mod kms;
-pub mod posture;
 pub mod rds;
 pub mod token;
 
 pub use account::{Account, AccountOptions, Role};
 pub use kms::{KeyArn, KeyInfo, Kms};
-pub use posture::Guards;
 pub use token::Tokens;

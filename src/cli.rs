@@ -33,6 +33,7 @@ pub mod doctor;
 pub mod drill;
 mod drilled;
 pub mod export;
+mod file;
 pub mod globals;
 pub mod hold;
 mod iam;
@@ -48,9 +49,11 @@ pub mod progress;
 pub mod promote;
 pub mod prove;
 pub mod render;
+pub mod report;
 pub mod restore;
 pub mod show;
 mod signals;
+pub mod snapshot;
 pub mod status;
 mod steps;
 pub mod verify;
@@ -132,9 +135,11 @@ enum Command {
     Drill(drill::Args),
     Doctor(doctor::Args),
     Status(status::Args),
+    Report(report::Args),
     Nightly(nightly::Args),
     Prove(prove::Args),
     Keys(keys::Args),
+    Snapshot(snapshot::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -280,9 +285,11 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Drill(args) => drill::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
         Command::Status(args) => status::run(args, run).await,
+        Command::Report(args) => report::run(args, run).await,
         Command::Nightly(args) => nightly::run(args, run).await,
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
+        Command::Snapshot(args) => snapshot::run(args, run).await,
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

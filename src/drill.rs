@@ -5,6 +5,7 @@ mod assertion;
 mod attest;
 mod place;
 mod report;
+pub mod spare;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -57,7 +58,7 @@ pub struct Means<'a> {
 /// Restores, compares every row, asks the assertions, and removes what it made. A report that is not
 /// `sound` says what is wrong with the point; an error says that there was no drill.
 pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
-    check_names(&options.assertions)?;
+    check_names(options.assertions.iter())?;
     let began = Instant::now();
     let catalog = means.point.catalog(means.identities).await?;
     means.progress.phase("a place for the drill", None);

@@ -8,13 +8,14 @@
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
 //! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
-//!   [`promote`], [`restore`], [`drill`], [`doctor`]
+//!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`clock`], [`interrupt`], [`progress`], [`random`], [`model`]
+//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`model`]
 
 pub mod clock;
 pub mod error;
+pub mod figures;
 pub mod interrupt;
 pub mod model;
 pub mod progress;
@@ -37,7 +38,9 @@ pub mod init;
 pub mod keys;
 pub mod list;
 pub mod promote;
+pub mod report;
 pub mod restore;
+pub mod snapshot;
 pub mod status;
 pub mod verify;
 

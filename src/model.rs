@@ -7,3 +7,4 @@ pub mod id;
 pub mod keys;
 pub mod lock;
 pub mod manifest;
+pub mod snapshot;

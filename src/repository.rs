@@ -13,6 +13,7 @@ mod locks;
 mod parts;
 mod read;
 pub mod runbook;
+mod snapshots;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use crate::sign::Fingerprint;
 use crate::store::{Listed, Posture, Store};
 
 pub use announce::{Announcement, Chain};
-pub use attest::{Attestations, Proof, if_allowed};
+pub use attest::{Attestations, History, Proof, if_allowed};
 pub use commit::{Committed, PointWriter};
 pub use extend::Extended;
 pub use layout::{MAX_CATALOG_BYTES, MAX_TABLES, Place};

@@ -70,6 +70,9 @@ pub struct Means<'a> {
     pub interrupt: &'a Interrupt,
 }
 
+/// Phases that know how much there is to do, and say so when they begin.
+const TELL_THEMSELVES: [&str; 1] = ["tables"];
+
 /// Phases that build on whole tables.
 const LAST: [&str; 5] = [
     "privileges",
@@ -304,7 +307,9 @@ impl Run<'_> {
             notes::recall(self, said);
             return false;
         }
-        self.means.progress.phase(short(phase), None);
+        if !TELL_THEMSELVES.contains(&phase) {
+            self.means.progress.phase(short(phase), None);
+        }
         self.phase_began = Instant::now();
         self.before = Before::of(self);
         true

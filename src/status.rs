@@ -95,7 +95,7 @@ fn by_database(found: Vec<Found>, expected: Vec<Expected>) -> (ByDatabase, Vec<F
         of.entry(name).or_default().push(one);
     }
     for points in of.values_mut() {
-        points.sort_by_key(|one| (one.stored_at(), one.id.clone()));
+        points.sort_by_key(|one| one.order());
     }
     let mut missing = Vec::new();
     for Expected { source, database } in expected {
@@ -138,6 +138,8 @@ impl Look<'_> {
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
+        let mut found: Vec<&Found> = found.iter().collect();
+        found.sort_by_key(|one| one.order());
         for one in found.iter().rev() {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
@@ -152,6 +154,8 @@ impl Look<'_> {
                 }
             }
         }
+        // Stores tell time in seconds; two may be of one.
+        newest.sort_by_key(|point: &PointStatus| std::cmp::Reverse(point.snapshot_at));
         let mut newest = newest.into_iter();
         let drills = self.drills(&source, &database).await?;
         let status = DatabaseStatus {

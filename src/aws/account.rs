@@ -13,17 +13,19 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
-use super::credentials::Renewing;
+use super::credentials::{AfterExpiry, Renewing};
 use super::fault::{Operation, error};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// What AWS grants at most where a role assumes a role; the provider asks anew before it ends.
 const SESSION: Duration = Duration::from_secs(3600);
 
 const IDENTITY: Operation = Operation {
     name: "GetCallerIdentity",
-    rights: "sts:AssumeRole on the role, and the role's trust policy must admit it",
+    rights: "no right for this: a boundary or a session policy must not deny it",
 };
 
 /// A role to become.
@@ -58,6 +60,7 @@ pub struct Account {
     pub caller: String,
     side: &'static str,
     sdk: SdkConfig,
+    credentials: Arc<Renewing>,
 }
 
 impl Account {
@@ -65,7 +68,7 @@ impl Account {
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
         let chain = load(options.profile.as_deref(), &options.region).await;
-        let sdk = renewed(with_role(chain, options).await);
+        let (sdk, credentials) = renewed(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -74,13 +77,7 @@ impl Account {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|why| {
-                let error = error(&IDENTITY, what, why);
-                match &options.role {
-                    Some(role) if error.kind() == Kind::Denied => error.hint(hint_on_role(role)),
-                    _ => error,
-                }
-            })?;
+            .map_err(|why| error(&IDENTITY, what, why))?;
         let (id, caller) = (
             identity.account().unwrap_or_default(),
             identity.arn().unwrap_or_default(),
@@ -98,12 +95,43 @@ impl Account {
             caller: caller.to_owned(),
             side: options.side,
             sdk,
+            credentials,
+        })
+    }
+
+    /// An account that is known already, with an SDK's configuration of one's own: another endpoint,
+    /// other retries. Nobody is asked.
+    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Result<Self> {
+        let sdk = sdk.into_builder().region(Region::new(region.to_owned()));
+        let (sdk, credentials) = renewed(sdk.build(), None)?;
+        Ok(Self {
+            id: id.to_owned(),
+            region: region.to_owned(),
+            caller: format!("arn:aws:sts::{id}:known"),
+            side,
+            sdk,
+            credentials,
         })
     }
 
     /// For the store: renewed by themselves for as long as the run lasts.
-    pub fn credentials(&self) -> Option<SharedCredentialsProvider> {
-        self.sdk.credentials_provider()
+    pub fn credentials(&self) -> SharedCredentialsProvider {
+        let credentials: Arc<dyn ProvideCredentials> = self.credentials.clone();
+        credentials.into()
+    }
+
+    /// For a client of S3's with these credentials: where AWS calls them expired, the first has them
+    /// renewed, and the second the call repeated.
+    pub fn after_expiry(&self) -> (SharedInterceptor, SharedRetryClassifier) {
+        let after_expiry = self.on_expiry();
+        (
+            SharedInterceptor::new(after_expiry.clone()),
+            SharedRetryClassifier::new(after_expiry),
+        )
+    }
+
+    pub(super) fn on_expiry(&self) -> AfterExpiry {
+        AfterExpiry(self.credentials.clone())
     }
 
     /// `source account` or `backup account`.
@@ -149,15 +177,18 @@ pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
 
 /// One set of credentials for all that is done with this configuration. The SDK's cache, one for each
 /// client, is off.
-fn renewed(sdk: SdkConfig) -> SdkConfig {
-    let Some(provider) = sdk.credentials_provider() else {
-        return sdk;
-    };
-    let renewing: Arc<dyn ProvideCredentials> = Renewing::new(provider);
-    sdk.into_builder()
-        .credentials_provider(renewing.into())
+fn renewed(sdk: SdkConfig, role: Option<Role>) -> Result<(SdkConfig, Arc<Renewing>)> {
+    let provider = sdk
+        .credentials_provider()
+        .ok_or_else(|| Error::failed("the AWS SDK has no place to find credentials in"))?;
+    let renewing = Renewing::new(provider, role);
+    let shared: Arc<dyn ProvideCredentials> = renewing.clone();
+    let sdk = sdk
+        .into_builder()
+        .credentials_provider(shared.into())
         .identity_cache(IdentityCache::no_cache())
-        .build()
+        .build();
+    Ok((sdk, renewing))
 }
 
 async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
@@ -173,17 +204,6 @@ async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
     }
     let provider = SharedCredentialsProvider::new(provider.build().await);
     base.into_builder().credentials_provider(provider).build()
-}
-
-fn hint_on_role(role: &Role) -> String {
-    let external_id = match role.external_id {
-        Some(_) => "with this external_id",
-        None => "without an external_id",
-    };
-    format!(
-        "the caller needs sts:AssumeRole on it, and its trust policy must admit the caller {external_id}; \
-         session names and ids are those of the configuration"
-    )
 }
 
 /// Backups in the account that they protect from are lost with it.

@@ -1,13 +1,26 @@
-//! Credentials of one account, asked for once and renewed before they end: the store, the calls to
-//! AWS and the tokens of a run share them.
+//! Credentials of one account, asked for once and renewed before they end, or when AWS says that they
+//! have: the store, the calls to AWS and the tokens of a run share them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{
     ProvideCredentials, Result as Provided, SharedCredentialsProvider, future,
 };
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+
+use super::account::Role;
+use super::fault::no_credentials;
 
 /// New ones are asked for so long before the end: AWS judges by its clock, and an export accepts a
 /// machine whose clock is this far off.
@@ -19,6 +32,8 @@ const ENDLESS: Duration = Duration::from_secs(900);
 #[derive(Debug)]
 pub struct Renewing {
     from: SharedCredentialsProvider,
+    /// That `from` becomes.
+    role: Option<Role>,
     held: Mutex<Option<Held>>,
     /// Whoever asks `from` holds it: a hundred requests at once ask one time.
     asking: tokio::sync::Mutex<()>,
@@ -31,9 +46,10 @@ struct Held {
 }
 
 impl Renewing {
-    pub fn new(from: SharedCredentialsProvider) -> Arc<Self> {
+    pub fn new(from: SharedCredentialsProvider, role: Option<Role>) -> Arc<Self> {
         Arc::new(Self {
             from,
+            role,
             held: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         })
@@ -69,7 +85,11 @@ impl Renewing {
                 Some(held) if held.credentials.expiry().is_some_and(|end| now < end) => {
                     Ok(held.credentials)
                 }
-                _ => Err(error),
+                // In the words of this house, wherever the SDK shows them.
+                _ => Err(CredentialsError::provider_error(no_credentials(
+                    &error,
+                    self.role.as_ref(),
+                ))),
             },
         }
     }
@@ -97,11 +117,87 @@ impl ProvideCredentials for Renewing {
     }
 }
 
+/// Has a call repeated that AWS refused because of its time, with new credentials: the interceptor
+/// forgets the old ones, the classifier asks for another attempt.
+#[derive(Debug, Clone)]
+pub struct AfterExpiry(pub Arc<Renewing>);
+
+/// The access key of an attempt.
+#[derive(Debug)]
+struct SignedBy(String);
+
+impl Storable for SignedBy {
+    type Storer = StoreReplace<Self>;
+}
+
+impl Intercept for AfterExpiry {
+    fn name(&self) -> &'static str {
+        "expired credentials"
+    }
+
+    fn read_before_transmit(
+        &self,
+        call: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let authorization = call.request().headers().get("authorization");
+        if let Some(access_key) = authorization.and_then(access_key_in) {
+            bag.interceptor_state()
+                .store_put(SignedBy(access_key.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        call: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(SignedBy(access_key)) = bag.load::<SignedBy>()
+            && call.response().is_some_and(calls_expired)
+        {
+            self.0.forget(access_key);
+        }
+        Ok(())
+    }
+}
+
+impl ClassifyRetry for AfterExpiry {
+    fn classify_retry(&self, call: &InterceptorContext) -> RetryAction {
+        match call.response().is_some_and(calls_expired) {
+            true => RetryAction::transient_error(),
+            false => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "expired credentials"
+    }
+}
+
+/// The code is `ExpiredToken` or, in JSON, `ExpiredTokenException`. The answer to a HEAD has no body,
+/// and there is nothing else that S3 would call one of ours bad for.
+fn calls_expired(response: &HttpResponse) -> bool {
+    let body = response.body().bytes().unwrap_or_default();
+    let says = |code: &str| memchr::memmem::find(body, code.as_bytes()).is_some();
+    match response.status().as_u16() {
+        400 if body.is_empty() => true,
+        400 | 403 => says("ExpiredToken") || says("TokenRefreshRequired"),
+        _ => false,
+    }
+}
+
+/// `AWS4-HMAC-SHA256 Credential=KEY/20261121/…`
+fn access_key_in(authorization: &str) -> Option<&str> {
+    let (_, rest) = authorization.split_once("Credential=")?;
+    rest.split('/').next()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use aws_credential_types::provider::error::CredentialsError;
 
     use super::*;
 
@@ -136,11 +232,12 @@ mod tests {
     }
 
     fn renewing(seconds: i64, good: usize) -> Arc<Renewing> {
-        Renewing::new(SharedCredentialsProvider::new(Numbered {
+        let numbered = Numbered {
             seconds,
             good,
             asked: AtomicUsize::new(0),
-        }))
+        };
+        Renewing::new(SharedCredentialsProvider::new(numbered), None)
     }
 
     async fn key(of: &Renewing) -> Option<String> {
@@ -180,6 +277,14 @@ mod tests {
         assert_eq!(key(&one).await.as_deref(), Some("key0"));
         one.held().as_mut().unwrap().renew_at = SystemTime::now();
         assert_eq!(key(&one).await.as_deref(), Some("key0"));
+    }
+
+    #[test]
+    fn the_key_that_signed_is_found() {
+        let header = "AWS4-HMAC-SHA256 Credential=ASIAX/20261121/eu-central-1/s3/aws4_request, \
+                      SignedHeaders=host, Signature=0f";
+        assert_eq!(access_key_in(header), Some("ASIAX"));
+        assert_eq!(access_key_in("Bearer x"), None);
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use std::error::Error as StdError;
 
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::account::Role;
 use crate::error::{Error, Kind};
 
 /// A call to AWS, as its errors name it.
@@ -14,6 +17,15 @@ pub(super) struct Operation {
     /// The IAM actions it needs.
     pub rights: &'static str,
 }
+
+const ASSUME_ROLE: Operation = Operation {
+    name: "AssumeRole",
+    rights: "sts:AssumeRole on the role, and the role's trust policy must admit it",
+};
+
+const NETWORK: &str = "is the network up, and is the region right?";
+const NO_CREDENTIALS: &str = "no usable AWS credentials: set a profile, or AWS_ACCESS_KEY_ID and \
+                              AWS_SECRET_ACCESS_KEY, or run `aws sso login`";
 
 /// The service's code, such as `DBSnapshotNotFound`; empty where no answer came.
 pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> &str {
@@ -52,8 +64,7 @@ where
     }
 }
 
-/// No answer from the service itself: no connection, no credentials, no time left. What a role's
-/// provider was told is in the chain of causes.
+/// No answer from the service itself: no connection, no credentials, no time left.
 fn unanswered<E>(what: String, error: SdkError<E, HttpResponse>) -> Error
 where
     E: StdError + Send + Sync + 'static,
@@ -66,30 +77,90 @@ pub(super) fn no_token(host: &str, error: &(dyn StdError + 'static)) -> Error {
     no_answer(format!("cannot make an IAM token for {host}"), error)
 }
 
+/// Why there are no credentials: what STS said of the role, or where else none were found.
+pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> Error {
+    if let Some(refused) = find::<AssumeRoleError>(error)
+        && let Some(code) = refused.code()
+    {
+        let message = refused.message().unwrap_or_default();
+        let (kind, hint) = match (code, role) {
+            ("AccessDenied", Some(role)) => (Kind::Denied, Some(hint_on_role(role))),
+            // Whatever the status was: the other codes do not need it.
+            _ => meaning(code, 400, &ASSUME_ROLE),
+        };
+        let error = Error::new(kind, format!("{}: {code}: {message}", ASSUME_ROLE.name));
+        return match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
+    }
+    let none =
+        |error: &CredentialsError| matches!(error, CredentialsError::CredentialsNotLoaded(_));
+    if let Some(none) = find_where(error, none) {
+        return Error::new(Kind::Denied, causes(none)).hint(NO_CREDENTIALS);
+    }
+    let (kind, hint) = match error {
+        CredentialsError::ProviderTimedOut(_) => (Kind::Unavailable, NETWORK),
+        _ if find::<ConnectorError>(error).is_some() => (Kind::Unavailable, NETWORK),
+        _ => (Kind::Denied, NO_CREDENTIALS),
+    };
+    Error::new(kind, causes(error)).hint(hint)
+}
+
+fn hint_on_role(role: &Role) -> String {
+    let external_id = match role.external_id {
+        Some(_) => "with this external_id",
+        None => "without an external_id",
+    };
+    format!(
+        "does it exist (AWS does not say), has the caller sts:AssumeRole on it, and does its trust \
+         policy admit the caller {external_id}?"
+    )
+}
+
 fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
+    if let Some(own) = find::<Error>(error) {
+        let cause = Error::new(own.kind(), own.chain()).hint(own.advice());
+        return Error::new(own.kind(), what).because(cause);
+    }
+    let kind = Kind::Unavailable;
+    Error::new(kind, what)
+        .because(Error::new(kind, causes(error)))
+        .hint(NETWORK)
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    find_where(error, |_: &T| true)
+}
+
+/// In the chain of causes.
+fn find_where<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+    is_meant: impl Fn(&T) -> bool,
+) -> Option<&'a T> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<T>() {
+            Some(found) if is_meant(found) => return Some(found),
+            _ => cause = error.source(),
+        }
+    }
+    None
+}
+
+/// Each said once, in one line.
+fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut causes: Vec<String> = Vec::new();
     let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if !causes.contains(&text) {
             causes.push(text);
         }
         cause = error.source();
     }
-    let text = causes.join(": ");
-    let (kind, hint) = if text.contains("AccessDenied") || text.contains("not authorized") {
-        (Kind::Denied, "the caller may not become that role")
-    } else if text.contains("redentials") {
-        let hint = "no usable AWS credentials: set a profile, or AWS_ACCESS_KEY_ID and \
-                    AWS_SECRET_ACCESS_KEY, or run `aws sso login`";
-        (Kind::Denied, hint)
-    } else {
-        let hint = "is the network up, and is the region right?";
-        (Kind::Unavailable, hint)
-    };
-    Error::new(kind, what)
-        .because(Error::new(kind, text))
-        .hint(hint)
+    causes.join(": ")
 }
 
 fn meaning(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {

@@ -13,7 +13,7 @@ use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
 use crate::store::dir::DirStore;
-use crate::store::s3::{Credentials, S3Options, S3Store};
+use crate::store::s3::{Renewed, S3Options, S3Store};
 
 /// Opens the store that is read or added to.
 pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
@@ -49,18 +49,24 @@ pub async fn s3(access: &Access, run: &Run) -> Result<S3Store> {
             access.repository.location
         )));
     };
-    let assumed = match &access.accounts.backup {
-        Some(_) => accounts::backup(&access.accounts, run).await?.credentials(),
+    let renewed = match &access.accounts.backup {
+        Some(_) => {
+            let account = accounts::backup(&access.accounts, run).await?;
+            Some(Renewed {
+                credentials: account.credentials(),
+                after_expiry: account.after_expiry(),
+            })
+        }
         None => None,
     };
-    bucket_of(&access.repository, bucket, prefix, assumed).await
+    bucket_of(&access.repository, bucket, prefix, renewed).await
 }
 
 async fn bucket_of(
     at: &config::Repository,
     bucket: &str,
     prefix: &str,
-    assumed: Option<Credentials>,
+    renewed: Option<Renewed>,
 ) -> Result<S3Store> {
     S3Store::open(S3Options {
         bucket: bucket.to_owned(),
@@ -71,7 +77,7 @@ async fn bucket_of(
         expected_bucket_owner: at.s3.bucket_owner.clone(),
         profile: at.s3.profile.clone(),
         credentials: None,
-        assumed,
+        renewed,
     })
     .await
 }

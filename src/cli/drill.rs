@@ -1,5 +1,7 @@
 //! `lifeboat drill`
 
+pub mod spare;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,11 +22,16 @@ use crate::restore::Trouble;
 /// Starts a PostgreSQL of its own from local programs, in a temporary folder, by its socket only, and
 /// removes it afterwards; or makes a database of its own on a server. Reads every restored row again,
 /// compares counts and digests with the exported ones, and asks the configured assertions.
+///
+/// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
+/// with no subscription and no job running, is asked the same assertions, and then kept, stopped, as
+/// the warm spare in the place of the one before.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat drill --identity break-glass.key\n  \
        lifeboat drill latest --database courses --folder /mnt/large --json\n  \
-       lifeboat drill latest --server postgresql://postgres@scratch.example.com/postgres"
+       lifeboat drill latest --server postgresql://postgres@scratch.example.com/postgres\n  \
+       lifeboat drill --snapshot --source prod"
 ))]
 pub struct Args {
     /// The restore point: an id as `lifeboat list` shows it, or `latest`
@@ -32,6 +39,11 @@ pub struct Args {
     id: String,
     #[command(flatten)]
     of: OfArgs,
+    /// Drill a snapshot copy: the newest, or that of the id as `lifeboat snapshot list` shows it
+    #[arg(long, conflicts_with_all = [
+        "database", "server", "folder", "sample", "no_attestation", "jobs", "pg_bin",
+    ])]
+    snapshot: bool,
     /// Restore into a database of the drill's own on this server, given with another database of it:
     /// postgresql://user@host/postgres
     #[arg(long, value_name = "URL", conflicts_with = "folder")]
@@ -63,6 +75,7 @@ impl Args {
         Self {
             id: id.to_owned(),
             of: OfArgs::only(source, database),
+            snapshot: false,
             server: None,
             server_password_file: None,
             folder: None,
@@ -134,6 +147,9 @@ impl Args {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    if args.snapshot {
+        return spare::run(&args.id, args.of.source.as_deref(), run).await;
+    }
     let options = args.resolve(run)?;
     let point = connect::restore_point(&options.access, &options.point, run).await?;
     let given = connect::identities(&options.access)?;
@@ -177,7 +193,12 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
                 .filter(meant)
                 .map(assertion)
                 .collect::<Result<_>>()?,
-            previous: drill::previous(&point, &trust).await?,
+            previous: drill::previous(
+                point.repository(),
+                (&manifest.source, &manifest.database),
+                &trust,
+            )
+            .await?,
             sample: options.sample,
         },
     )

@@ -12,7 +12,7 @@ use crate::aws::{KeyArn, Kms};
 use crate::codec::Identities;
 use crate::config::SigningKey;
 use crate::error::{Context, Error, Kind, Result};
-use crate::model::keys::{WrappedIdentity, context};
+use crate::model::keys::WrappedIdentity;
 use crate::repository::RestorePoint;
 use crate::sign::{KeyElsewhere, Signer};
 
@@ -75,7 +75,7 @@ pub async fn unwrap(
 ) -> Result<Identities> {
     let WrappedIdentity { name, kms_key, .. } = one;
     let opened = async {
-        if one.context != context(repository, &one.recipient) {
+        if !one.is_for(repository) {
             return Err(Error::damaged(format!(
                 "it was wrapped for another repository or recipient: {:?}",
                 one.context

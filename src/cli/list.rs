@@ -1,17 +1,22 @@
 //! `lifeboat list`
 
+use serde::Serialize;
+
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
 use super::render::{self, Table};
-use super::{Run, connect};
+use super::{Run, connect, snapshot};
+use crate::config::Config;
 use crate::error::Result;
 use crate::list::{self, Listing};
+use crate::snapshot::list::CopyPoint;
 
 /// List restore points, newest last
 ///
 /// Reads all versions, so delete markers hide nothing. Also shows what exports that did not finish
-/// left behind, with its size and when its lock ends.
+/// left behind, with its size and when its lock ends. Where the configuration names the backup
+/// account and an instance or cluster, copies of RDS snapshots are listed too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat list\n  \
@@ -27,33 +32,62 @@ pub struct Args {
 #[derive(Debug)]
 pub struct Options {
     pub access: Access,
+    /// `None`: by flags alone.
+    pub config: Option<Config>,
     pub of: Of,
 }
 
 impl Args {
     fn resolve(self, run: &Run) -> Result<Options> {
-        Ok(Options {
-            of: self.of.resolve()?,
-            access: run.globals.access()?,
-        })
+        let of = self.of.resolve()?;
+        let (access, config) = run.globals.access_and_maybe_config()?;
+        Ok(Options { access, config, of })
     }
 }
 
+/// What `list` prints.
+#[derive(Debug, Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    exports: Listing,
+    /// `None`: none were asked for.
+    snapshot_copies: Option<Vec<CopyPoint>>,
+}
+
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let Options { access, of } = args.resolve(run)?;
+    let Options { access, config, of } = args.resolve(run)?;
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (of.source.as_deref(), of.database.as_deref());
-    let listing = list::list(&repository, &connect::trust(&access), source, database).await?;
+    let mut exports = list::list(&repository, &connect::trust(&access), source, database).await?;
     connect::tell_of_announced(&repository, run).await;
-    let outcome = if listing.findings.is_empty() {
+    let copies = match &config {
+        // A copy is of no single database.
+        Some(config) if database.is_none() => {
+            snapshot::list::beside_exports(&access, config, source, run).await
+        }
+        _ => Ok(None),
+    };
+    let snapshot_copies = copies.unwrap_or_else(|error| {
+        exports.findings.push(format!(
+            "snapshot copies could not be listed: {}",
+            error.chain()
+        ));
+        None
+    });
+    let outcome = if exports.findings.is_empty() {
         Outcome::Done
     } else {
         Outcome::Findings
     };
-    Answer::new(&listing, text(&listing), outcome)
+    let whole = Whole {
+        exports,
+        snapshot_copies,
+    };
+    Answer::new(&whole, text(&whole), outcome)
 }
 
-fn text(listing: &Listing) -> String {
+fn text(whole: &Whole) -> String {
+    let listing = &whole.exports;
     let mut text = String::new();
     let mut table = Table::new(&[
         "source",
@@ -115,6 +149,14 @@ fn text(listing: &Listing) -> String {
             ]);
         }
         text += &table.render();
+    }
+    if let Some(copies) = &whole.snapshot_copies {
+        text += "\nCopies of RDS snapshots, restored by `lifeboat snapshot restore`:\n";
+        if copies.is_empty() {
+            text += "none\n";
+        } else {
+            text += &snapshot::list::table(copies);
+        }
     }
     for finding in &listing.findings {
         text += &format!("\nfinding: {finding}\n");

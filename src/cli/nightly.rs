@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use super::output::Answer;
+use super::snapshot::{copy, expire};
 use super::steps::Steps;
 use super::{Run, export, verify};
 use crate::config::Config;
+use crate::config::accounts::Account;
 use crate::error::Result;
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
@@ -27,9 +29,20 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
         let exported = steps.take(step, export::run(args, run)).await;
         stored.extend(exported.map(points).unwrap_or_default());
     }
+    let copied = config.sources.iter().any(|source| source.rds.is_some());
+    if copied && config.snapshot.kms_key.is_some() {
+        steps
+            .take("snapshot copy", copy::run(copy::Args::default(), run))
+            .await;
+    }
     for (name, id) in stored {
         let verify = verify::run(verify::Args::of(&id), run);
         steps.take(format!("verify {name}"), verify).await;
+    }
+    let expires = |account: &Account| account.expire_role.is_some();
+    if copied && config.accounts.source.as_ref().is_some_and(expires) {
+        let expire = expire::run(expire::Args::intermediates(), run);
+        steps.take("snapshot expire", expire).await;
     }
     steps.end(&config.notify).await
 }

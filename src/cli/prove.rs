@@ -13,7 +13,8 @@ use crate::repository::Found;
 
 /// The backup account's schedule: verify every byte, drill, promote, and say how things stand
 ///
-/// For the newest restore point of each database. Takes every step whatever became of the others, and
+/// For the newest restore point of each database, and the newest snapshot copy of each source where
+/// there is a place for its drill. Takes every step whatever became of the others, and
 /// ends with one report and one exit code: 1 where a step failed, 3 where one has findings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
@@ -47,6 +48,14 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
         let drill = drill::run(drill::Args::of(&source, &database, &id), run);
         steps.take(format!("drill {name}"), drill).await;
     }
+    if config.drill.network.is_some() {
+        for source in config.sources.iter().filter(|one| one.rds.is_some()) {
+            let drill = drill::spare::run("latest", Some(&source.name), run);
+            steps
+                .take(format!("drill --snapshot {}", source.name), drill)
+                .await;
+        }
+    }
     if !config.tiers.is_empty() {
         let promote = promote::run(promote::Args::default(), run);
         steps.take("promote", promote).await;
@@ -76,7 +85,7 @@ async fn newest(access: &Access, run: &Run) -> Result<Vec<Newest>> {
     }
     let mut newest = Vec::with_capacity(of.len());
     for ((source, database), mut found) in of {
-        found.sort_by_key(|one| Reverse((one.stored_at(), one.id.clone())));
+        found.sort_by_key(|one| Reverse(one.order()));
         let mut id = "latest".to_owned();
         for one in &found {
             match repository.open(one, &trust).await {

@@ -1,19 +1,21 @@
 //! `lifeboat status`
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::file::write_whole;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
 use super::render::{self, Table};
-use super::{Run, connect};
+use super::{Run, connect, snapshot};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
-use crate::status::{self, DatabaseStatus, Expected, Limits, Report};
+use crate::repository::Repository;
+use crate::snapshot::list::CopyPoint;
+use crate::status::{self, CopyStatus, DatabaseStatus, Expected, Finding, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -52,25 +54,70 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 /// How things stand with all that the configuration names.
 pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result<Report> {
     let repository = connect::repository(access, run).await?;
+    ask(&repository, access, config, of, run).await
+}
+
+/// The same, of a repository that is open already.
+pub async fn ask(
+    repository: &Repository,
+    access: &Access,
+    config: &Config,
+    of: Of,
+    run: &Run,
+) -> Result<Report> {
     let limits = Limits {
         export_age: signed(config.limits.export_age)?,
         copy_age: signed(config.limits.copy_age)?,
         drill_age: signed(config.limits.drill_age)?,
         shrink_percent: config.limits.shrink_percent,
     };
+    let (copies, findings) = match of.database {
+        // A copy is of no single database.
+        Some(_) => (Vec::new(), Vec::new()),
+        None => copies(access, config, of.source.as_deref(), run).await,
+    };
     let options = status::Options {
         limits,
         expected: expected(config, &of),
         source: of.source,
         database: of.database,
-        copies: Vec::new(),
-        findings: Vec::new(),
+        copies,
+        findings,
     };
     let trust = connect::trust(access);
-    status::status(&repository, &trust, run.clock.as_ref(), options).await
+    status::status(repository, &trust, run.clock.as_ref(), options).await
 }
 
-fn signed(age: Duration) -> Result<SignedDuration> {
+/// The copies of each source that has any configured. Where AWS cannot be asked, that is a finding.
+async fn copies(
+    access: &Access,
+    config: &Config,
+    source: Option<&str>,
+    run: &Run,
+) -> (Vec<CopyStatus>, Vec<Finding>) {
+    let found = match snapshot::list::beside_exports(access, config, source, run).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return (Vec::new(), Vec::new()),
+        Err(error) => {
+            let why = format!("snapshot copies could not be listed: {}", error.chain());
+            return (Vec::new(), vec![why.into()]);
+        }
+    };
+    let wanted = config.sources.iter().filter(|one| one.rds.is_some());
+    let wanted = wanted.filter(|one| source.is_none_or(|source| one.name == source));
+    let copies = wanted.map(|one| {
+        let usable = |copy: &&CopyPoint| copy.source == one.name && copy.status == "available";
+        let of_source = found.iter().filter(usable);
+        CopyStatus {
+            source: one.name.clone(),
+            newest_at: of_source.clone().map(|copy| copy.taken_at).max(),
+            copies: of_source.count() as u64,
+        }
+    });
+    (copies.collect(), Vec::new())
+}
+
+pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
@@ -102,23 +149,6 @@ fn expected(config: &Config, of: &Of) -> Vec<Expected> {
         (None, _) => true,
     })
     .collect()
-}
-
-/// The collector must never see half of it.
-fn write_whole(file: &Path, text: &str) -> Result<()> {
-    let what = || format!("cannot write {}", file.display());
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut new = tempfile::Builder::new()
-        .prefix(".lifeboat-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .context(what)?;
-    new.write_all(text.as_bytes()).context(what)?;
-    new.persist(file).map_err(|why| why.error).context(what)?;
-    Ok(())
 }
 
 fn text(report: &Report) -> String {

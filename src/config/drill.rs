@@ -12,7 +12,19 @@ use crate::error::{Error, Result};
 pub struct DrillSettings {
     /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
     pub folder: Option<PathBuf>,
+    /// Where instances of drills lie; `None`: snapshot copies are not drilled.
+    pub network: Option<Network>,
+    /// Of instances of drills; `None`: as recorded with the copy.
+    pub class: Option<String>,
     pub assertions: Vec<Assert>,
+}
+
+/// The place for drills in the backup account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub subnet_group: String,
+    /// Lets nothing out.
+    pub security_group: String,
 }
 
 /// A query and what its one value must be.
@@ -61,8 +73,48 @@ pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Resul
     }
     Ok(DrillSettings {
         folder: written.folder.map(|folder| base.join(folder)),
+        network: network(written.subnet_group, written.security_group)
+            .map_err(|(key, error)| place.at("drill", key, error))?,
+        class: written.class,
         assertions,
     })
+}
+
+/// One without the other would leave the instance in a VPC's default group, which lets everything out.
+fn network(
+    subnet_group: Option<String>,
+    security_group: Option<String>,
+) -> std::result::Result<Option<Network>, (&'static str, Error)> {
+    let hint = "both are outputs of the stack of deploy/aws/backup-tasks.yaml";
+    let (subnet_group, security_group) = match (subnet_group, security_group) {
+        (None, None) => return Ok(None),
+        (Some(subnets), Some(security)) => (subnets, security),
+        (Some(_), None) => {
+            let error = Error::usage("is given without drill.security_group").hint(hint);
+            return Err(("subnet_group", error));
+        }
+        (None, Some(_)) => {
+            let error = Error::usage("is given without drill.subnet_group").hint(hint);
+            return Err(("security_group", error));
+        }
+    };
+    if subnet_group.trim().is_empty() {
+        return Err(("subnet_group", Error::usage("is empty").hint(hint)));
+    }
+    if !security_group.starts_with("sg-") {
+        let error = Error::usage(format!(
+            "'{}' is no id of a security group",
+            security_group.escape_debug()
+        ));
+        return Err((
+            "security_group",
+            error.hint("for example sg-0123456789abcdef0"),
+        ));
+    }
+    Ok(Some(Network {
+        subnet_group,
+        security_group,
+    }))
 }
 
 fn must(written: &written::Assert) -> std::result::Result<Must, (&'static str, Error)> {

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// A large instance's first copy takes hours; beyond this it hangs.
 pub const WAIT: Duration = Duration::from_secs(12 * 3600);
+/// RDS takes minutes at least, and answers only so many questions.
+pub const POLL: Duration = Duration::from_secs(30);
 /// So many verified copies stay whatever else is configured.
 pub const KEEP_VERIFIED: u32 = 2;
 
@@ -25,6 +27,8 @@ pub struct SnapshotSettings {
     pub take_new: bool,
     /// How long one snapshot or copy may take.
     pub wait: Duration,
+    /// From one look at its progress to the next.
+    pub poll: Duration,
     /// Whether `snapshot expire` deletes at all.
     pub expire: bool,
     /// The newest copy of each of so many days, weeks and months stays.
@@ -62,6 +66,14 @@ pub fn resolve(written: &written::Snapshot, place: &Place<'_>) -> Result<Snapsho
         let error = Error::usage("is less than any snapshot takes").hint("12h is the default");
         return Err(wrong("wait")(error));
     }
+    let poll = match &written.poll {
+        Some(text) => units::duration(text).map_err(wrong("poll"))?,
+        None => POLL,
+    };
+    if poll < Duration::from_millis(1) || poll > wait {
+        let error = Error::usage("is not between 1ms and snapshot.wait").hint("30s is the default");
+        return Err(wrong("poll")(error));
+    }
     let keep = Keep {
         days: written.keep_days.unwrap_or(14),
         weeks: written.keep_weeks.unwrap_or(8),
@@ -79,6 +91,7 @@ pub fn resolve(written: &written::Snapshot, place: &Place<'_>) -> Result<Snapsho
         region: written.region.clone(),
         take_new: written.take == Some(written::Take::New),
         wait,
+        poll,
         expire: written.expire.unwrap_or(false),
         keep,
     })

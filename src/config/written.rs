@@ -93,6 +93,7 @@ pub struct Snapshot {
     pub region: Option<String>,
     pub take: Option<Take>,
     pub wait: Option<String>,
+    pub poll: Option<String>,
     pub expire: Option<bool>,
     pub keep_days: Option<u32>,
     pub keep_weeks: Option<u32>,
@@ -134,6 +135,9 @@ pub enum WebhookOn {
 #[serde(deny_unknown_fields)]
 pub struct Drill {
     pub folder: Option<PathBuf>,
+    pub subnet_group: Option<String>,
+    pub security_group: Option<String>,
+    pub class: Option<String>,
     #[serde(default)]
     pub assert: Vec<Assert>,
 }

@@ -125,9 +125,10 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// Refuses two assertions of one name: the drill before is looked up by it.
-pub fn check_names(assertions: &[Assertion]) -> Result<()> {
+pub fn check_names<'a>(assertions: impl Iterator<Item = &'a Assertion>) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
-    match assertions.iter().find(|one| !seen.insert(&one.name)) {
+    let mut assertions = assertions;
+    match assertions.find(|one| !seen.insert(&one.name)) {
         None => Ok(()),
         Some(twice) => Err(Error::usage(format!(
             "two assertions are called '{}'",

@@ -6,7 +6,7 @@ use super::Report;
 use crate::error::Result;
 use crate::model::attestation::{Assertion, Attestation, Verdict};
 use crate::model::manifest::FORMAT;
-use crate::repository::{Locks, RestorePoint, Which, if_allowed};
+use crate::repository::{Locks, Repository, RestorePoint, Which, if_allowed};
 use crate::sign::{Signer, Trust};
 
 /// Stores the statement and notes its key in the report.
@@ -54,10 +54,12 @@ pub async fn attest(
     Ok(())
 }
 
-/// What assertions gave at the newest sound drill of the same database, by their names.
-pub async fn previous(point: &RestorePoint, trust: &Trust) -> Result<Vec<(String, String)>> {
-    let (source, database) = (&point.manifest.source, &point.manifest.database);
-    let repository = point.repository();
+/// What assertions gave at the newest sound drill of a database's restore points, by their names.
+pub async fn previous(
+    repository: &Repository,
+    (source, database): (&str, &str),
+    trust: &Trust,
+) -> Result<Vec<(String, String)>> {
     let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
     let mut newest: Option<Attestation> = None;
     for place in drills.newest_first(source, database) {

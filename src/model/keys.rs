@@ -47,6 +47,13 @@ pub struct WrappedIdentity {
     pub ciphertext: String,
 }
 
+impl WrappedIdentity {
+    /// Whether it was wrapped for this repository, as it says itself.
+    pub fn is_for(&self, repository: &str) -> bool {
+        self.context == context(repository, &self.recipient)
+    }
+}
+
 /// What an identity's ciphertext is bound to: it opens nothing under another repository's name.
 pub fn context(repository: &str, recipient: &str) -> BTreeMap<String, String> {
     [
@@ -164,5 +171,9 @@ mod tests {
                 "ciphertext": "eA==",
             })
         );
+        let mut one = ring.wrapped[0].clone();
+        assert!(one.is_for("repository") && !one.is_for("another"));
+        one.context.insert("more".to_owned(), String::new());
+        assert!(!one.is_for("repository"));
     }
 }

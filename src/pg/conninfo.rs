@@ -136,6 +136,28 @@ impl Server {
         resolve::resolve(input, env)
     }
 
+    /// A server that proves its name over TLS, by the default authorities; nothing of this machine's
+    /// settings is asked.
+    pub fn verified(host: &str, port: u16, user: &str, password: String, database: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            address: None,
+            port,
+            user: user.to_owned(),
+            password: Some(password),
+            password_from: None,
+            passwords: None,
+            database: database.to_owned(),
+            database_named: true,
+            ssl: SslMode::VerifyFull,
+            root_cert: RootCert::Default,
+            service: None,
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            application_name: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// The same server, another database.
     #[must_use]
     pub fn with_database(&self, database: &str) -> Self {

@@ -33,6 +33,15 @@ pub struct Proof {
     pub passed_over: Vec<String>,
 }
 
+/// Every drill of one restore point.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Newest first.
+    pub drills: Vec<Attestation>,
+    /// Attestations that count as none, and why.
+    pub passed_over: Vec<String>,
+}
+
 impl Proof {
     /// The newest drill says that it restores.
     pub fn holds(&self) -> bool {
@@ -123,6 +132,29 @@ impl Attestations {
             }
         }
         Ok(proof)
+    }
+}
+
+impl Attestations {
+    /// Reads what drills said about a point: the newest `most`, sound or not.
+    pub async fn history(
+        &self,
+        point: &RestorePoint,
+        trust: &Trust,
+        most: usize,
+    ) -> Result<History> {
+        let mut history = History::default();
+        let listed = self.of.get(&point.place()).into_iter().flatten();
+        for listed in listed.take(most) {
+            match open(listed, point, trust).await {
+                Ok(attestation) => history.drills.push(attestation),
+                Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
+                    return Err(error);
+                }
+                Err(error) => history.passed_over.push(error.chain()),
+            }
+        }
+        Ok(history)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Context, Error, Result};
 use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
 use crate::model::manifest::{FORMAT, Manifest};
+use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Says {
     Key,
     /// This was restored in a drill.
     Attestation,
+    /// This snapshot was copied, of an instance or cluster with these settings.
+    Snapshot,
 }
 
 impl Says {
@@ -36,6 +39,7 @@ impl Says {
             Self::Manifest => "lifeboat-manifest-v1",
             Self::Key => "lifeboat-key-v1",
             Self::Attestation => "lifeboat-attestation-v1",
+            Self::Snapshot => "lifeboat-snapshot-v1",
         };
         format!("{prefix}\n{body_sha256}\n")
     }
@@ -51,6 +55,14 @@ pub trait Signed: DeserializeOwned {
 
 impl Signed for Manifest {
     const SAYS: Says = Says::Manifest;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+impl Signed for SnapshotRecord {
+    const SAYS: Says = Says::Snapshot;
 
     fn repository(&self) -> &str {
         &self.repository

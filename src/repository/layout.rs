@@ -9,6 +9,7 @@ use crate::sign::Fingerprint;
 
 pub const MANIFESTS: &str = "manifests/";
 pub const PARTS: &str = "parts/";
+pub const SNAPSHOTS: &str = "snapshots/";
 const ANNOUNCEMENTS: &str = "announcements/";
 pub const ATTESTATIONS: &str = "attestations/";
 
@@ -24,6 +25,8 @@ pub const MAX_ATTESTATION_BYTES: u64 = 1024 * 1024;
 pub const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
 /// What fits into it, at some 500 bytes a table.
 pub const MAX_TABLES: usize = 250_000;
+/// A snapshot record is some kilobytes, with all parameters that a user could set.
+pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 /// Of a catalog's JSON: the names and columns of about a million tables.
 pub const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
 /// Of a line in a part list: a key of 900 bytes, a version id of 1024, and numbers.
@@ -113,6 +116,11 @@ impl Place {
         };
         (whole == segments.next().is_none()).then_some(place)
     }
+}
+
+/// Where the record of a snapshot copy lies.
+pub fn snapshot(source: &str, id: &Id) -> Result<Key> {
+    format!("{SNAPSHOTS}{}/{id}.json", segment(source)).parse()
 }
 
 /// The prefix of the manifests of a source, of one of its databases, or of all.

@@ -52,6 +52,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// Sorts by the store's time: a clock that was wrong where exports are made does not count.
+    pub fn order(&self) -> (Timestamp, Id) {
+        (self.stored_at(), self.id.clone())
+    }
+
     pub fn place(&self) -> Place {
         Place {
             source: self.source.clone(),
@@ -137,7 +142,7 @@ impl Repository {
             .hint("name one by --source and --database"));
         }
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
-        found.sort_by_key(|one| (one.stored_at(), one.id.clone()));
+        found.sort_by_key(Found::order);
         found.pop().ok_or_else(|| {
             let what = match which {
                 Which::Latest => "no restore point".to_owned(),
@@ -174,7 +179,7 @@ impl Repository {
         let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
         sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&manifest).await?;
+        self.check_home(&manifest.repository, &manifest.id).await?;
         let place = Place {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -242,13 +247,13 @@ impl Repository {
     }
 
     /// A point of another repository under the same key (staging's, say) is not this one's.
-    async fn check_home(&self, manifest: &Manifest) -> Result<()> {
+    pub(super) async fn check_home(&self, repository: &str, id: &Id) -> Result<()> {
         match self.home().await? {
-            Some(marker) if marker.repository != manifest.repository => Err(Error::new(
+            Some(marker) if marker.repository != repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
-                    "{} belongs to repository {}, and this is {}",
-                    manifest.id, manifest.repository, marker.repository
+                    "{id} belongs to repository {repository}, and this is {}",
+                    marker.repository
                 ),
             )
             .hint("somebody copied it here; restore it from its own repository")),

@@ -18,7 +18,6 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
         run.report.left_out.push("large objects".to_owned());
         return Ok(());
     }
-    run.means.progress.phase("large objects", None);
     tables::restore_large_objects(run).await?;
     large_objects::create_missing(&run.session).await?;
     let owners = large_objects::owners(&run.session).await?;

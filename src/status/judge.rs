@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{CopyStatus, DatabaseStatus, Finding, PointStatus};
+use crate::figures::age as words;
 
 /// How old things may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,18 +130,6 @@ pub fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Option<Findi
             words(limits.copy_age)
         ))
     })
-}
-
-/// `3 d 4 h`, `26 h`, `12 min`.
-fn words(age: SignedDuration) -> String {
-    let minutes = age.as_mins().max(0);
-    let (hours, days) = (minutes / 60, minutes / (60 * 24));
-    match (days, hours) {
-        (2.., _) if hours % 24 == 0 => format!("{days} d"),
-        (2.., _) => format!("{days} d {} h", hours % 24),
-        (_, 1..) => format!("{hours} h"),
-        _ => format!("{minutes} min"),
-    }
 }
 
 #[cfg(test)]

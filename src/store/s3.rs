@@ -35,7 +35,7 @@ mod proof;
 mod put;
 
 pub use self::audit::{Asked, Audit, Rule};
-pub use self::connect::{Credentials, Patience, S3Options, StaticCredentials};
+pub use self::connect::{Patience, Renewed, S3Options, StaticCredentials};
 pub use self::proof::{Attempt, Outcome};
 
 /// A bucket, or the part of it under a prefix.

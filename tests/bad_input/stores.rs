@@ -9,7 +9,7 @@ use std::process::Command;
 use lifeboat::store::s3::StaticCredentials;
 
 use super::complains;
-use crate::support::program::Ran;
+use crate::support::program::{Ran, second_recipient};
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, unique};
 
@@ -173,6 +173,7 @@ fn a_lock_that_is_too_short_too_long_or_past_is_refused() {
         complains(&at(&lifeboat, &server, &export), 2, words);
     }
     fs::write(&config, &good).unwrap();
+    lifeboat.configure_in("bucket/lifeboat.toml", &second_recipient());
     let list = ["list", "--config", "bucket/lifeboat.toml", "--json"];
     let listed = at(&lifeboat, &server, &list).ok().json();
     assert_eq!(

@@ -120,14 +120,21 @@ def _backup(_, body):
     return {}
 
 
+def _passwords(query, _):
+    with STATE.lock:
+        return rds.passwords(**query)
+
+
 def _lifecycle(*_):
     with STATE.lock:
         return s3_lifecycle.run()
 
 
 def _calls(query, _):
+    """All, or those of some accounts, whose ids stand between commas."""
     since = int(query.get("since", 0))
-    return [asdict(entry) for entry in FAULTS.log[since:]]
+    accounts = query["accounts"].split(",") if "accounts" in query else None
+    return [asdict(entry) for entry in FAULTS.log[since:] if accounts is None or entry.account in accounts]
 
 
 def _clear_calls(*_):
@@ -141,8 +148,12 @@ def _add_fault(_, body):
 
 def _remove_faults(query, _):
     FAULTS.remove(int(query["id"]) if "id" in query else None)
-    FAULTS.release()
     return {}
+
+
+def _held(query, _):
+    rule = int(query["fault"]) if "fault" in query else None
+    return FAULTS.wait_for_held(float(query.get("wait", 0)), rule)
 
 
 def _release(*_):
@@ -190,13 +201,14 @@ ROUTES = {
     ("POST", "stacks/parts"): _parts,
     ("GET", "network"): _network,
     ("POST", "backup"): _backup,
+    ("GET", "passwords"): _passwords,
     ("POST", "lifecycle"): _lifecycle,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,
     ("GET", "faults"): lambda *_: FAULTS.as_list(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _remove_faults,
-    ("GET", "held"): lambda query, _: FAULTS.wait_for_held(float(query.get("wait", 0))),
+    ("GET", "held"): _held,
     ("DELETE", "held"): _release,
     ("GET", "clock"): _clock,
     ("POST", "clock"): _set_clock,

@@ -106,8 +106,10 @@ class Faults:
         return rule.id
 
     def remove(self, number=None):
+        """Calls that hang by a rule go on when it is gone."""
         with self.changed:
             self.rules = [rule for rule in self.rules if number not in (None, rule.id)]
+            self.changed.notify_all()
 
     def as_list(self):
         return [asdict(rule) for rule in self.rules]
@@ -138,18 +140,22 @@ class Faults:
         """Whether the call goes on afterwards."""
         with self.changed:
             generation = self.generation
-            self.held.append(entry.number)
+            held = (entry.number, rule.id)
+            self.held.append(held)
             self.changed.notify_all()
-            self.changed.wait_for(lambda: self.generation != generation, rule.seconds)
-            if entry.number in self.held:
-                self.held.remove(entry.number)
+            self.changed.wait_for(lambda: self.generation != generation or rule not in self.rules, rule.seconds)
+            if held in self.held:
+                self.held.remove(held)
             return self.cleared <= generation
 
-    def wait_for_held(self, seconds):
-        """The numbers of the calls that hang, as soon as one does."""
+    def wait_for_held(self, seconds, rule=None):
+        """The numbers of the calls that hang, or hang by one rule, as soon as one does."""
         with self.changed:
-            self.changed.wait_for(lambda: self.held, seconds)
-            return list(self.held)
+            self.changed.wait_for(lambda: self._held_by(rule), seconds)
+            return self._held_by(rule)
+
+    def _held_by(self, rule):
+        return [number for number, held_by in self.held if rule in (None, held_by)]
 
 
 FAULTS = Faults()

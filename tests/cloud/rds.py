@@ -2,7 +2,7 @@
 
 import copy
 
-from . import arn, moto_parts, rds_progress, rds_snapshots
+from . import arn, clock, moto_parts, rds_progress, rds_snapshots
 from .asks_rds import TAGGING
 from .errors import AwsError
 from .moto_parts import rds_models
@@ -36,9 +36,23 @@ def handle(call):
 
 
 def backup(account, region, instance=None, cluster=None):
-    """An automated snapshot now, as RDS makes one each night."""
+    """An automated snapshot now, as RDS makes one each night; their names tell the minute, so one takes the place of
+    another of the same minute."""
     backend = moto_parts.rds(account, region)
+    minute = clock.now().strftime("-%Y-%m-%d-%H-%M")
+    for snapshots in (backend.database_snapshots, backend.cluster_snapshots):
+        snapshots.pop(f"rds:{instance or cluster}{minute}", None)
     (backend.databases[instance] if instance else backend.clusters[cluster]).save_automated_backup()
+
+
+def passwords(account, region):
+    """Master users' passwords as they are now; an instance of a cluster has none of its own."""
+    backend = moto_parts.rds(account, region)
+    alone = {name: one for name, one in backend.databases.items() if one.db_cluster_identifier is None}
+    return {
+        "instances": {name: one._master_user_password for name, one in alone.items()},
+        "clusters": {name: one._master_user_password for name, one in backend.clusters.items()},
+    }
 
 
 # ---------------------------------------------------------------- checks
@@ -47,6 +61,11 @@ def backup(account, region, instance=None, cluster=None):
 def _need_available(thing, code, name):
     if thing.status != "available":
         raise fault(code, f"{name} is not in the available state: it is {thing.status}.")
+
+
+def _need_unused(group, used):
+    if group in used:
+        raise fault("InvalidDBParameterGroupState", "One or more database instances are still members of this group.")
 
 
 def _check_final_snapshot(name, skipped):
@@ -97,6 +116,10 @@ class Rds(rds_models.RDSBackend):
     def create_db_instance(self, db_kwargs):
         if db_kwargs.get("db_cluster_identifier") is None:
             _choose_key(self, db_kwargs)
+        else:
+            # A cluster's instances lie where it lies.
+            subnets = self.describe_db_clusters(db_kwargs["db_cluster_identifier"])[0].db_subnet_group_name
+            db_kwargs["db_subnet_group_name"] = subnets if subnets in self.subnet_groups else None
         instance = super().create_db_instance(db_kwargs)
         if not instance.backup_retention_period:
             _delete_automated(self.database_snapshots, INSTANCE.of, instance.db_instance_identifier)
@@ -113,11 +136,20 @@ class Rds(rds_models.RDSBackend):
         instance = super().modify_db_instance(db_instance_identifier, db_kwargs)
         if db_kwargs.get("backup_retention_period") == 0:
             _delete_automated(self.database_snapshots, INSTANCE.of, instance.db_instance_identifier)
+        if db_kwargs.get("master_user_password"):
+            rds_progress.start(instance, "resetting-master-credentials")
+        return instance
+
+    def stop_db_instance(self, db_instance_identifier, db_snapshot_identifier=None):
+        instance = super().stop_db_instance(db_instance_identifier, db_snapshot_identifier)
+        rds_progress.start(instance, "stopping", rds_progress.STOPPED)
         return instance
 
     def delete_db_instance(self, db_instance_identifier, final_db_snapshot_identifier=None, **more):
         instance = self.describe_db_instances(db_instance_identifier)[0]
         clustered = instance.db_cluster_identifier is not None
+        if clustered and self.clusters[instance.db_cluster_identifier].status != "available":
+            raise fault("InvalidDBClusterStateFault", "A stopped cluster keeps its instances.")
         _check_final_snapshot(final_db_snapshot_identifier, more.get("skip_final_snapshot") or clustered)
         return super().delete_db_instance(db_instance_identifier, final_db_snapshot_identifier, **more)
 
@@ -160,22 +192,37 @@ class Rds(rds_models.RDSBackend):
         rds_progress.start(cluster, "creating")
         return cluster
 
-    @staticmethod
-    def _is_under_owned_key(kwargs):
+    def _is_under_owned_key(self, kwargs):
         """Newer Aurora clusters are, where no key is named."""
         aurora = (
             kwargs["engine"].startswith("aurora") and kwargs.get("storage_encrypted") and not kwargs.get("kms_key_id")
         )
-        return STATE.settings.aurora_under_owned_key and aurora
+        return STATE.settings.of(self.account_id).aurora_under_owned_key and aurora
 
     def describe_db_clusters(self, db_cluster_identifier=None, filters=None):
         found = super().describe_db_clusters(db_cluster_identifier, filters)
+        if where := STATE.settings.of(self.account_id).endpoint:
+            for cluster in found:
+                cluster.port = where["port"]
         return rds_progress.looked_at(found) if CURRENT.is_("DescribeDBClusters") else found
 
     def modify_db_cluster(self, kwargs):
         cluster = self.describe_db_clusters(kwargs["db_cluster_identifier"])[0]
         _need_available(cluster, "InvalidDBClusterStateFault", cluster.db_cluster_identifier)
-        return super().modify_db_cluster(kwargs)
+        changed = super().modify_db_cluster(kwargs)
+        if kwargs.get("master_user_password"):
+            rds_progress.start(cluster, "resetting-master-credentials")
+        return changed
+
+    def stop_db_cluster(self, cluster_identifier):
+        told = super().stop_db_cluster(cluster_identifier)
+        rds_progress.start(self.clusters[cluster_identifier], "stopping", rds_progress.STOPPED)
+        return told
+
+    def start_db_cluster(self, cluster_identifier):
+        told = super().start_db_cluster(cluster_identifier)
+        rds_progress.start(self.clusters[cluster_identifier], "starting")
+        return told
 
     def delete_db_cluster(self, cluster_identifier, snapshot_name=None):
         params = CURRENT.call.params
@@ -199,6 +246,17 @@ class Rds(rds_models.RDSBackend):
             snapshot.cluster = kept
         _set_defaults(cluster, CLUSTER_DEFAULTS, overrides)
         return cluster
+
+    # ------------------------------------------------------------ parameter groups
+
+    def delete_db_parameter_group(self, db_parameter_group_name):
+        used = (group.name for one in self.databases.values() for group in one.db_parameter_groups())
+        _need_unused(db_parameter_group_name, used)
+        return super().delete_db_parameter_group(db_parameter_group_name)
+
+    def delete_db_cluster_parameter_group(self, db_cluster_parameter_group_name):
+        _need_unused(db_cluster_parameter_group_name, (one.parameter_group for one in self.clusters.values()))
+        return super().delete_db_cluster_parameter_group(db_cluster_parameter_group_name)
 
     # ------------------------------------------------------------ snapshots
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .moto_parts import rds_models
 from .state import STATE
 
-AVAILABLE, FAILED, STUCK = "available", "failed", "stuck"
+AVAILABLE, FAILED, STUCK, STOPPED = "available", "failed", "stuck", "stopped"
 
 
 @dataclass
@@ -19,8 +19,12 @@ class Progress:
 def start(thing, status, outcome=AVAILABLE, still_possible=None):
     thing.status, thing.percent_progress = status, 0
     thing.progress = Progress(outcome, 0, still_possible)
-    if STATE.settings.polls == 0 and outcome == AVAILABLE:
-        _end(thing, AVAILABLE)
+    if _polls(thing) == 0 and outcome in (AVAILABLE, STOPPED):
+        _end(thing, outcome)
+
+
+def _polls(thing):
+    return STATE.settings.of(thing.account_id).polls
 
 
 def is_under_way(thing):
@@ -43,7 +47,7 @@ def looked_at(things):
 def _look(thing):
     progress = thing.progress
     progress.looks += 1
-    polls = STATE.settings.polls
+    polls = _polls(thing)
     if progress.still_possible and not progress.still_possible():
         _end(thing, FAILED)
     elif progress.outcome == STUCK:
@@ -56,8 +60,24 @@ def _look(thing):
 
 # ---------------------------------------------------------------- what moto shows too early
 
-_endpoint = rds_models.DBInstance.endpoint
-rds_models.DBInstance.endpoint = property(lambda self: None if self.status == "creating" else _endpoint.fget(self))
+def _where(thing):
+    return STATE.settings.of(thing.account_id).endpoint
+
+
+_endpoint, _cluster_endpoint = rds_models.DBInstance.endpoint, rds_models.DBCluster.endpoint
+
+
+def _instance_endpoint(instance):
+    if instance.status == "creating":
+        return None
+    where = _where(instance)
+    return {"Address": where["address"], "Port": where["port"]} if where else _endpoint.fget(instance)
+
+
+rds_models.DBInstance.endpoint = property(_instance_endpoint)
+rds_models.DBCluster.endpoint = property(
+    lambda self: where["address"] if (where := _where(self)) else _cluster_endpoint.fget(self)
+)
 
 
 def _set_status(cluster, value):

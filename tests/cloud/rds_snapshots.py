@@ -90,7 +90,7 @@ def check_new(backend, kind, name):
         raise fault(
             kind.exists, f"Cannot create the snapshot because a snapshot with the identifier {name} already exists."
         )
-    quota = STATE.settings.snapshot_quota
+    quota = STATE.settings.of(backend.account_id).snapshot_quota
     if sum(snapshot.snapshot_type == "manual" for snapshot in kind.snapshots(backend).values()) >= quota:
         raise fault("SnapshotQuotaExceeded", f"Cannot create more than {quota} manual snapshots")
 
@@ -120,13 +120,14 @@ def copy_snapshot(backend, kind, **params):
     made = (_copy_of_instance if kind is INSTANCE else _copy_of_cluster)(backend, source, target, key)
     made.tags, made.is_copy = tags, True
     kind.snapshots(backend)[target] = made
-    outcome = STATE.settings.next_copies.pop(0) if STATE.settings.next_copies else rds_progress.AVAILABLE
+    next_copies = STATE.settings.of(backend.account_id).next_copies
+    outcome = next_copies.pop(0) if next_copies else rds_progress.AVAILABLE
     rds_progress.start(made, kind.copying, outcome, lambda: _may_read(backend, kind, source))
     return made
 
 
 def _check_copies_under_way(backend, kind):
-    settings = STATE.settings
+    settings = STATE.settings.of(backend.account_id)
     limit = settings.instance_copies_at_once if kind is INSTANCE else settings.cluster_copies_at_once
     under_way = [snapshot for snapshot in kind.snapshots(backend).values() if getattr(snapshot, "is_copy", False)]
     if sum(rds_progress.is_under_way(snapshot) for snapshot in under_way) >= limit:
@@ -275,7 +276,8 @@ def check_sharing(backend, kind, name, added):
             raise fault("InvalidParameterValue", "Encrypted snapshots cannot be shared with all accounts.")
         if value != "all" and not re.fullmatch(r"\d{12}", value):
             raise fault("InvalidParameterValue", f"{value} is not an account.")
-    if is_encrypted(snapshot) and STATE.settings.refuse_sharing_under_default_key and _under_default_key(snapshot):
+    refused = STATE.settings.of(backend.account_id).refuse_sharing_under_default_key
+    if is_encrypted(snapshot) and refused and _under_default_key(snapshot):
         # AWS documents the refusal, not its code.
         raise fault(
             kind.wrong_state,

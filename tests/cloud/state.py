@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 
 from .clock import CLOCK
@@ -23,17 +23,30 @@ class Settings:
     refuse_sharing_under_default_key: bool = True
     # New Aurora clusters for which no key is named are encrypted under a key of AWS's own (sse-rds).
     aurora_under_owned_key: bool = False
+    # Where all instances and clusters are, {"address", "port"}; otherwise at names of RDS that lead nowhere.
+    endpoint: dict | None = None
     # What aws:SecureTransport says; the server itself speaks HTTP only.
     secure_transport: bool = True
     # Sessions end after so many seconds, whatever was asked for.
     session_seconds: int | None = None
+    # What is different for an account: its id to settings.
+    accounts: dict = field(default_factory=dict)
 
     def change(self, values):
-        known = {entry.name for entry in fields(self)}
+        """With `account`, for that account only."""
+        values = dict(values)
+        account = values.pop("account", None)
+        if account and account not in self.accounts:
+            self.accounts[account] = replace(self, next_copies=list(self.next_copies), accounts={})
+        settings = self.accounts[account] if account else self
+        known = {entry.name for entry in fields(self)} - {"accounts"}
         if not set(values) <= known:
             raise ValueError(f"unknown settings: {sorted(set(values) - known)}")
         for name, value in values.items():
-            setattr(self, name, value)
+            setattr(settings, name, value)
+
+    def of(self, account):
+        return self.accounts.get(account, self)
 
     def as_dict(self):
         return asdict(self)

@@ -225,3 +225,20 @@ def test_it_serves_as_a_program_and_ends_with_its_parent():
     # The pipe ends when the last who holds it has ended.
     assert shell.stdout.read() == ""
     assert not Path(f"/proc/{server}").exists() or "cloud" not in Path(f"/proc/{server}/cmdline").read_text()
+
+
+def test_the_end_of_a_fault_frees_its_own_calls_only(cloud, s3):
+    first = fault(cloud, kind="hang", operation="s3:PutObject", resource=f"{BUCKET}/a")
+    second = fault(cloud, kind="hang", operation="s3:PutObject", resource=f"{BUCKET}/b")
+    threads = [threading.Thread(target=s3.put_object, kwargs={"Bucket": BUCKET, "Key": key}) for key in "ab"]
+    for thread in threads:
+        thread.start()
+    held = [cloud.control("GET", f"held?wait=10&fault={rule}") for rule in (first, second)]
+    assert [len(numbers) for numbers in held] == [1, 1] and held[0] != held[1]
+    cloud.control("DELETE", f"faults?id={first}")
+    threads[0].join(10)
+    assert keys(s3) == ["a"]
+    assert cloud.control("GET", "held") == held[1]
+    cloud.control("DELETE", f"faults?id={second}")
+    threads[1].join(10)
+    assert keys(s3) == ["a", "b"]

@@ -214,3 +214,64 @@ def test_a_new_instance_needs_the_right_to_its_default_groups(world, code):
     with_groups = world.cloud.client("rds", world.cloud.user(SOURCE, "with", on_db, on_groups))
     assert code(Instances.create, without, "x") == "AccessDenied"
     assert code(Instances.create, with_groups, "x") == ""
+
+
+# ---------------------------------------------------------------- stopping, passwords, endpoints
+
+
+def test_an_endpoint_of_the_tests_own(world, kind):
+    world.settings(endpoint={"address": "localhost", "port": 15432})
+    kind.create(world.source)
+    if kind is Instances:
+        shown = world.source.describe_db_instances()["DBInstances"][0]["Endpoint"]
+        assert (shown["Address"], shown["Port"]) == ("localhost", 15432)
+    else:
+        shown = world.source.describe_db_clusters()["DBClusters"][0]
+        assert (shown["Endpoint"], shown["Port"]) == ("localhost", 15432)
+
+
+def test_a_new_password_takes_a_while(world, kind):
+    kind.create(world.source)
+    world.settings(polls=1)
+    name = "instance" if kind is Instances else "cluster"
+    modify = world.source.modify_db_instance if kind is Instances else world.source.modify_db_cluster
+    modify(**{f"DB{name.title()}Identifier": "prod-db", "MasterUserPassword": "another-one", "ApplyImmediately": True})
+    assert kind.status(world.source, "prod-db") == "resetting-master-credentials"
+    assert kind.status(world.source, "prod-db") == "available"
+    told = world.cloud.control("GET", f"passwords?account={SOURCE}&region={REGION}")
+    assert told[f"{name}s"] == {"prod-db": "another-one"}
+
+
+def test_stopping_takes_a_while_too(world, kind, code):
+    kind.create(world.source)
+    world.settings(polls=1)
+    name = "DBInstanceIdentifier" if kind is Instances else "DBClusterIdentifier"
+    stop = world.source.stop_db_instance if kind is Instances else world.source.stop_db_cluster
+    stop(**{name: "prod-db"})
+    assert [kind.status(world.source, "prod-db") for _ in range(2)] == ["stopping", "stopped"]
+    assert code(stop, **{name: "prod-db"}) == (
+        "InvalidDBInstanceState" if kind is Instances else "InvalidDBClusterStateFault"
+    )
+
+
+def test_a_stopped_cluster_keeps_its_instances(world, code):
+    Clusters.create(world.source)
+    member = {"DBInstanceIdentifier": "writer", "DBInstanceClass": "db.r6g.large", "Engine": "aurora-postgresql"}
+    world.source.create_db_instance(DBClusterIdentifier="prod-db", **member)
+    world.source.stop_db_cluster(DBClusterIdentifier="prod-db")
+    delete = {"DBInstanceIdentifier": "writer", "SkipFinalSnapshot": True}
+    assert code(world.source.delete_db_instance, **delete) == "InvalidDBClusterStateFault"
+    world.source.start_db_cluster(DBClusterIdentifier="prod-db")
+    assert Clusters.status(world.source, "prod-db") == "available"
+    world.source.delete_db_instance(**delete)
+
+
+def test_a_parameter_group_in_use_stays(world, code):
+    world.source.create_db_parameter_group(
+        DBParameterGroupName="mine", DBParameterGroupFamily="postgres16", Description="mine"
+    )
+    Instances.create(world.source, DBParameterGroupName="mine")
+    delete = {"DBParameterGroupName": "mine"}
+    assert code(world.source.delete_db_parameter_group, **delete) == "InvalidDBParameterGroupState"
+    world.source.delete_db_instance(DBInstanceIdentifier="prod-db", SkipFinalSnapshot=True)
+    world.source.delete_db_parameter_group(**delete)

@@ -304,3 +304,13 @@ def test_long_lists_come_in_pages(world, kind):
     pages = list(world.source.get_paginator(operation).paginate())
     key = "DBSnapshots" if kind is Instances else "DBClusterSnapshots"
     assert [len(page[key]) for page in pages] == [100, 4]
+
+
+def test_settings_of_one_account_leave_the_others_alone(world, kind, code):
+    arn = shared_snapshot(world, kind)
+    world.settings(account=SOURCE, next_copies=["stuck"], snapshot_quota=2)
+    kind.copy(world.backup, arn)
+    assert kind.describe(world.backup, "copied")[0]["Status"] == "available"
+    kind.copy(world.source, "manual", "second")
+    assert kind.describe(world.source, "second")[0]["Status"] != "available"
+    assert code(kind.copy, world.source, "manual", "third") == "SnapshotQuotaExceeded"

@@ -159,3 +159,25 @@ async fn a_key_that_cannot_sign_manifests_is_refused_before_anything_is_made() {
     let ran = desk.run(&["export", "--source", &database.url()]);
     refused(&ran, 1, &["DisabledException", "aws kms enable-key"]);
 }
+
+#[tokio::test]
+async fn the_signing_key_is_asked_as_the_source_account_and_no_other() {
+    let account = cloud::account();
+    let (desk, _) = signed_by_kms(&account).await;
+    let database = small();
+    let config = desk.config();
+    let with = |id: &str| {
+        let source = format!("[source_account]\nid = \"{id}\"\nregion = \"{REGION}\"\n");
+        desk.set_config(&format!("{config}\n{source}"));
+        desk.run(&["export", "--source", &database.url()])
+    };
+    let before = cloud::calls(&account).len();
+    with(&account.id).ok();
+    let asked = cloud::calls(&account).split_off(before);
+    assert_eq!(
+        asked,
+        ["sts:GetCallerIdentity", "kms:GetPublicKey", "kms:Sign"]
+    );
+    refused(&with("111122223333"), 1, &["source account", &account.id]);
+    cloud::nothing_unknown(&[&account]);
+}

@@ -9,10 +9,11 @@
 //! ```
 #![allow(dead_code)]
 
+use std::cell::Cell;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -40,13 +41,43 @@ pub struct Account {
     pub root: Key,
 }
 
-/// `http://127.0.0.1:PORT`; starts the server where none runs yet.
-pub fn endpoint() -> &'static str {
-    static SERVER: OnceLock<String> = OnceLock::new();
-    SERVER.get_or_init(start)
+thread_local! {
+    static OWN: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
-fn start() -> String {
+/// `http://127.0.0.1:PORT`; starts the server where none runs yet.
+pub fn endpoint() -> &'static str {
+    static SERVER: OnceLock<&str> = OnceLock::new();
+    OWN.get().unwrap_or_else(|| {
+        SERVER.get_or_init(|| {
+            let (server, endpoint) = start();
+            // It ends with this process, which has no moment to end it.
+            std::mem::forget(server);
+            endpoint
+        })
+    })
+}
+
+/// A server that only this test, on its own thread, asks: for what strikes every caller, such as
+/// clocks, settings, and the end of all sessions. It ends with this value.
+pub struct Own(Child);
+
+pub fn own() -> Own {
+    let (server, endpoint) = start();
+    OWN.set(Some(endpoint));
+    Own(server)
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        OWN.set(None);
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start() -> (Child, &'static str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/serve.sh");
     let mut server = Command::new("bash")
         .arg(script)
@@ -62,9 +93,9 @@ fn start() -> String {
         .trim()
         .parse()
         .unwrap_or_else(|_| panic!("tests/cloud/serve.sh did not start: {port:?}"));
-    // It ends with this process, which has no moment to end it.
-    std::mem::forget((server, stdout));
-    format!("http://127.0.0.1:{port}")
+    // Closed, it could not write any more.
+    std::mem::forget(stdout);
+    (server, format!("http://127.0.0.1:{port}").leak())
 }
 
 /// A call to the server's control; see tests/cloud/README.md.

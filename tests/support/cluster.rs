@@ -118,10 +118,15 @@ impl Cluster {
 
     /// Runs SQL as the superuser over the socket and returns what psql prints, unaligned.
     pub fn sql(&self, sql: &str) -> String {
+        self.sql_in("postgres", sql)
+    }
+
+    /// The same in another database.
+    pub fn sql_in(&self, database: &str, sql: &str) -> String {
         let output = self
             .command("psql")
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d"])
-            .arg("postgres")
+            .arg(database)
             .arg("-h")
             .arg(self.socket())
             .arg("-p")

@@ -16,7 +16,7 @@ use lifeboat::export::{self, Databases, Source};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::catalog::Catalog;
 use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::{Id, Key};
+use lifeboat::model::id::{Id, Key, segment};
 use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use lifeboat::pg::tools::Dirs;
@@ -287,7 +287,12 @@ impl Forge {
     /// Signs and stores a manifest, whatever it says.
     pub async fn sign(&self, manifest: &Value) -> ObjectRef {
         let of = |name: &str| manifest[name].as_str().unwrap().to_owned();
-        let place = format!("{}/{}/{}", of("source"), of("database"), of("id"));
+        let place = format!(
+            "{}/{}/{}",
+            segment(&of("source")),
+            segment(&of("database")),
+            of("id")
+        );
         let lock: Option<Lock> = serde_json::from_value(manifest["lock"].clone()).unwrap();
         let lock = lock.map(|lock| Lock {
             retain_until: lock.retain_until - MANIFEST_LEAD,

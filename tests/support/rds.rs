@@ -1,5 +1,5 @@
-//! What RDS does for users with the role rds_iam, before a real PostgreSQL: TLS, a clear-text
-//! password that must be a token signed for this very endpoint, user and region, and then in.
+//! What RDS does before a real PostgreSQL: TLS, a clear-text password that must be a token signed for
+//! this very endpoint, user and region, or the one that is set, and then in.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,6 +32,9 @@ pub struct Rules {
     pub without_role: Option<&'static str>,
 }
 
+/// Decides on a password, or token, and its user; `Err`: why not.
+type Judge = Box<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
 /// A login that was tried.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -49,8 +52,9 @@ pub struct Rds {
 }
 
 struct Endpoint {
-    rules: Rules,
-    port: u16,
+    judge: Judge,
+    /// Whose password is wrong, rather than their token.
+    by_password: Option<&'static str>,
     tls: TlsAcceptor,
     /// `host:port` of the real server, whose postgres needs no password.
     server: String,
@@ -58,8 +62,37 @@ struct Endpoint {
 }
 
 impl Rds {
+    /// Lets tokens in.
     pub async fn before(server: String, authority: &Authority, rules: Rules) -> Self {
-        let (chain, key) = authority.issue(&[rules.host], Span::Now);
+        let (host, by_password) = (rules.host, rules.without_role);
+        let judge = |port| -> Judge { Box::new(move |token, user| rules.judge(port, token, user)) };
+        Self::judging(server, authority, host, by_password, judge).await
+    }
+
+    /// Lets passwords in that are right by this closure.
+    pub async fn with_passwords(
+        server: String,
+        authority: &Authority,
+        (host, user): (&'static str, &'static str),
+        is_right: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let judge = move |_| -> Judge {
+            Box::new(move |password, by| match by == user && is_right(password) {
+                true => Ok(()),
+                false => Err("wrong user or password".to_owned()),
+            })
+        };
+        Self::judging(server, authority, host, Some(user), judge).await
+    }
+
+    async fn judging(
+        server: String,
+        authority: &Authority,
+        host: &str,
+        by_password: Option<&'static str>,
+        judge: impl FnOnce(u16) -> Judge,
+    ) -> Self {
+        let (chain, key) = authority.issue(&[host], Span::Now);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -76,8 +109,8 @@ impl Rds {
             logins: Arc::default(),
         };
         let endpoint = Arc::new(Endpoint {
-            rules,
-            port: it.port,
+            judge: judge(it.port),
+            by_password,
             tls: TlsAcceptor::from(Arc::new(tls)),
             server,
             logins: it.logins.clone(),
@@ -94,6 +127,48 @@ impl Rds {
 
     pub fn logins(&self) -> Vec<Login> {
         self.logins.lock().unwrap().clone()
+    }
+}
+
+impl Rules {
+    fn judge(&self, port: u16, token: &str, user: &str) -> Result<(), String> {
+        let Self { host, region, .. } = self;
+        let token = Presigned::read(token).ok_or("not a pre-signed URL")?;
+        let [key, date, signed_for, service] = token.scope().ok_or("no scope")?;
+        let expect = |what: &str, found: &str, wanted: &str| match found == wanted {
+            true => Ok(()),
+            false => Err(format!("{what} is {found}, not {wanted}")),
+        };
+        expect("host", &token.host, &format!("{host}:{port}"))?;
+        expect("action", token.get("Action"), "connect")?;
+        expect("user", token.get("DBUser"), user)?;
+        expect(
+            "algorithm",
+            token.get("X-Amz-Algorithm"),
+            "AWS4-HMAC-SHA256",
+        )?;
+        expect("headers", token.get("X-Amz-SignedHeaders"), "host")?;
+        expect("region", signed_for, region)?;
+        expect("service", service, "rds-db")?;
+        let secret = self.secrets.get(key).ok_or("unknown access key")?;
+        let signed_at = token.get("X-Amz-Date");
+        expect("date", &signed_at[..8.min(signed_at.len())], date)?;
+        let signed_at: Timestamp = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed_at)
+            .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC))
+            .map_err(|error| error.to_string())?
+            .timestamp();
+        let seconds: i64 = token.get("X-Amz-Expires").parse().unwrap_or(0);
+        let now = Timestamp::now();
+        let good = (1..=900).contains(&seconds)
+            && signed_at <= now + SignedDuration::from_secs(1)
+            && now <= signed_at + SignedDuration::from_secs(seconds);
+        expect("good now", &good.to_string(), "true")?;
+        let signature = token.signature_by(secret).ok_or("no scope")?;
+        expect("signature", &token.signature, &signature)?;
+        match self.without_role == Some(user) {
+            true => Err("no rds_iam".to_owned()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -132,14 +207,14 @@ impl Endpoint {
         client.write_all(&CLEARTEXT).await?;
         let token = read_password(&mut client).await?;
         let user = parameters["user"].clone();
-        let refused = self.judge(&token, &user).err();
+        let refused = (self.judge)(&token, &user).err();
         self.logins.lock().unwrap().push(Login {
             parameters: parameters.clone(),
             token,
             refused: refused.clone(),
         });
         if refused.is_some() {
-            let says = match self.rules.without_role == Some(&user) {
+            let says = match self.by_password == Some(&user) {
                 true => fatal(
                     "28P01",
                     &format!("password authentication failed for user \"{user}\""),
@@ -155,46 +230,6 @@ impl Endpoint {
         server.write_all(&startup_of(&parameters)).await?;
         tokio::io::copy_bidirectional(&mut client, &mut server).await?;
         Ok(())
-    }
-
-    fn judge(&self, token: &str, user: &str) -> Result<(), String> {
-        let Rules { host, region, .. } = self.rules;
-        let token = Presigned::read(token).ok_or("not a pre-signed URL")?;
-        let [key, date, signed_for, service] = token.scope().ok_or("no scope")?;
-        let expect = |what: &str, found: &str, wanted: &str| match found == wanted {
-            true => Ok(()),
-            false => Err(format!("{what} is {found}, not {wanted}")),
-        };
-        expect("host", &token.host, &format!("{host}:{}", self.port))?;
-        expect("action", token.get("Action"), "connect")?;
-        expect("user", token.get("DBUser"), user)?;
-        expect(
-            "algorithm",
-            token.get("X-Amz-Algorithm"),
-            "AWS4-HMAC-SHA256",
-        )?;
-        expect("headers", token.get("X-Amz-SignedHeaders"), "host")?;
-        expect("region", signed_for, region)?;
-        expect("service", service, "rds-db")?;
-        let secret = self.rules.secrets.get(key).ok_or("unknown access key")?;
-        let signed_at = token.get("X-Amz-Date");
-        expect("date", &signed_at[..8.min(signed_at.len())], date)?;
-        let signed_at: Timestamp = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed_at)
-            .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC))
-            .map_err(|error| error.to_string())?
-            .timestamp();
-        let seconds: i64 = token.get("X-Amz-Expires").parse().unwrap_or(0);
-        let now = Timestamp::now();
-        let good = (1..=900).contains(&seconds)
-            && signed_at <= now + SignedDuration::from_secs(1)
-            && now <= signed_at + SignedDuration::from_secs(seconds);
-        expect("good now", &good.to_string(), "true")?;
-        let signature = token.signature_by(secret).ok_or("no scope")?;
-        expect("signature", &token.signature, &signature)?;
-        match self.rules.without_role == Some(user) {
-            true => Err("no rds_iam".to_owned()),
-            false => Ok(()),
-        }
     }
 }
 

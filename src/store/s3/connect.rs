@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -14,6 +15,8 @@ use aws_sdk_s3::config::{Credentials as Given, ResponseChecksumValidation};
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
 use super::S3Store;
 use crate::error::{Error, Result};
@@ -37,13 +40,19 @@ pub struct S3Options {
     /// The account id that the bucket must belong to; sent with every request.
     pub expected_bucket_owner: Option<String>,
     pub credentials: Option<StaticCredentials>,
-    /// Of a role that was assumed: win over all others.
-    pub assumed: Option<Credentials>,
+    /// Of an account that was entered: win over all others.
+    pub renewed: Option<Renewed>,
     pub profile: Option<String>,
 }
 
 /// Credentials that renew themselves.
-pub type Credentials = SharedCredentialsProvider;
+#[derive(Debug, Clone)]
+pub struct Renewed {
+    pub credentials: SharedCredentialsProvider,
+    /// Where the store calls them expired: the first has them renewed, the second the request
+    /// repeated.
+    pub after_expiry: (SharedInterceptor, SharedRetryClassifier),
+}
 
 /// Credentials given directly.
 #[derive(Clone)]
@@ -95,11 +104,14 @@ pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Sto
         .clone()
         .or_else(|| env::var("AWS_ENDPOINT_URL_S3").ok())
         .or_else(|| shared.endpoint_url().map(str::to_owned));
-    let config = aws_sdk_s3::config::Builder::from(&shared)
+    let mut config = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(options.path_style)
         // Every reader compares the SHA-256 of what it got with the signed manifest's.
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .build();
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if let Some(renewed) = options.renewed {
+        let (interceptor, classifier) = renewed.after_expiry;
+        config = config.interceptor(interceptor).retry_classifier(classifier);
+    }
     let (prefix, url) = match options.prefix.trim_matches('/') {
         "" => (String::new(), format!("s3://{}", options.bucket)),
         prefix => (
@@ -109,7 +121,7 @@ pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Sto
     };
     let aws = elsewhere.is_none_or(|endpoint| is_aws(&endpoint));
     Ok(S3Store {
-        client: Client::from_conf(config),
+        client: Client::from_conf(config.build()),
         bucket: options.bucket,
         prefix,
         url,
@@ -152,8 +164,11 @@ async fn load(options: &S3Options, patience: &Patience) -> SdkConfig {
             "options",
         ));
     }
-    if let Some(assumed) = &options.assumed {
-        loader = loader.credentials_provider(assumed.clone());
+    if let Some(renewed) = &options.renewed {
+        loader = loader
+            .credentials_provider(renewed.credentials.clone())
+            // They are kept where they are renewed.
+            .identity_cache(IdentityCache::no_cache());
     }
     let fallback = options.endpoint.as_ref().map(|_| DEFAULT_REGION.to_owned());
     if let Some(region) = options

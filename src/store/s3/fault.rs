@@ -86,8 +86,13 @@ where
     E: StdError + Send + Sync + 'static,
 {
     let mut text = String::new();
-    let mut cause: Option<&dyn StdError> = Some(&error);
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(error) = cause {
+        // Of an account's credentials: why there are none is known best there.
+        if let Some(own) = error.downcast_ref::<Error>() {
+            let why = Error::new(own.kind(), own.chain()).hint(own.advice());
+            return Error::new(own.kind(), what).because(why);
+        }
         text.push_str(&error.to_string());
         cause = error.source();
     }
@@ -167,13 +172,22 @@ fn meaning(
             Kind::Unavailable,
             hint("the store is overloaded or down: try again later"),
         ),
-        _ => by_status(status, operation),
+        _ => by_status(code, status, operation),
     }
 }
 
-fn by_status(status: u16, operation: &Operation) -> (Kind, Option<String>) {
+fn by_status(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {
     let rights = operation.rights;
     match status {
+        // A code comes with all but a HEAD.
+        400 if code.starts_with("HTTP") => (
+            Kind::Denied,
+            Some(
+                "this store does not say why; it answers so where the credentials have expired: renew \
+                 them (for example `aws sso login`)"
+                    .to_owned(),
+            ),
+        ),
         401 | 403 => (
             Kind::Denied,
             Some(format!(
@@ -216,6 +230,7 @@ mod tests {
             ("NoSuchBucket", 404, Kind::NotFound, "name"),
             ("PermanentRedirect", 301, Kind::Refused, "region"),
             ("HTTP 301", 301, Kind::Refused, "region"),
+            ("HTTP 400", 400, Kind::Denied, "expired"),
             ("BadDigest", 400, Kind::Damaged, "on their way"),
             ("SlowDown", 503, Kind::Unavailable, "later"),
             ("HTTP 500", 500, Kind::Unavailable, "later"),

@@ -1,0 +1,123 @@
+//! `lifeboat drill --snapshot`
+
+use std::time::Duration;
+
+use super::assertion;
+use crate::cli::output::{Answer, Outcome};
+use crate::cli::snapshot::{bearings, in_region, patience, restore};
+use crate::cli::{Run, accounts, connect, render};
+use crate::config::Config;
+use crate::config::drill::Assert;
+use crate::config::source::{self, Source, check_name};
+use crate::drill::spare::{self, Databases, Means, Options, Question, Report};
+use crate::error::{Context, Error, Result};
+
+/// Drills the copy of an id, or the newest.
+pub async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let options = options(id, source, &config)?;
+    let account = accounts::backup(&access.accounts, run).await?;
+    let backup = in_region(account, &config.snapshot);
+    let repository = connect::repository(&access, run).await;
+    let trust = connect::trust(&access);
+    let means = Means {
+        backup: &backup,
+        records: repository.as_ref().map(|repository| (repository, &trust)),
+        bearings: bearings(run),
+    };
+    let report = spare::run(&means, &options).await?;
+    let outcome = match (report.is_sound(), report.findings.is_empty()) {
+        (false, _) => Outcome::Failed,
+        (true, false) => Outcome::Findings,
+        (true, true) => Outcome::Done,
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
+    if let Some(name) = source {
+        check_name(name).context(|| "--source".to_owned())?;
+    }
+    let network = config.drill.network.clone().ok_or_else(|| {
+        Error::usage(format!(
+            "{} says no drill.subnet_group and drill.security_group",
+            config.file.display()
+        ))
+        .hint("a copy that boots must reach nobody: name a place without a way out, as deploy/aws/backup-tasks.yaml makes it")
+    })?;
+    let questions = config.drill.assertions.iter().map(question);
+    Ok(Options {
+        which: restore::which(id)?,
+        source: source.map(str::to_owned),
+        subnet_group: network.subnet_group,
+        security_group: network.security_group,
+        class: config.drill.class.clone(),
+        databases: config.sources.iter().filter_map(databases).collect(),
+        questions: questions.collect::<Result<_>>()?,
+        patience: patience(&config.snapshot),
+    })
+}
+
+fn question(one: &Assert) -> Result<Question> {
+    Ok(Question {
+        source: one.source.clone(),
+        database: one.database.clone(),
+        assertion: assertion(one)?,
+    })
+}
+
+/// Those that are exported.
+fn databases(source: &Source) -> Option<(String, Databases)> {
+    let of = match &source.databases {
+        source::Databases::All { except } => Databases::AllBut(except.clone()),
+        source::Databases::Named(names) => Databases::Named(names.clone()),
+        source::Databases::OfConnection => return None,
+    };
+    Some((source.name.clone(), of))
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for asked in &report.assertions {
+        let (one, database) = (&asked.outcome, &asked.database);
+        text += &match (one.ok, &one.value) {
+            (true, value) => format!(
+                "holds in {database}: {} ({})\n",
+                one.name,
+                value.as_deref().unwrap_or_default()
+            ),
+            (false, _) => format!("DOES NOT HOLD in {database}: {}: {}\n", one.name, one.why),
+        };
+    }
+    for failure in &report.failures {
+        text += &format!("missing: {}: {}\n", failure.what, failure.why);
+    }
+    for finding in &report.findings {
+        text += &format!("finding: {}: {}\n", finding.what, finding.why);
+    }
+    let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
+    text += &format!(
+        "{} of {}, taken at {}, as {}: {} asked\n",
+        report.copy,
+        report.source,
+        render::time(report.snapshot_at),
+        report.place,
+        render::counted(report.databases.len() as u64, "database", "databases"),
+    );
+    if let Some(first) = report.seconds_to_first_query {
+        text += &format!(
+            "there after {}, first query after {}, ended after {}\n",
+            seconds(report.seconds_to_restore),
+            seconds(first),
+            seconds(report.seconds)
+        );
+    }
+    for name in &report.removed {
+        text += &format!("removed: the older spare {name}\n");
+    }
+    text += &match &report.spare {
+        Some(name) => format!("sound; kept as the warm spare: {name}\n"),
+        None => "NOT SOUND: removed again; hold and drill another copy\n".to_owned(),
+    };
+    text
+}

@@ -1,0 +1,165 @@
+//! `lifeboat snapshot copy`
+
+use super::{bearings, copies_account, patience, sources};
+use crate::cli::globals::Access;
+use crate::cli::output::{Answer, Outcome};
+use crate::cli::render::{self, Table};
+use crate::cli::{Run, accounts, connect, kms};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::repository::Repository;
+use crate::sign::Signer;
+use crate::snapshot::copy::{self, Means, Options, Records, Report};
+
+/// Copy the newest snapshot of each source into the backup account
+///
+/// Takes the newest automated snapshot of the last day, or makes one; brings it under a key that can
+/// be shared, where it needs that; shares it, copies it from the backup account under that account's
+/// key, checks the copy, and ends the sharing. The settings that no snapshot carries (parameter
+/// groups, class, networks) are recorded in the repository. Interrupted, it goes on when it is run
+/// again.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat snapshot copy\n  \
+       lifeboat snapshot copy --source prod --dry-run\n  \
+       lifeboat snapshot copy --new"
+))]
+pub struct Args {
+    /// Only this configured source; may be repeated
+    #[arg(long, value_name = "NAME")]
+    source: Vec<String>,
+    /// Take a new snapshot, whatever there is
+    #[arg(long)]
+    new: bool,
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let options = args.resolve(&config)?;
+    let access = access.with_trust()?;
+    let source = accounts::source(&access.accounts, run).await?;
+    let backup = copies_account(&access.accounts, &config.snapshot, run).await?;
+    let kept = if options.dry_run {
+        Err(Error::usage("nothing is recorded in a dry run"))
+    } else {
+        place_for_records(&access, &config, run).await
+    };
+    let trust = connect::trust(&access);
+    let means = Means {
+        source: &source,
+        backup: &backup,
+        records: kept.as_ref().map(|(repository, signer)| Records {
+            repository,
+            signer,
+            trust: &trust,
+            lock: config.lock.policy,
+            max_lock_days: config.lock.max_lock_days,
+        }),
+        bearings: bearings(run),
+    };
+    let report = copy::run(&means, &options).await?;
+    let outcome = match (report.failures.is_empty(), report.findings.is_empty()) {
+        (false, _) => Outcome::Failed,
+        (true, false) => Outcome::Findings,
+        (true, true) => Outcome::Done,
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+/// Where no record can be kept, copies are made all the same.
+async fn place_for_records(
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<(Repository, Signer)> {
+    let key = config.signing_key.as_ref().ok_or_else(|| {
+        Error::usage(format!(
+            "{} names no keys.signing_key",
+            config.file.display()
+        ))
+    })?;
+    let signer = kms::signer(key, access, run).await?;
+    Ok((connect::repository(access, run).await?, signer))
+}
+
+impl Args {
+    fn resolve(self, config: &Config) -> Result<Options> {
+        let settings = &config.snapshot;
+        let kms_key =
+            settings.kms_key.clone().ok_or_else(|| {
+                Error::usage(format!("{} names no snapshot.kms_key", config.file.display())).hint(
+                "copies lie under a key of the backup account: output SnapshotKeyArn of its stack",
+            )
+            })?;
+        Ok(Options {
+            sources: sources(config, &self.source)?,
+            take_new: self.new || settings.take_new,
+            share_key: settings
+                .share_key
+                .clone()
+                .unwrap_or_else(|| kms_key.clone()),
+            kms_key,
+            patience: patience(settings),
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for one in &report.planned {
+        let what = match &one.snapshot {
+            Some(snapshot) => format!("snapshot {snapshot}"),
+            None => "a new snapshot".to_owned(),
+        };
+        let key = match one.re_encrypted {
+            Some(true) => ", brought under another key first",
+            _ => "",
+        };
+        let copy = match (&one.copy, one.was_there) {
+            (Some(copy), true) => format!("is there as {copy}"),
+            (Some(copy), false) => format!("would be copied to {copy}"),
+            (None, _) => "would be copied".to_owned(),
+        };
+        text += &format!(
+            "{}: {what} of {} {} {copy}{key}\n",
+            one.source, one.kind, one.identifier
+        );
+    }
+    let mut table = Table::new(&[
+        "source",
+        "copy",
+        "restore point",
+        "taken at",
+        ">GiB",
+        "region",
+        "",
+    ]);
+    for one in &report.copies {
+        table.row([
+            one.source.clone(),
+            one.copy.clone(),
+            one.id.clone(),
+            render::time(one.taken_at),
+            one.allocated_gib.to_string(),
+            one.region.clone(),
+            if one.was_there { "was there" } else { "new" }.to_owned(),
+        ]);
+    }
+    if !table.is_empty() {
+        text += &table.render();
+    }
+    for finding in &report.findings {
+        text += &format!("finding: {finding}\n");
+    }
+    for failure in &report.failures {
+        text += &format!(
+            "failed: {}: {}\nhint: {}\n",
+            failure.source, failure.error, failure.hint
+        );
+    }
+    text
+}

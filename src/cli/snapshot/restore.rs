@@ -1,0 +1,160 @@
+//! `lifeboat snapshot restore`
+
+use super::{bearings, in_region, patience};
+use crate::cli::output::{Answer, Outcome};
+use crate::cli::{Run, accounts, connect, render};
+use crate::config::source::check_name;
+use crate::error::{Context, Error, Result};
+use crate::model::id::Id;
+use crate::snapshot::restore::{self, Means, Options, Report};
+
+/// Make a new instance or cluster of a snapshot copy
+///
+/// In the backup account, with the settings that were recorded with the copy: class, storage,
+/// parameter group, Multi-AZ. Never publicly accessible, protected from deletion, in the account's
+/// own networks. An identifier that exists is refused. Run it as lifeboat-restore, or as whoever may
+/// create instances there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = with_exit_codes!(
+    "  lifeboat snapshot restore latest --as prod-again --dry-run\n  \
+       lifeboat snapshot restore 20261121T020000Z-k3v9q2 --as prod-again\n  \
+       lifeboat snapshot restore latest --source prod --as prod-again --subnet-group databases --security-group sg-0123abcd"
+))]
+pub struct Args {
+    /// The copy: an id as `lifeboat snapshot list` shows it, or `latest`
+    #[arg(value_name = "ID")]
+    id: String,
+    /// The identifier of the new instance or cluster
+    #[arg(long = "as", value_name = "NEW-IDENTIFIER")]
+    identifier: String,
+    /// Only copies of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// A subnet group of the backup account [default: the default VPC's]
+    #[arg(long, value_name = "NAME")]
+    subnet_group: Option<String>,
+    /// A security group of the backup account; may be repeated [default: the VPC's default one]
+    #[arg(long, value_name = "ID")]
+    security_group: Vec<String>,
+    /// Another class than the recorded one, for example db.r6g.large
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
+    /// Only tell what would be made
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let options = Options {
+        which: which(&args.id)?,
+        source: args.source,
+        identifier: identifier(&args.identifier)?,
+        subnet_group: args.subnet_group,
+        security_groups: args.security_group,
+        class: args.class,
+        patience: patience(&config.snapshot),
+        dry_run: args.dry_run,
+    };
+    if let Some(name) = &options.source {
+        check_name(name).context(|| "--source".to_owned())?;
+    }
+    let account = accounts::backup(&access.accounts, run).await?;
+    let backup = in_region(account, &config.snapshot);
+    let repository = connect::repository(&access, run).await;
+    let trust = connect::trust(&access);
+    let means = Means {
+        backup: &backup,
+        records: repository.as_ref().map(|repository| (repository, &trust)),
+        bearings: bearings(run),
+    };
+    let report = restore::run(&means, &options).await?;
+    let outcome = if report.findings.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Findings
+    };
+    Answer::new(&report, text(&report), outcome)
+}
+
+/// An id, or `None` for the newest.
+pub fn which(text: &str) -> Result<Option<Id>> {
+    match text {
+        "latest" => Ok(None),
+        text => text.parse().map(Some),
+    }
+}
+
+fn identifier(text: &str) -> Result<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    // Room for the `-1` of a cluster's instance.
+    let sound = (1..=61).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !text.ends_with('-')
+        && !text.contains("--")
+        && text.bytes().all(plain);
+    if sound {
+        return Ok(text.to_lowercase());
+    }
+    Err(Error::usage(format!(
+        "--as: '{}' is no identifier of RDS",
+        text.escape_debug()
+    ))
+    .hint("1 to 61 letters, digits and single hyphens, a letter in front"))
+}
+
+fn text(report: &Report) -> String {
+    let made = if report.dry_run {
+        "would be made"
+    } else {
+        "made"
+    };
+    let mut text = format!(
+        "{} {} {made} of {}, taken at {}\n",
+        report.kind,
+        report.identifier,
+        report.copy,
+        render::time(report.taken_at)
+    );
+    let or =
+        |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
+    let mut lines = vec![
+        ("region", report.region.clone()),
+        ("class", or(&report.class, "as RDS has it for the snapshot")),
+        (
+            "parameter group",
+            or(&report.parameter_group, "the default one"),
+        ),
+        (
+            "subnet group",
+            or(&report.subnet_group, "the default VPC's"),
+        ),
+        (
+            "security groups",
+            match report.security_groups.as_slice() {
+                [] => "the VPC's default one".to_owned(),
+                groups => groups.join(", "),
+            },
+        ),
+    ];
+    if let Some(member) = &report.member {
+        lines.push(("instance", member.clone()));
+    }
+    if let Some(group) = &report.option_group {
+        lines.push(("option group", group.clone()));
+    }
+    if let (Some(address), Some(port)) = (&report.address, report.port) {
+        lines.push(("address", format!("{address}:{port}")));
+    }
+    for (name, value) in lines {
+        text += &format!("  {name}: {value}\n");
+    }
+    text += "\nLeft to do:\n";
+    for line in &report.to_do {
+        text += &format!("  {line}\n");
+    }
+    for finding in &report.findings {
+        text += &format!("\nfinding: {finding}\n");
+    }
+    text
+}

@@ -1,0 +1,165 @@
+//! Logging in with a password that nobody else ever knows, and asking every database.
+
+use std::time::Instant;
+
+use super::{Databases, Drill, Question, Report};
+use crate::aws::rds::Restored;
+use crate::drill::assertion::Must;
+use crate::drill::attest::previous;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::pg::answer;
+use crate::pg::catalog;
+use crate::pg::conninfo::Server;
+use crate::pg::session::{Purpose, Session};
+use crate::random;
+use crate::restore::Trouble;
+use crate::snapshot::wait;
+
+/// RDS makes it with every instance.
+const ENTRY: &str = "postgres";
+const APPLICATION: &str = "lifeboat drill";
+
+/// Letters and digits, of 160 random bits: Aurora takes 41 characters at most.
+fn new_password() -> Result<String> {
+    let bytes: [u8; 20] = random::bytes()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl Drill<'_> {
+    /// Sets a new password for the master user and enters by it.
+    pub(super) async fn log_in(&self, standing: &Restored) -> Result<(Server, Session)> {
+        let (kind, name) = (self.kind(), self.name.as_str());
+        let missing = |what| Error::failed(format!("RDS tells no {what} of {kind} {name}"));
+        let host = standing.address.as_deref();
+        let host = host.ok_or_else(|| missing("address"))?;
+        let port = standing.port.and_then(|port| u16::try_from(port).ok());
+        let port = port.ok_or_else(|| missing("port"))?;
+        let user = standing.user.as_deref();
+        let user = user.ok_or_else(|| missing("master user"))?;
+        let password = new_password()?;
+        self.once_available(async || self.rds().set_password(kind, name, &password).await)
+            .await?;
+        let is_set = |there: &Restored| there.status == "available" && !there.awaits_password;
+        (self.made)
+            .until(kind, name, "takes a new password", is_set)
+            .await?;
+        let server = Server::verified(host, port, user, password, ENTRY);
+        let session = self.enter(&server).await?;
+        Ok((server, session))
+    }
+
+    /// RDS says `available` some seconds before the password is in force and the name is known to DNS.
+    async fn enter(&self, server: &Server) -> Result<Session> {
+        let (until, bearings) = (self.soon(), self.made.bearings);
+        bearings.progress.phase("a first query", None);
+        loop {
+            let entering = Session::connect(server, APPLICATION, Purpose::Query);
+            match bearings.interrupt.or(entering).await {
+                Err(error) if is_early(&error) && Instant::now() < until => {
+                    wait::pause(self.options.patience.poll, bearings.interrupt).await?;
+                }
+                entered => return entered,
+            }
+        }
+    }
+
+    /// Asks each database its questions.
+    pub(super) async fn ask(
+        &self,
+        server: &Server,
+        session: &Session,
+        report: &mut Report,
+    ) -> Result<()> {
+        self.made.bearings.progress.phase("assertions", None);
+        report.databases = self.databases(session, report).await?;
+        for name in report.databases.clone() {
+            if let Err(error) = self.ask_one(&server.with_database(&name), report).await {
+                let what = format!("database {name}");
+                report.failures.push(Trouble::new(what, error.chain()));
+            }
+        }
+        if report.assertions.is_empty() {
+            let why =
+                "no assertion is configured of it: the drill shows that it boots, and no more";
+            report.findings.push(Trouble::new("the copy", why));
+        }
+        Ok(())
+    }
+
+    /// Those that are there and wanted; one that is wanted and not there is a failure.
+    async fn databases(&self, session: &Session, report: &mut Report) -> Result<Vec<String>> {
+        let listed = catalog::databases(session).await?;
+        let there = listed.into_iter().filter(|one| one.connectable);
+        let mut there: Vec<String> = there.map(|one| one.name).collect();
+        let source = &self.found.point.source;
+        let of = |one: &&(String, Databases)| one.0 == *source;
+        let wanted = match self.options.databases.iter().find(of) {
+            None => return Ok(there),
+            Some((_, Databases::AllBut(except))) => {
+                there.retain(|name| !except.contains(name));
+                return Ok(there);
+            }
+            Some((_, Databases::Named(names))) => names,
+        };
+        for name in wanted.iter().filter(|name| !there.contains(name)) {
+            let what = format!("database {name}");
+            let why = "it is not in the copy, or takes no connections";
+            report.failures.push(Trouble::new(what, why));
+        }
+        there.retain(|name| wanted.contains(name));
+        Ok(there)
+    }
+
+    async fn ask_one(&self, server: &Server, report: &mut Report) -> Result<()> {
+        let session = Session::connect(server, APPLICATION, Purpose::Query).await?;
+        let (point, database) = (&self.found.point, server.database.as_str());
+        let questions = self.options.questions.iter();
+        let questions: Vec<&Question> = questions
+            .filter(|one| one.is_of(&point.source, database))
+            .collect();
+        let previous = self.previous(&questions, database, report).await;
+        for question in questions {
+            let assertion = &question.assertion;
+            let value = answer::value(&session, &assertion.sql).await;
+            let before = previous.iter().find(|(name, _)| *name == assertion.name);
+            let before = before.map(|(_, value)| value.as_str());
+            let outcome = assertion.judge(value, before, point.taken_at);
+            report.asked(database, outcome);
+        }
+        session.close().await;
+        Ok(())
+    }
+
+    /// What the same assertions gave when an export of the database was drilled last.
+    async fn previous(
+        &self,
+        questions: &[&Question],
+        database: &str,
+        report: &mut Report,
+    ) -> Vec<(String, String)> {
+        let compares = |one: &&Question| matches!(one.assertion.must, Must::Within { .. });
+        if !questions.iter().any(compares) {
+            return Vec::new();
+        }
+        let of = (self.found.point.source.as_str(), database);
+        let found = match &self.means.records {
+            Ok((repository, trust)) => previous(repository, of, trust).await,
+            Err(error) => Err(Error::new(error.kind(), error.chain())),
+        };
+        found.unwrap_or_else(|error| {
+            report.finding("what assertions gave at the drill before", &error);
+            Vec::new()
+        })
+    }
+}
+
+impl Question {
+    fn is_of(&self, source: &str, database: &str) -> bool {
+        let of = |wanted: &Option<String>, is| wanted.as_deref().is_none_or(|name| name == is);
+        of(&self.source, source) && of(&self.database, database)
+    }
+}
+
+fn is_early(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable)
+}

@@ -1,0 +1,151 @@
+//! A physical copy that boots goes on with what the original did: it consumes the slots of its
+//! subscriptions, and its jobs run. Checked, not hoped: what cannot be confirmed is refused.
+
+use super::Drill;
+use super::make::member;
+use crate::aws::rds::Restored;
+use crate::error::{Error, Result};
+use crate::model::snapshot::{Kind, Parameter};
+use crate::pg::answer;
+use crate::pg::session::Session;
+
+/// 0: no subscription is ever taken up.
+pub const NO_WORKERS: &str = "max_logical_replication_workers";
+const PRELOADED: &str = "shared_preload_libraries";
+/// Libraries that start jobs or replication by themselves, once they are preloaded.
+const ACTORS: [&str; 5] = ["pg_cron", "pglogical", "pgactive", "pg_partman_bgw", "bdr"];
+
+/// Recorded values, without libraries that act and their settings.
+pub fn without_actors(recorded: &[Parameter]) -> Vec<Parameter> {
+    let is_actors = |name: &str| {
+        let (library, _) = name.split_once('.').unwrap_or_default();
+        library == "cron" || ACTORS.contains(&library)
+    };
+    let kept = recorded
+        .iter()
+        .filter(|one| one.name != NO_WORKERS && !is_actors(&one.name));
+    kept.filter_map(|one| match one.name.as_str() {
+        PRELOADED => {
+            let inert: Vec<&str> = libraries(&one.value)
+                .filter(|library| !ACTORS.contains(library))
+                .collect();
+            // An empty list cannot be set: without one it is RDS's own.
+            (!inert.is_empty()).then(|| Parameter {
+                name: one.name.clone(),
+                value: inert.join(","),
+            })
+        }
+        _ => Some(one.clone()),
+    })
+    .collect()
+}
+
+fn libraries(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(|library| library.trim().trim_matches('"'))
+        .filter(|library| !library.is_empty())
+}
+
+impl Drill<'_> {
+    /// That it stands where it was put, as RDS tells. What the security group lets out RDS does not
+    /// know.
+    pub(super) async fn check_place(&self, standing: &Restored) -> Result<()> {
+        self.check(self.kind(), &self.name, standing)?;
+        if self.kind() == Kind::Instance {
+            return Ok(());
+        }
+        let member = member(&self.name);
+        match self.rds().standing(Kind::Instance, &member).await? {
+            Some(standing) => self.check(Kind::Instance, &member, &standing),
+            // A Multi-AZ cluster's have names of their own, and its settings.
+            None => Ok(()),
+        }
+    }
+
+    fn check(&self, kind: Kind, name: &str, standing: &Restored) -> Result<()> {
+        let (subnets, security) = (&self.options.subnet_group, &self.options.security_group);
+        let wrong = if standing.is_public {
+            "it is publicly accessible".to_owned()
+        } else if standing.subnet_group.as_ref() != Some(subnets) {
+            format!(
+                "its subnet group is {:?}, not {subnets}",
+                standing.subnet_group
+            )
+        } else if standing.security_groups != [security.as_str()] {
+            format!(
+                "its security groups are {:?}, not {security} alone",
+                standing.security_groups
+            )
+        } else if standing.parameter_groups != [self.name.as_str()] {
+            format!(
+                "its parameter groups are {:?}, not {} alone",
+                standing.parameter_groups, self.name
+            )
+        } else {
+            return Ok(());
+        };
+        Err(not_isolated(&format!("{kind} {name}"), &wrong))
+    }
+}
+
+/// The server's own word on what it would do by itself.
+pub async fn check_server(session: &Session, name: &str) -> Result<()> {
+    let show = async |setting: &str| -> Result<String> {
+        let value = answer::value(session, &format!("SHOW {setting}")).await?;
+        Ok(value.unwrap_or_default())
+    };
+    let workers = show(NO_WORKERS).await?;
+    if workers != "0" {
+        let wrong = format!("{NO_WORKERS} is {workers}");
+        return Err(not_isolated(name, &wrong));
+    }
+    let preloaded = show(PRELOADED).await?;
+    match libraries(&preloaded).find(|library| ACTORS.contains(library)) {
+        None => Ok(()),
+        Some(actor) => Err(not_isolated(name, &format!("{actor} is preloaded"))),
+    }
+}
+
+fn not_isolated(name: &str, wrong: &str) -> Error {
+    Error::refused(format!("{name} is not isolated: {wrong}"))
+        .hint("it is removed again: a copy that acts like the original could do harm; nothing was asked of it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(list: &[(&str, &str)]) -> Vec<Parameter> {
+        let one = |(name, value): &(&str, &str)| Parameter {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        list.iter().map(one).collect()
+    }
+
+    #[test]
+    fn what_acts_by_itself_does_not_come_along() {
+        let recorded = parameters(&[
+            ("work_mem", "65536"),
+            (
+                "shared_preload_libraries",
+                "pg_stat_statements, pg_cron,pglogical",
+            ),
+            ("cron.database_name", "courses"),
+            ("pglogical.conflict_resolution", "error"),
+            ("rds.logical_replication", "1"),
+            ("max_logical_replication_workers", "8"),
+            ("auto_explain.log_min_duration", "250"),
+        ]);
+        let kept = parameters(&[
+            ("work_mem", "65536"),
+            ("shared_preload_libraries", "pg_stat_statements"),
+            // Off, a server with a logical slot would not even start.
+            ("rds.logical_replication", "1"),
+            ("auto_explain.log_min_duration", "250"),
+        ]);
+        assert_eq!(without_actors(&recorded), kept);
+        let alone = parameters(&[("shared_preload_libraries", "pg_cron")]);
+        assert_eq!(without_actors(&alone), []);
+    }
+}

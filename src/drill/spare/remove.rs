@@ -1,0 +1,166 @@
+//! Removing what drills made, and nothing else: known by name and tag, and older than this one or its
+//! own.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::make::{group_kinds, member};
+use super::{Drill, Report};
+use crate::aws::rds::Restored;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::snapshot::Kind;
+use crate::snapshot::list::KINDS;
+use crate::snapshot::made::RUN;
+use crate::snapshot::names::{spare_made_at, tag};
+
+impl Drill<'_> {
+    /// After a drill that failed or was interrupted.
+    pub(super) async fn leave_nothing(&self, report: &mut Report) {
+        let (kind, name) = (self.kind(), &self.name);
+        self.made
+            .bearings
+            .progress
+            .phase("removing what was made", None);
+        let Err(error) = self.remove_own().await else {
+            return;
+        };
+        let what = format!(
+            "{kind} {name} or its parameter group may have been left in account {}, {}",
+            self.rds().account,
+            self.rds().region
+        );
+        let line = format!("{what}: {}", error.chain());
+        self.made.bearings.progress.warn(&line);
+        report.finding(&what, &error);
+    }
+
+    async fn remove_own(&self) -> Result<()> {
+        let (kind, name) = (self.kind(), self.name.as_str());
+        let ours = |there: &Restored| {
+            there
+                .tags
+                .get(RUN)
+                .is_some_and(|run| run == self.made.nonce)
+        };
+        match self.rds().standing(kind, name).await? {
+            Some(there) if !ours(&there) => Ok(()),
+            there => self.remove(kind, name, there.as_ref()).await,
+        }
+    }
+
+    /// Spares of earlier drills of this source, and parameter groups that some left.
+    pub(super) async fn remove_older(&self, report: &mut Report) {
+        for kind in KINDS {
+            let older = match self.rds().all_standing(kind).await {
+                Ok(all) => all
+                    .into_iter()
+                    .filter(|(name, there)| self.is_older(name) && self.is_spare(there)),
+                Err(error) => {
+                    report.finding("older spares", &error);
+                    continue;
+                }
+            };
+            for (name, there) in older {
+                match self.remove(kind, &name, Some(&there)).await {
+                    Ok(()) => report.removed.push(name),
+                    Err(error) => report.finding(&format!("older spare {name}"), &error),
+                }
+            }
+        }
+        for kind in KINDS {
+            if let Err(error) = self.remove_groups(kind).await {
+                report.finding("parameter groups of older spares", &error);
+            }
+        }
+    }
+
+    fn is_older(&self, name: &str) -> bool {
+        let older = |at: Timestamp| at < self.now;
+        spare_made_at(name, &self.found.point.source).is_some_and(older)
+    }
+
+    fn is_spare(&self, there: &Restored) -> bool {
+        let says = |key: &str, wanted: &str| there.tags.get(key).is_some_and(|is| is == wanted);
+        says(tag::DRILL, "true")
+            && says(tag::MANAGED, "true")
+            && says(tag::SOURCE, &self.found.point.source)
+    }
+
+    /// Those whose instance or cluster is gone: RDS keeps a group for as long as it is used.
+    async fn remove_groups(&self, kind: Kind) -> Result<()> {
+        let groups = self.rds().parameter_groups(kind).await?;
+        for name in groups.iter().filter(|name| self.is_older(name)) {
+            let mut used = false;
+            for of in KINDS {
+                used |= self.rds().standing(of, name).await?.is_some();
+            }
+            let tags = self.rds().group_tags(kind, name).await?;
+            let there = Restored {
+                tags,
+                ..Restored::default()
+            };
+            if !used && self.is_spare(&there) {
+                self.rds().delete_parameter_group(kind, name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, kind: Kind, name: &str, there: Option<&Restored>) -> Result<()> {
+        if let Some(there) = there {
+            if kind == Kind::Cluster {
+                self.remove_members(name, there).await?;
+            }
+            self.delete(kind, name).await?;
+        }
+        for of in group_kinds(kind) {
+            self.rds().delete_parameter_group(*of, name).await?;
+        }
+        Ok(())
+    }
+
+    /// A stopped cluster keeps its instances, so it is started to be removed.
+    async fn remove_members(&self, name: &str, there: &Restored) -> Result<()> {
+        if there.status == "stopped" {
+            let started = self.rds().start_cluster(name).await;
+            let now = self.rds().standing(Kind::Cluster, name).await?;
+            // The reply to an earlier attempt may have been lost.
+            if now.is_none_or(|now| now.status == "stopped") {
+                started?;
+            }
+            self.made.available(Kind::Cluster, name).await?;
+        }
+        match self.rds().standing(Kind::Instance, &member(name)).await? {
+            Some(_) => self.delete(Kind::Instance, &member(name)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes, and waits until it is gone. Not interrupted: who asked to stop wants nothing left. What
+    /// is in the making may have to be made first.
+    async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
+        let until = self.soon();
+        let mut refused: Option<Error> = None;
+        loop {
+            let error = match self.rds().standing(kind, name).await {
+                // Also where a repeated call was denied: what is gone has no tag that would allow it.
+                Ok(None) => return Ok(()),
+                Ok(Some(there)) if there.status == "deleting" => None,
+                Ok(Some(_)) => match refused {
+                    Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
+                    _ => self.rds().delete_standing(kind, name).await.err(),
+                },
+                Err(error) => Some(error),
+            };
+            if Instant::now() >= until {
+                return Err(error.unwrap_or_else(|| {
+                    Error::failed(format!("{kind} {name} is still being deleted"))
+                        .hint("the next sound drill of this source removes its parameter group")
+                }));
+            }
+            refused = error;
+            tokio::time::sleep(self.options.patience.poll).await;
+        }
+    }
+}

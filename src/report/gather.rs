@@ -1,0 +1,315 @@
+//! From a repository to plain facts, one small record for each restore point and drill.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use super::Options;
+use crate::error::{Kind, Result};
+use crate::model::attestation::{Assertion, Attestation, Verdict};
+use crate::model::id::Id;
+use crate::model::keys::KeyRing;
+use crate::model::lock::Lock;
+use crate::model::manifest::{NotCovered, is_large_objects};
+use crate::repository::{Announcement, Attestations, Found, Repository};
+use crate::sign::{Fingerprint, Trust};
+
+/// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
+/// them before they are read.
+const AT_A_TIME: usize = 16;
+const MIB_AT_A_TIME: u32 = 128;
+/// So many drills of one restore point are read.
+const DRILLS_OF_A_POINT: usize = 64;
+/// So many drills of one database are told with what their assertions gave.
+pub const DRILLS_WITH_VALUES: usize = 5;
+
+pub struct Gathered {
+    /// Sorted by source and name.
+    pub databases: Vec<Database>,
+    /// Keys that are believed because a pinned one announced them.
+    pub announced: Vec<Announcement>,
+    /// These credentials may not read attestations.
+    pub drills_denied: bool,
+    pub findings: Vec<String>,
+}
+
+pub struct Database {
+    pub source: String,
+    pub database: String,
+    /// Oldest first.
+    pub points: Vec<Point>,
+    /// Of its newest restore point that is trusted.
+    pub newest: Option<Newest>,
+}
+
+pub struct Point {
+    pub id: Id,
+    /// `None`: no trusted key signed it, or it does not read.
+    pub seen: Option<Seen>,
+}
+
+/// What a signed manifest says, and the store of its lock.
+pub struct Seen {
+    pub snapshot_at: Timestamp,
+    pub export_seconds: f64,
+    pub tables: u64,
+    pub rows: u64,
+    pub copy_bytes: u64,
+    pub stored_bytes: u64,
+    pub lock: Option<Lock>,
+    pub signed_by: Fingerprint,
+    /// Newest first.
+    pub drills: Vec<Drill>,
+}
+
+pub struct Drill {
+    pub at: Timestamp,
+    pub sound: bool,
+    pub seconds_to_restore: f64,
+    pub seconds_to_first_query: Option<f64>,
+    pub rows: u64,
+    /// What was restored, where it was not all.
+    pub sample: Option<String>,
+    /// How many assertions held, of how many.
+    pub held: usize,
+    pub asked: usize,
+    /// Of the newest drills only.
+    pub assertions: Vec<Assertion>,
+}
+
+/// What is told of the newest point alone.
+pub struct Newest {
+    pub id: Id,
+    pub server_version: String,
+    pub tool: String,
+    pub large_objects: bool,
+    pub not_covered: Vec<NotCovered>,
+    /// Who opens it, or why that is not known.
+    pub keys: Result<KeyRing>,
+}
+
+impl Database {
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.source, self.database)
+    }
+
+    /// Trusted points, oldest first.
+    pub fn seen(&self) -> impl DoubleEndedIterator<Item = (&Id, &Seen)> {
+        let points = self.points.iter();
+        points.filter_map(|point| Some((&point.id, point.seen.as_ref()?)))
+    }
+
+    /// All drills, by point.
+    pub fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
+        self.seen()
+            .flat_map(|(id, seen)| seen.drills.iter().map(move |drill| (id, drill)))
+    }
+
+    /// The newest drill that found a point sound.
+    pub fn sound(&self) -> Option<(&Id, &Drill)> {
+        let sound = self.drills().filter(|(_, drill)| drill.sound);
+        sound.max_by_key(|(_, drill)| drill.at)
+    }
+}
+
+pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -> Result<Gathered> {
+    let (source, database) = (options.source.as_deref(), options.database.as_deref());
+    let found = repository.find(source, database).await?;
+    let (drills, drills_denied) = match repository.attestations(source, database).await {
+        Err(error) if error.kind() == Kind::Denied => (Attestations::default(), true),
+        drills => (drills?, false),
+    };
+    let mut databases: BTreeMap<(String, String), Database> = BTreeMap::new();
+    for (source, name) in &options.databases {
+        databases.insert((source.clone(), name.clone()), empty(source, name));
+    }
+    let mut findings = Vec::new();
+    let room = Semaphore::new(MIB_AT_A_TIME as usize);
+    let mut read = stream::iter(&found)
+        .map(async |one| {
+            let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
+            let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
+            let read = point(repository, trust, &drills, one).await;
+            drop(taken);
+            (one, read)
+        })
+        .buffered(AT_A_TIME);
+    while let Some((one, read)) = read.next().await {
+        let (point, found) = read?;
+        findings.extend(found);
+        let name = (one.source.clone(), one.database.clone());
+        let at = databases.entry(name);
+        at.or_insert_with(|| empty(&one.source, &one.database))
+            .points
+            .push(point);
+    }
+    let mut databases: Vec<Database> = databases.into_values().collect();
+    for one in &mut databases {
+        keep_newest_values(one);
+        one.newest = newest(repository, trust, &found, one).await?;
+        let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
+            Some(Ok(ring)) => ring.finding(),
+            Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
+            _ => None,
+        };
+        findings.extend(finding.map(|finding| format!("{}: {finding}", one.name())));
+    }
+    Ok(Gathered {
+        databases,
+        announced: announced(repository).await,
+        drills_denied,
+        findings,
+    })
+}
+
+fn empty(source: &str, database: &str) -> Database {
+    Database {
+        source: source.to_owned(),
+        database: database.to_owned(),
+        points: Vec::new(),
+        newest: None,
+    }
+}
+
+/// A manifest that does not open is shown and is a finding; it must not hide the others. A store that
+/// does not answer says nothing of a restore point.
+async fn point(
+    repository: &Repository,
+    trust: &Trust,
+    drills: &Attestations,
+    found: &Found,
+) -> Result<(Point, Vec<String>)> {
+    let id = found.id.clone();
+    let mut findings = Vec::new();
+    if found.versions() > 1 {
+        findings.push(format!(
+            "{id}: its manifest was written {} times; the first counts",
+            found.versions()
+        ));
+    }
+    let seen = match seen(repository, trust, drills, found).await {
+        Ok((seen, passed_over)) => {
+            if let Some(failed) = seen.drills.first().filter(|drill| !drill.sound) {
+                findings.push(format!("{id}: its last drill failed, at {}", failed.at));
+            }
+            let passed_over = passed_over.into_iter();
+            findings.extend(
+                passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}")),
+            );
+            Some(seen)
+        }
+        Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+        Err(error) => {
+            let why = error.chain();
+            findings.push(format!("{id} cannot be restored from: {why}"));
+            None
+        }
+    };
+    Ok((Point { id, seen }, findings))
+}
+
+async fn seen(
+    repository: &Repository,
+    trust: &Trust,
+    drills: &Attestations,
+    found: &Found,
+) -> Result<(Seen, Vec<String>)> {
+    let point = repository.open(found, trust).await?;
+    let lock = point.head(&point.manifest_ref).await?.lock;
+    let history = match drills.history(&point, trust, DRILLS_OF_A_POINT).await {
+        Err(error) if error.kind() == Kind::Denied => Default::default(),
+        history => history?,
+    };
+    let manifest = &point.manifest;
+    let seen = Seen {
+        snapshot_at: manifest.snapshot_at,
+        export_seconds: manifest
+            .finished_at
+            .duration_since(manifest.started_at)
+            .as_secs_f64(),
+        tables: manifest.user_tables().count() as u64,
+        rows: manifest.rows(),
+        copy_bytes: manifest.copy_bytes(),
+        stored_bytes: manifest.stored_bytes(),
+        lock,
+        signed_by: point.signed_by,
+        drills: history.drills.into_iter().map(drill).collect(),
+    };
+    Ok((seen, history.passed_over))
+}
+
+fn drill(told: Attestation) -> Drill {
+    Drill {
+        at: told.drilled_at,
+        sound: told.result == Verdict::Sound,
+        seconds_to_restore: told.seconds_to_restore,
+        seconds_to_first_query: told.seconds_to_first_query,
+        rows: told.rows,
+        sample: told.sample,
+        held: told.assertions.iter().filter(|one| one.ok).count(),
+        asked: told.assertions.len(),
+        assertions: told.assertions,
+    }
+}
+
+/// Values of thousands of drills would be held for nothing.
+fn keep_newest_values(database: &mut Database) {
+    let mut times: Vec<Timestamp> = database.drills().map(|(_, drill)| drill.at).collect();
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let Some(oldest) = times.get(DRILLS_WITH_VALUES) else {
+        return;
+    };
+    let seen = database
+        .points
+        .iter_mut()
+        .filter_map(|one| one.seen.as_mut());
+    for drill in seen.flat_map(|seen| &mut seen.drills) {
+        if drill.at <= *oldest {
+            drill.assertions = Vec::new();
+        }
+    }
+}
+
+async fn newest(
+    repository: &Repository,
+    trust: &Trust,
+    found: &[Found],
+    database: &Database,
+) -> Result<Option<Newest>> {
+    let Some((id, _)) = database.seen().next_back() else {
+        return Ok(None);
+    };
+    let here = |one: &&Found| {
+        one.id == *id && one.source == database.source && one.database == database.database
+    };
+    let Some(found) = found.iter().find(here) else {
+        return Ok(None);
+    };
+    let point = repository.open(found, trust).await?;
+    let keys = match point.key_ring().await {
+        Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+        keys => keys,
+    };
+    let manifest = point.manifest;
+    Ok(Some(Newest {
+        id: manifest.id,
+        server_version: manifest.server_version,
+        tool: manifest.tool,
+        large_objects: manifest
+            .tables
+            .iter()
+            .any(|table| is_large_objects(table.oid) && table.rows > 0),
+        not_covered: manifest.not_covered,
+        keys,
+    }))
+}
+
+async fn announced(repository: &Repository) -> Vec<Announcement> {
+    let mut announced: Vec<Announcement> =
+        repository.believed().await.into_iter().flatten().collect();
+    announced.sort_by_key(|one| (one.announced_at, one.key));
+    announced.dedup();
+    announced
+}

@@ -1,0 +1,186 @@
+//! Markup that only literals can write. What comes from the repository or the configuration is text,
+//! and text is escaped: that is a matter of types here, not of care.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+/// A page in the making.
+#[derive(Default)]
+pub struct Html {
+    written: String,
+}
+
+/// Something that goes onto a page.
+pub trait Piece {
+    fn write(self, page: &mut Html);
+}
+
+/// Text that was not made here.
+pub struct Text<'a>(pub &'a str);
+
+/// A name from the repository: its writing direction stays its own.
+pub struct Name<'a>(pub &'a str);
+
+/// Shown to the minute, with the whole second for programs.
+pub struct Time(pub Timestamp);
+
+/// Puts pieces onto a page, one after the other: literals as markup, all else as text.
+macro_rules! put {
+    ($page:expr, $($piece:expr),+ $(,)?) => {{
+        $( $crate::report::html::Piece::write($piece, $page); )+
+    }};
+}
+pub(super) use put;
+
+impl Html {
+    pub fn finish(self) -> String {
+        self.written
+    }
+
+    #[cfg(test)]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+}
+
+impl Piece for &'static str {
+    fn write(self, page: &mut Html) {
+        page.written.push_str(self);
+    }
+}
+
+impl Piece for String {
+    fn write(self, page: &mut Html) {
+        Text(&self).write(page);
+    }
+}
+
+impl Piece for Text<'_> {
+    fn write(self, page: &mut Html) {
+        page.written.extend(self.0.chars().map(shown));
+    }
+}
+
+impl Piece for Name<'_> {
+    fn write(self, page: &mut Html) {
+        put!(page, "<bdi>", Text(self.0), "</bdi>");
+    }
+}
+
+impl Piece for Time {
+    fn write(self, page: &mut Html) {
+        let at = self.0;
+        put!(
+            page,
+            "<time datetime=\"",
+            at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "\">",
+            minute(at),
+            "</time>"
+        );
+    }
+}
+
+macro_rules! number {
+    ($($kind:ty),+) => {$(
+        impl Piece for $kind {
+            fn write(self, page: &mut Html) {
+                // Writing to a String does not fail.
+                let _ = write!(page.written, "{self}");
+            }
+        }
+    )+};
+}
+number!(u64, i64, usize);
+
+/// `2026-11-21 02:00 UTC`
+pub fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `2026-11-21`
+pub fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// No more of a text than a page can bear, cut between characters.
+pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// What a reader cannot see, or what turns the writing direction, is shown by its number.
+fn shown(c: char) -> Cow<'static, str> {
+    match c {
+        '&' => "&amp;".into(),
+        '<' => "&lt;".into(),
+        '>' => "&gt;".into(),
+        '"' => "&quot;".into(),
+        '\'' => "&#39;".into(),
+        '\n' => " ".into(),
+        c if unseen(c) => c.escape_unicode().to_string().into(),
+        c => c.to_string().into(),
+    }
+}
+
+/// Also what a shell must not be given from this page: it would not be what the eye saw.
+pub fn unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut page = Html::default();
+        put!(
+            &mut page,
+            "<p title=\"",
+            Text(text),
+            "\">",
+            text.to_owned(),
+            "</p>"
+        );
+        page.finish()
+    }
+
+    #[test]
+    fn text_can_neither_open_a_tag_nor_leave_an_attribute() {
+        let page = written("<script>alert('x')</script>\" onload=\"y&amp;");
+        assert_eq!(page.matches('<').count(), 2);
+        assert_eq!(page.matches('>').count(), 2);
+        assert_eq!(page.matches('"').count(), 2);
+        assert!(!page.contains('\''));
+        assert!(page.contains("&amp;amp;"));
+    }
+
+    #[test]
+    fn what_nobody_sees_is_shown() {
+        let page = written("a\u{202e}b\u{200b}\u{1b}[2J\u{0}");
+        assert!(page.contains(r"a\u{202e}b\u{200b}\u{1b}[2J\u{0}"), "{page}");
+        assert!(written("קורס данные 課程").contains("קורס данные 課程"));
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!(clipped("ééé", 2), "éé…");
+        assert_eq!(clipped("ééé", 3), "ééé");
+    }
+}

@@ -1,0 +1,132 @@
+//! The restore points of a database as a table: the newest each, older ones by month.
+
+use super::gather::{Database, Point, Seen};
+use super::html::{Html, day, put};
+use super::overview::seconds;
+use crate::figures::{bytes, count, counted};
+use crate::model::id::Id;
+
+/// Rows of restore points on the whole page: some 150 bytes each.
+const ROWS: usize = 10_000;
+/// Months that have a row.
+const MONTHS: usize = 120;
+
+/// How many rows each of so many databases has.
+pub fn share(databases: usize) -> usize {
+    ROWS / databases.max(1)
+}
+
+pub fn table(page: &mut Html, one: &Database, rows: usize) {
+    let number = one.points.len();
+    put!(
+        page,
+        "<details><summary>",
+        counted(number as u64, "restore point", "restore points"),
+        ", the newest first</summary><div class=\"scroll\" tabindex=\"0\"><table class=\"points\"><thead><tr>",
+        "<th>Restore point<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until<th>Drilled<th class=\"n\">Recovery<tbody>"
+    );
+    let (older, newest) = one.points.split_at(number - number.min(rows));
+    for point in newest.iter().rev() {
+        row(page, point);
+    }
+    put!(page, "</table></div>");
+    if !older.is_empty() {
+        months(page, older);
+    }
+    put!(page, "</details>");
+}
+
+fn row(page: &mut Html, point: &Point) {
+    put!(page, "<tr><td><code>", point.id.to_string(), "</code>");
+    let Some(seen) = &point.seen else {
+        put!(
+            page,
+            "<td colspan=\"5\" class=\"bad\">▲ not trusted: see findings"
+        );
+        return;
+    };
+    put!(
+        page,
+        "<td class=\"n\">",
+        count(seen.rows),
+        "<td class=\"n\">",
+        bytes(seen.stored_bytes),
+        "<td>"
+    );
+    match seen.lock {
+        Some(lock) => put!(page, day(lock.retain_until)),
+        None => put!(page, "not locked"),
+    }
+    match seen.drills.first() {
+        None => put!(page, "<td>–<td class=\"n\">–"),
+        Some(drill) if drill.sound => put!(
+            page,
+            "<td>",
+            day(drill.at),
+            "<td class=\"n\">",
+            seconds(drill.seconds_to_restore)
+        ),
+        Some(drill) => put!(
+            page,
+            "<td class=\"bad\">▲ failed ",
+            day(drill.at),
+            "<td class=\"n\">",
+            seconds(drill.seconds_to_restore)
+        ),
+    }
+}
+
+fn months(page: &mut Html, older: &[Point]) {
+    put!(
+        page,
+        "<h4>Older, by month</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"points\"><thead><tr><th>Month<th class=\"n\">Points",
+        "<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until<th class=\"n\">Drilled, sound<tbody>"
+    );
+    let month = |id: &Id| id.to_string().get(..6).unwrap_or_default().to_owned();
+    let months: Vec<&[Point]> = older
+        .chunk_by(|one, other| month(&one.id) == month(&other.id))
+        .collect();
+    for points in months.iter().rev().take(MONTHS) {
+        let name = month(&points[0].id);
+        let (year, number) = name.split_at(name.len().min(4));
+        put!(
+            page,
+            "<tr><td>",
+            format!("{year}-{number}"),
+            "<td class=\"n\">",
+            count(points.len() as u64)
+        );
+        let seen: Vec<&Seen> = points
+            .iter()
+            .filter_map(|point| point.seen.as_ref())
+            .collect();
+        between(page, seen.iter().map(|seen| seen.rows), count);
+        between(page, seen.iter().map(|seen| seen.stored_bytes), bytes);
+        let ends = seen.iter().filter_map(|seen| seen.lock);
+        let last = ends.map(|lock| lock.retain_until).max();
+        let sound = seen
+            .iter()
+            .filter(|seen| seen.drills.first().is_some_and(|one| one.sound));
+        put!(
+            page,
+            "<td>",
+            last.map_or_else(|| "not locked".to_owned(), day),
+            "<td class=\"n\">",
+            count(sound.count() as u64)
+        );
+    }
+    put!(page, "</table></div>");
+    if months.len() > MONTHS {
+        put!(page, "<p>Of earlier months, `lifeboat list` tells.</p>");
+    }
+}
+
+/// `1.1 GiB – 1.2 GiB`
+fn between(page: &mut Html, values: impl Iterator<Item = u64> + Clone, words: fn(u64) -> String) {
+    put!(page, "<td class=\"n\">");
+    match (values.clone().min(), values.max()) {
+        (Some(least), Some(most)) if words(least) == words(most) => put!(page, words(least)),
+        (Some(least), Some(most)) => put!(page, words(least), " – ", words(most)),
+        _ => put!(page, "–"),
+    }
+}

@@ -1,0 +1,356 @@
+//! The rest of the page: what is covered, who opens it, what else lies there, how all this is known.
+
+use std::collections::BTreeMap;
+
+use super::Facts;
+use super::html::{Html, Name, Text, Time, clipped, put};
+use super::overview::age;
+use crate::figures::{age as words, bytes, count, counted};
+use crate::model::keys::KeyRing;
+use crate::sign::Fingerprint;
+
+/// Databases that are named in one sentence.
+const NAMES: usize = 8;
+const LEFTOVERS: usize = 50;
+const KINDS: usize = 50;
+const RINGS: usize = 40;
+const RECIPIENTS: usize = 40;
+
+pub fn coverage(page: &mut Html, facts: &Facts) {
+    put!(
+        page,
+        "<section id=\"coverage\"><h2>Covered, and not</h2><p>An export carries all that pg_dump knows of a database, and besides: ",
+        "roles and memberships, settings, large objects, configuration tables of extensions, sequences. It does not carry what changed ",
+        "after it, nor files, parameter groups and security groups outside of the database. Databases of a server that no export was ",
+        "asked for are not known to the repository: <code>lifeboat export</code> names them as findings.</p>"
+    );
+    let mut kinds: BTreeMap<&str, Vec<(String, u64)>> = BTreeMap::new();
+    for one in &facts.gathered.databases {
+        for left in one.newest.iter().flat_map(|newest| &newest.not_covered) {
+            kinds
+                .entry(&left.kind)
+                .or_default()
+                .push((one.name(), left.count));
+        }
+    }
+    if kinds.is_empty() {
+        put!(
+            page,
+            "<p>The newest exports met nothing else that they do not cover.</p></section>"
+        );
+        return;
+    }
+    put!(
+        page,
+        "<p>Met by the newest exports, and not in them:</p><table class=\"cards\"><thead><tr><th>What<th class=\"n\">Databases<th>How many in which<tbody>"
+    );
+    for (kind, of) in kinds.iter().take(KINDS) {
+        put!(
+            page,
+            "<tr><td>",
+            clipped(kind, 100).into_owned(),
+            "<td class=\"n\" data-l=\"Databases\">",
+            count(of.len() as u64),
+            "<td data-l=\"How many\">"
+        );
+        let named = of
+            .iter()
+            .map(|(name, number)| format!("{} in {name}", count(*number)));
+        names(page, named.collect());
+    }
+    put!(page, "</table></section>");
+}
+
+/// A few names, the rest behind a click.
+fn names(page: &mut Html, all: Vec<String>) {
+    let (shown, more) = all.split_at(all.len().min(NAMES));
+    joined(page, shown);
+    if !more.is_empty() {
+        put!(
+            page,
+            " <details class=\"inline\"><summary>and ",
+            more.len(),
+            " more</summary>"
+        );
+        joined(page, &more[..more.len().min(1000)]);
+        put!(page, "</details>");
+    }
+}
+
+fn joined(page: &mut Html, names: &[String]) {
+    for (at, name) in names.iter().enumerate() {
+        if at > 0 {
+            put!(page, ", ");
+        }
+        put!(page, Name(name));
+    }
+}
+
+pub fn keys(page: &mut Html, facts: &Facts) {
+    put!(
+        page,
+        "<section id=\"keys\"><h2>Who can open them, and who made them</h2>"
+    );
+    let mut rings: Vec<(&KeyRing, Vec<String>)> = Vec::new();
+    let mut unread = Vec::new();
+    for one in &facts.gathered.databases {
+        match one.newest.as_ref().map(|newest| &newest.keys) {
+            Some(Ok(ring)) => match rings.iter_mut().find(|(known, _)| same(known, ring)) {
+                Some((_, of)) => of.push(one.name()),
+                None => rings.push((ring, vec![one.name()])),
+            },
+            Some(Err(_)) => unread.push(one.name()),
+            None => {}
+        }
+    }
+    for (ring, of) in rings.iter().take(RINGS) {
+        opens(page, facts, ring, of);
+    }
+    if rings.len() > RINGS {
+        put!(
+            page,
+            "<p>",
+            rings.len() - RINGS,
+            " more sets of recipients are not on this page.</p>"
+        );
+    }
+    if !unread.is_empty() {
+        put!(
+            page,
+            "<p>Recipients are not known, for want of rights or because keys.json does not read: "
+        );
+        names(page, unread);
+        put!(page, ".</p>");
+    }
+    signers(page, facts);
+    put!(page, "</section>");
+}
+
+/// Ciphertexts may differ, and open the same.
+fn same(one: &KeyRing, other: &KeyRing) -> bool {
+    let kept = |ring: &KeyRing| -> Vec<(String, Option<String>)> {
+        let recipients = ring.recipients.iter();
+        let key = |one: &String| ring.wrapped_of(one).map(|one| one.kms_key.clone());
+        recipients.map(|one| (one.clone(), key(one))).collect()
+    };
+    kept(one) == kept(other)
+}
+
+fn opens(page: &mut Html, facts: &Facts, ring: &KeyRing, of: &[String]) {
+    let independent = ring.independent();
+    if independent < 2 {
+        put!(
+            page,
+            "<h4 class=\"bad\">▲ One way to open them: its loss would be final</h4>"
+        );
+    } else {
+        put!(
+            page,
+            "<h4>",
+            independent,
+            " independent ways to open them</h4>"
+        );
+    }
+    put!(page, "<p>The newest restore points of ");
+    names(page, of.to_vec());
+    put!(
+        page,
+        ".</p><table class=\"cards keys\"><thead><tr><th>Recipient<th>Its identity is kept by<th>age public key<tbody>"
+    );
+    for recipient in ring.recipients.iter().take(RECIPIENTS) {
+        let wrapped = ring.wrapped_of(recipient);
+        let name = wrapped
+            .map(|one| &one.name)
+            .or_else(|| facts.options.recipients.get(recipient));
+        put!(page, "<tr><td>");
+        match name {
+            Some(name) => put!(page, Name(&clipped(name, 100))),
+            None => put!(page, "not named in the configuration"),
+        }
+        put!(page, "<td data-l=\"Kept by\">");
+        match wrapped {
+            Some(one) => put!(
+                page,
+                "KMS key <code>",
+                clipped(&one.kms_key, 300).into_owned(),
+                "</code>"
+            ),
+            None => put!(page, "people, offline"),
+        }
+        put!(
+            page,
+            "<td data-l=\"Public key\"><code>",
+            clipped(recipient, 200).into_owned(),
+            "</code>"
+        );
+    }
+    put!(page, "</table>");
+    if ring.recipients.len() > RECIPIENTS {
+        put!(
+            page,
+            "<p>",
+            ring.recipients.len() - RECIPIENTS,
+            " more recipients are not on this page.</p>"
+        );
+    }
+}
+
+fn signers(page: &mut Html, facts: &Facts) {
+    let mut signed: BTreeMap<Fingerprint, u64> = BTreeMap::new();
+    for pinned in facts.trust {
+        signed.insert(*pinned, 0);
+    }
+    for (_, seen) in facts.gathered.databases.iter().flat_map(|one| one.seen()) {
+        *signed.entry(seen.signed_by).or_default() += 1;
+    }
+    put!(
+        page,
+        "<h4>Keys that signed their manifests</h4><table class=\"cards keys\"><thead><tr><th>Verification key, SHA-256<th>Believed because<th class=\"n\">Restore points signed<tbody>"
+    );
+    for (key, points) in &signed {
+        put!(
+            page,
+            "<tr><td><code>",
+            key.to_string(),
+            "</code><td data-l=\"Believed because\">"
+        );
+        let announced = facts.gathered.announced.iter().find(|one| one.key == *key);
+        match announced.filter(|_| !facts.trust.contains(key)) {
+            Some(one) => put!(
+                page,
+                "announced by <code>",
+                super::databases::short(&one.by.to_string()),
+                "</code>, ",
+                Time(one.announced_at)
+            ),
+            None => put!(page, "pinned"),
+        }
+        put!(page, "<td class=\"n\" data-l=\"Signed\">", count(*points));
+    }
+    put!(page, "</table>");
+}
+
+pub fn copies(page: &mut Html, facts: &Facts) {
+    put!(
+        page,
+        "<section id=\"copies\"><h2>Copies of RDS snapshots</h2>"
+    );
+    let copies = &facts.options.copies;
+    if copies.is_empty() {
+        put!(
+            page,
+            "<p>No source has any that are known here.</p></section>"
+        );
+        return;
+    }
+    put!(
+        page,
+        "<p>In the backup account. AWS cannot lock them; each restores a whole instance or cluster.</p>",
+        "<table class=\"cards\"><thead><tr><th>Source<th>The newest shows<th class=\"n\">Age<th class=\"n\">Copies<tbody>"
+    );
+    for one in copies {
+        put!(
+            page,
+            "<tr><td>",
+            Name(&one.source),
+            "<td data-l=\"Newest\">"
+        );
+        match one.newest_at {
+            Some(at) => {
+                let age = age(at, facts.options.now);
+                put!(page, Time(at), "<td class=\"n\" data-l=\"Age\">");
+                if age > facts.options.limits.copy_age {
+                    put!(page, "<b class=\"bad\">▲ ", words(age), "</b>");
+                } else {
+                    put!(page, words(age));
+                }
+            }
+            None => put!(
+                page,
+                "<b class=\"bad\">▲ none</b><td class=\"n\" data-l=\"Age\">–"
+            ),
+        }
+        put!(
+            page,
+            "<td class=\"n\" data-l=\"Copies\">",
+            count(one.copies)
+        );
+    }
+    put!(page, "</table></section>");
+}
+
+pub fn leftovers(page: &mut Html, facts: &Facts) {
+    put!(page, "<section id=\"leftovers\"><h2>Leftovers</h2>");
+    let all = &facts.options.leftovers;
+    if all.is_empty() {
+        put!(
+            page,
+            "<p>None: every object under parts/ belongs to a restore point.</p></section>"
+        );
+        return;
+    }
+    let stored = all.iter().map(|one| one.stored_bytes).sum();
+    put!(
+        page,
+        "<p>",
+        counted(all.len() as u64, "export", "exports"),
+        " left ",
+        bytes(stored),
+        " without a manifest: they failed, or run now. Nothing restores from these; lifecycle removes them once their lock has ended.</p>",
+        "<table class=\"cards\"><thead><tr><th>Database<th>Id<th class=\"n\">Objects<th class=\"n\">Stored<th>Unlocked from<tbody>"
+    );
+    for one in all.iter().rev().take(LEFTOVERS) {
+        put!(
+            page,
+            "<tr><td>",
+            Name(&format!("{}/{}", one.source, one.database)),
+            "<td data-l=\"Id\"><code>",
+            one.id.to_string(),
+            "</code>",
+            "<td class=\"n\" data-l=\"Objects\">",
+            count(one.objects),
+            "<td class=\"n\" data-l=\"Stored\">",
+            bytes(one.stored_bytes),
+            "<td data-l=\"Unlocked from\">"
+        );
+        match one.unlocks_at {
+            Some(at) => put!(page, Time(at)),
+            None => put!(page, "not locked"),
+        }
+    }
+    put!(page, "</table>");
+    if all.len() > LEFTOVERS {
+        put!(
+            page,
+            "<p>",
+            count((all.len() - LEFTOVERS) as u64),
+            " more are listed by <code>lifeboat list</code>.</p>"
+        );
+    }
+    put!(page, "</section>");
+}
+
+pub fn method(page: &mut Html, facts: &Facts) {
+    let untrusted = facts.gathered.databases.iter().flat_map(|one| &one.points);
+    let untrusted = untrusted.filter(|point| point.seen.is_none()).count();
+    put!(
+        page,
+        "<section id=\"method\"><h2>How this is known</h2><p>Read from the repository, and from no log. Restore points count where a ",
+        "pinned verification key, or one that such a key announced, signed their manifest",
+    );
+    if untrusted > 0 {
+        put!(page, "; ", counted(untrusted as u64, "does", "do"), " not");
+    }
+    put!(
+        page,
+        ". Times, rows and sizes are those of signed manifests. Locks are those of manifests, as the store reported them for this ",
+        "page; parts are locked two days longer. Drills are signed attestations of restores that were compared with the export, row ",
+        "counts and digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> does that, and ",
+        Text(if facts.options.database.is_some() {
+            "a drill"
+        } else {
+            "every drill"
+        }),
+        " has done it for the point that it restored.</p><p>All times are UTC. KiB, MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
+    );
+}

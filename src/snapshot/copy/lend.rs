@@ -1,0 +1,194 @@
+//! Making a snapshot that can be shared, sharing it, copying it, and ending the sharing.
+
+use tokio::time::Instant;
+
+use super::choose::not_ours;
+use super::job::{Job, Original};
+use crate::aws::key_info;
+use crate::aws::rds::{Rds, Refused, Snapshot, Why};
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::snapshot::Kind;
+use crate::snapshot::names::{self, MOST_ATTEMPTS, Mark};
+use crate::snapshot::wait;
+
+/// Another run may share the same snapshot again between our two calls.
+const UNSHARE_ATTEMPTS: usize = 3;
+
+impl Job<'_> {
+    /// A manual snapshot of the source account, under a key that can be shared, or none.
+    pub async fn lend(&mut self, original: &Original) -> Result<Snapshot> {
+        let snapshot = &original.snapshot;
+        let other_key = self.needs_other_key(snapshot).await?;
+        let stem = names::stem(&self.source.identifier, original.mark.taken_at);
+        let stem = match (snapshot.made == "manual", other_key) {
+            (true, false) => return Ok(snapshot.clone()),
+            // The stem is the name of the snapshot that we took.
+            (true, true) => format!("{stem}-shared"),
+            (false, _) => stem,
+        };
+        let (name, found) = free_name(&stem, &self.mine, &original.mark, &self.sides.source)?;
+        let found = match found {
+            Some(found) => found,
+            None => {
+                let key = other_key.then_some(self.options.share_key.as_str());
+                let copying = Copying {
+                    rds: &self.sides.source,
+                    from: &snapshot.name,
+                    name: &name,
+                    key,
+                    original,
+                };
+                self.copy(&copying).await?
+            }
+        };
+        if found.is_available() {
+            return Ok(found);
+        }
+        self.made(&name).await
+    }
+
+    /// Whether a snapshot lies under a key of AWS's own, which cannot be shared.
+    pub async fn needs_other_key(&self, snapshot: &Snapshot) -> Result<bool> {
+        if !snapshot.encrypted {
+            return Ok(false);
+        }
+        let Some(key) = snapshot.kms_key.as_ref().filter(|_| !snapshot.owned_key) else {
+            return Ok(true);
+        };
+        if [&self.options.share_key, &self.options.kms_key].contains(&key) {
+            return Ok(false);
+        }
+        key_info::is_managed_by_aws(self.means.source, key).await
+    }
+
+    /// Shares the snapshot and begins its copy; or finds that another run has.
+    pub async fn begin(&mut self, original: &Original, lent: &Snapshot) -> Result<Snapshot> {
+        let stem = names::stem(&self.source.identifier, original.mark.taken_at);
+        let (name, found) = free_name(&stem, &self.copies, &original.mark, &self.sides.backup)?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        self.share(&lent.name).await?;
+        // A cluster's snapshot stays as it is where it is not encrypted; RDS refuses a key for it.
+        let key = (lent.encrypted || self.kind() == Kind::Instance)
+            .then_some(self.options.kms_key.as_str());
+        let copying = Copying {
+            rds: &self.sides.backup,
+            from: &lent.arn,
+            name: &name,
+            key,
+            original,
+        };
+        match self.copy(&copying).await {
+            // Another run, done with an older snapshot, took this sharing for a leftover.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.share(&lent.name).await?;
+                self.copy(&copying).await
+            }
+            done => done,
+        }
+    }
+
+    async fn share(&self, name: &str) -> Result<()> {
+        let account = &self.sides.backup.account;
+        self.sides.source.share(self.kind(), name, account).await
+    }
+
+    /// Begins a copy, waiting while there are too many. A copy that is there already is ours, or in
+    /// the way.
+    async fn copy(&self, copying: &Copying<'_>) -> Result<Snapshot> {
+        let until = Instant::now() + self.options.patience.wait;
+        let tags = copying.original.mark.tags();
+        let (rds, kind) = (copying.rds, self.kind());
+        loop {
+            let begun = rds
+                .copy(kind, copying.from, copying.name, copying.key, &tags)
+                .await;
+            let Refused { why, error } = match begun {
+                Ok(begun) => return Ok(begun),
+                Err(refused) => refused,
+            };
+            if why == Why::Busy && Instant::now() < until {
+                let progress = self.means.bearings.progress;
+                progress.note(&format!("waiting to copy: {}", error.chain()));
+                wait::pause(self.options.patience.poll, self.means.bearings.interrupt).await?;
+                continue;
+            }
+            // Our own call may have lost its reply, or another run was faster. That one exists is not
+            // always what RDS says: the role must not tag what is there, which is judged first.
+            return match rds.snapshot(kind, copying.name).await {
+                Ok(Some(found)) if Mark::of(&found).as_ref() == Some(&copying.original.mark) => {
+                    Ok(found)
+                }
+                Ok(Some(found)) => Err(not_ours(&found, rds.side)),
+                Ok(None) | Err(_) => Err(error),
+            };
+        }
+    }
+
+    /// Ends the sharing with the backup account, and looks that it has ended.
+    pub async fn unshare(&mut self, name: &str) -> Result<()> {
+        let (rds, kind) = (&self.sides.source, self.kind());
+        let account = &self.sides.backup.account;
+        for _ in 0..UNSHARE_ATTEMPTS {
+            let left = async {
+                rds.unshare(kind, name, account).await?;
+                rds.shared_with(kind, name).await
+            };
+            let left = match left.await {
+                // A snapshot that is gone is shared with nobody.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                left => left?,
+            };
+            if left.contains(account) {
+                continue;
+            }
+            if !left.is_empty() {
+                self.findings.push(format!(
+                    "snapshot {name} is shared with {}, and not by lifeboat",
+                    left.join(", ")
+                ));
+            }
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "snapshot {name} is still shared with account {account}, though that was ended {UNSHARE_ATTEMPTS} times"
+        ))
+        .hint("is another run copying it? Run it again when that one is done"))
+    }
+}
+
+/// A copy to be begun, on either side.
+struct Copying<'a> {
+    rds: &'a Rds,
+    from: &'a str,
+    name: &'a str,
+    key: Option<&'a str>,
+    original: &'a Original,
+}
+
+/// The first name whose snapshot has not failed, with that snapshot where there is one of ours.
+fn free_name(
+    stem: &str,
+    among: &[Snapshot],
+    mark: &Mark,
+    rds: &Rds,
+) -> Result<(String, Option<Snapshot>)> {
+    for number in 1..=MOST_ATTEMPTS {
+        let name = names::attempt(stem, number);
+        let Some(found) = among.iter().find(|one| one.name == name) else {
+            return Ok((name, None));
+        };
+        if Mark::of(found).as_ref() != Some(mark) {
+            return Err(not_ours(found, rds.side));
+        }
+        if !found.has_failed() {
+            return Ok((name, Some(found.clone())));
+        }
+    }
+    Err(Error::failed(format!(
+        "{MOST_ATTEMPTS} copies of one snapshot have failed in the {}: {stem} and on",
+        rds.side
+    ))
+    .hint("RDS's events may say why (aws rds describe-events); take a new snapshot: --new"))
+}

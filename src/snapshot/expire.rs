@@ -1,0 +1,145 @@
+//! `lifeboat snapshot expire`: which snapshots of ours may go, and on demand their deletion.
+//!
+//! RDS keeps no locks on snapshots. What stands between a copy and its end are the rules of
+//! [`keep`], and roles that may delete by name and tag only.
+
+mod intermediates;
+mod keep;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Bearings;
+use super::list::{Found, KINDS, find};
+use crate::aws::Account;
+use crate::aws::rds::{Rds, Which};
+use crate::error::Result;
+use crate::model::snapshot::Kind;
+
+pub use keep::{Copy, Decision, Keep, Standing, decide};
+
+/// Which side, and as whom.
+pub enum Side<'a> {
+    /// Intermediates in the source account, whose copies the backup account shows.
+    Source {
+        /// May delete.
+        source: &'a Account,
+        /// May look.
+        backup: &'a Account,
+        /// Copies must lie under it.
+        kms_key: &'a str,
+    },
+    /// Copies in the backup account.
+    Backup { backup: &'a Account, keep: Keep },
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Nothing is deleted unless the configuration says so.
+    pub deletes: bool,
+    /// Every snapshot of lifeboat, newest first within its source.
+    pub snapshots: Vec<Line>,
+    pub deleted: u64,
+    /// What was to go and is still there.
+    pub failures: Vec<String>,
+}
+
+/// A snapshot, what becomes of it, and why.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// `source account` or `backup account`.
+    pub side: &'static str,
+    pub source: String,
+    pub kind: Kind,
+    pub name: String,
+    pub taken_at: Timestamp,
+    pub goes: bool,
+    pub reason: String,
+    pub deleted: bool,
+}
+
+/// Decides on both sides' snapshots, and deletes what may go where `deletes` says so. One that
+/// cannot be deleted does not keep the others.
+pub async fn run(sides: &[Side<'_>], deletes: bool, bearings: Bearings<'_>) -> Result<Report> {
+    let mut report = Report {
+        deletes,
+        ..Report::default()
+    };
+    for side in sides {
+        let (rds, lines) = match side {
+            Side::Source {
+                source,
+                backup,
+                kms_key,
+            } => (Rds::of(source), of_source(source, backup, kms_key).await?),
+            Side::Backup { backup, keep } => (Rds::of(backup), of_backup(backup, *keep).await?),
+        };
+        for mut line in lines {
+            if deletes && line.goes {
+                bearings.interrupt.check()?;
+                match rds.delete(line.kind, &line.name).await {
+                    Ok(()) => {
+                        line.deleted = true;
+                        report.deleted += 1;
+                    }
+                    Err(error) => report.failures.push(error.chain()),
+                }
+            }
+            report.snapshots.push(line);
+        }
+    }
+    Ok(report)
+}
+
+async fn of_source(source: &Account, backup: &Account, kms_key: &str) -> Result<Vec<Line>> {
+    let copies = find(backup).await?;
+    let rds = Rds::of(source);
+    let mut lines = Vec::new();
+    for kind in KINDS {
+        let mut all = rds.snapshots(kind, Which::Own).await?;
+        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        lines.extend(all.iter().filter_map(|one| {
+            let (mark, decision) = intermediates::decide(one, &copies, kms_key)?;
+            Some(Line {
+                side: rds.side,
+                source: mark.source,
+                kind,
+                name: one.name.clone(),
+                taken_at: mark.taken_at,
+                goes: decision.goes,
+                reason: decision.reason,
+                deleted: false,
+            })
+        }));
+    }
+    Ok(lines)
+}
+
+async fn of_backup(backup: &Account, keep: Keep) -> Result<Vec<Line>> {
+    let mut found = find(backup).await?;
+    found.sort_by(|a, b| {
+        let place = |one: &Found| (one.point.source.clone(), one.point.kind);
+        let newest_first = b.point.taken_at.cmp(&a.point.taken_at);
+        place(a).cmp(&place(b)).then(newest_first)
+    });
+    let mut lines = Vec::new();
+    for group in found.chunk_by(|a, b| {
+        (&a.point.source, a.point.kind, &a.point.identifier)
+            == (&b.point.source, b.point.kind, &b.point.identifier)
+    }) {
+        let copies: Vec<Copy> = group.iter().map(Copy::of).collect();
+        for (one, decision) in group.iter().zip(decide(&copies, keep)) {
+            lines.push(Line {
+                side: backup.side(),
+                source: one.point.source.clone(),
+                kind: one.point.kind,
+                name: one.point.copy.clone(),
+                taken_at: one.point.taken_at,
+                goes: decision.goes,
+                reason: decision.reason,
+                deleted: false,
+            });
+        }
+    }
+    Ok(lines)
+}

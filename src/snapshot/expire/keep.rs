@@ -1,0 +1,275 @@
+//! Which copies of one instance or cluster stay: a pure function of what there is. It has no
+//! clock: where nothing new is made, nothing more goes.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::snapshot::list::Found;
+
+/// How many stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// The newest of each of so many days that have a copy; so of weeks and months.
+    pub days: u32,
+    pub weeks: u32,
+    pub months: u32,
+    /// So many verified ones, whatever else is said.
+    pub verified: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Available,
+    UnderWay,
+    Failed,
+}
+
+/// What is decided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copy {
+    pub taken_at: Timestamp,
+    pub standing: Standing,
+    pub verified: bool,
+    pub held: bool,
+}
+
+impl Copy {
+    pub fn of(found: &Found) -> Self {
+        let snapshot = &found.snapshot;
+        Self {
+            taken_at: found.point.taken_at,
+            standing: if snapshot.is_available() {
+                Standing::Available
+            } else if snapshot.has_failed() {
+                Standing::Failed
+            } else {
+                Standing::UnderWay
+            },
+            verified: found.point.verified.is_some(),
+            held: found.point.held,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub goes: bool,
+    pub reason: String,
+}
+
+impl Decision {
+    pub fn goes(reason: String) -> Self {
+        Self { goes: true, reason }
+    }
+
+    pub fn stays(reason: String) -> Self {
+        Self {
+            goes: false,
+            reason,
+        }
+    }
+}
+
+/// What becomes of each copy of one instance or cluster, in the order given.
+pub fn decide(copies: &[Copy], keep: Keep) -> Vec<Decision> {
+    let mut newest_first: Vec<usize> = (0..copies.len()).collect();
+    newest_first.sort_by_key(|at| std::cmp::Reverse((copies[*at].taken_at, *at)));
+    let mut decisions = vec![Decision::goes(String::new()); copies.len()];
+    let mut rules = Rules::new(keep);
+    for at in newest_first {
+        decisions[at] = rules.apply(&copies[at]);
+    }
+    decisions
+}
+
+/// What has been kept so far, going from the newest copy to the oldest.
+struct Rules {
+    keep: Keep,
+    any: bool,
+    days: BTreeSet<String>,
+    weeks: BTreeSet<String>,
+    months: BTreeSet<String>,
+    verified: u32,
+}
+
+impl Rules {
+    fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            any: false,
+            days: BTreeSet::new(),
+            weeks: BTreeSet::new(),
+            months: BTreeSet::new(),
+            verified: 0,
+        }
+    }
+
+    fn apply(&mut self, copy: &Copy) -> Decision {
+        match copy.standing {
+            _ if copy.held && copy.standing != Standing::Available => {
+                return Decision::stays("held".to_owned());
+            }
+            Standing::Failed => {
+                return Decision::goes("it has failed and cannot be restored".to_owned());
+            }
+            Standing::UnderWay => return Decision::stays("it is being copied".to_owned()),
+            Standing::Available => {}
+        }
+        // Every rule counts every copy, whichever one keeps it.
+        let mut reasons = Vec::new();
+        if copy.held {
+            reasons.push("held".to_owned());
+        }
+        if !std::mem::replace(&mut self.any, true) {
+            reasons.push("the newest".to_owned());
+        }
+        if copy.verified && self.verified < self.keep.verified {
+            self.verified += 1;
+            reasons.push(format!(
+                "verified, {} of {}",
+                self.verified, self.keep.verified
+            ));
+        }
+        let day = copy.taken_at.to_zoned(TimeZone::UTC).date();
+        let week = day.iso_week_date();
+        let tiers = [
+            (&mut self.days, self.keep.days, day.to_string()),
+            (
+                &mut self.weeks,
+                self.keep.weeks,
+                format!("week {}-{:02}", week.year(), week.week()),
+            ),
+            (
+                &mut self.months,
+                self.keep.months,
+                format!("{}-{:02}", day.year(), day.month()),
+            ),
+        ];
+        for (seen, most, period) in tiers {
+            if seen.len() < most as usize && seen.insert(period.clone()) {
+                reasons.push(format!("the newest of {period}"));
+            }
+        }
+        if reasons.is_empty() {
+            return Decision::goes("not kept by days, weeks, months or as verified".to_owned());
+        }
+        Decision::stays(reasons.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    const KEEP: Keep = Keep {
+        days: 3,
+        weeks: 2,
+        months: 2,
+        verified: 2,
+    };
+
+    fn copy(taken_at: &str) -> Copy {
+        Copy {
+            taken_at: taken_at.parse().unwrap(),
+            standing: Standing::Available,
+            verified: false,
+            held: false,
+        }
+    }
+
+    fn staying(copies: &[Copy], keep: Keep) -> Vec<usize> {
+        let decisions = decide(copies, keep);
+        let stays = decisions.iter().enumerate().filter(|(_, one)| !one.goes);
+        stays.map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn the_newest_of_days_weeks_and_months_stay() {
+        let copies = [
+            copy("2026-11-21T02:00:00Z"), // Saturday, week 47
+            copy("2026-11-21T01:00:00Z"),
+            copy("2026-11-20T02:00:00Z"),
+            copy("2026-11-19T02:00:00Z"),
+            copy("2026-11-18T02:00:00Z"),
+            copy("2026-11-15T02:00:00Z"), // Sunday, week 46
+            copy("2026-11-14T02:00:00Z"),
+            copy("2026-10-31T02:00:00Z"), // the second month
+            copy("2026-10-30T02:00:00Z"),
+            copy("2026-09-30T02:00:00Z"),
+        ];
+        assert_eq!(staying(&copies, KEEP), [0, 2, 3, 5, 7]);
+    }
+
+    #[test]
+    fn verified_and_held_ones_stay_and_failed_ones_go() {
+        let mut copies: Vec<Copy> = (1..=9)
+            .map(|day| copy(&format!("2026-11-0{day}T02:00:00Z")))
+            .collect();
+        copies[0].held = true;
+        for at in [1, 2, 3] {
+            copies[at].verified = true;
+        }
+        copies[8].standing = Standing::Failed;
+        copies[7].standing = Standing::UnderWay;
+        let none = Keep {
+            days: 0,
+            weeks: 0,
+            months: 0,
+            verified: 2,
+        };
+        assert_eq!(staying(&copies, none), [0, 2, 3, 6, 7]);
+        assert!(
+            decide(&copies, none)
+                .iter()
+                .all(|one| !one.reason.is_empty())
+        );
+    }
+
+    fn any_copy() -> impl Strategy<Value = Copy> {
+        let standing = prop_oneof![
+            6 => Just(Standing::Available),
+            1 => Just(Standing::Failed),
+            1 => Just(Standing::UnderWay),
+        ];
+        (
+            0i64..24 * 400,
+            standing,
+            prop::bool::weighted(0.3),
+            prop::bool::weighted(0.1),
+        )
+            .prop_map(|(hours, standing, verified, held)| Copy {
+                taken_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(480_000 + hours),
+                standing,
+                verified,
+                held,
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn no_rule_is_ever_broken(
+            copies in prop::collection::vec(any_copy(), 0..60),
+            (days, weeks, months, verified) in (0u32..9, 0u32..9, 0u32..9, 1u32..5),
+        ) {
+            let keep = Keep { days, weeks, months, verified };
+            let decisions = decide(&copies, keep);
+            let all = || copies.iter().zip(&decisions);
+            prop_assert!(all().all(|(copy, one)| !(copy.held && one.goes)));
+            prop_assert!(all().all(|(copy, one)| copy.standing != Standing::UnderWay || !one.goes));
+            let available = || all().filter(|(copy, _)| copy.standing == Standing::Available);
+            if let Some(newest) = available().map(|(copy, _)| copy.taken_at).max() {
+                prop_assert!(available().any(|(copy, one)| copy.taken_at == newest && !one.goes));
+            }
+            let sound = available().filter(|(copy, _)| copy.verified).count();
+            let left = available().filter(|(copy, one)| copy.verified && !one.goes).count();
+            prop_assert!(left >= sound.min(verified as usize));
+            // What stays stays when it is asked again: nothing more goes without a new copy.
+            let rest: Vec<Copy> = all().filter(|(_, one)| !one.goes).map(|(copy, _)| *copy).collect();
+            prop_assert!(decide(&rest, keep).iter().all(|one| !one.goes));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What is made of a copy and its record, and what is left to do by hand.
+
+use super::{Making, Planned, Report};
+use crate::aws::rds::{NewCluster, NewInstance, NewMember};
+use crate::error::{Error, Result};
+use crate::model::snapshot::{Kind, Settings, Storage};
+
+/// RDS takes IOPS and throughput of gp3 from so many GiB on.
+const STRIPED_GIB: u32 = 400;
+
+impl Making<'_> {
+    /// Of all groups that are made: the new identifier's own.
+    pub fn group_name(&self) -> String {
+        format!("lifeboat-{}", self.options.identifier)
+    }
+
+    fn custom_parameters(&self, of: Kind) -> Option<String> {
+        super::groups::wanted(self.settings?, of)
+            .is_some()
+            .then(|| self.group_name())
+    }
+
+    fn custom_options(&self) -> Option<String> {
+        let group = self.settings?.option_group.as_ref()?;
+        (!group.options.is_empty()).then(|| self.group_name())
+    }
+
+    pub fn plan(&self) -> Result<Planned> {
+        let recorded = Settings::default();
+        let settings = self.settings.unwrap_or(&recorded);
+        let (options, tags) = (self.options, self.tags());
+        let class = options.class.clone().or_else(|| settings.class.clone());
+        if self.kind() == Kind::Instance {
+            return Ok(Planned::Instance(NewInstance {
+                identifier: options.identifier.clone(),
+                snapshot: self.found.point.copy.clone(),
+                class,
+                storage: storage(&settings.storage),
+                multi_az: settings.multi_az,
+                port: settings.port,
+                iam_authentication: settings.iam_authentication,
+                parameter_group: self.custom_parameters(Kind::Instance),
+                option_group: self.custom_options(),
+                subnet_group: options.subnet_group.clone(),
+                security_groups: options.security_groups.clone(),
+                protected: true,
+                tags,
+            }));
+        }
+        // A Multi-AZ cluster has a class itself, and makes its instances.
+        let has_own_class = settings.class.is_some();
+        let member = if has_own_class {
+            None
+        } else {
+            Some(self.member(settings)?)
+        };
+        let new = NewCluster {
+            identifier: options.identifier.clone(),
+            snapshot: self.found.point.copy.clone(),
+            engine: self.found.point.engine.clone(),
+            engine_version: self.found.point.engine_version.clone(),
+            class: class.filter(|_| has_own_class),
+            storage: storage(&settings.storage),
+            port: settings.port,
+            iam_authentication: settings.iam_authentication,
+            parameter_group: self.custom_parameters(Kind::Cluster),
+            serverless: settings.serverless.clone(),
+            subnet_group: options.subnet_group.clone(),
+            security_groups: options.security_groups.clone(),
+            protected: true,
+            tags,
+        };
+        Ok(Planned::Cluster(Box::new(new), member))
+    }
+
+    /// One instance is enough to get at the data; readers can follow.
+    fn member(&self, settings: &Settings) -> Result<NewMember> {
+        let writer = settings.members.first();
+        let recorded = writer.and_then(|writer| writer.class.clone());
+        let class = self.options.class.clone().or(recorded).ok_or_else(|| {
+            Error::usage(format!(
+                "which class is the instance of cluster {} to have? No record tells",
+                self.options.identifier
+            ))
+            .hint("pass --class, for example db.r6g.large")
+        })?;
+        Ok(NewMember {
+            identifier: self.member_name(),
+            cluster: self.options.identifier.clone(),
+            class,
+            engine: self.found.point.engine.clone(),
+            parameter_group: self.custom_parameters(Kind::Instance),
+            tags: self.tags(),
+        })
+    }
+
+    pub fn report(&self, planned: &Planned, findings: Vec<String>) -> Report {
+        let point = &self.found.point;
+        let (class, parameter_group, option_group, member) = match planned {
+            Planned::Instance(new) => (
+                new.class.clone(),
+                new.parameter_group.clone(),
+                new.option_group.clone(),
+                None,
+            ),
+            Planned::Cluster(new, member) => (
+                member
+                    .as_ref()
+                    .map(|member| member.class.clone())
+                    .or_else(|| new.class.clone()),
+                new.parameter_group.clone(),
+                None,
+                member.as_ref().map(|member| member.identifier.clone()),
+            ),
+        };
+        Report {
+            dry_run: self.options.dry_run,
+            source: point.source.clone(),
+            kind: point.kind,
+            id: point.id.clone(),
+            copy: point.copy.clone(),
+            taken_at: point.taken_at,
+            identifier: self.options.identifier.clone(),
+            member,
+            region: point.region.clone(),
+            class,
+            parameter_group,
+            option_group,
+            subnet_group: self.options.subnet_group.clone(),
+            security_groups: self.options.security_groups.clone(),
+            address: None,
+            port: None,
+            recorded: false,
+            seconds: 0.0,
+            findings,
+            to_do: self.to_do(),
+        }
+    }
+
+    fn to_do(&self) -> Vec<String> {
+        let mut list = vec![
+            "give the applications the new address; passwords and roles of PostgreSQL are as they were".to_owned(),
+        ];
+        if self.options.subnet_group.is_none() || self.options.security_groups.is_empty() {
+            list.push(
+                "it lies in the default VPC, or has its default security group: let the applications in, and \
+                 nobody else"
+                    .to_owned(),
+            );
+        }
+        if let Some(settings) = self.settings {
+            list.extend(settings_by_hand(settings));
+        }
+        list
+    }
+}
+
+/// Settings that are not made again: they name things of the other account, or cost.
+fn settings_by_hand(settings: &Settings) -> Vec<String> {
+    let mut list = Vec::new();
+    if let (Some(window), Some(days)) = (&settings.backup_window, settings.backup_retention_days) {
+        list.push(format!(
+            "automated backups were kept for {days} days, made at {window} UTC"
+        ));
+    }
+    if let Some(ca) = &settings.ca {
+        list.push(format!("the certificate authority was {ca}"));
+    }
+    let monitoring = &settings.monitoring;
+    if monitoring.interval_seconds > 0 {
+        let seconds = monitoring.interval_seconds;
+        list.push(format!("enhanced monitoring was on, every {seconds} s"));
+    }
+    if monitoring.performance_insights {
+        list.push("Performance Insights was on".to_owned());
+    }
+    if !monitoring.log_exports.is_empty() {
+        let logs = monitoring.log_exports.join(", ");
+        list.push(format!("logs went to CloudWatch: {logs}"));
+    }
+    for role in &settings.roles {
+        let feature = role.feature.as_deref().unwrap_or("any feature");
+        list.push(format!(
+            "the database used the role {} for {feature}",
+            role.role
+        ));
+    }
+    if let Some(most) = settings.storage.max_gib {
+        list.push(format!("storage grew by itself up to {most} GiB"));
+    }
+    if settings.members.len() > 1 {
+        let others = settings.members[1..]
+            .iter()
+            .map(|one| one.identifier.as_str());
+        list.push(format!(
+            "the cluster had other instances: {}",
+            others.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    list
+}
+
+/// As RDS takes it of a new instance.
+pub fn storage(recorded: &Storage) -> Storage {
+    let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
+    let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
+    let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));
+    Storage {
+        iops: recorded.iops.filter(|_| provisioned || striped),
+        throughput: recorded.throughput.filter(|_| striped),
+        kind,
+        ..Storage::default()
+    }
+}

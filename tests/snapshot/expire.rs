@@ -1,0 +1,261 @@
+//! `snapshot expire` in both accounts, as the roles that may: what is safe goes, what is held,
+//! verified, foreign or newest stays.
+
+use std::collections::BTreeSet;
+
+use lifeboat::clock::SystemClock;
+use lifeboat::interrupt::Interrupt;
+use lifeboat::model::snapshot::Kind;
+use lifeboat::progress::Silent;
+use lifeboat::snapshot::Bearings;
+use lifeboat::snapshot::expire::{self, Keep, Report, Side};
+
+use super::BOTH;
+use super::world::{Under, World, entered};
+use crate::support::cloud::Key;
+
+const KEEP: Keep = Keep {
+    days: 1,
+    weeks: 0,
+    months: 0,
+    verified: 1,
+};
+
+async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
+    let bearings = Bearings {
+        clock: &SystemClock,
+        progress: &Silent,
+        interrupt: &Interrupt::never(),
+    };
+    expire::run(sides, deletes, bearings).await.unwrap()
+}
+
+async fn in_source(world: &World, deletes: bool) -> Report {
+    let expirer = world.nightly_expire().await;
+    let source = entered("source account", &world.source, &expirer);
+    let side = Side::Source {
+        source: &source,
+        backup: &world.backup_side(),
+        kms_key: &world.kms_key,
+    };
+    run(&[side], deletes).await
+}
+
+async fn in_backup(world: &World, key: &Key, deletes: bool) -> Report {
+    let backup = entered("backup account", &world.backup, key);
+    let side = Side::Backup {
+        backup: &backup,
+        keep: KEEP,
+    };
+    run(&[side], deletes).await
+}
+
+fn going(report: &Report) -> BTreeSet<&str> {
+    let going = report.snapshots.iter().filter(|line| line.goes);
+    going.map(|line| &*line.name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intermediate_goes_once_its_copy_is_safe() {
+    for kind in BOTH {
+        let world = World::new(kind, Under::Default).await;
+        world
+            .foreign_snapshot(&world.source, "somebody-else-s")
+            .await;
+        world
+            .foreign_snapshot(&world.source, "lifeboat-by-name-alone")
+            .await;
+        world.copy().await;
+        let ours = world.intermediates().await;
+        let ours: Vec<&str> = ours
+            .iter()
+            .map(|one| &*one.name)
+            .filter(|name| name.starts_with("lifeboat-prod"))
+            .collect();
+        assert_eq!(ours.len(), 1);
+
+        let report = in_source(&world, false).await;
+        assert_eq!(
+            going(&report),
+            ours.iter().copied().collect(),
+            "{report:#?}"
+        );
+        assert!(report.snapshots.iter().all(|line| !line.deleted));
+        assert_eq!(world.intermediates().await.len(), 3);
+
+        let report = in_source(&world, true).await;
+        assert_eq!(
+            (report.deleted, report.failures.len()),
+            (1, 0),
+            "{report:#?}"
+        );
+        let left = world.intermediates().await;
+        assert!(
+            left.iter()
+                .all(|one| !one.name.starts_with("lifeboat-prod")),
+            "{left:#?}"
+        );
+        assert_eq!(left.len(), 2);
+        // The copy is known without its intermediate.
+        assert!(world.copy().await.copies[0].was_there);
+        world.nothing_unknown();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_another_key() {
+    for kind in BOTH {
+        let world = World::new(kind, Under::Customer).await;
+        world.copy().await;
+        let wrong_key = world.far_key.clone();
+        let expirer = world.nightly_expire().await;
+        let source = entered("source account", &world.source, &expirer);
+        let side = Side::Source {
+            source: &source,
+            backup: &world.backup_side(),
+            kms_key: &wrong_key,
+        };
+        let report = run(&[side], true).await;
+        assert_eq!(report.deleted, 0, "{report:#?}");
+        assert!(
+            report.snapshots[0].reason.contains("does not lie under"),
+            "{report:#?}"
+        );
+
+        let copy = world.assert_one("safe").await;
+        world.delete_copy(&copy.name).await;
+        let report = in_source(&world, true).await;
+        assert_eq!(report.deleted, 0, "{report:#?}");
+        assert!(
+            report.snapshots[0].reason.contains("no copy of it"),
+            "{report:#?}"
+        );
+        world.nothing_unknown();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_copies_the_newest_held_and_verified_ones_stay() {
+    for kind in BOTH {
+        let world = World::new(kind, Under::Default).await;
+        let mut names = Vec::new();
+        for _ in 0..5 {
+            world.copy_new().await;
+            names.push(
+                world
+                    .copies()
+                    .await
+                    .into_iter()
+                    .map(|one| one.name)
+                    .max()
+                    .unwrap(),
+            );
+            world.settle_a_second().await;
+        }
+        world
+            .tag_copy(&names[0], "lifeboat:hold", "court case")
+            .await;
+        world
+            .tag_copy(&names[1], "lifeboat:verified", "2026-11-20T02:00:00Z")
+            .await;
+        world
+            .tag_copy(&names[2], "lifeboat:verified", "2026-11-21T02:00:00Z")
+            .await;
+        world
+            .foreign_snapshot(&world.backup, "somebody-else-s")
+            .await;
+        world
+            .foreign_snapshot(&world.backup, "lifeboat-by-name-alone")
+            .await;
+        let tagged_only = [("lifeboat:managed", "true"), ("lifeboat:source", "prod")];
+        world
+            .tagged_snapshot(&world.backup, "by-tag-alone", &tagged_only)
+            .await;
+
+        let expirer = world.expire_role();
+        // The second verified one is beyond keep_verified; of one day the newest stays.
+        let expected: BTreeSet<&str> = [&*names[1], &*names[3]].into();
+        let report = in_backup(&world, &expirer, false).await;
+        assert_eq!(going(&report), expected, "{report:#?}");
+        assert!(report.snapshots.iter().all(|line| !line.reason.is_empty()));
+        assert_eq!(world.copies().await.len(), 8);
+
+        // Who copies may not delete, and who exports may not either.
+        let refused = in_backup(&world, &world.snapshot_role, true).await;
+        assert_eq!(
+            (refused.deleted, refused.failures.len()),
+            (0, 2),
+            "{refused:#?}"
+        );
+
+        let report = in_backup(&world, &expirer, true).await;
+        assert_eq!(
+            (report.deleted, report.failures.len()),
+            (2, 0),
+            "{report:#?}"
+        );
+        let left: BTreeSet<String> = world
+            .copies()
+            .await
+            .into_iter()
+            .map(|one| one.name)
+            .collect();
+        let kept = [&names[0], &names[2], &names[4]].map(String::clone);
+        let foreign = ["by-tag-alone", "lifeboat-by-name-alone", "somebody-else-s"];
+        let expected = kept.into_iter().chain(foreign.map(str::to_owned)).collect();
+        assert_eq!(left, expected);
+        // Again: nothing more goes.
+        assert_eq!(in_backup(&world, &expirer, true).await.deleted, 0);
+        world.nothing_unknown();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_copy_goes_and_one_that_is_being_made_stays() {
+    let world = World::new(Kind::Instance, Under::Default).await;
+    world.settings(
+        &world.backup,
+        serde_json::json!({"next_copies": ["failed"]}),
+    );
+    world.copy().await;
+    let report = in_backup(&world, &world.expire_role(), true).await;
+    assert_eq!(report.deleted, 1, "{report:#?}");
+    assert!(report.snapshots[0].reason.contains("failed"), "{report:#?}");
+    world.nothing_unknown();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_binary_deletes_only_where_the_configuration_says_so() {
+    let world = World::new(Kind::Instance, Under::Default).await;
+    world.copy().await;
+    let expire = ["snapshot", "expire"];
+    world.configure("");
+    let ran = world.run(&world.nightly, &expire).ok();
+    assert!(ran.stdout.contains("to go"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("snapshot.expire is not true"),
+        "{ran:?}"
+    );
+    world.configure("expire = true");
+    let ran = world
+        .run(
+            &world.nightly,
+            &["snapshot", "expire", "--dry-run", "--json"],
+        )
+        .ok();
+    let result = &ran.json()["result"];
+    assert_eq!(
+        (&result["deletes"], &result["deleted"]),
+        (&false.into(), &0.into())
+    );
+    assert_eq!(world.intermediates().await.len(), 1);
+    let ran = world.run(&world.nightly, &expire).ok();
+    assert!(ran.stdout.contains("deleted"), "{ran:?}");
+    assert_eq!(world.intermediates().await.len(), 0);
+    world.assert_one("its copy").await;
+    // In the backup account this configuration names no role for that; the exporter may not look.
+    world
+        .run(&world.nightly, &["snapshot", "expire", "--backup-account"])
+        .failed(1, "DescribeDBSnapshots: AccessDenied");
+    world.nothing_unknown();
+}

@@ -31,7 +31,7 @@ impl Scene {
         lifeboat.configure(&notify);
         Self {
             lifeboat,
-            cluster: cluster,
+            cluster,
         }
     }
 

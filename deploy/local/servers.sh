@@ -258,12 +258,12 @@ install_distribution_postgres() {
     apt_install_if_offered "postgresql-$major"-{postgis-3,postgis-3-scripts,cron,pgvector}
 }
 
-# install_tool PROGRAM REQUIREMENT, into a folder of links: the whole of a venv's bin on PATH would replace
+# install_tool PROGRAM VENV REQUIREMENT, into a folder of links: the whole of a venv's bin on PATH would replace
 # the machine's python and pip.
 install_tool() {
-    pip_install "venv-$1" "$2"
+    pip_install "$2" "$3"
     mkdir -p "$STATE/bin"
-    ln -sf "../venv-$1/bin/$1" "$STATE/bin/"
+    ln -sf "../$2/bin/$1" "$STATE/bin/"
 }
 
 install_cloud() {
@@ -278,8 +278,8 @@ install_servers() {
     if wants pg15 "$@"; then install_distribution_postgres; fi
     if wants pg16 "$@" || wants pg18 "$@"; then pip_install venv-postgres "$PGSERVER_REQUIREMENT"; fi
     if wants rgw "$@"; then apt_install ceph-mon ceph-osd radosgw ceph-common; fi
-    if wants rgw "$@" || wants moto "$@" || wants aws "$@"; then install_tool aws awscli; fi
-    if wants moto "$@"; then install_tool moto_server "$MOTO_REQUIREMENT"; fi
+    if wants rgw "$@" || wants moto "$@" || wants aws "$@"; then install_tool aws venv-awscli awscli; fi
+    if wants moto "$@"; then install_tool moto_server venv-moto "$MOTO_REQUIREMENT"; fi
     if wants aws "$@"; then install_cloud; fi
 }
 

@@ -29,10 +29,7 @@ impl Scene {
             notify += &format!("{name}_file = \"{file}\"\n");
         }
         lifeboat.configure(&notify);
-        Self {
-            lifeboat,
-            cluster,
-        }
+        Self { lifeboat, cluster }
     }
 
     /// No URL of a listener, and no password, is in any output.

@@ -73,6 +73,9 @@ pub struct Options {
     pub recipients: Vec<Recipient>,
     /// The configuration without secrets, stored in each restore point.
     pub config_text: String,
+    /// Options of every command, such as `region`, that a bare machine needs to get at the repository:
+    /// for the runbook.
+    pub reach: Vec<(String, String)>,
     /// Plan and check, store nothing.
     pub dry_run: bool,
 }

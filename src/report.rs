@@ -1,10 +1,12 @@
 //! `lifeboat report`: one page for people about all that a repository holds. What every manifest and
 //! every attestation says is read again; nothing comes from a log.
 
+mod axis;
 mod chart;
 mod databases;
 mod drills;
 mod gather;
+mod head;
 mod html;
 mod overview;
 mod page;

@@ -259,6 +259,8 @@ impl Bench {
         self.run(3, &["doctor"]);
         // The drill has failed.
         self.run(3, &["status"]);
+        let page = self.lifeboat.folder().join("report.html");
+        self.run(0, &["report", "--html", page.to_str().unwrap()]);
         let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         let webhook = format!("{text}[notify]\nwebhook_file = 'nowhere'\n");

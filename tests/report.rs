@@ -343,6 +343,29 @@ async fn an_empty_repository_has_a_page() {
 }
 
 #[tokio::test]
+async fn what_the_credentials_may_not_read_is_said_to_be_unknown() {
+    let made = Made::new().await;
+    healthy(&made, "prod", "courses", 1000, 60.0).await;
+    let page = async |denied| {
+        *made.store.denied.lock().unwrap() = Some(denied);
+        made.report(made.options()).await
+    };
+    let without_drills = page("attestations/").await.unwrap();
+    assert_eq!((without_drills.drills, without_drills.points), (0, 43));
+    says(&without_drills, "databases", &["not known"]);
+    says(&without_drills, "drills", &["may not read attestations"]);
+    assert!(!section(&without_drills, "databases").contains("never"));
+    let without_parts = page("parts/").await.unwrap();
+    says(
+        &without_parts,
+        "keys",
+        &["Recipients are not known", "prod/courses"],
+    );
+    // Nothing at all is known then, and a page would be a lie.
+    assert!(page("manifests/").await.is_err());
+}
+
+#[tokio::test]
 async fn a_hundred_databases_of_four_hundred_points_fit_into_five_megabytes() {
     let made = Made::new().await;
     for number in 0..100 {

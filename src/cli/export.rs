@@ -209,9 +209,24 @@ impl Options {
             tool_dirs: Dirs::system(self.settings.pg_bin),
             recipients: self.recipients,
             config_text: self.config_text,
+            reach: reach(&self.access),
             dry_run: self.dry_run,
         })
     }
+}
+
+/// A profile is this machine's; all else a bare machine needs too.
+fn reach(access: &Access) -> Vec<(String, String)> {
+    let s3 = &access.repository.s3;
+    let options = [
+        ("region", &s3.region),
+        ("endpoint", &s3.endpoint),
+        ("bucket-owner", &s3.bucket_owner),
+    ];
+    let given = options.into_iter();
+    given
+        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
+        .collect()
 }
 
 fn meant_source(

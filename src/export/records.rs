@@ -123,7 +123,11 @@ pub async fn store(
         objects: stored.clone(),
         ..manifest.clone()
     };
-    let runbook = runbook::restore_md(&known, means.repository.url(), &fingerprint, &run.key_ring);
+    let reach = runbook::Reach {
+        url: means.repository.url(),
+        options: &run.options.reach,
+    };
+    let runbook = runbook::restore_md(&known, &reach, &fingerprint, &run.key_ring);
     stored.push(
         writer
             .put_object(names::RUNBOOK, Sealed::clear(runbook))

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::chart::{self, Line, Proof, Series, Span, Unit, Value};
+use super::axis::{Span, Unit};
+use super::chart::{self, Line, Proof, Series, Value};
 use super::gather::{Database, Newest, Seen};
 use super::html::{Html, Name, Text, Time, clipped, put, unseen};
 use super::overview::{age, list, seconds};

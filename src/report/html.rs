@@ -38,11 +38,6 @@ impl Html {
     pub fn finish(self) -> String {
         self.written
     }
-
-    #[cfg(test)]
-    pub fn as_str(&self) -> &str {
-        &self.written
-    }
 }
 
 impl Piece for &'static str {

@@ -1,14 +1,13 @@
-//! The top of the page: how things stand, in one look.
+//! Findings, and all databases in one table.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
 use super::gather::{Database, Drill, Seen};
-use super::html::{Html, Name, Text, Time, clipped, day, put};
+use super::html::{Html, Name, Text, clipped, day, put};
 use super::{Facts, Limits};
 use crate::figures::{age as words, bytes, count, counted, duration};
 use crate::model::id::Id;
-use crate::model::lock::Lock;
 
 /// Days in the strip of each database.
 const DAYS: usize = 30;
@@ -30,7 +29,7 @@ pub fn seconds(time: f64) -> String {
 }
 
 /// While something can still be done, as `status` finds it.
-fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
+pub fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
     end.duration_since(now) < SignedDuration::from_hours(3 * 24)
 }
 
@@ -41,173 +40,6 @@ fn until(end: Timestamp, now: Timestamp) -> String {
         .as_secs()
         .div_euclid(SECONDS_OF_A_DAY);
     format!("{}, {days} d", day(end))
-}
-
-pub fn head(page: &mut Html, facts: &Facts) {
-    put!(
-        page,
-        "<header><p class=\"kind\">Backup report</p><h1>",
-        Name(facts.repository),
-        "</h1><p class=\"muted\">As of ",
-        Time(facts.options.now),
-        ", read by lifeboat ",
-        env!("CARGO_PKG_VERSION")
-    );
-    for (what, only) in [
-        (" · only source ", &facts.options.source),
-        (" · only database ", &facts.options.database),
-    ] {
-        if let Some(only) = only {
-            put!(page, what, Name(only));
-        }
-    }
-    put!(page, "</p></header><main>");
-    match facts.findings.len() {
-        0 => put!(
-            page,
-            "<p class=\"verdict\"><span class=\"good\">✓</span> No findings</p>"
-        ),
-        findings => put!(
-            page,
-            "<p class=\"verdict\"><a href=\"#findings\" class=\"bad\">▲ ",
-            counted(findings as u64, "finding", "findings"),
-            "</a></p>"
-        ),
-    }
-    put!(page, "<dl class=\"figures\">");
-    figures(page, facts);
-    put!(page, "</dl>");
-}
-
-/// The worst of each, for the worst is what counts.
-fn figures(page: &mut Html, facts: &Facts) {
-    let databases = &facts.gathered.databases;
-    lost(page, facts);
-    first_lock(page, facts);
-    undrilled(page, facts);
-    let drilled = databases
-        .iter()
-        .filter_map(|one| Some((one, one.sound()?.1)));
-    let longest = drilled
-        .max_by(|(_, one), (_, other)| one.seconds_to_restore.total_cmp(&other.seconds_to_restore));
-    let (recovery, of) = match longest {
-        Some((one, drill)) => (seconds(drill.seconds_to_restore), one.name()),
-        None => ("not known".to_owned(), String::new()),
-    };
-    figure(
-        page,
-        "Longest recovery",
-        recovery,
-        false,
-        "in the last drill of ",
-        of,
-    );
-    let seen = databases.iter().flat_map(Database::seen);
-    let stored: u64 = seen.map(|(_, seen)| seen.stored_bytes).sum();
-    let points: usize = databases.iter().map(|one| one.points.len()).sum();
-    let what = format!(
-        "{}, {}",
-        counted(points as u64, "restore point", "restore points"),
-        counted(databases.len() as u64, "database", "databases")
-    );
-    figure(page, "Stored", bytes(stored), false, "", what);
-}
-
-/// Whatever changed since the newest export.
-fn lost(page: &mut Html, facts: &Facts) {
-    const WHAT: &str = "Changes not backed up";
-    let now = facts.options.now;
-    let newest = |one: &Database| one.seen().next_back().map(|(_, seen)| seen.snapshot_at);
-    match facts
-        .gathered
-        .databases
-        .iter()
-        .min_by_key(|one| newest(one))
-    {
-        None => figure(page, WHAT, "everything".to_owned(), true, "", String::new()),
-        Some(one) => match newest(one) {
-            None => figure(page, WHAT, "everything".to_owned(), true, "of ", one.name()),
-            Some(at) => {
-                let age = age(at, now);
-                let is_bad = age > facts.options.limits.export_age;
-                figure(
-                    page,
-                    WHAT,
-                    words(age),
-                    is_bad,
-                    "since the newest export of ",
-                    one.name(),
-                );
-            }
-        },
-    }
-}
-
-fn first_lock(page: &mut Html, facts: &Facts) {
-    let newest = facts.gathered.databases.iter();
-    let newest = newest.filter_map(|one| Some((one, one.seen().next_back()?.1.lock)));
-    let end = |lock: Option<Lock>| lock.map(|lock| lock.retain_until);
-    let Some((one, lock)) = newest.min_by_key(|(_, lock)| end(*lock)) else {
-        return figure(
-            page,
-            "First lock to end",
-            "none".to_owned(),
-            true,
-            "",
-            String::new(),
-        );
-    };
-    let (value, is_bad) = match end(lock) {
-        None => ("not locked".to_owned(), true),
-        Some(end) => (day(end), ends_soon(end, facts.options.now)),
-    };
-    figure(
-        page,
-        "First lock to end",
-        value,
-        is_bad,
-        "newest export of ",
-        one.name(),
-    );
-}
-
-fn undrilled(page: &mut Html, facts: &Facts) {
-    const WHAT: &str = "Longest without a drill";
-    let drilled = |one: &Database| one.sound().map(|(_, drill)| drill.at);
-    if facts.gathered.drills_denied {
-        return figure(page, WHAT, "not known".to_owned(), false, "", String::new());
-    }
-    match facts
-        .gathered
-        .databases
-        .iter()
-        .min_by_key(|one| drilled(one))
-    {
-        None => figure(page, WHAT, "never".to_owned(), true, "", String::new()),
-        Some(one) => {
-            let age = drilled(one).map(|at| age(at, facts.options.now));
-            let is_bad = age.is_none_or(|age| age > facts.options.limits.drill_age);
-            let value = age.map_or_else(|| "never drilled".to_owned(), words);
-            figure(page, WHAT, value, is_bad, "last sound one of ", one.name());
-        }
-    }
-}
-
-fn figure(
-    page: &mut Html,
-    what: &'static str,
-    value: String,
-    is_bad: bool,
-    before: &'static str,
-    of: String,
-) {
-    put!(page, "<div><dt>", what, "</dt><dd>");
-    flagged(page, value, is_bad);
-    put!(page, "<small>");
-    if !of.is_empty() {
-        put!(page, before, Name(&of));
-    }
-    put!(page, "</small></dd></div>");
 }
 
 pub fn findings(page: &mut Html, facts: &Facts) {
@@ -398,7 +230,7 @@ fn drilled(page: &mut Html, sound: Option<(&Id, &Drill)>, facts: &Facts) {
 }
 
 /// What is beyond its limit is said by more than a colour.
-fn flagged(page: &mut Html, words: String, is_bad: bool) {
+pub fn flagged(page: &mut Html, words: String, is_bad: bool) {
     if is_bad {
         put!(page, "<b class=\"bad\">▲ ", words, "</b>");
     } else {

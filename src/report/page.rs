@@ -2,7 +2,7 @@
 
 use super::Facts;
 use super::html::{Html, Text, put};
-use super::{databases, drills, overview, sections};
+use super::{databases, drills, head, overview, sections};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -20,7 +20,7 @@ pub fn page(facts: &Facts) -> String {
         STYLE,
         "</style></head>\n<body>"
     );
-    overview::head(page, facts);
+    head::head(page, facts);
     put!(
         page,
         "<nav><a href=\"#findings\">Findings</a> <a href=\"#databases\">Databases</a> <a href=\"#drills\">Drills</a> ",

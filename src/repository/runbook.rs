@@ -5,7 +5,7 @@ mod page;
 mod plan;
 mod sql;
 
-pub use page::restore_md;
+pub use page::{Reach, restore_md};
 pub use plan::plan;
 pub use sql::{data_sql, last_sql, roles_sql};
 

@@ -18,6 +18,7 @@ use lifeboat::store::Store;
 
 use crate::support::forge::Forge;
 use crate::support::memory::{MemoryStore, TestClock};
+use crate::support::watched::Watched;
 
 pub const NOW: &str = "2026-11-21T06:30:00Z";
 pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -33,7 +34,7 @@ pub fn now() -> Timestamp {
 
 pub struct Made {
     pub forge: Forge,
-    pub store: Arc<MemoryStore>,
+    pub store: Arc<Watched>,
     clock: Arc<TestClock>,
     repository: String,
 }
@@ -58,7 +59,7 @@ pub struct Signed {
 impl Made {
     pub async fn new() -> Self {
         let clock = TestClock::at(NOW);
-        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let store = Watched::over(Arc::new(MemoryStore::new(clock.clone())));
         let forge = Forge::new(store.clone()).await;
         let repository = forge.repository.marker().await.unwrap().repository;
         Self {

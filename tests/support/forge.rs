@@ -127,6 +127,7 @@ impl Forge {
             tool_dirs: Dirs::system(vec![database.major.bin()]),
             recipients: Vec::new(),
             config_text: "# the forge's\n".to_owned(),
+            reach: Vec::new(),
             dry_run: false,
         };
         export::run(&means, &options).await

@@ -18,12 +18,28 @@ const TEMPLATE: &str = include_str!("RESTORE.md");
 /// signing key's.
 pub fn restore_md(
     manifest: &Manifest,
-    repository_url: &str,
+    reach: &Reach<'_>,
     fingerprint: &str,
     key_ring: &KeyRing,
 ) -> String {
-    let page = Page::new(manifest, repository_url, fingerprint, key_ring);
+    let page = Page::new(manifest, reach, fingerprint, key_ring);
     fill(TEMPLATE, |name| page.value(name))
+}
+
+/// Where a repository is, and what a bare machine needs to get at it.
+pub struct Reach<'a> {
+    pub url: &'a str,
+    /// Options of every command with their values, such as `region`.
+    pub options: &'a [(String, String)],
+}
+
+impl Reach<'_> {
+    /// The value of `--repository` and all that follows.
+    fn for_shell(&self) -> String {
+        let options = self.options.iter();
+        let options = options.map(|(name, value)| format!(" --{name} {}", sh(value)));
+        sh(self.url) + &options.collect::<String>()
+    }
 }
 
 /// Replaces every `{{NAME}}` once: what a value holds is never looked at again.
@@ -45,6 +61,8 @@ fn fill(template: &str, value: impl Fn(&str) -> String) -> String {
 struct Page<'a> {
     manifest: &'a Manifest,
     repository: &'a str,
+    /// `s3://bucket/prefix --region …`, for a shell.
+    reach: String,
     fingerprint: &'a str,
     key_ring: &'a KeyRing,
     script_sha256: String,
@@ -84,7 +102,7 @@ impl Location {
 impl<'a> Page<'a> {
     fn new(
         manifest: &'a Manifest,
-        repository: &'a str,
+        reach: &Reach<'a>,
         fingerprint: &'a str,
         key_ring: &'a KeyRing,
     ) -> Self {
@@ -103,7 +121,8 @@ impl<'a> Page<'a> {
             .to_owned();
         Self {
             manifest,
-            repository,
+            repository: reach.url,
+            reach: reach.for_shell(),
             fingerprint,
             key_ring,
             script_sha256: Sha256::of(super::script().as_bytes()).to_string(),
@@ -130,8 +149,7 @@ impl<'a> Page<'a> {
             "LOCK" => self.lock(),
             "HOLD" => format!(
                 "lifeboat hold {} --until 90d --repository {} --trust KEY_ON_THE_SHEET",
-                manifest.id,
-                sh(self.repository)
+                manifest.id, self.reach
             ),
             "RESTORE" => self.restore(),
             "HOLD_BY_HAND" => self.hold_by_hand(),
@@ -184,8 +202,7 @@ impl<'a> Page<'a> {
         format!(
             "lifeboat restore {} --repository {} --trust KEY_ON_THE_SHEET \\\n        \
              --identity break-glass.key --target postgresql://USER@HOST/DATABASE --create --verify",
-            self.manifest.id,
-            sh(self.repository)
+            self.manifest.id, self.reach
         )
     }
 

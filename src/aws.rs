@@ -5,11 +5,9 @@ mod credentials;
 mod fault;
 pub mod key_info;
 pub mod kms;
-pub mod posture;
 pub mod rds;
 pub mod token;
 
 pub use account::{Account, AccountOptions, Role};
 pub use kms::{KeyArn, KeyInfo, Kms};
-pub use posture::Guards;
 pub use token::Tokens;

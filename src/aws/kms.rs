@@ -7,9 +7,7 @@ use std::str::FromStr;
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{
-    KeyManagerType, KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec,
-};
+use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -103,8 +101,6 @@ pub struct KeyInfo {
     /// As KMS writes it: `Enabled`, `Disabled`, `PendingDeletion`, …
     pub state: String,
     pub deletion_at: Option<Timestamp>,
-    /// One of AWS's own, such as `aws/rds`: nobody else can be let in.
-    pub of_aws: bool,
 }
 
 /// One key, called in its own region.
@@ -209,7 +205,6 @@ impl Kms {
                 .key_state
                 .map_or_else(String::new, |state| state.to_string()),
             deletion_at: deletion_at.and_then(|at| Timestamp::from_nanosecond(at).ok()),
-            of_aws: key.key_manager == Some(KeyManagerType::Aws),
         })
     }
 

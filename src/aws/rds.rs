@@ -3,6 +3,7 @@
 
 mod described;
 mod groups;
+mod guards;
 mod lifecycle;
 mod restored;
 mod settings;
@@ -16,6 +17,7 @@ use super::Account;
 
 pub use described::Snapshot;
 pub use groups::NewGroup;
+pub use guards::Guards;
 pub use restored::{NewCluster, NewInstance, NewMember, Restored};
 pub use snapshots::{Refused, Which, Why};
 

@@ -129,7 +129,6 @@ mod tests {
         Ok(KeyInfo {
             state: state.into(),
             deletion_at: None,
-            of_aws: false,
         })
     }
 

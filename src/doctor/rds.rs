@@ -1,7 +1,7 @@
 //! Whether one call destroys a database with its automated snapshots.
 
 use super::{Finding, Severity};
-use crate::aws::Guards;
+use crate::aws::rds::Guards;
 use crate::error::{Error, Kind};
 
 /// An instance or cluster that the configuration names.

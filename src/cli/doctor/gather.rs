@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::aws::{Guards, KeyArn};
+use crate::aws::key_info;
+use crate::aws::rds::Rds as Service;
 use crate::cli::globals::Access;
 use crate::cli::{Run, accounts, connect, iam, kms};
 use crate::config::{Config, Databases, Location, Rds, SigningKey, Source};
 use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Side, Use};
 use crate::error::{Error, Kind, Result};
 use crate::model::lock::{Lock, LockPolicy};
+use crate::model::snapshot::Kind as SnapshotKind;
 use crate::pg::catalog;
 use crate::pg::conninfo::Passwords;
 use crate::pg::session::{Purpose, Session};
@@ -146,33 +148,29 @@ async fn guarded(access: &Access, config: &Config, run: &Run) -> Vec<Guarded> {
     }
     for source in &config.sources {
         let Some(rds) = &source.rds else { continue };
+        let mut under_key_of_aws = None;
         let ask = async {
             let account = accounts::source(&access.accounts, run).await?;
-            match rds {
-                Rds::Instance(name) => Guards::of_instance(&account, name).await,
-                Rds::Cluster(name) => Guards::of_cluster(&account, name).await,
+            let kind = match rds {
+                Rds::Instance(_) => SnapshotKind::Instance,
+                Rds::Cluster(_) => SnapshotKind::Cluster,
+            };
+            let guards = Service::of(&account).guards(kind, rds.name()).await?;
+            if let Some(key) = &guards.kms_key {
+                // Who may not ask does not know.
+                under_key_of_aws = key_info::is_managed_by_aws(&account, key).await.ok();
             }
+            Ok(guards)
         };
         let found = ask.await;
-        let key = found.as_ref().ok().and_then(|found| found.kms_key.clone());
         guarded.push(Guarded {
             source: source.name.clone(),
             name: rds.name().to_owned(),
-            under_key_of_aws: match key {
-                Some(key) => is_of_aws(&key, access, run).await,
-                None => None,
-            },
             found,
+            under_key_of_aws,
         });
     }
     guarded
-}
-
-/// `None`: that cannot be told.
-async fn is_of_aws(key: &str, access: &Access, run: &Run) -> Option<bool> {
-    key.parse::<KeyArn>().ok()?;
-    let described = kms::client(key, access, run).await.ok()?.describe().await;
-    described.ok().map(|key| key.of_aws)
 }
 
 // ---- databases ------------------------------------------------------------------------------------

@@ -138,14 +138,12 @@ impl Look<'_> {
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
-        let mut found: Vec<&Found> = found.iter().collect();
-        found.sort_by_key(|one| one.order());
         for one in found.iter().rev() {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
             }
             match self.repository.open(one, self.trust).await {
-                Ok(point) => newest.push(point_status(&point, one).await?),
+                Ok(point) => newest.push((one.stored_at(), point_status(&point, one).await?)),
                 Err(error) if error.is_of_all() => return Err(error),
                 Err(error) => {
                     let why = error.chain();
@@ -155,8 +153,8 @@ impl Look<'_> {
             }
         }
         // Stores tell time in seconds; two may be of one.
-        newest.sort_by_key(|point: &PointStatus| std::cmp::Reverse(point.snapshot_at));
-        let mut newest = newest.into_iter();
+        newest.sort_by_key(|(stored_at, point)| std::cmp::Reverse((*stored_at, point.snapshot_at)));
+        let mut newest = newest.into_iter().map(|(_, point)| point);
         let drills = self.drills(&source, &database).await?;
         let status = DatabaseStatus {
             newest: newest.next(),

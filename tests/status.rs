@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::clock::Clock as _;
 use lifeboat::error::Kind;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::model::digest::Sha256;
@@ -184,6 +185,8 @@ async fn a_point_of_the_future_is_as_old_as_the_store_says() {
     let scene = Scene::new().await;
     let mut draft = scene.forge.draft(&scene.point).await;
     draft.manifest.snapshot_at = "2099-01-01T00:00:00Z".parse().unwrap();
+    // Stores tell time in seconds: of two within one, neither is the newer one.
+    scene.clock.advance(SignedDuration::from_secs(1));
     let id = scene.forge.commit_with(&draft, |_| {}, |_| {}).await;
     let newest = |report: &Report| report.databases[0].newest.clone().unwrap();
     assert_eq!(newest(&scene.status().await).id, id);
@@ -191,7 +194,7 @@ async fn a_point_of_the_future_is_as_old_as_the_store_says() {
     says(&scene.status().await, &[("is 27 h old", true)]);
     // One with the id of a past year that came later is newer.
     let past = |manifest: &mut Value| manifest["id"] = "20200101T000000Z-aaaaaa".into();
-    draft.manifest.snapshot_at = Timestamp::now();
+    draft.manifest.snapshot_at = scene.clock.now();
     let later = scene.forge.commit_with(&draft, |_| {}, past).await;
     assert_eq!(newest(&scene.status().await).id, later);
 }

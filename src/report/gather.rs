@@ -116,7 +116,8 @@ impl Database {
 
 pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -> Result<Gathered> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
-    let found = repository.find(source, database).await?;
+    let mut found = repository.find(source, database).await?;
+    found.sort_by_key(Found::order);
     let (drills, drills_denied) = match repository.attestations(source, database).await {
         Err(error) if error.kind() == Kind::Denied => (Attestations::default(), true),
         drills => (drills?, false),

@@ -92,7 +92,9 @@ class Program:
         made = self.run("break-glass", "init", *where, "--config", "lifeboat.toml")
         self.trust = made["fingerprint"]
         # Not where exports are made.
-        self.identity = Path(made["identity"]).rename(self.folder / "offline.key")
+        Path(made["identity"]).rename(self.folder / "offline.key")
+        key = self.accounts.outputs["IdentityKeyArn"]
+        self.run("break-glass", "keys", "add", "--config", "lifeboat.toml", "--kms", key)
 
     def export(self):
         """By the exporter; the id of the restore point."""
@@ -101,8 +103,8 @@ class Program:
         return exported["id"]
 
     def restore(self, point):
-        """By the restore role, on a machine without configuration."""
+        """By the restore role, on a machine without configuration; KMS opens it."""
         where = ("--repository", self.repository, "--region", REGION, "--trust", self.trust)
-        how = ("--identity", str(self.identity), "--create", "--verify")
+        how = ("--create", "--verify")
         target = ("--target", self.databases.url(self.databases.restored))
         return self.run("restore", "restore", point, *where, *how, *target)

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::repository::{Attestations, Found, Repository, RestorePoint, Which, if_allowed};
+use crate::repository::{Attestations, Found, Repository, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
 pub use judge::Limits;
@@ -172,19 +172,8 @@ impl Look<'_> {
         let mut newest = Drills::default();
         let places = self.drills.newest_first(source, database);
         for place in places.take(DRILLED_AMONG) {
-            let which = Which::Id(place.id.clone());
-            let opened = async {
-                let found = self
-                    .repository
-                    .choose(&which, Some(source), Some(database))
-                    .await?;
-                self.repository.open(&found, self.trust).await
-            };
-            let point = match opened.await {
-                Ok(point) => point,
-                Err(error) if error.is_of_all() => return Err(error),
-                // Gone by now, or not to be trusted.
-                Err(_) => continue,
+            let Some(point) = self.repository.attested(place, self.trust).await? else {
+                continue;
             };
             let proof = if_allowed(self.drills.of(&point, self.trust).await)?;
             newest.failed_at = newest.failed_at.max(proof.failed_at);

@@ -3,7 +3,7 @@
 
 use super::{Run, render};
 use crate::error::Result;
-use crate::repository::{Attestations, Proof, RestorePoint, Which, if_allowed};
+use crate::repository::{Attestations, Proof, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
 /// Notes when the point was last drilled and, where it was not, which newest one was. Nothing that
@@ -63,17 +63,9 @@ async fn newest(
 ) -> Result<Option<(RestorePoint, String)>> {
     let manifest = &point.manifest;
     for place in drills.newest_first(&manifest.source, &manifest.database) {
-        let which = Which::Id(place.id.clone());
-        let (source, database) = (place.source.as_str(), place.database.as_str());
-        let repository = point.repository();
-        let opened = async {
-            let found = repository
-                .choose(&which, Some(source), Some(database))
-                .await?;
-            repository.open(&found, trust).await
+        let Some(opened) = point.repository().attested(place, trust).await? else {
+            continue;
         };
-        // Gone by now, or not to be trusted.
-        let Ok(opened) = opened.await else { continue };
         let proof: Proof = if_allowed(drills.of(&opened, trust).await)?;
         if let (true, Some(at)) = (proof.holds(), proof.drilled_at()) {
             return Ok(Some((opened, render::time(at))));

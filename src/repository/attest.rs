@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::envelope::{self, Says};
 use super::layout::{self, Place};
-use super::{Locks, Repository, RestorePoint};
+use super::{Locks, Repository, RestorePoint, Which};
 use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
@@ -100,6 +100,24 @@ impl Repository {
             drills.sort_by(|one, other| other.key.cmp(&one.key));
         }
         Ok(Attestations { of })
+    }
+}
+
+impl Repository {
+    /// Opens a point that attestations are about; `None`: it is gone by now, or not to be trusted.
+    pub async fn attested(&self, place: &Place, trust: &Trust) -> Result<Option<RestorePoint>> {
+        let which = Which::Id(place.id.clone());
+        let opened = async {
+            let found = self
+                .choose(&which, Some(&place.source), Some(&place.database))
+                .await?;
+            self.open(&found, trust).await
+        };
+        match opened.await {
+            Ok(point) => Ok(Some(point)),
+            Err(error) if error.is_of_all() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
 

@@ -109,18 +109,17 @@ async fn drill(
         report.sampled(catalog, &sample, options.sample.unwrap_or_default());
     }
     means.progress.phase("assertions", None);
-    report.assertions = ask(means, options, place).await?;
+    let session = Session::connect(place.target(), "lifeboat drill", Purpose::Query).await?;
+    report.server_version = session.version();
+    report.assertions = ask(means, options, &session).await;
+    session.close().await;
     Ok(report)
 }
 
-async fn ask(means: &Means<'_>, options: &Options, place: &Place) -> Result<Vec<Outcome>> {
-    if options.assertions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let session = Session::connect(place.target(), "lifeboat drill", Purpose::Query).await?;
+async fn ask(means: &Means<'_>, options: &Options, session: &Session) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(options.assertions.len());
     for assertion in &options.assertions {
-        let value = answer::value(&session, &assertion.sql).await;
+        let value = answer::value(session, &assertion.sql).await;
         let previous = options.previous.iter();
         let previous = previous.clone().find(|(name, _)| *name == assertion.name);
         outcomes.push(assertion.judge(
@@ -129,8 +128,7 @@ async fn ask(means: &Means<'_>, options: &Options, place: &Place) -> Result<Vec<
             means.point.manifest.snapshot_at,
         ));
     }
-    session.close().await;
-    Ok(outcomes)
+    outcomes
 }
 
 /// Whole tables, smallest first, while they fit into so many per cent of all bytes: many tables are

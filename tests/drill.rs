@@ -120,6 +120,16 @@ fn a_sound_point_is_restored_read_again_and_asked() {
         "{report}"
     );
     assert_eq!(report["sample"], Value::Null);
+    let attestation = report["attestation"].as_str().unwrap();
+    let stored = fs::read(bench.lifeboat.repository().join(attestation)).unwrap();
+    let envelope: Value = serde_json::from_slice(&stored).unwrap();
+    let body: Value = serde_json::from_str(envelope["body"].as_str().unwrap()).unwrap();
+    let place = report["place"].as_str().unwrap();
+    let version = body["server_version"].as_str().unwrap();
+    assert!(
+        !version.is_empty() && place.ends_with(&format!(" {version}")),
+        "{place}: {body}"
+    );
     let seconds = |name: &str| report[name].as_f64().unwrap();
     assert!(seconds("seconds_to_first_query") <= seconds("seconds_to_restore"));
     assert!(seconds("seconds_to_restore") <= seconds("seconds"));

@@ -6,7 +6,7 @@ use super::Report;
 use crate::error::Result;
 use crate::model::attestation::{Assertion, Attestation, Verdict};
 use crate::model::manifest::FORMAT;
-use crate::repository::{Locks, Repository, RestorePoint, Which, if_allowed};
+use crate::repository::{Locks, Repository, RestorePoint, if_allowed};
 use crate::sign::{Signer, Trust};
 
 /// Stores the statement and notes its key in the report.
@@ -27,7 +27,7 @@ pub async fn attest(
         manifest_sha256: point.body_sha256,
         drilled_at,
         tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
-        server_version: report.place.clone(),
+        server_version: report.server_version.clone(),
         result: if report.is_sound() {
             Verdict::Sound
         } else {
@@ -63,15 +63,9 @@ pub async fn previous(
     let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
     let mut newest: Option<Attestation> = None;
     for place in drills.newest_first(source, database) {
-        let which = Which::Id(place.id.clone());
-        let opened = async {
-            let found = repository
-                .choose(&which, Some(source), Some(database))
-                .await?;
-            repository.open(&found, trust).await
+        let Some(opened) = repository.attested(place, trust).await? else {
+            continue;
         };
-        // Gone by now, or not to be trusted.
-        let Ok(opened) = opened.await else { continue };
         if let Some(sound) = if_allowed(drills.of(&opened, trust).await)?.sound {
             newest = Some(sound);
             break;

@@ -21,6 +21,9 @@ pub struct Report {
     pub snapshot_at: Timestamp,
     /// What it was restored into.
     pub place: String,
+    /// Of the PostgreSQL that it was restored into, such as `15.4`: for the attestation.
+    #[serde(skip)]
+    pub server_version: String,
     /// Which part was restored, in words; null: all.
     pub sample: Option<String>,
     pub tables: u64,
@@ -51,6 +54,7 @@ impl Report {
             database: manifest.database.clone(),
             snapshot_at: manifest.snapshot_at,
             place,
+            server_version: String::new(),
             sample: None,
             tables: restored.tables,
             rows: restored.rows,

@@ -109,6 +109,11 @@ impl Session {
         })
     }
 
+    /// Such as `15.4`.
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.major(), self.server_version_num % 10_000)
+    }
+
     /// The server's major version.
     pub fn major(&self) -> u32 {
         self.server_version_num / 10_000

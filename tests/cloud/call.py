@@ -200,11 +200,17 @@ def _s3_arguments(operation):
     return found | set(model.http_trait.query_args)
 
 
-def _name_query(call):
+def query_values(call):
+    """The arguments of a query call, of its URL and its body."""
     values = MultiDict()
     for raw in (call.raw_query, call.body.decode()):
         for name, value in (piece.partition("=")[::2] for piece in raw.split("&") if piece):
             values.add(unquote_plus(name), unquote_plus(value))
+    return values
+
+
+def _name_query(call):
+    values = query_values(call)
     call.operation = values.get("Action", "")
     if call.operation not in moto_parts.get_service_model(call.service).operation_names:
         raise Unknown(f"operation {call.action}")

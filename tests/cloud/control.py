@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from . import clock, moto_parts, rds, s3_lifecycle, setup, template
+from . import clock, moto_parts, rds, s3_lifecycle, security_groups, setup, template
 from .clock import CLOCK
 from .faults import FAULTS
 from .stack import Stack
@@ -114,6 +114,11 @@ def _network(query, _):
         return setup.network(query["account"], query["region"])
 
 
+def _security_group(_, body):
+    with STATE.lock:
+        return {"security_group": security_groups.make(**body)}
+
+
 def _backup(_, body):
     with STATE.lock:
         rds.backup(**body)
@@ -200,6 +205,7 @@ ROUTES = {
     ("POST", "stacks"): _apply,
     ("POST", "stacks/parts"): _parts,
     ("GET", "network"): _network,
+    ("POST", "security-group"): _security_group,
     ("POST", "backup"): _backup,
     ("GET", "passwords"): _passwords,
     ("POST", "lifecycle"): _lifecycle,

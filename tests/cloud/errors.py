@@ -7,25 +7,52 @@ from xml.sax.saxutils import escape
 # Tests look for this in answers and in GET /__control/unknown: the tests' AWS was asked for what it lacks.
 UNKNOWN_CODE = "TestsAwsDoesNotKnow"
 
-JSON_SERVICES = {"kms"}
+# How services answer that are no plain query services.
+FAMILIES = {"s3": "s3", "kms": "json", "ec2": "ec2"}
 
-# What one refusal is called by S3, by the query services, and by the JSON ones.
+# EC2 has no other word for a key, a token or a signature that is wrong.
+AUTH_FAILURE = ("AuthFailure", 401)
+
+# What one refusal is called by S3, by the query services, by the JSON ones, and by EC2. EC2's codes are in its "Error
+# codes for the Amazon EC2 API", their statuses as callers saw them: UnauthorizedOperation in
+# hashicorp/terraform-provider-aws#4664, AuthFailure in hashicorp/terraform#6566 and, of a wrong clock, in
+# FoxxMD/laravel-elasticbeanstalk-cron#15, RequestExpired of a session in guardian/ssm-scala#60, RequestLimitExceeded
+# in cloudfoundry/bosh-aws-cpi-release#61.
 CODES = {
-    "AccessDenied": {"json": ("AccessDeniedException", 400)},
-    "InvalidClientTokenId": {"s3": ("InvalidAccessKeyId", 403), "json": ("UnrecognizedClientException", 400)},
-    "SignatureDoesNotMatch": {"json": ("InvalidSignatureException", 400)},
-    "ExpiredToken": {"s3": ("ExpiredToken", 400), "json": ("ExpiredTokenException", 400)},
+    "AccessDenied": {"json": ("AccessDeniedException", 400), "ec2": ("UnauthorizedOperation", 403)},
+    "InvalidClientTokenId": {
+        "s3": ("InvalidAccessKeyId", 403),
+        "json": ("UnrecognizedClientException", 400),
+        "ec2": AUTH_FAILURE,
+    },
+    "SignatureDoesNotMatch": {"json": ("InvalidSignatureException", 400), "ec2": AUTH_FAILURE},
+    "ExpiredToken": {
+        "s3": ("ExpiredToken", 400),
+        "json": ("ExpiredTokenException", 400),
+        "ec2": ("RequestExpired", 400),
+    },
     "InvalidToken": {
         "s3": ("InvalidToken", 400),
         "query": ("InvalidClientTokenId", 403),
         "json": ("UnrecognizedClientException", 400),
+        "ec2": AUTH_FAILURE,
     },
-    "RequestTimeTooSkewed": {"query": ("SignatureDoesNotMatch", 403), "json": ("InvalidSignatureException", 400)},
-    "Throttling": {"s3": ("SlowDown", 503), "query": ("Throttling", 400), "json": ("ThrottlingException", 400)},
+    "RequestTimeTooSkewed": {
+        "query": ("SignatureDoesNotMatch", 403),
+        "json": ("InvalidSignatureException", 400),
+        "ec2": AUTH_FAILURE,
+    },
+    "Throttling": {
+        "s3": ("SlowDown", 503),
+        "query": ("Throttling", 400),
+        "json": ("ThrottlingException", 400),
+        "ec2": ("RequestLimitExceeded", 503),
+    },
     "InternalError": {
         "s3": ("InternalError", 500),
         "query": ("InternalFailure", 500),
         "json": ("KMSInternalException", 500),
+        "ec2": ("InternalError", 500),
     },
 }
 STATUS = {
@@ -61,7 +88,7 @@ class AwsError(Exception):
 
 
 def family(service):
-    return "s3" if service == "s3" else "json" if service in JSON_SERVICES else "query"
+    return FAMILIES.get(service, "query")
 
 
 def in_words_of(service, error):
@@ -85,6 +112,8 @@ def answer(service, error, request_id=None):
     inner = f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message>"
     if kind == "s3":
         body = f"<Error>{inner}<RequestId>{request_id}</RequestId></Error>"
+    elif kind == "ec2":
+        body = f"<Response><Errors><Error>{inner}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
         side = "Sender" if status < 500 else "Receiver"
         body = f"<ErrorResponse><Error><Type>{side}</Type>{inner}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"

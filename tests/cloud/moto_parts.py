@@ -136,7 +136,8 @@ def operation_of(environ, service):
 
 
 def parameters(service, operation, query_values):
-    """The parameters of a query-protocol call in the SDK's shape."""
-    model = get_service_model(service).operation_model(operation)
+    """The parameters of a query-protocol call in the SDK's shape; EC2 writes lists in a way of its own."""
+    service_model = get_service_model(service)
+    model = service_model.operation_model(operation)
     request = {"method": "POST", "values": query_values, "headers": {}, "body": b"", "url_path": "/", "url_params": {}}
-    return PROTOCOL_PARSERS["query"](model).parse(request)
+    return PROTOCOL_PARSERS[service_model.protocol](model).parse(request)

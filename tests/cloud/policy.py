@@ -23,7 +23,7 @@ STATEMENT_KEYS = {
 }  # fmt: skip
 EVERYONE = ("*", "*")
 # The services whose calls are judged here.
-SERVED = ("s3", "sts", "rds", "kms", "iam")
+SERVED = ("s3", "sts", "rds", "kms", "iam", "ec2")
 
 
 class Malformed(Exception):

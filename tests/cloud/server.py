@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 from . import (
     asks,
     control,
+    ec2,
     errors,
     iam,
     identity,
@@ -40,7 +41,14 @@ from .state import STATE
 
 LOG = logging.getLogger("cloud")
 # What each service does beside moto: checks before, and answers of its own.
-HANDLERS = {"s3": s3.handle, "kms": kms.handle, "rds": rds.handle, "sts": sts.handle, "iam": iam.handle}
+HANDLERS = {
+    "s3": s3.handle,
+    "kms": kms.handle,
+    "rds": rds.handle,
+    "sts": sts.handle,
+    "iam": iam.handle,
+    "ec2": ec2.handle,
+}
 
 
 class Dropped(ConnectionError):
@@ -143,6 +151,7 @@ def _note(call, entry):
         for name, value in call.params.items()
         if isinstance(value, str) and name.endswith(("Identifier", "Id", "Name", "Arn"))
     ]
+    entry.resources += call.params.get("GroupIds", [])
 
 
 def _judge_and_do(call, entry):

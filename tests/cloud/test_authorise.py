@@ -294,7 +294,7 @@ def test_documented_conditions(block, context, met):
 
 UNKNOWN = [
     ("a key nobody knows", {"StringEquals": {"s3:no-such-key": "x"}}),
-    ("a key of another service", {"StringEquals": {"ec2:Region": "x"}}),
+    ("a key of another service", {"StringEquals": {"sns:Protocol": "x"}}),
     ("a tag key without a name", {"StringEquals": {"aws:RequestTag/": "x"}}),
     ("an operator nobody knows", {"StringMatches": {PREFIX: "x"}}),
     ("NullIfExists", {"NullIfExists": {PREFIX: "true"}}),

@@ -97,6 +97,7 @@ def test_calls_by_resource_and_account(cloud, s3, code):
         ("s3", "list_buckets", "SlowDown"),
         ("rds", "describe_db_instances", "Throttling"),
         ("kms", "list_keys", "ThrottlingException"),
+        ("ec2", "describe_security_groups", "RequestLimitExceeded"),
     ],
 )
 def test_throttling_in_the_words_of_each_service(cloud, code, service, call, expected):

@@ -46,3 +46,29 @@ def _add(backend, group, rule):
         prefix_list_ids=[{"PrefixListId": rule["prefix_list"]}] if "prefix_list" in rule else [],
     )
     return made
+
+
+# ---------------------------------------------------------------- templates
+
+GROUP, RULE = "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress"
+WORDS = {
+    "IpProtocol": "protocol",
+    "FromPort": "from",
+    "ToPort": "to",
+    "CidrIp": "cidr",
+    "CidrIpv6": "ipv6",
+    "DestinationPrefixListId": "prefix_list",
+    "DestinationSecurityGroupId": "group",
+}
+
+
+def egress_of(kind, properties):
+    """The rules of a template's resource. A group without any keeps AWS's own, as it does under CloudFormation."""
+    if kind == RULE:
+        return [_in_our_words(properties)]
+    listed = properties.get("SecurityGroupEgress")
+    return [_in_our_words(rule) for rule in listed] if listed else [{"protocol": "-1", "cidr": "0.0.0.0/0"}]
+
+
+def _in_our_words(rule):
+    return {WORDS.get(key, key): value for key, value in rule.items() if key not in ("Description", "GroupId")}

@@ -4,7 +4,8 @@ import secrets
 import string
 from dataclasses import dataclass, field
 
-from . import template
+from . import security_groups, template
+from .state import STATE
 from .template import TemplateError
 from .template_types import RECORDED_NOT_ENFORCED, TYPES
 
@@ -144,15 +145,26 @@ class Stack:
 
     def _record(self, name, kind, properties):
         reference, attributes = RECORDED_NOT_ENFORCED[kind]
-        known = (
-            self.made[name].identifier
-            if name in self.made
-            else "".join(secrets.choice(string.hexdigits.lower()) for _ in range(17))
-        )
+        known = self.made[name].identifier if name in self.made else self._identify(name, kind, properties)
+        if kind in (security_groups.GROUP, security_groups.RULE):
+            self._let_out(name, kind, properties, properties.get("GroupId", known))
         texts = {key: value for key, value in properties.items() if isinstance(value, str)}
         names = _Blank(texts | {"id": known, "account": self.account, "region": self.region})
         filled = {key: pattern.format_map(names) for key, pattern in attributes.items()}
         self.made[name] = Made(kind, known, properties, reference.format_map(names), filled)
+
+    def _identify(self, name, kind, properties):
+        """A name made up, unless it is of what can be asked for afterwards."""
+        if kind != security_groups.GROUP:
+            return "".join(secrets.choice(string.hexdigits.lower()) for _ in range(17))
+        with STATE.lock:
+            own_name = properties.get("GroupName", f"{self.name}-{name}")
+            return security_groups.make(self.account, self.region, [], properties.get("VpcId"), own_name)
+
+    def _let_out(self, name, kind, properties, group):
+        egress = security_groups.egress_of(kind, properties)
+        with STATE.lock:
+            security_groups.let_out(self.account, self.region, group, egress, owner=f"{self.name}/{name}")
 
 
 def _plain(value):

@@ -7,10 +7,10 @@ import json
 
 # Whose properties are filled in and kept, and whose references work, but which nothing here enforces.
 RECORDED_NOT_ENFORCED = {
-    # type: (what Ref gives, attributes); {id} is a name made up, {name} the one of the property.
+    # type: (what Ref gives, attributes); {id} is a name made up or a security group's, {name} the one of the property.
     "AWS::CloudTrail::Trail": ("{TrailName}", {"Arn": "arn:aws:cloudtrail:{region}:{account}:trail/{TrailName}"}),
     "AWS::CloudWatch::Alarm": ("{AlarmName}", {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}"}),
-    "AWS::EC2::SecurityGroup": ("sg-{id}", {"GroupId": "sg-{id}"}),
+    "AWS::EC2::SecurityGroup": ("{id}", {"GroupId": "{id}"}),
     "AWS::EC2::SecurityGroupEgress": ("{id}", {}),
     "AWS::EC2::SecurityGroupIngress": ("{id}", {}),
     "AWS::ECR::Repository": (

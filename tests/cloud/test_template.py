@@ -2,6 +2,7 @@
 
 import json
 import urllib.error
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from .template import (
     parts,
     remove,
 )
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 TEMPLATE = """
 AWSTemplateFormatVersion: '2010-09-09'
@@ -234,6 +237,79 @@ def test_parameters_are_checked(cloud, given):
 def test_what_would_be_replaced_fails(cloud):
     apply(cloud)
     assert "cannot be changed" in refusal(cloud, parameters={"Name": "other-backups"})
+
+
+# ---------------------------------------------------------------- security groups
+
+GROUPS = """
+Resources:
+  Alone:
+    Type: AWS::EC2::SecurityGroupEgress
+    Properties: {GroupId: !Ref Task, IpProtocol: tcp, FromPort: 5432, ToPort: 5432, DestinationSecurityGroupId: !Ref Drill}
+  Task:
+    Type: AWS::EC2::SecurityGroup
+    Properties:
+      GroupDescription: tasks
+      SecurityGroupEgress: [{IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 10.0.0.0/8, Description: AWS}]
+  Drill: {Type: AWS::EC2::SecurityGroup, Properties: {GroupDescription: drills}}
+Outputs:
+  Task: {Value: !GetAtt Task.GroupId}
+  Drill: {Value: !Ref Drill}
+"""
+
+
+def lets_out(cloud, group):
+    """By EC2: each rule's protocol, first port and target."""
+    ec2 = cloud.client("ec2", cloud.roots[BACKUP])
+    (found,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    return [
+        (rule["IpProtocol"], rule.get("FromPort"), target)
+        for rule in found["IpPermissionsEgress"]
+        for target in [one["CidrIp"] for one in rule["IpRanges"]] + [one["GroupId"] for one in rule["UserIdGroupPairs"]]
+    ]
+
+
+def test_a_template_s_groups_let_out_what_it_says(cloud):
+    made = apply(cloud, GROUPS, parameters={})["outputs"]
+    told = [("tcp", 443, "10.0.0.0/8"), ("tcp", 5432, made["Drill"])]
+    assert lets_out(cloud, made["Task"]) == told
+    # Without rules AWS's own stays, under CloudFormation too.
+    assert lets_out(cloud, made["Drill"]) == [("-1", None, "0.0.0.0/0")]
+    assert apply(cloud, GROUPS, parameters={})["outputs"] == made
+    assert lets_out(cloud, made["Task"]) == told
+
+
+def test_a_group_s_rules_change_with_the_template(cloud):
+    made = apply(cloud, GROUPS, parameters={})["outputs"]
+    other = GROUPS.replace("10.0.0.0/8", "192.168.0.0/16").replace("ToPort: 5432", "ToPort: 5433")
+    assert apply(cloud, other, parameters={})["outputs"] == made
+    assert lets_out(cloud, made["Task"]) == [("tcp", 443, "192.168.0.0/16"), ("tcp", 5432, made["Drill"])]
+    apply(cloud, other, parameters={}, remove=["Task/SecurityGroupEgress"])
+    assert lets_out(cloud, made["Task"]) == [("-1", None, "0.0.0.0/0"), ("tcp", 5432, made["Drill"])]
+
+
+def test_a_rule_of_a_group_that_is_another_s(cloud):
+    body = {"account": BACKUP, "region": REGION, "egress": [{"protocol": "-1", "cidr": "10.0.0.0/8"}]}
+    group = cloud.control("POST", "security-group", body)["security_group"]
+    rule = {"GroupId": group, "IpProtocol": "udp", "FromPort": 53, "ToPort": 53, "CidrIp": "0.0.0.0/0"}
+    for port in (53, 53, 54):
+        properties = rule | {"FromPort": port, "ToPort": port}
+        resource = {"Type": "AWS::EC2::SecurityGroupEgress", "Properties": properties}
+        apply(cloud, json.dumps({"Resources": {"Rule": resource}}), parameters={})
+        assert lets_out(cloud, group) == [("-1", None, "10.0.0.0/8"), ("udp", port, "0.0.0.0/0")]
+
+
+def test_an_unknown_part_of_a_rule_fails(cloud):
+    assert "CidrIpv4" in refusal(cloud, GROUPS.replace("CidrIp:", "CidrIpv4:"), parameters={})
+
+
+def test_instances_of_drills_reach_nobody(cloud):
+    network = cloud.control("GET", f"network?account={BACKUP}&region={REGION}")
+    text = (REPOSITORY / "deploy/aws/backup-tasks.yaml").read_text()
+    image = f"{BACKUP}.dkr.ecr.{REGION}.amazonaws.com/lifeboat@sha256:{'a' * 64}"
+    parameters = {"Image": image, "VpcId": network["vpc"], "SubnetIds": network["subnets"]}
+    made = apply(cloud, text, parameters=parameters)["outputs"]
+    assert lets_out(cloud, made["DrillSecurityGroupId"]) == [("icmp", -1, "127.0.0.1/32")]
 
 
 # ---------------------------------------------------------------- pieces

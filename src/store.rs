@@ -17,8 +17,8 @@ pub mod s3;
 pub struct Promises {
     /// Keeps every version of a key and can lock one against deletion.
     pub locks: bool,
-    /// [`Store::put_new`] and [`Store::head`] return a SHA-256 that the store itself computed or
-    /// compared. Where not, a caller that must be sure gets the object and hashes it.
+    /// [`Store::head`] returns a SHA-256 that the store itself computed or compared. Where not, a
+    /// caller that must be sure gets the object and hashes it.
     pub checksums: bool,
     /// [`Store::put_new`] refuses a key that exists, atomically.
     pub conditional_puts: bool,
@@ -103,7 +103,8 @@ pub trait Store: Send + Sync {
 
     /// Stores `body` whole under a key that does not exist, locked where `lock` is given, and
     /// returns what the store then says of that version (as [`Store::head`]): the caller compares
-    /// checksum and lock.
+    /// checksum and lock. The SHA-256 is there, too, where the store compared it at the door and its
+    /// MD5 of what it wrote is that of the body.
     ///
     /// Atomic: a reader sees all of it or nothing. Retried within bounds. After a lost reply the
     /// store is looked up: where the same bytes (size and SHA-256; for a caller that may not read

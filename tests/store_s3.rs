@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use lifeboat::error::Kind;
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::lock::Lock;
-use lifeboat::store::Store as _;
 use lifeboat::store::s3::S3Options;
+use lifeboat::store::{Head, Store as _};
 
 use crate::support::faulty::Fate;
 use crate::support::rig::{Rig, key, lock, put, says, versions};
@@ -35,6 +35,37 @@ async fn a_put_is_conditional_checked_locked_and_signed() {
     }
     assert!(!head.contains("crc32"), "{head}");
     assert!(!head.contains("aws-chunked"), "{head}");
+}
+
+#[tokio::test]
+async fn a_store_that_returns_no_sha256_confirms_by_the_md5_of_what_it_wrote() {
+    // Ceph RGW 16 compares the SHA-256 with what arrives, and returns none.
+    let rig = Rig::new(Server::ceph(), |_, _| Fate::Pass).await;
+    let put = put(&rig.through, "bytes").await.unwrap();
+    assert_eq!(put.sha256, Some(Sha256::of(b"bytes")));
+    assert_eq!(rig.proxy.count("GET"), 0);
+    let head = rig.straight.head(&key("a"), &put.version).await.unwrap();
+    assert_eq!(head.sha256, None);
+    assert_eq!(
+        Head {
+            sha256: None,
+            ..put
+        },
+        head
+    );
+}
+
+#[tokio::test]
+async fn an_etag_that_is_another_confirms_nothing() {
+    // The MD5 of "bytes", and what may come of other bytes, or of encryption by KMS.
+    const IS: &str = "4b3a6218bb3e3a7303e8a171a60fcf92";
+    const OTHER: &str = "4b3a6218bb3e3a7303e8a171a60fcf93";
+    let rig = Rig::new(Server::ceph(), |_, seen| match seen.method.as_str() {
+        "PUT" => Fate::Replace(IS, OTHER),
+        _ => Fate::Pass,
+    });
+    let put = put(&rig.await.through, "bytes").await.unwrap();
+    assert_eq!((put.sha256, put.bytes), (None, 5));
 }
 
 #[tokio::test]
@@ -80,6 +111,7 @@ async fn a_writer_that_may_not_read_has_its_put_confirmed_all_the_same() {
             // moto cannot tell a lock without HEAD.
             expected.lock = head.lock;
         }
+        expected.sha256 = Some(Sha256::of(b"bytes"));
         expected.stored_at = head.stored_at;
         assert_eq!(head, expected);
     }

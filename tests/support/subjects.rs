@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use lifeboat::clock::SystemClock;
 use lifeboat::model::id::Key;
 use lifeboat::store::dir::DirStore;
-use lifeboat::store::{Promises, Store};
+use lifeboat::store::{Head, Promises, Store};
 use tempfile::TempDir;
 
 use super::memory::MemoryStore;
@@ -18,8 +18,20 @@ pub struct Subject {
     pub attacker: Option<Arc<dyn Attacker>>,
     /// What it does, which may be more than it promises.
     pub keeps: Promises,
+    /// A put returns the SHA-256, a later look perhaps not.
+    pub confirms: bool,
     /// Goes away with the subject.
     _folder: Option<TempDir>,
+}
+
+impl Subject {
+    /// What a look at a version says, by what its put said.
+    pub fn later(&self, put: &Head) -> Head {
+        Head {
+            sha256: put.sha256.filter(|_| self.keeps.checksums),
+            ..put.clone()
+        }
+    }
 }
 
 /// What a holder of delete rights can try.
@@ -69,6 +81,7 @@ pub async fn directory() -> Subject {
     let store = DirStore::create(folder.path().join("new/repository")).unwrap();
     Subject {
         keeps: store.promises(),
+        confirms: true,
         store: Arc::new(store),
         attacker: None,
         _folder: Some(folder),
@@ -87,6 +100,7 @@ fn over(store: MemoryStore) -> Subject {
     let store = Arc::new(store);
     Subject {
         keeps: store.promises(),
+        confirms: store.promises().checksums,
         store: store.clone(),
         attacker: Some(store),
         _folder: None,
@@ -108,6 +122,7 @@ async fn on_server(server: Server, keeps: Promises) -> Subject {
     assert_eq!(store.promises(), LOCKS_ONLY, "it is not AWS");
     Subject {
         keeps,
+        confirms: true,
         store: Arc::new(store),
         attacker: Some(Arc::new(server.attacker(&options))),
         _folder: None,

@@ -39,12 +39,11 @@ impl S3Store {
         sha256: Sha256,
         lock: Option<Lock>,
     ) -> Result<Head> {
-        let bytes = body.len() as u64;
         let mut attempt = 0;
         loop {
             attempt += 1;
             let fault = match self.put_object(key, body.clone(), sha256, lock).await {
-                Ok(output) => return self.confirm(key, bytes, &output).await,
+                Ok(output) => return self.confirm(key, body, sha256, &output).await,
                 Err(fault) => fault,
             };
             // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
@@ -92,25 +91,35 @@ impl S3Store {
     }
 
     /// What the store says of the version just written.
-    async fn confirm(&self, key: &Key, bytes: u64, output: &PutObjectOutput) -> Result<Head> {
+    async fn confirm(
+        &self,
+        key: &Key,
+        body: Bytes,
+        sha256: Sha256,
+        output: &PutObjectOutput,
+    ) -> Result<Head> {
         let version = output.version_id().filter(|version| *version != "null");
         let Some(version) = version else {
             let what = format!("{}: the bucket does not keep versions", self.name(key));
             return Err(Error::refused(what).hint("switch on versioning and Object Lock"));
         };
-        let head = match self.head_object(key, version).await {
+        let mut head = match self.head_object(key, version).await {
             Err(fault) if fault.is_forbidden() => self.piece_together(key, version, output).await,
             head => head.map_err(|fault| fault.error),
         }
         .context(|| format!("{} was stored, but not confirmed", self.name(key)))?;
-        if head.bytes == bytes {
-            return Ok(head);
+        let bytes = body.len() as u64;
+        if head.bytes != bytes {
+            return Err(Error::damaged(format!(
+                "{}: {bytes} bytes were sent, {} are stored",
+                self.name(key),
+                head.bytes
+            )));
         }
-        Err(Error::damaged(format!(
-            "{}: {bytes} bytes were sent, {} are stored",
-            self.name(key),
-            head.bytes
-        )))
+        if head.sha256.is_none() && is_md5_of(output.e_tag(), body).await? {
+            head.sha256 = Some(sha256);
+        }
+        Ok(head)
     }
 
     /// What HeadObject would say, for a caller that may write but not read.
@@ -211,6 +220,17 @@ impl S3Store {
         let name = self.name(key);
         format!("cannot tell whether {name} was stored: its reply was lost, or the key exists")
     }
+}
+
+/// Whether the store's own MD5 of what it wrote is that of the body: it has compared the SHA-256 that
+/// the request was signed with, and this says that the same bytes went on to its disks. Stores that
+/// know no checksums are spared from sending back all that they get.
+async fn is_md5_of(etag: Option<&str>, body: Bytes) -> Result<bool> {
+    let Some(etag) = etag.map(|etag| etag.trim_matches('"').to_owned()) else {
+        return Ok(false);
+    };
+    let computed = tokio::task::spawn_blocking(move || md5(&body)).await;
+    Ok(etag == computed.context(|| "a thread for a checksum".to_owned())?)
 }
 
 /// As an ETag has it. Guards against accident only, which is what a lost reply is.

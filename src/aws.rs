@@ -6,6 +6,7 @@ mod fault;
 pub mod key_info;
 pub mod kms;
 pub mod rds;
+pub mod security_group;
 pub mod token;
 
 pub use account::{Account, AccountOptions, Role};

@@ -150,6 +150,23 @@ impl Account {
         }
     }
 
+    /// Of a service that no SDK here calls: the configured one, or AWS's own.
+    pub(super) fn endpoint(&self, service: &str) -> String {
+        let suffix = match self.partition() {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        };
+        match self.sdk.endpoint_url() {
+            Some(configured) => format!("{}/", configured.trim_end_matches('/')),
+            None => format!("https://{service}.{}.{suffix}/", self.region),
+        }
+    }
+
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub(super) fn partition(&self) -> &str {
+        self.caller.split(':').nth(1).unwrap_or("aws")
+    }
+
     pub(super) fn sdk(&self) -> &SdkConfig {
         &self.sdk
     }

@@ -51,10 +51,30 @@ where
         return unanswered(what, error);
     };
     let (code, message) = (service.err().code(), service.err().message());
-    let code = code.map_or_else(|| format!("HTTP {status}"), str::to_owned);
-    let told = match message.filter(|message| !message.is_empty()) {
-        Some(message) => format!("{what}: {}: {code}: {message}", operation.name),
-        None => format!("{what}: {}: {code}", operation.name),
+    refused(
+        operation,
+        what,
+        status,
+        code.unwrap_or_default(),
+        message.unwrap_or_default(),
+    )
+}
+
+/// The service's answer; without a code where that is empty.
+pub(super) fn refused(
+    operation: &Operation,
+    what: String,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Error {
+    let code = match code {
+        "" => format!("HTTP {status}"),
+        code => code.to_owned(),
+    };
+    let told = match message {
+        "" => format!("{what}: {}: {code}", operation.name),
+        message => format!("{what}: {}: {code}: {message}", operation.name),
     };
     let (kind, hint) = meaning(&code, status, operation);
     let error = Error::new(kind, told);
@@ -118,7 +138,7 @@ fn hint_on_role(role: &Role) -> String {
     )
 }
 
-fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
+pub(super) fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
     if let Some(own) = find::<Error>(error) {
         let cause = Error::new(own.kind(), own.chain()).hint(own.advice());
         return Error::new(own.kind(), what).because(cause);

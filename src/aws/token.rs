@@ -43,7 +43,7 @@ impl Tokens {
         let Account {
             id, region, caller, ..
         } = &self.account;
-        let partition = caller.split(':').nth(1).unwrap_or("aws");
+        let partition = self.account.partition();
         format!(
             "has {user} the role rds_iam (GRANT rds_iam TO {user}), has the instance IAM authentication \
              turned on, is {host} its own endpoint in {region} and no alias, and may {caller} do \

@@ -101,7 +101,8 @@ fn network(
     if subnet_group.trim().is_empty() {
         return Err(("subnet_group", Error::usage("is empty").hint(hint)));
     }
-    if !security_group.starts_with("sg-") {
+    let digits = security_group.strip_prefix("sg-").unwrap_or_default();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         let error = Error::usage(format!(
             "'{}' is no id of a security group",
             security_group.escape_debug()

@@ -131,11 +131,14 @@ impl Drill<'_> {
     }
 
     async fn run(&self, report: &mut Report) -> Result<()> {
+        self.check_egress().await?;
         self.check_free().await?;
         self.make_groups(report).await?;
         let began = Instant::now();
         let standing = self.make().await?;
         report.seconds_to_restore = began.elapsed().as_secs_f64();
+        // Rules may have changed while it was made.
+        self.check_egress().await?;
         self.check_place(&standing).await?;
         let (server, session) = self.log_in(&standing).await?;
         report.seconds_to_first_query = Some(began.elapsed().as_secs_f64());

@@ -2,6 +2,8 @@
 //! nobody else's instance is touched. Behind the endpoint of the tests' AWS is a real PostgreSQL that
 //! takes the password that was set last.
 
+mod egress;
+
 use std::process::{Child, Stdio};
 
 use aws_sdk_rds::types::{DbInstance, Tag};
@@ -465,6 +467,11 @@ async fn an_instance_that_stands_elsewhere_is_refused_and_removed() {
         ("security_group = \"\"", "no id of a security group", 2),
         (
             "security_group = \"default\"",
+            "no id of a security group",
+            2,
+        ),
+        (
+            "security_group = \"sg-1&Action=x\"",
             "no id of a security group",
             2,
         ),

@@ -4,6 +4,7 @@
 use super::Drill;
 use super::make::member;
 use crate::aws::rds::Restored;
+use crate::aws::security_group;
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Parameter};
 use crate::pg::answer;
@@ -47,8 +48,25 @@ fn libraries(list: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Drill<'_> {
-    /// That it stands where it was put, as RDS tells. What the security group lets out RDS does not
-    /// know.
+    /// That from its security group it would reach nobody, as EC2 tells: RDS does not know.
+    pub(super) async fn check_egress(&self) -> Result<()> {
+        let group = &self.options.security_group;
+        let lets_out = security_group::lets_out(self.means.backup, group).await?;
+        if lets_out.is_empty() {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "security group {group} lets out {}: {} would not be isolated",
+            lets_out.join(", "),
+            self.name
+        ))
+        .hint(
+            "name the group that deploy/aws/backup-tasks.yaml makes, or leave this one no rule but one \
+             to 127.0.0.1/32: a copy that acts like the original could do harm; nothing was asked of it",
+        ))
+    }
+
+    /// That it stands where it was put, as RDS tells.
     pub(super) async fn check_place(&self, standing: &Restored) -> Result<()> {
         self.check(self.kind(), &self.name, standing)?;
         if self.kind() == Kind::Instance {

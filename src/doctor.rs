@@ -10,6 +10,7 @@ mod kms;
 mod rds;
 pub mod terraform;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -51,6 +52,14 @@ pub struct Recipient {
     pub kms_key: Option<String>,
 }
 
+/// An identity that no key service keeps, of the newest restore point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreakGlass {
+    pub name: String,
+    /// When it last opened a restore point in a drill that found it sound, and how long ago.
+    pub opened: Option<(Timestamp, SignedDuration)>,
+}
+
 /// One side of the account boundary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
@@ -67,6 +76,10 @@ pub struct Facts {
     /// Where snapshot copies lie.
     pub copies_region: Option<String>,
     pub recipients: Vec<Recipient>,
+    /// Empty too where nothing is known of drills.
+    pub break_glass: Vec<BreakGlass>,
+    /// How long ago each may have been used.
+    pub break_glass_age: SignedDuration,
     /// How long exports are locked, where the configuration says.
     pub daily_days: Option<u32>,
     pub databases: Vec<Database>,
@@ -104,6 +117,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     if !facts.recipients.is_empty() || !facts.databases.is_empty() {
         findings.extend(keys::look(&facts.recipients));
     }
+    findings.extend(keys::opened(&facts.break_glass, facts.break_glass_age));
     findings.extend(kms::look(&facts.keys, facts.source.as_ref()));
     findings.extend(facts.guarded.iter().flat_map(rds::look));
     findings.extend(facts.databases.iter().flat_map(database::look));

@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::codec::Identities;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
+use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
 use crate::pg::answer;
 use crate::pg::conninfo::Server;
@@ -71,6 +72,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let removed = place.remove(&catalog).await;
     let mut report = drilled?;
     removed?;
+    report.opened_by = opened_by(means).await?;
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -114,6 +116,19 @@ async fn drill(
     report.assertions = ask(means, options, &session).await;
     session.close().await;
     Ok(report)
+}
+
+/// The one identity at hand; which of several opened what is not known.
+async fn opened_by(means: &Means<'_>) -> Result<Option<OpenedBy>> {
+    let [recipient] = &means.identities.recipients()[..] else {
+        return Ok(None);
+    };
+    let ring = means.point.key_ring().await?;
+    let wrapped = ring.wrapped_of(recipient);
+    Ok(Some(OpenedBy {
+        recipient: recipient.clone(),
+        kms_key: wrapped.map(|one| one.kms_key.clone()),
+    }))
 }
 
 async fn ask(means: &Means<'_>, options: &Options, session: &Session) -> Vec<Outcome> {

@@ -1,11 +1,12 @@
 //! Attestations: one that a pinned key signed about exactly this point counts, and no other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::list;
-use lifeboat::model::attestation::{Attestation, Verdict};
+use lifeboat::model::attestation::{Attestation, OpenedBy, Verdict};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::LockMode;
@@ -95,9 +96,17 @@ impl Scene {
         serde_json::to_value(sound).unwrap()
     }
 
+    /// When break-glass identities last opened a point.
+    async fn openings(&self) -> BTreeMap<String, Timestamp> {
+        let repository = &self.forge.repository;
+        let drills = repository.attestations(None, None).await.unwrap();
+        let openings = drills.openings(repository, &self.forge.trust).await;
+        openings.unwrap()
+    }
+
     /// Where an attestation of this point at the beginning of 1970 belongs.
     fn key(&self) -> String {
-        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH);
+        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH, false);
         key.unwrap().to_string()
     }
 }
@@ -227,6 +236,11 @@ async fn what_is_about_something_else_counts_as_none() {
             serde_json::json!("1970-01-02T00:00:00Z"),
             "another restore point or drill",
         ),
+        (
+            "opened_by",
+            serde_json::json!({"recipient": "age1x", "kms_key": null}),
+            "another restore point or drill",
+        ),
         ("format", serde_json::json!(2), "format 2"),
         ("rows", serde_json::json!("many"), "no envelope"),
     ] {
@@ -291,6 +305,44 @@ async fn an_attestation_is_written_once() {
     };
     let again = repository.attest(&other, &daily(), signer).await;
     assert!(again.is_err());
+}
+
+#[tokio::test]
+async fn when_break_glass_last_opened_a_point_is_known_even_after_the_point_is_gone() {
+    let scene = Scene::new().await;
+    let repository = &scene.forge.repository;
+    let opened = async |by: Option<(&str, Option<&str>)>, result, ago, signer: &Signer| {
+        let attestation = Attestation {
+            opened_by: by.map(|(recipient, kms_key)| OpenedBy {
+                recipient: recipient.to_owned(),
+                kms_key: kms_key.map(str::to_owned),
+            }),
+            ..attestation(&scene.point, result, Timestamp::now() - HOUR * ago)
+        };
+        let attested = repository.attest(&attestation, &daily(), signer).await;
+        (attested.unwrap(), attestation.drilled_at)
+    };
+    let (signer, foreign) = (&scene.forge.signer, &Signer::generate().unwrap());
+    opened(None, Verdict::Sound, 1, signer).await;
+    opened(Some(("age1a", Some("arn"))), Verdict::Sound, 2, signer).await;
+    assert_eq!(scene.openings().await, BTreeMap::new());
+    opened(Some(("age1a", None)), Verdict::Failed, 3, signer).await;
+    opened(Some(("age1a", None)), Verdict::Sound, 4, foreign).await;
+    let (newest, at) = opened(Some(("age1a", None)), Verdict::Sound, 5, signer).await;
+    opened(Some(("age1a", None)), Verdict::Sound, 6, signer).await;
+    let (_, other_at) = opened(Some(("age1b", None)), Verdict::Sound, 7, signer).await;
+    for key in scene.memory.keys() {
+        if !key.as_str().starts_with("attestations/") && key.as_str() != "lifeboat.json" {
+            let version = scene.memory.newest(&key).unwrap();
+            scene.memory.remove(&key, &version);
+        }
+    }
+    let expected = [("age1a", at), ("age1b", other_at)];
+    let expected = expected.map(|(recipient, at)| (recipient.to_owned(), at));
+    assert_eq!(scene.openings().await, BTreeMap::from(expected));
+    // A damaged one counts as none, the one before it does.
+    scene.memory.flip(&newest.key, &newest.version, 100, 1);
+    assert!(scene.openings().await["age1a"] < at);
 }
 
 /// Notes and warnings of a restore that only looks.

@@ -10,8 +10,8 @@ use std::fs;
 use lifeboat::sign::Signer;
 use serde_json::Value;
 
-use crate::support::Lifeboat;
 use crate::support::program::Ran;
+use crate::support::{Database, Lifeboat, Major};
 
 /// Severity, check and sentence of each finding.
 fn findings(ran: &Ran) -> Vec<(String, String, String)> {
@@ -101,6 +101,37 @@ fn one_key_for_all_is_critical_and_an_offline_one_beside_it_is_not() {
     };
     assert_eq!(checks(&text), 0);
     assert_eq!(checks(one_alone), 1);
+}
+
+#[test]
+fn an_identity_that_lies_offline_is_to_be_used_now_and_then() {
+    let source = Database::new(Major::Pg15);
+    source.sql("CREATE TABLE t AS SELECT 1 AS id");
+    let lifeboat = Lifeboat::init();
+    let config = lifeboat.folder().join("lifeboat.toml");
+    let unused = |limits: &str| {
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, format!("{text}\n{limits}")).unwrap();
+        let found = findings(&lifeboat.run(["doctor"]));
+        fs::write(&config, text).unwrap();
+        let unused = of(&found, "break-glass").into_iter();
+        unused.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Where there is nothing to open, nothing is asked.
+    assert_eq!(unused(""), [""; 0]);
+    lifeboat.export(&source.url());
+    let never = unused("");
+    assert_eq!(never.len(), 2, "{never:#?}");
+    assert!(never[0].contains("'break-glass' opened no restore point"));
+    let identity = lifeboat.identity();
+    let drill = ["drill", "--identity", identity.to_str().unwrap()];
+    lifeboat.run(drill).ok();
+    let other = unused("");
+    assert_eq!(other.len(), 1, "{other:#?}");
+    assert!(other[0].contains("'second'"), "{other:#?}");
+    let stale = unused("[limits]\nbreak_glass_age = \"0s\"");
+    assert_eq!(stale.len(), 2, "{stale:#?}");
+    assert!(stale[0].contains("'break-glass' last opened a restore point at 20"));
 }
 
 #[test]

@@ -130,6 +130,12 @@ fn a_sound_point_is_restored_read_again_and_asked() {
         !version.is_empty() && place.ends_with(&format!(" {version}")),
         "{place}: {body}"
     );
+    let identity = fs::read_to_string(bench.lifeboat.identity()).unwrap();
+    let recipient = report["opened_by"]["recipient"].as_str().unwrap();
+    assert!(identity.contains(recipient), "{recipient}");
+    assert_eq!(report["opened_by"]["kms_key"], Value::Null);
+    assert_eq!(body["opened_by"], report["opened_by"]);
+    assert!(attestation.ends_with("-break-glass.json"), "{attestation}");
     let seconds = |name: &str| report[name].as_f64().unwrap();
     assert!(seconds("seconds_to_first_query") <= seconds("seconds_to_restore"));
     assert!(seconds("seconds_to_restore") <= seconds("seconds"));

@@ -80,7 +80,13 @@ async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and
         (&result(0)["rows"], &newest["rows"]),
         (&3000.into(), &3000.into())
     );
-    assert_eq!(result(1)["rows"], 3000);
+    let drill = result(1);
+    assert_eq!(drill["rows"], 3000);
+    // KMS opened it: of break-glass that says nothing.
+    let by = drill["opened_by"]["kms_key"].as_str().unwrap();
+    assert!(by.starts_with("arn:aws:kms:"), "{drill}");
+    let attestation = drill["attestation"].as_str().unwrap();
+    assert!(!attestation.contains("break-glass"), "{attestation}");
     let status = &result(3)["databases"][0];
     assert_eq!(status["points"], 2);
     assert_eq!(status["drilled"]["id"], newest["id"]);

@@ -11,6 +11,7 @@ use crate::doctor::terraform::{self, Document, Protected};
 use crate::doctor::{self, Finding, Place, Report, Severity};
 use crate::error::{Context, Error, Result};
 
+mod break_glass;
 mod gather;
 
 /// Look for what would lose the backups: one page of findings, the worst first

@@ -9,13 +9,15 @@ use crate::error::{Error, Result};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What `status` goes by.
+/// What `status` and `doctor` go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// How old the newest export may be: how much may be lost (RPO).
     pub export_age: Duration,
     pub copy_age: Duration,
     pub drill_age: Duration,
+    /// How long ago a break-glass identity may have last opened a restore point.
+    pub break_glass_age: Duration,
     /// An export with so many per cent fewer rows or bytes than the one before is a finding.
     pub shrink_percent: u32,
 }
@@ -48,6 +50,7 @@ pub fn limits(written: &written::Limits, place: &Place<'_>) -> Result<Limits> {
         export_age: age("export_age", &written.export_age, 26 * HOUR)?,
         copy_age: age("copy_age", &written.copy_age, 26 * HOUR)?,
         drill_age: age("drill_age", &written.drill_age, 8 * 24 * HOUR)?,
+        break_glass_age: age("break_glass_age", &written.break_glass_age, 180 * 24 * HOUR)?,
         shrink_percent,
     })
 }

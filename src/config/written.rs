@@ -108,6 +108,7 @@ pub struct Limits {
     pub export_age: Option<String>,
     pub copy_age: Option<String>,
     pub drill_age: Option<String>,
+    pub break_glass_age: Option<String>,
     pub shrink_percent: Option<u32>,
 }
 

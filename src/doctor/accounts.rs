@@ -71,6 +71,8 @@ mod tests {
             backup: side(backup),
             copies_region: copies.map(str::to_owned),
             recipients: Vec::new(),
+            break_glass: Vec::new(),
+            break_glass_age: jiff::SignedDuration::ZERO,
             daily_days: None,
             databases: Vec::new(),
             keys: Vec::new(),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Recipient, Severity};
+use jiff::SignedDuration;
+
+use super::{BreakGlass, Finding, Recipient, Severity};
+use crate::figures::age as words;
 
 pub fn look(recipients: &[Recipient]) -> Vec<Finding> {
     let offline = recipients
@@ -46,6 +49,32 @@ pub fn look(recipients: &[Recipient]) -> Vec<Finding> {
     findings
 }
 
+/// A key that nobody has turned for long may not turn.
+pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
+    let finding = |one: &BreakGlass| {
+        let name = &one.name;
+        let what = match one.opened {
+            None => format!("break-glass identity '{name}' opened no restore point in any drill"),
+            Some((_, ago)) if ago <= age => return None,
+            Some((at, ago)) => format!(
+                "break-glass identity '{name}' last opened a restore point at {at:.0}, {} ago: more \
+                 than {}",
+                words(ago),
+                words(age)
+            ),
+        };
+        Some(
+            Finding::new(Severity::Warning, "break-glass", what)
+                .means("that it was lost, damaged or mixed up would come out on the worst day")
+                .mend(
+                    "with it and the configuration of `lifeboat prove`: `lifeboat drill --identity \
+                     FILE`; then put it back",
+                ),
+        )
+    };
+    identities.iter().filter_map(finding).collect()
+}
+
 fn names(recipients: &[Recipient]) -> String {
     let names: Vec<&str> = recipients.iter().map(|one| one.name.as_str()).collect();
     names.join(", ")
@@ -77,5 +106,32 @@ mod tests {
             ["recipients", "break-glass"]
         );
         assert_eq!(found(&[Some("a"), Some("b")]), ["break-glass"]);
+    }
+
+    #[test]
+    fn a_break_glass_identity_is_to_be_used_now_and_then() {
+        let now: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        let one = |ago: Option<SignedDuration>| BreakGlass {
+            name: "b".into(),
+            opened: ago.map(|ago| (now - ago, ago)),
+        };
+        let found = |ago| opened(&[one(ago)], days(180)).len();
+        assert_eq!(found(None), 1);
+        assert_eq!(found(Some(days(180))), 0);
+        assert_eq!(found(Some(days(181))), 1);
+        let all = [one(Some(days(1))), one(Some(days(200))), one(None)];
+        let whats: Vec<String> = opened(&all, days(180))
+            .into_iter()
+            .map(|one| one.what)
+            .collect();
+        assert_eq!(
+            whats,
+            [
+                "break-glass identity 'b' last opened a restore point at 2026-05-05T00:00:00Z, 200 d \
+                 ago: more than 180 d",
+                "break-glass identity 'b' opened no restore point in any drill",
+            ]
+        );
     }
 }

@@ -33,6 +33,7 @@ pub async fn attest(
         } else {
             Verdict::Failed
         },
+        opened_by: report.opened_by.clone(),
         rows: report.rows,
         tables: report.tables,
         seconds_to_restore: report.seconds_to_restore,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::assertion::Outcome;
+use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::repository::RestorePoint;
@@ -24,6 +25,8 @@ pub struct Report {
     /// Of the PostgreSQL that it was restored into, such as `15.4`: for the attestation.
     #[serde(skip)]
     pub server_version: String,
+    /// By whom all of it was opened; null: several identities were at hand.
+    pub opened_by: Option<OpenedBy>,
     /// Which part was restored, in words; null: all.
     pub sample: Option<String>,
     pub tables: u64,
@@ -55,6 +58,7 @@ impl Report {
             snapshot_at: manifest.snapshot_at,
             place,
             server_version: String::new(),
+            opened_by: None,
             sample: None,
             tables: restored.tables,
             rows: restored.rows,

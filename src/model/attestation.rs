@@ -25,6 +25,15 @@ pub struct Assertion {
     pub value: Option<String>,
 }
 
+/// Whose identity opened a point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedBy {
+    /// `age1…`
+    pub recipient: String,
+    /// The ARN of the KMS key that kept the identity; `None`: somebody keeps it offline.
+    pub kms_key: Option<String>,
+}
+
 /// The body of an attestation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attestation {
@@ -43,6 +52,8 @@ pub struct Attestation {
     /// Of the PostgreSQL that it was restored into.
     pub server_version: String,
     pub result: Verdict,
+    /// By whom all of it was opened; `None`: several identities were at hand.
+    pub opened_by: Option<OpenedBy>,
     /// That were restored and compared.
     pub rows: u64,
     pub tables: u64,
@@ -53,4 +64,12 @@ pub struct Attestation {
     /// What was restored, where it was not all.
     pub sample: Option<String>,
     pub assertions: Vec<Assertion>,
+}
+
+impl Attestation {
+    /// An identity that no key service keeps opened the point.
+    pub fn is_by_break_glass(&self) -> bool {
+        let by = self.opened_by.as_ref();
+        by.is_some_and(|by| by.kms_key.is_none())
+    }
 }

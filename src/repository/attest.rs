@@ -11,6 +11,7 @@ use super::{Locks, Repository, RestorePoint, Which};
 use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
+use crate::model::id::Key;
 use crate::model::manifest::ObjectRef;
 use crate::sign::{Signer, Trust};
 use crate::store::Listed;
@@ -62,7 +63,7 @@ impl Repository {
         signer: &Signer,
     ) -> Result<ObjectRef> {
         let (envelope, _) = envelope::wrap(attestation, Says::Attestation, signer).await?;
-        let key = place_of(attestation).attestation(attestation.drilled_at)?;
+        let key = key_of(attestation)?;
         if envelope.len() as u64 > layout::MAX_ATTESTATION_BYTES {
             return Err(Error::refused(format!(
                 "{key} takes {} bytes, more than a reader accepts",
@@ -176,6 +177,41 @@ impl Attestations {
     }
 }
 
+/// So many drills by break-glass identities are read.
+const OPENINGS: usize = 64;
+
+impl Attestations {
+    /// When each break-glass identity, by its recipient, last opened a restore point in a drill that
+    /// found it sound. The point itself may have aged out since: its attestation stays.
+    pub async fn openings(
+        &self,
+        repository: &Repository,
+        trust: &Trust,
+    ) -> Result<BTreeMap<String, Timestamp>> {
+        let id = repository.marker().await?.repository;
+        let named = self.of.values().flatten();
+        let mut named: Vec<(&str, &Listed)> = named
+            .filter_map(|listed| Some((Place::time_of_break_glass(&listed.key)?, listed)))
+            .collect();
+        named.sort_by(|(one, _), (other, _)| other.cmp(one));
+        let mut openings = BTreeMap::new();
+        for (_, listed) in named.into_iter().take(OPENINGS) {
+            let read = match read(listed, repository, trust).await {
+                Err(error) if error.is_of_all() => return Err(error),
+                // As everywhere, it counts as none.
+                Err(_) => continue,
+                Ok(read) => read,
+            };
+            if let (Verdict::Sound, Some(by)) = (read.result, read.opened_by)
+                && read.repository == id
+            {
+                openings.entry(by.recipient).or_insert(read.drilled_at);
+            }
+        }
+        Ok(openings)
+    }
+}
+
 /// For a reader without rights on attestations there are none: it may well restore.
 pub fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
     match read {
@@ -184,42 +220,50 @@ pub fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
     }
 }
 
+/// Opens one about a point that is there.
 async fn open(listed: &Listed, point: &RestorePoint, trust: &Trust) -> Result<Attestation> {
+    let body = read(listed, point.repository(), trust).await?;
+    if body.repository != point.manifest.repository {
+        return Err(about_another(listed, "repository"));
+    }
+    if body.manifest_sha256 != point.body_sha256 {
+        return Err(about_another(listed, "manifest of this id"));
+    }
+    Ok(body)
+}
+
+/// Opens one for what it says of itself: a pinned key signed it, and it lies where it belongs.
+async fn read(listed: &Listed, repository: &Repository, trust: &Trust) -> Result<Attestation> {
     let key = &listed.key;
     if listed.bytes > layout::MAX_ATTESTATION_BYTES {
         return Err(Error::damaged(format!(
             "{key} is too large for an attestation"
         )));
     }
-    let repository = point.repository();
     let bytes = repository
         .store
         .get(key, &listed.version, listed.bytes)
         .await?;
     let opened = repository.open_envelope(&bytes, key, trust).await?;
     let body: Attestation = opened.body;
-    let elsewhere = |what: &str| {
-        Err(Error::new(
-            Kind::Untrusted,
-            format!("{key} is about another {what}"),
-        ))
-    };
-    if place_of(&body).attestation(body.drilled_at)? != *key {
-        return elsewhere("restore point or drill");
-    }
-    if body.repository != point.manifest.repository {
-        return elsewhere("repository");
-    }
-    if body.manifest_sha256 != point.body_sha256 {
-        return elsewhere("manifest of this id");
+    if key_of(&body)? != *key {
+        return Err(about_another(listed, "restore point or drill"));
     }
     Ok(body)
 }
 
-fn place_of(attestation: &Attestation) -> Place {
-    Place {
+fn about_another(listed: &Listed, what: &str) -> Error {
+    Error::new(
+        Kind::Untrusted,
+        format!("{} is about another {what}", listed.key),
+    )
+}
+
+fn key_of(attestation: &Attestation) -> Result<Key> {
+    let place = Place {
         source: attestation.source.clone(),
         database: attestation.database.clone(),
         id: attestation.id.clone(),
-    }
+    };
+    place.attestation(attestation.drilled_at, attestation.is_by_break_glass())
 }

@@ -12,6 +12,7 @@ pub const PARTS: &str = "parts/";
 pub const SNAPSHOTS: &str = "snapshots/";
 const ANNOUNCEMENTS: &str = "announcements/";
 pub const ATTESTATIONS: &str = "attestations/";
+const BY_BREAK_GLASS: &str = "-break-glass";
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
@@ -72,10 +73,12 @@ impl Place {
         format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
     }
 
-    /// One for each second: a point is not drilled twice in one.
-    pub fn attestation(&self, drilled_at: Timestamp) -> Result<Key> {
+    /// One for each second: a point is not drilled twice in one. Those by a break-glass identity, which
+    /// are few among many, are found by their names.
+    pub fn attestation(&self, drilled_at: Timestamp, by_break_glass: bool) -> Result<Key> {
         let time = drilled_at.strftime("%Y%m%dT%H%M%SZ");
-        format!("{ATTESTATIONS}{}/{time}.json", self.middle()).parse()
+        let by = if by_break_glass { BY_BREAK_GLASS } else { "" };
+        format!("{ATTESTATIONS}{}/{time}{by}.json", self.middle()).parse()
     }
 
     fn middle(&self) -> String {
@@ -106,6 +109,12 @@ impl Place {
     pub fn of_attestation(key: &Key) -> Option<Self> {
         let rest = key.as_str().strip_prefix(ATTESTATIONS)?;
         Self::of_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
+    }
+
+    /// When a break-glass identity opened a point, as an attestation's name says: sorts by time.
+    pub fn time_of_break_glass(key: &Key) -> Option<&str> {
+        let (_, name) = key.as_str().rsplit_once('/')?;
+        name.strip_suffix(".json")?.strip_suffix(BY_BREAK_GLASS)
     }
 
     fn of_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
@@ -167,9 +176,19 @@ mod tests {
             Some(place.clone())
         );
         let drilled_at = "2026-11-22T03:04:05.6Z".parse().unwrap();
-        let attestation = place.attestation(drilled_at).unwrap();
-        assert!(attestation.as_str().ends_with("/20261122T030405Z.json"));
-        assert_eq!(Place::of_attestation(&attestation), Some(place.clone()));
+        for (by_break_glass, name, time) in [
+            (false, "/20261122T030405Z.json", None),
+            (
+                true,
+                "/20261122T030405Z-break-glass.json",
+                Some("20261122T030405Z"),
+            ),
+        ] {
+            let key = place.attestation(drilled_at, by_break_glass).unwrap();
+            assert!(key.as_str().ends_with(name), "{key}");
+            assert_eq!(Place::of_attestation(&key), Some(place.clone()));
+            assert_eq!(Place::time_of_break_glass(&key), time);
+        }
         assert_eq!(
             Place::of_manifest(&place.object("keys.json").unwrap()),
             None

@@ -178,6 +178,7 @@ impl Made {
             tool: "lifeboat 0.1.0".to_owned(),
             server_version: "15.18".to_owned(),
             result,
+            opened_by: None,
             rows: manifest.rows(),
             tables: 2,
             seconds_to_restore: seconds,

@@ -21,6 +21,7 @@ pub fn attestation(point: &RestorePoint, result: Verdict, drilled_at: Timestamp)
         tool: "lifeboat 0.1.0".to_owned(),
         server_version: "15.18".to_owned(),
         result,
+        opened_by: None,
         rows: manifest.rows(),
         tables: manifest.user_tables().count() as u64,
         seconds_to_restore: 1.5,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::break_glass;
 use crate::aws::key_info;
 use crate::aws::rds::Rds as Service;
 use crate::cli::globals::Access;
-use crate::cli::{Run, accounts, connect, iam, kms};
+use crate::cli::{Run, accounts, connect, iam, kms, status};
 use crate::config::{Config, Databases, Location, Rds, SigningKey, Source};
 use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Side, Use};
 use crate::error::{Error, Kind, Result};
@@ -30,6 +31,9 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
     };
     run.progress.phase("keys", None);
     let keys = keys(access, config, run).await?;
+    // Where the repository does not answer, that is said of itself.
+    let break_glass = break_glass::gather(access, config, run);
+    let break_glass = run.interrupt.or(async { Ok(break_glass.await) }).await?;
     run.progress.phase("databases", None);
     let guarded = guarded(access, config, run).await;
     let databases = run.interrupt.or(databases(access, config, run)).await?;
@@ -43,6 +47,8 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
         backup: config.accounts.backup.as_ref().map(side),
         copies_region: config.snapshot.region.clone(),
         recipients: config.recipients.iter().map(recipient).collect(),
+        break_glass: break_glass.unwrap_or_default(),
+        break_glass_age: status::signed(config.limits.break_glass_age)?,
         daily_days: match config.lock.policy {
             LockPolicy::Explicit { days, .. } => Some(days),
             LockPolicy::BucketDefault | LockPolicy::None => None,

@@ -103,8 +103,8 @@ pub trait Store: Send + Sync {
 
     /// Stores `body` whole under a key that does not exist, locked where `lock` is given, and
     /// returns what the store then says of that version (as [`Store::head`]): the caller compares
-    /// checksum and lock. The SHA-256 is there, too, where the store compared it at the door and its
-    /// MD5 of what it wrote is that of the body.
+    /// checksum and lock. The SHA-256 is there, too, where the store is known to compare it with what
+    /// arrives and tells of it no more.
     ///
     /// Atomic: a reader sees all of it or nothing. Retried within bounds. After a lost reply the
     /// store is looked up: where the same bytes (size and SHA-256; for a caller that may not read

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use self::fault::{Fault, Operation};
 use crate::error::{Error, Result};
@@ -50,6 +51,8 @@ pub struct S3Store {
     patience: Patience,
     /// The bucket has no Object Lock at all: no need to ask for each object's.
     lockless: AtomicBool,
+    /// The store was seen to refuse a body that is not the announced one.
+    compares: OnceCell<bool>,
 }
 
 impl S3Store {

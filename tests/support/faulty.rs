@@ -21,8 +21,6 @@ pub enum Fate {
     CutReply(usize),
     /// The server carries it out; no reply comes for as long as the client waits.
     Stall,
-    /// It is passed on, and in the reply the first text is the second, of the same length.
-    Replace(&'static str, &'static str),
     /// The server does not see it; this status and code are the reply.
     Refuse(u16, &'static str),
 }
@@ -111,15 +109,10 @@ async fn serve(
         }
         _ => {}
     }
-    let mut reply = forward(backend, &head, &body).await?;
+    let reply = forward(backend, &head, &body).await?;
     let body_at = find(&reply, b"\r\n\r\n").map_or(reply.len(), |at| at + 4);
     match fate {
         Fate::Pass => client.write_all(&reply).await,
-        Fate::Replace(text, other) => {
-            let at = find(&reply, text.as_bytes()).expect("the text is in the reply");
-            reply[at..at + text.len()].copy_from_slice(other.as_bytes());
-            client.write_all(&reply).await
-        }
         Fate::CutReply(bytes) => {
             let end = (body_at + bytes).min(reply.len());
             client.write_all(&reply[..end]).await

@@ -17,6 +17,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
+use tokio::sync::OnceCell;
 
 use super::S3Store;
 use crate::error::{Error, Result};
@@ -133,6 +134,7 @@ pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Sto
         },
         patience,
         lockless: AtomicBool::new(false),
+        compares: OnceCell::new(),
     })
 }
 

@@ -139,7 +139,8 @@ pub fn sheet(facts: &Facts<'_>) -> String {
          \x20      lifeboat hold ID --until {hold_until} --repository {url}{flags} --trust {fingerprint}\n\
          \n\
          3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
-         \x20  system; AWS Backup vaults.\n\
+         \x20  system; AWS Backup vaults. In the backup account, too: copies of snapshots are called `lifeboat-…`, the\n\
+         \x20  stopped spare of the last drill `lifeboat-drill-…`; either may be the fastest way back.\n\
          4. **Open a Business Support case** and name the instance: AWS once found a snapshot that no console showed.\n\
          5. **Restore** into a new, empty instance:\n\
          \n\
@@ -148,7 +149,9 @@ pub fn sheet(facts: &Facts<'_>) -> String {
          \n\
          Without lifeboat: `RESTORE.md` and `restore.sh` lie beside the data of every restore point and need only\n\
          `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: whoever\n\
-         stole the exporter's rights can plant another.\n",
+         stole the exporter's rights can plant another.\n\
+         \n\
+         Twice a year, so that the key is known to turn: `lifeboat drill --identity break-glass.key`, then put it back.\n",
         version = env!("CARGO_PKG_VERSION"),
         hold_until = "90d",
     )

@@ -56,7 +56,7 @@ pub struct Recipient {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreakGlass {
     pub name: String,
-    /// When it last opened a restore point in a drill that found it sound, and how long ago.
+    /// When it last opened a restore point in a drill, and how long ago.
     pub opened: Option<(Timestamp, SignedDuration)>,
 }
 
@@ -76,8 +76,8 @@ pub struct Facts {
     /// Where snapshot copies lie.
     pub copies_region: Option<String>,
     pub recipients: Vec<Recipient>,
-    /// Empty too where nothing is known of drills.
-    pub break_glass: Vec<BreakGlass>,
+    /// Empty too where drills may not be known of. An error: they could not be looked at.
+    pub break_glass: Result<Vec<BreakGlass>, Error>,
     /// How long ago each may have been used.
     pub break_glass_age: SignedDuration,
     /// How long exports are locked, where the configuration says.
@@ -117,7 +117,10 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     if !facts.recipients.is_empty() || !facts.databases.is_empty() {
         findings.extend(keys::look(&facts.recipients));
     }
-    findings.extend(keys::opened(&facts.break_glass, facts.break_glass_age));
+    findings.extend(match &facts.break_glass {
+        Ok(identities) => keys::opened(identities, facts.break_glass_age),
+        Err(error) => vec![keys::unknown(error)],
+    });
     findings.extend(kms::look(&facts.keys, facts.source.as_ref()));
     findings.extend(facts.guarded.iter().flat_map(rds::look));
     findings.extend(facts.databases.iter().flat_map(database::look));

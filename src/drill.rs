@@ -21,7 +21,7 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::tools::Dirs;
 use crate::progress::Progress;
 use crate::repository::RestorePoint;
-use crate::restore::{self, TableName};
+use crate::restore::{self, TableName, Trouble};
 
 pub use assertion::{Assertion, Must, Outcome, check_names};
 pub use attest::{attest, previous};
@@ -62,6 +62,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     check_names(options.assertions.iter())?;
     let began = Instant::now();
     let catalog = means.point.catalog(means.identities).await?;
+    let opened_by = opened_by(means).await;
     means.progress.phase("a place for the drill", None);
     let place = Place::prepare(means, options, &catalog).await?;
     let drilled = means
@@ -72,7 +73,13 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let removed = place.remove(&catalog).await;
     let mut report = drilled?;
     removed?;
-    report.opened_by = opened_by(means).await?;
+    match opened_by {
+        Ok(opened_by) => report.opened_by = opened_by,
+        Err(error) => report.findings.push(Trouble::new(
+            "which identity opened the restore point",
+            error.chain(),
+        )),
+    }
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }

@@ -1,6 +1,5 @@
 //! Attestations: one that a pinned key signed about exactly this point counts, and no other.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -96,20 +95,23 @@ impl Scene {
         serde_json::to_value(sound).unwrap()
     }
 
-    /// When break-glass identities last opened a point.
-    async fn openings(&self) -> BTreeMap<String, Timestamp> {
+    /// When this recipient's identity last opened a point, offline.
+    async fn last_opening(&self, recipient: &str) -> Option<Timestamp> {
         let repository = &self.forge.repository;
         let drills = repository.attestations(None, None).await.unwrap();
-        let openings = drills.openings(repository, &self.forge.trust).await;
-        openings.unwrap()
+        let last = drills.last_opening(recipient, repository, &self.forge.trust);
+        last.await.unwrap()
     }
 
     /// Where an attestation of this point at the beginning of 1970 belongs.
     fn key(&self) -> String {
-        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH, false);
+        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH, None);
         key.unwrap().to_string()
     }
 }
+
+const ONE: &str = "age1aaaaaaaaa";
+const OTHER: &str = "age1bbbbbbbbb";
 
 const STATEMENT: &str = "lifeboat-attestation-v1";
 
@@ -324,25 +326,49 @@ async fn when_break_glass_last_opened_a_point_is_known_even_after_the_point_is_g
     };
     let (signer, foreign) = (&scene.forge.signer, &Signer::generate().unwrap());
     opened(None, Verdict::Sound, 1, signer).await;
-    opened(Some(("age1a", Some("arn"))), Verdict::Sound, 2, signer).await;
-    assert_eq!(scene.openings().await, BTreeMap::new());
-    opened(Some(("age1a", None)), Verdict::Failed, 3, signer).await;
-    opened(Some(("age1a", None)), Verdict::Sound, 4, foreign).await;
-    let (newest, at) = opened(Some(("age1a", None)), Verdict::Sound, 5, signer).await;
-    opened(Some(("age1a", None)), Verdict::Sound, 6, signer).await;
-    let (_, other_at) = opened(Some(("age1b", None)), Verdict::Sound, 7, signer).await;
+    opened(Some((ONE, Some("arn"))), Verdict::Sound, 2, signer).await;
+    assert_eq!(scene.last_opening(ONE).await, None);
+    opened(Some((ONE, None)), Verdict::Sound, 3, foreign).await;
+    // It opened what then was not sound.
+    let (newest, at) = opened(Some((ONE, None)), Verdict::Failed, 4, signer).await;
+    let (_, before) = opened(Some((ONE, None)), Verdict::Sound, 5, signer).await;
+    // However many drills of others there are since.
+    for ago in 10..40 {
+        opened(Some((OTHER, None)), Verdict::Sound, ago, signer).await;
+    }
     for key in scene.memory.keys() {
         if !key.as_str().starts_with("attestations/") && key.as_str() != "lifeboat.json" {
             let version = scene.memory.newest(&key).unwrap();
             scene.memory.remove(&key, &version);
         }
     }
-    let expected = [("age1a", at), ("age1b", other_at)];
-    let expected = expected.map(|(recipient, at)| (recipient.to_owned(), at));
-    assert_eq!(scene.openings().await, BTreeMap::from(expected));
+    assert_eq!(scene.last_opening(ONE).await, Some(at));
+    assert!(scene.last_opening(OTHER).await.is_some());
+    assert_eq!(scene.last_opening("age1ccccccccc").await, None);
     // A damaged one counts as none, the one before it does.
     scene.memory.flip(&newest.key, &newest.version, 100, 1);
-    assert!(scene.openings().await["age1a"] < at);
+    assert_eq!(scene.last_opening(ONE).await, Some(before));
+}
+
+#[tokio::test]
+async fn a_drill_of_the_future_does_not_count_longer_than_the_store_says() {
+    let scene = Scene::new().await;
+    let by = OpenedBy {
+        recipient: ONE.to_owned(),
+        kms_key: None,
+    };
+    let attestation = Attestation {
+        opened_by: Some(by),
+        ..attestation(
+            &scene.point,
+            Verdict::Sound,
+            Timestamp::now() + HOUR * 24 * 365,
+        )
+    };
+    let (repository, signer) = (&scene.forge.repository, &scene.forge.signer);
+    let attested = repository.attest(&attestation, &daily(), signer).await;
+    attested.unwrap();
+    assert!(scene.last_opening(ONE).await.unwrap() <= Timestamp::now());
 }
 
 /// Notes and warnings of a restore that only looks.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use lifeboat::error::Kind;
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::lock::Lock;
-use lifeboat::store::s3::S3Options;
+use lifeboat::store::s3::{Patience, S3Options, S3Store};
 use lifeboat::store::{Head, Store as _};
 
 use crate::support::faulty::{Fate, Faulty, Seen};
@@ -56,19 +56,30 @@ async fn a_store_that_returns_no_sha256_and_compares_it_confirms_by_taking_a_bod
 
 #[tokio::test]
 async fn a_store_that_takes_any_body_or_may_not_be_tried_confirms_nothing() {
-    for status in [200, 403, 500] {
+    // What was no answer is asked again with the next put.
+    for (status, tries) in [(200, 1), (403, 1), (503, 2)] {
         let rule = move |_: usize, seen: &Seen| match seen.target.contains("/lifeboat.canary/") {
-            true => Fate::Refuse(status, "AccessDenied"),
+            true => Fate::Refuse(status, "Told"),
             false => Fate::Pass,
         };
         let server = Server::ceph();
         let proxy = Faulty::before(&server.endpoint, rule).await;
-        let through = open(S3Options {
+        let options = S3Options {
             endpoint: Some(proxy.endpoint.clone()),
             ..server.options()
-        });
-        let put = put(&through.await, "bytes").await.unwrap();
-        assert_eq!((put.sha256, put.bytes), (None, 5), "{status}");
+        };
+        let patience = Patience {
+            attempts: 1,
+            ..Patience::default()
+        };
+        let through = S3Store::open_with(options, patience).await.unwrap();
+        for body in ["bytes", "other"] {
+            let put = put(&through, body).await.unwrap();
+            assert_eq!((put.sha256, put.bytes), (None, 5), "{status}");
+        }
+        let seen = proxy.seen().into_iter();
+        let tried = seen.filter(|seen| seen.target.contains("/lifeboat.canary/"));
+        assert_eq!(tried.count(), tries, "{status}");
     }
 }
 

@@ -130,6 +130,11 @@ impl Account {
         )
     }
 
+    /// AWS has called these credentials expired: they are not given out again.
+    pub(super) fn forget(&self, access_key: &str) {
+        self.credentials.forget(access_key);
+    }
+
     pub(super) fn on_expiry(&self) -> AfterExpiry {
         AfterExpiry(self.credentials.clone())
     }

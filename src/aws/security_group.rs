@@ -3,10 +3,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use roxmltree::{Document, Node};
+use ureq::http::Request;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::account::Account;
 use super::fault::{self, Operation};
@@ -19,22 +22,31 @@ const OPERATION: Operation = Operation {
 /// Of EC2's API; it has had no other for ten years.
 const VERSION: &str = "2016-11-15";
 const ATTEMPT: Duration = Duration::from_secs(20);
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// Milliseconds before the second to the fifth attempt.
+const PAUSES: [u64; 4] = [250, 500, 1000, 2000];
 /// Nothing leaves a machine by it.
 const LOOPBACK: [&str; 2] = ["127.0.0.1/32", "::1/128"];
+const EXPIRED: &str = "RequestExpired";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Where its rules let connections go, such as `tcp to 0.0.0.0/0`; empty: nowhere.
 pub async fn lets_out(account: &Account, group: &str) -> Result<Vec<String>> {
     let mut pauses = PAUSES.iter();
     loop {
-        let error = match ask(account, group).await {
+        let credentials = account.credentials().provide_credentials().await;
+        let credentials = credentials.map_err(|why| fault::no_answer(what(group), &why))?;
+        let access_key = credentials.access_key_id().to_owned();
+        let refused = match ask(account, group, credentials).await {
             Ok(answer) => return egress(&answer, group),
-            Err(error) => error,
+            Err(refused) => refused,
         };
+        if refused.expired {
+            account.forget(&access_key);
+        }
+        let again = refused.expired || refused.error.kind() == Kind::Unavailable;
         match pauses.next() {
-            Some(pause) if error.kind() == Kind::Unavailable => tokio::time::sleep(*pause).await,
-            _ => return Err(error),
+            Some(pause) if again => tokio::time::sleep(Duration::from_millis(*pause)).await,
+            _ => return Err(refused.error),
         }
     }
 }
@@ -43,17 +55,27 @@ fn what(group: &str) -> String {
     format!("cannot tell what security group {group} lets out")
 }
 
+/// Why an attempt brought nothing.
+struct Refused {
+    error: Error,
+    /// AWS calls the credentials so, whatever our clock says.
+    expired: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            expired: false,
+        }
+    }
+}
+
 /// One attempt: EC2's answer, as XML.
-async fn ask(account: &Account, group: &str) -> Result<String> {
-    let request = signed(account, group).await?;
+async fn ask(account: &Account, group: &str, by: Credentials) -> Result<String, Refused> {
+    let request = signed(account, group, by)?;
     let asked = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ATTEMPT))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let mut reply = agent.run(request)?;
+        let mut reply = agent().run(request)?;
         let text = reply.body_mut().read_to_string()?;
         Ok::<_, ureq::Error>((reply.status().as_u16(), text))
     });
@@ -65,16 +87,30 @@ async fn ask(account: &Account, group: &str) -> Result<String> {
         return Ok(text);
     }
     let (code, message) = refusal(&text);
-    Err(fault::refused(
-        &OPERATION,
-        what(group),
-        status,
-        &code,
-        &message,
-    ))
+    Err(Refused {
+        expired: code == EXPIRED,
+        error: fault::refused(&OPERATION, what(group), status, &code, &message),
+    })
 }
 
-async fn signed(account: &Account, group: &str) -> Result<ureq::http::Request<String>> {
+/// On the same way as the SDK's calls: by the system's authorities, past any proxy.
+fn agent() -> ureq::Agent {
+    let roots = rustls_native_certs::load_native_certs().certs;
+    let roots = roots
+        .iter()
+        .map(|one| Certificate::from_der(one).to_owned());
+    let tls = TlsConfig::builder().root_certs(RootCerts::from(roots.collect::<Vec<_>>()));
+    ureq::Agent::config_builder()
+        .timeout_global(Some(ATTEMPT))
+        .tls_config(tls.build())
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+fn signed(account: &Account, group: &str, by: Credentials) -> Result<Request<String>> {
     // The id is checked where the configuration is read: letters, digits and hyphens.
     let body = format!(
         "Action={}&GroupId.1={group}&Version={VERSION}",
@@ -83,11 +119,7 @@ async fn signed(account: &Account, group: &str) -> Result<ureq::http::Request<St
     let url = account.endpoint("ec2");
     let no_signature =
         |why: Box<dyn std::error::Error + Send + Sync>| Error::failed(what(group)).because(why);
-    let credentials = account.credentials();
-    let credentials = credentials.provide_credentials().await;
-    let identity = credentials
-        .map_err(|why| fault::no_answer(what(group), &why))?
-        .into();
+    let identity = by.into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(&account.region)
@@ -103,7 +135,7 @@ async fn signed(account: &Account, group: &str) -> Result<ureq::http::Request<St
         .map_err(|why| no_signature(why.into()))?;
     let signing = sign(signable, &params).map_err(|why| no_signature(why.into()))?;
     let (instructions, _) = signing.into_parts();
-    let mut request = ureq::http::Request::post(&url)
+    let mut request = Request::post(&url)
         .header("content-type", FORM)
         .body(body.clone())
         .map_err(|why| no_signature(why.into()))?;

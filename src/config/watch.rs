@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
 use super::place::Place;
 use super::{units, written};
 use crate::error::{Error, Result};
@@ -18,6 +22,8 @@ pub struct Limits {
     pub drill_age: Duration,
     /// How long ago a break-glass identity may have last opened a restore point.
     pub break_glass_age: Duration,
+    /// The beginning of the day on which, by somebody's word, each of them did.
+    pub break_glass_opened: Option<Timestamp>,
     /// An export with so many per cent fewer rows or bytes than the one before is a finding.
     pub shrink_percent: u32,
 }
@@ -51,8 +57,20 @@ pub fn limits(written: &written::Limits, place: &Place<'_>) -> Result<Limits> {
         copy_age: age("copy_age", &written.copy_age, 26 * HOUR)?,
         drill_age: age("drill_age", &written.drill_age, 8 * 24 * HOUR)?,
         break_glass_age: age("break_glass_age", &written.break_glass_age, 180 * 24 * HOUR)?,
+        break_glass_opened: written
+            .break_glass_opened
+            .as_ref()
+            .map(|text| day(text).map_err(|error| place.at("limits", "break_glass_opened", error)))
+            .transpose()?,
         shrink_percent,
     })
+}
+
+fn day(text: &str) -> Result<Timestamp> {
+    let wrong = || Error::usage(format!("'{text}' is no day")).hint("for example 2026-11-21");
+    let day: Date = text.parse().map_err(|_| wrong())?;
+    let begins = day.to_zoned(TimeZone::UTC).map_err(|_| wrong())?;
+    Ok(begins.timestamp())
 }
 
 pub fn notify(written: &written::Notify, base: &Path) -> NotifySettings {

@@ -109,6 +109,7 @@ pub struct Limits {
     pub copy_age: Option<String>,
     pub drill_age: Option<String>,
     pub break_glass_age: Option<String>,
+    pub break_glass_opened: Option<String>,
     pub shrink_percent: Option<u32>,
 }
 

@@ -71,7 +71,7 @@ mod tests {
             backup: side(backup),
             copies_region: copies.map(str::to_owned),
             recipients: Vec::new(),
-            break_glass: Vec::new(),
+            break_glass: Ok(Vec::new()),
             break_glass_age: jiff::SignedDuration::ZERO,
             daily_days: None,
             databases: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use super::{BreakGlass, Finding, Recipient, Severity};
+use crate::error::Error;
 use crate::figures::age as words;
 
 pub fn look(recipients: &[Recipient]) -> Vec<Finding> {
@@ -54,7 +55,10 @@ pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
     let finding = |one: &BreakGlass| {
         let name = &one.name;
         let what = match one.opened {
-            None => format!("break-glass identity '{name}' opened no restore point in any drill"),
+            None => format!(
+                "that break-glass identity '{name}' opens restore points is not known: no attestation \
+                 that is trusted here says that it opened one in a drill"
+            ),
             Some((_, ago)) if ago <= age => return None,
             Some((at, ago)) => format!(
                 "break-glass identity '{name}' last opened a restore point at {at:.0}, {} ago: more \
@@ -67,12 +71,20 @@ pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
             Finding::new(Severity::Warning, "break-glass", what)
                 .means("that it was lost, damaged or mixed up would come out on the worst day")
                 .mend(
-                    "with it and the configuration of `lifeboat prove`: `lifeboat drill --identity \
-                     FILE`; then put it back",
+                    "with it: `lifeboat drill --identity FILE`; then put it back. Where those \
+                     credentials may not attest, note the day as limits.break_glass_opened",
                 ),
         )
     };
     identities.iter().filter_map(finding).collect()
+}
+
+pub fn unknown(error: &Error) -> Finding {
+    let what = format!(
+        "when break-glass identities were last used was not looked at: {}",
+        error.chain()
+    );
+    Finding::new(Severity::Info, "break-glass", what).mend(error.advice())
 }
 
 fn names(recipients: &[Recipient]) -> String {
@@ -130,7 +142,8 @@ mod tests {
             [
                 "break-glass identity 'b' last opened a restore point at 2026-05-05T00:00:00Z, 200 d \
                  ago: more than 180 d",
-                "break-glass identity 'b' opened no restore point in any drill",
+                "that break-glass identity 'b' opens restore points is not known: no attestation that \
+                 is trusted here says that it opened one in a drill",
             ]
         );
     }

@@ -30,7 +30,7 @@ pub struct Assertion {
 pub struct OpenedBy {
     /// `age1…`
     pub recipient: String,
-    /// The ARN of the KMS key that kept the identity; `None`: somebody keeps it offline.
+    /// The ARN of the KMS key that kept the identity; `None`: it was given as a file.
     pub kms_key: Option<String>,
 }
 
@@ -67,9 +67,9 @@ pub struct Attestation {
 }
 
 impl Attestation {
-    /// An identity that no key service keeps opened the point.
-    pub fn is_by_break_glass(&self) -> bool {
-        let by = self.opened_by.as_ref();
-        by.is_some_and(|by| by.kms_key.is_none())
+    /// The recipient whose identity opened the point, where no key service keeps that.
+    pub fn offline(&self) -> Option<&str> {
+        let by = self.opened_by.as_ref()?;
+        by.kms_key.is_none().then_some(by.recipient.as_str())
     }
 }

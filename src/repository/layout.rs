@@ -12,7 +12,10 @@ pub const PARTS: &str = "parts/";
 pub const SNAPSHOTS: &str = "snapshots/";
 const ANNOUNCEMENTS: &str = "announcements/";
 pub const ATTESTATIONS: &str = "attestations/";
-const BY_BREAK_GLASS: &str = "-break-glass";
+/// Between an attestation's time and the tag of the offline identity that opened the point.
+const BY: &str = "-by-";
+/// Of a recipient's last characters: tells identities apart, no more.
+const TAG_CHARS: usize = 8;
 
 /// What a reader accepts in memory before it has a signed size to go by.
 pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
@@ -73,11 +76,11 @@ impl Place {
         format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
     }
 
-    /// One for each second: a point is not drilled twice in one. Those by a break-glass identity, which
-    /// are few among many, are found by their names.
-    pub fn attestation(&self, drilled_at: Timestamp, by_break_glass: bool) -> Result<Key> {
+    /// One for each second: a point is not drilled twice in one. The name tells which offline identity
+    /// opened the point, by its recipient: what is rare is so found among many.
+    pub fn attestation(&self, drilled_at: Timestamp, offline: Option<&str>) -> Result<Key> {
         let time = drilled_at.strftime("%Y%m%dT%H%M%SZ");
-        let by = if by_break_glass { BY_BREAK_GLASS } else { "" };
+        let by = offline.map_or_else(String::new, |recipient| format!("{BY}{}", tag(recipient)));
         format!("{ATTESTATIONS}{}/{time}{by}.json", self.middle()).parse()
     }
 
@@ -111,10 +114,12 @@ impl Place {
         Self::of_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
     }
 
-    /// When a break-glass identity opened a point, as an attestation's name says: sorts by time.
-    pub fn time_of_break_glass(key: &Key) -> Option<&str> {
+    /// When this recipient's identity, offline, opened a point, as an attestation's name says: sorts by
+    /// time.
+    pub fn time_of_opening<'a>(key: &'a Key, recipient: &str) -> Option<&'a str> {
         let (_, name) = key.as_str().rsplit_once('/')?;
-        name.strip_suffix(".json")?.strip_suffix(BY_BREAK_GLASS)
+        let (time, by) = name.strip_suffix(".json")?.split_once(BY)?;
+        (by == tag(recipient)).then_some(time)
     }
 
     fn of_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
@@ -125,6 +130,11 @@ impl Place {
         };
         (whole == segments.next().is_none()).then_some(place)
     }
+}
+
+fn tag(recipient: &str) -> &str {
+    let at = recipient.len().saturating_sub(TAG_CHARS);
+    recipient.get(at..).unwrap_or_default()
 }
 
 /// Where the record of a snapshot copy lies.
@@ -176,18 +186,17 @@ mod tests {
             Some(place.clone())
         );
         let drilled_at = "2026-11-22T03:04:05.6Z".parse().unwrap();
-        for (by_break_glass, name, time) in [
-            (false, "/20261122T030405Z.json", None),
-            (
-                true,
-                "/20261122T030405Z-break-glass.json",
-                Some("20261122T030405Z"),
-            ),
+        for (offline, name) in [
+            (None, "/20261122T030405Z.json"),
+            (Some("age1aabcdefgh"), "/20261122T030405Z-by-abcdefgh.json"),
         ] {
-            let key = place.attestation(drilled_at, by_break_glass).unwrap();
+            let key = place.attestation(drilled_at, offline).unwrap();
             assert!(key.as_str().ends_with(name), "{key}");
             assert_eq!(Place::of_attestation(&key), Some(place.clone()));
-            assert_eq!(Place::time_of_break_glass(&key), time);
+            let time = |recipient| Place::time_of_opening(&key, recipient);
+            let expected = offline.map(|_| "20261122T030405Z");
+            assert_eq!(time("age1aabcdefgh"), expected);
+            assert_eq!(time("age1aabcdefgi"), None);
         }
         assert_eq!(
             Place::of_manifest(&place.object("keys.json").unwrap()),

@@ -1,5 +1,7 @@
 //! When the identities that lie offline were last used.
 
+use std::collections::BTreeMap;
+
 use crate::cli::globals::Access;
 use crate::cli::{Run, connect};
 use crate::config::Config;
@@ -11,34 +13,48 @@ use crate::sign::Trust;
 /// So many points are tried for one that opens.
 const TRIED: usize = 8;
 
-/// Those of the newest restore point. None where there is no point, or where drills may not be known
-/// of: in the source account.
+/// Those that the configuration names, else those of the newest restore point. None where there is no
+/// point, or where drills may not be known of: in the source account.
 pub async fn gather(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
+    match look(access, config, run).await {
+        Err(error) if error.kind() == Kind::Denied => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+async fn look(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
     let repository = connect::repository(access, run).await?;
     let trust = connect::trust(access);
     let Some(newest) = newest(&repository, &trust).await? else {
         return Ok(Vec::new());
     };
-    let drills = match repository.attestations(None, None).await {
-        Err(error) if error.kind() == Kind::Denied => return Ok(Vec::new()),
-        drills => drills?,
-    };
-    let openings = drills.openings(&repository, &trust).await?;
-    let ring = newest.key_ring().await?;
+    let drills = repository.attestations(None, None).await?;
     let now = run.clock.now();
-    let offline = ring
-        .recipients
-        .iter()
-        .filter(|one| ring.wrapped_of(one).is_none());
-    let identities = offline.map(|recipient| {
-        let opened = openings.get(recipient);
-        let named = config.recipients.iter().find(|one| one.key == *recipient);
-        BreakGlass {
-            name: named.map_or_else(|| recipient.clone(), |one| one.name.clone()),
-            opened: opened.map(|at| (*at, now.duration_since(*at))),
-        }
-    });
-    Ok(identities.collect())
+    let mut found = Vec::new();
+    for (recipient, name) in offline(config, &newest).await? {
+        let attested = drills.last_opening(&recipient, &repository, &trust).await?;
+        let opened = attested.max(config.limits.break_glass_opened);
+        found.push(BreakGlass {
+            name,
+            opened: opened.map(|at| (at, now.duration_since(at))),
+        });
+    }
+    Ok(found)
+}
+
+/// Names of recipients whose identities no key service keeps.
+async fn offline(config: &Config, newest: &RestorePoint) -> Result<BTreeMap<String, String>> {
+    if !config.recipients.is_empty() {
+        let offline = config.recipients.iter();
+        let offline = offline.filter(|one| one.wrapped.is_none());
+        return Ok(offline
+            .map(|one| (one.key.clone(), one.name.clone()))
+            .collect());
+    }
+    let ring = newest.key_ring().await?;
+    let offline = ring.recipients.iter();
+    let offline = offline.filter(|one| ring.wrapped_of(one).is_none());
+    Ok(offline.map(|one| (one.clone(), one.clone())).collect())
 }
 
 async fn newest(repository: &Repository, trust: &Trust) -> Result<Option<RestorePoint>> {

@@ -31,9 +31,14 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
     };
     run.progress.phase("keys", None);
     let keys = keys(access, config, run).await?;
-    // Where the repository does not answer, that is said of itself.
-    let break_glass = break_glass::gather(access, config, run);
-    let break_glass = run.interrupt.or(async { Ok(break_glass.await) }).await?;
+    let break_glass = match &place {
+        // That is said of itself.
+        Place::Unreachable(..) => Ok(Vec::new()),
+        _ => {
+            let gathered = break_glass::gather(access, config, run);
+            run.interrupt.or(async { Ok(gathered.await) }).await?
+        }
+    };
     run.progress.phase("databases", None);
     let guarded = guarded(access, config, run).await;
     let databases = run.interrupt.or(databases(access, config, run)).await?;
@@ -47,7 +52,7 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
         backup: config.accounts.backup.as_ref().map(side),
         copies_region: config.snapshot.region.clone(),
         recipients: config.recipients.iter().map(recipient).collect(),
-        break_glass: break_glass.unwrap_or_default(),
+        break_glass,
         break_glass_age: status::signed(config.limits.break_glass_age)?,
         daily_days: match config.lock.policy {
             LockPolicy::Explicit { days, .. } => Some(days),

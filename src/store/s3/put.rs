@@ -129,16 +129,21 @@ impl S3Store {
     /// Whether the store takes no body but the announced one, which a store may well do that returns
     /// no checksum: tried once, with a body that is not. Where it is taken, a canary is there.
     async fn compares(&self, lock: Option<Lock>) -> bool {
-        let tried = self.compares.get_or_init(async || {
-            let Ok(key) = DOOR.parse() else { return false };
+        let tried = self.compares.get_or_try_init(async || {
+            let key = DOOR.parse()?;
             let announced = Sha256::of(b"another body");
             let body = Bytes::from_static(b"not what was announced");
             match self.put_object(&key, body, announced, lock).await {
-                Err(fault) => fault.error.kind() == Kind::Damaged,
-                Ok(_) => false,
+                Ok(_) => Ok(false),
+                Err(fault) => match fault.error.kind() {
+                    Kind::Damaged => Ok(true),
+                    // No answer is none: the next put tries again.
+                    Kind::Unavailable => Err(fault.error),
+                    _ => Ok(false),
+                },
             }
         });
-        *tried.await
+        tried.await.copied().unwrap_or(false)
     }
 
     /// What HeadObject would say, for a caller that may write but not read.

@@ -57,10 +57,11 @@ async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
     );
     scene.configure(HOLDS);
     let account = scene.world.backup.id.clone();
-    let fault = |what: Value| {
+    let fault_at = |nth: usize, what: Value| {
         let operation = "ec2:DescribeSecurityGroups";
-        scene.world.fault(&account, operation, 0, what)
+        scene.world.fault(&account, operation, nth, what)
     };
+    let fault = |what: Value| fault_at(0, what);
     let throttled = fault(json!({"kind": "error", "code": "Throttling", "times": 2}));
     let ran = scene.drill().await.ok();
     assert!(spare_of(&ran).starts_with("lifeboat-drill-prod-"));
@@ -85,4 +86,15 @@ async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
         scene.world.end_fault(fault);
         assert_eq!(scene.standing().await, before);
     }
+    // It is asked again once the instance stands, which goes where the answer is not "nothing".
+    fault_at(
+        1,
+        json!({"kind": "error", "code": "AccessDenied", "times": null}),
+    );
+    let ran = scene.drill().await;
+    ran.failed(1, "ec2:DescribeSecurityGroups");
+    assert_eq!(scene.standing().await, before);
+    let calls = cloud::calls(&scene.world.backup);
+    let restored = calls.iter().filter(|call| call.starts_with("rds:Restore"));
+    assert_eq!(restored.count(), 2, "{calls:?}");
 }

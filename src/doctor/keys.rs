@@ -56,8 +56,8 @@ pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
         let name = &one.name;
         let what = match one.opened {
             None => format!(
-                "that break-glass identity '{name}' opens restore points is not known: no attestation \
-                 that is trusted here says that it opened one in a drill"
+                "break-glass identity '{name}' is not known to open restore points: no trusted \
+                 attestation says that a drill was made with it"
             ),
             Some((_, ago)) if ago <= age => return None,
             Some((at, ago)) => format!(
@@ -142,8 +142,8 @@ mod tests {
             [
                 "break-glass identity 'b' last opened a restore point at 2026-05-05T00:00:00Z, 200 d \
                  ago: more than 180 d",
-                "that break-glass identity 'b' opens restore points is not known: no attestation that \
-                 is trusted here says that it opened one in a drill",
+                "break-glass identity 'b' is not known to open restore points: no trusted attestation \
+                 says that a drill was made with it",
             ]
         );
     }

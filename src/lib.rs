@@ -11,7 +11,8 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`model`]
+//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`web`],
+//!   [`model`]
 
 pub mod clock;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod interrupt;
 pub mod model;
 pub mod progress;
 pub mod random;
+pub mod web;
 
 pub mod aws;
 pub mod codec;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::web;
 
 /// How long is waited for somebody who is to be told: 48 seconds in all.
 #[derive(Debug, Clone, Copy)]
@@ -82,13 +83,8 @@ fn attempt(url: &str, body: Option<&str>, limit: Duration) -> Result<()> {
     if !url.starts_with("https://") && !url.starts_with("http://") {
         return Err(no_url());
     }
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(limit))
-        // What is told is for nobody else's eyes.
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build()
-        .into();
+    // Not followed elsewhere: what is told is for nobody else's eyes.
+    let agent = web::agent(limit, true);
     let reply = match body {
         Some(body) => agent
             .post(url)

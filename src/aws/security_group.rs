@@ -9,11 +9,11 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use roxmltree::{Document, Node};
 use ureq::http::Request;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::account::Account;
 use super::fault::{self, Operation};
 use crate::error::{Context, Error, Kind, Result};
+use crate::web;
 
 const OPERATION: Operation = Operation {
     name: "DescribeSecurityGroups",
@@ -75,7 +75,8 @@ impl From<Error> for Refused {
 async fn ask(account: &Account, group: &str, by: Credentials) -> Result<String, Refused> {
     let request = signed(account, group, by)?;
     let asked = tokio::task::spawn_blocking(move || {
-        let mut reply = agent().run(request)?;
+        // On the way of the SDKs' calls, which is past any proxy.
+        let mut reply = web::agent(ATTEMPT, false).run(request)?;
         let text = reply.body_mut().read_to_string()?;
         Ok::<_, ureq::Error>((reply.status().as_u16(), text))
     });
@@ -91,23 +92,6 @@ async fn ask(account: &Account, group: &str, by: Credentials) -> Result<String, 
         expired: code == EXPIRED,
         error: fault::refused(&OPERATION, what(group), status, &code, &message),
     })
-}
-
-/// On the same way as the SDK's calls: by the system's authorities, past any proxy.
-fn agent() -> ureq::Agent {
-    let roots = rustls_native_certs::load_native_certs().certs;
-    let roots = roots
-        .iter()
-        .map(|one| Certificate::from_der(one).to_owned());
-    let tls = TlsConfig::builder().root_certs(RootCerts::from(roots.collect::<Vec<_>>()));
-    ureq::Agent::config_builder()
-        .timeout_global(Some(ATTEMPT))
-        .tls_config(tls.build())
-        .proxy(None)
-        .max_redirects(0)
-        .http_status_as_error(false)
-        .build()
-        .into()
 }
 
 fn signed(account: &Account, group: &str, by: Credentials) -> Result<Request<String>> {

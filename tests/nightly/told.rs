@@ -5,7 +5,9 @@ use std::time::Duration;
 use lifeboat::notify::{self, Patience};
 
 use super::*;
+use crate::support::certificates::Authority;
 use crate::support::listener::{Listener, SECRET};
+use crate::support::tls;
 
 /// A repository with a source, and `[notify]`.
 struct Scene {
@@ -188,4 +190,24 @@ fn a_password_in_the_configuration_is_refused_and_repeated_nowhere() {
     scene.nightly().failed(2, "holds a password");
     assert_eq!(webhook.asked(), []);
     assert!(scene.cluster.port > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_over_tls_hears_where_the_system_trusts_its_authority() {
+    let (webhook, authority) = (Listener::answering(&[200]), Authority::new("house"));
+    let scene = Scene::new("webhook_on = \"always\"", &[("webhook", &webhook)]);
+    let server = format!("127.0.0.1:{}", webhook.port);
+    let url = format!("{}/{SECRET}", tls::before(&server, &authority).await);
+    fs::write(scene.lifeboat.folder().join("webhook.url"), url).unwrap();
+    let certificate = authority.save(scene.lifeboat.folder());
+    let nightly = || scene.lifeboat.command(["nightly", "--json"]);
+    let ran = Ran::of(
+        &nightly()
+            .env("SSL_CERT_FILE", certificate)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(webhook.asked().len(), 1, "{ran:?}");
+    let ran = Ran::of(&nightly().output().unwrap());
+    assert_eq!((ran.code, webhook.asked().len()), (Some(3), 1), "{ran:?}");
 }

@@ -19,6 +19,7 @@ pub mod rig;
 pub mod servers;
 pub mod sigv4;
 pub mod subjects;
+pub mod tls;
 pub mod watched;
 
 pub use database::{Database, Major};

@@ -6,15 +6,13 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::certificates::{Authority, Span};
+use super::certificates::Authority;
 use super::sigv4::Presigned;
+use super::tls;
 
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
@@ -92,17 +90,6 @@ impl Rds {
         by_password: Option<&'static str>,
         judge: impl FnOnce(u16) -> Judge,
     ) -> Self {
-        let (chain, key) = authority.issue(&[host], Span::Now);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-            )
-            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let it = Self {
             port: listener.local_addr().unwrap().port(),
@@ -111,7 +98,7 @@ impl Rds {
         let endpoint = Arc::new(Endpoint {
             judge: judge(it.port),
             by_password,
-            tls: TlsAcceptor::from(Arc::new(tls)),
+            tls: tls::acceptor(authority, host),
             server,
             logins: it.logins.clone(),
         });

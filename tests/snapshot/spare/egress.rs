@@ -4,7 +4,9 @@ use lifeboat::model::snapshot::Kind;
 use serde_json::{Value, json};
 
 use super::{HOLDS, REGION, Scene, spare_of};
-use crate::support::cloud;
+use crate::support::certificates::Authority;
+use crate::support::program::Ran;
+use crate::support::{cloud, tls};
 
 /// A security group of the backup account with these egress rules.
 fn group(scene: &Scene, egress: &Value) -> String {
@@ -97,4 +99,26 @@ async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
     let calls = cloud::calls(&scene.world.backup);
     let restored = calls.iter().filter(|call| call.starts_with("rds:Restore"));
     assert_eq!(restored.count(), 2, "{calls:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ec2_is_asked_over_tls_by_the_systems_authorities_and_past_proxies_as_all_of_aws_is() {
+    let scene = Scene::new(Kind::Instance).await;
+    let folder = scene.world.folder.path();
+    let authority = Authority::new("AWS");
+    let aws = cloud::endpoint().trim_start_matches("http://");
+    let endpoint = tls::before(aws.trim_end_matches('/'), &authority).await;
+    let both =
+        [folder.join("RDS.pem"), authority.save(folder)].map(|one| std::fs::read(one).unwrap());
+    std::fs::write(folder.join("both.pem"), both.concat()).unwrap();
+    let mut command = scene.command(&["drill", "--snapshot", "--source", "prod", "--json"]);
+    command.env("AWS_ENDPOINT_URL", endpoint);
+    command.env("SSL_CERT_FILE", folder.join("both.pem"));
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:1");
+    }
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let ran = Ran::of(&ran.await.unwrap()).ok();
+    assert!(spare_of(&ran).starts_with("lifeboat-drill-prod-"));
+    scene.nothing_was_denied();
 }

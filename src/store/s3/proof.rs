@@ -18,7 +18,7 @@ use crate::model::lock::Lock;
 use crate::store::Store as _;
 
 /// Objects under it belong to no restore point: two segments where those of points have four.
-const CANARIES: &str = "parts/lifeboat.canary/";
+pub(super) const CANARIES: &str = "parts/lifeboat.canary/";
 const CANARY: &[u8] = b"lifeboat doctor tries to destroy this object. It must not succeed.\n";
 /// One with less of its lock left is not worth trying on.
 const WORTH: SignedDuration = SignedDuration::from_hours(1);

@@ -13,6 +13,7 @@ use md5::{Digest as _, Md5};
 
 use super::fault::{Fault, Operation};
 use super::list::Tagged;
+use super::proof::CANARIES;
 use super::{BASE64, S3Store, confirmed};
 use crate::error::{Context as _, Error, Kind, Result};
 use crate::model::digest::Sha256;
@@ -31,8 +32,8 @@ const PUT_LOCKED: Operation = Operation {
     rights: "s3:PutObject and s3:PutObjectRetention",
 };
 
-/// A canary beside those of `doctor`.
-const DOOR: &str = "parts/lifeboat.canary/door";
+/// The name of a canary beside those of `doctor`.
+const DOOR: &str = "door";
 
 impl S3Store {
     pub(super) async fn put(
@@ -130,7 +131,7 @@ impl S3Store {
     /// no checksum: tried once, with a body that is not. Where it is taken, a canary is there.
     async fn compares(&self, lock: Option<Lock>) -> bool {
         let tried = self.compares.get_or_try_init(async || {
-            let key = DOOR.parse()?;
+            let key = format!("{CANARIES}{DOOR}").parse()?;
             let announced = Sha256::of(b"another body");
             let body = Bytes::from_static(b"not what was announced");
             match self.put_object(&key, body, announced, lock).await {

@@ -211,7 +211,7 @@ async fn all(run: &Run<'_>, loads: &[Load<'_>], loaded: &LoadedParts, jobs: usiz
     if loads.is_empty() {
         return Ok(());
     }
-    let feed = Feed::new(run.means.point, loads);
+    let feed = Feed::new(run, loads, loaded);
     let roots: BTreeSet<&Name> = loads
         .iter()
         .filter_map(|load| Some(&load.root.as_ref()?.0))
@@ -224,11 +224,7 @@ async fn all(run: &Run<'_>, loads: &[Load<'_>], loaded: &LoadedParts, jobs: usiz
     let jobs = jobs
         .min(usize::try_from(parts).unwrap_or(usize::MAX))
         .max(1);
-    let workers = (0..jobs).map(|_| async {
-        Worker::connect(run, loaded, &roots)
-            .await?
-            .work(&feed)
-            .await
-    });
+    let workers =
+        (0..jobs).map(|_| async { Worker::connect(run, &roots).await?.work(&feed).await });
     try_join_all(workers).await.map(drop)
 }

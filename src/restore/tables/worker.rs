@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use super::feed::{Feed, Job};
+use super::feed::{Feed, Fetched, Listed};
 use super::{Load, Run};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
-use crate::pg::ledger::{self, LoadedParts};
+use crate::pg::ledger;
 use crate::pg::load::{Failure, Open, load_part};
 use crate::pg::session::{Purpose, Session};
 
@@ -20,7 +21,6 @@ const ATTEMPTS: u32 = 5;
 
 pub struct Worker<'a> {
     run: &'a Run<'a>,
-    loaded: &'a LoadedParts,
     /// Held by whoever copies through that root: in parallel they would deadlock.
     roots: &'a BTreeMap<&'a Name, Mutex<()>>,
     session: Session,
@@ -29,13 +29,11 @@ pub struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub async fn connect(
         run: &'a Run<'a>,
-        loaded: &'a LoadedParts,
         roots: &'a BTreeMap<&'a Name, Mutex<()>>,
     ) -> Result<Self> {
         let session = connect(run).await?;
         Ok(Self {
             run,
-            loaded,
             roots,
             session,
         })
@@ -43,36 +41,44 @@ impl<'a> Worker<'a> {
 
     /// Loads until nothing is left or something fails that concerns every table.
     pub async fn work(mut self, feed: &Feed<'_>) -> Result<()> {
-        while let Some(job) = feed.next().await? {
-            match job {
-                Job::Part(load, number, part) => self.load(load, number, &part).await?,
-                Job::InOrder(loads) => {
-                    for load in loads {
-                        let parts = self.run.means.point.parts(load.parts).await?;
-                        for (number, part) in (0..).zip(parts) {
-                            self.load(load, number, &part?).await?;
-                        }
+        while let Some(loads) = feed.next_in_order().await {
+            for load in loads {
+                let parts = self.run.means.point.parts(load.parts).await?;
+                for (number, part) in (0..).zip(parts) {
+                    let part = part?;
+                    let listed = Listed { load, number, part };
+                    if feed.wants(&listed) {
+                        self.load(&feed.fetch(listed).await?).await?;
                     }
                 }
             }
+        }
+        let mut at = None;
+        while let Some(fetched) = feed.next(&mut at).await? {
+            let (loaded, ahead) = tokio::join!(self.load(&fetched), feed.fetch_ahead(&mut at));
+            loaded.and(ahead)?;
         }
         self.session.close().await;
         Ok(())
     }
 
-    async fn load(&mut self, load: &Load<'_>, number: u64, part: &Part) -> Result<()> {
-        if load.is_refused() {
-            return Ok(());
-        }
-        if !self.loaded.contains_key(&(load.parts.oid, number)) {
-            self.load_new(load, number, part).await?;
+    async fn load(&mut self, fetched: &Fetched<'_>) -> Result<()> {
+        let Listed { load, number, part } = &fetched.listed;
+        // Maybe since it was fetched.
+        if !load.is_refused() {
+            self.load_new(load, *number, part, &fetched.stored).await?;
         }
         self.run.means.progress.advance(part.copy_bytes);
         Ok(())
     }
 
-    async fn load_new(&mut self, load: &Load<'_>, number: u64, part: &Part) -> Result<()> {
-        let stored = self.run.means.point.fetch(&part.object).await?;
+    async fn load_new(
+        &mut self,
+        load: &Load<'_>,
+        number: u64,
+        part: &Part,
+        stored: &Bytes,
+    ) -> Result<()> {
         let (mut attempt, mut was_lost) = (1, false);
         loop {
             let identities = self.run.means.identities.clone();

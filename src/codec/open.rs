@@ -158,8 +158,10 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let (sealer, identities) = pair();
-        let (mut writer, mut compressor) =
-            (sealer.compressed(0).unwrap(), Compressor::new().unwrap());
+        let (mut writer, mut compressor) = (
+            sealer.compressed(b"used before".into()).unwrap(),
+            Compressor::new().unwrap(),
+        );
         writer.write(b"1\tone\n", &mut compressor).unwrap();
         writer.write(b"2\ttwo\n", &mut compressor).unwrap();
         let stored = writer.finish().unwrap().bytes;

@@ -68,30 +68,35 @@ impl Sealer {
         self.recipients.iter().map(ToString::to_string).collect()
     }
 
-    /// Starts an object that is compressed and sealed; `expected_bytes` is reserved for it.
-    pub fn compressed(&self, expected_bytes: usize) -> Result<SealedWriter> {
+    /// Starts an object that is compressed and sealed, in `memory`, whatever that held.
+    pub fn compressed(&self, memory: Vec<u8>) -> Result<SealedWriter> {
         let stored = Arc::new(AtomicU64::new(0));
-        let age = self.age_writer(expected_bytes, Arc::clone(&stored))?;
+        let age = self.age_writer(memory, Arc::clone(&stored))?;
         Ok(SealedWriter { age, stored })
     }
 
     /// Seals bytes that are compressed already.
     pub fn seal(&self, plain: &[u8]) -> Result<Sealed> {
-        let mut age = self.age_writer(plain.len(), Arc::default())?;
+        let mut age = self.age_writer(Vec::with_capacity(plain.len()), Arc::default())?;
         age.write_all(plain).map_err(in_memory)?;
         age.finish().map_err(in_memory).map(Sink::finish)
     }
 
     /// Compresses and seals.
     pub fn compress_and_seal(&self, plain: &[u8]) -> Result<Sealed> {
-        let mut writer = self.compressed(plain.len() / 4)?;
+        let mut writer = self.compressed(Vec::with_capacity(plain.len() / 4))?;
         writer.write(plain, &mut Compressor::new()?)?;
         writer.finish()
     }
 
-    fn age_writer(&self, expected: usize, stored: Arc<AtomicU64>) -> Result<StreamWriter<Sink>> {
+    fn age_writer(
+        &self,
+        mut memory: Vec<u8>,
+        stored: Arc<AtomicU64>,
+    ) -> Result<StreamWriter<Sink>> {
+        memory.clear();
         let sink = Sink {
-            bytes: Vec::with_capacity(expected),
+            bytes: memory,
             sha256: sha2::Sha256::new(),
             stored,
         };

@@ -1,7 +1,8 @@
 //! Batches of rows to stored parts: compress, seal, hash on this thread; upload on the runtime.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
@@ -37,6 +38,7 @@ pub fn run(shared: &Shared, batches: &Receiver) {
             slice: RowDigest::default(),
             uploads: JoinSet::new(),
             room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
+            spare: Spare::default(),
         };
         packer.pack_all(batches)
     });
@@ -53,6 +55,31 @@ struct Packer<'a> {
     /// While one part is built others are sent; `room` bounds what lies in memory for that.
     uploads: JoinSet<()>,
     room: Arc<Semaphore>,
+    spare: Spare,
+}
+
+/// Memory of a part that is stored, for the next one: it need not be mapped and cleared again, and a
+/// long export holds no more of it than a short one.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Spare {
+    fn take(&self) -> Vec<u8> {
+        let spare = self.lock().take();
+        spare.unwrap_or_else(|| Vec::with_capacity(PART_RESERVE))
+    }
+
+    /// Keeps one, where nobody else holds it any more.
+    fn keep(&self, stored: Bytes) {
+        let mut spare = self.lock();
+        if spare.is_none() && stored.is_unique() {
+            *spare = Some(Vec::from(stored)).filter(|memory| memory.capacity() >= PART_RESERVE);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 struct OpenPart {
@@ -85,9 +112,13 @@ impl Packer<'_> {
                 None => {
                     // A block that is not full is a slice's last one.
                     let small = rows.len() < SMALL_ROWS;
-                    let reserve = if small { SMALL_RESERVE } else { PART_RESERVE };
+                    let memory = if small {
+                        Vec::with_capacity(SMALL_RESERVE)
+                    } else {
+                        self.spare.take()
+                    };
                     self.part.insert(OpenPart {
-                        sealed: self.shared.sealer.compressed(reserve)?,
+                        sealed: self.shared.sealer.compressed(memory)?,
                         rows: 0,
                         copy_bytes: 0,
                     })
@@ -120,12 +151,15 @@ impl Packer<'_> {
         let bytes = part.as_ref().map_or(0, |part| part.1.bytes.len());
         let room = self.wait_for_room(bytes)?;
         let (writer, stop) = (self.shared.writer.clone(), self.shared.stop.clone());
+        let spare = self.spare.clone();
         let upload = async move {
             if let Some((number, sealed, rows, copy_bytes)) = part {
+                let stored = sealed.bytes.clone();
                 let part = writer
                     .put_part(tally.oid, number, sealed, rows, copy_bytes)
                     .await
                     .context(|| format!("cannot store rows of {}", tally.name))?;
+                spare.keep(stored);
                 tally.end_part(part, &writer).await?;
             }
             match slice {

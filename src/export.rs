@@ -4,7 +4,6 @@ mod checks;
 mod database;
 mod packer;
 mod plan;
-mod queue;
 mod records;
 mod report;
 mod rows;

@@ -1,4 +1,4 @@
-//! Batches of rows to stored parts: compress, seal, hash on this thread; upload on the runtime.
+//! Batches of rows to stored parts: compressed, sealed and hashed by the worker, uploaded beside it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,6 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
-use super::queue::{Batch, Receiver};
 use super::shared::Shared;
 use super::tally::Tally;
 use crate::codec::{Compressor, SealedWriter};
@@ -28,26 +27,16 @@ const UPLOADS: usize = 16;
 const SMALL_ROWS: usize = 512 * 1024;
 const SMALL_RESERVE: usize = 64 * 1024;
 
-/// Packs until the worker hangs up or something fails.
-pub fn run(shared: &Shared, batches: &Receiver) {
-    let packed = Compressor::new().and_then(|compressor| {
-        let mut packer = Packer {
-            shared,
-            compressor,
-            part: None,
-            slice: RowDigest::default(),
-            uploads: JoinSet::new(),
-            room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
-            spare: Spare::default(),
-        };
-        packer.pack_all(batches)
-    });
-    if let Err(error) = packed {
-        shared.stop.fail(error);
-    }
+/// Whole rows of one table, about 1 MiB of them or one that is wider.
+pub struct Batch {
+    pub tally: Arc<Tally>,
+    pub rows: Vec<u8>,
+    /// The slice ends with it.
+    pub last: bool,
 }
 
-struct Packer<'a> {
+/// Packs the rows of one worker.
+pub struct Packer<'a> {
     shared: &'a Shared,
     compressor: Compressor,
     part: Option<OpenPart>,
@@ -88,23 +77,25 @@ struct OpenPart {
     copy_bytes: u64,
 }
 
-impl Packer<'_> {
-    fn pack_all(&mut self, batches: &Receiver) -> Result<()> {
-        while let Some(batch) = batches.receive() {
-            let bytes = batch.rows.len();
-            self.pack(batch)?;
-            batches.done(bytes);
-        }
-        self.wait_for_uploads()
+impl<'a> Packer<'a> {
+    pub fn new(shared: &'a Shared) -> Result<Self> {
+        Ok(Self {
+            shared,
+            compressor: Compressor::new()?,
+            part: None,
+            slice: RowDigest::default(),
+            uploads: JoinSet::new(),
+            room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
+            spare: Spare::default(),
+        })
     }
 
-    fn pack(&mut self, batch: Batch) -> Result<()> {
-        let Batch {
-            tally,
-            rows,
-            digest,
-            last,
-        } = batch;
+    /// Packs a batch. Compressing happens here and now: meanwhile the server fills the socket, which is
+    /// then read in large pieces. Waits while the store is behind.
+    pub async fn pack(&mut self, batch: Batch) -> Result<()> {
+        let Batch { tally, rows, last } = batch;
+        let mut digest = RowDigest::default();
+        digest.add_rows(&rows);
         self.slice.merge(digest);
         if !rows.is_empty() {
             let part = match &mut self.part {
@@ -131,13 +122,13 @@ impl Packer<'_> {
         drop(rows);
         let full = |part: &OpenPart| part.sealed.stored_bytes() >= PART_BYTES;
         if last || self.part.as_ref().is_some_and(full) {
-            self.store(tally, last)?;
+            self.store(tally, last).await?;
         }
         Ok(())
     }
 
     /// Finishes the open part, if any, and sends it; after the last one the slice ends.
-    fn store(&mut self, tally: Arc<Tally>, last: bool) -> Result<()> {
+    async fn store(&mut self, tally: Arc<Tally>, last: bool) -> Result<()> {
         let part = match self.part.take() {
             Some(part) => Some((
                 tally.begin_part(),
@@ -149,7 +140,7 @@ impl Packer<'_> {
         };
         let slice = last.then(|| std::mem::take(&mut self.slice));
         let bytes = part.as_ref().map_or(0, |part| part.1.bytes.len());
-        let room = self.wait_for_room(bytes)?;
+        let room = self.wait_for_room(bytes).await?;
         let (writer, stop) = (self.shared.writer.clone(), self.shared.stop.clone());
         let spare = self.spare.clone();
         let upload = async move {
@@ -180,37 +171,33 @@ impl Packer<'_> {
         Ok(())
     }
 
-    fn wait_for_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+    async fn wait_for_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
         let share = bytes.clamp(UPLOAD_BYTES / UPLOADS, UPLOAD_BYTES);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(share);
-        self.shared.uploads.block_on(async {
-            tokio::select! {
-                biased;
-                () = self.shared.stop.wait() => Err(stopped()),
-                room = room => room.map_err(|_| stopped()),
-            }
-        })
+        tokio::select! {
+            biased;
+            () = self.shared.stop.wait() => Err(stopped()),
+            room = room => room.map_err(|_| stopped()),
+        }
     }
 
-    fn wait_for_uploads(&mut self) -> Result<()> {
+    /// Waits until everything is stored; after a stop, until nothing is being stored any more.
+    pub async fn end(mut self) -> Result<()> {
         let uploads = &mut self.uploads;
-        let stop = &self.shared.stop;
-        self.shared.uploads.block_on(async {
-            let all = async {
-                while let Some(ended) = uploads.join_next().await {
-                    ended.map_err(broken)?;
-                }
-                Ok(())
-            };
-            let done = tokio::select! {
-                biased;
-                done = all => done,
-                () = stop.wait() => Err(stopped()),
-            };
-            uploads.shutdown().await;
-            done
-        })
+        let all = async {
+            while let Some(ended) = uploads.join_next().await {
+                ended.map_err(broken)?;
+            }
+            Ok(())
+        };
+        let done = tokio::select! {
+            biased;
+            done = all => done,
+            () = self.shared.stop.wait() => Err(stopped()),
+        };
+        self.uploads.shutdown().await;
+        done
     }
 }
 

@@ -75,7 +75,7 @@ fn start(
     let mut workers = JoinSet::new();
     for _ in 0..run.jobs.min(held.noted.plan.slices) {
         let shared = shared.clone();
-        workers.spawn_blocking(move || worker::run(shared));
+        workers.spawn_blocking(move || worker::run(&shared));
     }
     workers
 }

@@ -27,14 +27,6 @@ const UPLOADS: usize = 16;
 const SMALL_ROWS: usize = 512 * 1024;
 const SMALL_RESERVE: usize = 64 * 1024;
 
-/// Whole rows of one table, about 1 MiB of them or one that is wider.
-pub struct Batch {
-    pub tally: Arc<Tally>,
-    pub rows: Vec<u8>,
-    /// The slice ends with it.
-    pub last: bool,
-}
-
 /// Packs the rows of one worker.
 pub struct Packer<'a> {
     shared: &'a Shared,
@@ -47,8 +39,8 @@ pub struct Packer<'a> {
     spare: Spare,
 }
 
-/// Memory of a part that is stored, for the next one: it need not be mapped and cleared again, and a
-/// long export holds no more of it than a short one.
+/// Memory of a part that is stored, for the next one: it need not be mapped and cleared again. Only what
+/// an ordinary part takes is kept, and not where the part came out so small that it was given back.
 #[derive(Clone, Default)]
 struct Spare(Arc<Mutex<Option<Vec<u8>>>>);
 
@@ -62,7 +54,8 @@ impl Spare {
     fn keep(&self, stored: Bytes) {
         let mut spare = self.lock();
         if spare.is_none() && stored.is_unique() {
-            *spare = Some(Vec::from(stored)).filter(|memory| memory.capacity() >= PART_RESERVE);
+            let ordinary = PART_RESERVE..=PART_RESERVE + PART_RESERVE / 4;
+            *spare = Some(Vec::from(stored)).filter(|memory| ordinary.contains(&memory.capacity()));
         }
     }
 
@@ -90,10 +83,10 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// Packs a batch. Compressing happens here and now: meanwhile the server fills the socket, which is
+    /// Packs whole rows of one table, about 1 MiB of them or one that is wider; with the `last` ones its
+    /// slice ends. Compressing happens here and now: meanwhile the server fills the socket, which is
     /// then read in large pieces. Waits while the store is behind.
-    pub async fn pack(&mut self, batch: Batch) -> Result<()> {
-        let Batch { tally, rows, last } = batch;
+    pub async fn pack(&mut self, tally: Arc<Tally>, rows: Vec<u8>, last: bool) -> Result<()> {
         let mut digest = RowDigest::default();
         digest.add_rows(&rows);
         self.slice.merge(digest);
@@ -101,7 +94,7 @@ impl<'a> Packer<'a> {
             let part = match &mut self.part {
                 Some(part) => part,
                 None => {
-                    // A block that is not full is a slice's last one.
+                    // The end of a slice, as a rule all of it.
                     let small = rows.len() < SMALL_ROWS;
                     let memory = if small {
                         Vec::with_capacity(SMALL_RESERVE)
@@ -182,7 +175,7 @@ impl<'a> Packer<'a> {
         }
     }
 
-    /// Waits until everything is stored; after a stop, until nothing is being stored any more.
+    /// Waits until everything is stored; after a stop, ends what is under way.
     pub async fn end(mut self) -> Result<()> {
         let uploads = &mut self.uploads;
         let all = async {

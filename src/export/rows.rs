@@ -32,7 +32,7 @@ pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> R
         run.options.ddl_wait * 2,
     );
     let work = async {
-        let all = async { while workers.join_next().await.is_some() {} };
+        let all = all(&mut workers, &stop);
         let (schema, ()) = tokio::join!(stop_on_error(&stop, dump), all);
         Ok(schema)
     };
@@ -42,7 +42,7 @@ pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> R
         None
     });
     // Workers end by themselves once stopped; nothing may still write when we return.
-    while workers.join_next().await.is_some() {}
+    all(&mut workers, &stop).await;
     progress.advance(read.swap(0, Ordering::Relaxed));
     match (stop.take(), schema) {
         (Some(error), _) => Err(error),
@@ -78,6 +78,15 @@ fn start(
         workers.spawn_blocking(move || worker::run(&shared));
     }
     workers
+}
+
+/// Waits for every worker. They tell their failures themselves, but for a panic.
+async fn all(workers: &mut JoinSet<()>, stop: &Stop) {
+    while let Some(ended) = workers.join_next().await {
+        if let Err(why) = ended {
+            stop.fail(Error::failed("a worker of the export broke").because(why));
+        }
+    }
 }
 
 /// A failure stops the others; the first one is reported by whoever waits for all.

@@ -47,8 +47,9 @@ impl RateLimit {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let until = {
             let mut next = self.next.lock().await;
-            *next = (*next).max(tokio::time::Instant::now()) + cost;
-            *next
+            let until = (*next).max(tokio::time::Instant::now());
+            *next = until + cost;
+            until
         };
         tokio::time::sleep_until(until).await;
     }

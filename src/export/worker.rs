@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 
-use super::packer::{Batch, Packer};
+use super::packer::Packer;
 use super::plan::Job;
 use super::shared::Shared;
 use crate::error::{Context, Result};
 use crate::pg::reader::SnapshotReader;
+
+/// How long a server may take to accept that a statement be cancelled.
+const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs until no job is left or the export stops. Blocks its thread: rows stay in its core's cache from
 /// the socket into the part, and wake no other.
@@ -48,12 +52,12 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
             read = read_slice(shared, &reader, job, packer) => read,
             () = stop.wait() => Ok(()),
         };
-        if stop.is_set() {
-            // The server may sit in a long scan or a lock queue: do not leave it there.
-            let _ = reader.session().cancel().await;
-            return Ok(());
+        if read.is_err() || stop.is_set() {
+            // The server may sit in a long scan or a lock queue: do not leave it there. One that does
+            // not even take this is not waited for.
+            let _ = tokio::time::timeout(CANCEL_WAIT, reader.session().cancel()).await;
+            return read;
         }
-        read?;
     }
     Ok(())
 }
@@ -72,7 +76,7 @@ async fn read_slice(
         let rows = block.unwrap_or_default();
         let bytes = rows.len() as u64;
         let tally = Arc::clone(&job.tally);
-        packer.pack(Batch { tally, rows, last }).await?;
+        packer.pack(tally, rows, last).await?;
         // Text is smaller or larger than the heap that was planned: the slice's end makes up for it.
         let progress = if last { unread } else { bytes.min(unread) };
         unread -= progress;

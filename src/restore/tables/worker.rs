@@ -41,7 +41,7 @@ impl<'a> Worker<'a> {
 
     /// Loads until nothing is left or something fails that concerns every table.
     pub async fn work(mut self, feed: &Feed<'_>) -> Result<()> {
-        while let Some(loads) = feed.next_in_order().await {
+        while let Some(loads) = feed.next_in_order() {
             for load in loads {
                 let parts = self.run.means.point.parts(load.parts).await?;
                 for (number, part) in (0..).zip(parts) {
@@ -49,14 +49,18 @@ impl<'a> Worker<'a> {
                     let listed = Listed { load, number, part };
                     if feed.wants(&listed) {
                         self.load(&feed.fetch(listed).await?).await?;
+                    } else {
+                        self.run.means.progress.advance(listed.part.copy_bytes);
                     }
                 }
             }
         }
-        let mut at = None;
-        while let Some(fetched) = feed.next(&mut at).await? {
-            let (loaded, ahead) = tokio::join!(self.load(&fetched), feed.fetch_ahead(&mut at));
-            loaded.and(ahead)?;
+        let mut own = None;
+        while let Some(fetched) = feed.next(&mut own).await? {
+            // What cannot be loaded is told at once; what cannot be fetched, once this part is loaded.
+            let ahead = async { Ok(feed.fetch_ahead(&mut own).await) };
+            let ((), ahead) = tokio::try_join!(self.load(&fetched), ahead)?;
+            ahead?;
         }
         self.session.close().await;
         Ok(())

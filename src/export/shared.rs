@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::plan::Plan;
 use super::stop::Stop;
@@ -31,26 +32,48 @@ pub struct Shared {
 /// Keeps all workers together below a rate.
 pub struct RateLimit {
     bytes_per_second: u64,
-    next: tokio::sync::Mutex<tokio::time::Instant>,
+    next: tokio::sync::Mutex<Instant>,
 }
 
 impl RateLimit {
     pub fn new(bytes_per_second: u64) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
-            next: tokio::sync::Mutex::new(tokio::time::Instant::now()),
+            next: tokio::sync::Mutex::new(Instant::now()),
         }
     }
 
-    /// Waits until what was read before has had its time.
+    /// After so many bytes were read: waits until what was read before them has had its time.
     pub async fn take(&self, bytes: u64) {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
-        let until = {
-            let mut next = self.next.lock().await;
-            let until = (*next).max(tokio::time::Instant::now());
-            *next = until + cost;
-            until
-        };
+        let until = turn(&mut *self.next.lock().await, Instant::now(), cost);
         tokio::time::sleep_until(until).await;
+    }
+}
+
+/// When what was read by `now` has its turn; `next` is moved to the end of it.
+fn turn(next: &mut Instant, now: Instant, cost: Duration) -> Instant {
+    let turn = (*next).max(now);
+    *next = turn + cost;
+    turn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_takes_its_time_from_the_pause_and_a_slow_server_is_not_caught_up_with() {
+        let (cost, begin) = (Duration::from_millis(10), Instant::now());
+        let rounds = |work: u64| {
+            let (mut now, mut next) = (begin, begin);
+            for _ in 0..100 {
+                now = turn(&mut next, now + Duration::from_millis(work), cost);
+            }
+            now - begin
+        };
+        assert_eq!(rounds(0), cost * 99);
+        assert_eq!(rounds(4), Duration::from_millis(4) + cost * 99);
+        assert_eq!(rounds(15), Duration::from_millis(15) * 100);
     }
 }

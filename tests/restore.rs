@@ -90,6 +90,32 @@ fn everything_comes_back_and_is_compared() {
     nothing_of_ours_is_left(&target);
 }
 
+/// Such parts are not fetched ahead, as others are.
+#[test]
+fn parts_of_very_wide_rows_come_back() {
+    let source = Database::new(Major::Pg15);
+    // 40 MiB that nothing compresses, three times.
+    source.sql(
+        "CREATE TABLE wide (id int, b bytea);
+         ALTER TABLE wide ALTER b SET STORAGE EXTERNAL;
+         INSERT INTO wide
+           SELECT n, (SELECT string_agg(sha256(int4send(g)), '') FROM generate_series(1, 40 << 15) g)
+             FROM generate_series(1, 3) n;
+         CREATE TABLE narrow AS SELECT g FROM generate_series(1, 1000) g;",
+    );
+    let lifeboat = Lifeboat::init();
+    lifeboat.export(&source.url());
+    let identity = lifeboat.identity();
+    let opened = ["show", "latest", "--identity", identity.to_str().unwrap()];
+    let point = lifeboat.run(opened).ok().json();
+    let stored = point["result"]["stored_bytes"].as_u64().unwrap();
+    assert!(stored > 3 * 40 << 20, "{stored}");
+    let target = Database::reserve(Major::Pg15);
+    let ran = restore(&lifeboat, &target.url(), &["--create", "--verify"]).ok();
+    assert_eq!(ran.json()["result"]["rows"], 1003);
+    assert_eq!(ran.json()["result"]["verified"], true);
+}
+
 #[test]
 fn a_target_that_is_not_empty_is_refused_whatever_the_flags() {
     let (lifeboat, _source) = courses();

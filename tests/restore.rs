@@ -109,7 +109,7 @@ fn parts_of_very_wide_rows_come_back() {
     let opened = ["show", "latest", "--identity", identity.to_str().unwrap()];
     let point = lifeboat.run(opened).ok().json();
     let stored = point["result"]["stored_bytes"].as_u64().unwrap();
-    assert!(stored > 3 * 40 << 20, "{stored}");
+    assert!(stored > 3 * (40 << 20), "{stored}");
     let target = Database::reserve(Major::Pg15);
     let ran = restore(&lifeboat, &target.url(), &["--create", "--verify"]).ok();
     assert_eq!(ran.json()["result"]["rows"], 1003);

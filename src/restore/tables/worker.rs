@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::Mutex;
 
 use super::feed::{Feed, Fetched, Listed};
@@ -67,26 +66,22 @@ impl<'a> Worker<'a> {
     }
 
     async fn load(&mut self, fetched: &Fetched<'_>) -> Result<()> {
-        let Listed { load, number, part } = &fetched.listed;
+        let Listed { load, part, .. } = &fetched.listed;
         // Maybe since it was fetched.
         if !load.is_refused() {
-            self.load_new(load, *number, part, &fetched.stored).await?;
+            self.load_new(fetched).await?;
         }
         self.run.means.progress.advance(part.copy_bytes);
         Ok(())
     }
 
-    async fn load_new(
-        &mut self,
-        load: &Load<'_>,
-        number: u64,
-        part: &Part,
-        stored: &Bytes,
-    ) -> Result<()> {
+    async fn load_new(&mut self, fetched: &Fetched<'_>) -> Result<()> {
+        let Listed { load, number, part } = &fetched.listed;
+        let number = *number;
         let (mut attempt, mut was_lost) = (1, false);
         loop {
             let identities = self.run.means.identities.clone();
-            let stored = stored.clone();
+            let stored = fetched.stored.clone();
             let open: Open = Box::new(move || identities.open_compressed(stored));
             let through_root = load.through_root.load(Ordering::Relaxed);
             let failure = match self.load_once(load, through_root, number, part, open).await {

@@ -12,12 +12,13 @@ use crate::codec::{Compressor, SealedWriter};
 use crate::error::{Context, Error, Result};
 use crate::model::digest::RowDigest;
 
-/// A part ends on the first row boundary past this many stored bytes. One PUT carries it, so it is
-/// atomic, and it lies in memory, so a retry replays it.
-const PART_BYTES: u64 = 16 * 1024 * 1024;
+/// A part ends on the first row boundary past this many stored bytes, or with its slice. One PUT carries
+/// it, so it is atomic, and it lies in memory, so a retry replays it. Rows that compress as most do end
+/// their slice shortly before: rows that nothing compresses then take no more memory than those.
+const PART_BYTES: u64 = 12 * 1024 * 1024;
 
 /// Reserved for a part: the frame that makes it full has room, however badly it compresses.
-const PART_RESERVE: usize = 19 * 1024 * 1024;
+const PART_RESERVE: usize = 15 * 1024 * 1024;
 
 /// What may be under way to the store at once: one whole part, or so many small ones.
 const UPLOAD_BYTES: usize = PART_RESERVE;

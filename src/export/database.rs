@@ -37,7 +37,7 @@ pub async fn export(run: &Run<'_>, source: &Source, server: &Server) -> Result<D
             "{what} of database {} changed again during the export: its rows would not load",
             server.database
         ))
-        .hint("export while no schema migration runs")),
+        .hint("export while no schema migration and no GRANT ON SCHEMA runs")),
     }
 }
 

@@ -115,11 +115,19 @@ async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
         Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
     }
     let (id, taken_at) = export(&session).await?;
-    let tables = catalog::read_tables(&session).await?;
-    let newcomers = not_locked(&session, &tables).await?;
+    let shown = catalog::lock_targets(&session).await?;
+    let newcomers = not_locked(&session, shown.iter().map(|it| (it.oid, &it.name))).await?;
     match lock(&session, &newcomers).await? {
         Locked::All => {}
         Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
+    }
+    // Only now: sizes would wait for locks.
+    let tables = catalog::read_tables(&session).await?;
+    let all = tables.iter().map(|it| (it.table.oid, &it.table.name));
+    if let Some(name) = not_locked(&session, all).await?.first() {
+        // Its name belongs to another table by now, or to none.
+        let why = format!("{name} was renamed or dropped meanwhile");
+        return Ok(Attempt::Again(Box::new(session), why));
     }
     let rewritten = catalog::find_rewritten(&session).await?;
     if let Some(name) = rewritten.first() {
@@ -222,7 +230,10 @@ async fn export(session: &Session) -> Result<(String, Timestamp)> {
 
 /// Tables of the snapshot that this session holds no lock on: made or renamed since they were
 /// listed.
-async fn not_locked(session: &Session, tables: &[SourceTable]) -> Result<Vec<Name>> {
+async fn not_locked<'a>(
+    session: &Session,
+    shown: impl Iterator<Item = (u32, &'a Name)>,
+) -> Result<Vec<Name>> {
     let rows = session
         .client
         .query(
@@ -236,9 +247,8 @@ async fn not_locked(session: &Session, tables: &[SourceTable]) -> Result<Vec<Nam
         .await
         .map_err(|error| pg_error("cannot list our own locks", error))?;
     let held: BTreeSet<u32> = rows.iter().map(|row| row.get(0)).collect();
-    Ok(tables
-        .iter()
-        .filter(|source| !held.contains(&source.table.oid))
-        .map(|source| source.table.name.clone())
+    Ok(shown
+        .filter(|(oid, _)| !held.contains(oid))
+        .map(|(_, name)| name.clone())
         .collect())
 }

@@ -16,6 +16,7 @@ mod schema;
 mod selection;
 mod tables;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -131,15 +132,20 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         return Ok(report);
     }
     look.check(&target)?;
+    let is_ours = Cell::new(false);
     let work = async {
         let mut run =
             begin::begin(means, options, &catalog, &selection, &target, look, report).await?;
+        is_ours.set(true);
         restore(&mut run).await?;
         end(run).await
     };
     let mut report = match means.interrupt.or(work).await {
         Ok(report) => report,
-        Err(error) => return Err(stopped(&target, manifest.id.as_str(), error).await),
+        Err(error) => {
+            let id = manifest.id.as_str();
+            return Err(stopped(&target, id, is_ours.get(), error).await);
+        }
     };
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
@@ -249,13 +255,15 @@ async fn end(mut run: Run<'_>) -> Result<Report> {
 }
 
 /// After an error or an interruption: ends what the server may still be doing for us, and says how
-/// to go on.
-async fn stopped(target: &Server, id: &str, error: Error) -> Error {
+/// to go on. `is_ours`: no other restore was at work there.
+async fn stopped(target: &Server, id: &str, is_ours: bool, error: Error) -> Error {
     let Ok(session) = Session::connect(target, "lifeboat restore", Purpose::Write).await else {
         return error;
     };
-    // Best effort: --resume does the same.
-    let _ = ledger::end_leftover_sessions(&session, &application(id)).await;
+    // Best effort: --resume does the same. One may be at work already.
+    if is_ours && matches!(ledger::lock(&session).await, Ok(true)) {
+        let _ = ledger::end_leftover_sessions(&session, &application(id)).await;
+    }
     let began = ledger::find(&session)
         .await
         .is_ok_and(|unfinished| unfinished.is_some());

@@ -162,3 +162,66 @@ fn a_user_who_is_no_superuser_mends_and_resumes() {
     drop((source, target));
     Major::Pg15.sql("postgres", &format!("DROP ROLE {app}, {master}"));
 }
+
+/// A crash of the server clears unlogged tables, and may come when the restoring user may no longer
+/// read them.
+#[test]
+fn an_unlogged_table_that_a_crash_cleared_is_missed_without_reading_it() {
+    let master = crate::support::unique("master");
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE UNLOGGED TABLE cache AS SELECT generate_series(1, 10) AS g;
+         CREATE FUNCTION known() RETURNS boolean LANGUAGE sql AS $$SELECT to_regclass('cache') IS NOT NULL$$;
+         CREATE TABLE t (id int CHECK (known())); INSERT INTO t VALUES (1);",
+    );
+    let lifeboat = Lifeboat::init();
+    lifeboat.export(&source.url());
+    let make = format!("CREATE ROLE {master} LOGIN CREATEROLE CREATEDB");
+    Major::Pg15.sql("postgres", &make);
+    let target = Database::reserve(Major::Pg15);
+    let url = target.url_as(&master);
+    misses(
+        &restore(&lifeboat, &url, &["--create", "--no-owner"]),
+        "public.t",
+    );
+    // As if all but the last phases had been noted by a run that the crash ended.
+    target.sql(
+        "SET TIME ZONE 'UTC'; INSERT INTO lifeboat_restore.phase SELECT unnest(ARRAY['indexes and keys', 'privileges',
+           'comparison, server of ' || pg_postmaster_start_time()]) ON CONFLICT DO NOTHING;
+         TRUNCATE cache",
+    );
+    misses(
+        &restore(&lifeboat, &url, &["--resume", "--no-owner"]),
+        "public.cache",
+    );
+    drop((source, target));
+    Major::Pg15.sql("postgres", &format!("DROP ROLE {master}"));
+}
+
+/// Rows are sealed where they are stored; what is said of them goes into logs and messages.
+#[test]
+fn why_rows_are_refused_is_said_without_them() {
+    let (lifeboat, _source) = exported(
+        "CREATE TABLE cfg ();
+         CREATE FUNCTION known() RETURNS boolean LANGUAGE sql AS $$SELECT to_regclass('cfg') IS NOT NULL$$;
+         CREATE TABLE refused (name text CHECK (known())); INSERT INTO refused VALUES ('sesame');
+         CREATE FUNCTION digits(name text) RETURNS boolean LANGUAGE plpgsql AS
+           $$BEGIN RETURN to_regclass('cfg') IS NOT NULL OR name::int > 0; END$$;
+         CREATE TABLE wrong (name text CHECK (digits(name))); INSERT INTO wrong VALUES ('sesame');
+         CREATE FUNCTION broken(name text) RETURNS boolean LANGUAGE plpgsql AS
+           $$BEGIN PERFORM FROM cfg; RETURN true; END$$;
+         CREATE TABLE lost (name text CHECK (broken(name))); INSERT INTO lost VALUES ('sesame');",
+    );
+    let target = Database::new(Major::Pg15);
+    let ran = restore(&lifeboat, &target.url(), &[]);
+    for (table, why) in [
+        ("public.refused", "23514"),
+        ("public.wrong", "22P02"),
+        ("public.lost", "line 1"),
+    ] {
+        misses(&ran, table);
+        misses(&ran, why);
+    }
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(!said.contains("sesame"), "{said}");
+}

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 
-pub use env::ToolEnv;
+pub use env::{ToolEnv, tool_conninfo};
 pub use passwords::Passwords;
 pub use resolve::Input;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::catalog::NOTES_SCHEMA;
-use super::conninfo::Server;
+use super::conninfo::{Server, tool_conninfo};
 use super::tools::{self, ToolPath};
 use crate::error::{Error, Result};
 
@@ -28,6 +28,7 @@ pub async fn schema(
             "PGOPTIONS",
             "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off",
         )
+        .arg(format!("--dbname={}", tool_conninfo(&server.database)))
         .arg("--schema-only")
         .arg("--format=custom")
         .arg(format!("--exclude-schema={NOTES_SCHEMA}"))

@@ -140,6 +140,28 @@ async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<
     Ok(roles.collect())
 }
 
+/// Unlogged tables without a page: new, emptied, or cleared by a server that crashed. Needs no right to
+/// read them.
+pub async fn bare_unlogged(session: &Session) -> Result<BTreeSet<Name>> {
+    let sql = "SELECT n.nspname::text, c.relname::text
+                 FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind = 'r' AND c.relpersistence = 'u'
+                  AND pg_catalog.pg_relation_size(c.oid) = 0";
+    let rows = session
+        .client
+        .query(sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot list the target's unlogged tables", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Name {
+            schema: row.get(0),
+            name: row.get(1),
+        })
+        .collect())
+}
+
 /// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
 /// by page (heap, from 14 on).
 pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {

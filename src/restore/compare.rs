@@ -90,7 +90,18 @@ pub async fn recall(run: &mut Run<'_>, verified: bool) -> Result<()> {
         chosen.len() as u64,
         chosen.iter().map(|one| one.1.copy_bytes).sum(),
     );
+    // A server that crashed clears them, whoever may no longer read them.
+    let bare = target::bare_unlogged(&run.session).await?;
+    let cleared = chosen
+        .iter()
+        .filter(|(table, _)| table.digest.rows > 0 && bare.contains(&table.name))
+        .map(|(table, _)| {
+            let why = "it is unlogged, and empty since the server crashed: restore again";
+            Trouble::new(format!("table {}", table.name), why)
+        });
+    let cleared: Vec<Trouble> = cleared.collect();
     let report = &mut run.report;
+    report.failures.extend(cleared);
     (report.rows, report.tables, report.copy_bytes) = (rows, tables, bytes);
     report.verified = verified;
     report.large_objects = large_objects::count(&run.session).await?;

@@ -33,9 +33,21 @@ pub async fn after_data(run: &mut Run<'_>) -> Result<()> {
     bulk(run, |entry| after(entry) && !entry.makes_index(), jobs).await
 }
 
-/// Tries every failed entry once more, one by one, and judges what still fails.
+/// Tries every failed entry once more, one by one, and judges what still fails. A table that could be
+/// made only now, after somebody mended what it lacked, gets its rows.
 pub async fn retry(run: &mut Run<'_>) -> Result<()> {
-    judge(run, is_plain).await
+    let refused = !run.report.failures.is_empty();
+    judge(run, |entry| {
+        is_plain(entry) && entry.section == Section::PreData
+    })
+    .await?;
+    if !refused && !tables::are_complete(run).await? {
+        tables::restore(run, true).await?;
+    }
+    judge(run, |entry| {
+        is_plain(entry) && entry.section != Section::PreData
+    })
+    .await
 }
 
 /// Row security, grants, revokes and default privileges, once nothing needs more rights than they

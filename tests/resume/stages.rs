@@ -154,6 +154,56 @@ async fn a_pg_restore_that_loses_its_session_is_gone_on_with() {
     }
 }
 
+/// Somebody believes that a restore is stuck, and begins it once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_restore_that_is_refused_does_not_end_the_first() {
+    let scene = Scene::new().await;
+    let target = scene.prepared();
+    let watch = Watch::of(&target).await;
+    watch
+        .run("INSERT INTO lifeboat_restore.stop VALUES (NULL, 0, NULL)")
+        .await;
+    watch.run(&format!("SELECT pg_advisory_lock({LOCK})")).await;
+    let mut first = scene.command(&target.url(), &["--resume"]).spawn().unwrap();
+    watch.until(&waiting(1), &mut first).await;
+    let at_work = "SELECT string_agg(pid::text, ',' ORDER BY pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name LIKE 'lifeboat 2%'";
+    let before = target.sql(at_work);
+    assert_ne!(before, "");
+    let second = scene.command(&target.url(), &["--resume"]).output();
+    let second = second.unwrap();
+    assert_ne!(second.status.code(), Some(0), "{}", said(&second));
+    assert!(said(&second).contains("another restore into"));
+    assert_eq!(target.sql(at_work), before);
+    watch.run("DELETE FROM lifeboat_restore.stop").await;
+    watch
+        .run(&format!("SELECT pg_advisory_unlock({LOCK})"))
+        .await;
+    let first = first.wait_with_output().unwrap();
+    assert_eq!(first.status.code(), Some(3), "{}", said(&first));
+    assert_eq!(target.sql(super::CONTENT), scene.content);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_could_not_be_made_gets_its_rows_once_it_can() {
+    let scene = Scene::new().await;
+    let target = scene.prepared();
+    target.sql(
+        "DROP TABLE plain CASCADE; DELETE FROM lifeboat_restore.phase WHERE name = 'schema';
+         CREATE FUNCTION lifeboat_restore.refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+           $$BEGIN IF current_query() LIKE '%CREATE TABLE public.plain %' THEN
+             RAISE 'it lacks something'; END IF; END$$;
+         CREATE EVENT TRIGGER refuse ON ddl_command_start WHEN TAG IN ('CREATE TABLE')
+           EXECUTE FUNCTION lifeboat_restore.refuse()",
+    );
+    let output = scene.command(&target.url(), &["--resume"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("it lacks something"));
+    target.sql("DROP EVENT TRIGGER refuse");
+    scene.goes_on(&target, "mended");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resume_verify_reads_again_what_an_earlier_run_only_counted() {
     let scene = Scene::new().await;

@@ -47,6 +47,13 @@ impl fmt::Debug for ToolEnv {
     }
 }
 
+/// What only a connection string can say, and no variable: the database, however it is called, and the
+/// keepalives of our own sessions, without which libpq notices after two hours that a server is gone.
+pub fn tool_conninfo(database: &str) -> String {
+    let database = database.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("dbname='{database}' keepalives_idle=30 keepalives_interval=10 keepalives_count=3")
+}
+
 pub fn tool_env(server: &Server) -> Result<ToolEnv> {
     let mut vars = vec![
         ("PGHOST", server.host.clone()),

@@ -147,21 +147,48 @@ fn kind_of(code: &str) -> Kind {
     }
 }
 
-/// Severity, code, message, detail and context in one line.
+/// Severity, code, message, detail and context in one line; no values of rows, which are sealed
+/// wherever they are stored, and this goes into logs and messages.
 fn db_text(said: &DbError) -> String {
-    let mut text = format!(
-        "{} {}: {}",
-        said.severity(),
-        said.code().code(),
-        one_line(said.message())
-    );
-    if let Some(detail) = said.detail() {
+    let code = said.code().code();
+    // Data exceptions show the value in the message, broken constraints the row in the detail.
+    let (is_data, is_constraint) = (code.starts_with("22"), code.starts_with("23"));
+    let mut message = one_line(said.message());
+    if is_data {
+        message = without_value(&message);
+    }
+    let mut text = format!("{} {code}: {message}", said.severity());
+    if let Some(detail) = said.detail().filter(|_| !is_data && !is_constraint) {
         text.push_str(&format!(" ({})", one_line(detail)));
     }
     if let Some(place) = said.where_() {
-        text.push_str(&format!(" [{}]", one_line(place)));
+        let lines: Vec<&str> = place.lines().map(without_row).collect();
+        text.push_str(&format!(" [{}]", one_line(&lines.join("\n"))));
     }
     text
+}
+
+/// `invalid input syntax for type integer: "…"`, `value "…" is out of range for type integer`.
+fn without_value(message: &str) -> String {
+    if let Some((before, _)) = message.split_once(": \"") {
+        return before.to_owned();
+    }
+    match message
+        .split_once(" \"")
+        .zip(message.rsplit_once("\" is out of range"))
+    {
+        Some(((before, _), (_, after))) => format!("{before} … is out of range{after}"),
+        None => message.to_owned(),
+    }
+}
+
+/// `COPY t, line 1, column id: "…"`, `JSON data, line 1: {…`.
+fn without_row(line: &str) -> &str {
+    let shows_row = ["COPY ", "JSON data, "];
+    match line.split_once(": ") {
+        Some((before, _)) if shows_row.iter().any(|begin| line.starts_with(begin)) => before,
+        _ => line,
+    }
 }
 
 fn one_line(text: &str) -> String {
@@ -198,4 +225,42 @@ fn hint_for(said: &DbError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_left_out_of_what_the_server_says() {
+        for (said, shown) in [
+            (
+                "invalid input syntax for type integer: \"a\": \"b\"",
+                "invalid input syntax for type integer",
+            ),
+            (
+                "value \"99 \" is out\" is out of range for type integer",
+                "value … is out of range for type integer",
+            ),
+            (
+                "value too long for type character varying(3)",
+                "value too long for type character varying(3)",
+            ),
+        ] {
+            assert_eq!(without_value(said), shown);
+        }
+        for (said, shown) in [
+            (
+                "COPY t, line 7, column c: \"a: b\"",
+                "COPY t, line 7, column c",
+            ),
+            ("JSON data, line 1: {\"a\"", "JSON data, line 1"),
+            (
+                "PL/pgSQL function f() line 1: x",
+                "PL/pgSQL function f() line 1: x",
+            ),
+        ] {
+            assert_eq!(without_row(said), shown);
+        }
+    }
 }

@@ -138,6 +138,9 @@ fn an_identity_that_lies_offline_is_to_be_used_now_and_then() {
     let today = jiff::Zoned::now().date();
     assert_eq!(noted(&today.to_string()), [""; 0]);
     assert!(noted("2020-02-29")[0].contains("'second' last opened a restore point at 2020-02-29"));
+    let to_come = noted(&today.saturating_add(jiff::Span::new().days(3)).to_string());
+    assert_eq!(to_come.len(), 2, "{to_come:#?}");
+    assert!(to_come[0].contains("is still to come"), "{to_come:#?}");
     lifeboat.configure("[limits]\nbreak_glass_opened = \"2026-02-30\"");
     let ran = lifeboat.run(["doctor"]);
     ran.failed(2, "break_glass_opened");

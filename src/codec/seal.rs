@@ -183,7 +183,7 @@ struct Sink {
 impl Sink {
     fn finish(mut self) -> Sealed {
         // What was reserved and not needed would lie there until it is uploaded.
-        if self.bytes.len() < self.bytes.capacity() / 2 {
+        if self.bytes.len() < self.bytes.capacity() / 4 {
             self.bytes.shrink_to_fit();
         }
         Sealed {

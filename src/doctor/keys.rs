@@ -50,6 +50,9 @@ pub fn look(recipients: &[Recipient]) -> Vec<Finding> {
     findings
 }
 
+/// A day that is noted begins elsewhere on Earth up to so much before it does in UTC.
+const TIME_ZONES: SignedDuration = SignedDuration::from_hours(24);
+
 /// A key that nobody has turned for long may not turn.
 pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
     let finding = |one: &BreakGlass| {
@@ -58,6 +61,10 @@ pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
             None => format!(
                 "break-glass identity '{name}' is not known to open restore points: no trusted \
                  attestation says that a drill was made with it"
+            ),
+            Some((at, ago)) if ago < -TIME_ZONES => format!(
+                "break-glass identity '{name}' is noted to open a restore point at {at:.0}, which is \
+                 still to come"
             ),
             Some((_, ago)) if ago <= age => return None,
             Some((at, ago)) => format!(
@@ -132,6 +139,8 @@ mod tests {
         assert_eq!(found(None), 1);
         assert_eq!(found(Some(days(180))), 0);
         assert_eq!(found(Some(days(181))), 1);
+        assert_eq!(found(Some(days(-1))), 0);
+        assert_eq!(found(Some(days(-2))), 1);
         let all = [one(Some(days(1))), one(Some(days(200))), one(None)];
         let whats: Vec<String> = opened(&all, days(180))
             .into_iter()

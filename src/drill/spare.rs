@@ -175,13 +175,19 @@ impl Drill<'_> {
             Err(error) => report.finding("the copy's tag lifeboat:verified", &error),
         }
         report.spare = Some(self.name.clone());
-        if let Err(error) = self.stop().await {
-            report.finding("the new spare was not stopped", &error);
+        match self.stop().await {
+            Ok(stopped) => {
+                let now = self.now.to_string();
+                if let Err(error) = self.rds().tag(&stopped.arn, tag::KEPT, &now).await {
+                    report.finding("the new spare's tag lifeboat:kept", &error);
+                }
+            }
+            Err(error) => report.finding("the new spare was not stopped", &error),
         }
         self.remove_older(report).await;
     }
 
-    async fn stop(&self) -> Result<()> {
+    async fn stop(&self) -> Result<Restored> {
         let (kind, name) = (self.kind(), self.name.as_str());
         let stop = async || match self.rds().stop(kind, name).await {
             // The reply to an earlier attempt may have been lost.
@@ -193,8 +199,7 @@ impl Drill<'_> {
         };
         self.once_available(stop).await?;
         let is_stopped = |there: &Restored| there.status == "stopped";
-        let stopped = self.made.until(kind, name, "stopping", is_stopped);
-        stopped.await.map(drop)
+        self.made.until(kind, name, "stopping", is_stopped).await
     }
 
     /// RDS refuses changes while it is busy with what comes after a restore, such as a first backup.

@@ -17,11 +17,13 @@ use crate::model::digest::RowDigest;
 /// their slice shortly before: rows that nothing compresses then take no more memory than those.
 const PART_BYTES: u64 = 12 * 1024 * 1024;
 
-/// Reserved for a part: the frame that makes it full has room, however badly it compresses.
-const PART_RESERVE: usize = 15 * 1024 * 1024;
+/// Reserved for a part, not used: glibc maps what is over 32 MiB by itself, so what is given back goes
+/// to the system. In a heap it would stay as a hole, of up to a part for each session.
+const PART_RESERVE: usize = 33 * 1024 * 1024;
 
-/// What may be under way to the store at once: one whole part, or so many small ones.
-const UPLOAD_BYTES: usize = PART_RESERVE;
+/// What may be under way to the store at once: one whole part with the frame that made it full, or so
+/// many small ones.
+const UPLOAD_BYTES: usize = 15 * 1024 * 1024;
 const UPLOADS: usize = 16;
 
 /// A table smaller than this does not reserve a whole part.

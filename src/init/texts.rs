@@ -140,7 +140,8 @@ pub fn sheet(facts: &Facts<'_>) -> String {
          \n\
          3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
          \x20  system; AWS Backup vaults. In the backup account, too: copies of snapshots are called `lifeboat-…`, the\n\
-         \x20  stopped spare of the last drill `lifeboat-drill-…`; either may be the fastest way back.\n\
+         \x20  stopped spare of the last drill `lifeboat-drill-…` (start it, tag it `lifeboat:drill=false`); either may be\n\
+         \x20  the fastest way back.\n\
          4. **Open a Business Support case** and name the instance: AWS once found a snapshot that no console showed.\n\
          5. **Restore** into a new, empty instance:\n\
          \n\

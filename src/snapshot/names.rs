@@ -27,6 +27,8 @@ pub mod tag {
     pub const VERIFIED: &str = "lifeboat:verified";
     /// On what a drill made.
     pub const DRILL: &str = "lifeboat:drill";
+    /// On a spare that was stopped: since when. If it runs, somebody has started it.
+    pub const KEPT: &str = "lifeboat:kept";
     /// Set by people: the copy is not to go.
     pub const HOLD: &str = "lifeboat:hold";
 }

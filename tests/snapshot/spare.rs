@@ -239,6 +239,63 @@ databases = ["courses"]
         call.send().await.unwrap();
     }
 
+    /// As a person would.
+    async fn start(&self, name: &str) {
+        let rds = self.world.backup.rds();
+        match self.world.kind {
+            Kind::Instance => {
+                let start = rds.start_db_instance().db_instance_identifier(name);
+                start.send().await.map(drop).unwrap();
+            }
+            Kind::Cluster => {
+                let start = rds.start_db_cluster().db_cluster_identifier(name);
+                start.send().await.map(drop).unwrap();
+            }
+        }
+        self.until(name, "available").await;
+    }
+
+    async fn stop(&self, name: &str) {
+        let rds = self.world.backup.rds();
+        match self.world.kind {
+            Kind::Instance => {
+                let stop = rds.stop_db_instance().db_instance_identifier(name);
+                stop.send().await.map(drop).unwrap();
+            }
+            Kind::Cluster => {
+                let stop = rds.stop_db_cluster().db_cluster_identifier(name);
+                stop.send().await.map(drop).unwrap();
+            }
+        }
+        self.until(name, "stopped").await;
+    }
+
+    /// Each look brings it nearer.
+    async fn until(&self, name: &str, wanted: &str) {
+        let rds = self.world.backup.rds();
+        for _ in 0..10 {
+            let status = match self.world.kind {
+                Kind::Instance => {
+                    let look = rds.describe_db_instances().db_instance_identifier(name);
+                    let told = look.send().await.unwrap();
+                    told.db_instances()[0]
+                        .db_instance_status()
+                        .unwrap()
+                        .to_owned()
+                }
+                Kind::Cluster => {
+                    let look = rds.describe_db_clusters().db_cluster_identifier(name);
+                    let told = look.send().await.unwrap();
+                    told.db_clusters()[0].status().unwrap().to_owned()
+                }
+            };
+            if status == wanted {
+                return;
+            }
+        }
+        panic!("{name} is never {wanted}");
+    }
+
     /// A drill that is at its assertions, and stays there.
     async fn stuck(&self) -> Child {
         self.configure(STUCK);
@@ -575,6 +632,33 @@ async fn what_is_left_of_a_drill_that_was_killed_goes_with_the_next_sound_one() 
     let spare = spare_of(&scene.drill().await.ok());
     assert_eq!(scene.standing().await, scene.parts(&spare));
     assert_eq!(scene.groups().await, scene.groups_of(&spare));
+}
+
+/// On the worst day the last spare may be what everybody works on, while prove goes on drilling the
+/// last copy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spare_that_somebody_started_stays_until_it_is_stopped() {
+    for kind in BOTH {
+        let scene = Scene::new(kind).await;
+        let used = spare_of(&scene.drill().await.ok());
+        scene.start(&used).await;
+        let ran = scene.drill().await;
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        let result = &ran.json()["result"];
+        assert_eq!(result["removed"], json!([]), "{result:#}");
+        let finding = &result["findings"][0];
+        assert_eq!(finding["what"], format!("older spare {used}"), "{result:#}");
+        assert!(finding["why"].as_str().unwrap().contains("it runs"));
+        let other = spare_of(&ran);
+        let mut both = [scene.parts(&used), scene.parts(&other)].concat();
+        both.sort();
+        assert_eq!(scene.standing().await, both);
+        scene.stop(&used).await;
+        let last = scene.drill().await.ok();
+        assert_eq!(last.json()["result"]["removed"], json!([used, other]));
+        assert_eq!(scene.standing().await, scene.parts(&spare_of(&last)));
+        scene.nothing_was_denied();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

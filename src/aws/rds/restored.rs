@@ -79,6 +79,7 @@ pub struct NewMember {
 /// How an instance or cluster stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restored {
+    pub arn: String,
     pub status: String,
     pub address: Option<String>,
     pub port: Option<u32>,
@@ -101,6 +102,7 @@ impl From<DbInstance> for Restored {
             .map_or((None, None), |endpoint| (endpoint.address, endpoint.port));
         let pending = it.pending_modified_values;
         Self {
+            arn: it.db_instance_arn.unwrap_or_default(),
             status: it.db_instance_status.unwrap_or_default(),
             address,
             port: size(port),
@@ -126,6 +128,7 @@ impl From<DbCluster> for Restored {
     fn from(it: DbCluster) -> Self {
         let pending = it.pending_modified_values;
         Self {
+            arn: it.db_cluster_arn.unwrap_or_default(),
             status: it.status.unwrap_or_default(),
             address: it.endpoint,
             port: size(it.port),

@@ -1,5 +1,5 @@
-//! Removing what drills made, and nothing else: known by name and tag, and older than this one or its
-//! own.
+//! Removing what drills made, and nothing else: known by name and tag, older than this one or its own,
+//! and used by nobody.
 
 use std::time::Instant;
 
@@ -10,9 +10,19 @@ use super::{Drill, Report};
 use crate::aws::rds::Restored;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
+use crate::restore::Trouble;
 use crate::snapshot::list::KINDS;
 use crate::snapshot::made::RUN;
 use crate::snapshot::names::{spare_made_at, tag};
+
+/// What a spare's tag `lifeboat:kept` says from the moment on that it is removed.
+const REMOVING: &str = "removing";
+
+/// What a killed drill left runs as well, but was never kept.
+fn is_in_use(there: &Restored) -> bool {
+    let is_kept = there.tags.get(tag::KEPT).is_some_and(|at| at != REMOVING);
+    is_kept && !["stopped", "deleting"].contains(&there.status.as_str())
+}
 
 impl Drill<'_> {
     /// After a drill that failed or was interrupted.
@@ -62,6 +72,15 @@ impl Drill<'_> {
                 }
             };
             for (name, there) in older {
+                if is_in_use(&there) {
+                    report.findings.push(Trouble::new(
+                        format!("older spare {name}"),
+                        "it runs: somebody may use it, so it was not removed. Who does tags it \
+                         lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
+                         seven days), stop it: the next sound drill removes it",
+                    ));
+                    continue;
+                }
                 match self.remove(kind, &name, Some(&there)).await {
                     Ok(()) => report.removed.push(name),
                     Err(error) => report.finding(&format!("older spare {name}"), &error),
@@ -110,6 +129,10 @@ impl Drill<'_> {
     async fn remove(&self, kind: Kind, name: &str, there: Option<&Restored>) -> Result<()> {
         if let Some(there) = there {
             if kind == Kind::Cluster {
+                if there.tags.contains_key(tag::KEPT) {
+                    // It runs in a moment, by our own doing.
+                    self.rds().tag(&there.arn, tag::KEPT, REMOVING).await?;
+                }
                 self.remove_members(name, there).await?;
             }
             self.delete(kind, name).await?;

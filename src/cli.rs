@@ -68,9 +68,9 @@ PostgreSQL backups that outlive the AWS account they came from.
 lifeboat streams a consistent export of every table into a bucket with Object Lock that belongs to
 another account, checks what it stored, and puts the data back in an emergency.
 
-The worst day: `lifeboat list` shows the restore points, `lifeboat hold latest --until 90d` keeps
-the last one from ageing out, `lifeboat restore latest --target URL --identity FILE` brings the
-data back. list, show, verify, hold and restore need no configuration file: --repository, --trust
+The worst day: `lifeboat list` shows the restore points, `lifeboat hold ID --until 90d` keeps the
+last good one from ageing out, `lifeboat restore ID --target URL --identity FILE` brings the data
+back. list, show, verify, hold and restore need no configuration file: --repository, --trust
 and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
 these credentials may use it, --identity is not needed either.";
 

@@ -18,6 +18,9 @@ const BUFFER_BYTES: usize = 128 * 1024;
 /// export: smaller ones compress more slowly, larger ones leave the processor's cache.
 pub const BLOCK_BYTES: usize = 1024 * 1024;
 
+/// A block, and the row that fills it if that is not wide.
+const RESERVED_BYTES: usize = BLOCK_BYTES + BLOCK_BYTES / 2;
+
 /// The protocol's lengths are signed.
 const MAX_MESSAGE: usize = i32::MAX as usize;
 
@@ -232,11 +235,12 @@ impl<S> Tap<S> {
         Poll::Ready(Ok(true))
     }
 
-    /// A block is not moved while it grows.
+    /// A block is not moved while it grows, unless its rows are wide. Of one size, because what one
+    /// leaves in the heap then fits the next.
     fn make_room(&mut self, row: usize) {
         let room = self.block.capacity() - self.block.len();
-        if self.block.is_empty() && row < BLOCK_BYTES / 8 {
-            self.block.reserve_exact(BLOCK_BYTES + BLOCK_BYTES / 8);
+        if self.block.is_empty() {
+            self.block.reserve_exact(row.max(RESERVED_BYTES));
         } else if room < row {
             self.block.reserve_exact(row);
         }
@@ -421,7 +425,11 @@ mod tests {
         let (_, blocks) = tapped(&bytes, 8192).unwrap();
         let sizes: Vec<usize> = blocks.iter().map(|block| block.len() / row.len()).collect();
         assert_eq!(sizes, [11, 11, 3]);
-        assert!(blocks[0].capacity() < BLOCK_BYTES + BLOCK_BYTES / 4);
+        assert!(
+            blocks
+                .iter()
+                .all(|block| block.capacity() == RESERVED_BYTES)
+        );
     }
 
     #[test]

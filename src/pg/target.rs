@@ -148,18 +148,7 @@ pub async fn bare_unlogged(session: &Session) -> Result<BTreeSet<Name>> {
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind = 'r' AND c.relpersistence = 'u'
                   AND pg_catalog.pg_relation_size(c.oid) = 0";
-    let rows = session
-        .client
-        .query(sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot list the target's unlogged tables", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Name {
-            schema: row.get(0),
-            name: row.get(1),
-        })
-        .collect())
+    names(session, sql, "cannot list the target's unlogged tables").await
 }
 
 /// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
@@ -217,11 +206,13 @@ pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
          AND (c.relkind <> 'm' OR c.relispopulated)
          AND NOT EXISTS (SELECT FROM up JOIN whole ON whole.oid = up.parent WHERE up.child = c.oid)
        ORDER BY c.relpages DESC";
-    let rows = session
-        .client
-        .query(sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot list the tables to analyze", error))?;
+    names(session, sql, "cannot list the tables to analyze").await
+}
+
+/// Schema and name of each row, in the query's order.
+async fn names<C: FromIterator<Name>>(session: &Session, sql: &str, what: &str) -> Result<C> {
+    let rows = session.client.query(sql, &[]).await;
+    let rows = rows.map_err(|error| pg_error(what, error))?;
     Ok(rows
         .iter()
         .map(|row| Name {

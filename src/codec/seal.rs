@@ -182,7 +182,8 @@ struct Sink {
 
 impl Sink {
     fn finish(mut self) -> Sealed {
-        // What was reserved and not needed would lie there until it is uploaded.
+        // What was reserved and not needed would lie there until it is uploaded. Memory of which more was
+        // used is worth keeping for the next object.
         if self.bytes.len() < self.bytes.capacity() / 4 {
             self.bytes.shrink_to_fit();
         }

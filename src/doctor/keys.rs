@@ -63,8 +63,8 @@ pub fn opened(identities: &[BreakGlass], age: SignedDuration) -> Vec<Finding> {
                  attestation says that a drill was made with it"
             ),
             Some((at, ago)) if ago < -TIME_ZONES => format!(
-                "break-glass identity '{name}' is noted to open a restore point at {at:.0}, which is \
-                 still to come"
+                "limits.break_glass_opened, or an attestation, says that break-glass identity '{name}' \
+                 opened a restore point at {at:.0}, which is still to come"
             ),
             Some((_, ago)) if ago <= age => return None,
             Some((at, ago)) => format!(

@@ -23,6 +23,12 @@ pub use resolve::Input;
 /// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// After so long without a word a server is asked whether it is there, so often, and then given up. NAT
+/// gateways forget an idle connection after minutes; the system's default is to ask after hours.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub const KEEPALIVE_COUNT: u32 = 3;
+
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {

@@ -116,3 +116,40 @@ pub fn first_change(before: &Printed, after: &Printed) -> Option<String> {
                 .map(|(key, text)| format!("{} {text}", key.0))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(all: &[(&str, u32, i32, &str)]) -> Printed {
+        all.iter()
+            .map(|(kind, oid, number, text)| {
+                (((*kind).to_owned(), *oid, *number), (*text).to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_went_or_came_matters_where_rows_may_print_it() {
+        let (app, old) = (("schema", 1, 0, "app 7"), ("schema", 2, 0, "old 7"));
+        let (label, first) = (
+            ("enum label", 3, 0, "5 yes 7"),
+            ("attribute", 4, 1, "a 23 f"),
+        );
+        let before = printed(&[app, old, label, first]);
+        let change = |after: &[_]| first_change(&before, &printed(after));
+        assert_eq!(
+            change(&[app, old, label, first, ("schema", 9, 0, "new 8")]),
+            None
+        );
+        assert_eq!(change(&[app, label, first]), None);
+        let renamed = [("schema", 1, 0, "app 8"), old, label, first];
+        assert_eq!(change(&renamed).as_deref(), Some("schema app 7"));
+        assert_eq!(
+            change(&[app, old, first]).as_deref(),
+            Some("enum label 5 yes 7")
+        );
+        let added = [app, old, label, first, ("attribute", 4, 2, "b 23 f")];
+        assert_eq!(change(&added).as_deref(), Some("attribute b 23 f"));
+    }
+}

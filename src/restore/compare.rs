@@ -92,14 +92,12 @@ pub async fn recall(run: &mut Run<'_>, verified: bool) -> Result<()> {
     );
     // A server that crashed clears them, whoever may no longer read them.
     let bare = target::bare_unlogged(&run.session).await?;
-    let cleared = chosen
-        .iter()
-        .filter(|(table, _)| table.digest.rows > 0 && bare.contains(&table.name))
-        .map(|(table, _)| {
-            let why = "it is unlogged, and empty since the server crashed: restore again";
-            Trouble::new(format!("table {}", table.name), why)
-        });
-    let cleared: Vec<Trouble> = cleared.collect();
+    let had_rows = |table: &&Table| table.digest.rows > 0 && bare.contains(&table.name);
+    let cleared = chosen.iter().map(|(table, _)| *table).filter(had_rows);
+    let why = "it is unlogged, and empty since the server crashed: restore into an empty database";
+    let cleared: Vec<Trouble> = cleared
+        .map(|table| Trouble::new(format!("table {}", table.name), why))
+        .collect();
     let report = &mut run.report;
     report.failures.extend(cleared);
     (report.rows, report.tables, report.copy_bytes) = (rows, tables, bytes);

@@ -41,6 +41,7 @@ pub async fn retry(run: &mut Run<'_>) -> Result<()> {
         is_plain(entry) && entry.section == Section::PreData
     })
     .await?;
+    // What was refused was tried just now, once there were indexes.
     if !refused && !tables::are_complete(run).await? {
         tables::restore(run, true).await?;
     }

@@ -173,7 +173,8 @@ async fn a_second_restore_that_is_refused_does_not_end_the_first() {
     let second = scene.command(&target.url(), &["--resume"]).output();
     let second = second.unwrap();
     assert_ne!(second.status.code(), Some(0), "{}", said(&second));
-    assert!(said(&second).contains("another restore into"));
+    let why = said(&second);
+    assert!(why.contains("another restore into"), "{why}");
     assert_eq!(target.sql(at_work), before);
     watch.run("DELETE FROM lifeboat_restore.stop").await;
     watch
@@ -199,7 +200,8 @@ async fn a_table_that_could_not_be_made_gets_its_rows_once_it_can() {
     let output = scene.command(&target.url(), &["--resume"]).output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("it lacks something"));
+    let why = said(&output);
+    assert!(why.contains("it lacks something"), "{why}");
     target.sql("DROP EVENT TRIGGER refuse");
     scene.goes_on(&target, "mended");
 }

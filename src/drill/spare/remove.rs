@@ -187,3 +187,29 @@ impl Drill<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_spare_that_runs_is_in_use_and_nothing_else() {
+        let in_use = |kept: Option<&str>, status: &str| {
+            let tags = kept.map(|kept| (tag::KEPT.to_owned(), kept.to_owned()));
+            is_in_use(&Restored {
+                status: status.to_owned(),
+                tags: tags.into_iter().collect(),
+                ..Restored::default()
+            })
+        };
+        let kept = Some("2026-11-21T09:00:00Z");
+        for status in ["available", "starting", "stopping", "modifying"] {
+            assert!(in_use(kept, status), "{status}");
+            assert!(!in_use(None, status), "left by a killed drill: {status}");
+            // A cluster is started to be removed; the drill that did so may have been killed.
+            assert!(!in_use(Some(REMOVING), status), "{status}");
+        }
+        assert!(!in_use(kept, "stopped"));
+        assert!(!in_use(kept, "deleting"));
+    }
+}

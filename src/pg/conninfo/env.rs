@@ -4,7 +4,7 @@ use std::fmt;
 
 use tempfile::NamedTempFile;
 
-use super::{RootCert, Server, SslMode};
+use super::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode};
 use crate::error::Result;
 
 /// Variables for a tool, and the files they point to. Its Debug never shows the password.
@@ -48,10 +48,15 @@ impl fmt::Debug for ToolEnv {
 }
 
 /// What only a connection string can say, and no variable: the database, however it is called, and the
-/// keepalives of our own sessions, without which libpq notices after two hours that a server is gone.
+/// keepalives of our own sessions.
 pub fn tool_conninfo(database: &str) -> String {
     let database = database.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("dbname='{database}' keepalives_idle=30 keepalives_interval=10 keepalives_count=3")
+    format!(
+        "dbname='{database}' keepalives_idle={} keepalives_interval={} keepalives_count={}",
+        KEEPALIVE_IDLE.as_secs(),
+        KEEPALIVE_INTERVAL.as_secs(),
+        KEEPALIVE_COUNT
+    )
 }
 
 pub fn tool_env(server: &Server) -> Result<ToolEnv> {

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::error::{Error, Kind, Result};
-use crate::pg::conninfo::Server;
+use crate::pg::conninfo::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, Server};
 
 /// What a receive buffer should hold: rows keep arriving while a part is being compressed.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -78,11 +78,10 @@ fn prepared(address: SocketAddr) -> io::Result<TcpSocket> {
         Some(Protocol::TCP),
     )?;
     socket.set_tcp_nodelay(true)?;
-    // NAT gateways forget an idle connection after minutes; the default is to ask after hours.
     let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(30))
-        .with_interval(Duration::from_secs(10))
-        .with_retries(3);
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_COUNT);
     socket.set_tcp_keepalive(&keepalive)?;
     if grants_receive_buffer() {
         // A wish only. The window scale is agreed on in the handshake, so before connecting.

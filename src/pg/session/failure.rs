@@ -162,8 +162,7 @@ fn db_text(said: &DbError) -> String {
         text.push_str(&format!(" ({})", one_line(detail)));
     }
     if let Some(place) = said.where_() {
-        let lines: Vec<&str> = place.lines().map(without_row).collect();
-        text.push_str(&format!(" [{}]", one_line(&lines.join("\n"))));
+        text.push_str(&format!(" [{}]", without_row(place)));
     }
     text
 }
@@ -182,13 +181,21 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// `COPY t, line 1, column id: "…"`, `JSON data, line 1: {…`.
-fn without_row(line: &str) -> &str {
-    let shows_row = ["COPY ", "JSON data, "];
-    match line.split_once(": ") {
-        Some((before, _)) if shows_row.iter().any(|begin| line.starts_with(begin)) => before,
-        _ => line,
+/// `JSON data, line 1: {…`, then `COPY t, line 1, column id: "…"`, which comes last: what follows it is
+/// the value, if that has line breaks.
+fn without_row(place: &str) -> String {
+    let mut kept = Vec::new();
+    for line in place.lines() {
+        let shows_row = ["COPY ", "JSON data, "]
+            .iter()
+            .any(|it| line.starts_with(it));
+        let before = line.split_once(": ").map(|(before, _)| before);
+        kept.push(before.filter(|_| shows_row).unwrap_or(line));
+        if line.starts_with("COPY ") {
+            break;
+        }
     }
+    one_line(&kept.join("\n"))
 }
 
 fn one_line(text: &str) -> String {
@@ -254,7 +261,11 @@ mod tests {
                 "COPY t, line 7, column c: \"a: b\"",
                 "COPY t, line 7, column c",
             ),
-            ("JSON data, line 1: {\"a\"", "JSON data, line 1"),
+            ("COPY t, line 7: \"a\nCOPY b\"", "COPY t, line 7"),
+            (
+                "JSON data, line 1: {\"a\"\nCOPY t, line 7, column c: \"a\nb\"",
+                "JSON data, line 1; COPY t, line 7, column c",
+            ),
             (
                 "PL/pgSQL function f() line 1: x",
                 "PL/pgSQL function f() line 1: x",

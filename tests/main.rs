@@ -14,6 +14,7 @@ mod damage;
 mod doctor;
 mod drill;
 mod export;
+mod fixtures;
 mod hold;
 mod house;
 mod iam;

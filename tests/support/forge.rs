@@ -28,7 +28,7 @@ use serde_json::Value;
 
 mod run;
 
-pub use run::{server, why};
+pub use run::{restore, server, why};
 
 use super::Database;
 

@@ -153,6 +153,14 @@ impl MemoryStore {
         version
     }
 
+    /// Adds a version as another store had it: with its id, its time and its lock, past or not.
+    pub fn adopt(&self, key: &Key, head: Head, body: impl Into<Bytes>) {
+        let body = Body::Bytes(body.into());
+        let mut keys = self.lock();
+        let versions = keys.entry(key.clone()).or_default();
+        versions.push(Version { head, body });
+    }
+
     /// Other bytes under the same version id; what `head` says stays as it was, the harder case.
     /// Brings back what was lost, too.
     pub fn replace(&self, key: &Key, version: &str, bytes: impl Into<Bytes>) {

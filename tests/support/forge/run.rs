@@ -1,12 +1,14 @@
 //! Verifies and restores in this process.
 
 use jiff::Timestamp;
+use lifeboat::codec::Identities;
 use lifeboat::error::Result;
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::id::Id;
 use lifeboat::pg::conninfo::{Input, Server};
 use lifeboat::pg::tools::Dirs;
 use lifeboat::progress::Silent;
+use lifeboat::repository::RestorePoint;
 use lifeboat::{restore, verify};
 
 use super::Forge;
@@ -49,28 +51,38 @@ impl Forge {
         change: impl FnOnce(&mut restore::Options),
     ) -> Result<restore::Report> {
         let point = self.open(id).await?;
-        let means = restore::Means {
-            point: &point,
-            identities: &self.identities,
-            progress: &Silent,
-            interrupt: &Interrupt::never(),
-        };
-        let mut options = restore::Options {
-            target: server(&target.url()),
-            jobs: Some(2),
-            create: false,
-            resume: false,
-            dry_run: false,
-            no_owner: false,
-            no_privileges: false,
-            verify: false,
-            schemas: Vec::new(),
-            tables: Vec::new(),
-            tool_dirs: Dirs::system(vec![target.major.bin()]),
-        };
-        change(&mut options);
-        restore::run(&means, &options).await
+        restore(&point, &self.identities, target, change).await
     }
+}
+
+/// The same for a point of any repository.
+pub async fn restore(
+    point: &RestorePoint,
+    identities: &Identities,
+    target: &Database,
+    change: impl FnOnce(&mut restore::Options),
+) -> Result<restore::Report> {
+    let means = restore::Means {
+        point,
+        identities,
+        progress: &Silent,
+        interrupt: &Interrupt::never(),
+    };
+    let mut options = restore::Options {
+        target: server(&target.url()),
+        jobs: Some(2),
+        create: false,
+        resume: false,
+        dry_run: false,
+        no_owner: false,
+        no_privileges: false,
+        verify: false,
+        schemas: Vec::new(),
+        tables: Vec::new(),
+        tool_dirs: Dirs::system(vec![target.major.bin()]),
+    };
+    change(&mut options);
+    restore::run(&means, &options).await
 }
 
 /// Why a restore did not end well: the error, or its failures.

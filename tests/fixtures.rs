@@ -1,0 +1,252 @@
+//! Repositories as released versions of lifeboat made them, frozen: what is built today reads and
+//! restores them. tests/fixtures/README.md says what they hold.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use lifeboat::codec::Identities;
+use lifeboat::interrupt::Interrupt;
+use lifeboat::list;
+use lifeboat::progress::Silent;
+use lifeboat::repository::{Repository, RestorePoint, Which};
+use lifeboat::sign::Trust;
+use lifeboat::store::Head;
+use lifeboat::verify;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::support::forge::{self, why};
+use crate::support::memory::{MemoryStore, TestClock};
+use crate::support::program::Ran;
+use crate::support::{Database, Lifeboat, Major};
+
+/// The two points of `directory/`. The later one is signed by a key that the pinned one announced.
+const FIRST: &str = "20261129T012820Z-b0zd9z";
+const SECOND: &str = "20261129T012821Z-29zq2r";
+
+/// Roles are the server's: of two restores at a time both would make them.
+static ROLES: Mutex<()> = Mutex::const_new(());
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(fixture(name)).unwrap()
+}
+
+/// What the database shows is what its source showed.
+#[track_caller]
+fn is_as_it_was(database: &Database, facts: &str) {
+    let output = Command::new(database.major.bin().join("psql"))
+        .args([
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &database.url(),
+            "-f",
+        ])
+        .arg(fixture("facts.sql"))
+        .output()
+        .unwrap();
+    let (is, was) = (Ran::of(&output).ok().stdout, text(facts));
+    for (is, was) in is.lines().zip(was.lines()) {
+        assert_eq!(is, was);
+    }
+    assert_eq!(is, was);
+}
+
+/// A copy of `directory/`, on a machine that knows nothing but a key to trust and an identity.
+struct Directory {
+    lifeboat: Lifeboat,
+    identity: PathBuf,
+}
+
+impl Directory {
+    fn opened_by(identity: &str) -> Self {
+        let lifeboat = Lifeboat::empty();
+        let copied = Command::new("cp")
+            .arg("-r")
+            .args([fixture("directory"), lifeboat.repository()])
+            .status();
+        assert!(copied.unwrap().success());
+        Self {
+            lifeboat,
+            identity: fixture("keys").join(identity),
+        }
+    }
+
+    /// Runs a command, which must find nothing to complain of.
+    #[track_caller]
+    fn run(&self, args: &[&str]) -> Value {
+        let (repository, trust) = (self.lifeboat.repository(), text("keys/directory.trust"));
+        let access = [
+            ["--repository", repository.to_str().unwrap()],
+            ["--trust", trust.trim()],
+            ["--identity", self.identity.to_str().unwrap()],
+        ];
+        let ran = self.lifeboat.run([args, access.as_flattened()].concat());
+        ran.ok().json()["result"].clone()
+    }
+
+    #[track_caller]
+    fn comes_back(&self, id: &str, major: Major) {
+        let _alone = ROLES.blocking_lock();
+        let target = Database::reserve(major);
+        let (url, bin) = (target.url(), major.bin());
+        let how = ["--create", "--verify", "--target", &url, "--pg-bin"];
+        let restore = [&["restore", id], &how[..], &[bin.to_str().unwrap()]].concat();
+        let report = self.run(&restore);
+        assert_eq!(
+            (&report["tables"], &report["rows"], &report["findings"]),
+            (&json!(12), &json!(420), &json!([]))
+        );
+        is_as_it_was(&target, "directory.txt");
+    }
+}
+
+#[test]
+fn the_directory_comes_back_into_15() {
+    let directory = Directory::opened_by("directory.key");
+    directory.comes_back(FIRST, Major::Pg15);
+}
+
+#[test]
+fn the_directory_comes_back_into_18_by_the_other_identity() {
+    let directory = Directory::opened_by("directory-second.key");
+    directory.comes_back(SECOND, Major::Pg18);
+}
+
+#[test]
+fn the_directory_is_read_without_complaint() {
+    let directory = Directory::opened_by("directory.key");
+    let listed = directory.run(&["list"]);
+    let points = listed["points"].as_array().unwrap();
+    let of_points = |field: &str| {
+        points
+            .iter()
+            .map(|one| one[field].clone())
+            .collect::<Value>()
+    };
+    assert_eq!(of_points("id"), json!([FIRST, SECOND]));
+    assert_eq!(of_points("trusted"), json!([true, true]));
+    let drilled_at = "2026-11-29T01:28:23.674842926Z";
+    assert_eq!(of_points("drilled_at"), json!([null, drilled_at]));
+    assert_eq!(listed["leftovers"], json!([]));
+
+    let [first, second] = [FIRST, SECOND].map(|id| directory.run(&["show", id]));
+    assert_eq!(first["manifest"]["previous"], Value::Null);
+    let body_of_first = "26e3f5c7cc084b000b5566dc6278ab87b49661f45177caa068be7ef51b0fb53d";
+    let previous = json!({"id": FIRST, "sha256": body_of_first});
+    assert_eq!(second["manifest"]["previous"], previous);
+    assert_ne!(first["signed_by"], second["signed_by"]);
+    assert_eq!(second["catalog"]["tables"].as_array().unwrap().len(), 12);
+
+    for id in [FIRST, SECOND] {
+        let verified = directory.run(&["verify", id, "--data"]);
+        assert_eq!(
+            (&verified["rows"], &verified["objects"]),
+            (&json!(420), &json!(37))
+        );
+    }
+}
+
+/// `bucket/` in memory, on a day on which its locks hold.
+struct Bucket {
+    repository: Repository,
+    trust: Trust,
+    identities: Identities,
+}
+
+impl Bucket {
+    fn load() -> Self {
+        let store = MemoryStore::new(TestClock::at("2026-11-29T12:00:00Z"));
+        for line in text("bucket/index.jsonl").lines() {
+            adopt(&store, &serde_json::from_str(line).unwrap());
+        }
+        Self {
+            repository: Repository::new(Arc::new(store)),
+            trust: Trust {
+                fingerprints: vec![text("keys/bucket.trust").trim().parse().unwrap()],
+            },
+            identities: Identities::from_files(&[fixture("keys/bucket.key")]).unwrap(),
+        }
+    }
+
+    async fn point(&self) -> RestorePoint {
+        let found = self.repository.choose(&Which::Latest, None, None);
+        let found = found.await.unwrap();
+        self.repository.open(&found, &self.trust).await.unwrap()
+    }
+
+    async fn verify(&self, now: &str) -> verify::Report {
+        let options = verify::Options {
+            data: true,
+            jobs: Some(2),
+            now: now.parse().unwrap(),
+        };
+        let (point, never) = (self.point().await, Interrupt::never());
+        let verified = verify::verify(&point, &self.identities, options, &Silent, &never);
+        verified.await.unwrap()
+    }
+}
+
+/// A line of the index.
+fn adopt(store: &MemoryStore, line: &Value) {
+    let field = |name: &str| line[name].as_str().unwrap();
+    let head = Head {
+        version: field("version").to_owned(),
+        bytes: line["bytes"].as_u64().unwrap(),
+        sha256: serde_json::from_value(line["sha256"].clone()).unwrap(),
+        lock: serde_json::from_value(line["lock"].clone()).unwrap(),
+        stored_at: field("stored_at").parse().unwrap(),
+    };
+    let body = fs::read(fixture("bucket").join(field("file"))).unwrap();
+    store.adopt(&field("key").parse().unwrap(), head, body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bucket_comes_back() {
+    let bucket = Bucket::load();
+    let _alone = ROLES.lock().await;
+    let target = Database::reserve(Major::Pg15);
+    let point = bucket.point().await;
+    let restored = forge::restore(&point, &bucket.identities, &target, |options| {
+        options.create = true;
+        options.verify = true;
+    });
+    let report = restored.await.unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert_eq!(
+        (report.tables, report.rows, report.large_objects),
+        (13, 423, 2)
+    );
+    assert_eq!(why(Ok(report)), None);
+    is_as_it_was(&target, "bucket.txt");
+}
+
+#[tokio::test]
+async fn the_bucket_is_locked_as_it_was_and_read_when_it_no_longer_is() {
+    let bucket = Bucket::load();
+    let listed = list::list(&bucket.repository, &bucket.trust, None, None);
+    let listed = listed.await.unwrap();
+    assert_eq!(listed.points[0].database, "with hstore");
+    assert_eq!(listed.points[0].trusted, Some(true));
+    // Somebody wrote on top of it.
+    let [finding] = &listed.findings[..] else {
+        panic!("{:?}", listed.findings);
+    };
+    assert!(finding.ends_with("its manifest was written 2 times; the first counts"));
+
+    let verified = bucket.verify("2026-11-29T12:00:00Z").await;
+    assert_eq!((verified.rows, verified.problems), (Some(423), Vec::new()));
+    assert_eq!(verified.findings, [""; 0]);
+    let verified = bucket.verify("2126-01-01T00:00:00Z").await;
+    assert_eq!((verified.rows, verified.problems), (Some(423), Vec::new()));
+    assert_eq!(verified.findings.len() as u64, verified.objects);
+}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Report;
 use crate::error::Result;
-use crate::model::attestation::{Assertion, Attestation, Verdict};
+use crate::model::attestation::{Assertion, Attestation};
 use crate::model::manifest::FORMAT;
 use crate::repository::{Locks, Repository, RestorePoint, if_allowed};
 use crate::sign::{Signer, Trust};
@@ -28,11 +28,7 @@ pub async fn attest(
         drilled_at,
         tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
         server_version: report.server_version.clone(),
-        result: if report.is_sound() {
-            Verdict::Sound
-        } else {
-            Verdict::Failed
-        },
+        result: report.verdict(),
         opened_by: report.opened_by.clone(),
         rows: report.rows,
         tables: report.tables,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::assertion::Outcome;
-use crate::model::attestation::OpenedBy;
+use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::repository::RestorePoint;
@@ -42,8 +42,17 @@ pub struct Report {
     pub assertions: Vec<Outcome>,
     /// What the restore could not bring back: any makes the drill fail.
     pub failures: Vec<Trouble>,
+    /// Tables, keys and constraints that cannot be made without a superuser: any makes the drill
+    /// prove nothing, neither that the point restores nor that it does not.
+    pub unproven: Vec<Trouble>,
     /// What is not as it was, without loss of data.
     pub findings: Vec<Trouble>,
+    /// Objects that were left out because only a superuser may make them.
+    pub not_tried: Vec<NotTried>,
+    /// Whether statements of the backup ran with the rights of a superuser.
+    pub as_superuser: bool,
+    /// Null: it was restored into somebody's server.
+    pub walls: Option<Walls>,
     /// The key of the attestation that was stored.
     pub attestation: Option<String>,
 }
@@ -68,7 +77,11 @@ impl Report {
             phases: restored.phases,
             assertions: Vec::new(),
             failures: restored.failures,
+            unproven: Vec::new(),
             findings: restored.findings,
+            not_tried: Vec::new(),
+            as_superuser: true,
+            walls: None,
             attestation: None,
         }
     }
@@ -76,7 +89,18 @@ impl Report {
     /// Whether the point restores: every row that was looked at is as exported, and the user's own
     /// questions are answered as expected.
     pub fn is_sound(&self) -> bool {
-        self.failures.is_empty() && self.assertions.iter().all(|one| one.ok)
+        self.verdict() == Verdict::Sound
+    }
+
+    /// A failure is certain whatever else could not be tried.
+    pub fn verdict(&self) -> Verdict {
+        if !self.failures.is_empty() || self.assertions.iter().any(|one| !one.ok) {
+            Verdict::Failed
+        } else if !self.unproven.is_empty() {
+            Verdict::Unproven
+        } else {
+            Verdict::Sound
+        }
     }
 
     /// Says which part was looked at.

@@ -14,6 +14,30 @@ pub enum Verdict {
     /// The point was restored, and compared equal.
     Sound,
     Failed,
+    /// Nothing was found wrong, but a table, a key or a constraint could not be made without the
+    /// rights of a superuser: neither sound nor failed.
+    Unproven,
+}
+
+/// What stood between the code that a backup holds and the machine that drilled it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walls {
+    /// It could open no socket but PostgreSQL's own.
+    pub network: bool,
+    /// It saw no file but PostgreSQL's programs and its own folder.
+    pub files: bool,
+    /// It could neither see nor signal other processes.
+    pub processes: bool,
+    /// It ran under another user id than lifeboat.
+    pub uid: bool,
+}
+
+/// An object that a drill without superuser leaves out. No row, key or constraint hangs on it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NotTried {
+    /// As pg_restore's list calls it in lower case, such as `event trigger`.
+    pub kind: String,
+    pub name: String,
 }
 
 /// A statement about the restored database that the user wrote.

@@ -44,6 +44,13 @@ pub struct Options {
     pub assertions: Vec<Assertion>,
     /// What assertions gave at the drill before, by their names.
     pub previous: Vec<(String, String)>,
+    /// In a throwaway: everything runs as its superuser, for points that only people who may do
+    /// anything anyway could write. Needs the whole wall.
+    pub superuser: bool,
+    /// Drill also where a wall is missing.
+    pub weak_wall: bool,
+    /// A drill that a trusted key signed found this very point sound.
+    pub drilled_sound: bool,
     /// Restore the rows of so many per cent of the data only, whole tables.
     pub sample: Option<u8>,
 }
@@ -101,7 +108,7 @@ async fn drill(
         &restore::Options {
             target: place.target().clone(),
             jobs: options.jobs,
-            create: true,
+            create: place.create(),
             resume: false,
             dry_run: false,
             no_owner: false,
@@ -110,15 +117,18 @@ async fn drill(
             schemas: Vec::new(),
             tables: sample.clone().unwrap_or_default(),
             tool_dirs: options.tool_dirs.clone(),
+            nobody: place.nobody(),
+            drilled_sound: options.drilled_sound,
         },
     )
     .await?;
     let mut report = Report::new(means.point, restored, place.describe());
+    place.add_to(&mut report);
     if let Some(sample) = sample {
         report.sampled(catalog, &sample, options.sample.unwrap_or_default());
     }
     means.progress.phase("assertions", None);
-    let session = Session::connect(place.target(), "lifeboat drill", Purpose::Query).await?;
+    let session = Session::connect(place.reading(), "lifeboat drill", Purpose::Query).await?;
     report.server_version = session.version();
     report.assertions = ask(means, options, &session).await;
     session.close().await;

@@ -11,7 +11,7 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`web`],
+//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`wall`], [`web`],
 //!   [`model`]
 
 pub mod clock;
@@ -21,6 +21,7 @@ pub mod interrupt;
 pub mod model;
 pub mod progress;
 pub mod random;
+pub mod wall;
 pub mod web;
 
 pub mod aws;

@@ -14,6 +14,8 @@ pub mod load;
 pub mod names;
 pub mod reader;
 pub mod reread;
+pub mod resume_state;
+pub mod scene;
 pub mod scratch;
 pub mod session;
 pub mod slice;

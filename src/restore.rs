@@ -4,7 +4,7 @@ mod begin;
 mod compare;
 mod constraints;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod large_objects;
 mod last;
 mod notes;
@@ -15,6 +15,7 @@ mod roles;
 mod schema;
 mod selection;
 mod tables;
+mod untried;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -25,8 +26,9 @@ use crate::error::{Error, Kind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::pg::archive::Archive;
-use crate::pg::conninfo::Server;
+use crate::pg::conninfo::{SESSION_OPTIONS, Server};
 use crate::pg::ledger::{self, Said};
+use crate::pg::resume_state::ResumeState;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::statements::Ownership;
 use crate::pg::target::ServerFacts;
@@ -38,6 +40,7 @@ use crate::repository::RestorePoint;
 use self::notes::Before;
 pub use self::report::{PhaseTime, Report, Trouble};
 use self::selection::Selection;
+use self::untried::LeftOut;
 pub use self::selection::TableName;
 
 pub struct Options {
@@ -61,6 +64,18 @@ pub struct Options {
     pub schemas: Vec<String>,
     pub tables: Vec<TableName>,
     pub tool_dirs: Dirs,
+    /// In a drill: as a login without any power.
+    pub nobody: Option<Nobody>,
+    /// A drill that a trusted key signed found this very point sound.
+    pub drilled_sound: bool,
+}
+
+/// Restores into a scene that was set before: roles, the database and its extensions are there, and the
+/// target's user can do no more than own things. What it cannot make for that reason is told apart.
+#[derive(Debug, Clone)]
+pub struct Nobody {
+    /// Reads what was restored: what comes out of the backup has no hand in its sessions.
+    pub reader: Server,
 }
 
 /// What a restore is made of: from where, by which keys, and how to report.
@@ -73,6 +88,9 @@ pub struct Means<'a> {
 
 /// Phases that know how much there is to do, and say so when they begin.
 const TELL_THEMSELVES: [&str; 1] = ["tables"];
+
+/// Compares all that is there; never noted as finished, as a server may lose rows later.
+const COMPARISON: &str = "comparison";
 
 /// Phases that build on whole tables.
 const LAST: [&str; 5] = [
@@ -90,8 +108,9 @@ struct Run<'a> {
     catalog: &'a Catalog,
     selection: &'a Selection,
     server: Server,
-    /// Holds the target against a second restore, keeps the notes, runs our own statements.
+    /// Holds the target against a second restore, runs our own statements.
     session: Session,
+    state: ResumeState,
     facts: ServerFacts,
     archive: Archive,
     entries: Vec<Entry>,
@@ -106,6 +125,7 @@ struct Run<'a> {
     phase_began: Instant,
     /// How much the report held when the phase began.
     before: Before,
+    left_out: LeftOut,
     report: Report,
 }
 
@@ -118,9 +138,14 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let catalog = means.point.catalog(means.identities).await?;
     let selection = Selection::new(&catalog, &options.schemas, &options.tables);
     let mut target = options.target.clone();
+    target.session_options = Some(SESSION_OPTIONS);
     target.pin()?;
     let look = preflight::look(means, options, &target, &catalog, &selection).await?;
     let mut report = Report::new(manifest, target.to_string(), options.dry_run);
+    report.as_superuser = look.server.rights.superuser;
+    if report.as_superuser && !options.drilled_sound {
+        means.progress.warn(&superuser_warning(&look.server.user));
+    }
     report.resumed = look.is_unfinished();
     report.findings.clone_from(&look.findings);
     report.left_out.extend(selection.other_rows(&catalog));
@@ -142,6 +167,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     };
     let mut report = match means.interrupt.or(work).await {
         Ok(report) => report,
+        Err(error) if options.nobody.is_some() => return Err(error),
         Err(error) => {
             let id = manifest.id.as_str();
             return Err(stopped(&target, id, is_ours.get(), error).await);
@@ -151,9 +177,18 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-/// The work itself, phase by phase; a phase that an earlier run finished is not repeated.
+/// Whoever could write a schema in the source, or sign with a stolen key, decides what a restore executes.
+fn superuser_warning(user: &str) -> String {
+    format!(
+        "functions of the backup will run with the rights of superuser {user}, and no drill that a \
+         trusted key signed found this point sound; an owner without superuser, as on RDS, is safer"
+    )
+}
+
+/// The work itself, phase by phase; a phase that an earlier run finished is not repeated. The comparison
+/// comes after the last statement of the backup: until then its code may change rows.
 async fn restore(run: &mut Run<'_>) -> Result<()> {
-    if run.begins("roles") {
+    if run.options.nobody.is_none() && run.begins("roles") {
         roles::restore(run).await?;
         run.ends("roles").await?;
     }
@@ -182,21 +217,18 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
         schema::retry(run).await?;
         run.ends("indexes and keys").await?;
     }
-    // A server that restarted meanwhile may have emptied unlogged tables: compared again.
-    let counted = format!("comparison, server of {}", run.session.started);
-    let reread = format!("comparison of every row, server of {}", run.session.started);
-    let was_reread = run.finished.contains(&reread);
-    let comparison = if run.options.verify { reread } else { counted };
-    // Once privileges are back, a user who is no superuser may no longer be able to read all.
-    let readable = run.facts.rights.superuser || !run.finished.contains("privileges");
-    let begins = run.begins(&comparison);
-    if readable || (begins && !was_reread) {
-        compare::compare(run).await?;
-        run.ends(&comparison).await?;
-    } else {
-        compare::recall(run, was_reread).await?;
+    compare::loaded(run).await?;
+    finish(run).await?;
+    run.begins(COMPARISON);
+    compare::compare(run).await?;
+    run.took(COMPARISON);
+    roles::give_back_reading(run).await?;
+    // Its own limits and settings would meet the sessions that compare; nothing of them runs code.
+    if run.report.failures.is_empty() && run.begins("database") {
+        last::database(run).await?;
+        run.ends("database").await?;
     }
-    finish(run).await
+    Ok(())
 }
 
 /// What comes after all data and keys. While something is missing, it is done as far as it cannot
@@ -217,13 +249,11 @@ async fn finish(run: &mut Run<'_>) -> Result<()> {
         last::statistics(run).await?;
         run.ends("statistics").await?;
     }
+    // Before the event triggers, which would fire at it.
+    roles::borrow_reading(run).await?;
     if whole && run.begins("event triggers") {
         schema::event_triggers(run).await?;
         run.ends("event triggers").await?;
-    }
-    if whole && run.begins("database") {
-        last::database(run).await?;
-        run.ends("database").await?;
     }
     Ok(())
 }
@@ -231,7 +261,9 @@ async fn finish(run: &mut Run<'_>) -> Result<()> {
 /// Gives back what was borrowed, and takes the notes away where nothing is missing.
 async fn end(mut run: Run<'_>) -> Result<Report> {
     roles::give_back(&mut run, false).await?;
-    if run.report.failures.is_empty() {
+    if run.options.nobody.is_some() {
+        // The server goes as a whole.
+    } else if run.report.failures.is_empty() {
         ledger::remove(&run.session).await?;
     } else {
         let waiting = if run.facts.rights.superuser {
@@ -293,11 +325,6 @@ fn application(id: &str) -> String {
     format!("lifeboat {id}")
 }
 
-/// A phase's name for people.
-fn short(phase: &str) -> &str {
-    phase.split(',').next().unwrap_or(phase)
-}
-
 fn default_jobs() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)
@@ -316,7 +343,7 @@ impl Run<'_> {
             return false;
         }
         if !TELL_THEMSELVES.contains(&phase) {
-            self.means.progress.phase(short(phase), None);
+            self.means.progress.phase(phase, None);
         }
         self.phase_began = Instant::now();
         self.before = Before::of(self);
@@ -325,16 +352,30 @@ impl Run<'_> {
 
     /// A phase with failures is repeated by `--resume`, and what comes last as long as there are any.
     async fn ends(&mut self, phase: &str) -> Result<()> {
-        self.report.phases.push(PhaseTime {
-            name: short(phase).to_owned(),
-            seconds: self.phase_began.elapsed().as_secs_f64(),
-        });
+        self.took(phase);
         let failures = self.report.failures.len();
         let last = LAST.contains(&phase) && failures > 0;
         if last || failures > self.before.failures {
             return Ok(());
         }
-        ledger::finish_phase(&self.session, phase, &notes::since(self)).await
+        let said = notes::since(self);
+        self.state.finish_phase(&self.session, phase, &said).await
+    }
+
+    /// Notes how long a phase took.
+    fn took(&mut self, phase: &str) {
+        self.report.phases.push(PhaseTime {
+            name: phase.to_owned(),
+            seconds: self.phase_began.elapsed().as_secs_f64(),
+        });
+    }
+
+    /// The target, as whoever reads what was restored.
+    fn reading(&self) -> &Server {
+        match &self.options.nobody {
+            Some(nobody) => &nobody.reader,
+            None => &self.server,
+        }
     }
 
     fn ownership(&self) -> Ownership {

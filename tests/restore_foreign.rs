@@ -38,7 +38,7 @@ fn rows_and_views_do_not_reach_a_foreign_server() {
     );
     let findings = report["findings"].to_string();
     assert!(
-        findings.contains("reads from a foreign server"),
+        findings.contains("reads from another server"),
         "{findings}"
     );
     assert_eq!(other.sql("SELECT count(*) FROM word_2"), "0");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
-use super::{Run, connect, kms, render};
+use super::{Run, connect, drilled, kms, render};
 use crate::config::drill::{Assert, Must};
 use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
 use crate::drill::{self, Assertion, Means, Report, Where};
@@ -41,7 +41,7 @@ pub struct Args {
     of: OfArgs,
     /// Drill a snapshot copy: the newest, or that of the id as `lifeboat snapshot list` shows it
     #[arg(long, conflicts_with_all = [
-        "database", "server", "folder", "sample", "no_attestation", "jobs", "pg_bin",
+        "database", "server", "folder", "sample", "weak_wall", "no_attestation", "jobs", "pg_bin",
     ])]
     snapshot: bool,
     /// Restore into a database of the drill's own on this server, given with another database of it:
@@ -58,6 +58,10 @@ pub struct Args {
     /// not fit
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
     sample: Option<u8>,
+    /// Drill also where a wall around the drill's server is missing: strangers' code may then see more of
+    /// this machine than it should
+    #[arg(long, conflicts_with = "server")]
+    weak_wall: bool,
     /// Store no signed statement on this drill, even where a signing key is configured
     #[arg(long)]
     no_attestation: bool,
@@ -80,6 +84,7 @@ impl Args {
             server_password_file: None,
             folder: None,
             sample: None,
+            weak_wall: false,
             no_attestation: false,
             jobs: None,
             pg_bin: Vec::new(),
@@ -94,6 +99,8 @@ pub struct Options {
     pub point: Point,
     pub server: Option<Connection>,
     pub folder: PathBuf,
+    pub superuser: bool,
+    pub weak_wall: bool,
     pub sample: Option<u8>,
     pub jobs: Option<u16>,
     pub pg_bin: Vec<PathBuf>,
@@ -138,6 +145,8 @@ impl Args {
                 .folder
                 .or(settings.folder)
                 .unwrap_or_else(std::env::temp_dir),
+            superuser: settings.superuser,
+            weak_wall: self.weak_wall || settings.weak_wall,
             sample: self.sample,
             jobs: self.jobs,
             assertions: settings.assertions,
@@ -176,6 +185,13 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         of(&one.source, &manifest.source) && of(&one.database, &manifest.database)
     };
     let trust = connect::trust(&options.access);
+    let drilled_sound = drilled::is_sound(&point, &trust).await;
+    if options.superuser && options.server.is_none() {
+        run.progress.warn(
+            "[drill] superuser = true: whoever could write a schema in the source runs code as the drill's \
+             superuser, behind its wall",
+        );
+    }
     let mut report = drill::run(
         &Means {
             point: &point,
@@ -199,6 +215,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
                 &trust,
             )
             .await?,
+            superuser: options.superuser,
+            weak_wall: options.weak_wall,
+            drilled_sound: drilled_sound.unwrap_or(false),
             sample: options.sample,
         },
     )

@@ -6,6 +6,16 @@ use crate::error::Result;
 use crate::repository::{Attestations, Proof, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
+/// Whether a drill that a trusted key signed found this very point sound. What cannot be read vouches for
+/// nothing.
+pub async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
+    let manifest = &point.manifest;
+    let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
+    let attestations = (point.repository()).attestations(Some(source), Some(database));
+    let drills = if_allowed(attestations.await)?;
+    Ok(if_allowed(drills.of(point, trust).await)?.holds())
+}
+
 /// Notes when the point was last drilled and, where it was not, which newest one was. Nothing that
 /// fails here keeps anybody from restoring.
 pub async fn tell(point: &RestorePoint, trust: &Trust, run: &Run) {

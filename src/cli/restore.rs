@@ -185,6 +185,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         .await?
         .needed("restore")?;
     drilled::tell(&point, &connect::trust(&options.access), run).await;
+    let drilled_sound = drilled::is_sound(&point, &connect::trust(&options.access)).await;
     let means = Means {
         point: &point,
         identities: &identities,
@@ -203,6 +204,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         schemas: options.schemas,
         tables: options.tables,
         tool_dirs: Dirs::system(options.pg_bin),
+        nobody: None,
+        drilled_sound: drilled_sound.unwrap_or(false),
     };
     let report = restore::run(&means, &restore_options).await?;
     let outcome = if !report.failures.is_empty() || !report.problems.is_empty() {

@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 pub struct DrillSettings {
     /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
     pub folder: Option<PathBuf>,
+    /// Everything of the backup runs as the throwaway's superuser.
+    pub superuser: bool,
+    /// Drills also where a wall is missing.
+    pub weak_wall: bool,
     /// Where instances of drills lie; `None`: snapshot copies are not drilled.
     pub network: Option<Network>,
     /// Of instances of drills; `None`: as recorded with the copy.
@@ -73,6 +77,8 @@ pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Resul
     }
     Ok(DrillSettings {
         folder: written.folder.map(|folder| base.join(folder)),
+        superuser: written.superuser,
+        weak_wall: written.weak_wall,
         network: network(written.subnet_group, written.security_group)
             .map_err(|(key, error)| place.at("drill", key, error))?,
         class: written.class,

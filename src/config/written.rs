@@ -137,6 +137,10 @@ pub enum WebhookOn {
 #[serde(deny_unknown_fields)]
 pub struct Drill {
     pub folder: Option<PathBuf>,
+    #[serde(default)]
+    pub superuser: bool,
+    #[serde(default)]
+    pub weak_wall: bool,
     pub subnet_group: Option<String>,
     pub security_group: Option<String>,
     pub class: Option<String>,

@@ -77,10 +77,10 @@ impl Report {
             phases: restored.phases,
             assertions: Vec::new(),
             failures: restored.failures,
-            unproven: Vec::new(),
+            unproven: restored.unproven,
             findings: restored.findings,
-            not_tried: Vec::new(),
-            as_superuser: true,
+            not_tried: restored.not_tried,
+            as_superuser: restored.as_superuser,
             walls: None,
             attestation: None,
         }

@@ -25,6 +25,7 @@ pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<C
         roles: catalog::read_roles(session).await?,
         memberships: catalog::read_memberships(session).await?,
         extensions: catalog::read_extensions(session).await?,
+        casts: catalog::read_casts(session).await?,
         tables: tables.iter().map(|source| source.table.clone()).collect(),
         sequences: catalog::read_sequences(session).await?,
         constraints: catalog::read_constraints(session).await?,

@@ -10,7 +10,12 @@ pub struct Catalog {
     pub database: Database,
     pub roles: Vec<Role>,
     pub memberships: Vec<Membership>,
+    /// In the order in which they were made.
     pub extensions: Vec<Extension>,
+    /// Casts by way of text between PostgreSQL's own types. Points made before lifeboat noted them
+    /// have none.
+    #[serde(default)]
+    pub casts: Vec<Cast>,
     /// Every table whose rows this export owns, partitions and inheritance children each as
     /// themselves; sorted by schema and name.
     pub tables: Vec<Table>,
@@ -144,6 +149,15 @@ pub struct Extension {
     pub name: String,
     pub version: String,
     pub schema: String,
+}
+
+/// `CREATE CAST (source AS target) WITH INOUT`, both types of schema pg_catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cast {
+    pub source: String,
+    pub target: String,
+    /// `e` explicit, `a` in assignments, `i` implicit: pg_cast.castcontext.
+    pub context: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

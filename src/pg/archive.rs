@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Kind, Result};
 
 /// Settings that the target's server, database or role may carry, and that would end or change
 /// what pg_restore does.
-const PGOPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=0 \
+const PGOPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 -c lock_timeout=0 \
     -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off \
     -c check_function_bodies=off -c row_security=off";
 

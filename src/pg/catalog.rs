@@ -8,7 +8,9 @@ mod tables;
 mod views;
 
 pub use constraints::read_constraints;
-pub use database::{Instance, Listed, databases, read_database, read_extensions, read_instance};
+pub use database::{
+    Instance, Listed, databases, read_casts, read_database, read_extensions, read_instance,
+};
 pub use roles::{read_memberships, read_roles};
 pub use tables::{
     LockTarget, NOTES_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,

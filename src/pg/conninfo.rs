@@ -29,6 +29,10 @@ pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub const KEEPALIVE_COUNT: u32 = 3;
 
+/// For every session and tool that works in a restored database: a setting that the backup gives to its
+/// database or roles must not make us somebody else, or load a library.
+pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries=";
+
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
@@ -120,6 +124,9 @@ pub struct Server {
     pub connect_timeout: Option<Duration>,
     /// Only what the user asked for; a session's own name wins over it.
     pub application_name: Option<String>,
+    /// Settings for the start of each session, as `PGOPTIONS` has them: they win over those of the
+    /// database and of the role.
+    pub session_options: Option<&'static str>,
     /// What was odd but not fatal while resolving, such as a `.pgpass` that others can read.
     pub warnings: Vec<String>,
 }
@@ -160,6 +167,7 @@ impl Server {
             service: None,
             connect_timeout: Some(CONNECT_TIMEOUT),
             application_name: None,
+            session_options: None,
             warnings: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::session::{Session, pg_error};
+use super::statements::scene::reaching_list;
 use crate::error::Result;
 use crate::model::catalog::Name;
 
@@ -19,10 +20,11 @@ pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
     names(session, SQL).await
 }
 
-/// Materialized views that read a foreign table, themselves or through what they read.
+/// Materialized views that read a foreign table or call a function of an extension that connects
+/// elsewhere, themselves or through what they read.
 pub async fn views(session: &Session) -> Result<BTreeSet<Name>> {
-    const SQL: &str = "
-      WITH RECURSIVE step(of, oid) AS (
+    let sql = format!(
+        "WITH RECURSIVE step(of, oid) AS (
         SELECT w.ev_class, d.refobjid FROM pg_catalog.pg_rewrite w
           JOIN pg_catalog.pg_depend d ON d.objid = w.oid
            AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
@@ -30,12 +32,25 @@ pub async fn views(session: &Session) -> Result<BTreeSet<Name>> {
         UNION SELECT inhparent, inhrelid FROM pg_catalog.pg_inherits),
       reads(view, oid) AS (
         SELECT oid, oid FROM pg_catalog.pg_class WHERE relkind = 'm'
-        UNION SELECT r.view, s.oid FROM reads r JOIN step s ON s.of = r.oid)
-      SELECT n.nspname::text, c.relname::text FROM reads r
-        JOIN pg_catalog.pg_class f ON f.oid = r.oid AND f.relkind = 'f'
+        UNION SELECT r.view, s.oid FROM reads r JOIN step s ON s.of = r.oid),
+      calls(oid) AS (
+        SELECT w.ev_class FROM pg_catalog.pg_rewrite w
+          JOIN pg_catalog.pg_depend d ON d.objid = w.oid
+           AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+           AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+          JOIN pg_catalog.pg_depend m ON m.objid = d.refobjid AND m.deptype = 'e'
+           AND m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+          JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid
+         WHERE e.extname IN {}),
+      reaching(oid) AS (
+        SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f' UNION SELECT oid FROM calls)
+      SELECT DISTINCT n.nspname::text, c.relname::text FROM reads r
+        JOIN reaching f ON f.oid = r.oid
         JOIN pg_catalog.pg_class c ON c.oid = r.view
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
-    names(session, SQL).await
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+        reaching_list()
+    );
+    names(session, &sql).await
 }
 
 async fn names(session: &Session, sql: &str) -> Result<BTreeSet<Name>> {

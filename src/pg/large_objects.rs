@@ -7,6 +7,17 @@ use crate::error::{Error, Result};
 use crate::model::catalog::quote_literal;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 
+/// Where their properties are kept until they are given.
+pub(super) const ROOM: &str = "
+  CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);";
+
+/// Makes that place where no notes are kept in the target.
+pub async fn make_room(session: &Session) -> Result<()> {
+    let sql = format!("CREATE SCHEMA lifeboat_restore; {ROOM}");
+    let made = session.client.batch_execute(&sql).await;
+    made.map_err(|error| pg_error("cannot make schema lifeboat_restore", error))
+}
+
 /// Where pages go: made and written in the transaction that notes the part.
 pub fn pages(encoding: &str) -> Destination {
     Destination {

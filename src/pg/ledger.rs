@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 
+use super::large_objects::ROOM as LARGE_OBJECTS;
 use super::session::{Session, pg_error};
 use crate::error::{Error, Result};
 use crate::model::catalog::{quote_ident, quote_literal};
@@ -23,28 +24,32 @@ const CREATE: &str = "
   CREATE TABLE lifeboat_restore.part (table_oid bigint, part bigint, rows text NOT NULL,
                                       digest text NOT NULL, through_root boolean NOT NULL,
                                       PRIMARY KEY (table_oid, part));
-  CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);
   CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
   CREATE TABLE lifeboat_restore.conflict (sql text);
   CREATE TABLE lifeboat_restore.said (phase text, kind text, what text, why text, sql text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
 
-/// The restored event triggers must not see the notes go: each is off meanwhile.
-const REMOVE: &str = "
-  DO 'DECLARE t record; names text[]; hows text[];
-      BEGIN
-        SELECT pg_catalog.array_agg(evtname::text), pg_catalog.array_agg(evtenabled::text)
-          INTO names, hows FROM pg_catalog.pg_event_trigger
-         WHERE evtenabled <> ''D'' AND pg_catalog.pg_has_role(evtowner, ''USAGE'');
-        FOR t IN SELECT * FROM unnest(names) AS u(name) LOOP
-          EXECUTE pg_catalog.format(''ALTER EVENT TRIGGER %I DISABLE'', t.name);
-        END LOOP;
-        DROP SCHEMA IF EXISTS lifeboat_restore CASCADE;
-        FOR t IN SELECT * FROM unnest(names, hows) AS u(name, how) LOOP
-          EXECUTE pg_catalog.format(''ALTER EVENT TRIGGER %I ENABLE %s'', t.name,
-            CASE t.how WHEN ''A'' THEN ''ALWAYS'' WHEN ''R'' THEN ''REPLICA'' ELSE '''' END);
-        END LOOP;
-      END'";
+/// One statement that the restored event triggers must not see: each is off meanwhile.
+fn unseen(sql: &str) -> String {
+    let body = format!(
+        "DECLARE t record; names text[]; hows text[];
+         BEGIN
+           SELECT pg_catalog.array_agg(evtname::text), pg_catalog.array_agg(evtenabled::text)
+             INTO names, hows FROM pg_catalog.pg_event_trigger
+            WHERE evtenabled <> 'D' AND pg_catalog.pg_has_role(evtowner, 'USAGE');
+           FOR t IN SELECT * FROM unnest(names) AS u(name) LOOP
+             EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', t.name);
+           END LOOP;
+           EXECUTE {};
+           FOR t IN SELECT * FROM unnest(names, hows) AS u(name, how) LOOP
+             EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE %s', t.name,
+               CASE t.how WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END);
+           END LOOP;
+         END",
+        quote_literal(sql)
+    );
+    format!("DO {}", quote_literal(&body))
+}
 
 /// What an earlier restore left.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,7 +123,7 @@ pub async fn create(
     );
     run(
         session,
-        &format!("{CREATE} {point}"),
+        &format!("{CREATE} {LARGE_OBJECTS} {point}"),
         "cannot make schema lifeboat_restore",
     )
     .await
@@ -126,7 +131,8 @@ pub async fn create(
 
 /// Takes the notes away.
 pub async fn remove(session: &Session) -> Result<()> {
-    run(session, REMOVE, "cannot drop schema lifeboat_restore").await
+    let sql = unseen("DROP SCHEMA IF EXISTS lifeboat_restore CASCADE");
+    run(session, &sql, "cannot drop schema lifeboat_restore").await
 }
 
 /// What a finished phase had to say, for the report of a later run.
@@ -249,7 +255,8 @@ pub async fn loans(session: &Session) -> Result<Vec<String>> {
 /// Gives one loan back.
 pub async fn return_loan(session: &Session, revoke: &str) -> Result<()> {
     let sql = format!(
-        "{revoke}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
+        "{}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
+        unseen(revoke),
         quote_literal(revoke)
     );
     run(session, &sql, revoke).await

@@ -7,7 +7,8 @@ use futures_util::SinkExt;
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
-use super::ledger::{self, LoadedPart};
+use super::ledger::LoadedPart;
+use super::resume_state::ResumeState;
 use super::session::{Session, pg_error};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Name, quote_ident, quote_literal};
@@ -149,6 +150,7 @@ impl Failure {
 /// the transaction commits.
 pub async fn load_part(
     session: &Session,
+    state: &ResumeState,
     to: &Destination,
     number: u64,
     part: &Part,
@@ -162,9 +164,12 @@ pub async fn load_part(
                 digest,
                 through_root: to.through_root,
             };
-            let note = ledger::note_part(to.table_oid, number, &loaded);
+            let note = state.note_part(to.table_oid, number, &loaded);
             let sql = format!("{}{note}; COMMIT", to.after);
             let committed = session.client.batch_execute(&sql).await;
+            if committed.is_ok() {
+                state.committed(to.table_oid, number, loaded);
+            }
             committed
                 .map(|()| loaded)
                 .map_err(|error| Failure::of(&what, error))

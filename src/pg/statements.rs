@@ -7,6 +7,7 @@
 mod acl;
 mod database;
 mod roles;
+pub mod scene;
 mod settings;
 
 use std::fmt::Write as _;

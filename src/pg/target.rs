@@ -252,6 +252,8 @@ pub async fn without_create(
            FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
           WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
             AND r.rolname = ANY ({})
+            -- Nobody gives away what is not theirs.
+            AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')
             AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')",
         array(roles)
     );
@@ -265,6 +267,45 @@ pub async fn without_create(
         schemas.entry(row.get(0)).or_default().push(row.get(1));
     }
     Ok(schemas)
+}
+
+/// A table whose owner's role does not let us read its rows.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub name: Name,
+    pub no_select: bool,
+    /// Its policies are for its owner, too.
+    pub forced_security: bool,
+}
+
+/// Tables of roles that the user is a member of, and whose rows it cannot all read.
+pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
+    let sql = "
+      WITH mine AS (
+        SELECT n.nspname::text AS schema, c.relname::text AS name,
+               NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') AS no_select,
+               c.relrowsecurity AND c.relforcerowsecurity
+                 AND NOT (SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)
+                 AS forced
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+           AND pg_catalog.pg_has_role(c.relowner, 'USAGE'))
+      SELECT schema, name, no_select, forced FROM mine WHERE no_select OR forced";
+    let rows = session.client.query(sql, &[]).await;
+    let rows =
+        rows.map_err(|error| pg_error("cannot tell which tables can be read again", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Unreadable {
+            name: Name {
+                schema: row.get(0),
+                name: row.get(1),
+            },
+            no_select: row.get(2),
+            forced_security: row.get(3),
+        })
+        .collect())
 }
 
 /// Of these roles, those that may not make schemas and publications in the database.

@@ -1,28 +1,32 @@
-//! A PostgreSQL server of our own, for as long as it is needed: in a temporary folder, reachable by
-//! its socket only, gone afterwards whatever happens.
+//! A PostgreSQL server of our own, for as long as it is needed: in a temporary folder, behind a wall,
+//! reachable by its socket only, gone afterwards whatever happens.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::conninfo::Server;
+use super::conninfo::{SESSION_OPTIONS, Server};
 use super::tools::{self, Dirs, Tool, ToolPath, last_lines};
 use crate::error::{Context, Error, Kind, Result};
+use crate::model::attestation::Walls;
+use crate::random;
+use crate::wall::{self, User, Wall, Walled};
 
-/// Its superuser.
-const USER: &str = "postgres";
 /// No TCP: nobody else's port is taken.
 const PORT: u16 = 5432;
 /// What a socket's path may have at most, less `/.s.PGSQL.5432`.
 const MAX_SOCKET_FOLDER: usize = 90;
+/// How long a new server may take to answer.
+const START: Duration = Duration::from_secs(60);
 
 /// Nothing in it outlives the drill, so nothing is made durable. Background work that could change
-/// rows or start jobs of the restored database stays off.
+/// rows or start jobs of the restored database stays off. Rows of large objects are compared by a
+/// login that owns none.
 const SETTINGS: &str = "listen_addresses = ''
 fsync = off
 synchronous_commit = off
@@ -35,111 +39,165 @@ max_logical_replication_workers = 0
 shared_buffers = 128MB
 max_locks_per_transaction = 1024
 autovacuum = off
-shared_preload_libraries = ''
+lo_compat_privileges = on
 log_min_messages = warning
 ";
 
-/// Ends the server when its standard input does: when we close it, or when we are no more.
+/// Extensions that cannot be made unless the server loads them as it starts. No library that a backup
+/// names is ever loaded: only these, where the machine has them. Without worker processes their
+/// schedulers do not run.
+const PRELOADED: [&str; 3] = ["pg_cron", "pglogical", "timescaledb"];
+
+/// Takes the folder away once its standard input ends: when we close it, or when we are no more. A
+/// server without namespaces of its own is stopped first; others ended with us.
 const KEEPER: &str = r#"
 read -r _
-"$1" --pgdata="$2/data" --mode=immediate --silent stop >/dev/null 2>&1
-rm -rf "$2"
+[ -z "$1" ] || "$1" --pgdata="$2/data" --mode=immediate --silent stop >/dev/null 2>&1
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf "$2" 2>/dev/null
+    [ -e "$2" ] || exit 0
+    sleep 0.2
+done
 "#;
+
+/// The three that may log in; their names are random, as those of a backup's roles are not.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Logins {
+    /// What initdb makes. It sets the scene, and can then no longer log in.
+    pub superuser: String,
+    /// Runs all that comes out of the backup.
+    pub restorer: String,
+    /// Reads what was restored.
+    pub reader: String,
+}
+
+impl Logins {
+    pub fn random() -> Result<Self> {
+        let name = |what: &str| -> Result<String> {
+            let random = u64::from_ne_bytes(random::bytes()?);
+            Ok(format!("lifeboat_{what}_{random:016x}"))
+        };
+        Ok(Self {
+            superuser: name("su")?,
+            restorer: name("restorer")?,
+            reader: name("reader")?,
+        })
+    }
+}
+
+/// Which server is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Of this major version or a newer one.
+    pub major: u32,
+    pub tool_dirs: Dirs,
+    /// The server's folder is made below.
+    pub base: PathBuf,
+    pub logins: Logins,
+    /// The backup's extensions; some must be loaded as the server starts.
+    pub extensions: Vec<String>,
+    /// The drill's database, which a job scheduler's extension must know.
+    pub database: String,
+    /// Whether users other than ours may come to its socket.
+    pub shared: bool,
+}
 
 /// A running server and its folder.
 pub struct Throwaway {
     keeper: Child,
+    postmaster: Option<Child>,
     folder: TempDir,
-    server: Server,
+    wall: Wall,
     /// Such as "15.4".
     pub version: String,
 }
 
-/// Who runs it: PostgreSQL refuses root.
-#[derive(Debug, Clone, Copy)]
-struct Unprivileged {
-    uid: u32,
-    gid: u32,
-}
-
 impl Throwaway {
-    /// Starts one of major version `want` or newer below `base`; returns once it answers.
-    pub fn start(want: u32, dirs: &Dirs, base: &Path) -> Result<Self> {
-        let initdb = tools::find(Tool::InitDb, want, true, dirs)?;
+    /// Starts one; returns once it answers.
+    pub fn start(wanted: &Wanted) -> Result<Self> {
+        let mut initdb = tools::find(Tool::InitDb, wanted.major, true, &wanted.tool_dirs)?;
+        // Behind the wall links from elsewhere lead nowhere.
+        initdb.path = (initdb.path.canonicalize()).context(|| initdb.path.display().to_string())?;
         let beside = |tool| sibling(&initdb, tool);
         let (postgres, pg_ctl) = (beside(Tool::Postgres)?, beside(Tool::PgCtl)?);
-        let user = unprivileged()?;
-        let folder = tempfile::Builder::new()
-            .prefix("lifeboat-drill-")
-            // Whoever gets at the socket is a superuser.
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(base)
-            .context(|| format!("cannot make a folder in {}", base.display()))?;
-        let path = folder.path();
-        if path.as_os_str().len() > MAX_SOCKET_FOLDER {
-            return Err(Error::usage(format!(
-                "{} is too long a path for a server's socket",
-                path.display()
-            ))
-            .hint("name a shorter folder for drills"));
-        }
-        if let Some(user) = user {
-            chown(path, Some(user.uid), Some(user.gid))
-                .context(|| format!("cannot give {} away", path.display()))?;
-        }
-        let keeper = keeper(&pg_ctl, path, user)?;
-        let started = Self {
+        let user = wall::unprivileged()?;
+        let folder = make_folder(wanted, user)?;
+        let wall = Wall::build(user, folder.path(), &installation(&initdb))?;
+        let keeper = keeper(&wall, &pg_ctl, folder.path())?;
+        let mut started = Self {
             keeper,
-            server: server(path)?,
-            version: initdb.version.clone(),
+            postmaster: None,
             folder,
+            wall,
+            version: initdb.version.clone(),
         };
         // From here on dropping `started` removes all of it.
-        started.initialise(&initdb, user)?;
-        started.launch(&pg_ctl, &postgres, user)?;
+        started.initialise(&initdb, wanted)?;
+        started.launch(&postgres)?;
         Ok(started)
     }
 
-    /// Where it answers, as a superuser; the database is `postgres`.
-    pub fn server(&self) -> &Server {
-        &self.server
+    /// Its socket's folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
-    fn initialise(&self, initdb: &ToolPath, user: Option<Unprivileged>) -> Result<()> {
+    /// Which walls stand around it.
+    pub fn walls(&self) -> Walls {
+        self.wall.walls()
+    }
+
+    /// Why a wall does not stand, and what to install.
+    pub fn missing_walls(&self) -> &[String] {
+        self.wall.missing()
+    }
+
+    fn initialise(&self, initdb: &ToolPath, wanted: &Wanted) -> Result<()> {
         let data = self.folder.path().join("data");
-        let mut command = as_user(&initdb.path, user);
-        command
-            .arg(format!("--username={USER}"))
+        let mut walled = self.wall.command(&initdb.path)?;
+        walled
+            .command
+            .arg(format!("--username={}", wanted.logins.superuser))
             .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
             .arg("--pgdata")
             .arg(&data);
-        finish(&mut command, "initdb")?;
-        let file = data.join("postgresql.auto.conf");
-        let socket = format!(
-            "unix_socket_directories = '{}'\n",
-            self.folder.path().display().to_string().replace('\'', "''")
-        );
-        fs::write(&file, format!("{SETTINGS}{socket}"))
-            .context(|| format!("cannot write {}", file.display()))
+        self.finish(walled, "initdb")?;
+        self.write("data/pg_hba.conf", &admission(&wanted.logins))?;
+        let quoted = |text: &str| text.replace('\'', "''");
+        let socket = quoted(&self.folder.path().display().to_string());
+        let mut settings = format!("{SETTINGS}unix_socket_directories = '{socket}'\n");
+        let preloaded = preloaded(initdb, &wanted.extensions);
+        settings += &format!("shared_preload_libraries = '{}'\n", preloaded.join(","));
+        if !preloaded.is_empty() {
+            settings += "max_worker_processes = 0\n";
+        }
+        if preloaded.contains(&"pg_cron") {
+            let database = quoted(&wanted.database);
+            settings += &format!("cron.database_name = '{database}'\n");
+        }
+        self.write("data/postgresql.auto.conf", &settings)
     }
 
-    fn launch(
-        &self,
-        pg_ctl: &ToolPath,
-        postgres: &ToolPath,
-        user: Option<Unprivileged>,
-    ) -> Result<()> {
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let file = self.folder.path().join(name);
+        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn launch(&mut self, postgres: &ToolPath) -> Result<()> {
         let log = self.folder.path().join("log");
-        let mut command = as_user(&pg_ctl.path, user);
-        command
-            .arg("--pgdata")
+        let what = || format!("cannot write {}", log.display());
+        let file = File::create(&log).context(what)?;
+        let mut walled = self.wall.command(&postgres.path)?;
+        walled
+            .command
+            .arg("-D")
             .arg(self.folder.path().join("data"))
-            .arg("--log")
-            .arg(&log)
-            .arg("-p")
-            .arg(&postgres.path)
-            .args(["--wait", "--timeout=60", "--silent", "start"]);
-        finish(&mut command, "pg_ctl start").map_err(|error| {
+            .stdout(file.try_clone().context(what)?)
+            .stderr(file);
+        let postmaster = self.wall.spawn(walled)?;
+        let postmaster = self.postmaster.insert(postmaster);
+        let ready = wait_until_ready(postmaster, &self.folder.path().join("data/postmaster.pid"));
+        ready.map_err(|error| {
             let said = fs::read(&log).unwrap_or_default();
             error.because(Error::failed(format!(
                 "the server's log ends with: {}",
@@ -147,44 +205,173 @@ impl Throwaway {
             )))
         })
     }
+
+    /// Runs it to its end. Its output goes to a file: a server that it leaves behind would keep a pipe
+    /// open.
+    fn finish(&self, mut walled: Walled, what: &str) -> Result<()> {
+        let mut said =
+            tempfile::tempfile().context(|| "cannot make a temporary file".to_owned())?;
+        let handle = || said.try_clone().context(|| "a temporary file".to_owned());
+        walled.command.stdout(handle()?).stderr(handle()?);
+        let mut child = self.wall.spawn(walled)?;
+        let status = child.wait().context(|| format!("waiting for {what}"))?;
+        if status.success() {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        let _ = std::io::Seek::rewind(&mut said).and_then(|()| said.read_to_end(&mut text));
+        Err(Error::failed(format!("{what}: {status}")).because(Error::failed(last_lines(&text))))
+    }
 }
 
 impl Drop for Throwaway {
     /// Returns when server and folder are gone.
     fn drop(&mut self) {
+        if let Some(mut postmaster) = self.postmaster.take() {
+            stop(&mut postmaster, self.wall.has_namespaces());
+        }
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
 }
 
+/// Nothing of it is kept: it need not end well, only wholly. All that lives in a namespace ends with
+/// its first process.
+fn stop(postmaster: &mut Child, has_namespaces: bool) {
+    let pid = i32::try_from(postmaster.id()).ok();
+    let pid = pid.and_then(rustix::process::Pid::from_raw);
+    match pid.filter(|_| !has_namespaces) {
+        // PostgreSQL's own immediate shutdown: it takes its children along.
+        Some(pid) => {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+        None => {
+            let _ = postmaster.kill();
+        }
+    }
+    let _ = postmaster.wait();
+}
+
+/// As pg_ctl does: the server writes into its file when it takes connections.
+fn wait_until_ready(postmaster: &mut Child, file: &Path) -> Result<()> {
+    const LINE: usize = 7;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let began = Instant::now();
+    while began.elapsed() < START {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        if text.lines().nth(LINE).is_some_and(|it| it.trim() == "ready") {
+            return Ok(());
+        }
+        let ended = postmaster.try_wait().context(|| "the server".to_owned())?;
+        if let Some(status) = ended {
+            return Err(Error::failed(format!("the drill's server ended: {status}")));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Error::failed(format!(
+        "the drill's server did not answer within {} s",
+        START.as_secs()
+    )))
+}
+
+fn make_folder(wanted: &Wanted, user: Option<User>) -> Result<TempDir> {
+    let base = &wanted.base;
+    // Others may pass through to the socket, no more: names of logins are the way in.
+    let mode = if wanted.shared { 0o711 } else { 0o700 };
+    let folder = tempfile::Builder::new()
+        .prefix("lifeboat-drill-")
+        .permissions(fs::Permissions::from_mode(mode))
+        .tempdir_in(base)
+        .context(|| format!("cannot make a folder in {}", base.display()))?;
+    let path = folder.path();
+    if path.as_os_str().len() > MAX_SOCKET_FOLDER {
+        return Err(Error::usage(format!(
+            "{} is too long a path for a server's socket",
+            path.display()
+        ))
+        .hint("name a shorter folder for drills"));
+    }
+    if let Some(user) = user {
+        chown(path, Some(user.uid), Some(user.gid))
+            .context(|| format!("cannot give {} away", path.display()))?;
+    }
+    Ok(folder)
+}
+
+/// No other role logs in, whatever a backup says of it.
+fn admission(logins: &Logins) -> String {
+    let Logins {
+        superuser,
+        restorer,
+        reader,
+    } = logins;
+    format!(
+        "local all {superuser} trust\nlocal all {restorer} trust\nlocal all {reader} trust\n\
+         local all all reject\n"
+    )
+}
+
+/// Of [`PRELOADED`], those that the backup has and that lie in the server's library folder.
+fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
+    let folders = prefix(initdb).map(|prefix| [prefix.join("lib"), prefix.join("lib/postgresql")]);
+    let is_there = |name: &str| {
+        let file = format!("{name}.so");
+        let mut folders = folders.iter().flatten();
+        folders.any(|folder| folder.join(&file).is_file())
+    };
+    let wanted = PRELOADED.into_iter();
+    wanted
+        .filter(|name| extensions.iter().any(|one| one == name) && is_there(name))
+        .collect()
+}
+
+/// What a server needs to read besides the system's own folders.
+fn installation(initdb: &ToolPath) -> Vec<PathBuf> {
+    let prefix = prefix(initdb);
+    let elsewhere = prefix.filter(|prefix| !prefix.starts_with("/usr"));
+    elsewhere.into_iter().collect()
+}
+
+/// `…` of `…/bin/initdb`.
+fn prefix(initdb: &ToolPath) -> Option<PathBuf> {
+    Some(initdb.path.parent()?.parent()?.to_owned())
+}
+
 /// In a process group of its own: Ctrl-C is for us, and we end it in order.
-fn keeper(pg_ctl: &ToolPath, folder: &Path, user: Option<Unprivileged>) -> Result<Child> {
-    let mut command = as_user(Path::new("/bin/sh"), user);
-    command
+fn keeper(wall: &Wall, pg_ctl: &ToolPath, folder: &Path) -> Result<Child> {
+    let stops_itself = Path::new("");
+    let pg_ctl = match wall.has_namespaces() {
+        true => stops_itself,
+        false => &pg_ctl.path,
+    };
+    let mut walled = wall.command_beside(Path::new("/bin/sh"));
+    walled
+        .command
         .args(["-c", KEEPER, "lifeboat-drill"])
-        .arg(&pg_ctl.path)
+        .arg(pg_ctl)
         .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context(|| "cannot start /bin/sh".to_owned())
+        .stderr(Stdio::null());
+    wall.spawn(walled)
 }
 
-fn server(folder: &Path) -> Result<Server> {
-    let quoted = folder
-        .display()
-        .to_string()
-        .replace('\\', "\\\\")
-        .replace('\'', "\\'");
+/// The server whose socket lies in `folder`, as `user`, in `database`.
+pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
     let input = super::conninfo::Input {
         url: Some(&format!(
-            "host='{quoted}' port={PORT} user={USER} dbname=postgres sslmode=disable"
+            "host='{}' port={PORT} user='{}' dbname='{}' sslmode=disable",
+            quoted(&folder.display().to_string()),
+            quoted(user),
+            quoted(database)
         )),
         ..Default::default()
     };
     // The environment of this process is meant for the source.
-    Server::resolve(input, &|_| None)
+    let mut server = Server::resolve(input, &|_| None)?;
+    server.session_options = Some(SESSION_OPTIONS);
+    Ok(server)
 }
 
 /// The program of the same installation.
@@ -208,64 +395,6 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// `None` where we are not root ourselves.
-fn unprivileged() -> Result<Option<Unprivileged>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    for name in ["postgres", "nobody"] {
-        if let (Some(uid), Some(gid)) = (id(name, "-u"), id(name, "-g")) {
-            return Ok(Some(Unprivileged { uid, gid }));
-        }
-    }
-    Err(
-        Error::refused("PostgreSQL does not run as root, and there is no user postgres or nobody")
-            .hint("run the drill as another user"),
-    )
-}
-
-fn id(name: &str, which: &str) -> Option<u32> {
-    let output = Command::new("id").args([which, name]).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-}
-
-/// A command of the unprivileged user, without this process's `PG*` variables.
-fn as_user(program: &Path, user: Option<Unprivileged>) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PG") {
-            command.env_remove(name);
-        }
-    }
-    // Where we stand may be closed to that user.
-    command
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .process_group(0);
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
-    command
-}
-
-/// Runs it to its end. Its output goes to a file: a server that it leaves behind would keep a pipe
-/// open.
-fn finish(command: &mut Command, what: &str) -> Result<()> {
-    let mut said = tempfile::tempfile().context(|| "cannot make a temporary file".to_owned())?;
-    let handle = || said.try_clone().context(|| "a temporary file".to_owned());
-    let status = command
-        .stdout(handle()?)
-        .stderr(handle()?)
-        .status()
-        .context(|| format!("starting {what}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    let mut text = Vec::new();
-    let _ = std::io::Seek::rewind(&mut said).and_then(|()| said.read_to_end(&mut text));
-    Err(Error::failed(format!("{what}: {status}")).because(Error::failed(last_lines(&text))))
-}
-
 /// Bytes that an unprivileged user may still write below a folder.
 pub fn free_bytes(folder: &Path) -> Result<u64> {
     let found = rustix::fs::statvfs(folder)
@@ -278,13 +407,24 @@ pub fn free_bytes(folder: &Path) -> Result<u64> {
 mod tests {
     use super::*;
 
+    fn wanted(base: &Path) -> Wanted {
+        Wanted {
+            major: 15,
+            tool_dirs: Dirs::system(Vec::new()),
+            base: base.to_owned(),
+            logins: Logins::random().unwrap(),
+            extensions: Vec::new(),
+            database: "d".to_owned(),
+            shared: false,
+        }
+    }
+
     #[test]
     fn the_folder_is_private_and_gone_afterwards() {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let dirs = Dirs::system(Vec::new());
-        let throwaway = Throwaway::start(15, &dirs, base.path()).unwrap();
-        let folder = throwaway.folder.path().to_owned();
+        let throwaway = Throwaway::start(&wanted(base.path())).unwrap();
+        let folder = throwaway.folder().to_owned();
         let mode = fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
         assert!(folder.join(".s.PGSQL.5432").exists());

@@ -110,6 +110,12 @@ impl Entry {
         self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
     }
 
+    /// An extension, or what is said about one.
+    pub fn is_extension(&self) -> bool {
+        let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
+        self.kind == "EXTENSION" || (about && self.names.starts_with("- EXTENSION "))
+    }
+
     /// A restore without it is not the same data: its absence is a failure, not a finding.
     pub fn holds_data_together(&self) -> bool {
         matches!(

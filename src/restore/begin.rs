@@ -7,6 +7,7 @@ use super::notes::Before;
 use super::preflight::{self, Look};
 use super::report::Report;
 use super::selection::{self, Selection};
+use super::untried::LeftOut;
 use super::{Means, Options, Run, application, default_jobs};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
@@ -15,6 +16,8 @@ use crate::pg::archive::{self, Archive};
 use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::{DatabaseFacts, ServerFacts};
+use crate::pg::large_objects;
+use crate::pg::resume_state::ResumeState;
 use crate::pg::{ledger, statements};
 
 /// Makes the database if asked, takes hold of it, opens the schema archive.
@@ -43,14 +46,26 @@ pub async fn begin<'a>(
             look.check(target)?;
         }
     }
-    let (session, finished) = take_hold(means, options, target).await?;
+    let (session, finished) = match options.nobody {
+        Some(_) => (enter_scene(target).await?, BTreeSet::new()),
+        None => take_hold(means, options, target).await?,
+    };
     let facts = match look.database {
         Some(_) => look.server,
         // Names of roles have no encoding of their own: as the new database reads them.
         None => ServerFacts::read(&session).await?,
     };
-    let said = ledger::said(&session).await?;
+    let state = match options.nobody {
+        Some(_) => ResumeState::in_memory(),
+        None => ResumeState::InTarget,
+    };
+    let said = match state.is_in_target() {
+        true => ledger::said(&session).await?,
+        false => Vec::new(),
+    };
     Ok(Run {
+        state,
+        left_out: LeftOut::default(),
         entries,
         archive,
         means,
@@ -129,6 +144,13 @@ async fn take_hold(
     // What those sessions finished meanwhile counts.
     let finished = ledger::find(&session).await?.unwrap_or(unfinished);
     Ok((session, finished.phases))
+}
+
+/// A scene is for one restore, which nothing resumes.
+async fn enter_scene(target: &Server) -> Result<Session> {
+    let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
+    large_objects::make_room(&session).await?;
+    Ok(session)
 }
 
 async fn create_database(catalog: &Catalog, target: &Server, version_num: u32) -> Result<()> {

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::Trouble;
+use super::report::{Report, Trouble};
 use super::{Run, constraints, pool, tables};
 use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
-use crate::pg::ledger::{self, LoadedParts};
-use crate::pg::session::Purpose;
+use crate::pg::ledger::LoadedParts;
+use crate::pg::session::{Purpose, Session};
 use crate::pg::{large_objects, reread, slice, target};
 
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
@@ -21,89 +21,79 @@ struct Group<'a> {
     expected: RowDigest,
 }
 
-/// Compares, and adds what is not equal to the report's failures.
-pub async fn compare(run: &mut Run<'_>) -> Result<()> {
+/// What is certain without reading a row: tables that are not there, parts that were not loaded.
+pub async fn loaded(run: &mut Run<'_>) -> Result<()> {
     let there = target::tables(&run.session).await?;
-    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
     let mut failures = Vec::new();
-    let chosen = tables::chosen(run)?;
-    let mut present = Vec::new();
-    let mut copy_bytes = 0;
-    for (table, parts) in chosen {
-        copy_bytes += parts.copy_bytes;
+    for (table, parts) in tables::chosen(run)? {
+        if run.report.is_unproven(&table.name) {
+            continue;
+        }
         if !there.contains_key(&table.name) {
             let why = format!("it is missing, and its {} rows", parts.rows);
             failures.push(Trouble::new(format!("table {}", table.name), why));
-        } else if let Some(trouble) = compare_loaded(table, &loaded) {
-            failures.push(trouble);
         } else {
+            failures.extend(compare_loaded(table, &loaded));
+        }
+    }
+    if run.selection.whole {
+        failures.extend(compare_loaded_objects(run, &loaded));
+    }
+    add_unknown(&mut run.report, failures);
+    Ok(())
+}
+
+/// Compares all that is there, and adds what is not equal to the report's failures. It reads in
+/// sessions of its own: code of the backup may have left something behind in others.
+pub async fn compare(run: &mut Run<'_>) -> Result<()> {
+    let session = Session::connect(run.reading(), &run.application, Purpose::Read).await?;
+    let there = target::tables(&session).await?;
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
+    let mut present = Vec::new();
+    let mut copy_bytes = 0;
+    for (table, parts) in tables::chosen(run)? {
+        copy_bytes += parts.copy_bytes;
+        if there.contains_key(&table.name) && compare_loaded(table, &loaded).is_none() {
             present.push(table);
         }
     }
     let groups = grouped(&present, &loaded);
-    let (rows, wrong) = count(run, &groups).await?;
-    failures.extend(wrong);
+    let (rows, mut failures) = count(run, &groups).await?;
     let tables = present.len() as u64;
     if run.options.verify {
         failures.extend(reread(run, &groups, &there).await?);
     }
-    compare_sequences(run, &mut failures).await?;
-    if run.selection.whole {
-        failures.extend(compare_loaded_objects(run, &loaded));
-    }
-    let large_objects = large_objects::count(&run.session).await?;
-    failures = once_each(failures);
-    let known: BTreeSet<String> = run
-        .report
-        .failures
-        .iter()
-        .map(|one| one.what.clone())
-        .collect();
-    failures.retain(|one| !known.contains(&one.what));
-    let missing = constraints::missing(run, &there).await?;
+    compare_sequences(run, &session, &mut failures).await?;
+    let large_objects = large_objects::count(&session).await?;
+    let missing = constraints::missing(run, &session, &there).await?;
     failures.extend(missing.failures);
     let mut findings = missing.findings;
     if run.options.verify && run.selection.whole {
-        compare_large_objects(run, &mut failures).await?;
+        compare_large_objects(run, &session, &mut failures).await?;
         findings.extend(orders_differ(&groups));
     }
+    session.close().await;
     let report = &mut run.report;
     report.tables = tables;
     report.rows = rows;
     report.copy_bytes = copy_bytes;
     report.large_objects = large_objects;
     report.verified = run.options.verify;
-    report.failures.extend(failures);
+    add_unknown(report, failures);
     report.findings.extend(findings);
     Ok(())
 }
 
-/// After an earlier run compared and was interrupted later: what it found, by its notes.
-/// `verified`: it had read every row again.
-pub async fn recall(run: &mut Run<'_>, verified: bool) -> Result<()> {
-    let loaded = ledger::loaded_parts(&run.session, None).await?;
-    let chosen = tables::chosen(run)?;
-    let of_tables = |oid: u32| chosen.iter().any(|(table, _)| table.oid == oid);
-    let rows = loaded.iter().filter(|((oid, _), _)| of_tables(*oid));
-    let rows = rows.map(|(_, part)| part.digest.rows).sum();
-    let (tables, bytes) = (
-        chosen.len() as u64,
-        chosen.iter().map(|one| one.1.copy_bytes).sum(),
-    );
-    // A server that crashed clears them, whoever may no longer read them.
-    let bare = target::bare_unlogged(&run.session).await?;
-    let had_rows = |table: &&Table| table.digest.rows > 0 && bare.contains(&table.name);
-    let cleared = chosen.iter().map(|(table, _)| *table).filter(had_rows);
-    let why = "it is unlogged, and empty since the server crashed: restore into an empty database";
-    let cleared: Vec<Trouble> = cleared
-        .map(|table| Trouble::new(format!("table {}", table.name), why))
-        .collect();
-    let report = &mut run.report;
-    report.failures.extend(cleared);
-    (report.rows, report.tables, report.copy_bytes) = (rows, tables, bytes);
-    report.verified = verified;
-    report.large_objects = large_objects::count(&run.session).await?;
-    Ok(())
+/// Adds what nothing was said of yet.
+fn add_unknown(report: &mut Report, failures: Vec<Trouble>) {
+    let mut failures = once_each(failures);
+    let is_known = |what: &String| {
+        let mut known = report.failures.iter().chain(&report.unproven);
+        known.any(|one| one.what == *what)
+    };
+    failures.retain(|one| !is_known(&one.what));
+    report.failures.extend(failures);
 }
 
 /// What was sent of a table, by the notes, against what was exported.
@@ -189,7 +179,7 @@ async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>
         .enumerate()
         .flat_map(|(at, group)| group.tables.iter().map(move |table| (at, *table)))
         .collect();
-    let counted = pool::each(run, Purpose::Read, tables, async |session, (at, table)| {
+    let counted = pool::each(run, run.reading(), Purpose::Read, tables, async |session, (at, table)| {
         Ok((at, tolerated(reread::count(session, table).await)?))
     })
     .await?;
@@ -247,6 +237,7 @@ async fn reread(
     run.means.progress.phase("reading again", None);
     let digests = pool::each(
         run,
+        run.reading(),
         Purpose::Read,
         work,
         async |session, (at, what, sql)| {
@@ -290,9 +281,13 @@ fn orders_differ(groups: &[Group<'_>]) -> Vec<Trouble> {
         .collect()
 }
 
-async fn compare_sequences(run: &Run<'_>, failures: &mut Vec<Trouble>) -> Result<()> {
+async fn compare_sequences(
+    run: &Run<'_>,
+    session: &Session,
+    failures: &mut Vec<Trouble>,
+) -> Result<()> {
     for sequence in &run.catalog.sequences {
-        let why = match reread::sequence_is(&run.session, sequence).await {
+        let why = match reread::sequence_is(session, sequence).await {
             Ok(true) => continue,
             Ok(false) => "it does not stand where it stood".to_owned(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -303,14 +298,18 @@ async fn compare_sequences(run: &Run<'_>, failures: &mut Vec<Trouble>) -> Result
     Ok(())
 }
 
-async fn compare_large_objects(run: &Run<'_>, failures: &mut Vec<Trouble>) -> Result<()> {
+async fn compare_large_objects(
+    run: &Run<'_>,
+    session: &Session,
+    failures: &mut Vec<Trouble>,
+) -> Result<()> {
     let expected = &run.catalog.large_objects;
-    if large_objects::count(&run.session).await? == 0 && expected.properties.rows == 0 {
+    if large_objects::count(session).await? == 0 && expected.properties.rows == 0 {
         return Ok(());
     }
     let what = "the large objects";
     let sql = slice::large_object_pages(&run.encoding);
-    if reread::digest(&run.session, &sql, what).await? != expected.pages {
+    if reread::digest(session, &sql, what).await? != expected.pages {
         failures.push(Trouble::new(what, "their content is not what was exported"));
     }
     Ok(())

@@ -8,6 +8,7 @@ use super::report::Trouble;
 use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
 use crate::pg::catalog::read_constraints;
+use crate::pg::session::Session;
 
 /// What is missing: an index that only makes reading faster is a finding, all else a failure.
 #[derive(Debug, Default)]
@@ -18,10 +19,14 @@ pub struct Missing {
 
 /// Compares with the target. What was complained of already, or belongs to a table that is not
 /// `there`, is not said again.
-pub async fn missing(run: &Run<'_>, there: &BTreeMap<Name, u64>) -> Result<Missing> {
+pub async fn missing(
+    run: &Run<'_>,
+    session: &Session,
+    there: &BTreeMap<Name, u64>,
+) -> Result<Missing> {
     let tables = run.catalog.tables.iter().map(|table| &table.name);
     let absent: BTreeSet<&Name> = tables.filter(|name| !there.contains_key(name)).collect();
-    let found = read_constraints(&run.session).await?;
+    let found = read_constraints(session).await?;
     let found: BTreeMap<_, _> = found.iter().map(|one| (key(one), one)).collect();
     let mut missing = Missing::default();
     for wanted in &run.catalog.constraints {
@@ -75,11 +80,15 @@ fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
     let index = format!(" {} {name} ", on.schema);
     let constraint = format!(" {} {} {name} ", on.schema, on.name);
     let report = &run.report;
+    // Not tried is an index without its table.
+    let not_tried = format!("{}.{name}", on.schema);
     report
         .failures
         .iter()
+        .chain(&report.unproven)
         .chain(&report.findings)
         .any(|one| one.what.contains(&index) || one.what.contains(&constraint))
+        || report.not_tried.iter().any(|one| one.name == not_tried)
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ pub fn catalog() -> Catalog {
             version: "1.8".to_owned(),
             schema: "public".to_owned(),
         }],
+        casts: Vec::new(),
         tables: vec![
             table(1, name("a", "t"), None),
             table(2, name("a", "parted"), None),

@@ -4,7 +4,9 @@
 use super::report::Trouble;
 use super::{Run, pool};
 use crate::error::Result;
+use crate::model::attestation::NotTried;
 use crate::model::catalog::MaterializedView;
+use crate::pg::apply::Refused;
 use crate::pg::session::Purpose;
 use crate::pg::statements::{self, Statement};
 use crate::pg::{apply, foreign, target};
@@ -40,46 +42,63 @@ pub async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
     let (foreign, chosen): (Vec<_>, Vec<_>) = chosen
         .into_iter()
         .partition(|view| foreign.contains(&view.name));
-    let by_hand = statements::refresh(&foreign).into_iter().map(|one| {
-        let why = "not filled: it reads from a foreign server, which a restore leaves alone; \
+    leave_foreign(run, &foreign);
+    // Our sessions read no views, in case somebody swaps a table for one; these queries do.
+    run.session.allow_views().await?;
+    let refused = apply::each(&run.session, &statements::refresh(&chosen)).await?;
+    file(run, "materialized view", refused);
+    Ok(())
+}
+
+/// A restore connects to nothing but its target: what would is left to a person.
+fn leave_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
+    if run.options.nobody.is_some() {
+        let filled = views.iter().filter(|view| view.populated);
+        run.report.not_tried.extend(filled.map(|view| NotTried {
+            kind: "materialized view".to_owned(),
+            name: view.name.to_string(),
+        }));
+        return;
+    }
+    let by_hand = statements::refresh(views).into_iter().map(|one| {
+        let why = "not filled: it reads from another server, which a restore leaves alone; \
                    where that server is the right one, run this";
         Trouble::new(one.about, why).sql(one.sql)
     });
     run.report.findings.extend(by_hand);
-    // Our sessions read no views, in case somebody swaps a table for one; these queries do.
-    run.session.allow_views().await?;
-    let refused = apply::each(&run.session, &statements::refresh(&chosen)).await?;
-    run.report
-        .findings
-        .extend(refused.into_iter().map(Trouble::from));
-    Ok(())
+}
+
+fn file(run: &mut Run<'_>, kind: &str, refused: Vec<Refused>) {
+    let nobody = run.options.nobody.is_some();
+    for one in refused {
+        run.report.file_refused(kind, nobody, Trouble::from(one));
+    }
 }
 
 /// Owner, ACL, comment, limit and settings of the database itself.
 pub async fn database(run: &mut Run<'_>) -> Result<()> {
-    let statements = statements::database_properties(
-        &run.catalog.database,
-        &run.server.database,
-        run.ownership(),
-    );
+    let mut database = run.catalog.database.clone();
+    if run.options.nobody.is_some() {
+        // Assertions still have to get in.
+        database.connection_limit = -1;
+        database.is_template = false;
+    }
+    let statements =
+        statements::database_properties(&database, &run.server.database, run.ownership());
     let refused = apply::each(&run.session, &statements).await?;
-    run.report
-        .findings
-        .extend(refused.into_iter().map(Trouble::from));
+    file(run, "property of the database", refused);
     Ok(())
 }
 
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
     let tables = target::to_analyze(&run.session).await?;
-    let refused = pool::each(run, Purpose::Write, tables, async |session, table| {
+    let refused = pool::each(run, &run.server, Purpose::Write, tables, async |session, table| {
         let about = format!("statistics of {table}");
         let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
         apply::each(session, &[statement]).await
     })
     .await?;
-    run.report
-        .findings
-        .extend(refused.into_iter().flatten().map(Trouble::from));
+    file(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
 }

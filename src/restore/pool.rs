@@ -7,12 +7,14 @@ use futures_util::future::try_join_all;
 
 use super::Run;
 use crate::error::{Error, Result};
+use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 
 /// Does each piece of work in whatever session is free; results come in any order. The first error
 /// ends it.
 pub async fn each<T, R>(
     run: &Run<'_>,
+    server: &Server,
     purpose: Purpose,
     work: Vec<T>,
     one: impl AsyncFn(&Session, T) -> Result<R>,
@@ -26,7 +28,7 @@ pub async fn each<T, R>(
             .pop_front()
     };
     let workers = (0..jobs).map(|_| async {
-        let session = Session::connect(&run.server, &run.application, purpose).await?;
+        let session = Session::connect(server, &run.application, purpose).await?;
         let mut done = Vec::new();
         while let Some(item) = next() {
             done.push(one(&session, item).await?);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::selection::Selection;
+use crate::model::attestation::NotTried;
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
@@ -39,6 +40,15 @@ pub struct Report {
     pub failures: Vec<Trouble>,
     /// Anything else that is not as it was: any makes the exit code 3.
     pub findings: Vec<Trouble>,
+    /// Whether the target's user is a superuser.
+    #[serde(skip)]
+    pub as_superuser: bool,
+    /// Tables, keys and constraints that a drill's login may not make.
+    #[serde(skip)]
+    pub unproven: Vec<Trouble>,
+    /// What else it may not make.
+    #[serde(skip)]
+    pub not_tried: Vec<NotTried>,
     /// Left out because only some schemas or tables were asked for.
     pub left_out: Vec<String>,
     /// What is left to do by hand.
@@ -98,6 +108,9 @@ impl Report {
             verified: false,
             failures: Vec::new(),
             findings: Vec::new(),
+            as_superuser: false,
+            unproven: Vec::new(),
+            not_tried: Vec::new(),
             left_out: Vec::new(),
             to_do: Vec::new(),
         }

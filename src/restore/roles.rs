@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::catalog::{Membership, quote_ident};
 use crate::pg::apply::{self, Refused};
 use crate::pg::statements::{self, Loan};
-use crate::pg::{ledger, target};
+use crate::pg::target;
 
 impl From<Refused> for Trouble {
     fn from(refused: Refused) -> Self {
@@ -169,7 +169,7 @@ async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
 }
 
 async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
-    if let Err(error) = ledger::take_loan(&run.session, &loan.grant, &loan.revoke).await {
+    if let Err(error) = run.state.take_loan(&run.session, &loan.grant, &loan.revoke).await {
         if run.session.client.is_closed() {
             return Err(error);
         }
@@ -184,11 +184,16 @@ async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
 /// Gives back what was borrowed: rights to CREATE before the privileges are restored, roles at the
 /// end.
 pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
-    for revoke in ledger::loans(&run.session).await? {
-        if creates_only && !revoke.starts_with("REVOKE CREATE ON ") {
+    let chosen = |revoke: &str| !creates_only || revoke.starts_with("REVOKE CREATE ON ");
+    return_loans(run, chosen).await
+}
+
+async fn return_loans(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
+    for revoke in run.state.loans(&run.session).await? {
+        if !chosen(&revoke) {
             continue;
         }
-        if let Err(error) = ledger::return_loan(&run.session, &revoke).await {
+        if let Err(error) = run.state.return_loan(&run.session, &revoke).await {
             if run.session.client.is_closed() {
                 return Err(error);
             }
@@ -201,6 +206,46 @@ pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Lets the user read what its owners may no longer read once their privileges are back, for the time of
+/// the comparison.
+pub async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
+    if run.facts.rights.superuser || run.options.nobody.is_some() {
+        return Ok(());
+    }
+    let owners = owners(run);
+    borrow_owners(run, &owners).await?;
+    for table in target::unreadable(&run.session).await? {
+        let name = table.name.quoted();
+        if table.no_select {
+            let loan = Loan {
+                grant: format!("GRANT SELECT ON TABLE {name} TO CURRENT_USER"),
+                revoke: format!("{REVOKE_SELECT}{name} FROM CURRENT_USER"),
+            };
+            take(run, &format!("rows of {}", table.name), &loan).await?;
+        }
+        if table.forced_security {
+            let loan = Loan {
+                grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
+                revoke: format!("{FORCE}{name} FORCE ROW LEVEL SECURITY"),
+            };
+            take(run, &format!("rows of {}", table.name), &loan).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How the rights of [`borrow_reading`] are given back.
+const REVOKE_SELECT: &str = "REVOKE SELECT ON TABLE ";
+const FORCE: &str = "ALTER TABLE ONLY ";
+
+/// Gives back what the comparison needed, before the database's own properties come.
+pub async fn give_back_reading(run: &mut Run<'_>) -> Result<()> {
+    return_loans(run, |revoke| {
+        revoke.starts_with(REVOKE_SELECT) || revoke.starts_with(FORCE)
+    })
+    .await
 }
 
 /// Roles that own something in the archive or the database itself, as far as they exist.

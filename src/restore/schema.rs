@@ -4,20 +4,41 @@
 use std::collections::BTreeSet;
 
 use super::report::Trouble;
+use super::untried::{self, Meaning};
 use super::{Run, roles, tables};
 use crate::error::Result;
-use crate::pg::archive::Complaint;
-use crate::pg::ledger;
+use crate::pg::apply;
+use crate::pg::archive::{Complaint, Outcome};
+use crate::pg::statements::Statement;
 use crate::pg::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
 pub async fn before_data(run: &mut Run<'_>) -> Result<()> {
+    leave_out(run);
     let owners = roles::owners(run);
     roles::borrow_owners(run, &owners).await?;
     let before = |entry: &Entry| entry.section == Section::PreData && is_plain(entry);
     bulk(run, |entry| before(entry) && entry.kind == "SCHEMA", 1).await?;
     roles::borrow_schemas(run, &owners).await?;
     bulk(run, |entry| before(entry) && entry.kind != "SCHEMA", 1).await
+}
+
+/// Takes out of the archive what a drill's scene has already, and what no login without power makes.
+fn leave_out(run: &mut Run<'_>) {
+    if run.options.nobody.is_none() {
+        return;
+    }
+    let mut left_out = Vec::new();
+    run.entries.retain(|entry| {
+        if entry.is_event_trigger() {
+            left_out.push(entry.clone());
+        }
+        !entry.is_event_trigger() && !entry.is_extension()
+    });
+    for entry in left_out.iter().filter(|entry| entry.kind == "EVENT TRIGGER") {
+        let not_tried = run.left_out.add(entry);
+        run.report.not_tried.push(not_tried);
+    }
 }
 
 /// Indexes, keys, triggers and the like. Tables that did not load yet may hold names of indexes:
@@ -85,22 +106,24 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
     // The target was empty: what exists at the very first attempt was not made by us. What exists
-    // after an interruption was.
+    // after an interruption was, and so was what a drill's scene holds.
     let conflicts: Vec<&str> = outcome
         .complaints
         .iter()
-        .filter(|complaint| !run.report.resumed && says_exists(&complaint.message))
+        .filter(|complaint| says_exists(&complaint.message))
+        .filter(|_| !run.report.resumed && run.options.nobody.is_none())
         .map(|complaint| complaint.sql.as_str())
         .collect();
-    ledger::add_suspects(&run.session, &outcome.suspects, &conflicts).await
+    run.state.add_suspects(&run.session, &outcome.suspects, &conflicts).await
 }
 
 /// Tries the failed ones of the chosen entries again, and reports those that still fail.
 async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()> {
-    let suspects = ledger::suspects(&run.session).await?;
-    let conflicts = ledger::conflicts(&run.session).await?;
+    let suspects = run.state.suspects(&run.session).await?;
+    let conflicts = run.state.conflicts(&run.session).await?;
     let failed = |entry: &&Entry| chosen(entry) && suspects.contains(&entry.id);
     let entries: Vec<&Entry> = run.entries.iter().filter(failed).collect();
+    let mut left_out = std::mem::take(&mut run.left_out);
     let mut troubles = Vec::new();
     for batch in entries.chunks(BATCH) {
         // Which entry a complaint belongs to is certain only where there is one entry.
@@ -109,16 +132,28 @@ async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()>
             continue;
         }
         for entry in batch {
-            let outcome = run.archive.restore(&[entry], 1).await?;
+            let mut outcome = run.archive.restore(&[entry], 1).await?;
+            if run.options.nobody.is_some() && made_without_leakproof(run, &outcome).await? {
+                outcome = run.archive.restore(&[entry], 1).await?;
+            }
             let left = left(&outcome.complaints, &conflicts);
             if let Some(trouble) = describe(entry, &left) {
-                troubles.push((*entry, is_failure(entry, &left), trouble));
+                let meaning = match &run.options.nobody {
+                    Some(_) => left_out.judge(entry, &left),
+                    None => Meaning::Broken,
+                };
+                troubles.push((*entry, meaning, is_failure(entry, &left), trouble));
             }
         }
     }
+    run.left_out = left_out;
     let report = &mut run.report;
-    for (entry, is_failure, trouble) in troubles {
-        if !run.selection.whole && entry.kind == "FK CONSTRAINT" {
+    for (entry, meaning, is_failure, trouble) in troubles {
+        if meaning == Meaning::NotTried {
+            report.not_tried.push(untried::not_tried(entry));
+        } else if meaning == Meaning::Unproven {
+            report.unproven.push(trouble);
+        } else if !run.selection.whole && entry.kind == "FK CONSTRAINT" {
             report
                 .left_out
                 .push(format!("foreign key: {}", entry.describe()));
@@ -129,6 +164,17 @@ async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// Makes a function that only a superuser may call leakproof without that word, as tables may need it.
+async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool> {
+    let mut complaints = outcome.complaints.iter();
+    let Some(sql) = complaints.find_map(untried::without_leakproof) else {
+        return Ok(false);
+    };
+    let about = "a function that is leakproof in the backup";
+    let refused = apply::each(&run.session, &[Statement::new(about, sql)]).await?;
+    Ok(refused.is_empty())
 }
 
 /// What remains to complain of when things that an earlier attempt made are left aside.
@@ -201,7 +247,7 @@ fn describe(entry: &Entry, complaints: &[&Complaint]) -> Option<Trouble> {
 }
 
 /// Whether data, a key or a constraint is missing; a wrong owner alone is not that.
-fn is_failure(entry: &Entry, complaints: &[&Complaint]) -> bool {
+pub(super) fn is_failure(entry: &Entry, complaints: &[&Complaint]) -> bool {
     let only_owner = complaints
         .iter()
         .all(|one| one.sql.starts_with("ALTER ") && one.sql.contains(" OWNER TO "));

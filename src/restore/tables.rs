@@ -11,12 +11,12 @@ use futures_util::future::try_join_all;
 
 use self::feed::Feed;
 use self::worker::Worker;
-use super::Run;
 use super::report::Trouble;
+use super::{Run, untried};
 use crate::error::{Error, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::manifest::{self, LARGE_OBJECT_PAGES, TableParts};
-use crate::pg::ledger::{self, LoadedParts};
+use crate::pg::ledger::LoadedParts;
 use crate::pg::load::{self, Destination};
 use crate::pg::{foreign, large_objects, target};
 
@@ -139,7 +139,7 @@ pub(super) fn chosen<'r>(run: &'r Run<'_>) -> Result<Vec<(&'r Table, &'r TablePa
 /// `second` chance is to come.
 pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
     let there = target::tables(&run.session).await?;
-    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
     // An earlier run may have made the triggers already, and the rows are to stay as they were. Keys
     // need no check: all rows are compared, unless some are left out.
     let off = (second && run.report.resumed).then_some(run.selection.whole);
@@ -165,14 +165,19 @@ pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
         })
         .collect();
     if second {
-        run.report.failures.extend(refused);
+        let nobody = run.options.nobody.is_some();
+        let (unproven, failures): (Vec<_>, Vec<_>) = refused
+            .into_iter()
+            .partition(|one| nobody && untried::is_powerless(&one.why));
+        run.report.unproven.extend(unproven);
+        run.report.failures.extend(failures);
     }
     Ok(())
 }
 
 /// Loads pages and properties of the large objects, one after the other.
 pub(super) async fn restore_large_objects(run: &mut Run<'_>) -> Result<()> {
-    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
     let manifest = &run.means.point.manifest;
     let of_large_objects = |parts: &&TableParts| manifest::is_large_objects(parts.oid);
     let loads: Vec<Load<'_>> = manifest
@@ -195,7 +200,7 @@ pub(super) async fn restore_large_objects(run: &mut Run<'_>) -> Result<()> {
 /// Whether every chosen table that is there has all its parts.
 pub async fn are_complete(run: &Run<'_>) -> Result<bool> {
     let there = target::tables(&run.session).await?;
-    let loaded = ledger::loaded_parts(&run.session, None).await?;
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
     Ok(chosen(run)?
         .iter()
         .filter(|(table, _)| there.contains_key(&table.name))

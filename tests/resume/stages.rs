@@ -31,7 +31,6 @@ fn stops() -> Vec<(&'static str, How)> {
         "'large objects', NULL, NULL",
         "'sequences', NULL, NULL",
         "'indexes', NULL, NULL",
-        "'comparison', NULL, NULL",
         "'privileges', NULL, NULL",
         "'materialized', NULL, NULL",
         "'statistics', NULL, NULL",

@@ -2,7 +2,7 @@
 
 use super::roles::{of_rds, settings};
 use crate::error::Result;
-use crate::model::catalog::{Database, Extension, Grant, Setting};
+use crate::model::catalog::{Cast, Database, Extension, Grant, Setting};
 use crate::pg::session::{Session, pg_error};
 
 /// What the instance says about itself.
@@ -192,7 +192,7 @@ pub async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {
         .query(
             "SELECT e.extname::text, e.extversion, n.nspname::text
                FROM pg_catalog.pg_extension e
-               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY 1",
+               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid",
             &[],
         )
         .await
@@ -203,6 +203,36 @@ pub async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {
             name: row.get(0),
             version: row.get(1),
             schema: row.get(2),
+        })
+        .collect())
+}
+
+/// Casts that somebody made between PostgreSQL's own types, by way of text. OIDs below 16384 are given
+/// by initdb.
+pub async fn read_casts(session: &Session) -> Result<Vec<Cast>> {
+    let rows = session
+        .client
+        .query(
+            "SELECT s.typname::text, t.typname::text, c.castcontext::text
+               FROM pg_catalog.pg_cast c
+               JOIN pg_catalog.pg_type s ON s.oid = c.castsource
+               JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
+              WHERE c.castmethod = 'i' AND c.oid >= 16384 AND s.oid < 16384 AND t.oid < 16384
+                AND s.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+                AND t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+                AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+                      AND d.classid = 'pg_catalog.pg_cast'::pg_catalog.regclass AND d.objid = c.oid)
+              ORDER BY c.oid",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot read the casts", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Cast {
+            source: row.get(0),
+            target: row.get(1),
+            context: row.get(2),
         })
         .collect())
 }

@@ -55,6 +55,7 @@ pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
         root_cert: root_cert(input.sslrootcert, get("sslrootcert"), env)?,
         connect_timeout: connect_timeout(get("connect_timeout"))?,
         application_name: get("application_name").map(str::to_owned),
+        session_options: None,
         password: None,
         password_from: None,
         passwords: None,

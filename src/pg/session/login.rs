@@ -45,6 +45,9 @@ pub async fn login(server: &Server, application: &str) -> Result<Login> {
     if let Some(password) = &server.password {
         config.password(password);
     }
+    if let Some(options) = server.session_options {
+        config.options(options);
+    }
     let mut refused = None;
     for mode in attempts(server) {
         config.ssl_mode(*mode);

@@ -33,7 +33,9 @@ pub fn compare(look: &mut Look, manifest: &Manifest, catalog: &Catalog, options:
             look.server.user
         ));
     }
-    compare_roles(look, catalog, options);
+    if options.nobody.is_none() {
+        compare_roles(look, catalog, options);
+    }
     compare_extensions(look, catalog);
     let missing = missing_tablespaces(catalog, &look.server.tablespaces);
     if !missing.is_empty() {

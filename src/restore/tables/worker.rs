@@ -11,7 +11,6 @@ use super::{Load, Run};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
-use crate::pg::ledger;
 use crate::pg::load::{Failure, Open, load_part};
 use crate::pg::session::{Purpose, Session};
 
@@ -133,7 +132,7 @@ impl<'a> Worker<'a> {
         open: Open,
     ) -> std::result::Result<(), Failure> {
         let Some((root, to)) = load.root.as_ref().filter(|_| through_root) else {
-            return load_part(&self.session, &load.direct, number, part, open)
+            return load_part(&self.session, &self.run.state, &load.direct, number, part, open)
                 .await
                 .map(drop);
         };
@@ -141,7 +140,7 @@ impl<'a> Worker<'a> {
             Some(root) => Some(root.lock().await),
             None => None,
         };
-        load_part(&self.session, to, number, part, open)
+        load_part(&self.session, &self.run.state, to, number, part, open)
             .await
             .map(drop)
     }
@@ -151,7 +150,7 @@ impl<'a> Worker<'a> {
         self.session = connect(self.run)
             .await
             .context(|| "the connection was lost".to_owned())?;
-        let noted = ledger::loaded_parts(&self.session, Some(table_oid)).await?;
+        let noted = self.run.state.loaded_parts(&self.session, Some(table_oid)).await?;
         Ok(noted.contains_key(&(table_oid, number)))
     }
 }

@@ -80,6 +80,8 @@ pub async fn restore(
         schemas: Vec::new(),
         tables: Vec::new(),
         tool_dirs: Dirs::system(vec![target.major.bin()]),
+        nobody: None,
+        drilled_sound: false,
     };
     change(&mut options);
     restore::run(&means, &options).await

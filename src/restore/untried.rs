@@ -1,0 +1,205 @@
+//! What a login without a superuser's rights cannot make, told apart from what is broken.
+//!
+//! Where no row, key or constraint hangs on such an object it is *not tried*, which costs nothing.
+//! A table, key or constraint that is missing because of one *cannot be proven*: neither sound nor
+//! failed. Whoever writes a schema can so keep a point from being proven, never have it proven.
+
+use std::collections::BTreeSet;
+
+use super::report::{Report, Trouble};
+use super::schema::is_failure;
+use crate::model::attestation::NotTried;
+use crate::model::catalog::Name;
+use crate::pg::archive::Complaint;
+use crate::pg::toc::Entry;
+
+/// PostgreSQL's words for a right that is missing. Text of the backup may hold them too: it can
+/// only make less count as proven.
+const POWERLESS: [&str; 8] = [
+    "permission denied",
+    "must be superuser",
+    "must be owner",
+    "must be a superuser",
+    "must have ",
+    "nly superuser",
+    "nly roles with ",
+    "must be able to SET ROLE",
+];
+
+/// What is left out so far, to know what failed because of it.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// `schema.name`, or the name alone where the kind has no schema.
+    names: BTreeSet<String>,
+}
+
+/// What the failure of one entry means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    NotTried,
+    Unproven,
+    /// Something else is wrong with it.
+    Broken,
+}
+
+/// Whether a right is what was missing.
+pub fn is_powerless(message: &str) -> bool {
+    POWERLESS.iter().any(|words| message.contains(words))
+}
+
+impl LeftOut {
+    /// Decides on an entry that failed, and remembers it for those that need it.
+    pub fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Meaning {
+        let excused = complaints
+            .iter()
+            .all(|one| is_powerless(&one.message) || self.is_needed_by(one));
+        if complaints.is_empty() || !excused {
+            return Meaning::Broken;
+        }
+        self.names.extend(name(entry));
+        if is_failure(entry, complaints) {
+            Meaning::Unproven
+        } else {
+            Meaning::NotTried
+        }
+    }
+
+    /// Leaves an entry out without a try.
+    pub fn add(&mut self, entry: &Entry) -> NotTried {
+        self.names.extend(name(entry));
+        not_tried(entry)
+    }
+
+    fn is_needed_by(&self, complaint: &Complaint) -> bool {
+        let is_missing = complaint.message.contains("does not exist");
+        let plain = |text: &str| text.replace('"', "");
+        let (message, sql) = (plain(&complaint.message), plain(&complaint.sql));
+        is_missing
+            && self
+                .names
+                .iter()
+                .any(|name| message.contains(name.as_str()) || sql.contains(name.as_str()))
+    }
+}
+
+/// As pg_restore's list has it: `schema name(arguments) owner`.
+pub fn not_tried(entry: &Entry) -> NotTried {
+    let names = entry.names.trim_end();
+    let (names, _owner) = names.rsplit_once(' ').unwrap_or((names, ""));
+    let name = match names.split_once(' ') {
+        Some(("-", name)) => name.to_owned(),
+        Some((schema, name)) => format!("{schema}.{name}"),
+        None => names.to_owned(),
+    };
+    NotTried {
+        kind: entry.kind.to_lowercase(),
+        name,
+    }
+}
+
+/// Short names would be found in any text.
+fn name(entry: &Entry) -> Option<String> {
+    let NotTried { name, .. } = not_tried(entry);
+    let name = name.split('(').next().unwrap_or_default().to_owned();
+    (name.len() > 2).then_some(name)
+}
+
+impl Report {
+    /// Whether a table could not be made for want of rights.
+    pub(super) fn is_unproven(&self, table: &Name) -> bool {
+        // pg_restore writes line breaks in names as spaces.
+        let begin = format!("TABLE {} {} ", table.schema, table.name);
+        let begin = begin.replace(['\n', '\r'], " ");
+        let mut unproven = self.unproven.iter();
+        unproven.any(|one| one.what.starts_with(&begin))
+    }
+
+    /// Files what was refused of our own statements, of this kind.
+    pub(super) fn file_refused(&mut self, kind: &str, nobody: bool, refused: Trouble) {
+        if nobody && is_powerless(&refused.why) {
+            self.not_tried.push(NotTried {
+                kind: kind.to_owned(),
+                name: refused.what,
+            });
+        } else {
+            self.findings.push(refused);
+        }
+    }
+}
+
+/// A function that differs from its own definition in one word, which nobody but a superuser may say:
+/// that no row it is asked about leaks through it. Tables may need the function.
+pub fn without_leakproof(complaint: &Complaint) -> Option<String> {
+    if !complaint.message.contains("leakproof function") {
+        return None;
+    }
+    // pg_dump writes the body after its own line `AS`.
+    let head = complaint.sql.find("\n    AS ").unwrap_or(complaint.sql.len());
+    let at = complaint.sql[..head].rfind(" LEAKPROOF")?;
+    let mut sql = complaint.sql.clone();
+    sql.replace_range(at..at + " LEAKPROOF".len(), "");
+    Some(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::toc::Section;
+
+    fn entry(kind: &str, names: &str) -> Entry {
+        Entry {
+            id: 1,
+            section: Section::PreData,
+            kind: kind.to_owned(),
+            names: names.to_owned(),
+        }
+    }
+
+    fn complaint(message: &str, sql: &str) -> Complaint {
+        Complaint {
+            message: message.to_owned(),
+            sql: sql.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_hangs_on_something_left_out_follows_it() {
+        let mut left_out = LeftOut::default();
+        let denied = complaint("ERROR:  permission denied for language c", "CREATE FUNCTION");
+        let function = entry("FUNCTION", "dev f(integer) own");
+        assert_eq!(left_out.judge(&function, &[&denied]), Meaning::NotTried);
+        let missing = complaint(
+            "ERROR:  function dev.f(integer) does not exist",
+            "CREATE TABLE dev.t",
+        );
+        let trigger = entry("TRIGGER", "dev t tg own");
+        assert_eq!(left_out.judge(&trigger, &[&missing]), Meaning::NotTried);
+        let table = entry("TABLE", "dev t own");
+        assert_eq!(left_out.judge(&table, &[&missing]), Meaning::Unproven);
+        let other = complaint("ERROR:  function dev.g() does not exist", "CREATE TABLE x.y");
+        assert_eq!(left_out.judge(&table, &[&other]), Meaning::Broken);
+        assert_eq!(
+            left_out.judge(&table, &[&missing, &other]),
+            Meaning::Broken,
+            "one reason is not excused"
+        );
+    }
+
+    #[test]
+    fn names_are_as_people_write_them() {
+        let shown = |names: &str| not_tried(&entry("EVENT TRIGGER", names)).name;
+        assert_eq!(shown("- et postgres"), "et");
+        assert_eq!(shown("dev f(integer, text) own"), "dev.f(integer, text)");
+    }
+
+    #[test]
+    fn leakproof_goes_from_the_head_alone() {
+        let says = "ERROR:  only superuser can define a leakproof function";
+        let sql = "CREATE FUNCTION d.f() RETURNS boolean\n    LANGUAGE sql LEAKPROOF\n    \
+                   AS $$ SELECT ' LEAKPROOF' = '' $$;";
+        let without = without_leakproof(&complaint(says, sql)).unwrap();
+        assert_eq!(without.matches("LEAKPROOF").count(), 1, "{without}");
+        assert!(without.contains("LANGUAGE sql\n    AS"));
+        assert_eq!(without_leakproof(&complaint("ERROR:  other", sql)), None);
+    }
+}

@@ -1,6 +1,7 @@
 //! `lifeboat drill`: really restores a restore point into a throwaway and compares, so that nobody
 //! has to believe in it.
 
+mod ask;
 mod assertion;
 mod attest;
 mod place;
@@ -15,7 +16,7 @@ use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
-use crate::pg::answer;
+use crate::pg::answer::TimeLimit;
 use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::tools::Dirs;
@@ -23,8 +24,9 @@ use crate::progress::Progress;
 use crate::repository::RestorePoint;
 use crate::restore::{self, TableName, Trouble};
 
+pub use ask::ask;
 pub use assertion::{Assertion, Must, Outcome, check_names};
-pub use attest::{attest, previous};
+pub use attest::{BEFORE, Previous, attest, previous};
 use place::Place;
 pub use report::Report;
 
@@ -130,8 +132,15 @@ async fn drill(
     means.progress.phase("assertions", None);
     let session = Session::connect(place.reading(), "lifeboat drill", Purpose::Query).await?;
     report.server_version = session.version();
-    report.assertions = ask(means, options, &session).await;
     session.close().await;
+    report.assertions = ask(
+        place.reading(),
+        &options.assertions,
+        &options.previous,
+        means.point.manifest.snapshot_at,
+        TimeLimit::default(),
+    )
+    .await;
     Ok(report)
 }
 
@@ -146,21 +155,6 @@ async fn opened_by(means: &Means<'_>) -> Result<Option<OpenedBy>> {
         recipient: recipient.clone(),
         kms_key: wrapped.map(|one| one.kms_key.clone()),
     }))
-}
-
-async fn ask(means: &Means<'_>, options: &Options, session: &Session) -> Vec<Outcome> {
-    let mut outcomes = Vec::with_capacity(options.assertions.len());
-    for assertion in &options.assertions {
-        let value = answer::value(session, &assertion.sql).await;
-        let previous = options.previous.iter();
-        let previous = previous.clone().find(|(name, _)| *name == assertion.name);
-        outcomes.push(assertion.judge(
-            value,
-            previous.map(|(_, value)| value.as_str()),
-            means.point.manifest.snapshot_at,
-        ));
-    }
-    outcomes
 }
 
 /// Whole tables, smallest first, while they fit into so many per cent of all bytes: many tables are

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::codec::Identities;
 use crate::error::{Error, Result};
+use crate::model::attestation::NOT_PROVEN;
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::Manifest;
@@ -151,6 +152,8 @@ fn findings(found: &Found, proof: Proof) -> Vec<String> {
     }
     if let Some(failed_at) = proof.failed_at {
         findings.push(format!("{id}: its last drill failed, at {failed_at}"));
+    } else if let Some(at) = proof.unproven_at {
+        findings.push(format!("{id} {NOT_PROVEN} (drilled at {at})"));
     }
     let passed_over = proof.passed_over.into_iter();
     findings.extend(

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::codec::Identities;
 use crate::error::Result;
 use crate::repository::{Leftover, Repository};
 use crate::sign::{Fingerprint, Trust};
@@ -37,6 +38,8 @@ pub struct Options {
     pub findings: Vec<String>,
     pub copies: Vec<Copies>,
     pub leftovers: Vec<Leftover>,
+    /// Of those who may read what assertions gave; none: the page shows only whether they held.
+    pub identities: Identities,
     /// Recipients' names, as far as the configuration knows them.
     pub recipients: BTreeMap<String, String>,
 }

@@ -4,6 +4,7 @@
 mod announce;
 mod attest;
 mod commit;
+pub mod details;
 mod envelope;
 mod extend;
 mod layout;

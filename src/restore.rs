@@ -40,8 +40,8 @@ use crate::repository::RestorePoint;
 use self::notes::Before;
 pub use self::report::{PhaseTime, Report, Trouble};
 use self::selection::Selection;
-use self::untried::LeftOut;
 pub use self::selection::TableName;
+use self::untried::LeftOut;
 
 pub struct Options {
     /// Server and database to restore into.

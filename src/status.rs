@@ -126,6 +126,7 @@ struct Look<'a> {
 struct Drills {
     sound: Option<DrillStatus>,
     failed_at: Option<Timestamp>,
+    unproven_at: Option<Timestamp>,
 }
 
 impl Look<'_> {
@@ -161,6 +162,7 @@ impl Look<'_> {
             previous: newest.next(),
             drilled: drills.sound,
             drill_failed_at: drills.failed_at,
+            drill_unproven_at: drills.unproven_at,
             points: found.len() as u64,
             source,
             database,
@@ -177,6 +179,7 @@ impl Look<'_> {
             };
             let proof = if_allowed(self.drills.of(&point, self.trust).await)?;
             newest.failed_at = newest.failed_at.max(proof.failed_at);
+            newest.unproven_at = newest.unproven_at.max(proof.unproven_at);
             let Some(sound) = proof.sound else { continue };
             // An old point may have been drilled after a newer one.
             if newest
@@ -193,6 +196,7 @@ impl Look<'_> {
         }
         let since = newest.sound.as_ref().map(|sound| sound.at);
         newest.failed_at = newest.failed_at.filter(|failed| Some(*failed) > since);
+        newest.unproven_at = newest.unproven_at.filter(|at| Some(*at) > since);
         Ok(newest)
     }
 }

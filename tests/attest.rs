@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::codec::Identities;
+use lifeboat::drill::{self, Previous};
+use lifeboat::error::Kind;
 use lifeboat::list;
 use lifeboat::model::attestation::{Attestation, OpenedBy, Verdict};
 use lifeboat::model::digest::Sha256;
@@ -15,7 +18,7 @@ use lifeboat::store::Store;
 use lifeboat::store::dir::DirStore;
 use serde_json::Value;
 
-use crate::support::drills::{attest, attestation, daily};
+use crate::support::drills::{ASKED, attest, attestation, daily};
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
 use crate::support::watched::Watched;
@@ -57,6 +60,16 @@ impl Scene {
             .attestations(Some(source), Some(database));
         let drills = drills.await.unwrap();
         drills.of(&self.point, &self.forge.trust).await.unwrap()
+    }
+
+    /// What the next drill compares with.
+    async fn previous(&self, identities: &Identities) -> Previous {
+        let manifest = &self.point.manifest;
+        let of = (manifest.source.as_str(), manifest.database.as_str());
+        let (repository, trust) = (&self.forge.repository, &self.forge.trust);
+        drill::previous(repository, of, trust, identities)
+            .await
+            .unwrap()
     }
 
     /// Asserts that nothing but what is passed over was found, and why.
@@ -144,7 +157,7 @@ async fn the_newest_sound_drill_is_found_and_locked_as_a_manifest() {
     let sound: Attestation = proof.sound.unwrap();
     let age = Timestamp::now().duration_since(sound.drilled_at);
     assert_eq!(age.as_mins(), 60);
-    assert_eq!(sound.assertions[0].value.as_deref(), Some("17"));
+    assert_eq!(sound.assertions[0].name, ASKED);
     let listed = scene.listed().await;
     assert_eq!(
         listed["points"][0]["drilled_at"],
@@ -172,6 +185,101 @@ async fn a_failed_drill_after_a_sound_one_is_told() {
             .unwrap()
             .contains("its last drill failed")
     );
+}
+
+#[tokio::test]
+async fn an_unproven_drill_counts_neither_as_sound_nor_as_failed() {
+    let scene = Scene::new().await;
+    let signer = &scene.forge.signer;
+    attest(&scene.point, signer, Verdict::Unproven, HOUR * 3).await;
+    let proof = scene.proof().await;
+    assert!(!proof.holds() && proof.sound.is_none() && proof.failed_at.is_none());
+    assert!(proof.unproven_at.is_some());
+    let listed = scene.listed().await;
+    assert_eq!(listed["points"][0]["drilled_at"], Value::Null);
+    let finding = listed["findings"][0].as_str().unwrap();
+    assert!(
+        finding.contains("cannot be proven without a superuser: `[drill] superuser = true`"),
+        "{finding}"
+    );
+    // What a superuser has proven stays proven.
+    attest(&scene.point, signer, Verdict::Sound, HOUR * 2).await;
+    assert_eq!(scene.proof().await.unproven_at, None);
+    attest(&scene.point, signer, Verdict::Unproven, HOUR).await;
+    assert!(scene.proof().await.holds());
+    assert_ne!(scene.listed().await["points"][0]["drilled_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_result_that_a_reader_does_not_know_is_never_sound() {
+    let scene = Scene::new().await;
+    let mut body = scene.body();
+    body["result"] = serde_json::json!("splendid");
+    scene.put(&scene.key(), STATEMENT, &body).await;
+    let proof = scene.proof().await;
+    assert!(proof.sound.is_none() && proof.passed_over.is_empty());
+    assert_eq!(proof.failed_at, Some(Timestamp::UNIX_EPOCH));
+}
+
+#[tokio::test]
+async fn what_assertions_gave_is_sealed_and_compared_with_at_the_next_drill() {
+    let scene = Scene::new().await;
+    let put = attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR).await;
+    let stored = scene.store.get(&put.key, &put.version, put.bytes).await;
+    let stored = String::from_utf8(stored.unwrap().to_vec()).unwrap();
+    assert!(
+        stored.contains(ASKED) && !stored.contains("value"),
+        "{stored}"
+    );
+    let known = scene.previous(&scene.forge.identities).await;
+    assert_eq!(known.values, [(ASKED.to_owned(), "17".to_owned())]);
+    assert!(known.unread.is_none());
+
+    let (stranger, _) = lifeboat::codec::new_identity();
+    let stranger = Identities::from_secret(stranger.as_bytes()).unwrap();
+    for identities in [stranger, Identities::default()] {
+        let unknown = scene.previous(&identities).await;
+        assert!(unknown.values.is_empty());
+        assert_eq!(unknown.unread.unwrap().kind(), Kind::Denied);
+    }
+}
+
+/// Before there were seals and walls.
+#[tokio::test]
+async fn attestations_of_early_versions_are_read() {
+    let scene = Scene::new().await;
+    let mut body = scene.body();
+    let fields = body.as_object_mut().unwrap();
+    for later in ["as_superuser", "walls", "not_tried", "unproven", "sealed"] {
+        assert!(fields.remove(later).is_some(), "{later}");
+    }
+    body["assertions"] = serde_json::json!([
+        {"name": "rows", "ok": true, "value": "7"},
+        {"name": "nothing", "ok": true, "value": null},
+    ]);
+    scene.put(&scene.key(), STATEMENT, &body).await;
+    let proof = scene.proof().await;
+    assert!(proof.holds());
+    let sound = proof.sound.unwrap();
+    assert_eq!((sound.as_superuser, sound.walls), (None, None));
+    let previous = scene.previous(&Identities::default()).await;
+    assert_eq!(previous.values, [("rows".to_owned(), "7".to_owned())]);
+    assert!(previous.unread.is_none());
+}
+
+#[tokio::test]
+async fn one_that_lists_or_seals_too_much_counts_as_none() {
+    let kinds = vec![serde_json::json!({"kind": "", "count": 1}); 10_001];
+    for (field, value) in [
+        ("sealed", serde_json::json!("x".repeat(513 * 1024))),
+        ("not_tried", kinds.into()),
+    ] {
+        let scene = Scene::new().await;
+        let mut body = scene.body();
+        body[field] = value;
+        scene.put(&scene.key(), STATEMENT, &body).await;
+        scene.counts_as_none("more than a reader accepts").await;
+    }
 }
 
 #[tokio::test]
@@ -442,6 +550,17 @@ async fn a_restore_says_when_the_point_was_last_drilled_and_which_newest_one_was
     assert!(
         of_new.contains(&format!("{new} FAILED its last drill")),
         "{of_new}"
+    );
+    drill(&new, Verdict::Unproven, HOUR / 2).await;
+    let of_new = told(&lifeboat, &new, &target);
+    assert!(of_new.contains("FAILED"), "a failure stays one: {of_new}");
+    let third = export();
+    drill(&third, Verdict::Unproven, HOUR / 2).await;
+    let of_third = told(&lifeboat, &third, &target);
+    assert!(
+        of_third.contains("and cannot be proven without a superuser: ")
+            && of_third.contains(&format!("the newest that restored in a drill is {old}")),
+        "{of_third}"
     );
     let listed = lifeboat.bare(["list"]);
     assert_eq!(listed.code, Some(3), "{listed:?}");

@@ -1,5 +1,7 @@
 //! A drill says of a restore point what is true of it, and leaves nothing behind.
 
+mod ask;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use lifeboat::codec::Identities;
+use lifeboat::repository::details;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -135,6 +139,20 @@ fn a_sound_point_is_restored_read_again_and_asked() {
     assert!(identity.contains(recipient), "{recipient}");
     assert_eq!(report["opened_by"]["kms_key"], Value::Null);
     assert_eq!(body["opened_by"], report["opened_by"]);
+    // What was asked is in clear, and what it gave is not.
+    let clear = serde_json::json!([
+        {"name": "count", "ok": true},
+        {"name": "many", "ok": true},
+        {"name": "fresh", "ok": true},
+    ]);
+    assert_eq!(body["assertions"], clear);
+    assert_eq!(body["as_superuser"], report["as_superuser"]);
+    assert_eq!(body["walls"], report["walls"]);
+    let identities = Identities::from_files(&[bench.lifeboat.identity()]).unwrap();
+    let sealed = details::open(body["sealed"].as_str().unwrap(), &identities).unwrap();
+    let given = sealed.assertions.iter().map(|one| one.value.as_deref());
+    let given: Vec<&str> = given.map(Option::unwrap).collect();
+    assert_eq!(given[..2], ["1000", "1000"]);
     let by = format!("Z-by-{}.json", &recipient[recipient.len() - 8..]);
     assert!(attestation.ends_with(&by), "{attestation}");
     let seconds = |name: &str| report[name].as_f64().unwrap();
@@ -227,6 +245,27 @@ fn a_server_of_somebody_gets_a_database_and_loses_it_again() {
     assert!(!databases().contains("lifeboat_drill_"));
     let roles = Major::Pg15.sql("postgres", "SELECT rolname FROM pg_roles");
     assert!(!roles.contains(&role), "{roles}");
+}
+
+#[test]
+fn an_assertion_is_compared_with_what_it_gave_at_the_drill_before() {
+    let bench = Bench::new(USERS);
+    let asked = |sql: &str| assertion("many", sql, "within_percent = 10");
+    bench
+        .lifeboat
+        .configure(&asked("SELECT count(*) FROM users"));
+    bench.drill(&[]).ok();
+    let config = bench.lifeboat.folder().join("lifeboat.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let fewer = text.replace("FROM users", "FROM users WHERE id > 200");
+    fs::write(&config, fewer).unwrap();
+    let ran = bench.drill(&[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let why = result(&ran)["assertions"][0]["why"].to_string();
+    assert!(
+        why.contains("it is 800, at the drill before it was 1000"),
+        "{why}"
+    );
 }
 
 #[test]

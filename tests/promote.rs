@@ -234,7 +234,6 @@ async fn each_week_has_its_own_point() {
 async fn what_is_not_soundly_attested_is_not_promoted() {
     let scene = Scene::in_memory().await;
     let point = scene.point(last_hour()).await;
-    let before = scene.locks().await;
     let foreign = Signer::generate().unwrap();
     attest(&point, &foreign, Verdict::Sound, HOUR * 9).await;
     let report = scene.promote(false).await.unwrap();
@@ -242,6 +241,12 @@ async fn what_is_not_soundly_attested_is_not_promoted() {
     assert!(report.findings[0].contains("not pinned"), "{report:?}");
     attest(&point, &scene.forge.signer, Verdict::Sound, HOUR * 3).await;
     attest(&point, &scene.forge.signer, Verdict::Failed, HOUR).await;
+    assert!(scene.promote(false).await.unwrap().points.is_empty());
+    let unproven = scene
+        .point(last_hour() + SignedDuration::from_secs(1))
+        .await;
+    let before = scene.locks().await;
+    attest(&unproven, &scene.forge.signer, Verdict::Unproven, HOUR).await;
     assert!(scene.promote(false).await.unwrap().points.is_empty());
     let after = scene.locks().await;
     assert!(before.iter().all(|(key, lock)| after[key] == *lock));

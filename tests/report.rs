@@ -6,9 +6,10 @@ mod made;
 
 use std::path::PathBuf;
 
+use lifeboat::codec::Identities;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::model::manifest::NotCovered;
-use lifeboat::report::{Copies, Page};
+use lifeboat::report::{Copies, Options, Page};
 
 use self::made::{HOUR, Made, Spec, assertion, days, healthy, now, two_ways, wave};
 use crate::support::{Database, Lifeboat, Major};
@@ -100,6 +101,8 @@ async fn a_page_about_a_healthy_repository() {
             "sound",
             "all 4 hold",
             "2026-11-21 02:30 UTC",
+            "walled: network, files, processes; not walled: user id",
+            "not tried: 2 × event trigger",
         ],
     );
     says(
@@ -218,12 +221,7 @@ async fn a_page_that_tells_what_is_wrong() {
     says(
         &page,
         "details",
-        &[
-            "▲ no answer",
-            "1718",
-            "▲ not trusted",
-            "▲ failed 2026-11-12",
-        ],
+        &["▲ not ok", "1718", "▲ not trusted", "▲ failed 2026-11-12"],
     );
     says(
         &page,
@@ -249,6 +247,44 @@ async fn a_page_that_tells_what_is_wrong() {
             "2026-12-22",
         ],
     );
+}
+
+#[tokio::test]
+async fn what_assertions_gave_is_shown_to_who_could_open_it() {
+    let made = Made::new().await;
+    let point = made.point(&spec("courses", 0, 1000)).await;
+    let asked = vec![
+        assertion("users are there", true, Some("4711")),
+        assertion("none is late", false, Some("4712")),
+    ];
+    made.drill(&point, HOUR, 9.0, Verdict::Failed, asked).await;
+    let page = made.report(made.options()).await.unwrap();
+    says(&page, "details", &["users are there", "4711", "▲ 4712"]);
+    let (stranger, _) = lifeboat::codec::new_identity();
+    let stranger = Identities::from_secret(stranger.as_bytes()).unwrap();
+    for identities in [Identities::default(), stranger] {
+        let options = Options {
+            identities,
+            ..made.options()
+        };
+        let page = made.report(options).await.unwrap();
+        says(&page, "details", &["users are there ok", "▲ not ok"]);
+        assert!(!page.html.contains("471"));
+    }
+}
+
+#[tokio::test]
+async fn an_unproven_drill_is_shown_as_neither_sound_nor_failed() {
+    let made = Made::new().await;
+    let point = made.point(&spec("courses", 0, 1000)).await;
+    made.drill(&point, HOUR, 9.0, Verdict::Unproven, Vec::new())
+        .await;
+    let page = made.page(Vec::new()).await;
+    says(&page, "drills", &["▲ not proven"]);
+    says(&page, "databases", &["▲ never"]);
+    says(&page, "details", &["▲ not proven 2026-11-21"]);
+    says(&page, "findings", &["cannot be proven without a superuser"]);
+    assert!(!section(&page, "drills").contains("failed"));
 }
 
 #[tokio::test]

@@ -37,10 +37,7 @@ fn rows_and_views_do_not_reach_a_foreign_server() {
         "{failures}"
     );
     let findings = report["findings"].to_string();
-    assert!(
-        findings.contains("reads from another server"),
-        "{findings}"
-    );
+    assert!(findings.contains("reads from another server"), "{findings}");
     assert_eq!(other.sql("SELECT count(*) FROM word_2"), "0");
     let filled = "SELECT relispopulated FROM pg_class WHERE relname = 'mv'";
     assert_eq!(target.sql(filled), "f");

@@ -252,7 +252,12 @@ async fn only_attestations_of_pinned_keys_count_and_failed_ones_are_told() {
     let report = scene.status().await;
     says(&report, &[("a drill FAILED", false)]);
     assert_eq!(drilled(&report), scene.point.manifest.id);
-    attest(&point, &scene.forge.signer, Verdict::Sound, later * 3).await;
+    attest(&point, &scene.forge.signer, Verdict::Unproven, later * 3).await;
+    let report = scene.status().await;
+    let unproven = ("cannot be proven without a superuser", false);
+    says(&report, &[("a drill FAILED", false), unproven]);
+    assert_eq!(drilled(&report), scene.point.manifest.id);
+    attest(&point, &scene.forge.signer, Verdict::Sound, later * 4).await;
     let report = scene.status().await;
     says(&report, &[]);
     assert_eq!(drilled(&report), point.manifest.id);

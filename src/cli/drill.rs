@@ -2,6 +2,7 @@
 
 pub mod spare;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,19 +10,23 @@ use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
 use super::{Run, connect, drilled, kms, render};
+use crate::codec::Identities;
 use crate::config::drill::{Assert, Must};
 use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
-use crate::drill::{self, Assertion, Means, Report, Where};
+use crate::drill::{self, Assertion, Means, Previous, Report, Where};
 use crate::error::{Context, Error, Result};
+use crate::model::attestation::{NOT_PROVEN, NotTried, Verdict};
 use crate::pg::tools::Dirs;
 use crate::repository::{self, RestorePoint};
 use crate::restore::Trouble;
+use crate::sign::Trust;
 
 /// Restore a restore point into a throwaway, and compare every row
 ///
 /// Starts a PostgreSQL of its own from local programs, in a temporary folder, by its socket only, and
 /// removes it afterwards; or makes a database of its own on a server. Reads every restored row again,
-/// compares counts and digests with the exported ones, and asks the configured assertions.
+/// compares counts and digests with the exported ones, and asks the configured assertions. Where a
+/// table, a key or a constraint cannot be made without a superuser, nothing is proven: exit code 3.
 ///
 /// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
 /// with no subscription and no job running, is asked the same assertions, and then kept, stopped, as
@@ -192,6 +197,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
              superuser, behind its wall",
         );
     }
+    let assertions = options.assertions.iter().filter(meant).map(assertion);
+    let assertions = assertions.collect::<Result<Vec<_>>>()?;
+    let before = before(&point, &assertions, &trust, &identities).await?;
     let mut report = drill::run(
         &Means {
             point: &point,
@@ -203,18 +211,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             place,
             jobs: options.jobs.map(usize::from),
             tool_dirs: Dirs::system(options.pg_bin),
-            assertions: options
-                .assertions
-                .iter()
-                .filter(meant)
-                .map(assertion)
-                .collect::<Result<_>>()?,
-            previous: drill::previous(
-                point.repository(),
-                (&manifest.source, &manifest.database),
-                &trust,
-            )
-            .await?,
+            assertions,
+            previous: before.values,
             superuser: options.superuser,
             weak_wall: options.weak_wall,
             drilled_sound: drilled_sound.unwrap_or(false),
@@ -222,6 +220,10 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         },
     )
     .await?;
+    if let Some(error) = before.unread {
+        let finding = Trouble::new(drill::BEFORE, error.chain());
+        report.findings.push(finding);
+    }
     if let Some((key, locks)) = &options.attest {
         run.progress.phase("attestation", None);
         if let Err(error) = attest(&point, &mut report, key, *locks, &options.access, run).await {
@@ -231,12 +233,31 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             ));
         }
     }
-    let outcome = match (report.is_sound(), report.findings.is_empty()) {
-        (false, _) => Outcome::Failed,
-        (true, false) => Outcome::Findings,
-        (true, true) => Outcome::Done,
-    };
-    Answer::new(&report, text(&report), outcome)
+    Answer::new(&report, text(&report), outcome(&report))
+}
+
+/// That something is unproven is a finding; that something was not tried, alone, is none.
+fn outcome(report: &Report) -> Outcome {
+    match (report.verdict(), report.findings.is_empty()) {
+        (Verdict::Failed, _) => Outcome::Failed,
+        (Verdict::Unproven, _) | (Verdict::Sound, false) => Outcome::Findings,
+        (Verdict::Sound, true) => Outcome::Done,
+    }
+}
+
+/// What assertions gave at the drill before, where any compares with it.
+async fn before(
+    point: &RestorePoint,
+    assertions: &[Assertion],
+    trust: &Trust,
+    identities: &Identities,
+) -> Result<Previous> {
+    if !assertions.iter().any(Assertion::compares) {
+        return Ok(Previous::default());
+    }
+    let manifest = &point.manifest;
+    let of = (manifest.source.as_str(), manifest.database.as_str());
+    drill::previous(point.repository(), of, trust, identities).await
 }
 
 async fn attest(
@@ -291,9 +312,15 @@ fn text(report: &Report) -> String {
     for failure in &report.failures {
         text += &format!("missing: {}: {}\n", failure.what, failure.why);
     }
+    for unproven in &report.unproven {
+        let (what, why) = (&unproven.what, &unproven.why);
+        let line = format!("unproven: {what}: {why}");
+        text += &(render::one_line(&line) + "\n");
+    }
     for finding in &report.findings {
         text += &format!("finding: {}: {}\n", finding.what, finding.why);
     }
+    text += &not_tried(&report.not_tried);
     let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
     text += &format!(
         "{} of {}/{} in {}: {}, {} counted and digested again{}\n",
@@ -316,13 +343,128 @@ fn text(report: &Report) -> String {
         seconds(report.seconds_to_restore),
         seconds(report.seconds)
     );
+    if let Some(walls) = &report.walls {
+        text += &format!("{walls}\n");
+    }
+    if report.as_superuser {
+        text += "as superuser: code of the backup ran with every right on that server\n";
+    }
     if let Some(key) = &report.attestation {
         text += &format!("attested: {key}\n");
     }
-    text += if report.is_sound() {
-        "sound\n"
-    } else {
-        "NOT SOUND: hold and drill another point\n"
+    text += &match report.verdict() {
+        Verdict::Sound => "sound\n".to_owned(),
+        Verdict::Failed => "NOT SOUND: hold and drill another point\n".to_owned(),
+        Verdict::Unproven => format!("NOT PROVEN: it {NOT_PROVEN}\n"),
     };
     text
+}
+
+/// A line each, by kind.
+fn not_tried(all: &[NotTried]) -> String {
+    /// Of one kind.
+    const NAMES: usize = 10;
+    let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in all {
+        of.entry(&one.kind).or_default().push(&one.name);
+    }
+    let mut text = String::new();
+    for (kind, names) in of {
+        for name in names.iter().take(NAMES) {
+            let line = format!("not tried: {kind} {name}");
+            text += &(render::one_line(&line) + "\n");
+        }
+        if let Some(more @ 1..) = names.len().checked_sub(NAMES) {
+            let line = format!("not tried: {kind}: {} more", render::count(more as u64));
+            text += &(render::one_line(&line) + "\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::attestation::Walls;
+
+    /// Of a drill that found nothing wrong.
+    fn report() -> Report {
+        Report {
+            id: "20261121T020000Z-k3v9q2".parse().unwrap(),
+            source: "prod".to_owned(),
+            database: "courses".to_owned(),
+            snapshot_at: jiff::Timestamp::UNIX_EPOCH,
+            place: "a throwaway PostgreSQL 15.20".to_owned(),
+            server_version: "15.20".to_owned(),
+            opened_by: None,
+            sample: None,
+            tables: 1,
+            rows: 1,
+            seconds_to_first_query: None,
+            seconds_to_restore: 1.0,
+            seconds: 1.0,
+            phases: Vec::new(),
+            assertions: Vec::new(),
+            failures: Vec::new(),
+            unproven: Vec::new(),
+            findings: Vec::new(),
+            not_tried: Vec::new(),
+            as_superuser: false,
+            walls: None,
+            attestation: None,
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_lost_or_is_not_known_changes_the_exit_code() {
+        let trouble = || vec![Trouble::new("table public.t", "a base type")];
+        let (mut whole, mut unproven, mut failed) = (report(), report(), report());
+        whole.not_tried = vec![NotTried {
+            kind: "event trigger".to_owned(),
+            name: "on_ddl".to_owned(),
+        }];
+        unproven.unproven = trouble();
+        (failed.unproven, failed.failures) = (trouble(), trouble());
+        for (report, expected, last) in [
+            (&whole, Outcome::Done, "sound"),
+            (&unproven, Outcome::Findings, "NOT PROVEN: it cannot be "),
+            (&failed, Outcome::Failed, "NOT SOUND"),
+        ] {
+            assert_eq!(outcome(report), expected);
+            let text = text(report);
+            assert!(text.lines().last().unwrap().starts_with(last), "{text}");
+        }
+        assert!(text(&unproven).contains("unproven: table public.t: a base type\n"));
+    }
+
+    #[test]
+    fn a_drill_says_by_which_rights_and_behind_which_walls() {
+        let mut one = report();
+        assert!(!text(&one).contains("superuser") && !text(&one).contains("walled"));
+        one.as_superuser = true;
+        one.walls = Some(Walls::default());
+        let text = text(&one);
+        assert!(text.contains("\nas superuser: "), "{text}");
+        assert!(
+            text.contains("\nwalled: nothing; not walled: network, "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn what_was_not_tried_is_told_by_kind_and_not_at_length() {
+        let one = |kind: &str, name: String| NotTried {
+            kind: kind.to_owned(),
+            name,
+        };
+        let mut all: Vec<NotTried> = (0..13)
+            .map(|number| one("language", format!("l{number:02}")))
+            .collect();
+        all.push(one("event trigger", "a\n\u{1b}[2J".to_owned()));
+        let told = not_tried(&all);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[0], "not tried: event trigger a \\u{1b}[2J");
+        assert_eq!((lines[1], lines.len()), ("not tried: language l00", 12));
+        assert_eq!(lines[11], "not tried: language: 3 more");
+    }
 }

@@ -3,6 +3,7 @@
 
 use super::{Run, render};
 use crate::error::Result;
+use crate::model::attestation::NOT_PROVEN;
 use crate::repository::{Attestations, Proof, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
@@ -52,17 +53,18 @@ async fn line(point: &RestorePoint, trust: &Trust, run: &Run) -> Result<String> 
         ),
         None => "no point of this database is known to have restored in a drill".to_owned(),
     };
-    Ok(match (proof.failed_at, proof.drilled_at()) {
-        (Some(at), _) => format!(
-            "{id} FAILED its last drill, at {}; {newest}",
-            render::time(at)
-        ),
-        (None, Some(at)) => format!(
-            "{id} was last drilled at {}, and restored; {newest}",
-            render::time(at)
-        ),
-        (None, None) => format!("no drill of {id} was found; {newest}"),
-    })
+    let at = render::time;
+    let of_it = match (proof.failed_at, proof.drilled_at(), proof.unproven_at) {
+        (Some(failed), _, _) => format!("{id} FAILED its last drill, at {}", at(failed)),
+        (None, Some(drilled), _) => {
+            format!("{id} was last drilled at {}, and restored", at(drilled))
+        }
+        (None, None, Some(drilled)) => {
+            format!("{id} was drilled at {}, and {NOT_PROVEN}", at(drilled))
+        }
+        (None, None, None) => format!("no drill of {id} was found"),
+    };
+    Ok(format!("{of_it}; {newest}"))
 }
 
 /// The newest point that its last drill found sound, and when.

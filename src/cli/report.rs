@@ -9,6 +9,7 @@ use super::output::{Answer, Outcome};
 use super::point::OfArgs;
 use super::render;
 use super::{Run, connect, status};
+use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
 use crate::report::{self, Copies, Limits, Options};
@@ -17,13 +18,15 @@ use crate::status::Report as Status;
 /// Write one page about all restore points, their locks and drills, for people
 ///
 /// Reads every manifest and every drill's attestation. The page loads nothing and runs no script, so
-/// that it can be kept, mailed and printed. What `lifeboat status` finds is on the page, and no
-/// failure of writing it: the exit code is 0 then, too.
+/// that it can be kept, mailed and printed. What assertions gave is on it only where --identity opens
+/// that. What `lifeboat status` finds is on the page, and no failure of writing it: the exit code is 0
+/// then, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   lifeboat report --html report.html
   lifeboat report --html /srv/reports/$(date +%F).html --source prod
+  lifeboat report --html report.html --identity break-glass.key
 
 Exit codes:
   0  written, whatever it says
@@ -59,6 +62,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let options = Options {
         source: of.source,
         database: of.database,
+        identities: connect::identities(&access)?,
         ..options(status, &config)?
     };
     let page = report::report(&repository, &connect::trust(&access), options).await?;
@@ -103,6 +107,7 @@ fn options(status: Status, config: &Config) -> Result<Options> {
             })
             .collect(),
         leftovers: status.leftovers,
+        identities: Identities::default(),
         recipients: recipients
             .map(|one| (one.key.clone(), one.name.clone()))
             .collect(),

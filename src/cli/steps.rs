@@ -217,6 +217,8 @@ fn telling(text: &str) -> impl Iterator<Item = String> {
         "missing",
         "DOES NOT",
         "NOT SOUND",
+        "NOT PROVEN",
+        "unproven",
         "DAMAGED",
         "hint",
     ];

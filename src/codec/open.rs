@@ -12,8 +12,8 @@ use bytes::Bytes;
 
 use crate::error::{Context, Error, Kind, Result};
 
-/// The secret keys at hand.
-#[derive(Clone)]
+/// The secret keys at hand; by default none.
+#[derive(Clone, Default)]
 pub struct Identities {
     identities: Vec<Identity>,
 }

@@ -38,6 +38,11 @@ pub struct Outcome {
 }
 
 impl Assertion {
+    /// Whether it looks at the drill before.
+    pub fn compares(&self) -> bool {
+        matches!(self.must, Must::Within { .. })
+    }
+
     /// Decides. `previous` is the value at the drill before, `snapshot_at` the moment that the data
     /// shows.
     pub fn judge(

@@ -1,13 +1,20 @@
 //! The signed statement on a drill, and what the one before it said.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::Report;
-use crate::error::Result;
-use crate::model::attestation::{Assertion, Attestation};
+use crate::codec::Identities;
+use crate::error::{Error, Result};
+use crate::model::attestation::{Answer, Assertion, Attestation, Details, NotTried, NotTriedCount};
 use crate::model::manifest::FORMAT;
-use crate::repository::{Locks, Repository, RestorePoint, if_allowed};
+use crate::repository::{Locks, Repository, RestorePoint, details, if_allowed};
 use crate::sign::{Signer, Trust};
+
+/// So many kinds of objects are told apart in clear; PostgreSQL has fewer.
+const KINDS: usize = 64;
+const KIND_BYTES: usize = 64;
 
 /// Stores the statement and notes its key in the report.
 pub async fn attest(
@@ -17,8 +24,20 @@ pub async fn attest(
     locks: &Locks,
     signer: &Signer,
 ) -> Result<()> {
+    let attestation = attestation(point, report, drilled_at)?;
+    let repository = point.repository();
+    let stored = repository.attest(&attestation, locks, signer).await?;
+    report.attestation = Some(stored.key.to_string());
+    Ok(())
+}
+
+fn attestation(
+    point: &RestorePoint,
+    report: &Report,
+    drilled_at: Timestamp,
+) -> Result<Attestation> {
     let manifest = &point.manifest;
-    let attestation = Attestation {
+    Ok(Attestation {
         format: FORMAT,
         repository: manifest.repository.clone(),
         source: manifest.source.clone(),
@@ -41,36 +60,133 @@ pub async fn attest(
             .map(|one| Assertion {
                 name: one.name.clone(),
                 ok: one.ok,
-                value: one.value.clone(),
+                value: None,
             })
             .collect(),
-    };
-    let repository = point.repository();
-    let stored = repository.attest(&attestation, locks, signer).await?;
-    report.attestation = Some(stored.key.to_string());
-    Ok(())
+        as_superuser: Some(report.as_superuser),
+        walls: report.walls,
+        not_tried: counts(&report.not_tried),
+        unproven: report.unproven.len() as u64,
+        sealed: Some(details::seal(details_of(report), &manifest.recipients)?),
+    })
 }
 
-/// What assertions gave at the newest sound drill of a database's restore points, by their names.
+fn details_of(report: &Report) -> Details {
+    let answers = report.assertions.iter().map(|one| Answer {
+        name: one.name.clone(),
+        value: one.value.clone(),
+    });
+    let unproven = report.unproven.iter().map(|one| one.what.clone());
+    Details {
+        assertions: answers.collect(),
+        not_tried: report.not_tried.clone(),
+        unproven: unproven.collect(),
+        left_out: 0,
+    }
+}
+
+/// By kind. A kind comes from the backup's own list: text that is none of PostgreSQL's kinds must
+/// not fill what everybody may read.
+fn counts(not_tried: &[NotTried]) -> Vec<NotTriedCount> {
+    let mut of: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in not_tried {
+        let known = one.kind.len() <= KIND_BYTES
+            && (of.len() < KINDS || of.contains_key(one.kind.as_str()));
+        *of.entry(if known { &one.kind } else { "other" })
+            .or_default() += 1;
+    }
+    of.into_iter()
+        .map(|(kind, count)| NotTriedCount {
+            kind: kind.to_owned(),
+            count,
+        })
+        .collect()
+}
+
+/// What a finding is about where an assertion has nothing to compare with.
+pub const BEFORE: &str = "what assertions gave at the drill before";
+
+/// What assertions gave at an earlier drill.
+#[derive(Debug, Default)]
+pub struct Previous {
+    /// By the assertions' names.
+    pub values: Vec<(String, String)>,
+    /// Why the values of a drill that was sound are not known.
+    pub unread: Option<Error>,
+}
+
+/// What assertions gave at the newest sound drill of a database's restore points.
 pub async fn previous(
     repository: &Repository,
     (source, database): (&str, &str),
     trust: &Trust,
-) -> Result<Vec<(String, String)>> {
+    identities: &Identities,
+) -> Result<Previous> {
     let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
-    let mut newest: Option<Attestation> = None;
     for place in drills.newest_first(source, database) {
         let Some(opened) = repository.attested(place, trust).await? else {
             continue;
         };
         if let Some(sound) = if_allowed(drills.of(&opened, trust).await)?.sound {
-            newest = Some(sound);
-            break;
+            return Ok(Previous::of(sound, identities));
         }
     }
-    let assertions = newest.map(|one| one.assertions).unwrap_or_default();
-    Ok(assertions
-        .into_iter()
-        .filter_map(|one| Some((one.name, one.value?)))
-        .collect())
+    Ok(Previous::default())
+}
+
+impl Previous {
+    fn of(drill: Attestation, identities: &Identities) -> Self {
+        let Some(sealed) = &drill.sealed else {
+            // As early versions wrote it.
+            let values = drill.assertions.into_iter();
+            return Self::known(values.map(|one| (one.name, one.value)));
+        };
+        match details::open(sealed, identities) {
+            Ok(opened) => {
+                let values = opened.assertions.into_iter();
+                Self::known(values.map(|one| (one.name, one.value)))
+            }
+            Err(error) => Self {
+                values: Vec::new(),
+                unread: Some(error),
+            },
+        }
+    }
+
+    fn known(values: impl Iterator<Item = (String, Option<String>)>) -> Self {
+        let values = values.filter_map(|(name, value)| Some((name, value?)));
+        Self {
+            values: values.collect(),
+            unread: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_counted_and_foreign_text_is_none() {
+        let one = |kind: &str| NotTried {
+            kind: kind.to_owned(),
+            name: "a".to_owned(),
+        };
+        let mut all = vec![one("event trigger"), one("language"), one("event trigger")];
+        all.push(one(&"x".repeat(KIND_BYTES + 1)));
+        let counted = |kind: &str, count| NotTriedCount {
+            kind: kind.to_owned(),
+            count,
+        };
+        let expected = [
+            counted("event trigger", 2),
+            counted("language", 1),
+            counted("other", 1),
+        ];
+        assert_eq!(counts(&all), expected);
+        let many: Vec<NotTried> = (0..1000).map(|at| one(&format!("kind {at}"))).collect();
+        let many = counts(&many);
+        assert_eq!(many.len(), KINDS + 1);
+        assert_eq!(many.iter().map(|one| one.count).sum::<u64>(), 1000);
+    }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::assertion::{Assertion, check_names};
 use crate::aws::rds::{Rds, Restored};
+use crate::codec::Identities;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{Kind, Settings};
@@ -56,6 +57,8 @@ pub struct Options {
     /// Of sources by name; of others all.
     pub databases: Vec<(String, Databases)>,
     pub questions: Vec<Question>,
+    /// Of those who may read what assertions gave at earlier drills.
+    pub identities: Identities,
     pub patience: Patience,
 }
 

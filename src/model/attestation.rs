@@ -1,5 +1,5 @@
-//! What a drill found out about one restore point, as signed. In clear: names and values of
-//! assertions are those that the configuration asked for.
+//! What a drill found out about one restore point, as signed. In clear: times, counts, and the names
+//! that the configuration gives to assertions. Sealed: whatever comes from inside the database.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,16 +7,22 @@ use serde::{Deserialize, Serialize};
 use super::digest::Sha256;
 use super::id::Id;
 
+/// What a reader says of a point that only unproven drills are known of.
+pub const NOT_PROVEN: &str = "cannot be proven without a superuser: `[drill] superuser = true` drills \
+                              with one, for points and servers of your own";
+
 /// How a drill ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// The point was restored, and compared equal.
     Sound,
-    Failed,
     /// Nothing was found wrong, but a table, a key or a constraint could not be made without the
     /// rights of a superuser: neither sound nor failed.
     Unproven,
+    /// A result that this version does not know is read as this one: it must not pass for sound.
+    #[serde(other)]
+    Failed,
 }
 
 /// What stood between the code that a backup holds and the machine that drilled it.
@@ -40,12 +46,43 @@ pub struct NotTried {
     pub name: String,
 }
 
+/// How many objects of one kind were not tried: their names are sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTriedCount {
+    pub kind: String,
+    pub count: u64,
+}
+
 /// A statement about the restored database that the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assertion {
     pub name: String,
     pub ok: bool,
-    /// What its SQL returned; `None`: nothing, or an error.
+    /// What its SQL returned. Early versions wrote it in clear; it is read, and never written again.
+    #[serde(default, skip_serializing)]
+    pub value: Option<String>,
+}
+
+/// What only the holder of an identity may read of a drill.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    #[serde(default)]
+    pub assertions: Vec<Answer>,
+    #[serde(default)]
+    pub not_tried: Vec<NotTried>,
+    /// Tables, keys and constraints that cannot be made without a superuser.
+    #[serde(default)]
+    pub unproven: Vec<String>,
+    /// Entries that found no room.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+/// What the SQL of an assertion returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub name: String,
+    /// `None`: NULL, or an error.
     pub value: Option<String>,
 }
 
@@ -88,6 +125,20 @@ pub struct Attestation {
     /// What was restored, where it was not all.
     pub sample: Option<String>,
     pub assertions: Vec<Assertion>,
+    /// Whether statements of the backup ran with the rights of a superuser; `None`: not stated.
+    #[serde(default)]
+    pub as_superuser: Option<bool>,
+    /// `None`: not stated, or it was restored into somebody's server.
+    #[serde(default)]
+    pub walls: Option<Walls>,
+    #[serde(default)]
+    pub not_tried: Vec<NotTriedCount>,
+    /// How many tables, keys and constraints could not be made without a superuser.
+    #[serde(default)]
+    pub unproven: u64,
+    /// [`Details`] for the recipients of the restore point: base64 of an age file.
+    #[serde(default)]
+    pub sealed: Option<String>,
 }
 
 impl Attestation {
@@ -95,5 +146,70 @@ impl Attestation {
     pub fn offline(&self) -> Option<&str> {
         let by = self.opened_by.as_ref()?;
         by.kms_key.is_none().then_some(by.recipient.as_str())
+    }
+}
+
+impl Walls {
+    /// Each by the word for people, and whether it stood.
+    pub fn each(self) -> [(&'static str, bool); 4] {
+        [
+            ("network", self.network),
+            ("files", self.files),
+            ("processes", self.processes),
+            ("user id", self.uid),
+        ]
+    }
+}
+
+impl std::fmt::Display for Walls {
+    /// `walled: network, files; not walled: processes, user id`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |stood: bool| {
+            let of = self
+                .each()
+                .into_iter()
+                .filter(|(_, stands)| *stands == stood);
+            let names: Vec<&str> = of.map(|(name, _)| name).collect();
+            match names.is_empty() {
+                true => "nothing".to_owned(),
+                false => names.join(", "),
+            }
+        };
+        write!(f, "walled: {}; not walled: {}", names(true), names(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_of_a_later_version_is_never_sound() {
+        let read = |text: &str| serde_json::from_str::<Verdict>(text).unwrap();
+        assert_eq!(read("\"sound\""), Verdict::Sound);
+        assert_eq!(read("\"unproven\""), Verdict::Unproven);
+        for other in ["\"failed\"", "\"splendid\"", "\"Sound\""] {
+            assert_eq!(read(other), Verdict::Failed, "{other}");
+        }
+        let written = serde_json::to_string(&Verdict::Failed).unwrap();
+        assert_eq!(written, "\"failed\"");
+    }
+
+    #[test]
+    fn walls_are_told_by_which_stood_and_which_did_not() {
+        let some = Walls {
+            network: true,
+            uid: true,
+            ..Walls::default()
+        };
+        assert_eq!(
+            some.to_string(),
+            "walled: network, user id; not walled: files, processes"
+        );
+        let none = Walls::default().to_string();
+        assert!(
+            none.starts_with("walled: nothing; not walled: network, "),
+            "{none}"
+        );
     }
 }

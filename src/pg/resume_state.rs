@@ -39,9 +39,7 @@ impl ResumeState {
     fn memory(&self) -> Option<MutexGuard<'_, Memory>> {
         match self {
             Self::InTarget => None,
-            Self::InMemory(memory) => {
-                Some(memory.lock().unwrap_or_else(PoisonError::into_inner))
-            }
+            Self::InMemory(memory) => Some(memory.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 

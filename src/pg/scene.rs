@@ -43,7 +43,11 @@ pub async fn set(
     let version = session.server_version_num;
     let roles = scene::roles(catalog, logins, version);
     scene.note(apply::each(&session, &roles).await?);
-    needed(&session, &scene::database(catalog, logins, database, version)).await?;
+    needed(
+        &session,
+        &scene::database(catalog, logins, database, version),
+    )
+    .await?;
     session.close().await;
     let session = Session::connect(&superuser(database)?, APPLICATION, Purpose::Write).await?;
     needed(&session, &scene::born(catalog, logins, version)).await?;

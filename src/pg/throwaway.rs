@@ -259,7 +259,11 @@ fn wait_until_ready(postmaster: &mut Child, file: &Path) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < START {
         let text = fs::read_to_string(file).unwrap_or_default();
-        if text.lines().nth(LINE).is_some_and(|it| it.trim() == "ready") {
+        if text
+            .lines()
+            .nth(LINE)
+            .is_some_and(|it| it.trim() == "ready")
+        {
             return Ok(());
         }
         let ended = postmaster.try_wait().context(|| "the server".to_owned())?;

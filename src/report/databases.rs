@@ -9,6 +9,7 @@ use super::html::{Html, Name, Text, Time, clipped, put, unseen};
 use super::overview::{age, list, seconds};
 use super::{Facts, drills, points};
 use crate::figures::{age as words, bytes, count, counted};
+use crate::model::attestation::Verdict;
 
 /// Databases that are told of in detail.
 const SECTIONS: usize = 120;
@@ -220,10 +221,10 @@ fn line(seen: &Seen) -> Line {
     Line {
         from: seen.snapshot_at,
         to: seen.lock.map(|lock| lock.retain_until),
-        proof: match seen.drills.first() {
-            None => Proof::None,
-            Some(drill) if drill.sound => Proof::Sound,
-            Some(_) => Proof::Failed,
+        proof: match seen.proof().map(|drill| drill.verdict) {
+            None | Some(Verdict::Unproven) => Proof::None,
+            Some(Verdict::Sound) => Proof::Sound,
+            Some(Verdict::Failed) => Proof::Failed,
         },
     }
 }
@@ -262,10 +263,11 @@ fn series(one: &Database, title: &'static str, unit: Unit, of: impl Fn(&Seen) ->
 fn recoveries(one: &Database) -> Series {
     let mut values: Vec<Value> = one
         .drills()
+        .filter(|(_, drill)| drill.verdict != Verdict::Unproven)
         .map(|(_, drill)| Value {
             at: drill.at,
             value: drill.seconds_to_restore.max(0.0),
-            failed: !drill.sound,
+            failed: drill.verdict == Verdict::Failed,
         })
         .collect();
     values.sort_by_key(|value| value.at);

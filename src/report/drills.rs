@@ -7,7 +7,7 @@ use super::gather::{DRILLS_WITH_VALUES, Database, Drill};
 use super::html::{Html, Name, Text, Time, clipped, day, put};
 use super::overview::seconds;
 use crate::figures::{count, counted};
-use crate::model::attestation::Assertion;
+use crate::model::attestation::{Assertion, Verdict};
 use crate::model::id::Id;
 
 /// Of all databases together.
@@ -60,12 +60,7 @@ pub fn newest(page: &mut Html, facts: &Facts) {
 }
 
 fn row(page: &mut Html, id: &Id, drill: &Drill) {
-    put!(page, "<td data-l=\"Result\">");
-    match (drill.sound, &drill.sample) {
-        (true, None) => put!(page, "sound"),
-        (true, Some(sample)) => put!(page, "sound, of ", clipped(sample, NAME_CHARS).into_owned()),
-        (false, _) => put!(page, "<b class=\"bad\">▲ failed</b>"),
-    }
+    result(page, drill);
     let none = || "–".to_owned();
     put!(
         page,
@@ -95,6 +90,28 @@ fn row(page: &mut Html, id: &Id, drill: &Drill) {
         id.to_string(),
         "</code>"
     );
+}
+
+/// How it ended, by which rights and behind which walls, and what it left out.
+fn result(page: &mut Html, drill: &Drill) {
+    put!(page, "<td data-l=\"Result\">");
+    match (drill.verdict, &drill.sample) {
+        (Verdict::Sound, None) => put!(page, "sound"),
+        (Verdict::Sound, Some(sample)) => put!(page, "sound, of ", Text(sample)),
+        (Verdict::Unproven, _) => put!(page, "<b class=\"bad\">▲ not proven</b>"),
+        (Verdict::Failed, _) => put!(page, "<b class=\"bad\">▲ failed</b>"),
+    }
+    let mut more = Vec::new();
+    if drill.as_superuser == Some(true) {
+        more.push("as superuser".to_owned());
+    }
+    more.extend(drill.walls.map(|walls| walls.to_string()));
+    for one in &drill.not_tried {
+        more.push(format!("not tried: {} × {}", count(one.count), one.kind));
+    }
+    for line in more {
+        put!(page, "<br><small>", Text(&line), "</small>");
+    }
 }
 
 /// What the same questions gave in the newest drills, side by side.
@@ -144,7 +161,8 @@ fn answer(page: &mut Html, one: Option<&Assertion>) {
         put!(page, "<span class=\"muted\">not asked</span>");
         return;
     };
-    let value = clipped(one.value.as_deref().unwrap_or("no answer"), VALUE_CHARS);
+    let held = if one.ok { "ok" } else { "not ok" };
+    let value = clipped(one.value.as_deref().unwrap_or(held), VALUE_CHARS);
     if one.ok {
         put!(page, Name(&value));
     } else {

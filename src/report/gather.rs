@@ -7,13 +7,17 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 use super::Options;
+use super::html::clipped;
+use crate::codec::Identities;
 use crate::error::{Kind, Result};
-use crate::model::attestation::{Assertion, Attestation, Verdict};
+use crate::model::attestation::{
+    Answer, Assertion, Attestation, NOT_PROVEN, NotTriedCount, Verdict, Walls,
+};
 use crate::model::id::Id;
 use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{NotCovered, is_large_objects};
-use crate::repository::{Announcement, Attestations, Found, Repository};
+use crate::repository::{Announcement, Attestations, Found, History, Repository, details};
 use crate::sign::{Fingerprint, Trust};
 
 /// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
@@ -24,6 +28,10 @@ const MIB_AT_A_TIME: u32 = 128;
 const DRILLS_OF_A_POINT: usize = 64;
 /// So many drills of one database are told with what their assertions gave.
 pub const DRILLS_WITH_VALUES: usize = 5;
+/// What is kept of a drill while all are gathered: of how many assertions, and how much of each text.
+const ASSERTIONS: usize = 200;
+const TEXT_CHARS: usize = 120;
+const KINDS: usize = 32;
 
 pub struct Gathered {
     /// Sorted by source and name.
@@ -66,7 +74,7 @@ pub struct Seen {
 
 pub struct Drill {
     pub at: Timestamp,
-    pub sound: bool,
+    pub verdict: Verdict,
     pub seconds_to_restore: f64,
     pub seconds_to_first_query: Option<f64>,
     pub rows: u64,
@@ -75,8 +83,11 @@ pub struct Drill {
     /// How many assertions held, of how many.
     pub held: usize,
     pub asked: usize,
-    /// Of the newest drills only.
+    /// Of the newest drills only; with values where an identity opens them.
     pub assertions: Vec<Assertion>,
+    pub as_superuser: Option<bool>,
+    pub walls: Option<Walls>,
+    pub not_tried: Vec<NotTriedCount>,
 }
 
 /// What is told of the newest point alone.
@@ -88,6 +99,21 @@ pub struct Newest {
     pub not_covered: Vec<NotCovered>,
     /// Who opens it, or why that is not known.
     pub keys: Result<KeyRing>,
+}
+
+impl Drill {
+    pub fn is_sound(&self) -> bool {
+        self.verdict == Verdict::Sound
+    }
+}
+
+impl Seen {
+    /// The newest drill that found the point sound or not; an unproven one only where none did.
+    pub fn proof(&self) -> Option<&Drill> {
+        let mut drills = self.drills.iter();
+        let proved = drills.find(|one| one.verdict != Verdict::Unproven);
+        proved.or(self.drills.first())
+    }
 }
 
 impl Database {
@@ -109,7 +135,7 @@ impl Database {
 
     /// The newest drill that found a point sound.
     pub fn sound(&self) -> Option<(&Id, &Drill)> {
-        let sound = self.drills().filter(|(_, drill)| drill.sound);
+        let sound = self.drills().filter(|(_, drill)| drill.is_sound());
         sound.max_by_key(|(_, drill)| drill.at)
     }
 }
@@ -127,12 +153,18 @@ pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -
         databases.insert((source.clone(), name.clone()), empty(source, name));
     }
     let mut findings = Vec::new();
+    let look = Look {
+        repository,
+        trust,
+        drills: &drills,
+        identities: &options.identities,
+    };
     let room = Semaphore::new(MIB_AT_A_TIME as usize);
     let mut read = stream::iter(&found)
         .map(async |one| {
             let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
             let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
-            let read = point(repository, trust, &drills, one).await;
+            let read = point(&look, one).await;
             drop(taken);
             (one, read)
         })
@@ -174,14 +206,17 @@ fn empty(source: &str, database: &str) -> Database {
     }
 }
 
+/// What points are looked at with.
+struct Look<'a> {
+    repository: &'a Repository,
+    trust: &'a Trust,
+    drills: &'a Attestations,
+    identities: &'a Identities,
+}
+
 /// A manifest that does not open is shown and is a finding; it must not hide the others. A store that
 /// does not answer says nothing of a restore point.
-async fn point(
-    repository: &Repository,
-    trust: &Trust,
-    drills: &Attestations,
-    found: &Found,
-) -> Result<(Point, Vec<String>)> {
+async fn point(look: &Look<'_>, found: &Found) -> Result<(Point, Vec<String>)> {
     let id = found.id.clone();
     let mut findings = Vec::new();
     if found.versions() > 1 {
@@ -190,11 +225,9 @@ async fn point(
             found.versions()
         ));
     }
-    let seen = match seen(repository, trust, drills, found).await {
+    let seen = match seen(look, found).await {
         Ok((seen, passed_over)) => {
-            if let Some(failed) = seen.drills.first().filter(|drill| !drill.sound) {
-                findings.push(format!("{id}: its last drill failed, at {}", failed.at));
-            }
+            findings.extend(seen.proof().and_then(|drill| not_sound(&id, drill)));
             let passed_over = passed_over.into_iter();
             findings.extend(
                 passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}")),
@@ -211,16 +244,24 @@ async fn point(
     Ok((Point { id, seen }, findings))
 }
 
-async fn seen(
-    repository: &Repository,
-    trust: &Trust,
-    drills: &Attestations,
-    found: &Found,
-) -> Result<(Seen, Vec<String>)> {
-    let point = repository.open(found, trust).await?;
+fn not_sound(id: &Id, drill: &Drill) -> Option<String> {
+    let at = drill.at;
+    match drill.verdict {
+        Verdict::Sound => None,
+        Verdict::Failed => Some(format!("{id}: its last drill failed, at {at}")),
+        Verdict::Unproven => Some(format!("{id} {NOT_PROVEN} (drilled at {at})")),
+    }
+}
+
+async fn seen(look: &Look<'_>, found: &Found) -> Result<(Seen, Vec<String>)> {
+    let point = look.repository.open(found, look.trust).await?;
     let lock = point.head(&point.manifest_ref).await?.lock;
-    let history = match drills.history(&point, trust, DRILLS_OF_A_POINT).await {
-        Err(error) if error.kind() == Kind::Denied => Default::default(),
+    let keep = |told| drill(told, look.identities);
+    let history = look
+        .drills
+        .history(&point, look.trust, DRILLS_OF_A_POINT, keep);
+    let history = match history.await {
+        Err(error) if error.kind() == Kind::Denied => History::default(),
         history => history?,
     };
     let manifest = &point.manifest;
@@ -236,23 +277,60 @@ async fn seen(
         stored_bytes: manifest.stored_bytes(),
         lock,
         signed_by: point.signed_by,
-        drills: history.drills.into_iter().map(drill).collect(),
+        drills: history.drills,
     };
     Ok((seen, history.passed_over))
 }
 
-fn drill(told: Attestation) -> Drill {
+fn drill(told: Attestation, identities: &Identities) -> Drill {
+    let mut not_tried = told.not_tried;
+    not_tried.truncate(KINDS);
+    for one in &mut not_tried {
+        one.kind = clipped(&one.kind, TEXT_CHARS).into_owned();
+    }
     Drill {
         at: told.drilled_at,
-        sound: told.result == Verdict::Sound,
+        verdict: told.result,
         seconds_to_restore: told.seconds_to_restore,
         seconds_to_first_query: told.seconds_to_first_query,
         rows: told.rows,
-        sample: told.sample,
+        sample: told
+            .sample
+            .map(|sample| clipped(&sample, TEXT_CHARS).into_owned()),
         held: told.assertions.iter().filter(|one| one.ok).count(),
         asked: told.assertions.len(),
-        assertions: told.assertions,
+        assertions: assertions(told.assertions, told.sealed.as_deref(), identities),
+        as_superuser: told.as_superuser,
+        walls: told.walls,
+        not_tried,
     }
+}
+
+/// With what they gave, where the reader has an identity that opens it. Who has none is not shown what
+/// early versions wrote in clear either.
+fn assertions(
+    mut told: Vec<Assertion>,
+    sealed: Option<&str>,
+    identities: &Identities,
+) -> Vec<Assertion> {
+    told.truncate(ASSERTIONS);
+    let answers: Vec<Answer> = match sealed {
+        Some(sealed) if !identities.is_empty() => {
+            details::open(sealed, identities).map_or_else(|_| Vec::new(), |open| open.assertions)
+        }
+        _ => Vec::new(),
+    };
+    for one in &mut told {
+        if identities.is_empty() {
+            one.value = None;
+        } else if let Some(answer) = answers.iter().find(|answer| answer.name == one.name) {
+            one.value.clone_from(&answer.value);
+        }
+        let value = one.value.take();
+        one.value = value.map(|value| clipped(&value, TEXT_CHARS).into_owned());
+        one.name = clipped(&one.name, TEXT_CHARS).into_owned();
+    }
+    told
 }
 
 /// Values of thousands of drills would be held for nothing.

@@ -7,6 +7,7 @@ use super::gather::{Database, Drill, Seen};
 use super::html::{Html, Name, Text, clipped, day, put};
 use super::{Facts, Limits};
 use crate::figures::{age as words, bytes, count, counted, duration};
+use crate::model::attestation::Verdict;
 use crate::model::id::Id;
 
 /// Days in the strip of each database.
@@ -266,10 +267,10 @@ fn days(one: &Database, now: Timestamp) -> Vec<Day> {
             None => point.id.time().ok().map(|at| (at, Day::Bad)),
             Some(seen) => Some((
                 seen.snapshot_at,
-                match seen.drills.first() {
-                    None => Day::Kept,
-                    Some(drill) if drill.sound => Day::Sound,
-                    Some(_) => Day::Bad,
+                match seen.proof().map(|drill| drill.verdict) {
+                    None | Some(Verdict::Unproven) => Day::Kept,
+                    Some(Verdict::Sound) => Day::Sound,
+                    Some(Verdict::Failed) => Day::Bad,
                 },
             )),
         };

@@ -1,9 +1,10 @@
 //! The restore points of a database as a table: the newest each, older ones by month.
 
-use super::gather::{Database, Point, Seen};
+use super::gather::{Database, Drill, Point, Seen};
 use super::html::{Html, day, put};
 use super::overview::seconds;
 use crate::figures::{bytes, count, counted};
+use crate::model::attestation::Verdict;
 use crate::model::id::Id;
 
 /// Rows of restore points on the whole page: some 150 bytes each.
@@ -57,23 +58,21 @@ fn row(page: &mut Html, point: &Point) {
         Some(lock) => put!(page, day(lock.retain_until)),
         None => put!(page, "not locked"),
     }
-    match seen.drills.first() {
-        None => put!(page, "<td>–<td class=\"n\">–"),
-        Some(drill) if drill.sound => put!(
-            page,
-            "<td>",
-            day(drill.at),
-            "<td class=\"n\">",
-            seconds(drill.seconds_to_restore)
-        ),
-        Some(drill) => put!(
-            page,
-            "<td class=\"bad\">▲ failed ",
-            day(drill.at),
-            "<td class=\"n\">",
-            seconds(drill.seconds_to_restore)
-        ),
+    let Some(drill) = seen.proof() else {
+        put!(page, "<td>–<td class=\"n\">–");
+        return;
+    };
+    match drill.verdict {
+        Verdict::Sound => put!(page, "<td>"),
+        Verdict::Unproven => put!(page, "<td class=\"bad\">▲ not proven "),
+        Verdict::Failed => put!(page, "<td class=\"bad\">▲ failed "),
     }
+    put!(
+        page,
+        day(drill.at),
+        "<td class=\"n\">",
+        seconds(drill.seconds_to_restore)
+    );
 }
 
 fn months(page: &mut Html, older: &[Point]) {
@@ -106,7 +105,7 @@ fn months(page: &mut Html, older: &[Point]) {
         let last = ends.map(|lock| lock.retain_until).max();
         let sound = seen
             .iter()
-            .filter(|seen| seen.drills.first().is_some_and(|one| one.sound));
+            .filter(|seen| seen.proof().is_some_and(Drill::is_sound));
         put!(
             page,
             "<td>",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::details::MAX_SEALED_BYTES;
 use super::envelope::{self, Says};
 use super::layout::{self, Place};
 use super::{Locks, Repository, RestorePoint, Which};
@@ -15,6 +16,10 @@ use crate::model::id::Key;
 use crate::model::manifest::ObjectRef;
 use crate::sign::{Signer, Trust};
 use crate::store::Listed;
+
+/// So many entries has a list of one that counts: its bytes are bounded, what a reader makes of a
+/// list is not.
+const MAX_LIST: usize = 10_000;
 
 /// What a listing shows of attestations; nothing is known of their soundness yet.
 #[derive(Debug, Clone, Default)]
@@ -30,21 +35,33 @@ pub struct Proof {
     pub sound: Option<Attestation>,
     /// When the newest drill failed, where none that is sound came after it.
     pub failed_at: Option<Timestamp>,
+    /// When the newest drill could prove nothing without a superuser, where none that is sound came
+    /// after it. It takes nothing from a sound one before it.
+    pub unproven_at: Option<Timestamp>,
     /// Attestations that count as none, and why.
     pub passed_over: Vec<String>,
 }
 
-/// Every drill of one restore point.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct History {
+/// Every drill of one restore point, or what a caller keeps of each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History<T> {
     /// Newest first.
-    pub drills: Vec<Attestation>,
+    pub drills: Vec<T>,
     /// Attestations that count as none, and why.
     pub passed_over: Vec<String>,
+}
+
+impl<T> Default for History<T> {
+    fn default() -> Self {
+        Self {
+            drills: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
 }
 
 impl Proof {
-    /// The newest drill says that it restores.
+    /// The newest drill that proved anything says that it restores.
     pub fn holds(&self) -> bool {
         self.sound.is_some() && self.failed_at.is_none()
     }
@@ -62,14 +79,15 @@ impl Repository {
         locks: &Locks,
         signer: &Signer,
     ) -> Result<ObjectRef> {
-        let (envelope, _) = envelope::wrap(attestation, Says::Attestation, signer).await?;
         let key = key_of(attestation)?;
+        check_bounds(attestation, &key)?;
+        let (envelope, _) = envelope::wrap(attestation, Says::Attestation, signer).await?;
         if envelope.len() as u64 > layout::MAX_ATTESTATION_BYTES {
             return Err(Error::refused(format!(
                 "{key} takes {} bytes, more than a reader accepts",
                 envelope.len()
             ))
-            .hint("fewer assertions, or shorter values"));
+            .hint("fewer assertions, or shorter names"));
         }
         self.put_confirmed(key, Sealed::clear(envelope), locks, true)
             .await
@@ -139,11 +157,18 @@ impl Attestations {
         let mut proof = Proof::default();
         for listed in self.of.get(&point.place()).into_iter().flatten() {
             match open(listed, point, trust).await {
-                Ok(attestation) if attestation.result == Verdict::Sound => {
-                    proof.sound = Some(attestation);
-                    break;
-                }
-                Ok(failed) => proof.failed_at = proof.failed_at.max(Some(failed.drilled_at)),
+                Ok(drill) => match drill.result {
+                    Verdict::Sound => {
+                        proof.sound = Some(drill);
+                        break;
+                    }
+                    Verdict::Failed => {
+                        proof.failed_at = proof.failed_at.max(Some(drill.drilled_at))
+                    }
+                    Verdict::Unproven => {
+                        proof.unproven_at = proof.unproven_at.max(Some(drill.drilled_at));
+                    }
+                },
                 Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
                     return Err(error);
                 }
@@ -155,18 +180,20 @@ impl Attestations {
 }
 
 impl Attestations {
-    /// Reads what drills said about a point: the newest `most`, sound or not.
-    pub async fn history(
+    /// Reads what drills said about a point: the newest `most`, sound or not, and of each what `keep`
+    /// makes of it: so many whole ones could fill the memory.
+    pub async fn history<T>(
         &self,
         point: &RestorePoint,
         trust: &Trust,
         most: usize,
-    ) -> Result<History> {
+        keep: impl Fn(Attestation) -> T,
+    ) -> Result<History<T>> {
         let mut history = History::default();
         let listed = self.of.get(&point.place()).into_iter().flatten();
         for listed in listed.take(most) {
             match open(listed, point, trust).await {
-                Ok(attestation) => history.drills.push(attestation),
+                Ok(attestation) => history.drills.push(keep(attestation)),
                 Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
                     return Err(error);
                 }
@@ -247,7 +274,20 @@ async fn read(listed: &Listed, repository: &Repository, trust: &Trust) -> Result
     if key_of(&body)? != *key {
         return Err(about_another(listed, "restore point or drill"));
     }
+    check_bounds(&body, key)?;
     Ok(body)
+}
+
+/// What a writer keeps to and a reader insists on.
+fn check_bounds(body: &Attestation, key: &Key) -> Result<()> {
+    let sealed = body.sealed.as_ref().map_or(0, String::len);
+    let longest = body.assertions.len().max(body.not_tried.len());
+    if sealed > MAX_SEALED_BYTES || longest > MAX_LIST {
+        return Err(Error::damaged(format!(
+            "{key} lists or seals more than a reader accepts"
+        )));
+    }
+    Ok(())
 }
 
 fn about_another(listed: &Listed, what: &str) -> Error {

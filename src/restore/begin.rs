@@ -14,10 +14,10 @@ use crate::model::catalog::Catalog;
 use crate::model::manifest::names;
 use crate::pg::archive::{self, Archive};
 use crate::pg::conninfo::Server;
-use crate::pg::session::{Purpose, Session};
-use crate::pg::target::{DatabaseFacts, ServerFacts};
 use crate::pg::large_objects;
 use crate::pg::resume_state::ResumeState;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::target::{DatabaseFacts, ServerFacts};
 use crate::pg::{ledger, statements};
 
 /// Makes the database if asked, takes hold of it, opens the schema archive.

@@ -179,9 +179,13 @@ async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>
         .enumerate()
         .flat_map(|(at, group)| group.tables.iter().map(move |table| (at, *table)))
         .collect();
-    let counted = pool::each(run, run.reading(), Purpose::Read, tables, async |session, (at, table)| {
-        Ok((at, tolerated(reread::count(session, table).await)?))
-    })
+    let counted = pool::each(
+        run,
+        run.reading(),
+        Purpose::Read,
+        tables,
+        async |session, (at, table)| Ok((at, tolerated(reread::count(session, table).await)?)),
+    )
     .await?;
     let mut found = vec![RowDigest::default(); groups.len()];
     let mut wrong = Vec::new();

@@ -93,11 +93,17 @@ pub async fn database(run: &mut Run<'_>) -> Result<()> {
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
     let tables = target::to_analyze(&run.session).await?;
-    let refused = pool::each(run, &run.server, Purpose::Write, tables, async |session, table| {
-        let about = format!("statistics of {table}");
-        let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
-        apply::each(session, &[statement]).await
-    })
+    let refused = pool::each(
+        run,
+        &run.server,
+        Purpose::Write,
+        tables,
+        async |session, table| {
+            let about = format!("statistics of {table}");
+            let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
+            apply::each(session, &[statement]).await
+        },
+    )
     .await?;
     file(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())

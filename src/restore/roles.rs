@@ -169,7 +169,11 @@ async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
 }
 
 async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
-    if let Err(error) = run.state.take_loan(&run.session, &loan.grant, &loan.revoke).await {
+    if let Err(error) = run
+        .state
+        .take_loan(&run.session, &loan.grant, &loan.revoke)
+        .await
+    {
         if run.session.client.is_closed() {
             return Err(error);
         }

@@ -35,7 +35,10 @@ fn leave_out(run: &mut Run<'_>) {
         }
         !entry.is_event_trigger() && !entry.is_extension()
     });
-    for entry in left_out.iter().filter(|entry| entry.kind == "EVENT TRIGGER") {
+    for entry in left_out
+        .iter()
+        .filter(|entry| entry.kind == "EVENT TRIGGER")
+    {
         let not_tried = run.left_out.add(entry);
         run.report.not_tried.push(not_tried);
     }
@@ -114,7 +117,9 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
         .filter(|_| !run.report.resumed && run.options.nobody.is_none())
         .map(|complaint| complaint.sql.as_str())
         .collect();
-    run.state.add_suspects(&run.session, &outcome.suspects, &conflicts).await
+    run.state
+        .add_suspects(&run.session, &outcome.suspects, &conflicts)
+        .await
 }
 
 /// Tries the failed ones of the chosen entries again, and reports those that still fail.

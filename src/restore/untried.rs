@@ -134,7 +134,10 @@ pub fn without_leakproof(complaint: &Complaint) -> Option<String> {
         return None;
     }
     // pg_dump writes the body after its own line `AS`.
-    let head = complaint.sql.find("\n    AS ").unwrap_or(complaint.sql.len());
+    let head = complaint
+        .sql
+        .find("\n    AS ")
+        .unwrap_or(complaint.sql.len());
     let at = complaint.sql[..head].rfind(" LEAKPROOF")?;
     let mut sql = complaint.sql.clone();
     sql.replace_range(at..at + " LEAKPROOF".len(), "");
@@ -165,7 +168,10 @@ mod tests {
     #[test]
     fn what_hangs_on_something_left_out_follows_it() {
         let mut left_out = LeftOut::default();
-        let denied = complaint("ERROR:  permission denied for language c", "CREATE FUNCTION");
+        let denied = complaint(
+            "ERROR:  permission denied for language c",
+            "CREATE FUNCTION",
+        );
         let function = entry("FUNCTION", "dev f(integer) own");
         assert_eq!(left_out.judge(&function, &[&denied]), Meaning::NotTried);
         let missing = complaint(
@@ -176,7 +182,10 @@ mod tests {
         assert_eq!(left_out.judge(&trigger, &[&missing]), Meaning::NotTried);
         let table = entry("TABLE", "dev t own");
         assert_eq!(left_out.judge(&table, &[&missing]), Meaning::Unproven);
-        let other = complaint("ERROR:  function dev.g() does not exist", "CREATE TABLE x.y");
+        let other = complaint(
+            "ERROR:  function dev.g() does not exist",
+            "CREATE TABLE x.y",
+        );
         assert_eq!(left_out.judge(&table, &[&other]), Meaning::Broken);
         assert_eq!(
             left_out.judge(&table, &[&missing, &other]),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::{CopyStatus, DatabaseStatus, Finding, PointStatus};
 use crate::figures::age as words;
+use crate::model::attestation::NOT_PROVEN;
 
 /// How old things may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,11 @@ fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) ->
     if let Some(failed_at) = one.drill_failed_at {
         findings.push(format!("{name}: a drill FAILED at {failed_at}"));
     }
+    if let Some(at) = one.drill_unproven_at {
+        findings.push(format!(
+            "{name}: a restore point that was drilled at {at} {NOT_PROVEN}"
+        ));
+    }
     match &one.drilled {
         None => findings.push(format!(
             "{name}: no restore point is known to have restored in a drill"
@@ -172,6 +178,7 @@ mod tests {
                 seconds_to_restore: 60.0,
             }),
             drill_failed_at: None,
+            drill_unproven_at: None,
             points: 2,
         }
     }
@@ -241,6 +248,11 @@ mod tests {
         only(&found(|one| one.drilled = None, now), "no restore point is");
         let failed = |one: &mut DatabaseStatus| one.drill_failed_at = Some(at(now));
         only(&found(failed, now), "FAILED");
+        let unproven = |one: &mut DatabaseStatus| one.drill_unproven_at = Some(at(now));
+        only(
+            &found(unproven, now),
+            "cannot be proven without a superuser",
+        );
         let copy = |newest_at: Option<&str>| CopyStatus {
             source: "prod".into(),
             newest_at: newest_at.map(at),

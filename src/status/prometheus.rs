@@ -146,6 +146,7 @@ mod tests {
                 previous: None,
                 drilled: None,
                 drill_failed_at: None,
+                drill_unproven_at: None,
                 points: 1,
             }],
             copies: Vec::new(),

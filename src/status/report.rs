@@ -70,6 +70,8 @@ pub struct DatabaseStatus {
     pub drilled: Option<DrillStatus>,
     /// When the newest drill failed, where none was sound since.
     pub drill_failed_at: Option<Timestamp>,
+    /// When the newest drill could prove nothing without a superuser, where none was sound since.
+    pub drill_unproven_at: Option<Timestamp>,
     /// Restore points of it in the repository.
     pub points: u64,
 }

@@ -102,9 +102,8 @@ fn seal(filter: bool, changes_user: bool) -> io::Result<Option<String>> {
     if !filter {
         return Ok(None);
     }
-    let applied = super::filter::program().and_then(|program| {
-        seccompiler::apply_filter(&program).map_err(|why| why.to_string())
-    });
+    let applied = super::filter::program()
+        .and_then(|program| seccompiler::apply_filter(&program).map_err(|why| why.to_string()));
     Ok(applied.err())
 }
 

@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::codec::{self, Identities};
 use lifeboat::error::Result;
-use lifeboat::model::attestation::{Assertion, Attestation, Verdict};
+use lifeboat::model::attestation::{
+    Answer, Assertion, Attestation, Details, NotTriedCount, Verdict, Walls,
+};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::{Id, Key, segment};
 use lifeboat::model::keys::{KeyRing, Recipient, Wrapped};
 use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts};
 use lifeboat::report::{self, Copies, Page};
-use lifeboat::repository::Locks;
+use lifeboat::repository::{Locks, details};
 use lifeboat::status;
 use lifeboat::store::Store;
 
@@ -35,6 +38,9 @@ pub fn now() -> Timestamp {
 pub struct Made {
     pub forge: Forge,
     pub store: Arc<Watched>,
+    /// Opens what assertions gave.
+    pub identities: Identities,
+    recipient: String,
     clock: Arc<TestClock>,
     repository: String,
 }
@@ -62,7 +68,10 @@ impl Made {
         let store = Watched::over(Arc::new(MemoryStore::new(clock.clone())));
         let forge = Forge::new(store.clone()).await;
         let repository = forge.repository.marker().await.unwrap().repository;
+        let (secret, recipient) = codec::new_identity();
         Self {
+            identities: Identities::from_secret(secret.as_bytes()).unwrap(),
+            recipient,
             forge,
             store,
             clock,
@@ -167,6 +176,14 @@ impl Made {
         assertions: Vec<Assertion>,
     ) {
         let manifest = &point.manifest;
+        let answers = assertions.iter().map(|one| Answer {
+            name: one.name.clone(),
+            value: one.value.clone(),
+        });
+        let sealed = Details {
+            assertions: answers.collect(),
+            ..Details::default()
+        };
         let attestation = Attestation {
             format: 1,
             repository: manifest.repository.clone(),
@@ -185,6 +202,19 @@ impl Made {
             seconds_to_first_query: Some(seconds * 0.6),
             sample: None,
             assertions,
+            as_superuser: Some(false),
+            walls: Some(Walls {
+                network: true,
+                files: true,
+                processes: true,
+                uid: false,
+            }),
+            not_tried: vec![NotTriedCount {
+                kind: "event trigger".to_owned(),
+                count: 2,
+            }],
+            unproven: u64::from(result == Verdict::Unproven),
+            sealed: Some(details::seal(sealed, std::slice::from_ref(&self.recipient)).unwrap()),
         };
         let lock = |days_more: i64| Lock {
             mode: LockMode::Compliance,
@@ -268,6 +298,7 @@ impl Made {
             findings: Vec::new(),
             copies: Vec::new(),
             leftovers: Vec::new(),
+            identities: self.identities.clone(),
             recipients: [(OFFLINE.to_owned(), "break-glass".to_owned())].into(),
         }
     }

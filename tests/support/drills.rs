@@ -1,15 +1,27 @@
 //! Attestations, as drills write them.
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::model::attestation::{Assertion, Attestation, Verdict};
+use lifeboat::model::attestation::{
+    Answer, Assertion, Attestation, Details, NotTriedCount, Verdict, Walls,
+};
 use lifeboat::model::lock::{Lock, LockMode};
 use lifeboat::model::manifest::ObjectRef;
-use lifeboat::repository::{Locks, RestorePoint};
+use lifeboat::repository::{Locks, RestorePoint, details};
 use lifeboat::sign::Signer;
+
+/// The one assertion of [`attestation`]; it gave 17.
+pub const ASKED: &str = "answers of yesterday";
 
 /// What a drill says of a point.
 pub fn attestation(point: &RestorePoint, result: Verdict, drilled_at: Timestamp) -> Attestation {
     let manifest = &point.manifest;
+    let sealed = Details {
+        assertions: vec![Answer {
+            name: ASKED.to_owned(),
+            value: Some("17".to_owned()),
+        }],
+        ..Details::default()
+    };
     Attestation {
         format: 1,
         repository: manifest.repository.clone(),
@@ -28,10 +40,21 @@ pub fn attestation(point: &RestorePoint, result: Verdict, drilled_at: Timestamp)
         seconds_to_first_query: Some(0.75),
         sample: None,
         assertions: vec![Assertion {
-            name: "answers of yesterday".to_owned(),
-            ok: result == Verdict::Sound,
-            value: Some("17".to_owned()),
+            name: ASKED.to_owned(),
+            ok: result != Verdict::Failed,
+            value: None,
         }],
+        as_superuser: Some(false),
+        walls: Some(Walls {
+            network: true,
+            ..Walls::default()
+        }),
+        not_tried: vec![NotTriedCount {
+            kind: "event trigger".to_owned(),
+            count: 2,
+        }],
+        unproven: u64::from(result == Verdict::Unproven),
+        sealed: Some(details::seal(sealed, &manifest.recipients).unwrap()),
     }
 }
 

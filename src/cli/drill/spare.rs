@@ -1,25 +1,37 @@
 //! `lifeboat drill --snapshot`
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::assertion;
+use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::snapshot::{bearings, in_region, patience, restore};
-use crate::cli::{Run, accounts, connect, render};
+use crate::cli::{Run, accounts, connect, kms, render};
+use crate::codec::Identities;
 use crate::config::Config;
 use crate::config::drill::Assert;
 use crate::config::source::{self, Source, check_name};
 use crate::drill::spare::{self, Databases, Means, Options, Question, Report};
 use crate::error::{Context, Error, Result};
+use crate::repository::{Repository, RestorePoint};
 
 /// Drills the copy of an id, or the newest.
 pub async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let options = options(id, source, &config)?;
+    let mut options = options(id, source, &config)?;
     let account = accounts::backup(&access.accounts, run).await?;
     let backup = in_region(account, &config.snapshot);
     let repository = connect::repository(&access, run).await;
     let trust = connect::trust(&access);
+    if let Ok(repository) = &repository
+        && options.questions.iter().any(|one| one.assertion.compares())
+    {
+        match identities(repository, source, &access, run).await {
+            Ok(identities) => options.identities = identities,
+            Err(error) => run.progress.warn(&error.chain()),
+        }
+    }
     let means = Means {
         backup: &backup,
         records: repository.as_ref().map(|repository| (repository, &trust)),
@@ -54,8 +66,49 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         class: config.drill.class.clone(),
         databases: config.sources.iter().filter_map(databases).collect(),
         questions: questions.collect::<Result<_>>()?,
+        identities: Identities::default(),
         patience: patience(&config.snapshot),
     })
+}
+
+/// To read what assertions gave at drills of exports: those that are given, else what KMS opens for the
+/// newest restore point. Databases of one configuration have the same recipients. Where none opens,
+/// that is told, and the drill goes on without.
+async fn identities(
+    repository: &Repository,
+    source: Option<&str>,
+    access: &Access,
+    run: &Run,
+) -> Result<Identities> {
+    let given = connect::identities(access)?;
+    let newest = newest(repository, source, access).await?;
+    let (true, Some(point)) = (given.is_empty(), newest) else {
+        return Ok(given);
+    };
+    let opened = kms::identities(given, access, &point, run).await?;
+    if let Some(refused) = &opened.refused {
+        run.progress.warn(&refused.chain());
+    }
+    Ok(opened.identities)
+}
+
+/// The newest restore point that a trusted key signed.
+async fn newest(
+    repository: &Repository,
+    source: Option<&str>,
+    access: &Access,
+) -> Result<Option<RestorePoint>> {
+    let mut found = repository.find(source, None).await?;
+    found.sort_by_key(|one| Reverse(one.order()));
+    let trust = connect::trust(access);
+    for one in &found {
+        match repository.open(one, &trust).await {
+            Ok(point) => return Ok(Some(point)),
+            Err(error) if error.is_of_all() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 fn question(one: &Assert) -> Result<Question> {

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::{Databases, Drill, Question, Report};
 use crate::aws::rds::Restored;
-use crate::drill::assertion::Must;
-use crate::drill::attest::previous;
+use crate::drill::ask::ask;
+use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
-use crate::pg::answer;
+use crate::pg::answer::TimeLimit;
 use crate::pg::catalog;
 use crate::pg::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
@@ -111,22 +111,21 @@ impl Drill<'_> {
     }
 
     async fn ask_one(&self, server: &Server, report: &mut Report) -> Result<()> {
+        // One that lets nobody in is missing, whatever it is to be asked.
         let session = Session::connect(server, APPLICATION, Purpose::Query).await?;
+        session.close().await;
         let (point, database) = (&self.found.point, server.database.as_str());
         let questions = self.options.questions.iter();
         let questions: Vec<&Question> = questions
             .filter(|one| one.is_of(&point.source, database))
             .collect();
         let previous = self.previous(&questions, database, report).await;
-        for question in questions {
-            let assertion = &question.assertion;
-            let value = answer::value(&session, &assertion.sql).await;
-            let before = previous.iter().find(|(name, _)| *name == assertion.name);
-            let before = before.map(|(_, value)| value.as_str());
-            let outcome = assertion.judge(value, before, point.taken_at);
+        let assertions = questions.iter().map(|one| &one.assertion);
+        let limit = TimeLimit::default();
+        let outcomes = ask(server, assertions, &previous, point.taken_at, limit).await;
+        for outcome in outcomes {
             report.asked(database, outcome);
         }
-        session.close().await;
         Ok(())
     }
 
@@ -137,19 +136,24 @@ impl Drill<'_> {
         database: &str,
         report: &mut Report,
     ) -> Vec<(String, String)> {
-        let compares = |one: &&Question| matches!(one.assertion.must, Must::Within { .. });
-        if !questions.iter().any(compares) {
+        if !questions.iter().any(|one| one.assertion.compares()) {
             return Vec::new();
         }
         let of = (self.found.point.source.as_str(), database);
         let found = match &self.means.records {
-            Ok((repository, trust)) => previous(repository, of, trust).await,
+            Ok((repository, trust)) => {
+                previous(repository, of, trust, &self.options.identities).await
+            }
             Err(error) => Err(Error::new(error.kind(), error.chain())),
         };
-        found.unwrap_or_else(|error| {
-            report.finding("what assertions gave at the drill before", &error);
-            Vec::new()
-        })
+        let found = found.unwrap_or_else(|error| Previous {
+            values: Vec::new(),
+            unread: Some(error),
+        });
+        if let Some(error) = &found.unread {
+            report.finding(BEFORE, error);
+        }
+        found.values
     }
 }
 

@@ -47,8 +47,14 @@ pub fn reaching_list() -> String {
 pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
     let mut statements = vec![
-        Statement::new("the restoring login", format!("CREATE ROLE {restorer} LOGIN")),
-        Statement::new("the reading login", format!("CREATE ROLE {reader} LOGIN BYPASSRLS")),
+        Statement::new(
+            "the restoring login",
+            format!("CREATE ROLE {restorer} LOGIN"),
+        ),
+        Statement::new(
+            "the reading login",
+            format!("CREATE ROLE {reader} LOGIN BYPASSRLS"),
+        ),
     ];
     if version_num >= 140_000 {
         let sql = format!("GRANT pg_read_all_data TO {reader}");
@@ -73,7 +79,10 @@ pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statem
 fn create_role(role: &Role) -> Statement {
     let name = quote_ident(&role.name);
     let inherit = if role.inherit { "" } else { " NOINHERIT" };
-    Statement::new(format!("role {name}"), format!("CREATE ROLE {name}{inherit}"))
+    Statement::new(
+        format!("role {name}"),
+        format!("CREATE ROLE {name}{inherit}"),
+    )
 }
 
 fn membership(one: &Membership, version_num: u32) -> Statement {
@@ -139,10 +148,13 @@ pub fn born(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Stateme
     if version_num < 140_000 {
         // There is no pg_read_all_data yet.
         let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
-        for what in ["SELECT ON TABLES", "SELECT ON SEQUENCES", "USAGE ON SCHEMAS"] {
-            let sql = format!(
-                "ALTER DEFAULT PRIVILEGES FOR ROLE {restorer} GRANT {what} TO {reader}"
-            );
+        for what in [
+            "SELECT ON TABLES",
+            "SELECT ON SEQUENCES",
+            "USAGE ON SCHEMAS",
+        ] {
+            let sql =
+                format!("ALTER DEFAULT PRIVILEGES FOR ROLE {restorer} GRANT {what} TO {reader}");
             statements.push(Statement::new("the reading login", sql));
         }
     }

@@ -132,9 +132,16 @@ impl<'a> Worker<'a> {
         open: Open,
     ) -> std::result::Result<(), Failure> {
         let Some((root, to)) = load.root.as_ref().filter(|_| through_root) else {
-            return load_part(&self.session, &self.run.state, &load.direct, number, part, open)
-                .await
-                .map(drop);
+            return load_part(
+                &self.session,
+                &self.run.state,
+                &load.direct,
+                number,
+                part,
+                open,
+            )
+            .await
+            .map(drop);
         };
         let _alone = match self.roots.get(root) {
             Some(root) => Some(root.lock().await),
@@ -150,7 +157,11 @@ impl<'a> Worker<'a> {
         self.session = connect(self.run)
             .await
             .context(|| "the connection was lost".to_owned())?;
-        let noted = self.run.state.loaded_parts(&self.session, Some(table_oid)).await?;
+        let noted = self
+            .run
+            .state
+            .loaded_parts(&self.session, Some(table_oid))
+            .await?;
         Ok(noted.contains_key(&(table_oid, number)))
     }
 }

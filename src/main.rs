@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use lifeboat::cli::{self, output};
 
 fn main() -> ExitCode {
+    lifeboat::wall::hide_this_process();
     match cli::parse(std::env::args_os()) {
         Ok(asked) => {
             let form = asked.form();

@@ -41,6 +41,7 @@ use self::notes::Before;
 pub use self::report::{PhaseTime, Report, Trouble};
 use self::selection::Selection;
 pub use self::selection::TableName;
+use self::tables::Chance;
 use self::untried::LeftOut;
 
 pub struct Options {
@@ -201,7 +202,7 @@ async fn restore(run: &mut Run<'_>) -> Result<()> {
         run.ends("schema").await?;
     }
     if run.begins("tables") {
-        tables::restore(run, false).await?;
+        tables::restore(run, Chance::First).await?;
         run.ends("tables").await?;
     }
     if run.begins("large objects") {

@@ -274,7 +274,7 @@ install_cloud() {
 }
 
 install_servers() {
-    apt_install age zstd curl ca-certificates python3-venv
+    apt_install age zstd bubblewrap curl ca-certificates python3-venv
     if wants pg15 "$@"; then install_distribution_postgres; fi
     if wants pg16 "$@" || wants pg18 "$@"; then pip_install venv-postgres "$PGSERVER_REQUIREMENT"; fi
     if wants rgw "$@"; then apt_install ceph-mon ceph-osd radosgw ceph-common; fi

@@ -154,6 +154,10 @@ async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
           WHERE e.extname IN {reaching}
          UNION ALL
          SELECT pg_catalog.format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO {restorer} WITH GRANT OPTION', fdwname)
+           FROM pg_catalog.pg_foreign_data_wrapper
+         UNION ALL
+         -- Who is given a server must be able to make one.
+         SELECT pg_catalog.format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO PUBLIC', fdwname)
            FROM pg_catalog.pg_foreign_data_wrapper",
         schema = member("pg_namespace", "n.oid"),
         class = member("pg_class", "c.oid"),

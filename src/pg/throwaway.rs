@@ -1,6 +1,7 @@
 //! A PostgreSQL server of our own, for as long as it is needed: in a temporary folder, behind a wall,
 //! reachable by its socket only, gone afterwards whatever happens.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -122,7 +123,7 @@ impl Throwaway {
         let (postgres, pg_ctl) = (beside(Tool::Postgres)?, beside(Tool::PgCtl)?);
         let user = wall::unprivileged()?;
         let folder = make_folder(wanted, user)?;
-        let wall = Wall::build(user, folder.path(), &installation(&initdb))?;
+        let wall = Wall::build(user, folder.path(), &installation(&initdb, &postgres))?;
         let keeper = keeper(&wall, &pg_ctl, folder.path())?;
         let mut started = Self {
             keeper,
@@ -329,11 +330,36 @@ fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
         .collect()
 }
 
-/// What a server needs to read besides the system's own folders.
-fn installation(initdb: &ToolPath) -> Vec<PathBuf> {
-    let prefix = prefix(initdb);
-    let elsewhere = prefix.filter(|prefix| !prefix.starts_with("/usr"));
-    elsewhere.into_iter().collect()
+/// What a server needs to read besides the system's own folders: where it is installed, and where its
+/// libraries lie.
+fn installation(initdb: &ToolPath, postgres: &ToolPath) -> Vec<PathBuf> {
+    const SYSTEM: [&str; 3] = ["/usr", "/lib", "/lib64"];
+    let mut folders: BTreeSet<PathBuf> = prefix(initdb).into_iter().collect();
+    for program in [initdb, postgres] {
+        folders.extend(library_folders(&program.path));
+    }
+    folders.retain(|folder| !SYSTEM.iter().any(|system| folder.starts_with(system)));
+    folders.into_iter().collect()
+}
+
+/// Where the system's loader finds a program's libraries. Where it cannot be asked, the server does not
+/// start, and says which library it misses.
+fn library_folders(program: &Path) -> Vec<PathBuf> {
+    let asked = std::process::Command::new("ldd")
+        .arg(program)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output();
+    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    let files = text.lines().filter_map(|line| {
+        let (_, path) = line.split_once(" => ")?;
+        let (path, _address) = path.rsplit_once(" (")?;
+        Path::new(path).canonicalize().ok()
+    });
+    files
+        .filter_map(|file| Some(file.parent()?.to_owned()))
+        .collect()
 }
 
 /// `…` of `…/bin/initdb`.

@@ -183,12 +183,11 @@ fn look(tool: Tool, folders: &[PathBuf]) -> Vec<ToolPath> {
 /// Asks a program; "pg_dump (PostgreSQL) 15.4 (Debian 15.4-1)" is 15.4 and 15.
 fn version(path: &Path) -> Option<(String, u32)> {
     let mut command = std::process::Command::new(path);
-    command.arg("--version").env_clear().stdin(Stdio::null());
-    for keep in ["PATH", "HOME", "LD_LIBRARY_PATH"] {
-        if let Some(value) = std::env::var_os(keep) {
-            command.env(keep, value);
-        }
-    }
+    command
+        .arg("--version")
+        .env_clear()
+        .envs(inherited())
+        .stdin(Stdio::null());
     let output = command
         .output()
         .ok()
@@ -203,32 +202,33 @@ fn parse_version(text: &str) -> Option<(String, u32)> {
     Some((version.to_owned(), digits.parse().ok()?))
 }
 
-/// A command with only the given `PG*` variables, no terminal to ask for a password, and killed
-/// when it is dropped.
+/// What a tool gets of this process's environment, which may hold the backup account's credentials: the
+/// little that it needs to run.
+fn inherited() -> impl Iterator<Item = (&'static str, std::ffi::OsString)> {
+    const NAMES: [&str; 5] = ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "TZ"];
+    NAMES
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
+/// A command with the given variables, no terminal to ask for a password, and killed when it is
+/// dropped.
 pub fn command(tool: &ToolPath, env: &ToolEnv) -> Command {
     let mut command = Command::new(&tool.path);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PG") {
-            command.env_remove(name);
-        }
-    }
+    command.env_clear().envs(inherited());
     if tool.tool.is_client() {
         command.arg("--no-password");
-        plain_messages(&mut command);
+        // Error messages are read by us: in English, whatever the locale; names keep their letters.
+        let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+        let letters = names.into_iter().find_map(std::env::var_os);
+        command.envs(letters.map(|letters| ("LC_CTYPE", letters)));
+        command.env("LC_MESSAGES", "C");
     }
     command
         .envs(env.vars().iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
-}
-
-/// Error messages are read by us: in English, whatever the locale; other categories stay.
-fn plain_messages(command: &mut Command) {
-    if let Some(all) = std::env::var_os("LC_ALL") {
-        command.env_remove("LC_ALL").env("LC_CTYPE", all);
-    }
-    command.env_remove("LANGUAGE").env("LC_MESSAGES", "C");
 }
 
 /// Runs a command to its end and returns what it printed; an exit code other than 0 is an error

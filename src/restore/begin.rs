@@ -65,7 +65,7 @@ pub async fn begin<'a>(
     };
     Ok(Run {
         state,
-        left_out: LeftOut::default(),
+        left_out: LeftOut::new(catalog),
         entries,
         archive,
         means,

@@ -69,9 +69,9 @@ fn leave_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
 }
 
 fn file(run: &mut Run<'_>, kind: &str, refused: Vec<Refused>) {
-    let nobody = run.options.nobody.is_some();
+    let left_out = run.options.nobody.as_ref().map(|_| &run.left_out);
     for one in refused {
-        run.report.file_refused(kind, nobody, Trouble::from(one));
+        run.report.file_refused(kind, left_out, Trouble::from(one));
     }
 }
 

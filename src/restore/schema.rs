@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::report::Trouble;
+use super::tables::Chance;
 use super::untried::{self, Meaning};
 use super::{Run, roles, tables};
 use crate::error::Result;
@@ -53,21 +54,19 @@ pub async fn after_data(run: &mut Run<'_>) -> Result<()> {
         return bulk(run, after, jobs).await;
     }
     bulk(run, |entry| after(entry) && entry.makes_index(), jobs).await?;
-    tables::restore(run, true).await?;
+    tables::restore(run, Chance::WithIndexes).await?;
     bulk(run, |entry| after(entry) && !entry.makes_index(), jobs).await
 }
 
 /// Tries every failed entry once more, one by one, and judges what still fails. A table that could be
 /// made only now, after somebody mended what it lacked, gets its rows.
 pub async fn retry(run: &mut Run<'_>) -> Result<()> {
-    let refused = !run.report.failures.is_empty();
     judge(run, |entry| {
         is_plain(entry) && entry.section == Section::PreData
     })
     .await?;
-    // What was refused was tried just now, once there were indexes.
-    if !refused && !tables::are_complete(run).await? {
-        tables::restore(run, true).await?;
+    if !tables::are_complete(run).await? {
+        tables::restore(run, Chance::Last).await?;
     }
     judge(run, |entry| {
         is_plain(entry) && entry.section != Section::PreData
@@ -155,7 +154,7 @@ async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()>
     let report = &mut run.report;
     for (entry, meaning, is_failure, trouble) in troubles {
         if meaning == Meaning::NotTried {
-            report.not_tried.push(untried::not_tried(entry));
+            report.not_tried.push(run.left_out.not_tried(entry));
         } else if meaning == Meaning::Unproven {
             report.unproven.push(trouble);
         } else if !run.selection.whole && entry.kind == "FK CONSTRAINT" {

@@ -135,14 +135,24 @@ pub(super) fn chosen<'r>(run: &'r Run<'_>) -> Result<Vec<(&'r Table, &'r TablePa
     Ok(chosen)
 }
 
-/// Loads what is chosen and not loaded yet. Tables that the server refuses are reported, unless a
-/// `second` chance is to come.
-pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
+/// What rows need may come only later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chance {
+    First,
+    /// Columns may hold names of indexes.
+    WithIndexes,
+    /// Everything was tried again: tables that the server still refuses are reported.
+    Last,
+}
+
+/// Loads what is chosen and not loaded yet.
+pub async fn restore(run: &mut Run<'_>, chance: Chance) -> Result<()> {
     let there = target::tables(&run.session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     // An earlier run may have made the triggers already, and the rows are to stay as they were. Keys
     // need no check: all rows are compared, unless some are left out.
-    let off = (second && run.report.resumed).then_some(run.selection.whole);
+    let later = chance != Chance::First;
+    let off = (later && run.report.resumed).then_some(run.selection.whole);
     // Two sessions that switch one table's triggers would wait for each other.
     let jobs = if off.is_some() { 1 } else { run.jobs };
     // A table that is not there is reported when all is compared.
@@ -164,11 +174,14 @@ pub async fn restore(run: &mut Run<'_>, second: bool) -> Result<()> {
             Some(Trouble::new(load.direct.what.clone(), error.chain()))
         })
         .collect();
-    if second {
+    if chance == Chance::Last {
         let nobody = run.options.nobody.is_some();
         let (unproven, failures): (Vec<_>, Vec<_>) = refused
             .into_iter()
-            .partition(|one| nobody && untried::is_powerless(&one.why));
+            .partition(|one| {
+                nobody
+                    && (untried::is_powerless(&one.why) || run.left_out.is_missed_by(&one.why))
+            });
         run.report.unproven.extend(unproven);
         run.report.failures.extend(failures);
     }

@@ -9,28 +9,34 @@ use std::collections::BTreeSet;
 use super::report::{Report, Trouble};
 use super::schema::is_failure;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::Name;
+use crate::model::catalog::{Catalog, Name};
 use crate::pg::archive::Complaint;
 use crate::pg::toc::Entry;
 
 /// PostgreSQL's words for a right that is missing. Text of the backup may hold them too: it can
 /// only make less count as proven.
-const POWERLESS: [&str; 8] = [
+const POWERLESS: [&str; 10] = [
     "permission denied",
     "must be superuser",
     "must be owner",
     "must be a superuser",
     "must have ",
     "nly superuser",
+    "superuser-only",
     "nly roles with ",
     "must be able to SET ROLE",
+    // Where a superuser may.
+    "transition data type cannot be internal",
 ];
 
 /// What is left out so far, to know what failed because of it.
 #[derive(Debug, Default)]
 pub struct LeftOut {
-    /// `schema.name`, or the name alone where the kind has no schema.
+    roles: Vec<String>,
+    /// Schema and name of each, or the name alone, as [`plain`] writes them.
     names: BTreeSet<String>,
+    /// Those that have their rows elsewhere.
+    foreign_tables: BTreeSet<String>,
 }
 
 /// What the failure of one entry means.
@@ -48,16 +54,60 @@ pub fn is_powerless(message: &str) -> bool {
 }
 
 impl LeftOut {
+    pub fn new(catalog: &Catalog) -> Self {
+        let roles = catalog.roles.iter().map(|role| role.name.clone());
+        Self {
+            roles: roles.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// As pg_restore's list has it: `schema name(arguments) owner`. Names may hold spaces.
+    pub fn not_tried(&self, entry: &Entry) -> NotTried {
+        let owners = self.roles.iter().filter(|role| entry.may_belong_to(role));
+        let owner_bytes = owners.map(String::len).max();
+        let (names, _) = match owner_bytes {
+            Some(bytes) => entry.names.split_at(entry.names.len() - bytes - 1),
+            None => entry.names.rsplit_once(' ').unwrap_or((&entry.names, "")),
+        };
+        let name = match names.split_once(' ') {
+            Some(("-", name)) => name.to_owned(),
+            Some((schema, name)) => format!("{schema}.{name}"),
+            None => names.to_owned(),
+        };
+        NotTried {
+            kind: entry.kind.to_lowercase(),
+            name,
+        }
+    }
+
+    /// Short names would be found in any text.
+    fn name(&self, entry: &Entry) -> Option<String> {
+        let NotTried { name, .. } = self.not_tried(entry);
+        let name = plain(name.split('(').next().unwrap_or_default());
+        (name.len() > 2).then_some(name)
+    }
+
     /// Decides on an entry that failed, and remembers it for those that need it.
     pub fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Meaning {
-        let excused = complaints
-            .iter()
-            .all(|one| is_powerless(&one.message) || self.is_needed_by(one));
-        if complaints.is_empty() || !excused {
+        let excused = |one: &&Complaint, own: Option<&str>| {
+            let all = format!("{} {}", one.message, one.sql);
+            is_powerless(&one.message) || self.is_missed_in(&all, own)
+        };
+        let name = self.name(entry);
+        // Once it could not be made, its owner, say, could not be set either.
+        let has_reason = complaints.iter().any(|one| excused(one, None));
+        if !has_reason || !complaints.iter().all(|one| excused(one, name.as_deref())) {
             return Meaning::Broken;
         }
-        self.names.extend(name(entry));
-        if is_failure(entry, complaints) {
+        if entry.kind == "FOREIGN TABLE" {
+            self.foreign_tables.extend(name.clone());
+        }
+        let has_rows_here = name
+            .as_ref()
+            .is_none_or(|name| !self.foreign_tables.contains(name));
+        self.names.extend(name);
+        if is_failure(entry, complaints) && has_rows_here {
             Meaning::Unproven
         } else {
             Meaning::NotTried
@@ -66,42 +116,26 @@ impl LeftOut {
 
     /// Leaves an entry out without a try.
     pub fn add(&mut self, entry: &Entry) -> NotTried {
-        self.names.extend(name(entry));
-        not_tried(entry)
+        let name = self.name(entry);
+        self.names.extend(name);
+        self.not_tried(entry)
     }
 
-    fn is_needed_by(&self, complaint: &Complaint) -> bool {
-        let is_missing = complaint.message.contains("does not exist");
-        let plain = |text: &str| text.replace('"', "");
-        let (message, sql) = (plain(&complaint.message), plain(&complaint.sql));
-        is_missing
-            && self
-                .names
-                .iter()
-                .any(|name| message.contains(name.as_str()) || sql.contains(name.as_str()))
+    /// Whether a server's complaint is that something left out is not there.
+    pub fn is_missed_by(&self, complaint: &str) -> bool {
+        self.is_missed_in(complaint, None)
     }
-}
 
-/// As pg_restore's list has it: `schema name(arguments) owner`.
-pub fn not_tried(entry: &Entry) -> NotTried {
-    let names = entry.names.trim_end();
-    let (names, _owner) = names.rsplit_once(' ').unwrap_or((names, ""));
-    let name = match names.split_once(' ') {
-        Some(("-", name)) => name.to_owned(),
-        Some((schema, name)) => format!("{schema}.{name}"),
-        None => names.to_owned(),
-    };
-    NotTried {
-        kind: entry.kind.to_lowercase(),
-        name,
+    fn is_missed_in(&self, complaint: &str, own: Option<&str>) -> bool {
+        let text = plain(complaint);
+        let mut names = self.names.iter().map(String::as_str).chain(own);
+        complaint.contains("does not exist") && names.any(|name| text.contains(name))
     }
 }
 
-/// Short names would be found in any text.
-fn name(entry: &Entry) -> Option<String> {
-    let NotTried { name, .. } = not_tried(entry);
-    let name = name.split('(').next().unwrap_or_default().to_owned();
-    (name.len() > 2).then_some(name)
+/// Names may be quoted, and a dot or a space may stand between schema and name.
+fn plain(text: &str) -> String {
+    text.replace('"', "").replace(['.', '\n', '\r'], " ")
 }
 
 impl Report {
@@ -115,11 +149,15 @@ impl Report {
     }
 
     /// Files what was refused of our own statements, of this kind.
-    pub(super) fn file_refused(&mut self, kind: &str, nobody: bool, refused: Trouble) {
-        if nobody && is_powerless(&refused.why) {
+    pub(super) fn file_refused(&mut self, kind: &str, nobody: Option<&LeftOut>, refused: Trouble) {
+        let left_out = nobody.filter(|left_out| {
+            is_powerless(&refused.why) || left_out.is_missed_by(&refused.why)
+        });
+        if left_out.is_some() {
+            let name = refused.what.strip_prefix(kind).unwrap_or(&refused.what);
             self.not_tried.push(NotTried {
                 kind: kind.to_owned(),
-                name: refused.what,
+                name: name.trim_start().to_owned(),
             });
         } else {
             self.findings.push(refused);
@@ -196,9 +234,15 @@ mod tests {
 
     #[test]
     fn names_are_as_people_write_them() {
-        let shown = |names: &str| not_tried(&entry("EVENT TRIGGER", names)).name;
+        let left_out = LeftOut {
+            roles: vec!["own".to_owned(), "x; own".to_owned()],
+            ..LeftOut::default()
+        };
+        let shown = |names: &str| left_out.not_tried(&entry("EVENT TRIGGER", names)).name;
         assert_eq!(shown("- et postgres"), "et");
+        assert_eq!(shown("- heap "), "heap");
         assert_eq!(shown("dev f(integer, text) own"), "dev.f(integer, text)");
+        assert_eq!(shown("dev t x; own"), "dev.t");
     }
 
     #[test]

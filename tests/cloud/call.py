@@ -16,6 +16,8 @@ from .policy import SERVED
 
 DEFAULT_REGION = "us-east-1"
 LARGEST_BODY = 256 << 20
+# Of services that signatures name otherwise than policies do.
+NAMES = {"monitoring": "cloudwatch"}
 # Query arguments that any S3 request may carry.
 S3_COMMON = {"x-id", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-Checksum-Mode"}  # fmt: skip
 
@@ -97,7 +99,8 @@ def read(environ):
     )
     call.signed = signature.read(call.headers, call.query)
     if call.signed:
-        call.service, call.region = call.signed.service, call.signed.region
+        call.service = NAMES.get(call.signed.service, call.signed.service)
+        call.region = call.signed.region
     call.payload_hash = _payload_hash(call)
     _unchunk(call)
     return call

@@ -134,6 +134,8 @@ KEYS = {
     "rds:publiclyaccessible": BOOL,
     "rds:managemasteruserpassword": BOOL,
     "rds:vpc": BOOL,
+    # CloudWatch
+    "cloudwatch:namespace": STRING,
     # IAM and STS
     "iam:passedtoservice": STRING,
     "iam:permissionsboundary": ARN,

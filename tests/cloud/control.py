@@ -130,6 +130,11 @@ def _passwords(query, _):
         return rds.passwords(**query)
 
 
+def _metrics(query, _):
+    """All data points, or those of an account."""
+    return [one for one in STATE.metrics if one["account"] == query.get("account", one["account"])]
+
+
 def _lifecycle(*_):
     with STATE.lock:
         return s3_lifecycle.run()
@@ -208,6 +213,7 @@ ROUTES = {
     ("POST", "security-group"): _security_group,
     ("POST", "backup"): _backup,
     ("GET", "passwords"): _passwords,
+    ("GET", "metrics"): _metrics,
     ("POST", "lifecycle"): _lifecycle,
     ("GET", "calls"): _calls,
     ("DELETE", "calls"): _clear_calls,

@@ -139,5 +139,7 @@ def parameters(service, operation, query_values):
     """The parameters of a query-protocol call in the SDK's shape; EC2 writes lists in a way of its own."""
     service_model = get_service_model(service)
     model = service_model.operation_model(operation)
+    # Whatever else the service speaks, too.
+    protocol = "ec2" if service_model.protocol == "ec2" else "query"
     request = {"method": "POST", "values": query_values, "headers": {}, "body": b"", "url_path": "/", "url_params": {}}
-    return PROTOCOL_PARSERS[service_model.protocol](model).parse(request)
+    return PROTOCOL_PARSERS[protocol](model).parse(request)

@@ -23,7 +23,7 @@ STATEMENT_KEYS = {
 }  # fmt: skip
 EVERYONE = ("*", "*")
 # The services whose calls are judged here.
-SERVED = ("s3", "sts", "rds", "kms", "iam", "ec2")
+SERVED = ("s3", "sts", "rds", "kms", "iam", "ec2", "cloudwatch")
 
 
 class Malformed(Exception):

@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 
 from . import (
     asks,
+    cloudwatch,
     control,
     ec2,
     errors,
@@ -48,6 +49,7 @@ HANDLERS = {
     "sts": sts.handle,
     "iam": iam.handle,
     "ec2": ec2.handle,
+    "cloudwatch": cloudwatch.handle,
 }
 
 

@@ -95,6 +95,7 @@ class State:
         self.roots = {}  # access key to Root
         self.sessions = {}  # access key to Session
         self.uploads = {}  # multipart upload to the lock that was asked for
+        self.metrics = []  # data points that were put
         self.unknown = []  # what was asked for and is not known
         self.stacks = defaultdict(dict)  # account and region to stack name to what a template made
         CLOCK.offset = CLOCK.skew = timedelta()

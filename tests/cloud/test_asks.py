@@ -28,6 +28,10 @@ def test_asking_for_security_groups_has_no_resources():
     assert "Resources" not in reference()["ec2"]["describesecuritygroups"]
 
 
+def test_putting_a_metric_is_an_action():
+    assert "putmetricdata" in reference()["cloudwatch"]
+
+
 def test_rds_parameters_name_kinds_of_resources_that_exist():
     kinds = {kind for entry in reference()["rds"].values() for kind in entry.get("Resources", [])}
     assert set(asks_rds.PARAMETERS.values()) | set(asks_rds.ABOUT.values()) <= kinds

@@ -18,6 +18,7 @@ REFUSED = {
     "rds": "AccessDenied",
     "iam": "AccessDenied",
     "sts": "AccessDenied",
+    "cloudwatch": "AccessDenied",
 }
 
 

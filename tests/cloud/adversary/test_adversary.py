@@ -43,7 +43,8 @@ def test_there_are_enough_of_them():
         "copy with the tag lifeboat:hold", "copy with the tag lifeboat:verified", "copy with the tag owner",
         "delete a snapshot of production's that lifeboat did not tag", "delete a snapshot that lifeboat did not tag",
         "delete an instance that only has a drill's name", "drill in public", "encrypt under production's key",
-        "grant production's key to oneself", "make oneself a user", "tag an intermediate with something else",
+        "grant production's key to oneself", "make oneself a user", "put a metric that is not lifeboat's",
+        "say that prove went well", "tag an intermediate with something else",
     }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ mod credentials;
 mod fault;
 pub mod key_info;
 pub mod kms;
+pub mod metric;
+mod query;
 pub mod rds;
 pub mod security_group;
 pub mod token;

@@ -42,6 +42,7 @@ pub mod keys;
 mod kms;
 pub mod list;
 mod man;
+mod metric;
 pub mod nightly;
 pub mod output;
 pub mod point;

@@ -11,11 +11,12 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`], [`wall`], [`web`],
-//!   [`model`]
+//! * 0: [`error`], [`escape`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`],
+//!   [`wall`], [`web`], [`model`]
 
 pub mod clock;
 pub mod error;
+pub mod escape;
 pub mod figures;
 pub mod interrupt;
 pub mod model;

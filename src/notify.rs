@@ -1,11 +1,11 @@
-//! Telling somebody: a webhook, a dead man's switch, a line that CloudWatch counts.
+//! Telling somebody: a webhook, a dead man's switch.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::escape;
 use crate::web;
 
 /// How long is waited for somebody who is to be told: 48 seconds in all.
@@ -28,7 +28,7 @@ impl Default for Patience {
 
 /// Posts a text as Slack and all that imitate it take one: `{"text": "…"}`.
 pub async fn webhook(url: &str, text: &str, patience: Patience) -> Result<()> {
-    send(url, Some(json!({ "text": text }).to_string()), patience).await
+    send(url, Some(escape::json(&json!({ "text": text }))), patience).await
 }
 
 /// Asks for a URL, which by that knows that all is well.
@@ -41,22 +41,6 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
-}
-
-/// A line of CloudWatch's embedded metric format: namespace `lifeboat`, no dimensions.
-pub fn metric_line(name: &str, value: f64, now: Timestamp) -> String {
-    json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": "lifeboat",
-                "Dimensions": [[]],
-                "Metrics": [{ "Name": name, "Unit": "Count" }],
-            }],
-        },
-        name: value,
-    })
-    .to_string()
 }
 
 /// The URL is a secret: it is in no message.
@@ -123,22 +107,5 @@ fn cause(error: &ureq::Error) -> String {
         ureq::Error::Tls(what) => format!("TLS: {what}"),
         ureq::Error::Rustls(error) => format!("TLS: {error}"),
         _ => "the connection failed".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_metric_line_is_what_cloudwatch_reads() {
-        let line = metric_line("NightlySuccess", 1.0, Timestamp::UNIX_EPOCH);
-        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(read["NightlySuccess"], 1.0);
-        assert_eq!(read["_aws"]["Timestamp"], 0);
-        let metrics = &read["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(metrics["Namespace"], "lifeboat");
-        assert_eq!(metrics["Dimensions"], json!([[]]));
-        assert_eq!(metrics["Metrics"][0]["Name"], "NightlySuccess");
     }
 }

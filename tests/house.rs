@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "error" | "clock" | "figures" | "interrupt" | "progress" | "random" | "wall" | "web"
-        | "model" => 0,
+        "error" | "escape" | "clock" | "figures" | "interrupt" | "progress" | "random" | "wall"
+        | "web" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"
@@ -139,17 +139,41 @@ fn nothing_can_delete_but_the_proof_that_it_is_refused() {
     }
 }
 
+/// What escapes all that it prints.
+const PRINTERS: [&str; 2] = ["cli/output.rs", "cli/progress.rs"];
+
 #[test]
-fn libraries_do_not_print() {
-    for (module, path, text) in files() {
-        if floor(&module) < 4 {
-            for word in ["println!", "eprintln!", "print!(", "dbg!"] {
-                assert!(
-                    !without_tests(&text).contains(word),
-                    "{} prints",
-                    path.display()
-                );
-            }
+fn nothing_prints_but_what_escapes_all_that_it_prints() {
+    for (_, path, text) in files() {
+        if PRINTERS.iter().any(|printer| path == Path::new(printer)) {
+            continue;
         }
+        for word in ["print!(", "println!(", "dbg!(", "io::stdout", "io::stderr"] {
+            assert!(
+                !without_tests(&text).contains(word),
+                "{} prints by {word}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// `Page` has no other way to take a text as it is, and `escape::json` is the only writer of JSON that
+/// leaves a document on one line for everybody.
+#[test]
+fn no_text_is_shown_as_it_came_but_a_shells_completions() {
+    for (module, path, text) in files() {
+        let text = without_tests(&text);
+        assert!(
+            path == Path::new("cli/completions.rs") || !text.contains("Page::script"),
+            "{} shows a text as it came",
+            path.display()
+        );
+        let shows = module == "cli" || module == "notify" || module == "status";
+        assert!(
+            !shows || !text.contains("serde_json::to_string"),
+            "{} writes JSON of its own",
+            path.display()
+        );
     }
 }

@@ -23,6 +23,7 @@ mod keys;
 mod leftovers;
 mod moments;
 mod nightly;
+mod one_line;
 mod promote;
 mod random;
 mod report;

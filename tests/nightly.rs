@@ -59,6 +59,10 @@ const PROOF: [(&str, u64); 4] = [
 async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and_proven() {
     let (deployed, cluster) = (Deployed::new().await, cluster());
     deployed.source("prod", &cluster);
+    for file in ["lifeboat.toml", "backup.toml"] {
+        let notify = "[notify]\nmetrics = true";
+        deployed.lifeboat.configure_in(file, notify);
+    }
     let first = deployed.run_nightly();
     ended(&first, 0, &NIGHT);
     let verified = &first.json()["result"]["steps"][1]["result"];
@@ -92,6 +96,12 @@ async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and
     assert_eq!(status["drilled"]["id"], newest["id"]);
     assert_eq!(result(2)["points"][0]["id"], newest["id"]);
     assert_eq!(result(2)["points"][0]["extended"], true);
+    let put = |account, name: &str, times| {
+        let one = ("lifeboat".to_owned(), name.to_owned(), 1.0);
+        assert_eq!(cloud::metrics(account), vec![one; times]);
+    };
+    put(&deployed.source, "NightlySuccess", 2);
+    put(&deployed.backup, "ProveSuccess", 1);
     cloud::nothing_unknown(&[&deployed.source, &deployed.backup]);
 }
 

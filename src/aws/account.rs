@@ -67,7 +67,7 @@ impl Account {
     /// Finds credentials, becomes the role, and asks STS whose account that is: another one than
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn enter(options: &AccountOptions) -> Result<Self> {
-        let chain = load(options.profile.as_deref(), &options.region).await;
+        let chain = load(options.profile.as_deref(), Some(&options.region)).await;
         let (sdk, credentials) = renewed(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
@@ -114,6 +114,16 @@ impl Account {
         })
     }
 
+    /// Whoever the SDK finds credentials of, in the region that it finds; STS is not asked who that is.
+    pub async fn by_chain(side: &'static str, profile: Option<&str>) -> Result<Self> {
+        let chain = load(profile, None).await;
+        let region = chain.region().map(ToString::to_string).ok_or_else(|| {
+            Error::usage("in which region? Neither the configuration nor the environment says")
+                .hint("name the account's id and region in the configuration, or set AWS_REGION")
+        })?;
+        Self::known(side, "", &region, chain)
+    }
+
     /// For the store: renewed by themselves for as long as the run lasts.
     pub fn credentials(&self) -> SharedCredentialsProvider {
         let credentials: Arc<dyn ProvideCredentials> = self.credentials.clone();
@@ -157,9 +167,9 @@ impl Account {
 
     /// Of a service that no SDK here calls: the configured one, or AWS's own.
     pub(super) fn endpoint(&self, service: &str) -> String {
-        let suffix = match self.partition() {
-            "aws-cn" => "amazonaws.com.cn",
-            _ => "amazonaws.com",
+        let suffix = match self.region.starts_with("cn-") {
+            true => "amazonaws.com.cn",
+            false => "amazonaws.com",
         };
         match self.sdk.endpoint_url() {
             Some(configured) => format!("{}/", configured.trim_end_matches('/')),
@@ -177,8 +187,8 @@ impl Account {
     }
 }
 
-/// As the SDK finds credentials, without a word from STS.
-pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
+/// As the SDK finds credentials, and the region where none is given, without a word from STS.
+pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let http = HttpBuilder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
@@ -189,8 +199,10 @@ pub(super) async fn load(profile: Option<&str>, region: &str) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .region(Region::new(region.to_owned()));
+        .retry_config(RetryConfig::standard().with_max_attempts(5));
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }

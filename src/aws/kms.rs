@@ -126,7 +126,7 @@ impl Kms {
     /// With the credentials that the SDK finds.
     pub async fn by_chain(profile: Option<&str>, key: KeyArn) -> Self {
         Self {
-            client: Client::new(&load(profile, &key.region).await),
+            client: Client::new(&load(profile, Some(&key.region)).await),
             key,
         }
     }

@@ -4,6 +4,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use super::output::{Answer, Outcome};
+use super::render::Page;
 use crate::error::Result;
 
 /// Print a completion script for a shell
@@ -27,5 +28,6 @@ pub fn run(args: &Args) -> Result<Answer> {
         &mut script,
     );
     let script = String::from_utf8_lossy(&script).into_owned();
-    Answer::new(&json!({ "script": script }), script, Outcome::Done)
+    let report = json!({ "script": script });
+    Answer::new(&report, Page::script(script), Outcome::Done)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::Of;
+use super::render::Page;
 use super::{Run, status};
 use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
@@ -176,20 +177,21 @@ fn shown(files: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     for finding in &report.findings {
-        text += &finding_text(finding);
+        show(&mut page, finding);
     }
     let critical = count(report, Severity::Critical);
-    text += &match (report.findings.len(), critical) {
-        (0, _) => format!("nothing found: looked at {}\n", report.looked_at.join(", ")),
-        (all, critical) => format!(
-            "{all} found, {critical} critical: looked at {}\n",
-            report.looked_at.join(", ")
-        ),
+    let found = match report.findings.len() {
+        0 => "nothing found".to_owned(),
+        all => format!("{all} found, {critical} critical"),
     };
-    text
+    page.line(format_args!(
+        "{found}: looked at {}",
+        report.looked_at.join(", ")
+    ));
+    page
 }
 
 fn count(report: &Report, severity: Severity) -> usize {
@@ -197,18 +199,18 @@ fn count(report: &Report, severity: Severity) -> usize {
     findings.filter(|one| one.severity == severity).count()
 }
 
-fn finding_text(finding: &Finding) -> String {
+fn show(page: &mut Page, finding: &Finding) {
     let severity = match finding.severity {
         Severity::Critical => "CRITICAL",
         Severity::Warning => "warning",
         Severity::Info => "info",
     };
-    let mut text = format!("{severity}: {}\n", finding.what);
+    page.line(format_args!("{severity}: {}", finding.what));
     if !finding.means.is_empty() {
-        text += &format!("  means: {}\n", finding.means);
+        page.line(format_args!("  means: {}", finding.means));
     }
     if !finding.mend.is_empty() {
-        text += &format!("  mend:  {}\n", finding.mend);
+        page.line(format_args!("  mend:  {}", finding.mend));
     }
-    text + "\n"
+    page.space();
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
-use super::{Run, connect, drilled, kms, render};
+use super::render::{self, Page};
+use super::{Run, connect, drilled, kms};
 use crate::codec::Identities;
 use crate::config::drill::{Assert, Must};
 use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
@@ -297,89 +298,90 @@ fn assertion(one: &Assert) -> Result<Assertion> {
     })
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
-    for assertion in &report.assertions {
-        text += &match (assertion.ok, &assertion.value) {
-            (true, value) => format!(
-                "holds: {} ({})\n",
-                assertion.name,
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
+    for one in &report.assertions {
+        match (one.ok, &one.value) {
+            (true, value) => page.line(format_args!(
+                "holds: {} ({})",
+                one.name,
                 value.as_deref().unwrap_or_default()
-            ),
-            (false, _) => format!("DOES NOT HOLD: {}: {}\n", assertion.name, assertion.why),
-        };
+            )),
+            (false, _) => page.line(format_args!("DOES NOT HOLD: {}: {}", one.name, one.why)),
+        }
     }
-    for failure in &report.failures {
-        text += &format!("missing: {}: {}\n", failure.what, failure.why);
+    for (word, troubles) in [
+        ("missing", &report.failures),
+        ("unproven", &report.unproven),
+        ("finding", &report.findings),
+    ] {
+        for trouble in troubles {
+            page.line(format_args!("{word}: {}: {}", trouble.what, trouble.why));
+        }
     }
-    for unproven in &report.unproven {
-        let (what, why) = (&unproven.what, &unproven.why);
-        let line = format!("unproven: {what}: {why}");
-        text += &(render::one_line(&line) + "\n");
+    show_not_tried(&mut page, &report.not_tried);
+    show_place_and_time(&mut page, report);
+    if let Some(walls) = &report.walls {
+        page.line(walls);
     }
-    for finding in &report.findings {
-        text += &format!("finding: {}: {}\n", finding.what, finding.why);
+    if report.as_superuser {
+        page.line("as superuser: code of the backup ran with every right on that server");
     }
-    text += &not_tried(&report.not_tried);
-    let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
-    text += &format!(
-        "{} of {}/{} in {}: {}, {} counted and digested again{}\n",
+    if let Some(key) = &report.attestation {
+        page.line(format_args!("attested: {key}"));
+    }
+    match report.verdict() {
+        Verdict::Sound => page.line("sound"),
+        Verdict::Failed => page.line("NOT SOUND: hold and drill another point"),
+        Verdict::Unproven => page.line(format_args!("NOT PROVEN: it {NOT_PROVEN}")),
+    }
+    page
+}
+
+fn show_place_and_time(page: &mut Page, report: &Report) {
+    let sample = report
+        .sample
+        .as_ref()
+        .map_or_else(String::new, |sample| format!(", a sample: {sample}"));
+    page.line(format_args!(
+        "{} of {}/{} in {}: {}, {} counted and digested again{sample}",
         report.id,
         report.source,
         report.database,
         report.place,
         render::counted(report.tables, "table", "tables"),
         render::counted(report.rows, "row", "rows"),
-        report
-            .sample
-            .as_ref()
-            .map_or_else(String::new, |sample| format!(", a sample: {sample}")),
-    );
-    if let Some(first) = report.seconds_to_first_query {
-        text += &format!("first query after {}, ", seconds(first));
-    }
-    text += &format!(
-        "whole and compared after {}, removed again after {}\n",
+    ));
+    let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
+    let first = report
+        .seconds_to_first_query
+        .map_or_else(String::new, |first| {
+            format!("first query after {}, ", seconds(first))
+        });
+    page.line(format_args!(
+        "{first}whole and compared after {}, removed again after {}",
         seconds(report.seconds_to_restore),
         seconds(report.seconds)
-    );
-    if let Some(walls) = &report.walls {
-        text += &format!("{walls}\n");
-    }
-    if report.as_superuser {
-        text += "as superuser: code of the backup ran with every right on that server\n";
-    }
-    if let Some(key) = &report.attestation {
-        text += &format!("attested: {key}\n");
-    }
-    text += &match report.verdict() {
-        Verdict::Sound => "sound\n".to_owned(),
-        Verdict::Failed => "NOT SOUND: hold and drill another point\n".to_owned(),
-        Verdict::Unproven => format!("NOT PROVEN: it {NOT_PROVEN}\n"),
-    };
-    text
+    ));
 }
 
 /// A line each, by kind.
-fn not_tried(all: &[NotTried]) -> String {
+fn show_not_tried(page: &mut Page, all: &[NotTried]) {
     /// Of one kind.
     const NAMES: usize = 10;
     let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in all {
         of.entry(&one.kind).or_default().push(&one.name);
     }
-    let mut text = String::new();
     for (kind, names) in of {
         for name in names.iter().take(NAMES) {
-            let line = format!("not tried: {kind} {name}");
-            text += &(render::one_line(&line) + "\n");
+            page.line(format_args!("not tried: {kind} {name}"));
         }
         if let Some(more @ 1..) = names.len().checked_sub(NAMES) {
-            let line = format!("not tried: {kind}: {} more", render::count(more as u64));
-            text += &(render::one_line(&line) + "\n");
+            let more = render::count(more as u64);
+            page.line(format_args!("not tried: {kind}: {more} more"));
         }
     }
-    text
 }
 
 #[cfg(test)]
@@ -432,18 +434,26 @@ mod tests {
         ] {
             assert_eq!(outcome(report), expected);
             let text = text(report);
+            let text = text.as_str();
             assert!(text.lines().last().unwrap().starts_with(last), "{text}");
         }
-        assert!(text(&unproven).contains("unproven: table public.t: a base type\n"));
+        let shown = text(&unproven);
+        assert!(
+            shown
+                .as_str()
+                .contains("unproven: table public.t: a base type\n")
+        );
     }
 
     #[test]
     fn a_drill_says_by_which_rights_and_behind_which_walls() {
         let mut one = report();
-        assert!(!text(&one).contains("superuser") && !text(&one).contains("walled"));
+        let shown = text(&one);
+        assert!(!shown.as_str().contains("superuser") && !shown.as_str().contains("walled"));
         one.as_superuser = true;
         one.walls = Some(Walls::default());
         let text = text(&one);
+        let text = text.as_str();
         assert!(text.contains("\nas superuser: "), "{text}");
         assert!(
             text.contains("\nwalled: nothing; not walled: network, "),
@@ -461,9 +471,10 @@ mod tests {
             .map(|number| one("language", format!("l{number:02}")))
             .collect();
         all.push(one("event trigger", "a\n\u{1b}[2J".to_owned()));
-        let told = not_tried(&all);
+        let mut told = Page::default();
+        show_not_tried(&mut told, &all);
         let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines[0], "not tried: event trigger a \\u{1b}[2J");
+        assert_eq!(lines[0], "not tried: event trigger a\\n\\u{1b}[2J");
         assert_eq!((lines[1], lines.len()), ("not tried: language l00", 12));
         assert_eq!(lines[11], "not tried: language: 3 more");
     }

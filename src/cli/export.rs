@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::globals::Access;
 use super::output::{Answer, Outcome};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
@@ -276,40 +276,40 @@ fn warn_of_identity(options: &Options, run: &Run) {
     }
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     for database in &report.databases {
-        text += &match &database.plan {
-            Some(plan) => plan_text(report, database, plan),
-            None => done_text(report, database),
-        };
+        match &database.plan {
+            Some(plan) => show_plan(&mut page, report, database, plan),
+            None => show_done(&mut page, report, database),
+        }
         for left_out in &database.not_covered {
-            text += &format!(
-                "  not covered: {}: {}\n",
-                left_out.kind,
-                some(&left_out.names)
-            );
+            let names = some(&left_out.names);
+            page.line(format_args!("  not covered: {}: {names}", left_out.kind));
         }
     }
     for uncovered in &report.uncovered {
-        text += &format!(
-            "{}: not exported: {}\n",
-            uncovered.source,
-            some(&uncovered.databases)
-        );
+        let databases = some(&uncovered.databases);
+        page.line(format_args!(
+            "{}: not exported: {databases}",
+            uncovered.source
+        ));
     }
     for finding in &report.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
     for failure in &report.failures {
         let database = failure
             .database
             .as_ref()
             .map_or_else(String::new, |name| format!("/{name}"));
-        text += &format!("FAILED {}{database}: {}\n", failure.source, failure.error);
-        text += &format!("hint: {}\n", failure.hint);
+        page.line(format_args!(
+            "FAILED {}{database}: {}",
+            failure.source, failure.error
+        ));
+        page.line(format_args!("hint: {}", failure.hint));
     }
-    text
+    page
 }
 
 fn lock_text(report: &Report) -> String {
@@ -325,14 +325,13 @@ fn lock_text(report: &Report) -> String {
     )
 }
 
-fn done_text(report: &Report, database: &DatabaseReport) -> String {
+fn show_done(page: &mut Page, report: &Report, database: &DatabaseReport) {
     let id = database
         .id
         .as_ref()
         .map_or_else(String::new, ToString::to_string);
-    format!(
-        "{id} of {}/{}: {}, {}, {} of text, {} stored in {}, {}\n  \
-         {} with {}; the snapshot held back vacuum for {}\n",
+    page.line(format_args!(
+        "{id} of {}/{}: {}, {}, {} of text, {} stored in {}, {}",
         database.source,
         database.database,
         render::counted(database.tables, "table", "tables"),
@@ -341,10 +340,13 @@ fn done_text(report: &Report, database: &DatabaseReport) -> String {
         render::bytes(database.stored_bytes.unwrap_or(0)),
         render::counted(database.parts, "part", "parts"),
         lock_text(report),
+    ));
+    page.line(format_args!(
+        "  {} with {}; the snapshot held back vacuum for {}",
         render::duration(Duration::from_secs_f64(database.seconds)),
         render::counted(database.jobs as u64, "session", "sessions"),
         render::duration(Duration::from_secs_f64(database.snapshot_seconds)),
-    )
+    ));
 }
 
 /// S3 Standard in most regions, US dollars a GB and month; other classes and stores differ.
@@ -353,14 +355,26 @@ const DOLLARS_A_GB_MONTH: f64 = 0.023;
 /// Compressed to about this share of its size in the database, by experience.
 const COMPRESSED: f64 = 0.25;
 
-fn plan_text(report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) -> String {
-    let mut table = Table::new(&["table", ">size", ">slices"]);
-    for one in plan {
-        table.row([
-            one.table.clone(),
-            render::bytes(one.table_bytes),
-            render::count(one.slices as u64),
-        ]);
+fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) {
+    page.line(format_args!(
+        "{}/{}: would export {}, {} in the source, with {}; nothing was stored",
+        database.source,
+        database.database,
+        render::counted(database.tables, "table", "tables"),
+        render::bytes(database.copy_bytes),
+        render::counted(database.jobs as u64, "session", "sessions"),
+    ));
+    if !plan.is_empty() {
+        // A name never stands in front, where it could pass for a line of ours.
+        let mut table = Table::new(&[">size", ">slices", "table"]);
+        for one in plan {
+            table.row([
+                render::bytes(one.table_bytes),
+                render::count(one.slices as u64),
+                one.table.clone(),
+            ]);
+        }
+        page.table(&table);
     }
     let stored = database.copy_bytes as f64 * COMPRESSED;
     let cost = report.lock.map_or_else(String::new, |lock| {
@@ -371,32 +385,17 @@ fn plan_text(report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) 
             stored / 1e9 * months * DOLLARS_A_GB_MONTH
         )
     });
-    let table = if plan.is_empty() {
-        String::new()
-    } else {
-        table.render()
-    };
-    format!(
-        "{}/{}: would export {}, {} in the source, with {}; nothing was stored\n{table}\
-         {}; about {} stored{cost}\n",
-        database.source,
-        database.database,
-        render::counted(database.tables, "table", "tables"),
-        render::bytes(database.copy_bytes),
-        render::counted(database.jobs as u64, "session", "sessions"),
+    page.line(format_args!(
+        "{}; about {} stored{cost}",
         lock_text(report),
         render::bytes(stored as u64),
-    )
+    ));
 }
 
 /// The first few names.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| render::one_line(name))
-        .collect();
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
     let shown = shown.join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs, until};
-use super::{Run, connect, render};
+use super::render::{self, Page};
+use super::{Run, connect};
 use crate::error::{Context, Result};
 use crate::hold;
 
@@ -59,21 +60,21 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = connect::restore_point(&access, &point, run).await?;
     let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
     let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
-    let mut text = format!(
-        "{} of {}/{}: {} locked at least until {}\n",
+    let mut page = Page::from(format_args!(
+        "{} of {}/{}: {} locked at least until {}",
         report.id,
         report.source,
         report.database,
         render::counted(report.objects, "object", "objects"),
         render::time(report.locked_until),
-    );
+    ));
     if report.failures.is_empty() {
-        return Answer::new(&report, text, Outcome::Done);
+        return Answer::new(&report, page, Outcome::Done);
     }
-    text.push_str("not held, as they are gone or damaged:\n");
+    page.line("not held, as they are gone or damaged:");
     for failure in &report.failures {
-        text.push_str(&format!("  {failure}\n"));
+        page.line(format_args!("  {failure}"));
     }
-    text.push_str("hold an older restore point too: `lifeboat list` shows them\n");
-    Answer::new(&report, text, Outcome::Failed)
+    page.line("hold an older restore point too: `lifeboat list` shows them");
+    Answer::new(&report, page, Outcome::Failed)
 }

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 
 use super::globals::working_folder;
 use super::output::{Answer, Outcome};
+use super::render::Page;
 use super::{Run, connect, kms};
 use crate::aws::{KeyArn, Kms};
 use crate::config::{
@@ -182,22 +183,41 @@ async fn signing(key: KeyArn, repository: &Repository) -> Result<KmsSigning> {
     })
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report) -> Page {
     let existed = if report.existed {
         " was there already; new keys were made for it"
     } else {
         " is ready"
     };
-    format!(
-        "{}{existed}\n\n  {}  configuration: look at its sources\n  {}  opens every backup: keep it offline, \
-         twice, not here\n  {}  signs manifests: the exporter needs it\n  {}  print it, keep it with the identity\n\n\
-         verification key: {}\n\nnext: lifeboat export --config {} --dry-run\n",
-        report.repository,
-        report.config.display(),
-        report.identity.display(),
-        report.signing_key,
-        report.sheet.display(),
-        report.fingerprint,
-        report.config.display(),
-    )
+    let mut page = Page::from(format_args!("{}{existed}", report.repository));
+    page.space();
+    let made = [
+        (
+            report.config.display().to_string(),
+            "configuration: look at its sources",
+        ),
+        (
+            report.identity.display().to_string(),
+            "opens every backup: keep it offline, twice, not here",
+        ),
+        (
+            report.signing_key.clone(),
+            "signs manifests: the exporter needs it",
+        ),
+        (
+            report.sheet.display().to_string(),
+            "print it, keep it with the identity",
+        ),
+    ];
+    for (what, why) in made {
+        page.line(format_args!("  {what}  {why}"));
+    }
+    page.space();
+    page.line(format_args!("verification key: {}", report.fingerprint));
+    page.space();
+    page.line(format_args!(
+        "next: lifeboat export --config {} --dry-run",
+        report.config.display()
+    ));
+    page
 }

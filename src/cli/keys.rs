@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, PointArgs};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect, kms};
 use crate::codec;
 use crate::config::{Config, Edit, Recipient, SigningKey};
@@ -185,23 +185,29 @@ fn into_file(file: &Path, name: &str, access: &Access) -> Result<Recipient> {
     })
 }
 
-fn added_text(added: &Added) -> String {
-    let kept = match (&added.kms_key, &added.identity) {
-        (Some(key), _) => format!(
-            "its identity is kept by {key}, and nowhere else\n\n\
-             next, where decrypting is allowed: lifeboat keys test\n"
-        ),
-        (None, file) => format!(
-            "its identity is {}: move it offline\n\n",
-            file.as_deref().unwrap_or(Path::new("")).display()
-        ),
-    };
-    format!(
-        "recipient '{}' is added to {}: {}\n{kept}the exporter needs the changed configuration\n",
+fn added_text(added: &Added) -> Page {
+    let mut page = Page::from(format_args!(
+        "recipient '{}' is added to {}: {}",
         added.name,
         added.config.display(),
         added.recipient,
-    )
+    ));
+    match (&added.kms_key, &added.identity) {
+        (Some(key), _) => {
+            page.line(format_args!(
+                "its identity is kept by {key}, and nowhere else"
+            ));
+            page.space();
+            page.line("next, where decrypting is allowed: lifeboat keys test");
+        }
+        (None, file) => {
+            let file = file.as_deref().unwrap_or(Path::new("")).display();
+            page.line(format_args!("its identity is {file}: move it offline"));
+            page.space();
+        }
+    }
+    page.line("the exporter needs the changed configuration");
+    page
 }
 
 async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
@@ -214,7 +220,7 @@ async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
     Answer::new(&listing, listing_text(&listing), outcome)
 }
 
-fn listing_text(listing: &Listing) -> String {
+fn listing_text(listing: &Listing) -> Page {
     let mut table = Table::new(&["name", "recipient", "identity kept by"]);
     for one in &listing.recipients {
         table.row([
@@ -223,11 +229,12 @@ fn listing_text(listing: &Listing) -> String {
             one.kms_key.clone().unwrap_or_else(|| "people".to_owned()),
         ]);
     }
-    let mut text = table.render();
+    let mut page = Page::default();
+    page.table(&table);
     for finding in &listing.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
-    text
+    page
 }
 
 async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
@@ -249,7 +256,7 @@ async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
     Answer::new(&tested, tested_text(&tested), outcome)
 }
 
-fn tested_text(tested: &Tested) -> String {
+fn tested_text(tested: &Tested) -> Page {
     let mut table = Table::new(&["name", "recipient", "opened by"]);
     for one in &tested.recipients {
         table.row([
@@ -261,17 +268,18 @@ fn tested_text(tested: &Tested) -> String {
             },
         ]);
     }
-    let mut text = table.render();
+    let mut page = Page::default();
+    page.table(&table);
     for damage in &tested.damage {
-        text += &format!("DAMAGED: {damage}\n");
+        page.line(format_args!("DAMAGED: {damage}"));
     }
     for finding in &tested.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
     if tested.opened() == 0 {
-        text += "NOTHING opens these backups from here\n";
+        page.line("NOTHING opens these backups from here");
     }
-    text
+    page
 }
 
 impl SubjectArgs {
@@ -355,13 +363,18 @@ async fn new_key(new: &str, access: &Access, run: &Run) -> Result<PublicKey> {
     PublicKey::from_pem(&pem).context(|| new.to_owned())
 }
 
-fn announced_text(announced: &Announced) -> String {
-    let was = if announced.existed { " was" } else { " is" };
-    format!(
-        "{}{was} announced by {} at {}\n\nnext: add it to repository.trust of every configuration, write it onto the \
-         sheet,\nthen let keys.signing_key name it; keep the old one pinned as long as its points are kept\n",
+fn announced_text(announced: &Announced) -> Page {
+    let was = if announced.existed { "was" } else { "is" };
+    let mut page = Page::from(format_args!(
+        "{} {was} announced by {} at {}",
         announced.key,
         announced.by,
         render::time(announced.announced_at)
-    )
+    ));
+    page.space();
+    page.line("next: add it to repository.trust of every configuration, write it onto the sheet,");
+    page.line(
+        "then let keys.signing_key name it; keep the old one pinned as long as its points are kept",
+    );
+    page
 }

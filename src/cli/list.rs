@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect, snapshot};
 use crate::config::Config;
 use crate::error::Result;
 use crate::list::{self, Listing};
+use crate::repository::Leftover;
 use crate::snapshot::list::CopyPoint;
 
 /// List restore points, newest last
@@ -86,9 +87,42 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&whole, text(&whole), outcome)
 }
 
-fn text(whole: &Whole) -> String {
+fn text(whole: &Whole) -> Page {
     let listing = &whole.exports;
-    let mut text = String::new();
+    let mut page = Page::default();
+    if listing.points.is_empty() {
+        page.line(format_args!("no restore point in {}", listing.repository));
+    } else {
+        page.table(&points(&listing.points));
+    }
+    if listing.points.iter().any(|point| point.trusted.is_none()) {
+        page.space();
+        page.line("No verification key is pinned: nothing was checked. --trust FINGERPRINT does.");
+    }
+    if !listing.leftovers.is_empty() {
+        page.space();
+        page.line(
+            "Without a manifest: from an export that failed, or runs now. They cannot be restored.",
+        );
+        page.table(&leftovers(&listing.leftovers));
+    }
+    if let Some(copies) = &whole.snapshot_copies {
+        page.space();
+        page.line("Copies of RDS snapshots, restored by `lifeboat snapshot restore`:");
+        if copies.is_empty() {
+            page.line("none");
+        } else {
+            page.table(&snapshot::list::table(copies));
+        }
+    }
+    for finding in &listing.findings {
+        page.space();
+        page.line(format_args!("finding: {finding}"));
+    }
+    page
+}
+
+fn points(points: &[list::Point]) -> Table {
     let mut table = Table::new(&[
         "source",
         "database",
@@ -99,11 +133,10 @@ fn text(whole: &Whole) -> String {
         "locked until",
         "drilled",
     ]);
-    let unchecked = "not checked".to_owned();
-    for point in &listing.points {
+    for point in points {
         let shown = |value: Option<String>| {
             value.unwrap_or_else(|| match point.trusted {
-                None => unchecked.clone(),
+                None => "not checked".to_owned(),
                 _ => "not trusted".to_owned(),
             })
         };
@@ -124,42 +157,23 @@ fn text(whole: &Whole) -> String {
             },
         ]);
     }
-    if table.is_empty() {
-        text += &format!("no restore point in {}\n", listing.repository);
-    } else {
-        text += &table.render();
-    }
-    if listing.points.iter().any(|point| point.trusted.is_none()) {
-        text += "\nNo verification key is pinned: nothing was checked. --trust FINGERPRINT does.\n";
-    }
-    if !listing.leftovers.is_empty() {
-        text += "\nWithout a manifest: from an export that failed, or runs now. They cannot be restored.\n";
-        let mut table = Table::new(&[
-            "source", "database", "id", ">objects", ">stored", "unlocked",
+    table
+}
+
+fn leftovers(leftovers: &[Leftover]) -> Table {
+    let mut table = Table::new(&[
+        "source", "database", "id", ">objects", ">stored", "unlocked",
+    ]);
+    for left in leftovers {
+        table.row([
+            left.source.clone(),
+            left.database.clone(),
+            left.id.to_string(),
+            render::count(left.objects),
+            render::bytes(left.stored_bytes),
+            left.unlocks_at
+                .map_or_else(|| "not locked".to_owned(), render::time),
         ]);
-        for left in &listing.leftovers {
-            table.row([
-                left.source.clone(),
-                left.database.clone(),
-                left.id.to_string(),
-                render::count(left.objects),
-                render::bytes(left.stored_bytes),
-                left.unlocks_at
-                    .map_or_else(|| "not locked".to_owned(), render::time),
-            ]);
-        }
-        text += &table.render();
     }
-    if let Some(copies) = &whole.snapshot_copies {
-        text += "\nCopies of RDS snapshots, restored by `lifeboat snapshot restore`:\n";
-        if copies.is_empty() {
-            text += "none\n";
-        } else {
-            text += &snapshot::list::table(copies);
-        }
-    }
-    for finding in &listing.findings {
-        text += &format!("\nfinding: {finding}\n");
-    }
-    text
+    table
 }

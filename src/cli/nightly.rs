@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::output::Answer;
 use super::snapshot::{copy, expire};
-use super::steps::Steps;
+use super::steps::{Schedule, Steps};
 use super::{Run, export, verify};
 use crate::config::Config;
 use crate::config::accounts::Account;
@@ -22,8 +22,8 @@ use crate::error::Result;
 pub struct Args {}
 
 pub async fn run(_: Args, run: &Run) -> Result<Answer> {
-    let (_, config) = run.globals.access_and_config()?;
-    let mut steps = Steps::new("nightly", run);
+    let (access, config) = run.globals.access_and_config()?;
+    let mut steps = Steps::new(Schedule::Nightly, run);
     let mut stored = Vec::new();
     for (step, args) in exports(&config) {
         let exported = steps.take(step, export::run(args, run)).await;
@@ -44,7 +44,7 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
         let expire = expire::run(expire::Args::intermediates(), run);
         steps.take("snapshot expire", expire).await;
     }
-    steps.end(&config.notify).await
+    steps.end(&access, &config.notify).await
 }
 
 /// A step for each source: a password file that is missing is one source's trouble.

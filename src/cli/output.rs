@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::render::{clean, one_line};
+use super::render::Page;
 use crate::error::{Error, Kind, Result};
+use crate::escape::{self, one_line};
 
 /// How a command ended that has something to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,8 +35,8 @@ impl Outcome {
 /// What a command has to say, in both forms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
-    /// For people; control characters are escaped when it is printed.
-    pub text: String,
+    /// For people.
+    pub text: Page,
     /// For programs: `result` of the document.
     pub result: Value,
     pub outcome: Outcome,
@@ -43,14 +44,53 @@ pub struct Answer {
 
 impl Answer {
     /// An answer of a report and its rendering.
-    pub fn new(report: &impl Serialize, text: impl Into<String>, outcome: Outcome) -> Result<Self> {
-        let result = serde_json::to_value(report)
+    pub fn new(report: &impl Serialize, text: impl Into<Page>, outcome: Outcome) -> Result<Self> {
+        let mut result = serde_json::to_value(report)
             .map_err(|why| Error::failed("cannot write the answer as JSON").because(why))?;
+        put_sentences_on_one_line(&mut result, "");
         Ok(Self {
             text: text.into(),
             result,
             outcome,
         })
+    }
+}
+
+/// Fields that hold sentences for people, as JSON.md has them. Names, values and statements stay as they
+/// are stored; a sentence may quote one, and is one line also where `jq -r` prints it into a log.
+const SENTENCES: [&str; 15] = [
+    "damage",
+    "error",
+    "failures",
+    "findings",
+    "hint",
+    "left_out",
+    "mend",
+    "means",
+    "message",
+    "notifications",
+    "problems",
+    "reason",
+    "to_do",
+    "what",
+    "why",
+];
+
+/// `key` is the field that the value stands in, also where it stands in a list there.
+fn put_sentences_on_one_line(value: &mut Value, key: &str) {
+    match value {
+        Value::String(text) if SENTENCES.contains(&key) => *text = one_line(text).into_owned(),
+        Value::Array(items) => {
+            for item in items {
+                put_sentences_on_one_line(item, key);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                put_sentences_on_one_line(field, key);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -76,12 +116,11 @@ pub fn print(form: Form, command: String, done: Result<Answer>) -> ExitCode {
     if let Err(error) = &done {
         print_error(error);
     }
-    let text = match (form, done) {
-        (Form::Json, done) => document(&command, code, done),
-        (Form::Text, Ok(answer)) => clean(&answer.text),
-        (Form::Text, Err(_)) => return ExitCode::from(code),
-    };
-    finish(&text, code)
+    match (form, done) {
+        (Form::Json, done) => finish(&document(&command, code, done), code),
+        (Form::Text, Ok(answer)) => finish(answer.text.as_str(), code),
+        (Form::Text, Err(_)) => ExitCode::from(code),
+    }
 }
 
 /// The document of a command line that did not parse; its text was printed already.
@@ -124,18 +163,18 @@ fn print_error(error: &Error) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// One line: `result` lies inside it, so that nothing of a database can pass for a line of its own.
 fn document(command: &str, code: u8, done: Result<Answer>) -> String {
     let (key, value) = match done {
         Ok(answer) => ("result", answer.result),
         Err(error) => ("error", error_value(&error)),
     };
-    json!({
+    escape::json(&json!({
         "ok": code == 0,
         "command": command,
         "exit_code": code,
         key: value,
-    })
-    .to_string()
+    }))
 }
 
 /// `error` of a document.
@@ -206,11 +245,36 @@ mod tests {
     }
 
     #[test]
+    fn sentences_are_one_line_and_names_values_and_statements_as_they_are() {
+        let odd = "a\n\u{2028}b";
+        let report = json!({
+            "findings": [odd], "failures": [{ "what": odd, "why": odd, "sql": odd }],
+            "database": odd, "assertions": [{ "value": odd }],
+        });
+        let answer = Answer::new(&report, "done", Outcome::Findings).unwrap();
+        let document = document("restore", 3, Ok(answer));
+        assert!(document.chars().all(escape::is_plain), "{document}");
+        let read: Value = serde_json::from_str(&document).unwrap();
+        let (result, sentence) = (&read["result"], r"a\n\u{2028}b");
+        let trouble = &result["failures"][0];
+        for told in [&result["findings"][0], &trouble["what"], &trouble["why"]] {
+            assert_eq!(told, sentence);
+        }
+        for exact in [
+            &trouble["sql"],
+            &result["database"],
+            &result["assertions"][0]["value"],
+        ] {
+            assert_eq!(exact, odd);
+        }
+    }
+
+    #[test]
     fn an_error_document_holds_the_chain_and_the_hint() {
         let error = Error::damaged("part 7").because(Error::failed("too\nshort").hint("fetch it"));
         let read: Value = serde_json::from_str(&document("verify", 1, Err(error))).unwrap();
         assert_eq!(read["error"]["kind"], "damaged");
-        assert_eq!(read["error"]["message"], "part 7: too short");
+        assert_eq!(read["error"]["message"], r"part 7: too\nshort");
         assert_eq!(read["error"]["hint"], "fetch it");
     }
 }

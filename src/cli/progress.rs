@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::render;
 use crate::clock::Clock;
+use crate::escape::{self, one_line};
 use crate::progress::Progress;
 
 /// The rate is that of the last half minute: it follows a change, and one stall does not show.
@@ -122,17 +123,13 @@ impl Reporter {
     }
 
     fn say(&self, event: &str, text: &str) {
+        let text = one_line(text);
         let mut state = self.lock();
         match self.style {
             Style::JsonLines => state.json(event, json!({ "message": text }), &*self.clock),
             Style::Terminal | Style::Quiet => {
-                let line = if event == "warning" {
-                    format!("warning: {}", render::one_line(text))
-                } else {
-                    render::one_line(text)
-                };
                 state.clear();
-                state.write(&format!("{line}\n"));
+                state.write(&format!("{event}: {text}\n"));
             }
         }
     }
@@ -144,9 +141,10 @@ impl Progress for Reporter {
         {
             let mut state = self.lock();
             self.done.store(0, Ordering::Relaxed);
-            state.meter = Some(Meter::new(name, total_bytes, now));
+            let meter = Meter::new(name, total_bytes, now);
+            let event = json!({ "phase": meter.phase, "total_bytes": total_bytes });
+            state.meter = Some(meter);
             if self.style == Style::JsonLines {
-                let event = json!({ "phase": name, "total_bytes": total_bytes });
                 state.json("phase", event, &*self.clock);
             }
         }
@@ -212,7 +210,7 @@ impl State {
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string()
             .into();
-        self.write(&format!("{fields}\n"));
+        self.write(&format!("{}\n", escape::json(&fields)));
     }
 
     fn write(&mut self, text: &str) {
@@ -233,7 +231,7 @@ struct Meter {
 impl Meter {
     fn new(phase: &str, total: Option<u64>, now: Duration) -> Self {
         Self {
-            phase: render::one_line(phase),
+            phase: one_line(phase).into_owned(),
             total,
             samples: VecDeque::from([(now, 0)]),
         }
@@ -371,7 +369,7 @@ mod tests {
         reporter.note("hello");
         reporter.finish();
         reporter.advance(1 << 30);
-        assert_eq!(sink.text(), "\rindexes\r       \rhello\n");
+        assert_eq!(sink.text(), "\rindexes\r       \rnote: hello\n");
     }
 
     #[test]
@@ -392,7 +390,7 @@ mod tests {
             (&lines[0]["event"], &lines[0]["total_bytes"]),
             (&json!("phase"), &json!(5000))
         );
-        assert_eq!(lines[1]["message"], "odd\nthing");
+        assert_eq!(lines[1]["message"], r"odd\nthing");
         assert!(lines.iter().all(|line| line["time"].is_string()));
     }
 

@@ -3,7 +3,7 @@
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect};
 use crate::error::{Error, Result};
 use crate::promote::{self, Means, Promoted, Report, Tier, Tiers};
@@ -86,8 +86,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     let mut table = Table::new(&[
         "source",
         "database",
@@ -108,17 +108,19 @@ fn text(report: &Report) -> String {
     }
     if table.is_empty() {
         let repository = &report.repository;
-        text += &format!("no drilled restore point to promote in {repository}\n");
+        page.line(format_args!(
+            "no drilled restore point to promote in {repository}"
+        ));
     } else {
-        text += &table.render();
+        page.table(&table);
     }
     for finding in &report.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
     for failure in &report.failures {
-        text += &format!("FAILED {failure}\n");
+        page.line(format_args!("FAILED {failure}"));
     }
-    text
+    page
 }
 
 fn done(point: &Promoted, dry_run: bool) -> &'static str {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::globals::Access;
 use super::output::Answer;
-use super::steps::Steps;
+use super::steps::{Schedule, Steps};
 use super::{Run, connect, drill, promote, status, verify};
 use crate::error::Result;
 use crate::repository::Found;
@@ -26,7 +26,7 @@ pub struct Args {}
 pub async fn run(_: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let mut steps = Steps::new("prove", run);
+    let mut steps = Steps::new(Schedule::Prove, run);
     let began = Instant::now();
     let found = match newest(&access, run).await {
         Ok(found) => found,
@@ -62,7 +62,7 @@ pub async fn run(_: Args, run: &Run) -> Result<Answer> {
     }
     let status = status::run(status::Args::default(), run);
     steps.take("status", status).await;
-    steps.end(&config.notify).await
+    steps.end(&access, &config.notify).await
 }
 
 /// What is to be proven of a database.

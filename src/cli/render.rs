@@ -1,8 +1,62 @@
-//! Tables and text for people.
+//! Text for people: a page of lines, and tables. What comes from elsewhere cannot end a line here, as
+//! there is no way to write more than one at a time: a value with a line break would otherwise write the
+//! lines after it, and a log that counts lines would believe them.
 
-use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
 
+use crate::escape::{OneLine, one_line};
 pub use crate::figures::{bytes, count, counted, duration, rough, time};
+
+/// What a command shows, line by line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    text: String,
+}
+
+impl Page {
+    /// One line, whatever is in it: what is not plain is escaped.
+    pub fn line(&mut self, line: impl Display) {
+        // Writing to a String does not fail.
+        let _ = write!(OneLine(&mut self.text), "{line}");
+        self.text.push('\n');
+    }
+
+    /// An empty line.
+    pub fn space(&mut self) {
+        self.text.push('\n');
+    }
+
+    pub fn table(&mut self, table: &Table) {
+        self.text += &table.render();
+    }
+
+    /// The lines of another page.
+    pub fn append(&mut self, page: &Self) {
+        self.text += &page.text;
+    }
+
+    /// For a shell to run, not for people to read, and with nothing from elsewhere in it.
+    pub fn script(script: String) -> Self {
+        Self { text: script }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text.lines()
+    }
+}
+
+/// One line.
+impl<T: Display> From<T> for Page {
+    fn from(line: T) -> Self {
+        let mut page = Self::default();
+        page.line(line);
+        page
+    }
+}
 
 /// Columns of text, as wide as their widest cell.
 #[derive(Debug, Default)]
@@ -29,7 +83,9 @@ impl Table {
     }
 
     pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let cells = cells.into_iter().map(|cell| one_line(&cell.into()));
+        let cells = cells
+            .into_iter()
+            .map(|cell| one_line(&cell.into()).into_owned());
         self.rows.push(cells.collect());
     }
 
@@ -37,8 +93,9 @@ impl Table {
         self.rows.len() <= 1
     }
 
-    /// One line a row, without spaces at the end.
-    pub fn render(&self) -> String {
+    /// One line a row, without spaces at the end, and two in front: whatever stands in the first cell
+    /// does not begin a line.
+    fn render(&self) -> String {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -54,45 +111,11 @@ impl Table {
                 }
             });
             let line = cells.collect::<Vec<_>>().join("  ");
+            text.push_str("  ");
             text.push_str(line.trim_end());
             text.push('\n');
         }
         text
-    }
-}
-
-/// Text that a terminal only shows: names come from databases and manifests, and may hold escape
-/// sequences or characters that turn the writing direction. Line breaks and tabs stay.
-pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c.to_string().into(),
-            c => shown(c),
-        })
-        .collect()
-}
-
-/// The same on one line.
-pub fn one_line(text: &str) -> String {
-    let text = text.trim_end();
-    text.chars()
-        .map(|c| {
-            if c == '\n' {
-                Cow::Borrowed(" ")
-            } else {
-                shown(c)
-            }
-        })
-        .collect()
-}
-
-fn shown(c: char) -> Cow<'static, str> {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    if c.is_control() || turns {
-        c.escape_default().to_string().into()
-    } else {
-        c.to_string().into()
     }
 }
 
@@ -108,16 +131,22 @@ mod tests {
         table.row(["x\n\u{1b}[2J", "7"]);
         let text = table.render();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "courses      1,943,200");
-        assert_eq!(lines[2], "x \\u{1b}[2J          7");
+        assert_eq!(lines[1], "  courses       1,943,200");
+        assert_eq!(lines[2], "  x\\n\\u{1b}[2J          7");
     }
 
     #[test]
-    fn nothing_printed_steers_a_terminal() {
+    fn no_value_ends_a_line_of_a_page() {
+        let mut table = Table::new(&["NAME"]);
+        table.row(["a\u{2028}b\nc"]);
+        let mut page = Page::from(format_args!("holds: {}", "x\n{\"_aws\": 1}"));
+        page.space();
+        page.table(&table);
+        page.append(&Page::from("\u{1b}]0;x\u{7}\r\u{202e}"));
         assert_eq!(
-            clean("a\u{1b}]0;x\u{7}\n\u{202e}b"),
-            "a\\u{1b}]0;x\\u{7}\n\\u{202e}b"
+            page.as_str(),
+            "holds: x\\n{\"_aws\": 1}\n\n  NAME\n  a\\u{2028}b\\nc\n\\u{1b}]0;x\\u{7}\\r\\u{202e}\n"
         );
-        assert_eq!(one_line("a\nb\n"), "a b");
+        assert_eq!(page.lines().count(), 5);
     }
 }

@@ -116,7 +116,7 @@ fn options(status: Status, config: &Config) -> Result<Options> {
 
 fn text(written: &Written) -> String {
     format!(
-        "{}: {}, {}, {}, {}, {}\n",
+        "{}: {}, {}, {}, {}, {}",
         written.file,
         render::bytes(written.bytes),
         render::counted(written.databases, "database", "databases"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::{Run, connect, drilled, kms, render};
+use super::render::{self, Page};
+use super::{Run, connect, drilled, kms};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
 use crate::pg::tools::Dirs;
@@ -219,30 +220,31 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 /// One screen: what is back, what is not as it was, what is left to do.
-fn text(report: &Report) -> String {
-    let mut text = summary(report);
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
+    show_summary(&mut page, report);
     for problem in &report.problems {
-        text += &format!("problem: {problem}\n");
+        page.line(format_args!("problem: {problem}"));
     }
-    text += &troubles("FAILURE", &report.failures);
-    text += &troubles("finding", &report.findings);
+    show_troubles(&mut page, "FAILURE", &report.failures);
+    show_troubles(&mut page, "finding", &report.findings);
     for line in &report.left_out {
-        text += &format!("left out: {}\n", render::one_line(line));
+        page.line(format_args!("left out: {line}"));
     }
     for line in &report.to_do {
-        text += &format!("to do: {}\n", render::one_line(line));
+        page.line(format_args!("to do: {line}"));
     }
-    text
+    page
 }
 
-fn summary(report: &Report) -> String {
+fn show_summary(page: &mut Page, report: &Report) {
     let what = if report.dry_run {
         "would come back into"
     } else {
         "brought back into"
     };
-    let first = format!(
-        "{} of {}/{}, as of {}, {what} {}: {}, {}, {}\n",
+    page.line(format_args!(
+        "{} of {}/{}, as of {}, {what} {}: {}, {}, {}",
         report.id,
         report.source,
         report.database,
@@ -251,9 +253,10 @@ fn summary(report: &Report) -> String {
         render::counted(report.tables, "table", "tables"),
         render::counted(report.rows, "row", "rows"),
         render::counted(report.large_objects, "large object", "large objects"),
-    );
+    ));
     if report.dry_run {
-        return first + "nothing was changed\n";
+        page.line("nothing was changed");
+        return;
     }
     let compared = if report.verified {
         "rows counted, read again and compared"
@@ -266,23 +269,28 @@ fn summary(report: &Report) -> String {
         .collect();
     let took = seconds(report.seconds);
     match phases.as_slice() {
-        [] => first + &format!("{compared}; took {took}\n"),
-        phases => first + &format!("{compared}; took {took} ({})\n", phases.join(", ")),
+        [] => page.line(format_args!("{compared}; took {took}")),
+        phases => {
+            let phases = phases.join(", ");
+            page.line(format_args!("{compared}; took {took} ({phases})"));
+        }
     }
 }
 
-/// A line each, as many as a screen takes; all of them, with statements, are in the JSON document.
-fn troubles(word: &str, troubles: &[Trouble]) -> String {
+/// A line each, as many as a screen takes; all of them, whole and with statements as they are to be
+/// run, are in the JSON document. On the screen no statement stands: where a name in it has a line
+/// break, it would have to be changed to stay on one line.
+fn show_troubles(page: &mut Page, word: &str, troubles: &[Trouble]) {
     const SHOWN: usize = 12;
-    let mut text = String::new();
     for trouble in troubles.iter().take(SHOWN) {
         let why = trouble.why.lines().next().unwrap_or_default();
-        let what = render::one_line(&trouble.what);
-        text += &format!("{word}: {what}: {}\n", render::one_line(why));
+        page.line(format_args!("{word}: {}: {why}", trouble.what));
     }
     match troubles.len().saturating_sub(SHOWN) {
-        0 => text,
-        more => text + &format!("{word}: {more} more; --json lists all, with their SQL\n"),
+        0 => {}
+        more => page.line(format_args!(
+            "{word}: {more} more; --json lists all, with their SQL"
+        )),
     }
 }
 

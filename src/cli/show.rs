@@ -3,7 +3,7 @@
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect, kms};
 use crate::error::Result;
 use crate::list::{self, Shown};
@@ -57,7 +57,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&shown, text(&shown), Outcome::Done)
 }
 
-fn text(shown: &Shown) -> String {
+fn text(shown: &Shown) -> Page {
     let manifest = &shown.manifest;
     let lock = |lock: Option<Lock>| {
         lock.map_or_else(
@@ -102,18 +102,21 @@ fn text(shown: &Shown) -> String {
             format!("{} {}", left_out.count, left_out.kind),
         );
     }
-    let mut text = table.render();
+    let mut page = Page::default();
+    page.table(&table);
     if let Some(catalog) = &shown.catalog {
-        let mut table = Table::new(&["table", ">rows", ">in the source", "digest"]);
+        // A name never stands in front, where it could pass for a line of ours.
+        let mut table = Table::new(&[">rows", ">in the source", "digest", "table"]);
         for one in &catalog.tables {
             table.row([
-                one.name.to_string(),
                 render::count(one.digest.rows),
                 render::bytes(one.table_bytes),
                 format!("{:032x}", one.digest.sum),
+                one.name.to_string(),
             ]);
         }
-        text += &format!("\n{}", table.render());
+        page.space();
+        page.table(&table);
     }
-    text
+    page
 }

@@ -9,7 +9,7 @@ use super::file::write_whole;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
-use super::render::{self, Table};
+use super::render::{self, Page, Table};
 use super::{Run, connect, snapshot};
 use crate::config::{Config, Databases};
 use crate::error::{Context, Result};
@@ -151,8 +151,8 @@ fn expected(config: &Config, of: &Of) -> Vec<Expected> {
     .collect()
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     let mut table = Table::new(&[
         "source",
         "database",
@@ -168,33 +168,33 @@ fn text(report: &Report) -> String {
         table.row(row(one, report.now));
     }
     if table.is_empty() {
-        text += &format!("no restore point in {}\n", report.repository);
+        page.line(format_args!("no restore point in {}", report.repository));
     } else {
-        text += &table.render();
+        page.table(&table);
     }
     for copy in &report.copies {
-        text += &match copy.newest_at {
-            Some(at) => format!(
-                "{}: {}, the newest of {}\n",
+        match copy.newest_at {
+            Some(at) => page.line(format_args!(
+                "{}: {}, the newest of {}",
                 copy.source,
                 render::counted(copy.copies, "snapshot copy", "snapshot copies"),
                 render::time(at)
-            ),
-            None => format!("{}: no snapshot copy\n", copy.source),
-        };
+            )),
+            None => page.line(format_args!("{}: no snapshot copy", copy.source)),
+        }
     }
     if !report.leftovers.is_empty() {
         let bytes = report.leftovers.iter().map(|one| one.stored_bytes).sum();
-        text += &format!(
-            "{} without a manifest: {} of exports that failed, or run now\n",
+        page.line(format_args!(
+            "{} without a manifest: {} of exports that failed, or run now",
             render::counted(report.leftovers.len() as u64, "leftover", "leftovers"),
             render::bytes(bytes)
-        );
+        ));
     }
     for finding in &report.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
-    text
+    page
 }
 
 fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 9] {

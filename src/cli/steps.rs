@@ -1,17 +1,21 @@
 //! Several commands as one run: each step is taken whatever became of the others, and all of them are
 //! in one report with one exit code.
 
+use std::fmt;
 use std::future::Future;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::globals::Access;
 use super::output::{Answer, Outcome, error_value, exit_code};
-use super::{Run, render};
+use super::render::{self, Page};
+use super::{Run, metric};
 use crate::config::NotifySettings;
 use crate::error::{Error, Kind, Result};
+use crate::escape::one_line;
 use crate::notify::{self, Patience};
 
 /// What a step came to.
@@ -26,14 +30,29 @@ pub struct Step {
     pub result: Option<Value>,
     pub error: Option<Value>,
     #[serde(skip)]
-    text: String,
+    text: Page,
+}
+
+/// Which of the two it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Schedule {
+    Nightly,
+    Prove,
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nightly => "nightly",
+            Self::Prove => "prove",
+        })
+    }
 }
 
 /// The steps so far.
 pub struct Steps<'a> {
     run: &'a Run,
-    /// `nightly` or `prove`.
-    name: &'static str,
+    schedule: Schedule,
     taken: Vec<Step>,
 }
 
@@ -45,10 +64,10 @@ struct Report {
 }
 
 impl<'a> Steps<'a> {
-    pub fn new(name: &'static str, run: &'a Run) -> Self {
+    pub fn new(schedule: Schedule, run: &'a Run) -> Self {
         Self {
             run,
-            name,
+            schedule,
             taken: Vec::new(),
         }
     }
@@ -64,7 +83,9 @@ impl<'a> Steps<'a> {
         if self.run.interrupt.is_set() {
             return None;
         }
-        self.run.progress.note(&format!("{}: {name}", self.name));
+        self.run
+            .progress
+            .note(&format!("{}: {name}", self.schedule));
         let began = Instant::now();
         match step.await {
             Ok(answer) => self.taken.push(Step {
@@ -82,95 +103,93 @@ impl<'a> Steps<'a> {
 
     /// Notes a step that came to nothing.
     pub fn failed(&mut self, name: impl Into<String>, seconds: f64, error: &Error) {
-        let (why, hint) = (
-            render::one_line(&error.chain()),
-            render::one_line(error.advice()),
-        );
+        let mut text = Page::from(format_args!("error: {}", error.chain()));
+        text.line(format_args!("hint: {}", error.advice()));
         self.taken.push(Step {
             name: name.into(),
             exit_code: exit_code(error),
             seconds,
             result: None,
-            text: format!("error: {why}\nhint: {hint}\n"),
+            text,
             error: Some(error_value(error)),
         });
     }
 
     /// Tells whoever is to be told, and makes the one answer of it.
-    pub async fn end(self, settings: &NotifySettings) -> Result<Answer> {
+    pub async fn end(self, access: &Access, settings: &NotifySettings) -> Result<Answer> {
         if self.run.interrupt.is_set() {
             return Err(Error::new(Kind::Interrupted, "stopped on request")
                 .hint("run it again: what is stored stays, every step looks first"));
         }
         let outcome = worst(&self.taken);
-        let notifications = self.tell(settings, outcome).await;
+        let notifications = self.tell(access, settings, outcome).await;
         let outcome = match (outcome, notifications.is_empty()) {
             (Outcome::Done, false) => Outcome::Findings,
             (outcome, _) => outcome,
         };
-        let mut text = String::new();
+        let mut page = Page::default();
         for step in &self.taken {
-            text += &format!(
-                "== {}: {} ({})\n{}\n",
+            page.line(format_args!(
+                "== {}: {} ({})",
                 step.name,
                 word(step.exit_code),
-                render::duration(std::time::Duration::from_secs_f64(step.seconds)),
-                step.text
-            );
+                render::duration(Duration::from_secs_f64(step.seconds)),
+            ));
+            page.append(&step.text);
+            page.space();
         }
         for failed in &notifications {
-            text += &format!("finding: {failed}\n");
+            page.line(format_args!("finding: {failed}"));
         }
-        text += &format!("{}: {}\n", self.name, word(outcome.exit_code()));
+        page.line(format_args!(
+            "{}: {}",
+            self.schedule,
+            word(outcome.exit_code())
+        ));
         let report = Report {
             steps: self.taken,
             notifications,
         };
-        Answer::new(&report, text, outcome)
+        Answer::new(&report, page, outcome)
     }
 
     /// What could not be told, in sentences.
-    async fn tell(&self, settings: &NotifySettings, outcome: Outcome) -> Vec<String> {
+    async fn tell(
+        &self,
+        access: &Access,
+        settings: &NotifySettings,
+        outcome: Outcome,
+    ) -> Vec<String> {
         let mut failed = Vec::new();
-        let mut note = |what: &str, told: Result<()>| {
-            if let Err(error) = told {
-                failed.push(format!("the {what} could not be told: {}", error.chain()));
-            }
-        };
         if let Some(file) = &settings.webhook_file
             && (outcome != Outcome::Done || settings.webhook_always)
         {
-            note("webhook", self.webhook(file).await);
+            failed.extend(untold("webhook", self.webhook(file).await));
         }
         // At success only: its silence is the alarm.
         if let Some(file) = &settings.ping_file
             && outcome == Outcome::Done
         {
-            note("ping", ping(file).await);
+            failed.extend(untold("ping", ping(file).await));
         }
+        // The last one, as it tells of the others, too.
         if settings.metrics {
             let well = outcome == Outcome::Done && failed.is_empty();
-            let (name, value) = (self.metric(), f64::from(u8::from(well)));
-            eprintln!("{}", notify::metric_line(name, value, self.run.clock.now()));
+            let told = metric::tell(self.schedule, well, access, self.run).await;
+            failed.extend(untold("metric", told));
         }
         failed
-    }
-
-    fn metric(&self) -> &'static str {
-        match self.name {
-            "nightly" => "NightlySuccess",
-            _ => "ProveSuccess",
-        }
     }
 
     async fn webhook(&self, file: &Path) -> Result<()> {
         let mut text = format!(
             "lifeboat {}: {}",
-            self.name,
+            self.schedule,
             word(worst(&self.taken).exit_code())
         );
         for step in self.taken.iter().filter(|step| step.exit_code != 0) {
-            let name = notify::escaped(&step.name);
+            let name = one_line(&step.name);
+            let name = notify::escaped(&name);
             text += &format!("\n*{name}*: {}", word(step.exit_code));
             for line in telling(&step.text) {
                 text += &format!("\n> {}", notify::escaped(&line));
@@ -178,6 +197,11 @@ impl<'a> Steps<'a> {
         }
         notify::webhook(&secret(file)?, &text, Patience::default()).await
     }
+}
+
+fn untold(what: &str, told: Result<()>) -> Option<String> {
+    let error = told.err()?;
+    Some(format!("the {what} could not be told: {}", error.chain()))
 }
 
 async fn ping(file: &Path) -> Result<()> {
@@ -206,7 +230,7 @@ fn word(exit_code: u8) -> &'static str {
 }
 
 /// The lines of a step's text that somebody must read, and not many, nor long ones.
-fn telling(text: &str) -> impl Iterator<Item = String> {
+fn telling(text: &Page) -> impl Iterator<Item = String> {
     const SHOWN: usize = 10;
     const CHARACTERS: usize = 400;
     let begins = [
@@ -228,7 +252,7 @@ fn telling(text: &str) -> impl Iterator<Item = String> {
         if shown.len() < line.len() {
             shown.push('…');
         }
-        render::clean(&shown)
+        shown
     })
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
-use super::{Run, connect, kms, render};
+use super::render::{self, Page};
+use super::{Run, connect, kms};
 use crate::error::Result;
 use crate::verify::{self, Report};
 
@@ -111,19 +112,17 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&report, text(&report), outcome)
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     for problem in &report.problems {
-        text += &format!("problem: {problem}\n");
+        page.line(format_args!("problem: {problem}"));
     }
     if report.problems_in_all > report.problems.len() as u64 {
-        text += &format!(
-            "{} problems in all\n",
-            render::count(report.problems_in_all)
-        );
+        let all = render::count(report.problems_in_all);
+        page.line(format_args!("{all} problems in all"));
     }
     for finding in &report.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
     let depth = match (report.data, report.rows) {
         (false, _) if report.listed => {
@@ -136,21 +135,21 @@ fn text(report: &Report) -> String {
             render::counted(rows, "row", "rows")
         ),
     };
-    text += &format!(
-        "{} of {}/{}: {}, {}, {depth} ({})\n",
+    page.line(format_args!(
+        "{} of {}/{}: {}, {}, {depth} ({})",
         report.id,
         report.source,
         report.database,
         render::counted(report.objects, "object", "objects"),
         render::bytes(report.stored_bytes),
         render::duration(Duration::from_secs_f64(report.seconds)),
-    );
+    ));
     if !report.locked {
-        text += "not locked: whoever may write there may delete it\n";
+        page.line("not locked: whoever may write there may delete it");
     }
-    text += match report.problems_in_all {
-        0 => "sound\n",
-        _ => "DAMAGED: hold and restore another point\n",
-    };
-    text
+    page.line(match report.problems_in_all {
+        0 => "sound",
+        _ => "DAMAGED: hold and restore another point",
+    });
+    page
 }

@@ -37,7 +37,7 @@ pub struct NotifySettings {
     pub webhook_always: bool,
     /// Holds a URL that is asked for at success only.
     pub ping_file: Option<PathBuf>,
-    /// A line of CloudWatch's embedded metric format on stderr.
+    /// A metric of CloudWatch's.
     pub metrics: bool,
 }
 

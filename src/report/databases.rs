@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use super::axis::{Span, Unit};
 use super::chart::{self, Line, Proof, Series, Value};
 use super::gather::{Database, Newest, Seen};
-use super::html::{Html, Name, Text, Time, clipped, put, unseen};
+use super::html::{Html, Name, Text, Time, clipped, put};
 use super::overview::{age, list, seconds};
 use super::{Facts, drills, points};
+use crate::escape::is_plain;
 use crate::figures::{age as words, bytes, count, counted};
 use crate::model::attestation::Verdict;
 
@@ -156,7 +157,7 @@ pub fn short(fingerprint: &str) -> String {
 
 /// `None`: what the eye would see is not what a shell would be given.
 fn restore_command(one: &Database, newest: &Newest) -> Option<String> {
-    if one.name().chars().any(unseen) {
+    if !one.name().chars().all(is_plain) {
         return None;
     }
     Some(format!(

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use crate::escape::is_plain;
+
 /// A page in the making.
 #[derive(Default)]
 pub struct Html {
@@ -108,7 +110,7 @@ pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// What a reader cannot see, or what turns the writing direction, is shown by its number.
+/// On one line as everywhere, and no markup.
 fn shown(c: char) -> Cow<'static, str> {
     match c {
         '&' => "&amp;".into(),
@@ -116,27 +118,9 @@ fn shown(c: char) -> Cow<'static, str> {
         '>' => "&gt;".into(),
         '"' => "&quot;".into(),
         '\'' => "&#39;".into(),
-        '\n' => " ".into(),
-        c if unseen(c) => c.escape_unicode().to_string().into(),
-        c => c.to_string().into(),
+        c if is_plain(c) => c.to_string().into(),
+        c => c.escape_debug().to_string().into(),
     }
-}
-
-/// Also what a shell must not be given from this page: it would not be what the eye saw.
-pub fn unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]
@@ -168,8 +152,8 @@ mod tests {
 
     #[test]
     fn what_nobody_sees_is_shown() {
-        let page = written("a\u{202e}b\u{200b}\u{1b}[2J\u{0}");
-        assert!(page.contains(r"a\u{202e}b\u{200b}\u{1b}[2J\u{0}"), "{page}");
+        let page = written("a\u{202e}b\u{200b}\u{1b}[2J\u{0}\n");
+        assert!(page.contains(r"a\u{202e}b\u{200b}\u{1b}[2J\0\n"), "{page}");
         assert!(written("קורס данные 課程").contains("קורס данные 課程"));
     }
 

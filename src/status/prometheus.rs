@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::report::{DatabaseStatus, Report};
+use crate::escape::one_line;
 
 /// The whole file: gauges with `source` and `database` as labels.
 pub fn text(report: &Report) -> String {
@@ -108,23 +109,37 @@ fn metric(text: &mut String, name: &str, help: &str, values: Vec<(String, f64)>)
 }
 
 fn labels(pairs: &[(&str, &str)]) -> String {
-    let escaped = |value: &str| {
-        value
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\n', "\\n")
-    };
     let pairs: Vec<String> = pairs
         .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+        .map(|(name, value)| format!("{name}=\"{}\"", quoted(&shown(value))))
         .collect();
     format!("{{{}}}", pairs.join(","))
+}
+
+/// On one line also where the label is shown again. Backslashes are doubled first: no two names may
+/// come to be one, as the collector refuses a file that says something twice.
+fn shown(name: &str) -> String {
+    one_line(&name.replace('\\', r"\\")).into_owned()
+}
+
+/// As the format wants a label's value.
+fn quoted(value: &str) -> String {
+    value.replace('\\', r"\\").replace('"', "\\\"")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::report::PointStatus;
     use super::*;
+
+    #[test]
+    fn a_label_is_one_line_and_no_other_ones() {
+        let label = |name: &str| labels(&[("database", name)]);
+        assert_eq!(label("a\"b"), r#"{database="a\"b"}"#);
+        assert_eq!(label("a\n\u{1b}"), r#"{database="a\\n\\u{1b}"}"#);
+        assert_ne!(label("a\n"), label(r"a\n"));
+        assert_ne!(label("\u{2028}"), label(r"\u{2028}"));
+    }
 
     #[test]
     fn names_are_escaped_and_what_is_not_known_is_left_out() {
@@ -154,7 +169,7 @@ mod tests {
             findings: Vec::new(),
         };
         let text = text(&report);
-        let line = r#"lifeboat_export_rows{source="prod",database="a\"b\\c\nd"} 1943200"#;
+        let line = r#"lifeboat_export_rows{source="prod",database="a\"b\\\\c\\nd"} 1943200"#;
         assert!(text.lines().any(|one| one == line), "{text}");
         assert!(!text.contains("drill"), "{text}");
         assert!(text.contains("lifeboat_findings 0\n"), "{text}");

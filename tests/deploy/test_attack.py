@@ -158,6 +158,12 @@ def attacks(world):
         attack(prove, f"{action} of an instance that people restored", world.rds(prove, action, "db:courses", given={"aws:ResourceTag/lifeboat:drill": "true"}))
         attack(prove, f"{action} of one that only has the name", world.rds(prove, action, "db:lifeboat-drill-x"))
     public = {"rds:PubliclyAccessible": "true"}
+    # The alarms on silence: nobody else speaks for prove, and it for nobody else.
+    for who in (exporter, snapshot, expire, restore):
+        attack(who, "say that prove went well", world.put_metric(who, "lifeboat"))
+    for who in (prove, nightly):
+        attack(who, "put another's metric", world.put_metric(who, "production"))
+
     attack(prove, "a drill in public", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given=public))
     for who in (exporter, snapshot, expire):
         attack(who, "restore a copy", world.rds(who, "RestoreDBInstanceFromDBSnapshot", "db:x"))
@@ -223,6 +229,7 @@ def needs(world):
     for name in ("exporter", "snapshot"):
         yield f"nightly: become {name}", world.assume_by_nightly(f"lifeboat-{name}")
     yield "nightly: become nightly-expire", world.assume(nightly, "lifeboat-nightly-expire", SOURCE)
+    yield "nightly: metric", world.put_metric(nightly, "lifeboat")
     yield "nightly: sign", world.kms(nightly, "Sign", "SigningKey", SOURCE)
     yield "nightly: re-encrypt", world.kms(nightly, "GenerateDataKeyWithoutPlaintext", "SnapshotKey", given=BY_RDS)
     yield "nightly: grant to RDS", world.kms(nightly, "CreateGrant", "SnapshotKey", given=grant)
@@ -245,6 +252,7 @@ def needs(world):
     yield "prove: promote", world.extend(prove, PARTS, 402)
     yield "prove: attest", world.put(prove, ATTESTATION, 400)
     yield "prove: sign", world.kms(prove, "Sign", "AttestationKey")
+    yield "prove: metric", world.put_metric(prove, "lifeboat")
     yield "prove: restore", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given={"rds:PubliclyAccessible": "false"})
     yield "prove: grant to RDS", world.kms(prove, "CreateGrant", "SnapshotKey", given=grant)
     yield "prove: remove a drill", world.rds(prove, "DeleteDBInstance", "db:lifeboat-drill-1", given=drill)

@@ -90,6 +90,22 @@ class Resources(unittest.TestCase):
             self.assertTrue(alarm["AlarmActions"])
             self.assertLessEqual(alarm["Period"] * alarm["EvaluationPeriods"], 7 * 86_400)
 
+    def test_what_the_alarms_on_silence_wait_for_is_what_lifeboat_may_put(self):
+        source = (AWS.parents[1] / "src/cli/metric.rs").read_text()
+        for name, role in (("ProveSuccess", "backup-account.yaml: ProveRole"), ("NightlySuccess", "source-account.yaml: NightlyRole")):
+            self.assertIn(f'"{name}"', source)
+            alarms = [one for template in every_template() for one in template.of_type("AWS::CloudWatch::Alarm").values()]
+            alarm, = (one for one in alarms if one["MetricName"] == name)
+            self.assertNotIn("Dimensions", alarm)
+            statement, = (
+                statement
+                for document in documents()
+                if document.where.startswith(role)
+                for statement in document.statements
+                if statement["Action"] == "cloudwatch:PutMetricData"
+            )
+            self.assertEqual(statement["Condition"], {"StringEquals": {"cloudwatch:namespace": alarm["Namespace"]}})
+
     def test_drills_reach_nobody(self):
         group = every_template()[1].of_type("AWS::EC2::SecurityGroup")["DrillSecurityGroup"]
         self.assertEqual([one["CidrIp"] for one in group["SecurityGroupEgress"]], ["127.0.0.1/32"])

@@ -110,6 +110,10 @@ class World:
         guard = self.documents["backup-account.yaml: Repository", "registry"]
         return decide(caller, f"ecr:{action}", f"arn:aws:ecr:{REGION}:{BACKUP}:repository/lifeboat", BACKUP, guard)
 
+    @staticmethod
+    def put_metric(caller, namespace):
+        return decide(caller, "cloudwatch:PutMetricData", "*", caller.account, (), {"cloudwatch:namespace": namespace})
+
     def assume(self, caller, name, owner=BACKUP, **given):
         title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
         template = "backup-account.yaml" if owner == BACKUP else "source-account.yaml"

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use lifeboat::notify::{self, Patience};
+use serde_json::json;
 
 use super::*;
 use crate::support::certificates::Authority;
+use crate::support::cloud::{REGION, control};
 use crate::support::listener::{Listener, SECRET};
 use crate::support::tls;
 
@@ -13,6 +15,9 @@ use crate::support::tls;
 struct Scene {
     lifeboat: Lifeboat,
     cluster: Cluster,
+    /// Where metrics go, by whom.
+    account: cloud::Account,
+    key: cloud::Key,
 }
 
 impl Scene {
@@ -20,6 +25,7 @@ impl Scene {
     fn new(lines: &str, listeners: &[(&str, &Listener)]) -> Self {
         let (lifeboat, cluster) = (Lifeboat::init(), cluster());
         lifeboat.source("prod", &cluster);
+        let account = cloud::account();
         let mut notify = format!("[notify]\n{lines}\n");
         for (name, listener) in listeners {
             let file = format!("{name}.url");
@@ -31,15 +37,35 @@ impl Scene {
             notify += &format!("{name}_file = \"{file}\"\n");
         }
         lifeboat.configure(&notify);
-        Self { lifeboat, cluster }
+        Self {
+            lifeboat,
+            cluster,
+            key: account.user("nightly", &[puts_metrics()]),
+            account,
+        }
     }
 
     /// No URL of a listener, and no password, is in any output.
     fn nightly(&self) -> Ran {
-        let ran = self.lifeboat.run(["nightly"]);
+        let mut command = self.lifeboat.command(["nightly", "--json"]);
+        let ran = Ran::of(&command.envs(self.key.env(REGION)).output().unwrap());
         let all = format!("{ran:?}");
         assert!(!all.contains(SECRET) && !all.contains(PASSWORD), "{all}");
+        assert!(
+            !all.contains("_aws"),
+            "no metric is a line of the log: {all}"
+        );
         ran
+    }
+
+    /// All that CloudWatch was told so far.
+    fn metrics(&self) -> Vec<f64> {
+        let told = cloud::metrics(&self.account).into_iter();
+        let value = |(namespace, name, value): (String, String, f64)| {
+            assert_eq!((&*namespace, &*name), ("lifeboat", "NightlySuccess"));
+            value
+        };
+        told.map(value).collect()
     }
 
     /// A source that nobody can reach, with a password.
@@ -51,18 +77,11 @@ impl Scene {
     }
 }
 
-/// The value of an EMF line on stderr.
-fn metric(ran: &Ran, name: &str) -> f64 {
-    let lines = ran.stderr.lines().filter(|line| line.contains("\"_aws\""));
-    let all: Vec<Value> = lines
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(all.len(), 1, "{ran:?}");
-    assert_eq!(
-        all[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"],
-        name
-    );
-    all[0][name].as_f64().unwrap()
+/// As the templates allow it.
+fn puts_metrics() -> Value {
+    let mut allowed = cloud::allow("cloudwatch:PutMetricData", "*");
+    allowed["Condition"] = json!({"StringEquals": {"cloudwatch:namespace": "lifeboat"}});
+    allowed
 }
 
 #[test]
@@ -71,7 +90,7 @@ fn a_webhook_hears_of_trouble_and_a_dead_mans_switch_of_success() {
     let scene = Scene::new("metrics = true", &[("webhook", &webhook), ("ping", &ping)]);
     let ran = scene.nightly();
     ended(&ran, 0, &NIGHT);
-    assert_eq!(metric(&ran, "NightlySuccess"), 1.0);
+    assert_eq!(scene.metrics(), [1.0]);
     assert_eq!(webhook.asked(), []);
     assert_eq!(ping.asked().len(), 1);
     assert_eq!(ping.asked()[0].line, format!("GET /{SECRET}"));
@@ -79,7 +98,7 @@ fn a_webhook_hears_of_trouble_and_a_dead_mans_switch_of_success() {
     scene.break_it();
     let ran = scene.nightly();
     assert_eq!(ran.code, Some(1));
-    assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+    assert_eq!(scene.metrics(), [1.0, 0.0]);
     assert_eq!(ping.asked().len(), 1, "silence is the alarm");
     let asked = webhook.asked();
     assert_eq!(
@@ -118,7 +137,7 @@ fn findings_are_no_success() {
     scene.cluster.sql("CREATE DATABASE \"<!channel>\"");
     let ran = scene.nightly();
     ended(&ran, 3, &[("export prod", 3), NIGHT[1]]);
-    assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+    assert_eq!(scene.metrics(), [0.0]);
     assert_eq!((webhook.asked().len(), ping.asked().len()), (1, 0));
     let body = &webhook.asked()[0].body;
     assert!(
@@ -147,7 +166,7 @@ fn who_is_busy_is_told_again_and_who_cannot_be_told_is_a_finding() {
         assert_eq!(told.as_array().unwrap().len(), 1);
         assert!(told[0].as_str().unwrap().contains(says), "{told}");
         assert_eq!(listener.asked().len(), times, "{says}");
-        assert_eq!(metric(&ran, "NightlySuccess"), 0.0);
+        assert_eq!(scene.metrics(), [0.0]);
     }
     let scene = Scene::new("ping_file = \"absent\"", &[]);
     let ran = scene.nightly();
@@ -158,6 +177,91 @@ fn who_is_busy_is_told_again_and_who_cannot_be_told_is_a_finding() {
         ended(&ran, 3, &NIGHT);
         assert!(ran.stdout.contains("URL is none"), "{text}: {ran:?}");
     }
+}
+
+/// A metric that cannot be put is a finding: its silence is an alarm, but not at once.
+#[test]
+fn a_metric_is_put_again_while_cloudwatch_is_busy_and_one_that_is_not_put_is_a_finding() {
+    let mut scene = Scene::new("metrics = true", &[]);
+    let fault = |more: Value| {
+        let mut fault = json!({
+            "kind": "error", "operation": "cloudwatch:PutMetricData", "account": scene.account.id,
+        });
+        let fault_fields = fault.as_object_mut().unwrap();
+        fault_fields.extend(more.as_object().unwrap().clone());
+        control("POST", "faults", &fault)
+    };
+    fault(json!({"code": "InternalError", "times": 2}));
+    ended(&scene.nightly(), 0, &NIGHT);
+    assert_eq!(scene.metrics(), [1.0]);
+
+    fault(json!({"code": "AccessDenied", "times": 1}));
+    let untold = |ran: &Ran| {
+        ended(ran, 3, &NIGHT);
+        let untold = ran.json()["result"]["notifications"].clone();
+        assert_eq!(untold.as_array().unwrap().len(), 1, "{untold}");
+        untold[0].as_str().unwrap().to_owned()
+    };
+    assert!(untold(&scene.nightly()).starts_with("the metric could not be told: cannot put"));
+    scene.key = scene.account.user("nobody", &[]);
+    assert!(untold(&scene.nightly()).contains("AccessDenied"));
+    scene.key.secret_access_key = "another".to_owned();
+    assert!(untold(&scene.nightly()).contains("SignatureDoesNotMatch"));
+    assert_eq!(scene.metrics(), [1.0]);
+
+    // Whatever answers in CloudWatch's place.
+    let portal = Listener::answering(&[200]);
+    let at = format!("http://127.0.0.1:{}", portal.port);
+    let mut command = scene.lifeboat.command(["nightly", "--json"]);
+    command
+        .envs(scene.key.env(REGION))
+        .env("AWS_ENDPOINT_URL", at);
+    let ran = Ran::of(&command.output().unwrap());
+    assert!(untold(&ran).contains("not CloudWatch's"), "{ran:?}");
+    assert_eq!(portal.asked().len(), 1);
+    cloud::nothing_unknown(&[&scene.account]);
+}
+
+#[test]
+fn a_metric_goes_to_the_configured_account_and_where_none_is_needs_a_region() {
+    let mut scene = Scene::new("metrics = true", &[]);
+    let mut command = scene.lifeboat.command(["nightly", "--json"]);
+    command
+        .envs(scene.key.env(REGION))
+        .env_remove("AWS_REGION")
+        .env("AWS_EC2_METADATA_DISABLED", "true");
+    let ran = Ran::of(&command.output().unwrap());
+    ended(&ran, 3, &NIGHT);
+    assert!(ran.stdout.contains("in which region?"), "{ran:?}");
+
+    let role = scene.account.role(
+        "nights",
+        &cloud::trusts(&[&scene.account.root_arn()]),
+        &[puts_metrics()],
+    );
+    let entry = format!(
+        "[source_account]\nid = \"{}\"\nregion = \"us-east-1\"\nrole_arn = \"{role}\"",
+        scene.account.id
+    );
+    scene.lifeboat.configure(&entry);
+    scene.key = scene
+        .account
+        .user("runner", &[cloud::allow("sts:AssumeRole", role.as_str())]);
+    ended(&scene.nightly(), 0, &NIGHT);
+    let told = control(
+        "GET",
+        &format!("metrics?account={}", scene.account.id),
+        &json!({}),
+    );
+    assert_eq!(told[0]["region"], "us-east-1");
+    assert!(
+        told[0]["principal"]
+            .as_str()
+            .unwrap()
+            .contains(":assumed-role/nights/"),
+        "{told}"
+    );
+    cloud::nothing_unknown(&[&scene.account]);
 }
 
 #[tokio::test]

@@ -160,6 +160,22 @@ pub fn calls(account: &Account) -> Vec<String> {
         .collect()
 }
 
+/// Namespace, name and value of the metrics that were put into an account, oldest first.
+pub fn metrics(account: &Account) -> Vec<(String, String, f64)> {
+    let all = control(
+        "GET",
+        &format!("metrics?account={}", account.id),
+        &json!({}),
+    );
+    let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    let all = all.as_array().unwrap().iter();
+    all.map(|one| {
+        let value = one["value"].as_f64().unwrap();
+        (text(one, "namespace"), text(one, "name"), value)
+    })
+    .collect()
+}
+
 fn key(json: &Value) -> Key {
     let text = |name: &str| json[name].as_str().map(str::to_owned);
     Key {

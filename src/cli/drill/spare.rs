@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::assertion;
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
+use crate::cli::render::{self, Page};
 use crate::cli::snapshot::{bearings, in_region, patience, restore};
-use crate::cli::{Run, accounts, connect, kms, render};
+use crate::cli::{Run, accounts, connect, kms};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::config::drill::Assert;
@@ -129,48 +130,51 @@ fn databases(source: &Source) -> Option<(String, Databases)> {
     Some((source.name.clone(), of))
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     for asked in &report.assertions {
         let (one, database) = (&asked.outcome, &asked.database);
-        text += &match (one.ok, &one.value) {
-            (true, value) => format!(
-                "holds in {database}: {} ({})\n",
+        match (one.ok, &one.value) {
+            (true, value) => page.line(format_args!(
+                "holds in {database}: {} ({})",
                 one.name,
                 value.as_deref().unwrap_or_default()
-            ),
-            (false, _) => format!("DOES NOT HOLD in {database}: {}: {}\n", one.name, one.why),
-        };
+            )),
+            (false, _) => page.line(format_args!(
+                "DOES NOT HOLD in {database}: {}: {}",
+                one.name, one.why
+            )),
+        }
     }
     for failure in &report.failures {
-        text += &format!("missing: {}: {}\n", failure.what, failure.why);
+        page.line(format_args!("missing: {}: {}", failure.what, failure.why));
     }
     for finding in &report.findings {
-        text += &format!("finding: {}: {}\n", finding.what, finding.why);
+        page.line(format_args!("finding: {}: {}", finding.what, finding.why));
     }
     let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
-    text += &format!(
-        "{} of {}, taken at {}, as {}: {} asked\n",
+    page.line(format_args!(
+        "{} of {}, taken at {}, as {}: {} asked",
         report.copy,
         report.source,
         render::time(report.snapshot_at),
         report.place,
         render::counted(report.databases.len() as u64, "database", "databases"),
-    );
+    ));
     if let Some(first) = report.seconds_to_first_query {
-        text += &format!(
-            "there after {}, first query after {}, ended after {}\n",
+        page.line(format_args!(
+            "there after {}, first query after {}, ended after {}",
             seconds(report.seconds_to_restore),
             seconds(first),
             seconds(report.seconds)
-        );
+        ));
     }
     for name in &report.removed {
-        text += &format!("removed: the older spare {name}\n");
+        page.line(format_args!("removed: the older spare {name}"));
     }
-    text += &match &report.spare {
-        Some(name) => format!("sound; kept as the warm spare: {name}\n"),
-        None => "NOT SOUND: removed again; hold and drill another copy\n".to_owned(),
-    };
-    text
+    match &report.spare {
+        Some(name) => page.line(format_args!("sound; kept as the warm spare: {name}")),
+        None => page.line("NOT SOUND: removed again; hold and drill another copy"),
+    }
+    page
 }

@@ -3,7 +3,7 @@
 use super::{bearings, copies_account, patience, sources};
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
-use crate::cli::render::{self, Table};
+use crate::cli::render::{self, Page, Table};
 use crate::cli::{Run, accounts, connect, kms};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -108,8 +108,8 @@ impl Args {
     }
 }
 
-fn text(report: &Report) -> String {
-    let mut text = String::new();
+fn text(report: &Report) -> Page {
+    let mut page = Page::default();
     for one in &report.planned {
         let what = match &one.snapshot {
             Some(snapshot) => format!("snapshot {snapshot}"),
@@ -124,10 +124,10 @@ fn text(report: &Report) -> String {
             (Some(copy), false) => format!("would be copied to {copy}"),
             (None, _) => "would be copied".to_owned(),
         };
-        text += &format!(
-            "{}: {what} of {} {} {copy}{key}\n",
+        page.line(format_args!(
+            "{}: {what} of {} {} {copy}{key}",
             one.source, one.kind, one.identifier
-        );
+        ));
     }
     let mut table = Table::new(&[
         "source",
@@ -150,16 +150,17 @@ fn text(report: &Report) -> String {
         ]);
     }
     if !table.is_empty() {
-        text += &table.render();
+        page.table(&table);
     }
     for finding in &report.findings {
-        text += &format!("finding: {finding}\n");
+        page.line(format_args!("finding: {finding}"));
     }
     for failure in &report.failures {
-        text += &format!(
-            "failed: {}: {}\nhint: {}\n",
-            failure.source, failure.error, failure.hint
-        );
+        page.line(format_args!(
+            "failed: {}: {}",
+            failure.source, failure.error
+        ));
+        page.line(format_args!("hint: {}", failure.hint));
     }
-    text
+    page
 }

@@ -2,7 +2,7 @@
 
 use super::{bearings, copies_account, in_region};
 use crate::cli::output::{Answer, Outcome};
-use crate::cli::render::{self, Table};
+use crate::cli::render::{self, Page, Table};
 use crate::cli::{Run, accounts};
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
@@ -126,7 +126,7 @@ impl Args {
     }
 }
 
-fn text(report: &Report, dry_run: bool) -> String {
+fn text(report: &Report, dry_run: bool) -> Page {
     let mut table = Table::new(&["", "source", "account", "snapshot", "taken at", "why"]);
     for line in &report.snapshots {
         let fate = match (line.goes, line.deleted) {
@@ -143,17 +143,19 @@ fn text(report: &Report, dry_run: bool) -> String {
             line.reason.clone(),
         ]);
     }
-    let mut text = if table.is_empty() {
-        "no snapshot of lifeboat\n".to_owned()
+    let mut page = Page::default();
+    if table.is_empty() {
+        page.line("no snapshot of lifeboat");
     } else {
-        table.render()
-    };
+        page.table(&table);
+    }
     let going = report.snapshots.iter().any(|line| line.goes);
     if going && !report.deletes && !dry_run {
-        text += "\nNothing was deleted: snapshot.expire is not true in the configuration.\n";
+        page.space();
+        page.line("Nothing was deleted: snapshot.expire is not true in the configuration.");
     }
     for failure in &report.failures {
-        text += &format!("failed: {failure}\n");
+        page.line(format_args!("failed: {failure}"));
     }
-    text
+    page
 }

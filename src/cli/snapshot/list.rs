@@ -4,7 +4,7 @@ use super::{copies_account, meant};
 use crate::cli::Run;
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
-use crate::cli::render::{self, Table};
+use crate::cli::render::{self, Page, Table};
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::snapshot::list::{self, CopyPoint, Listing};
@@ -42,18 +42,20 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&listing, text(&listing), outcome)
 }
 
-fn text(listing: &Listing) -> String {
+fn text(listing: &Listing) -> Page {
     if listing.copies.is_empty() {
-        return format!(
-            "no snapshot copy in account {}, {}\n",
+        return Page::from(format_args!(
+            "no snapshot copy in account {}, {}",
             listing.account, listing.region
-        );
+        ));
     }
-    table(&listing.copies)
+    let mut page = Page::default();
+    page.table(&table(&listing.copies));
+    page
 }
 
 /// Copies as a table.
-pub fn table(copies: &[CopyPoint]) -> String {
+pub fn table(copies: &[CopyPoint]) -> Table {
     let mut table = Table::new(&[
         "source",
         "snapshot of",
@@ -79,7 +81,7 @@ pub fn table(copies: &[CopyPoint]) -> String {
             copy.verified.clone().unwrap_or_else(|| "never".to_owned()),
         ]);
     }
-    table.render()
+    table
 }
 
 /// The copies for `lifeboat list`: none where the configuration has no backup account, or no source

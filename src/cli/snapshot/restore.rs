@@ -2,7 +2,8 @@
 
 use super::{bearings, in_region, patience};
 use crate::cli::output::{Answer, Outcome};
-use crate::cli::{Run, accounts, connect, render};
+use crate::cli::render::{self, Page};
+use crate::cli::{Run, accounts, connect};
 use crate::config::source::check_name;
 use crate::error::{Context, Error, Result};
 use crate::model::id::Id;
@@ -103,19 +104,19 @@ fn identifier(text: &str) -> Result<String> {
     .hint("1 to 61 letters, digits and single hyphens, a letter in front"))
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report) -> Page {
     let made = if report.dry_run {
         "would be made"
     } else {
         "made"
     };
-    let mut text = format!(
-        "{} {} {made} of {}, taken at {}\n",
+    let mut page = Page::from(format_args!(
+        "{} {} {made} of {}, taken at {}",
         report.kind,
         report.identifier,
         report.copy,
         render::time(report.taken_at)
-    );
+    ));
     let or =
         |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
     let mut lines = vec![
@@ -147,14 +148,16 @@ fn text(report: &Report) -> String {
         lines.push(("address", format!("{address}:{port}")));
     }
     for (name, value) in lines {
-        text += &format!("  {name}: {value}\n");
+        page.line(format_args!("  {name}: {value}"));
     }
-    text += "\nLeft to do:\n";
+    page.space();
+    page.line("Left to do:");
     for line in &report.to_do {
-        text += &format!("  {line}\n");
+        page.line(format_args!("  {line}"));
     }
     for finding in &report.findings {
-        text += &format!("\nfinding: {finding}\n");
+        page.space();
+        page.line(format_args!("finding: {finding}"));
     }
-    text
+    page
 }

@@ -6,6 +6,7 @@ use std::io;
 use tokio_postgres::error::DbError;
 
 use crate::error::{Error, Kind};
+use crate::escape::one_line;
 use crate::pg::conninfo::Server;
 
 const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
@@ -153,13 +154,13 @@ fn db_text(said: &DbError) -> String {
     let code = said.code().code();
     // Data exceptions show the value in the message, broken constraints the row in the detail.
     let (is_data, is_constraint) = (code.starts_with("22"), code.starts_with("23"));
-    let mut message = one_line(said.message());
+    let mut message = one_line(said.message()).into_owned();
     if is_data {
         message = without_value(&message);
     }
     let mut text = format!("{} {code}: {message}", said.severity());
     if let Some(detail) = said.detail().filter(|_| !is_data && !is_constraint) {
-        text.push_str(&format!(" ({})", one_line(detail)));
+        text.push_str(&format!(" ({})", joined(detail)));
     }
     if let Some(place) = said.where_() {
         text.push_str(&format!(" [{}]", without_row(place)));
@@ -195,17 +196,19 @@ fn without_row(place: &str) -> String {
             break;
         }
     }
-    one_line(&kept.join("\n"))
+    joined(&kept.join("\n"))
 }
 
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+/// Detail and context have lines of the server's own.
+fn joined(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(|line| one_line(line.trim())).collect();
+    lines.join("; ")
 }
 
 /// The server's own hint, else ours for what is met often.
 fn hint_for(said: &DbError) -> Option<String> {
     if let Some(hint) = said.hint() {
-        return Some(one_line(hint));
+        return Some(one_line(hint).into_owned());
     }
     if said.message().contains("row-level security") {
         return Some(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use crate::escape::is_plain;
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
 use crate::model::manifest::{Manifest, is_large_objects, names};
@@ -339,13 +340,28 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A word for a POSIX shell.
+/// A word for a POSIX shell, on one line: a name with a line break would otherwise write a line of
+/// this page.
 fn sh(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
         text.to_owned()
-    } else {
+    } else if text.chars().all(is_plain) {
         format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        format!("$'{}'", text.chars().map(octal).collect::<String>())
+    }
+}
+
+/// Inside `$'…'`: as bytes what is not plain, by three digits each, so that none joins what follows.
+fn octal(c: char) -> String {
+    match c {
+        '\\' | '\'' => format!("\\{c}"),
+        c if is_plain(c) => c.to_string(),
+        c => {
+            let bytes = c.encode_utf8(&mut [0; 4]).to_owned().into_bytes();
+            bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
+        }
     }
 }
 
@@ -379,6 +395,7 @@ mod tests {
         assert_eq!(sh("s3://bucket/a%20b"), "s3://bucket/a%20b");
         assert_eq!(sh("/a b/$(x)'"), r"'/a b/$(x)'\'''");
         assert_eq!(sh(""), "''");
+        assert_eq!(sh("a\n1'\\\u{85}"), r"$'a\0121\'\\\302\205'");
         assert_eq!(shown("a`b\n|<c>"), r"ab\n\|\<c>");
     }
 

@@ -1,0 +1,158 @@
+//! A call of AWS's query protocol, signed by hand: for services of which lifeboat makes one call, and
+//! whose SDKs would take longer to build than all of lifeboat.
+
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use roxmltree::Document;
+use ureq::http::Request;
+
+use super::account::Account;
+use super::fault::{self, Operation};
+use crate::error::{Context, Error, Kind, Result};
+use crate::web;
+
+const ATTEMPT: Duration = Duration::from_secs(20);
+/// Milliseconds before the second to the fifth attempt.
+const PAUSES: [u64; 4] = [250, 500, 1000, 2000];
+const EXPIRED: [&str; 3] = ["RequestExpired", "ExpiredToken", "ExpiredTokenException"];
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What is asked of a service.
+pub(super) struct Query {
+    pub operation: Operation,
+    /// As its host and its signatures name the service.
+    pub service: &'static str,
+    /// All arguments, encoded for a form.
+    pub body: String,
+    /// What could not be done where it fails, as in "cannot share arn:…".
+    pub what: String,
+}
+
+impl Query {
+    /// The service's answer, as XML. Tried again while the service is busy or not there, and once AWS
+    /// has called the credentials expired.
+    pub async fn send(&self, account: &Account) -> Result<String> {
+        let mut pauses = PAUSES.iter();
+        loop {
+            let credentials = account.credentials().provide_credentials().await;
+            let credentials =
+                credentials.map_err(|why| fault::no_answer(self.what.clone(), &why))?;
+            let access_key = credentials.access_key_id().to_owned();
+            let refused = match self.attempt(account, credentials).await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            if refused.expired {
+                account.forget(&access_key);
+            }
+            let again = refused.expired || refused.error.kind() == Kind::Unavailable;
+            match pauses.next() {
+                Some(pause) if again => tokio::time::sleep(Duration::from_millis(*pause)).await,
+                _ => return Err(refused.error),
+            }
+        }
+    }
+
+    async fn attempt(&self, account: &Account, by: Credentials) -> Result<String, Refused> {
+        let request = self.signed(account, by)?;
+        let asked = tokio::task::spawn_blocking(move || {
+            // On the way of the SDKs' calls, which is past any proxy.
+            let mut reply = web::agent(ATTEMPT, false).run(request)?;
+            let text = reply.body_mut().read_to_string()?;
+            Ok::<_, ureq::Error>((reply.status().as_u16(), text))
+        });
+        let (status, text) = asked
+            .await
+            .context(|| "a thread for a call of AWS".to_owned())?
+            .map_err(|why| fault::no_answer(self.what.clone(), &why))?;
+        if status == 200 {
+            return Ok(text);
+        }
+        let (code, message) = refusal(&text);
+        Err(Refused {
+            expired: EXPIRED.contains(&code.as_str()),
+            error: fault::refused(&self.operation, self.what.clone(), status, &code, &message),
+        })
+    }
+
+    fn signed(&self, account: &Account, by: Credentials) -> Result<Request<String>> {
+        let url = account.endpoint(self.service);
+        let no_signature =
+            |why: Box<dyn StdError + Send + Sync>| Error::failed(self.what.clone()).because(why);
+        let identity = by.into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&account.region)
+            .name(self.service)
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|why| no_signature(why.into()))?
+            .into();
+        let headers = [("content-type", FORM)].into_iter();
+        let signable = SignableBody::Bytes(self.body.as_bytes());
+        let signable = SignableRequest::new("POST", &url, headers, signable)
+            .map_err(|why| no_signature(why.into()))?;
+        let signing = sign(signable, &params).map_err(|why| no_signature(why.into()))?;
+        let (instructions, _) = signing.into_parts();
+        let mut request = Request::post(&url)
+            .header("content-type", FORM)
+            .body(self.body.clone())
+            .map_err(|why| no_signature(why.into()))?;
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+/// Why an attempt brought nothing.
+struct Refused {
+    error: Error,
+    /// AWS calls the credentials so, whatever our clock says.
+    expired: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            expired: false,
+        }
+    }
+}
+
+/// Code and message of an error's XML; of what is none, nothing.
+fn refusal(text: &str) -> (String, String) {
+    let Ok(document) = Document::parse(text) else {
+        return Default::default();
+    };
+    let first = |name: &str| {
+        let found = document.descendants().find(|node| node.has_tag_name(name));
+        found
+            .and_then(|node| node.text())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    (first("Code"), first("Message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_read_in_the_words_of_each_service() {
+        for text in [
+            "<Response><Errors><Error><Code>A</Code><Message>b</Message></Error></Errors></Response>",
+            "<ErrorResponse xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><Error>\
+             <Type>Sender</Type><Code>A</Code><Message>b</Message></Error></ErrorResponse>",
+        ] {
+            assert_eq!(refusal(text), ("A".to_owned(), "b".to_owned()));
+        }
+        assert_eq!(refusal("busy"), Default::default());
+    }
+}

@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lifeboat::codec::Identities;
+use lifeboat::model::attestation::Details;
 use lifeboat::repository::details;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -125,9 +126,7 @@ fn a_sound_point_is_restored_read_again_and_asked() {
     );
     assert_eq!(report["sample"], Value::Null);
     let attestation = report["attestation"].as_str().unwrap();
-    let stored = fs::read(bench.lifeboat.repository().join(attestation)).unwrap();
-    let envelope: Value = serde_json::from_slice(&stored).unwrap();
-    let body: Value = serde_json::from_str(envelope["body"].as_str().unwrap()).unwrap();
+    let (body, sealed) = attested(&bench, &report);
     let place = report["place"].as_str().unwrap();
     let version = body["server_version"].as_str().unwrap();
     assert!(
@@ -148,8 +147,6 @@ fn a_sound_point_is_restored_read_again_and_asked() {
     assert_eq!(body["assertions"], clear);
     assert_eq!(body["as_superuser"], report["as_superuser"]);
     assert_eq!(body["walls"], report["walls"]);
-    let identities = Identities::from_files(&[bench.lifeboat.identity()]).unwrap();
-    let sealed = details::open(body["sealed"].as_str().unwrap(), &identities).unwrap();
     let given = sealed.assertions.iter().map(|one| one.value.as_deref());
     let given: Vec<&str> = given.map(Option::unwrap).collect();
     assert_eq!(given[..2], ["1000", "1000"]);
@@ -266,6 +263,37 @@ fn an_assertion_is_compared_with_what_it_gave_at_the_drill_before() {
         why.contains("it is 800, at the drill before it was 1000"),
         "{why}"
     );
+}
+
+/// The attestation's body, and what it seals.
+fn attested(bench: &Bench, report: &Value) -> (Value, Details) {
+    let key = report["attestation"].as_str().unwrap();
+    let stored = fs::read(bench.lifeboat.repository().join(key)).unwrap();
+    let envelope: Value = serde_json::from_slice(&stored).unwrap();
+    let body: Value = serde_json::from_str(envelope["body"].as_str().unwrap()).unwrap();
+    let identities = Identities::from_files(&[bench.lifeboat.identity()]).unwrap();
+    let sealed = details::open(body["sealed"].as_str().unwrap(), &identities);
+    (body, sealed.unwrap())
+}
+
+#[test]
+fn what_only_a_superuser_makes_is_counted_in_clear_and_named_under_seal() {
+    let trigger = "
+      CREATE FUNCTION secret_guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+      CREATE EVENT TRIGGER secret_trigger ON ddl_command_end EXECUTE FUNCTION secret_guard();";
+    let bench = Bench::new(&format!("{USERS} {trigger}"));
+    let report = result(&bench.drill(&[]).ok());
+    let (body, sealed) = attested(&bench, &report);
+    assert_eq!(body["result"], "sound", "{report}");
+    let counted = serde_json::json!([{"kind": "event trigger", "count": 1}]);
+    assert_eq!(body["not_tried"], counted);
+    assert!(!body.to_string().contains("secret_"), "{body}");
+    let named: Vec<&str> = sealed
+        .not_tried
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(named, ["secret_trigger"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Reads a restored database again, to compare it with what was exported.
 
+use std::future::Future;
+
 use super::session::{Session, pg_error};
 use super::slice::{self, Slice};
 use crate::error::Result;
@@ -17,11 +19,12 @@ pub async fn count(session: &Session, table: &Table) -> Result<u64> {
         "SELECT count(*) FROM ONLY {} {condition}",
         table.name.quoted()
     );
-    let row = session
-        .client
-        .query_one(&sql, &[])
-        .await
-        .map_err(|error| pg_error(format!("cannot count the rows of {}", table.name), error))?;
+    let what = format!("cannot count the rows of {}", table.name);
+    let row = apart(session, async {
+        let row = session.client.query_one(&sql, &[]).await;
+        row.map_err(|error| pg_error(what, error))
+    })
+    .await?;
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 
@@ -46,12 +49,28 @@ pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
 
 /// Counts and digests the rows of one COPY.
 pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
-    let mut rows = session.copy_out(sql, what).await?;
-    let mut digest = RowDigest::default();
-    while let Some(block) = rows.next().await? {
-        digest.add_rows(&block);
-    }
-    Ok(digest)
+    apart(session, async {
+        let mut rows = session.copy_out(sql, what).await?;
+        let mut digest = RowDigest::default();
+        while let Some(block) = rows.next().await? {
+            digest.add_rows(&block);
+        }
+        Ok(digest)
+    })
+    .await
+}
+
+/// Whoever plans a query calls functions that a table's indexes and statistics name, as whom it is. They
+/// can switch `default_transaction_read_only` off for what this session does next, not the mode of a
+/// transaction that has begun; and nothing that they did or set outlives it.
+async fn apart<T>(session: &Session, reading: impl Future<Output = Result<T>>) -> Result<T> {
+    let failed = |error| session.error("cannot read what was restored", error);
+    let client = &session.client;
+    (client.batch_execute("BEGIN READ ONLY").await).map_err(failed)?;
+    let read = reading.await;
+    let ended = client.batch_execute("ROLLBACK").await.map_err(failed);
+    let read = read?;
+    ended.map(|()| read)
 }
 
 /// Whether a sequence stands where it stood.
@@ -60,10 +79,11 @@ pub async fn sequence_is(session: &Session, sequence: &Sequence) -> Result<bool>
         "SELECT last_value, is_called FROM {}",
         sequence.name.quoted()
     );
-    let row = session
-        .client
-        .query_one(&sql, &[])
-        .await
-        .map_err(|error| pg_error(format!("cannot read sequence {}", sequence.name), error))?;
+    let what = format!("cannot read sequence {}", sequence.name);
+    let row = apart(session, async {
+        let row = session.client.query_one(&sql, &[]).await;
+        row.map_err(|error| pg_error(what, error))
+    })
+    .await?;
     Ok((row.get(0), row.get(1)) == (sequence.last_value, sequence.is_called))
 }

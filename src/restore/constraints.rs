@@ -74,21 +74,26 @@ fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String>
     }
 }
 
-/// An entry of pg_restore's list names schema and object between spaces, a constraint's its table.
+/// An entry of pg_restore's list names kind, schema and object, a constraint's its table. What is said of
+/// an index, trigger or policy says nothing of a key that is called like it.
 fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
     let Constraint { on, name, .. } = wanted;
-    let index = format!(" {} {name} ", on.schema);
-    let constraint = format!(" {} {} {name} ", on.schema, on.name);
     let report = &run.report;
+    let mut said = report.failures.iter().chain(&report.unproven);
+    if !matches!(
+        wanted.kind,
+        ConstraintKind::Index | ConstraintKind::UniqueIndex
+    ) {
+        let constraint = format!("CONSTRAINT {} {} {name} ", on.schema, on.name);
+        return said.any(|one| one.what.contains(&constraint));
+    }
+    let index = format!("INDEX {} {name} ", on.schema);
     // Not tried is an index without its table.
     let not_tried = format!("{}.{name}", on.schema);
-    report
-        .failures
-        .iter()
-        .chain(&report.unproven)
-        .chain(&report.findings)
-        .any(|one| one.what.contains(&index) || one.what.contains(&constraint))
-        || report.not_tried.iter().any(|one| one.name == not_tried)
+    let kind = wanted.kind;
+    said.chain(&report.findings).any(|one| one.what.starts_with(&index))
+        || (kind == ConstraintKind::Index
+            && report.not_tried.iter().any(|one| one.kind == "index" && one.name == not_tried))
 }
 
 #[cfg(test)]

@@ -108,13 +108,17 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
     // The target was empty: what exists at the very first attempt was not made by us. What exists
-    // after an interruption was, and so was what a drill's scene holds.
+    // after an interruption was, and so were the schemas and casts of a drill's scene.
+    let in_scene = |sql: &str| {
+        let makes = |what: &str| sql.starts_with(what);
+        run.options.nobody.is_some() && (makes("CREATE SCHEMA ") || makes("CREATE CAST "))
+    };
     let conflicts: Vec<&str> = outcome
         .complaints
         .iter()
         .filter(|complaint| says_exists(&complaint.message))
-        .filter(|_| !run.report.resumed && run.options.nobody.is_none())
         .map(|complaint| complaint.sql.as_str())
+        .filter(|sql| !run.report.resumed && !in_scene(sql))
         .collect();
     run.state
         .add_suspects(&run.session, &outcome.suspects, &conflicts)

@@ -31,6 +31,15 @@ const REFUSED: &[i64] = &[
     libc::SYS_open_by_handle_at,
 ];
 
+/// Requests to a terminal that put words into whoever's hands it is: a shell reads them after us.
+const TYPING: [libc::c_ulong; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+
+fn typed(request: libc::c_ulong) -> Result<SeccompRule, String> {
+    SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)
+        .and_then(|condition| SeccompRule::new(vec![condition]))
+        .map_err(|why| why.to_string())
+}
+
 /// On x86-64 each call has a second number, for programs with short pointers.
 #[cfg(target_arch = "x86_64")]
 const X32: i64 = 0x4000_0000;
@@ -54,9 +63,11 @@ pub fn program() -> Result<BpfProgram, String> {
         (libc::SYS_socketpair, vec![not_unix]),
     ]);
     rules.extend(REFUSED.iter().map(|call| (*call, Vec::new())));
+    let typing = TYPING.map(typed);
+    rules.insert(libc::SYS_ioctl, typing.into_iter().collect::<Result<_, _>>()?);
     #[cfg(target_arch = "x86_64")]
     {
-        let plain = [libc::SYS_socket, libc::SYS_socketpair];
+        let plain = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_ioctl];
         let numbers = plain.iter().chain(REFUSED).copied().chain(X32_ONLY);
         rules.extend(numbers.map(|call| (call | X32, Vec::new())));
     }

@@ -60,13 +60,15 @@ pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statem
         let sql = format!("GRANT pg_read_all_data TO {reader}");
         statements.push(Statement::new("the reading login", sql));
     }
-    statements.extend(catalog.roles.iter().map(create_role));
+    // A catalog that a thief wrote may list the predefined ones, to have them given away.
+    let is_own = |role: &&Role| !role.name.starts_with("pg_");
+    statements.extend(catalog.roles.iter().filter(is_own).map(create_role));
     let member_of_all = if version_num >= 160_000 {
         " WITH INHERIT TRUE, SET TRUE"
     } else {
         ""
     };
-    for role in &catalog.roles {
+    for role in catalog.roles.iter().filter(is_own) {
         let role = quote_ident(&role.name);
         let sql = format!("GRANT {role} TO {restorer}{member_of_all}");
         statements.push(Statement::new(format!("role {role}"), sql));

@@ -24,7 +24,7 @@ pub struct Place {
 
 enum Kind {
     /// Nothing of the backup has any power there.
-    Scene(Throwaway, Scene),
+    Scene(Throwaway, Box<Scene>),
     /// Everything runs as its superuser, because the configuration says so.
     AsSuperuser(Throwaway),
     /// Somebody's server.
@@ -61,7 +61,7 @@ impl Place {
                 let scene = scene::set(catalog, &logins, throwaway.folder(), &database).await?;
                 Ok(Self {
                     target: scene.restorer.clone(),
-                    kind: Kind::Scene(throwaway, scene),
+                    kind: Kind::Scene(throwaway, Box::new(scene)),
                 })
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -179,15 +179,32 @@ impl Throwaway {
         self.write("data/postgresql.auto.conf", &settings)
     }
 
+    /// Written as the server's user: the folder is theirs, and so is where a link in it may lead.
     fn write(&self, name: &str, text: &str) -> Result<()> {
         let file = self.folder.path().join(name);
-        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
+        let what = || format!("cannot write {}", file.display());
+        let mut walled = self.wall.command_beside(Path::new("/bin/sh"));
+        walled
+            .command
+            .args(["-c", "exec cat >\"$1\"", "lifeboat-drill"])
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut writer = self.wall.spawn(walled)?;
+        if let Some(mut input) = writer.stdin.take() {
+            input.write_all(text.as_bytes()).context(what)?;
+        }
+        match writer.wait().context(what)? {
+            status if status.success() => Ok(()),
+            status => Err(Error::failed(format!("{}: {status}", what()))),
+        }
     }
 
     fn launch(&mut self, postgres: &ToolPath) -> Result<()> {
         let log = self.folder.path().join("log");
         let what = || format!("cannot write {}", log.display());
-        let file = File::create(&log).context(what)?;
+        let file = File::create_new(&log).context(what)?;
         let mut walled = self.wall.command(&postgres.path)?;
         walled
             .command

@@ -91,9 +91,13 @@ fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
     // Not tried is an index without its table.
     let not_tried = format!("{}.{name}", on.schema);
     let kind = wanted.kind;
-    said.chain(&report.findings).any(|one| one.what.starts_with(&index))
+    said.chain(&report.findings)
+        .any(|one| one.what.starts_with(&index))
         || (kind == ConstraintKind::Index
-            && report.not_tried.iter().any(|one| one.kind == "index" && one.name == not_tried))
+            && report
+                .not_tried
+                .iter()
+                .any(|one| one.kind == "index" && one.name == not_tried))
 }
 
 #[cfg(test)]

@@ -176,12 +176,9 @@ pub async fn restore(run: &mut Run<'_>, chance: Chance) -> Result<()> {
         .collect();
     if chance == Chance::Last {
         let nobody = run.options.nobody.is_some();
-        let (unproven, failures): (Vec<_>, Vec<_>) = refused
-            .into_iter()
-            .partition(|one| {
-                nobody
-                    && (untried::is_powerless(&one.why) || run.left_out.is_missed_by(&one.why))
-            });
+        let (unproven, failures): (Vec<_>, Vec<_>) = refused.into_iter().partition(|one| {
+            nobody && (untried::is_powerless(&one.why) || run.left_out.is_missed_by(&one.why))
+        });
         run.report.unproven.extend(unproven);
         run.report.failures.extend(failures);
     }

@@ -81,11 +81,21 @@ impl LeftOut {
         }
     }
 
-    /// Short names would be found in any text.
+    /// Where the kind has no schema, with what PostgreSQL calls it: `language x`. An event trigger is
+    /// needed by nothing.
     fn name(&self, entry: &Entry) -> Option<String> {
-        let NotTried { name, .. } = self.not_tried(entry);
-        let name = plain(name.split('(').next().unwrap_or_default());
-        (name.len() > 2).then_some(name)
+        let NotTried { name, kind } = self.not_tried(entry);
+        let own = plain(name.split('(').next().unwrap_or_default());
+        if !entry.names.starts_with("- ") {
+            return Some(own);
+        }
+        let called = match kind.as_str() {
+            "access method" | "publication" | "server" | "schema" => kind.as_str(),
+            "procedural language" => "language",
+            "foreign data wrapper" => "foreign-data wrapper",
+            _ => return None,
+        };
+        Some(format!("{called} {own}"))
     }
 
     /// Decides on an entry that failed, and remembers it for those that need it.
@@ -129,8 +139,18 @@ impl LeftOut {
     fn is_missed_in(&self, complaint: &str, own: Option<&str>) -> bool {
         let text = plain(complaint);
         let mut names = self.names.iter().map(String::as_str).chain(own);
-        complaint.contains("does not exist") && names.any(|name| text.contains(name))
+        complaint.contains("does not exist") && names.any(|name| has_whole(&text, name))
     }
+}
+
+/// Whether a name stands in a text, not as a part of a longer word.
+fn has_whole(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    })
 }
 
 /// Names may be quoted, and a dot or a space may stand between schema and name.
@@ -150,9 +170,8 @@ impl Report {
 
     /// Files what was refused of our own statements, of this kind.
     pub(super) fn file_refused(&mut self, kind: &str, nobody: Option<&LeftOut>, refused: Trouble) {
-        let left_out = nobody.filter(|left_out| {
-            is_powerless(&refused.why) || left_out.is_missed_by(&refused.why)
-        });
+        let left_out = nobody
+            .filter(|left_out| is_powerless(&refused.why) || left_out.is_missed_by(&refused.why));
         if left_out.is_some() {
             let name = refused.what.strip_prefix(kind).unwrap_or(&refused.what);
             self.not_tried.push(NotTried {

@@ -64,7 +64,10 @@ pub fn program() -> Result<BpfProgram, String> {
     ]);
     rules.extend(REFUSED.iter().map(|call| (*call, Vec::new())));
     let typing = TYPING.map(typed);
-    rules.insert(libc::SYS_ioctl, typing.into_iter().collect::<Result<_, _>>()?);
+    rules.insert(
+        libc::SYS_ioctl,
+        typing.into_iter().collect::<Result<_, _>>()?,
+    );
     #[cfg(target_arch = "x86_64")]
     {
         let plain = [libc::SYS_socket, libc::SYS_socketpair, libc::SYS_ioctl];

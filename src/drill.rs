@@ -9,10 +9,10 @@ mod report;
 pub mod spare;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::codec::Identities;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
@@ -51,6 +51,8 @@ pub struct Options {
     pub superuser: bool,
     /// Drill also where a wall is missing.
     pub weak_wall: bool,
+    /// After which the drill is stopped, assertions and all.
+    pub time_limit: Duration,
     /// A drill that a trusted key signed found this very point sound.
     pub drilled_sound: bool,
     /// Restore the rows of so many per cent of the data only, whole tables.
@@ -74,10 +76,9 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let opened_by = opened_by(means).await;
     means.progress.phase("a place for the drill", None);
     let place = Place::prepare(means, options, &catalog).await?;
-    let drilled = means
-        .interrupt
-        .or(drill(means, options, &catalog, &place))
-        .await;
+    let drilling = means.interrupt.or(drill(means, options, &catalog, &place));
+    let drilled = tokio::time::timeout(options.time_limit, drilling).await;
+    let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
     // Whatever came of it: nothing stays.
     let removed = place.remove(&catalog).await;
     let mut report = drilled?;
@@ -91,6 +92,15 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     }
     report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// A function of the backup may run for ever; the next database is to be drilled all the same.
+fn out_of_time(limit: Duration) -> Error {
+    Error::failed(format!(
+        "the drill did not end within {} s, and was stopped",
+        limit.as_secs()
+    ))
+    .hint("[drill] time_limit gives a large database more time; drill another point")
 }
 
 async fn drill(

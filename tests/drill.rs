@@ -281,19 +281,28 @@ fn what_only_a_superuser_makes_is_counted_in_clear_and_named_under_seal() {
     let trigger = "
       CREATE FUNCTION secret_guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
       CREATE EVENT TRIGGER secret_trigger ON ddl_command_end EXECUTE FUNCTION secret_guard();";
-    let bench = Bench::new(&format!("{USERS} {trigger}"));
-    let report = result(&bench.drill(&[]).ok());
-    let (body, sealed) = attested(&bench, &report);
-    assert_eq!(body["result"], "sound", "{report}");
-    let counted = serde_json::json!([{"kind": "event trigger", "count": 1}]);
-    assert_eq!(body["not_tried"], counted);
-    assert!(!body.to_string().contains("secret_"), "{body}");
-    let named: Vec<&str> = sealed
-        .not_tried
-        .iter()
-        .map(|one| one.name.as_str())
-        .collect();
-    assert_eq!(named, ["secret_trigger"]);
+    let key = "
+      CREATE FUNCTION secret_check() RETURNS int LANGUAGE internal AS 'pg_backend_pid';
+      CREATE TABLE secret_table (n int CHECK (n < secret_check() + n + 1));";
+    for (sql, code, verdict) in [(trigger, 0, "sound"), (key, 3, "unproven")] {
+        let bench = Bench::new(&format!("{USERS} {sql}"));
+        let ran = bench.drill(&[]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let report = result(&ran);
+        let (body, sealed) = attested(&bench, &report);
+        assert_eq!(body["result"], verdict, "{report}");
+        assert!(!body.to_string().contains("secret_"), "{body}");
+        let named = format!("{sealed:?}");
+        assert!(named.contains("secret_"), "{named}");
+        assert_eq!(sealed.unproven.len(), body["unproven"], "{body}");
+        assert_eq!(verdict == "unproven", !sealed.unproven.is_empty());
+        let counts = body["not_tried"].as_array().unwrap();
+        let counted: u64 = counts
+            .iter()
+            .map(|one| one["count"].as_u64().unwrap())
+            .sum();
+        assert_eq!(counted, sealed.not_tried.len() as u64, "{body}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod cutoff;
 mod damage;
 mod doctor;
 mod drill;
+mod drill_harmless;
 mod export;
 mod fixtures;
 mod hold;

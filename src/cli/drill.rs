@@ -107,6 +107,7 @@ pub struct Options {
     pub folder: PathBuf,
     pub superuser: bool,
     pub weak_wall: bool,
+    pub time_limit: Duration,
     pub sample: Option<u8>,
     pub jobs: Option<u16>,
     pub pg_bin: Vec<PathBuf>,
@@ -152,6 +153,7 @@ impl Args {
                 .or(settings.folder)
                 .unwrap_or_else(std::env::temp_dir),
             superuser: settings.superuser,
+            time_limit: settings.time_limit,
             weak_wall: self.weak_wall || settings.weak_wall,
             sample: self.sample,
             jobs: self.jobs,
@@ -216,6 +218,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             previous: before.values,
             superuser: options.superuser,
             weak_wall: options.weak_wall,
+            time_limit: options.time_limit,
             drilled_sound: drilled_sound.unwrap_or(false),
             sample: options.sample,
         },

@@ -8,10 +8,15 @@ use super::units;
 use super::written::{self, Scalar};
 use crate::error::{Error, Result};
 
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Of a drill, where nothing says otherwise.
+const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, Clone, PartialEq)]
 pub struct DrillSettings {
     /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
     pub folder: Option<PathBuf>,
+    /// After which a drill is stopped.
+    pub time_limit: Duration,
     /// Everything of the backup runs as the throwaway's superuser.
     pub superuser: bool,
     /// Drills also where a wall is missing.
@@ -21,6 +26,20 @@ pub struct DrillSettings {
     /// Of instances of drills; `None`: as recorded with the copy.
     pub class: Option<String>,
     pub assertions: Vec<Assert>,
+}
+
+impl Default for DrillSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            time_limit: TIME_LIMIT,
+            superuser: false,
+            weak_wall: false,
+            network: None,
+            class: None,
+            assertions: Vec::new(),
+        }
+    }
 }
 
 /// The place for drills in the backup account.
@@ -77,6 +96,10 @@ pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Resul
     }
     Ok(DrillSettings {
         folder: written.folder.map(|folder| base.join(folder)),
+        time_limit: match written.time_limit.as_deref().map(units::duration) {
+            None => TIME_LIMIT,
+            Some(limit) => limit.map_err(|error| place.at("drill", "time_limit", error))?,
+        },
         superuser: written.superuser,
         weak_wall: written.weak_wall,
         network: network(written.subnet_group, written.security_group)

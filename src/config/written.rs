@@ -137,6 +137,7 @@ pub enum WebhookOn {
 #[serde(deny_unknown_fields)]
 pub struct Drill {
     pub folder: Option<PathBuf>,
+    pub time_limit: Option<String>,
     #[serde(default)]
     pub superuser: bool,
     #[serde(default)]

@@ -132,8 +132,11 @@ impl Failure {
         let code = said.code().code().to_owned();
         // Only a CHECK constraint's violation comes with the constraint's name.
         let partition = code == "23514" && said.constraint().is_none();
+        // A function of the database may raise any error: it is about these rows, whatever it says.
+        let is_raised = said.routine() == Some("exec_stmt_raise");
         let error = pg_error(what, error);
         match code.as_str() {
+            _ if is_raised => Self::Rows(error),
             "23514" if partition => Self::WrongPartition(error),
             "40001" | "40P01" | "55P03" => Self::TryAgain(error),
             _ if code.starts_with("08") || code.starts_with("57") => Self::Lost(error),

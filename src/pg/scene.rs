@@ -131,7 +131,12 @@ async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
         )
     };
     let sql = format!(
-        "SELECT pg_catalog.format('GRANT USAGE ON SCHEMA %I TO {both}', nspname)
+        "SELECT pg_catalog.format('ALTER SCHEMA %I OWNER TO {restorer}', nspname)
+           FROM pg_catalog.pg_namespace n
+          WHERE n.oid >= 16384 AND n.nspowner = current_user::pg_catalog.regrole
+            AND n.nspname !~ '^pg_' AND NOT {schema}
+         UNION ALL
+         SELECT pg_catalog.format('GRANT USAGE ON SCHEMA %I TO {both}', nspname)
            FROM pg_catalog.pg_namespace n WHERE {schema}
          UNION ALL
          SELECT pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO {restorer}', c.oid::pg_catalog.regclass)

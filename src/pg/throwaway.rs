@@ -1,7 +1,9 @@
 //! A PostgreSQL server of our own, for as long as it is needed: in a temporary folder, behind a wall,
 //! reachable by its socket only, gone afterwards whatever happens.
 
-use std::collections::BTreeSet;
+mod installation;
+mod logins;
+
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -11,12 +13,14 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::conninfo::{SESSION_OPTIONS, Server};
 use super::tools::{self, Dirs, Tool, ToolPath, last_lines};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Context, Error, Result};
 use crate::model::attestation::Walls;
-use crate::random;
 use crate::wall::{self, User, Wall, Walled};
+
+use installation::{preloaded, sibling};
+use logins::admission;
+pub use logins::{Logins, login};
 
 /// No TCP: nobody else's port is taken.
 const PORT: u16 = 5432;
@@ -25,7 +29,8 @@ const MAX_SOCKET_FOLDER: usize = 90;
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(60);
 
-/// Nothing in it outlives the drill, so nothing is made durable. Background work that could change
+/// Nothing in it outlives the drill, so nothing is made durable, and its log tells only why it does not
+/// start: a function could fill the disk with warnings. Background work that could change
 /// rows or start jobs of the restored database stays off. Rows of large objects are compared by a
 /// login that owns none.
 const SETTINGS: &str = "listen_addresses = ''
@@ -41,13 +46,9 @@ shared_buffers = 128MB
 max_locks_per_transaction = 1024
 autovacuum = off
 lo_compat_privileges = on
-log_min_messages = warning
+log_min_messages = fatal
+log_min_error_statement = panic
 ";
-
-/// Extensions that cannot be made unless the server loads them as it starts. No library that a backup
-/// names is ever loaded: only these, where the machine has them. Without worker processes their
-/// schedulers do not run.
-const PRELOADED: [&str; 3] = ["pg_cron", "pglogical", "timescaledb"];
 
 /// Takes the folder away once its standard input ends: when we close it, or when we are no more. A
 /// server without namespaces of its own is stopped first; others ended with us.
@@ -60,31 +61,6 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
     sleep 0.2
 done
 "#;
-
-/// The three that may log in; their names are random, as those of a backup's roles are not.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Logins {
-    /// What initdb makes. It sets the scene, and can then no longer log in.
-    pub superuser: String,
-    /// Runs all that comes out of the backup.
-    pub restorer: String,
-    /// Reads what was restored.
-    pub reader: String,
-}
-
-impl Logins {
-    pub fn random() -> Result<Self> {
-        let name = |what: &str| -> Result<String> {
-            let random = u64::from_ne_bytes(random::bytes()?);
-            Ok(format!("lifeboat_{what}_{random:016x}"))
-        };
-        Ok(Self {
-            superuser: name("su")?,
-            restorer: name("restorer")?,
-            reader: name("reader")?,
-        })
-    }
-}
 
 /// Which server is wanted.
 #[derive(Debug, Clone)]
@@ -123,7 +99,11 @@ impl Throwaway {
         let (postgres, pg_ctl) = (beside(Tool::Postgres)?, beside(Tool::PgCtl)?);
         let user = wall::unprivileged()?;
         let folder = make_folder(wanted, user)?;
-        let wall = Wall::build(user, folder.path(), &installation(&initdb, &postgres))?;
+        let wall = Wall::build(
+            user,
+            folder.path(),
+            &installation::readable(&initdb, &postgres),
+        )?;
         let keeper = keeper(&wall, &pg_ctl, folder.path())?;
         let mut started = Self {
             keeper,
@@ -320,70 +300,6 @@ fn make_folder(wanted: &Wanted, user: Option<User>) -> Result<TempDir> {
     Ok(folder)
 }
 
-/// No other role logs in, whatever a backup says of it.
-fn admission(logins: &Logins) -> String {
-    let Logins {
-        superuser,
-        restorer,
-        reader,
-    } = logins;
-    format!(
-        "local all {superuser} trust\nlocal all {restorer} trust\nlocal all {reader} trust\n\
-         local all all reject\n"
-    )
-}
-
-/// Of [`PRELOADED`], those that the backup has and that lie in the server's library folder.
-fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
-    let folders = prefix(initdb).map(|prefix| [prefix.join("lib"), prefix.join("lib/postgresql")]);
-    let is_there = |name: &str| {
-        let file = format!("{name}.so");
-        let mut folders = folders.iter().flatten();
-        folders.any(|folder| folder.join(&file).is_file())
-    };
-    let wanted = PRELOADED.into_iter();
-    wanted
-        .filter(|name| extensions.iter().any(|one| one == name) && is_there(name))
-        .collect()
-}
-
-/// What a server needs to read besides the system's own folders: where it is installed, and where its
-/// libraries lie.
-fn installation(initdb: &ToolPath, postgres: &ToolPath) -> Vec<PathBuf> {
-    const SYSTEM: [&str; 3] = ["/usr", "/lib", "/lib64"];
-    let mut folders: BTreeSet<PathBuf> = prefix(initdb).into_iter().collect();
-    for program in [initdb, postgres] {
-        folders.extend(library_folders(&program.path));
-    }
-    folders.retain(|folder| !SYSTEM.iter().any(|system| folder.starts_with(system)));
-    folders.into_iter().collect()
-}
-
-/// Where the system's loader finds a program's libraries. Where it cannot be asked, the server does not
-/// start, and says which library it misses.
-fn library_folders(program: &Path) -> Vec<PathBuf> {
-    let asked = std::process::Command::new("ldd")
-        .arg(program)
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .output();
-    let text = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let text = text.unwrap_or_default();
-    let files = text.lines().filter_map(|line| {
-        let (_, path) = line.split_once(" => ")?;
-        let (path, _address) = path.rsplit_once(" (")?;
-        Path::new(path).canonicalize().ok()
-    });
-    files
-        .filter_map(|file| Some(file.parent()?.to_owned()))
-        .collect()
-}
-
-/// `…` of `…/bin/initdb`.
-fn prefix(initdb: &ToolPath) -> Option<PathBuf> {
-    Some(initdb.path.parent()?.parent()?.to_owned())
-}
-
 /// In a process group of its own: Ctrl-C is for us, and we end it in order.
 fn keeper(wall: &Wall, pg_ctl: &ToolPath, folder: &Path) -> Result<Child> {
     let stops_itself = Path::new("");
@@ -401,45 +317,6 @@ fn keeper(wall: &Wall, pg_ctl: &ToolPath, folder: &Path) -> Result<Child> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     wall.spawn(walled)
-}
-
-/// The server whose socket lies in `folder`, as `user`, in `database`.
-pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
-    let input = super::conninfo::Input {
-        url: Some(&format!(
-            "host='{}' port={PORT} user='{}' dbname='{}' sslmode=disable",
-            quoted(&folder.display().to_string()),
-            quoted(user),
-            quoted(database)
-        )),
-        ..Default::default()
-    };
-    // The environment of this process is meant for the source.
-    let mut server = Server::resolve(input, &|_| None)?;
-    server.session_options = Some(SESSION_OPTIONS);
-    Ok(server)
-}
-
-/// The program of the same installation.
-fn sibling(of: &ToolPath, tool: Tool) -> Result<ToolPath> {
-    let path = of.path.with_file_name(tool.name());
-    if path.is_file() {
-        return Ok(ToolPath {
-            tool,
-            path,
-            ..of.clone()
-        });
-    }
-    Err(Error::new(
-        Kind::NotFound,
-        format!("{} has initdb, but no {tool}", parent(&of.path).display()),
-    )
-    .hint("a drill needs PostgreSQL's server package, not only its client's"))
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// Bytes that an unprivileged user may still write below a folder.

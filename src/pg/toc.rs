@@ -128,6 +128,8 @@ impl Entry {
                 | "NOT NULL CONSTRAINT"
                 | "TABLE ATTACH"
                 | "DEFAULT"
+                | "POLICY"
+                | "ROW SECURITY"
                 | "SEQUENCE OWNED BY"
         )
     }

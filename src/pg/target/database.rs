@@ -96,9 +96,21 @@ const ALTERED: &str = "
    ORDER BY 1";
 
 /// Anything that a user made: not PostgreSQL's own, not an extension's, not our notes. OIDs from
-/// 16384 on are given to what is made after initdb.
+/// 16384 on are given to what is made after initdb. What hangs on an extension's member is the
+/// extension's too: a table's indexes, a composite type's relation, the schema that it was put into.
 const OCCUPIED: &str = "
-  WITH ours AS (SELECT oid FROM pg_catalog.pg_namespace
+  WITH RECURSIVE members(class, oid) AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+    UNION
+    SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid, n.oid
+      FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+           -- PostGIS makes it in a way that leaves no trace.
+           OR (e.extname = 'postgis_tiger_geocoder' AND n.nspname = 'tiger_data')
+    UNION
+    SELECT d.classid, d.objid FROM members m
+      JOIN pg_catalog.pg_depend d ON d.refclassid = m.class AND d.refobjid = m.oid
+     WHERE d.deptype IN ('a', 'i')),
+  ours AS (SELECT oid FROM pg_catalog.pg_namespace
                  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'lifeboat_restore')),
   found(class, oid, text) AS (
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 'schema ' || n.nspname
@@ -171,6 +183,5 @@ const OCCUPIED: &str = "
       FROM pg_catalog.pg_largeobject_metadata)
   SELECT text FROM found f
    WHERE (f.oid >= 16384 OR f.class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)
-     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                      WHERE d.classid = f.class AND d.objid = f.oid AND d.deptype = 'e')
+     AND (f.class, f.oid) NOT IN (SELECT class, oid FROM members)
    LIMIT 5";

@@ -76,6 +76,7 @@ fn content(database: &str, role: &str) -> String {
         "CREATE ROLE {role}; ALTER ROLE {role} SET work_mem = '5MB'; GRANT pg_monitor TO {role};
          GRANT CONNECT ON DATABASE {database} TO {role};
          ALTER DATABASE {database} SET work_mem = '6MB';
+         CREATE CAST (inet AS int) WITH INOUT AS ASSIGNMENT;
          CREATE TABLE course (id int PRIMARY KEY);
          CREATE TABLE answer (id serial PRIMARY KEY, course int REFERENCES course, points int);
          CREATE TABLE every_year (year int) PARTITION BY LIST (year);

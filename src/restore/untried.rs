@@ -82,18 +82,23 @@ impl LeftOut {
     }
 
     /// Where the kind has no schema, with what PostgreSQL calls it: `language x`. An event trigger is
-    /// needed by nothing.
+    /// needed by nothing; of a constraint it is the index that has a name.
     fn name(&self, entry: &Entry) -> Option<String> {
         let NotTried { name, kind } = self.not_tried(entry);
         let own = plain(name.split('(').next().unwrap_or_default());
         if !entry.names.starts_with("- ") {
-            return Some(own);
+            let of_table = kind.ends_with("constraint").then(|| own.rsplit_once(' '));
+            let index = of_table.flatten().and_then(|(table, constraint)| {
+                let (schema, _) = table.split_once(' ')?;
+                Some(format!("{schema} {constraint}"))
+            });
+            return Some(index.unwrap_or(own));
         }
         let called = match kind.as_str() {
-            "access method" | "publication" | "server" | "schema" => kind.as_str(),
+            "event trigger" => return None,
             "procedural language" => "language",
             "foreign data wrapper" => "foreign-data wrapper",
-            _ => return None,
+            other => other,
         };
         Some(format!("{called} {own}"))
     }

@@ -81,10 +81,13 @@ pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statem
 fn create_role(role: &Role) -> Statement {
     let name = quote_ident(&role.name);
     let inherit = if role.inherit { "" } else { " NOINHERIT" };
-    Statement::new(
-        format!("role {name}"),
-        format!("CREATE ROLE {name}{inherit}"),
-    )
+    // What it owns may read rows that a policy keeps from others.
+    let policies = match role.superuser || role.bypass_rls {
+        true => " BYPASSRLS",
+        false => "",
+    };
+    let sql = format!("CREATE ROLE {name}{inherit}{policies}");
+    Statement::new(format!("role {name}"), sql)
 }
 
 fn membership(one: &Membership, version_num: u32) -> Statement {

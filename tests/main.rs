@@ -14,6 +14,7 @@ mod damage;
 mod doctor;
 mod drill;
 mod drill_harmless;
+mod drill_hostile;
 mod export;
 mod fixtures;
 mod hold;

@@ -30,8 +30,10 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub const KEEPALIVE_COUNT: u32 = 3;
 
 /// For every session and tool that works in a restored database: a setting that the backup gives to its
-/// database or roles must not make us somebody else, or load a library.
-pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries=";
+/// database or roles must not make us somebody else, load a library, or end a session before it has pinned
+/// its own.
+pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
+    -c idle_in_transaction_session_timeout=0";
 
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

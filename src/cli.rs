@@ -31,6 +31,7 @@ mod completions;
 mod connect;
 pub mod doctor;
 pub mod drill;
+pub mod drill_server;
 mod drilled;
 pub mod export;
 mod file;
@@ -134,6 +135,7 @@ enum Command {
     Promote(promote::Args),
     Restore(restore::Args),
     Drill(drill::Args),
+    DrillServer(drill_server::Args),
     Doctor(doctor::Args),
     Status(status::Args),
     Report(report::Args),
@@ -284,6 +286,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
+        Command::DrillServer(args) => drill_server::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,
         Command::Status(args) => status::run(args, run).await,
         Command::Report(args) => report::run(args, run).await,

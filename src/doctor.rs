@@ -9,6 +9,7 @@ mod keys;
 mod kms;
 mod rds;
 pub mod terraform;
+mod wall;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use database::Database;
 pub use finding::{Finding, Severity};
 pub use kms::{Key, Use};
 pub use rds::Guarded;
+pub use wall::{DrillWall, Standing};
 
 /// The repository's bucket.
 #[derive(Debug)]
@@ -86,6 +88,8 @@ pub struct Facts {
     pub keys: Vec<Key>,
     /// Instances and clusters that the configuration names.
     pub guarded: Vec<Guarded>,
+    /// `None`: this machine is not known to drill.
+    pub drill_wall: Option<DrillWall>,
 }
 
 /// What `doctor` prints.
@@ -124,6 +128,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(kms::look(&facts.keys, facts.source.as_ref()));
     findings.extend(facts.guarded.iter().flat_map(rds::look));
     findings.extend(facts.databases.iter().flat_map(database::look));
+    findings.extend(facts.drill_wall.iter().flat_map(wall::look));
     findings
 }
 

@@ -6,6 +6,7 @@ mod assertion;
 mod attest;
 mod place;
 mod report;
+mod running;
 pub mod spare;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub use report::Report;
 pub enum Where {
     /// A server that the drill starts from local programs and removes, below this folder.
     Throwaway(PathBuf),
+    /// A server that the drill server behind this socket starts and removes, in a second container.
+    SecondContainer(PathBuf),
     /// A database of the drill's own on this server.
     Server(Box<Server>),
 }
@@ -76,7 +79,8 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let opened_by = opened_by(means).await;
     means.progress.phase("a place for the drill", None);
     let place = Place::prepare(means, options, &catalog).await?;
-    let drilling = means.interrupt.or(drill(means, options, &catalog, &place));
+    let drilling = place.or_lost(drill(means, options, &catalog, &place));
+    let drilling = means.interrupt.or(drilling);
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
     let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
     // Whatever came of it: nothing stays.

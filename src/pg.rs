@@ -6,6 +6,7 @@ pub mod apply;
 pub mod archive;
 pub mod catalog;
 pub mod conninfo;
+pub mod drill_server;
 pub mod dump;
 pub mod foreign;
 pub mod large_objects;

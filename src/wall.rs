@@ -6,6 +6,7 @@
 //! environment, and a filter of system calls. Beyond that bubblewrap's namespaces, where there is
 //! bubblewrap and the kernel allows them. [`Wall::walls`] says which stand.
 
+pub mod container;
 #[cfg(target_os = "linux")]
 mod filter;
 #[cfg(target_os = "linux")]

@@ -76,7 +76,10 @@ impl Canaries {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         sql.replace("{canary}", &path("canary"))
             .replace("{secret}", &path("secret"))
-            .replace("{listener}", &format!("host=127.0.0.1 port={} dbname=x user=x", self.port))
+            .replace(
+                "{listener}",
+                &format!("host=127.0.0.1 port={} dbname=x user=x", self.port),
+            )
             .replace("{port}", &self.port.to_string())
             .replace("{role}", role)
     }
@@ -174,11 +177,17 @@ impl Refusing {
         let mut around = if is_root() {
             let mut shell = Command::new("/usr/bin/unshare");
             let script = "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"";
-            shell.args(["--mount", "/bin/sh", "-c", script, "sh"]).arg(refusing).arg(REAL);
+            shell
+                .args(["--mount", "/bin/sh", "-c", script, "sh"])
+                .arg(refusing)
+                .arg(REAL);
             shell
         } else {
             let mut outer = Command::new(REAL);
-            outer.args(["--dev-bind", "/", "/", "--ro-bind"]).arg(refusing).args([REAL, "--"]);
+            outer
+                .args(["--dev-bind", "/", "/", "--ro-bind"])
+                .arg(refusing)
+                .args([REAL, "--"]);
             outer
         };
         like(&mut around, command);
@@ -192,7 +201,11 @@ fn like(around: &mut Command, command: &Command) {
         .arg(command.get_program())
         .args(command.get_args())
         .env_clear()
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
         .current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
 }
 
@@ -205,7 +218,10 @@ pub fn as_nobody(command: &Command) -> Command {
 }
 
 pub fn give_to_nobody(folder: &Path) {
-    let status = Command::new("chown").args(["-R", "65534:65534"]).arg(folder).status();
+    let status = Command::new("chown")
+        .args(["-R", "65534:65534"])
+        .arg(folder)
+        .status();
     assert!(status.unwrap().success());
 }
 
@@ -322,9 +338,18 @@ fn code_of_a_backup_has_no_power_whoever_drills() {
         assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET));
         canaries.are_untouched();
         let files = report["walls"]["files"] == true;
-        assert_eq!(files, as_whom != As::WithoutNamespaces, "{}", report["walls"]);
+        assert_eq!(
+            files,
+            as_whom != As::WithoutNamespaces,
+            "{}",
+            report["walls"]
+        );
         let not_tried = report["not_tried"].to_string();
-        for name in ["hostile_end", "pg_execute_server_program", "pg_write_server_files"] {
+        for name in [
+            "hostile_end",
+            "pg_execute_server_program",
+            "pg_write_server_files",
+        ] {
             assert!(not_tried.contains(name), "{as_whom:?}: {not_tried}");
         }
     }

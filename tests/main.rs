@@ -13,6 +13,7 @@ mod cutoff;
 mod damage;
 mod doctor;
 mod drill;
+mod drill_container;
 mod drill_harmless;
 mod drill_hostile;
 mod export;

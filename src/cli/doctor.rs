@@ -13,6 +13,7 @@ use crate::doctor::{self, Finding, Place, Report, Severity};
 use crate::error::{Context, Error, Result};
 
 mod break_glass;
+mod drill_wall;
 mod gather;
 
 /// Look for what would lose the backups: one page of findings, the worst first

@@ -12,7 +12,7 @@ use super::point::{OfArgs, Point, PointArgs};
 use super::render::{self, Page};
 use super::{Run, connect, drilled, kms};
 use crate::codec::Identities;
-use crate::config::drill::{Assert, Must};
+use crate::config::drill::{Assert, DrillSettings, Must};
 use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
 use crate::drill::{self, Assertion, Means, Previous, Report, Where};
 use crate::error::{Context, Error, Result};
@@ -57,7 +57,8 @@ pub struct Args {
     /// File with nothing but the server's password
     #[arg(long, value_name = "FILE", requires = "server")]
     server_password_file: Option<PathBuf>,
-    /// Below which the throwaway server is made [default: the folder for temporary files]
+    /// Below which the throwaway server is made [default: as configured, else the folder for temporary
+    /// files]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
     /// Restore whole tables of so many per cent of the data only, and say so: for databases that do
@@ -104,7 +105,7 @@ pub struct Options {
     pub access: Access,
     pub point: Point,
     pub server: Option<Connection>,
-    pub folder: PathBuf,
+    pub own: OwnServer,
     pub superuser: bool,
     pub weak_wall: bool,
     pub time_limit: Duration,
@@ -114,6 +115,36 @@ pub struct Options {
     pub assertions: Vec<Assert>,
     /// By what the statement on the drill is signed, and how it is locked; `None`: no statement.
     pub attest: Option<(SigningKey, Locks)>,
+}
+
+/// Where the drill's own server runs.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OwnServer {
+    /// Here, below this folder.
+    Below(PathBuf),
+    /// In a second container, whose drill server listens on this socket.
+    SecondContainer(PathBuf),
+}
+
+impl OwnServer {
+    /// `folder`: as typed. A configured second container makes its servers in one folder only.
+    fn resolve(folder: Option<PathBuf>, settings: &DrillSettings) -> Result<Self> {
+        let absolute = |folder: PathBuf| -> Result<PathBuf> {
+            std::path::absolute(&folder).context(|| "--folder".to_owned())
+        };
+        let folder = folder.map(absolute).transpose()?;
+        let Some(socket) = settings.server_socket.clone() else {
+            let folder = folder.or_else(|| settings.folder.clone());
+            return Ok(Self::Below(absolute(
+                folder.unwrap_or_else(std::env::temp_dir),
+            )?));
+        };
+        if folder.is_some_and(|folder| socket.parent() != Some(&folder)) {
+            let error = Error::usage("--folder is not where drill.server_socket lies");
+            return Err(error.hint("leave --folder out: the second container makes the servers"));
+        }
+        Ok(Self::SecondContainer(socket))
+    }
 }
 
 impl Args {
@@ -148,10 +179,7 @@ impl Args {
                 password_file: self.server_password_file,
                 ..Connection::default()
             }),
-            folder: self
-                .folder
-                .or(settings.folder)
-                .unwrap_or_else(std::env::temp_dir),
+            own: OwnServer::resolve(self.folder, &settings)?,
             superuser: settings.superuser,
             time_limit: settings.time_limit,
             weak_wall: self.weak_wall || settings.weak_wall,
@@ -173,19 +201,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let identities = kms::identities(given, &options.access, &point, run)
         .await?
         .needed("drill")?;
-    let place = match &options.server {
-        Some(connection) => {
-            let server = connect::server(connection, run)?;
-            if !server.database_named {
-                return Err(Error::usage("--server names no database")
-                    .hint("one to enter by, mostly postgres: postgresql://user@host/postgres"));
-            }
-            Where::Server(Box::new(server))
-        }
-        None => Where::Throwaway(
-            std::path::absolute(&options.folder).context(|| "--folder".to_owned())?,
-        ),
-    };
+    let place = place(&options, run)?;
     let manifest = &point.manifest;
     let meant = |one: &&Assert| {
         let of =
@@ -238,6 +254,21 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         }
     }
     Answer::new(&report, text(&report), outcome(&report))
+}
+
+fn place(options: &Options, run: &Run) -> Result<Where> {
+    let Some(connection) = &options.server else {
+        return Ok(match &options.own {
+            OwnServer::Below(folder) => Where::Throwaway(folder.clone()),
+            OwnServer::SecondContainer(socket) => Where::SecondContainer(socket.clone()),
+        });
+    };
+    let server = connect::server(connection, run)?;
+    if !server.database_named {
+        return Err(Error::usage("--server names no database")
+            .hint("one to enter by, mostly postgres: postgresql://user@host/postgres"));
+    }
+    Ok(Where::Server(Box::new(server)))
 }
 
 /// That something is unproven is a finding; that something was not tried, alone, is none.

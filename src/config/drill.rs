@@ -17,6 +17,8 @@ pub struct DrillSettings {
     pub folder: Option<PathBuf>,
     /// After which a drill is stopped.
     pub time_limit: Duration,
+    /// Of the drill server in a second container, which then makes the throwaway servers beside it.
+    pub server_socket: Option<PathBuf>,
     /// Everything of the backup runs as the throwaway's superuser.
     pub superuser: bool,
     /// Drills also where a wall is missing.
@@ -32,6 +34,7 @@ impl Default for DrillSettings {
     fn default() -> Self {
         Self {
             folder: None,
+            server_socket: None,
             time_limit: TIME_LIMIT,
             superuser: false,
             weak_wall: false,
@@ -94,8 +97,12 @@ pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Resul
             must,
         });
     }
+    let folder = written.folder.map(|folder| base.join(folder));
+    let server_socket = server_socket(written.server_socket, folder.as_deref(), base)
+        .map_err(|error| place.at("drill", "server_socket", error))?;
     Ok(DrillSettings {
-        folder: written.folder.map(|folder| base.join(folder)),
+        folder,
+        server_socket,
         time_limit: match written.time_limit.as_deref().map(units::duration) {
             None => TIME_LIMIT,
             Some(limit) => limit.map_err(|error| place.at("drill", "time_limit", error))?,
@@ -107,6 +114,27 @@ pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Resul
         class: written.class,
         assertions,
     })
+}
+
+/// It lies in the folder that both containers share: no other can be meant beside it.
+fn server_socket(
+    written: Option<PathBuf>,
+    folder: Option<&Path>,
+    base: &Path,
+) -> Result<Option<PathBuf>> {
+    let hint =
+        "for example \"/drill/lifeboat.sock\": `lifeboat drill-server --folder /drill` makes it";
+    let Some(socket) = written.map(|socket| base.join(socket)) else {
+        return Ok(None);
+    };
+    let Some(shared) = socket.file_name().and_then(|_| socket.parent()) else {
+        return Err(Error::usage("names no socket").hint(hint));
+    };
+    if folder.is_some_and(|folder| folder != shared) {
+        let error = Error::usage("does not lie in drill.folder");
+        return Err(error.hint("leave `folder` out: servers are made beside the socket"));
+    }
+    Ok(Some(socket))
 }
 
 /// One without the other would leave the instance in a VPC's default group, which lets everything out.
@@ -189,5 +217,30 @@ fn printed(value: &Scalar) -> String {
         Scalar::Whole(number) => number.to_string(),
         Scalar::Number(number) => number.to_string(),
         Scalar::Text(text) => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_lies_in_the_folder_of_drills_or_alone() {
+        let resolve = |socket: &str, folder: Option<&str>| {
+            let folder = folder.map(Path::new);
+            server_socket(Some(socket.into()), folder, Path::new("/etc/lifeboat"))
+        };
+        let given = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(resolve("/drill/s", None).unwrap(), given("/drill/s"));
+        assert_eq!(
+            resolve("/drill/s", Some("/drill/")).unwrap(),
+            given("/drill/s")
+        );
+        assert_eq!(resolve("s", None).unwrap(), given("/etc/lifeboat/s"));
+        let error = resolve("/drill/s", Some("/var/tmp")).unwrap_err();
+        assert!(error.to_string().contains("drill.folder"), "{error}");
+        for nothing in ["/", "/drill/.."] {
+            resolve(nothing, None).unwrap_err();
+        }
     }
 }

@@ -138,6 +138,7 @@ pub enum WebhookOn {
 pub struct Drill {
     pub folder: Option<PathBuf>,
     pub time_limit: Option<String>,
+    pub server_socket: Option<PathBuf>,
     #[serde(default)]
     pub superuser: bool,
     #[serde(default)]

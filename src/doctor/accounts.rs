@@ -77,6 +77,7 @@ mod tests {
             databases: Vec::new(),
             keys: Vec::new(),
             guarded: Vec::new(),
+            drill_wall: None,
         };
         look(&facts)
             .into_iter()

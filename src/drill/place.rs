@@ -1,15 +1,17 @@
 //! Where a drill restores to, and that nothing of it stays.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::Path;
 
+use super::running::{Running, Wish};
 use super::{Means, Options, Report, Where};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::pg::conninfo::Server;
 use crate::pg::scene::{self, Scene};
 use crate::pg::scratch;
-use crate::pg::throwaway::{Logins, Throwaway, Wanted, free_bytes, login};
+use crate::pg::throwaway::{Logins, free_bytes, login};
 use crate::restore::{Nobody, Trouble};
 use crate::wall;
 
@@ -24,9 +26,9 @@ pub struct Place {
 
 enum Kind {
     /// Nothing of the backup has any power there.
-    Scene(Throwaway, Box<Scene>),
+    Scene(Running, Box<Scene>),
     /// Everything runs as its superuser, because the configuration says so.
-    AsSuperuser(Throwaway),
+    AsSuperuser(Running),
     /// Somebody's server.
     Server {
         /// Another database of it.
@@ -40,31 +42,44 @@ impl Place {
     pub async fn prepare(means: &Means<'_>, options: &Options, catalog: &Catalog) -> Result<Self> {
         let manifest = &means.point.manifest;
         let database = format!("lifeboat_drill_{}", manifest.id.as_str().to_lowercase());
-        match &options.place {
-            Where::Server(entry) => Ok(Self {
-                target: entry.with_database(&database),
-                kind: Kind::Server {
-                    roles: scratch::roles(entry).await?,
-                    entry: entry.clone(),
-                },
-            }),
+        let logins = Logins::random()?;
+        let wish = Wish {
+            major: manifest.server_version_num / 10_000,
+            logins: &logins,
+            catalog,
+            database: &database,
+        };
+        let running = match &options.place {
+            Where::Server(entry) => {
+                return Ok(Self {
+                    target: entry.with_database(&database),
+                    kind: Kind::Server {
+                        roles: scratch::roles(entry).await?,
+                        entry: entry.clone(),
+                    },
+                });
+            }
             Where::Throwaway(folder) => {
                 check_space(folder, catalog)?;
-                let throwaway = start(means, options, catalog, folder, &database).await?;
-                let (throwaway, logins) = throwaway;
-                check_wall(&throwaway, options)?;
-                if options.superuser {
-                    let target = login(throwaway.folder(), &logins.superuser, &database)?;
-                    let kind = Kind::AsSuperuser(throwaway);
-                    return Ok(Self { target, kind });
-                }
-                let scene = scene::set(catalog, &logins, throwaway.folder(), &database).await?;
-                Ok(Self {
-                    target: scene.restorer.clone(),
-                    kind: Kind::Scene(throwaway, Box::new(scene)),
-                })
+                Running::here(folder, &wish, options).await?
             }
+            Where::SecondContainer(socket) => {
+                check_space(socket.parent().unwrap_or(socket), catalog)?;
+                Running::remote(socket, &wish, means).await?
+            }
+        };
+        check_wall(&running, options)?;
+        if options.superuser {
+            let target = login(running.folder(), &logins.superuser, &database)?;
+            let kind = Kind::AsSuperuser(running);
+            return Ok(Self { target, kind });
         }
+        let set = scene::set(catalog, &logins, running.folder(), &database);
+        let scene = running.or_lost(set).await?;
+        Ok(Self {
+            target: scene.restorer.clone(),
+            kind: Kind::Scene(running, Box::new(scene)),
+        })
     }
 
     /// The drill's own database.
@@ -95,12 +110,18 @@ impl Place {
         }
     }
 
+    /// Runs `work`, which needs the place, and fails where that went away meanwhile.
+    pub async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match &self.kind {
+            Kind::Scene(running, _) | Kind::AsSuperuser(running) => running.or_lost(work).await,
+            Kind::Server { .. } => work.await,
+        }
+    }
+
     /// For the report.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Scene(throwaway, _) | Kind::AsSuperuser(throwaway) => {
-                format!("a throwaway PostgreSQL {}", throwaway.version)
-            }
+            Kind::Scene(running, _) | Kind::AsSuperuser(running) => running.describe(),
             Kind::Server { entry, .. } => entry.to_string(),
         }
     }
@@ -108,14 +129,14 @@ impl Place {
     /// Adds which walls stood, and what the scene was set without.
     pub fn add_to(&self, report: &mut Report) {
         match &self.kind {
-            Kind::Scene(throwaway, scene) => {
-                report.walls = Some(throwaway.walls());
+            Kind::Scene(running, scene) => {
+                report.walls = Some(running.walls());
                 report.not_tried.extend(scene.not_tried.iter().cloned());
                 let findings = scene.findings.iter();
                 let findings = findings.map(|(what, why)| Trouble::new(what, why));
                 report.findings.extend(findings);
             }
-            Kind::AsSuperuser(throwaway) => report.walls = Some(throwaway.walls()),
+            Kind::AsSuperuser(running) => report.walls = Some(running.walls()),
             Kind::Server { .. } => {}
         }
     }
@@ -124,11 +145,7 @@ impl Place {
     pub async fn remove(self, catalog: &Catalog) -> Result<()> {
         let (entry, roles) = match self.kind {
             Kind::Server { entry, roles } => (entry, roles),
-            Kind::Scene(throwaway, _) | Kind::AsSuperuser(throwaway) => {
-                return tokio::task::spawn_blocking(move || drop(throwaway))
-                    .await
-                    .context(|| "removing the drill's server".to_owned());
-            }
+            Kind::Scene(running, _) | Kind::AsSuperuser(running) => return running.remove().await,
         };
         let came: Vec<String> = catalog
             .roles
@@ -152,40 +169,16 @@ impl Place {
     }
 }
 
-async fn start(
-    means: &Means<'_>,
-    options: &Options,
-    catalog: &Catalog,
-    folder: &Path,
-    database: &str,
-) -> Result<(Throwaway, Logins)> {
-    let logins = Logins::random()?;
-    let extensions = catalog.extensions.iter();
-    let wanted = Wanted {
-        major: means.point.manifest.server_version_num / 10_000,
-        tool_dirs: options.tool_dirs.clone(),
-        base: folder.to_owned(),
-        logins: logins.clone(),
-        extensions: extensions.map(|one| one.name.clone()).collect(),
-        database: database.to_owned(),
-        shared: false,
-    };
-    let throwaway = tokio::task::spawn_blocking(move || Throwaway::start(&wanted))
-        .await
-        .context(|| "starting a server for the drill".to_owned())??;
-    Ok((throwaway, logins))
-}
-
 /// A point that nobody vouches for may hold anything: it is not let in where a wall is missing.
-fn check_wall(throwaway: &Throwaway, options: &Options) -> Result<()> {
-    if wall::is_whole(throwaway.walls()) {
+fn check_wall(running: &Running, options: &Options) -> Result<()> {
+    if wall::is_whole(running.walls()) {
         return Ok(());
     }
     let may = options.weak_wall || options.drilled_sound;
     if may && !options.superuser {
         return Ok(());
     }
-    let missing = throwaway.missing_walls().join("; ");
+    let missing = running.missing_walls().join("; ");
     let hint = match options.superuser {
         true => "as a superuser a backup is drilled behind the whole wall only",
         false => "--weak-wall drills it all the same: only where a stranger's code may run",
@@ -198,7 +191,7 @@ fn check_wall(throwaway: &Throwaway, options: &Options) -> Result<()> {
 }
 
 /// Indexes take about what tables take.
-fn check_space(folder: &std::path::Path, catalog: &Catalog) -> Result<()> {
+fn check_space(folder: &Path, catalog: &Catalog) -> Result<()> {
     let tables: u64 = catalog.tables.iter().map(|table| table.table_bytes).sum();
     let needed = tables.saturating_mul(2).saturating_add(OVERHEAD);
     let free = free_bytes(folder)?;

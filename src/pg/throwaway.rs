@@ -18,14 +18,19 @@ use crate::error::{Context, Error, Result};
 use crate::model::attestation::Walls;
 use crate::wall::{self, User, Wall, Walled};
 
+pub use installation::to_preload;
 use installation::{preloaded, sibling};
 use logins::admission;
 pub use logins::{Logins, login};
 
 /// No TCP: nobody else's port is taken.
 const PORT: u16 = 5432;
+/// The socket's name in the server's folder.
+pub const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// What a socket's path may have at most, less `/.s.PGSQL.5432`.
 const MAX_SOCKET_FOLDER: usize = 90;
+/// What the folder's name begins with where other users may come to the socket.
+pub const SHARED_PREFIX: &str = "lifeboat-server-";
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(60);
 
@@ -128,6 +133,12 @@ impl Throwaway {
         self.wall.walls()
     }
 
+    /// Whether the server still runs.
+    pub fn is_running(&mut self) -> bool {
+        let postmaster = self.postmaster.as_mut();
+        postmaster.is_some_and(|postmaster| matches!(postmaster.try_wait(), Ok(None)))
+    }
+
     /// Why a wall does not stand, and what to install.
     pub fn missing_walls(&self) -> &[String] {
         self.wall.missing()
@@ -147,6 +158,10 @@ impl Throwaway {
         let quoted = |text: &str| text.replace('\'', "''");
         let socket = quoted(&self.folder.path().display().to_string());
         let mut settings = format!("{SETTINGS}unix_socket_directories = '{socket}'\n");
+        if wanted.shared {
+            // A container's /dev/shm is small: what parallel workers share goes to the folder.
+            settings += "dynamic_shared_memory_type = mmap\n";
+        }
         let preloaded = preloaded(initdb, &wanted.extensions);
         settings += &format!("shared_preload_libraries = '{}'\n", preloaded.join(","));
         if !preloaded.is_empty() {
@@ -279,13 +294,19 @@ fn wait_until_ready(postmaster: &mut Child, file: &Path) -> Result<()> {
 fn make_folder(wanted: &Wanted, user: Option<User>) -> Result<TempDir> {
     let base = &wanted.base;
     // Others may pass through to the socket, no more: names of logins are the way in.
-    let mode = if wanted.shared { 0o711 } else { 0o700 };
+    let (prefix, mode) = match wanted.shared {
+        true => (SHARED_PREFIX, 0o711),
+        false => ("lifeboat-drill-", 0o700),
+    };
+    let cannot = || format!("cannot make a folder in {}", base.display());
     let folder = tempfile::Builder::new()
-        .prefix("lifeboat-drill-")
-        .permissions(fs::Permissions::from_mode(mode))
+        .prefix(prefix)
+        .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(base)
-        .context(|| format!("cannot make a folder in {}", base.display()))?;
+        .context(cannot)?;
     let path = folder.path();
+    // As meant, whatever our umask is.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).context(cannot)?;
     if path.as_os_str().len() > MAX_SOCKET_FOLDER {
         return Err(Error::usage(format!(
             "{} is too long a path for a server's socket",

@@ -6,21 +6,42 @@ use crate::support::{Database, Lifeboat, Major};
 /// What happens in schema `{s}` once a materialized view of it is filled, and what a drill says of it.
 /// `{s}.rows` has ten rows, `{s}.other` refers to it.
 const CHANGES: &[(&str, &str)] = &[
-    ("DELETE FROM {s}.other; DELETE FROM {s}.rows WHERE x > 3", "table {s}.rows"),
-    ("UPDATE {s}.rows SET y = 'else' WHERE x = 7", "table {s}.rows"),
+    (
+        "DELETE FROM {s}.other; DELETE FROM {s}.rows WHERE x > 3",
+        "table {s}.rows",
+    ),
+    (
+        "UPDATE {s}.rows SET y = 'else' WHERE x = 7",
+        "table {s}.rows",
+    ),
     ("INSERT INTO {s}.rows VALUES (11, 'more')", "table {s}.rows"),
     ("TRUNCATE {s}.rows CASCADE", "table {s}.rows"),
     ("DROP TABLE {s}.rows CASCADE", "table {s}.rows"),
-    ("ALTER TABLE {s}.rows RENAME TO gone; CREATE TABLE {s}.rows (x int, y text)", "table {s}.rows"),
-    ("ALTER TABLE {s}.rows RENAME TO gone; CREATE VIEW {s}.rows AS SELECT * FROM {s}.gone", "table {s}.rows"),
+    (
+        "ALTER TABLE {s}.rows RENAME TO gone; CREATE TABLE {s}.rows (x int, y text)",
+        "table {s}.rows",
+    ),
+    (
+        "ALTER TABLE {s}.rows RENAME TO gone; CREATE VIEW {s}.rows AS SELECT * FROM {s}.gone",
+        "table {s}.rows",
+    ),
     ("ALTER TABLE {s}.rows RENAME y TO z", "table {s}.rows"),
     ("ALTER TABLE {s}.rows SET SCHEMA public", "table {s}.rows"),
-    ("ALTER TABLE {s}.other DROP CONSTRAINT of_rows", "foreign key of_rows of {s}.other"),
-    ("ALTER TABLE {s}.rows DROP CONSTRAINT known", "check constraint known of {s}.rows"),
+    (
+        "ALTER TABLE {s}.other DROP CONSTRAINT of_rows",
+        "foreign key of_rows of {s}.other",
+    ),
+    (
+        "ALTER TABLE {s}.rows DROP CONSTRAINT known",
+        "check constraint known of {s}.rows",
+    ),
     ("DROP INDEX {s}.once", "unique index once of {s}.rows"),
     ("SELECT setval('{s}.number', 7)", "sequence {s}.number"),
     ("DROP SEQUENCE {s}.number", "sequence {s}.number"),
-    ("SELECT lo_unlink(oid) FROM pg_largeobject_metadata", "the large objects"),
+    (
+        "SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
+        "the large objects",
+    ),
 ];
 
 /// The index is called like the key, and is refused in a drill with words that sound like a right that
@@ -66,7 +87,10 @@ fn what_changes_after_loading_is_found_whatever_changes_it() {
     let failures = report["failures"].as_array().unwrap();
     for (at, (change, what)) in CHANGES.iter().enumerate() {
         let what = what.replace("{s}", &format!("place_{at}"));
-        assert!(failures.iter().any(|one| one["what"] == what), "{change}: {report}");
+        assert!(
+            failures.iter().any(|one| one["what"] == what),
+            "{change}: {report}"
+        );
     }
 }
 

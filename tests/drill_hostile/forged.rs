@@ -28,9 +28,13 @@ struct Thief {
 
 impl Thief {
     async fn new(sql: &str) -> Self {
-        let (canaries, source, role) = (Canaries::new(), Database::new(Major::Pg15), unique("thief"));
+        let (canaries, source, role) =
+            (Canaries::new(), Database::new(Major::Pg15), unique("thief"));
         let roles = Roles(vec![role.clone()]);
-        source.sql(&format!("CREATE ROLE {role}; GRANT CREATE ON DATABASE {} TO {role}", source.name));
+        source.sql(&format!(
+            "CREATE ROLE {role}; GRANT CREATE ON DATABASE {} TO {role}",
+            source.name
+        ));
         let all = format!("SET ROLE {role}; {ATTACK} {sql}");
         source.sql(&canaries.place(&all, &role));
         let lifeboat = Lifeboat::empty();
@@ -68,7 +72,11 @@ impl Thief {
     fn lie(&mut self, lies: &[String]) {
         let name = "schema.dump.age";
         let mut archive = Vec::new();
-        let mut plain = self.forge.identities.open(self.draft.objects[name].clone()).unwrap();
+        let mut plain = self
+            .forge
+            .identities
+            .open(self.draft.objects[name].clone())
+            .unwrap();
         plain.read_to_end(&mut archive).unwrap();
         for (at, lie) in lies.iter().enumerate() {
             let mark = find(&archive, format!("LIE{at:02}").as_bytes());
@@ -87,7 +95,9 @@ impl Thief {
 }
 
 fn find(text: &[u8], what: &[u8]) -> usize {
-    text.windows(what.len()).position(|one| one == what).unwrap()
+    text.windows(what.len())
+        .position(|one| one == what)
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,7 +126,9 @@ async fn entries_that_lie_about_their_kind_have_no_power() {
         let text = format!("LIE{at:02}{}", "x".repeat(ROOM));
         // One comment, of the schema's one.
         let kind = if at == 0 { kinds[0] } else { kinds[1 + at % 3] };
-        sql += &kind.replace("{text}", &text).replace("{at}", &at.to_string());
+        sql += &kind
+            .replace("{text}", &text)
+            .replace("{at}", &at.to_string());
     }
     let mut thief = Thief::new(&sql).await;
     let lies: Vec<String> = lies
@@ -133,7 +145,9 @@ async fn entries_that_lie_about_their_kind_have_no_power() {
 }
 
 fn way(sql: &str) -> String {
-    format!("{BEGIN}{sql}").replace("{s}", "way").replace("{way}", "view")
+    format!("{BEGIN}{sql}")
+        .replace("{s}", "way")
+        .replace("{way}", "view")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +169,11 @@ async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
         "pg_checkpoint",
         "pg_database_owner",
     ];
-    for name in powers.map(str::to_owned).into_iter().chain([inject("role")]) {
+    for name in powers
+        .map(str::to_owned)
+        .into_iter()
+        .chain([inject("role")])
+    {
         let mut role = mine.clone();
         role.name = name;
         (role.superuser, role.create_role, role.create_db) = (true, true, true);
@@ -170,9 +188,15 @@ async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
         inherit: Some(true),
         set: Some(true),
     };
-    catalog.memberships.extend(powers.map(|power| member(power, &thief.role)));
-    catalog.memberships.push(member(&thief.role, "pg_read_all_data"));
-    catalog.memberships.push(member(&inject("role"), &inject("member")));
+    catalog
+        .memberships
+        .extend(powers.map(|power| member(power, &thief.role)));
+    catalog
+        .memberships
+        .push(member(&thief.role, "pg_read_all_data"));
+    catalog
+        .memberships
+        .push(member(&inject("role"), &inject("member")));
     let extension = |name: &str, version: &str, schema: &str| Extension {
         name: name.to_owned(),
         version: version.to_owned(),
@@ -243,11 +267,17 @@ async fn settings_of_a_catalog_make_sessions_neither_another_role_nor_load_a_lib
         ("constraint_exclusion", "on"),
     ];
     for of in [None, Some(&role)] {
-        let all = settings.iter().map(|(name, value)| setting(of, name, value));
+        let all = settings
+            .iter()
+            .map(|(name, value)| setting(of, name, value));
         thief.draft.catalog.database.settings.extend(all);
     }
     ask_of_the_attack(&thief.stage, &["view"]);
-    thief.stage.ask("asker", "SELECT current_user::text ~ '^lifeboat_reader_' AND current_user = session_user", "t");
+    thief.stage.ask(
+        "asker",
+        "SELECT current_user::text ~ '^lifeboat_reader_' AND current_user = session_user",
+        "t",
+    );
     let (_, report) = thief.drill().await;
     assert_eq!(report["failures"], serde_json::json!([]), "{report}");
     assert_eq!(value(&report, "asker"), "t", "{report}");
@@ -281,7 +311,9 @@ async fn code_that_the_comparison_meets_cannot_change_what_was_compared() {
             table.condition = Some("WHERE s.yes(x)".to_owned());
         }
     }
-    thief.stage.ask("rows", "SELECT count(*) FROM s.a_rows", "10");
+    thief
+        .stage
+        .ask("rows", "SELECT count(*) FROM s.a_rows", "10");
     let (code, report) = thief.drill().await;
     assert_eq!(value(&report, "rows"), "10", "{report}");
     assert_eq!(code, Some(0), "{report}");

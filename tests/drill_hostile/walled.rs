@@ -77,7 +77,12 @@ fn probe() {
         .stdout(Stdio::piped());
     let mut child = wall.spawn(walled).unwrap();
     let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
     assert!(child.wait().unwrap().success());
     println!("walls: {}", serde_json::to_string(&wall.walls()).unwrap());
     println!("probe: {said}");
@@ -86,7 +91,12 @@ fn probe() {
 fn probed(canaries: &Canaries, refusing: Option<&Refusing>) -> (Value, Value) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "drill_hostile::walled::probe", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "drill_hostile::walled::probe",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("PATH", "/usr/bin:/bin")
         .env("AWS_SECRET_ACCESS_KEY", SECRET)
         .env("SECRET_FILE", canaries.folder.path().join("secret"))
@@ -119,7 +129,10 @@ fn has_no_rights(seen: &Value) {
     }
     let names: Vec<&String> = seen["environ"].as_object().unwrap().keys().collect();
     let known = ["LC_ALL", "PATH", "PWD"];
-    assert!(names.iter().all(|name| known.contains(&name.as_str())), "{names:?}");
+    assert!(
+        names.iter().all(|name| known.contains(&name.as_str())),
+        "{names:?}"
+    );
     for (what, errno) in seen["refused"].as_object().unwrap() {
         assert_eq!(errno, rustix::io::Errno::PERM.raw_os_error(), "{what}");
     }
@@ -134,9 +147,15 @@ fn a_program_behind_the_whole_wall_sees_nothing_of_this_machine() {
         assert_eq!(walls[wall], true, "{wall}");
     }
     has_no_rights(&seen);
-    assert_eq!((&seen["secret"], &seen["wrote"]), (&"".into(), &false.into()));
+    assert_eq!(
+        (&seen["secret"], &seen["wrote"]),
+        (&"".into(), &false.into())
+    );
     let others = seen["others"].to_string();
-    assert!(!others.contains("drill_hostile") && !others.contains("postgres"), "{others}");
+    assert!(
+        !others.contains("drill_hostile") && !others.contains("postgres"),
+        "{others}"
+    );
     assert_eq!(seen["environs"].as_str().unwrap().contains(SECRET), false);
     for name in ["root", "home", "work", "var", "run", "boot"] {
         let files = seen["files"].as_array().unwrap();
@@ -150,7 +169,10 @@ fn a_program_without_namespaces_has_neither_rights_nor_network() {
     let canaries = Canaries::new();
     let (walls, seen) = probed(&canaries, Some(&Refusing::new()));
     assert_eq!(walls["network"], true);
-    assert_eq!((&walls["files"], &walls["processes"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&walls["files"], &walls["processes"]),
+        (&false.into(), &false.into())
+    );
     assert_eq!(walls["uid"], is_root());
     has_no_rights(&seen);
     if is_root() {
@@ -185,8 +207,18 @@ fn a_superusers_shell_finds_no_secret_and_leaves_nothing() {
     for as_whom in drillers {
         let report = result(&stage.drill(as_whom, &[]));
         let seen = value(&report, "seen");
-        assert!(seen.contains("uid="), "{as_whom:?}: it did not run: {report}");
-        for secret in [SECRET, "break-glass", "AWS_", "HOME=", "lifeboat.toml", "setpriv"] {
+        assert!(
+            seen.contains("uid="),
+            "{as_whom:?}: it did not run: {report}"
+        );
+        for secret in [
+            SECRET,
+            "break-glass",
+            "AWS_",
+            "HOME=",
+            "lifeboat.toml",
+            "setpriv",
+        ] {
             assert!(!seen.contains(secret), "{as_whom:?}: {secret} in {seen}");
         }
         canaries.are_untouched();
@@ -198,7 +230,10 @@ fn a_superusers_shell_finds_no_secret_and_leaves_nothing() {
 #[test]
 fn the_same_user_cannot_read_lifeboats_environment() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("postgresql://x@127.0.0.1:{}/x", silent.local_addr().unwrap().port());
+    let url = format!(
+        "postgresql://x@127.0.0.1:{}/x",
+        silent.local_addr().unwrap().port()
+    );
     let lifeboat = Lifeboat::init();
     let mut command = lifeboat.command(["export", "--source", &url]);
     command.env("AWS_SECRET_ACCESS_KEY", SECRET);
@@ -206,11 +241,16 @@ fn the_same_user_cannot_read_lifeboats_environment() {
         super::give_to_nobody(lifeboat.folder());
         command = as_nobody(&command);
     }
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // It waits for a server that does not answer.
     let _held = silent.accept().unwrap();
     let mut cat = Command::new("/bin/cat");
-    cat.arg(format!("/proc/{}/environ", child.id())).current_dir("/");
+    cat.arg(format!("/proc/{}/environ", child.id()))
+        .current_dir("/");
     if is_root() {
         cat = as_nobody(&cat);
     }

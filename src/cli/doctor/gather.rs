@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::break_glass;
+use super::{break_glass, drill_wall};
 use crate::aws::key_info;
 use crate::aws::rds::Rds as Service;
 use crate::cli::globals::Access;
@@ -42,6 +42,8 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
     run.progress.phase("databases", None);
     let guarded = guarded(access, config, run).await;
     let databases = run.interrupt.or(databases(access, config, run)).await?;
+    run.progress.phase("drills", None);
+    let drill_wall = (run.interrupt).or(async { Ok(drill_wall::gather(access, config).await) });
     let side = |account: &crate::config::accounts::Account| Side {
         id: account.id.clone(),
         region: account.region.clone(),
@@ -61,6 +63,7 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
         databases,
         keys,
         guarded,
+        drill_wall: drill_wall.await?,
     })
 }
 

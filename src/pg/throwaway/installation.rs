@@ -11,6 +11,12 @@ use crate::pg::tools::{Tool, ToolPath};
 /// schedulers do not run.
 const PRELOADED: [&str; 3] = ["pg_cron", "pglogical", "timescaledb"];
 
+/// Of a backup's extensions, those that a server may have to load as it starts.
+pub fn to_preload(extensions: &[String]) -> Vec<String> {
+    let known = |name: &&String| PRELOADED.contains(&name.as_str());
+    extensions.iter().filter(known).cloned().collect()
+}
+
 /// Of [`PRELOADED`], those that the backup has and that lie in the server's library folder.
 pub fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
     let folders = prefix(initdb).map(|prefix| [prefix.join("lib"), prefix.join("lib/postgresql")]);

@@ -1,0 +1,43 @@
+//! Tries the wall that a drill on this machine would have.
+
+use std::path::Path;
+
+use crate::cli::globals::Access;
+use crate::config::Config;
+use crate::config::drill::DrillSettings;
+use crate::doctor::{DrillWall, Standing};
+use crate::error::{Context, Result};
+use crate::pg::drill_server::hello;
+use crate::wall::{self, Wall};
+
+/// `None` on a machine that says nothing of drills: exporters need no wall.
+pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
+    let drills = !access.identities.is_empty() || config.drill != DrillSettings::default();
+    if !drills {
+        return None;
+    }
+    Some(match &config.drill.server_socket {
+        Some(socket) => {
+            let found = hello(socket).await.map(|hello| Standing {
+                walls: hello.walls,
+                missing: hello.missing,
+            });
+            DrillWall::SecondContainer(socket.display().to_string(), found)
+        }
+        None => {
+            let folder = config.drill.folder.clone();
+            let folder = folder.unwrap_or_else(std::env::temp_dir);
+            let tried = tokio::task::spawn_blocking(move || here(&folder)).await;
+            let tried = tried.context(|| "trying a wall".to_owned());
+            DrillWall::Here(tried.and_then(|standing| standing))
+        }
+    })
+}
+
+fn here(folder: &Path) -> Result<Standing> {
+    let wall = Wall::build(wall::unprivileged()?, folder, &[])?;
+    Ok(Standing {
+        walls: wall.walls(),
+        missing: wall.missing().to_vec(),
+    })
+}

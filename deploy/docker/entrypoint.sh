@@ -7,8 +7,28 @@
 #   LIFEBOAT_PGPASS       becomes a .pgpass file, named by PGPASSFILE
 #
 # "-" or nothing stands for "not set": a secret must have some value, and that is its first one.
+#
+# The code that a drill restores may run under this very user id, and could read the environment of each
+# of its processes. lifeboat hides its own; tini cannot. So tini starts with an empty one, and starts this
+# script again, which takes all that is left from a file, and removes that.
 set -eu
+
+# ECS and EKS hand what names a task's role to each of its containers. This one has no use for it.
+if [ "${1:-}" = drill-server ]; then
+    exec env -i PATH="$PATH" tini -- lifeboat "$@"
+fi
+
 umask 077
+
+# The second time.
+if [ -n "${LIFEBOAT_ENVIRONMENT:-}" ]; then
+    handed_over=$LIFEBOAT_ENVIRONMENT
+    unset LIFEBOAT_ENVIRONMENT
+    # shellcheck source=/dev/null # written below
+    . "$handed_over"
+    rm -f "$handed_over"
+    exec lifeboat "$@"
+fi
 
 readonly FOLDER="${LIFEBOAT_RUN:-/run/lifeboat}"
 
@@ -39,6 +59,6 @@ if given "${LIFEBOAT_PGPASS:-}"; then
     export PGPASSFILE="$FOLDER/pgpass"
 fi
 
-# pg_dump and the like need not inherit them.
 unset LIFEBOAT_TOML LIFEBOAT_SIGNING_PEM LIFEBOAT_PGPASS
-exec lifeboat "$@"
+place "$(export -p)" environment
+exec env -i PATH="$PATH" LIFEBOAT_ENVIRONMENT="$FOLDER/environment" tini -- sh "$0" "$@"

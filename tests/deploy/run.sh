@@ -58,7 +58,7 @@ install
 step "$VENV/bin/cfn-lint" deploy/aws/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile
 step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/deploy/run.sh
-step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/cronjob.yaml
+step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 units
 step "$VENV/bin/python" -m unittest discover --start-directory tests/deploy --top-level-directory tests/deploy
 echo "tests/deploy/run.sh: passed in ${SECONDS} s" >&2

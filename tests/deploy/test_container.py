@@ -8,9 +8,18 @@ import yaml
 from template import BACKUP, SOURCE, ROOT, Template
 
 DOCKERFILE = (ROOT / "deploy/docker/Dockerfile").read_text()
-DOCUMENTS = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/cronjob.yaml").read_text()))
 UID = 10001
 WRITTEN_TO = {"/run/lifeboat", "/tmp"}
+# Of the container in which drills have their server.
+DRILL_UID = 10002
+DRILL_SERVER = ["drill-server", "--folder", "/drill"]
+DRILL_WRITES_TO = {"/drill", "/tmp"}
+
+
+def cronjob(name):
+    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes" / name).read_text())
+    found, = (one for one in documents if one["kind"] == "CronJob")
+    return found["spec"]
 
 
 class Image(unittest.TestCase):
@@ -38,51 +47,128 @@ class Image(unittest.TestCase):
         self.assertEqual(let_in, {path for line in copied for path in line.split()})
 
     def test_volumes_are_those_that_are_mounted(self):
-        self.assertEqual(set(re.findall(r'"(/[^"]+)"', re.search(r"^VOLUME .*$", DOCKERFILE, re.M)[0])), WRITTEN_TO)
+        volumes = set(re.findall(r'"(/[^"]+)"', re.search(r"^VOLUME .*$", DOCKERFILE, re.M)[0]))
+        self.assertEqual(volumes, WRITTEN_TO | DRILL_WRITES_TO)
         for template in (Template("backup-tasks.yaml", BACKUP), Template("source-account.yaml", SOURCE)):
             for task in template.of_type("AWS::ECS::TaskDefinition").values():
-                container, = task["ContainerDefinitions"]
-                self.assertEqual({one["ContainerPath"] for one in container["MountPoints"]}, WRITTEN_TO)
+                container = task["ContainerDefinitions"][0]
+                written = {one["ContainerPath"] for one in container["MountPoints"] if not one.get("ReadOnly")}
+                self.assertEqual(written, WRITTEN_TO)
                 self.assertEqual(container["User"], str(UID))
 
+    def test_both_users_are_known_by_name_and_only_one_owns_what_holds_secrets(self):
+        # initdb asks for the name.
+        self.assertEqual(re.findall(r"useradd --uid (\d+)", DOCKERFILE), [str(UID), str(DRILL_UID)])
+        self.assertIn("--owner=lifeboat --group=lifeboat --mode=0700 /run/lifeboat", DOCKERFILE)
+        self.assertIn("--mode=1777 /drill", DOCKERFILE)
 
-class CronJob(unittest.TestCase):
+    def test_drills_have_a_wall_where_namespaces_are_allowed(self):
+        self.assertRegex(DOCKERFILE, r"apt-get install .*\bbubblewrap\b")
+
+    def test_nothing_stands_before_the_entry_point_with_its_environment(self):
+        self.assertIn('\nENTRYPOINT ["/usr/local/bin/lifeboat-entrypoint"]\n', DOCKERFILE)
+        self.assertRegex(DOCKERFILE, r"apt-get install .*\btini\b")
+
+
+class SecondContainer(unittest.TestCase):
+    """Strangers' code runs there: it has nothing to lose, and nothing in common but one folder."""
+
+    def test_of_the_task(self):
+        task, = (
+            one
+            for one in Template("backup-tasks.yaml", BACKUP).of_type("AWS::ECS::TaskDefinition").values()
+            if one["Family"] == "lifeboat-prove"
+        )
+        main, drills = task["ContainerDefinitions"]
+        self.assertEqual(drills["Command"], DRILL_SERVER)
+        self.assertEqual(drills["User"], str(DRILL_UID))
+        self.assertEqual(drills["Image"], main["Image"])
+        self.assertNotIn("Secrets", drills)
+        self.assertNotIn("Environment", drills)
+        self.assertNotIn("PidMode", task)
+        self.assertEqual({one["ContainerPath"] for one in drills["MountPoints"]}, DRILL_WRITES_TO)
+        volumes = [{one["SourceVolume"] for one in container["MountPoints"]} for container in (main, drills)]
+        self.assertEqual(volumes[0] & volumes[1], {"drill"})
+        self.assertEqual([one["ContainerPath"] for one in main["MountPoints"] if one.get("ReadOnly")], ["/drill"])
+        self.assertIn({"ContainerName": drills["Name"], "Condition": "START"}, main["DependsOn"])
+        # A drill server that died is prove's to tell: its verification, promotion and status go on.
+        self.assertEqual([one["Essential"] for one in (main, drills)], [True, False])
+
+    def test_of_the_pod(self):
+        template = cronjob("prove.yaml")["jobTemplate"]["spec"]["template"]
+        pod = template["spec"]
+        (main,), (drills,) = pod["containers"], pod["initContainers"]
+        # A sidecar: without this the pod would wait for its end, and with it among `containers` never end.
+        self.assertEqual(drills["restartPolicy"], "Always")
+        self.assertEqual(drills["args"], DRILL_SERVER)
+        self.assertEqual(drills["image"], main["image"])
+        self.assertNotIn("env", drills)
+        self.assertNotIn("envFrom", drills)
+        self.assertEqual({one["mountPath"] for one in drills["volumeMounts"]}, DRILL_WRITES_TO)
+        volumes = [{one["name"] for one in container["volumeMounts"]} for container in (main, drills)]
+        self.assertEqual(volumes[0] & volumes[1], {"drill"})
+        ids = [container["securityContext"] for container in (main, drills)]
+        self.assertEqual([one["runAsUser"] for one in ids], [UID, DRILL_UID])
+        self.assertEqual([one["runAsGroup"] for one in ids], [UID, DRILL_UID])
+        # Each would put something of the one into the hands of the other.
+        for key in ("fsGroup", "supplementalGroups"):
+            self.assertNotIn(key, pod["securityContext"])
+        for key in ("shareProcessNamespace", "hostPID", "hostNetwork", "hostIPC"):
+            self.assertNotIn(key, pod)
+        skipped = template["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"]
+        self.assertEqual(skipped, drills["name"])
+
+    def test_both_deployments_name_the_socket_that_it_makes(self):
+        for name in ("deploy/README.md", "deploy/kubernetes/prove.yaml"):
+            self.assertIn('server_socket = "/drill/lifeboat.sock"', (ROOT / name).read_text(), name)
+
+
+class CronJobs(unittest.TestCase):
     def setUp(self):
-        found, = (one for one in DOCUMENTS if one["kind"] == "CronJob")
-        self.cronjob = found["spec"]
-        self.job = self.cronjob["jobTemplate"]["spec"]
-        self.pod = self.job["template"]["spec"]
-        self.container, = self.pod["containers"]
+        self.cronjobs = [cronjob(name) for name in ("cronjob.yaml", "prove.yaml")]
+        self.jobs = [one["jobTemplate"]["spec"] for one in self.cronjobs]
+        self.pods = [one["template"]["spec"] for one in self.jobs]
+        self.containers = [one for pod in self.pods for one in pod["containers"]]
+        self.all_containers = self.containers + [one for pod in self.pods for one in pod.get("initContainers", [])]
 
     def test_a_failed_run_is_not_repeated_and_no_two_run_at_once(self):
-        self.assertEqual(self.job["backoffLimit"], 0)
-        self.assertEqual(self.pod["restartPolicy"], "Never")
-        self.assertEqual(self.cronjob["concurrencyPolicy"], "Forbid")
+        for spec, job, pod in zip(self.cronjobs, self.jobs, self.pods):
+            self.assertEqual(job["backoffLimit"], 0)
+            self.assertEqual(pod["restartPolicy"], "Never")
+            self.assertEqual(spec["concurrencyPolicy"], "Forbid")
 
-    def test_it_has_no_rights_on_its_machine_or_cluster(self):
-        self.assertEqual(self.pod["securityContext"]["runAsUser"], UID)
-        self.assertTrue(self.pod["securityContext"]["runAsNonRoot"])
-        self.assertFalse(self.pod["automountServiceAccountToken"])
-        rights = self.container["securityContext"]
-        self.assertTrue(rights["readOnlyRootFilesystem"])
-        self.assertFalse(rights["allowPrivilegeEscalation"])
-        self.assertEqual(rights["capabilities"], {"drop": ["ALL"]})
-        self.assertEqual({one["mountPath"] for one in self.container["volumeMounts"]}, WRITTEN_TO)
+    def test_they_have_no_rights_on_their_machine_or_cluster(self):
+        for pod in self.pods:
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            self.assertFalse(pod["automountServiceAccountToken"])
+            for container in pod["containers"]:
+                user = container["securityContext"].get("runAsUser", pod["securityContext"].get("runAsUser"))
+                self.assertEqual(user, UID)
+                written = {one["mountPath"] for one in container["volumeMounts"] if not one.get("readOnly")}
+                self.assertEqual(written, WRITTEN_TO)
+        for container in self.all_containers:
+            rights = container["securityContext"]
+            self.assertTrue(rights["readOnlyRootFilesystem"])
+            self.assertFalse(rights["allowPrivilegeEscalation"])
+            self.assertEqual(rights["capabilities"], {"drop": ["ALL"]})
 
     def test_secrets_are_not_on_a_disk(self):
-        volumes = {one["name"]: one for one in self.pod["volumes"]}
-        self.assertEqual(volumes["run"]["emptyDir"]["medium"], "Memory")
-        for one in self.container["env"]:
+        for pod in self.pods:
+            volumes = {one["name"]: one for one in pod["volumes"]}
+            self.assertEqual(volumes["run"]["emptyDir"]["medium"], "Memory")
+        for one in (one for container in self.containers for one in container["env"]):
             if one["name"] != "AWS_REGION":
                 self.assertIn("secretKeyRef", one["valueFrom"])
 
     def test_memory_has_a_limit_and_the_image_a_digest(self):
-        self.assertIn("memory", self.container["resources"]["limits"])
-        self.assertRegex(self.container["image"], "@sha256:[0-9a-f]{64}$")
+        for container in self.all_containers:
+            self.assertIn("memory", container["resources"]["limits"])
+            self.assertRegex(container["image"], "@sha256:[0-9a-f]{64}$")
 
-    def test_it_hands_over_what_the_entry_point_reads(self):
+    def test_they_hand_over_what_the_entry_point_reads(self):
         entrypoint = (ROOT / "deploy/docker/entrypoint.sh").read_text()
-        for one in self.container["env"]:
+        for one in (one for container in self.containers for one in container["env"]):
             if one["name"].startswith("LIFEBOAT_"):
                 self.assertIn(f"${{{one['name']}:-}}", entrypoint)
 

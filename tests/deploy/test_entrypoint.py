@@ -1,4 +1,4 @@
-"""The container's entry point, with a lifeboat in its place that says what it was given."""
+"""The container's entry point, with a tini and a lifeboat in their places that say what they were given."""
 
 import os
 import pathlib
@@ -24,6 +24,10 @@ class Entrypoint(unittest.TestCase):
         lifeboat = binaries / "lifeboat"
         lifeboat.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nenv\n')
         lifeboat.chmod(0o755)
+        tini = binaries / "tini"
+        tini.write_text('#!/bin/sh\nenv >"$0.environment"\n[ "$1" = -- ] || exit 9\nshift\nexec "$@"\n')
+        tini.chmod(0o755)
+        self.seen_by_tini = binaries / "tini.environment"
         self.path = f"{binaries}:{os.environ['PATH']}"
 
     def start(self, *arguments, **variables):
@@ -49,6 +53,29 @@ class Entrypoint(unittest.TestCase):
         done = self.start("nightly", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem", LIFEBOAT_PGPASS="h:*:*:u:p")
         for name in ("LIFEBOAT_TOML", "LIFEBOAT_SIGNING_PEM", "LIFEBOAT_PGPASS"):
             self.assertNotIn(name, done.stdout)
+
+    def test_the_wrapper_sees_no_environment_and_lifeboat_all_but_secrets(self):
+        handed = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x", "PGPASSWORD": "a 'b' \"c\"\n$d `e`"}
+        done = self.start("prove", "a b", LIFEBOAT_TOML=TOML, LIFEBOAT_PGPASS="h:*:*:u:p", **handed)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        seen = dict(line.split("=", 1) for line in self.seen_by_tini.read_text().splitlines())
+        # The shell in tini's place adds names of its own.
+        self.assertLessEqual(set(seen), {"PATH", "LIFEBOAT_ENVIRONMENT", "PWD", "OLDPWD", "SHLVL", "_"})
+        self.assertIn("prove\na b\n", done.stdout)
+        for name, value in handed.items():
+            self.assertIn(f"\n{name}={value}\n", done.stdout)
+        self.assertNotIn("LIFEBOAT_ENVIRONMENT", done.stdout)
+        self.assertEqual(set(self.files()), {"lifeboat.toml", "pgpass"})
+
+    def test_the_drill_server_is_handed_nothing(self):
+        secrets = {"LIFEBOAT_TOML": TOML, "LIFEBOAT_SIGNING_PEM": "pem", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}
+        done = self.start("drill-server", "--folder", "/drill", **secrets)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = done.stdout.splitlines()
+        self.assertEqual(said[:3], ["drill-server", "--folder", "/drill"])
+        names = {line.split("=", 1)[0] for line in said[3:]}
+        self.assertLessEqual(names, {"PATH", "PWD", "OLDPWD", "SHLVL", "_"})
+        self.assertEqual(self.files(), {})
 
     def test_a_placeholder_is_no_value(self):
         done = self.start("nightly", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="-", LIFEBOAT_PGPASS="-")

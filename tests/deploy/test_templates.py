@@ -62,11 +62,12 @@ class Resources(unittest.TestCase):
         tasks = [one for template in every_template() for one in template.of_type("AWS::ECS::TaskDefinition").values()]
         self.assertEqual({task["Family"] for task in tasks}, {"lifeboat-nightly", "lifeboat-prove", "lifeboat-expire"})
         for task in tasks:
-            container, = task["ContainerDefinitions"]
-            self.assertRegex(container["Image"], "@sha256:[0-9a-f]{64}$")
-            self.assertTrue(container["ReadonlyRootFilesystem"])
+            for container in task["ContainerDefinitions"]:
+                self.assertRegex(container["Image"], "@sha256:[0-9a-f]{64}$")
+                self.assertTrue(container["ReadonlyRootFilesystem"])
+                self.assertEqual(container["LinuxParameters"]["Capabilities"], {"Drop": ["ALL"]})
+            container = task["ContainerDefinitions"][0]
             self.assertEqual(container["User"], "10001")
-            self.assertEqual(container["LinuxParameters"]["Capabilities"], {"Drop": ["ALL"]})
             self.assertEqual([one["Name"] for one in container["Environment"]], ["AWS_REGION"])
             self.assertIn("LIFEBOAT_TOML", [one["Name"] for one in container["Secrets"]])
         schedules = [one for template in every_template() for one in template.of_type("AWS::Scheduler::Schedule").values()]

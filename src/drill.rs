@@ -78,9 +78,10 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let catalog = means.point.catalog(means.identities).await?;
     let opened_by = opened_by(means).await;
     means.progress.phase("a place for the drill", None);
-    let place = Place::prepare(means, options, &catalog).await?;
-    let drilling = place.or_lost(drill(means, options, &catalog, &place));
-    let drilling = means.interrupt.or(drilling);
+    // Boxed, as is what follows: one future of all of it would not fit a thread's stack.
+    let place = Box::pin(Place::prepare(means, options, &catalog)).await?;
+    let drilling = Box::pin(drill(means, options, &catalog, &place));
+    let drilling = means.interrupt.or(place.or_lost(drilling));
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
     let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
     // Whatever came of it: nothing stays.
@@ -114,7 +115,7 @@ async fn drill(
     place: &Place,
 ) -> Result<Report> {
     let sample = options.sample.map(|percent| sample(catalog, percent));
-    let restored = restore::run(
+    let restored = Box::pin(restore::run(
         &restore::Means {
             point: means.point,
             identities: means.identities,
@@ -136,7 +137,7 @@ async fn drill(
             nobody: place.nobody(),
             drilled_sound: options.drilled_sound,
         },
-    )
+    ))
     .await?;
     let mut report = Report::new(means.point, restored, place.describe());
     place.add_to(&mut report);

@@ -159,13 +159,13 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     }
     look.check(&target)?;
     let is_ours = Cell::new(false);
-    let work = async {
+    let work = Box::pin(async {
         let mut run =
             begin::begin(means, options, &catalog, &selection, &target, look, report).await?;
         is_ours.set(true);
         restore(&mut run).await?;
         end(run).await
-    };
+    });
     let mut report = match means.interrupt.or(work).await {
         Ok(report) => report,
         Err(error) if options.nobody.is_some() => return Err(error),

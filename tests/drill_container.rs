@@ -476,7 +476,7 @@ fn an_answer_that_is_too_long_unfinished_or_none_at_all_ends_the_drill() {
             line(&json!({"lifeboat": "0.0.9", "what": 1})),
             "is of lifeboat '0.0.9', this is",
         ),
-        (line(&refused), "starts no server: no initdb"),
+        (line(&refused), r"starts no server: no\ninitdb"),
     ] {
         impostor(&bench.socket(), answer);
         bench.drill(&["--weak-wall"]).failed(1, why);

@@ -159,6 +159,7 @@ fn a_database_of_many_extensions_loses_nothing() {
         "function",
         "index",
         "materialized view",
+        "membership",
         "property of the database",
         "server",
         "trigger",
@@ -190,7 +191,10 @@ fn what_a_servers_own_administrator_owns_comes_whole() {
          SELECT lo_from_bytea(4711, 'abc');",
     );
     let report = result(&drill(&exported(&source), Major::Pg15).ok());
-    assert_eq!(report["not_tried"], serde_json::json!([]), "{report:#}");
+    // Roles of other tests on the same server may have memberships.
+    let mut kinds = names(&report["not_tried"], "kind");
+    kinds.retain(|kind| kind != "membership");
+    assert!(kinds.is_empty(), "{report:#}");
     assert_eq!(report["rows"], 100);
     assert_eq!(report["as_superuser"], false);
     let walls = serde_json::json!({"network": true, "files": true, "processes": true});

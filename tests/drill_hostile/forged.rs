@@ -8,7 +8,7 @@ use lifeboat::model::catalog::{Cast, Extension, MaterializedView, Membership, Na
 use lifeboat::store::dir::DirStore;
 
 use super::ways::{ATTACK, BEGIN};
-use super::{As, Canaries, Roles, Stage, ask_of_the_attack, result, value};
+use super::{As, Canaries, Roles, Stage, all_hold, ask_of_the_attack, result, value};
 use crate::support::forge::{Draft, Forge};
 use crate::support::memory::MemoryStore;
 use crate::support::{Database, Lifeboat, Major, unique};
@@ -139,9 +139,7 @@ async fn entries_that_lie_about_their_kind_have_no_power() {
     ask_of_the_attack(&thief.stage, &["entry"]);
     let (code, report) = thief.drill().await;
     assert_eq!(code, Some(1), "tables are missing: {report}");
-    assert_eq!(value(&report, "powerful"), "none", "{report}");
-    assert_eq!(value(&report, "done"), "nothing", "{report}");
-    assert_eq!(value(&report, "ran"), "all", "{report}");
+    all_hold(&report);
 }
 
 fn way(sql: &str) -> String {
@@ -154,7 +152,7 @@ fn way(sql: &str) -> String {
 async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
     let mut thief = Thief::new(&format!(
         "CREATE SEQUENCE hostile.number; {}",
-        way("CREATE MATERIALIZED VIEW {s}.m AS SELECT {s}.f(1);")
+        way("ALTER TABLE {s}.rows ADD CHECK ({s}.yes(x)); CREATE MATERIALIZED VIEW {s}.m AS SELECT {s}.f(1);")
     ))
     .await;
     let inject = |text: &str| format!("{text}\"; COPY (SELECT 1) TO PROGRAM 'id > /tmp/x'; --'");
@@ -239,9 +237,7 @@ async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
     ask_of_the_attack(&thief.stage, &["view"]);
     let (code, report) = thief.drill().await;
     assert_eq!(code, Some(1), "a sequence is missing: {report}");
-    assert_eq!(value(&report, "powerful"), "none", "{report}");
-    assert_eq!(value(&report, "done"), "nothing", "{report}");
-    assert_eq!(value(&report, "ran"), "all", "{report}");
+    all_hold(&report);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -280,9 +276,7 @@ async fn settings_of_a_catalog_make_sessions_neither_another_role_nor_load_a_lib
     );
     let (_, report) = thief.drill().await;
     assert_eq!(report["failures"], serde_json::json!([]), "{report}");
-    assert_eq!(value(&report, "asker"), "t", "{report}");
-    assert_eq!(value(&report, "powerful"), "none", "{report}");
-    assert_eq!(value(&report, "done"), "nothing", "{report}");
+    all_hold(&report);
 }
 
 /// What a query's planner or its condition calls is called by the login that compares.

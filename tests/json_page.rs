@@ -314,6 +314,8 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     bench.snapshots().await;
     cloud::nothing_unknown(&[&account]);
     let mut printed = bench.printed;
+    // It runs until it is stopped, and has then nothing to tell: see drill_container.
+    printed.entry("drill-server".to_owned()).or_default();
     for name in commands(&lifeboat::cli::definition(), "") {
         assert!(printed.contains_key(&name), "{name} was not run");
     }

@@ -17,8 +17,8 @@ use crate::pg::tools::Dirs;
 /// root's. It listens on `lifeboat.sock` in a folder that both containers share; `lifeboat drill` in
 /// the other one connects to it where its configuration names that socket:
 ///
-///     [drill]
-///     server_socket = "/drill/lifeboat.sock"
+///   [drill]
+///   server_socket = "/drill/lifeboat.sock"
 ///
 /// One connection is one throwaway server below that folder; closing it removes both. Both containers
 /// run the same version. SIGTERM ends it: exit code 0, and nothing is left.

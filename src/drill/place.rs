@@ -179,13 +179,18 @@ fn check_wall(running: &Running, options: &Options) -> Result<()> {
         return Ok(());
     }
     let missing = running.missing_walls().join("; ");
-    let hint = match options.superuser {
-        true => "as a superuser a backup is drilled behind the whole wall only",
-        false => "--weak-wall drills it all the same: only where a stranger's code may run",
+    let (because, hint) = match options.superuser {
+        true => (
+            "[drill] superuser = true",
+            "as a superuser a backup is drilled behind the whole wall only",
+        ),
+        false => (
+            "no drill that a trusted key signed found this point sound",
+            "--weak-wall drills it all the same: only where a stranger's code may run",
+        ),
     };
     Err(Error::refused(format!(
-        "no drill that a trusted key signed found this point sound, and the wall around the drill's \
-         server is not whole: {missing}"
+        "{because}, and the wall around the drill's server is not whole: {missing}"
     ))
     .hint(hint))
 }

@@ -14,6 +14,14 @@ pub struct Refused {
     pub error: Error,
 }
 
+impl Refused {
+    /// What the server said, without what it was said of.
+    pub fn why(&self) -> String {
+        let cause = std::error::Error::source(&self.error);
+        cause.map_or_else(|| self.error.to_string(), ToString::to_string)
+    }
+}
+
 /// Runs each statement in a transaction of its own. A lost connection is an error.
 pub async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();

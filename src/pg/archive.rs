@@ -9,15 +9,14 @@ use std::path::Path;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use super::conninfo::{Server, ToolEnv, tool_conninfo};
+use super::conninfo::{SESSION_OPTIONS, Server, ToolEnv, tool_conninfo};
 use super::toc::{self, Entry, Section};
 use super::tools::{self, ToolPath};
 use crate::error::{Context, Error, Kind, Result};
 
 /// Settings that the target's server, database or role may carry, and that would end or change
-/// what pg_restore does.
-const PGOPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 -c lock_timeout=0 \
-    -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off \
+/// what pg_restore does, beside [`SESSION_OPTIONS`].
+const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off \
     -c check_function_bodies=off -c row_security=off";
 
 /// An archive in a temporary file that only this user can read, and where to restore it.
@@ -111,7 +110,7 @@ impl Archive {
         std::io::copy(&mut plain, &mut file)
             .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
         file.flush().context(what)?;
-        let mut pgoptions = PGOPTIONS.to_owned();
+        let mut pgoptions = format!("{SESSION_OPTIONS} {PGOPTIONS}");
         if options.server_version_num >= 140_000 {
             pgoptions.push_str(" -c idle_session_timeout=0");
         }

@@ -42,7 +42,7 @@ pub async fn set(
     let session = Session::connect(&superuser("postgres")?, APPLICATION, Purpose::Write).await?;
     let version = session.server_version_num;
     let roles = scene::roles(catalog, logins, version);
-    scene.note(apply::each(&session, &roles).await?);
+    scene.note(&apply::each(&session, &roles).await?);
     needed(
         &session,
         &scene::database(catalog, logins, database, version),
@@ -56,7 +56,7 @@ pub async fn set(
         needed(&session, &[scene::schema(schema, logins)]).await?;
     }
     extensions(&session, catalog, &mut scene).await?;
-    scene.note(apply::each(&session, &scene::casts(catalog)).await?);
+    scene.note(&apply::each(&session, &scene::casts(catalog)).await?);
     needed(&session, &members(&session, logins).await?).await?;
     needed(&session, &scene::no_more_extensions(logins)).await?;
     needed(&session, &[scene::leave(logins)]).await?;
@@ -70,15 +70,10 @@ pub async fn set(
 }
 
 impl Scene {
-    fn note(&mut self, refused: Vec<Refused>) {
-        let one = |refused: Refused| (refused.statement.about.clone(), why(refused));
-        self.findings.extend(refused.into_iter().map(one));
+    fn note(&mut self, refused: &[Refused]) {
+        let one = |refused: &Refused| (refused.statement.about.clone(), refused.why());
+        self.findings.extend(refused.iter().map(one));
     }
-}
-
-fn why(refused: Refused) -> String {
-    let cause = std::error::Error::source(&refused.error);
-    cause.map_or_else(|| refused.error.to_string(), ToString::to_string)
 }
 
 /// Runs statements without which there is no scene.
@@ -103,7 +98,7 @@ async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> 
             continue;
         }
         let installed = apply::each(session, &[scene::extension(extension, false)]).await?;
-        scene.note(installed);
+        scene.note(&installed);
     }
     Ok(())
 }

@@ -12,8 +12,7 @@ use crate::pg::target;
 
 impl From<Refused> for Trouble {
     fn from(refused: Refused) -> Self {
-        let why = std::error::Error::source(&refused.error)
-            .map_or_else(|| refused.error.to_string(), ToString::to_string);
+        let why = refused.why();
         Trouble::new(refused.statement.about, why).sql(refused.statement.sql)
     }
 }

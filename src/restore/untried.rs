@@ -86,6 +86,10 @@ impl LeftOut {
     fn name(&self, entry: &Entry) -> Option<String> {
         let NotTried { name, kind } = self.not_tried(entry);
         let own = plain(name.split('(').next().unwrap_or_default());
+        if own.trim().is_empty() {
+            // A schema may be called `(`; nothing would stand in every text.
+            return None;
+        }
         if !entry.names.starts_with("- ") {
             let of_table = kind.ends_with("constraint").then(|| own.rsplit_once(' '));
             let index = of_table.flatten().and_then(|(table, constraint)| {
@@ -142,9 +146,11 @@ impl LeftOut {
     }
 
     fn is_missed_in(&self, complaint: &str, own: Option<&str>) -> bool {
-        let text = plain(complaint);
+        const MISSED: &str = "does not exist";
+        // A schema `does` with an object `not` would else be missed everywhere.
+        let text = plain(complaint).replace(MISSED, "");
         let mut names = self.names.iter().map(String::as_str).chain(own);
-        complaint.contains("does not exist") && names.any(|name| has_whole(&text, name))
+        complaint.contains(MISSED) && names.any(|name| has_whole(&text, name))
     }
 }
 
@@ -254,6 +260,28 @@ mod tests {
             Meaning::Broken,
             "one reason is not excused"
         );
+    }
+
+    #[test]
+    fn names_that_stand_everywhere_excuse_nothing() {
+        let denied = complaint(
+            "ERROR:  permission denied for language c",
+            "CREATE FUNCTION",
+        );
+        let broken = complaint(
+            "ERROR:  function dev.g() does not exist",
+            "CREATE VIEW dev.v",
+        );
+        for hostile in ["( f() own", "does not() own", "(  own"] {
+            let mut left_out = LeftOut::default();
+            left_out.judge(&entry("FUNCTION", hostile), &[&denied]);
+            let view = entry("VIEW", "dev v own");
+            assert_eq!(
+                left_out.judge(&view, &[&broken]),
+                Meaning::Broken,
+                "{hostile}"
+            );
+        }
     }
 
     #[test]

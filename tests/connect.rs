@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lifeboat::error::{Error, Kind};
-use lifeboat::pg::conninfo::{Input, Server};
+use lifeboat::pg::connect::conninfo::{Input, Server};
 use lifeboat::pg::session::{Purpose, Session};
 
 use cluster::{Cluster, ClusterOptions, PASSWORD, bench};

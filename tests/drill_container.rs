@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lifeboat::pg::drill_server::{Remote, Wanted, hello};
-use lifeboat::pg::throwaway::Logins;
+use lifeboat::pg::local::drill_server::{Remote, Wanted, hello};
+use lifeboat::pg::local::throwaway::Logins;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

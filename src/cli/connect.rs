@@ -8,7 +8,7 @@ use super::{Run, accounts};
 use crate::codec::Identities;
 use crate::config::{self, Connection, Location};
 use crate::error::{Context, Error, Kind, Result};
-use crate::pg::conninfo::{Input, Passwords, Server};
+use crate::pg::connect::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;

@@ -16,7 +16,7 @@ use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
 use crate::drill::{self, Assertion, Means, Previous, Report, Where};
 use crate::error::{Context, Error, Result};
 use crate::model::attestation::Verdict;
-use crate::pg::tools::Dirs;
+use crate::pg::local::tools::Dirs;
 use crate::repository::{self, RestorePoint};
 use crate::restore::Trouble;
 use crate::sign::Trust;

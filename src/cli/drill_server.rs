@@ -7,8 +7,8 @@ use serde_json::json;
 use super::Run;
 use super::output::{Answer, Outcome};
 use crate::error::{Context, Result};
-use crate::pg::drill_server::serve;
-use crate::pg::tools::Dirs;
+use crate::pg::local::drill_server::serve;
+use crate::pg::local::tools::Dirs;
 
 /// Start PostgreSQL for drills of another container, which has the secrets
 ///

@@ -17,8 +17,8 @@ use crate::config::{
 use crate::error::{Context, Error, Result};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
-use crate::pg::conninfo::Passwords;
-use crate::pg::tools::Dirs;
+use crate::pg::connect::conninfo::Passwords;
+use crate::pg::local::tools::Dirs;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
 const EXAMPLE_RECIPIENTS: [&str; 2] = [

@@ -9,7 +9,7 @@ use super::{Run, accounts};
 use crate::aws::Tokens;
 use crate::config::Source;
 use crate::error::Result;
-use crate::pg::conninfo::{Passwords, Server};
+use crate::pg::connect::conninfo::{Passwords, Server};
 
 struct Iam(Tokens);
 

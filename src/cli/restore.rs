@@ -10,7 +10,7 @@ use super::render::{self, Page};
 use super::{Run, connect, drilled, kms};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::error::{Context, Error, Result};
-use crate::pg::tools::Dirs;
+use crate::pg::local::tools::Dirs;
 use crate::restore::{self, Means, Report, TableName, Trouble};
 
 /// Restore a restore point into an empty database

@@ -1,10 +1,10 @@
 //! Whether an export would see all of a database.
 
 use crate::error::{Error, Result};
-use crate::pg::catalog;
-use crate::pg::conninfo::Server;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::local::tools::{self, Dirs, Tool};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::tools::{self, Dirs, Tool};
+use crate::pg::source::catalog;
 
 use super::{Finding, Severity};
 

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::assertion::{Assertion, Outcome};
-use crate::pg::answer::{TimeLimit, value_within};
-use crate::pg::conninfo::Server;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::target::answer::{TimeLimit, value_within};
 
 /// Asks each assertion in a session of its own. `previous` holds what they gave at the drill before,
 /// by their names; `snapshot_at` is the moment that the data shows.

@@ -8,10 +8,10 @@ use super::running::{Running, Wish};
 use super::{Means, Options, Report, Where};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
-use crate::pg::conninfo::Server;
-use crate::pg::scene::{self, Scene};
-use crate::pg::scratch;
-use crate::pg::throwaway::{Logins, free_bytes, login};
+use crate::pg::connect::conninfo::Server;
+use crate::pg::local::scratch;
+use crate::pg::local::throwaway::{Logins, free_bytes, login};
+use crate::pg::target::scene::{self, Scene};
 use crate::restore::{Nobody, Trouble};
 use crate::wall;
 

@@ -7,8 +7,8 @@ use super::{Means, Options};
 use crate::error::{Context, Result};
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
-use crate::pg::drill_server::{PATIENCE, Remote, Wanted};
-use crate::pg::throwaway::{self, Logins, Throwaway, to_preload};
+use crate::pg::local::drill_server::{PATIENCE, Remote, Wanted};
+use crate::pg::local::throwaway::{self, Logins, Throwaway, to_preload};
 
 pub enum Running {
     /// Started by this process.

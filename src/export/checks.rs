@@ -2,9 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::NotCoveredNames;
-use crate::pg::catalog::{self, Instance, SourceTable};
+use crate::pg::local::tools::ToolPath;
 use crate::pg::session::Session;
-use crate::pg::tools::ToolPath;
+use crate::pg::source::catalog::{self, Instance, SourceTable};
 use crate::repository::MAX_TABLES;
 
 /// A release fixes what earlier ones of its major write wrongly.
@@ -94,7 +94,7 @@ pub fn readable(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::tools::Tool;
+    use crate::pg::local::tools::Tool;
 
     #[test]
     fn more_tables_than_a_manifest_can_name_are_refused() {

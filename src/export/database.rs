@@ -11,13 +11,13 @@ use super::{Run, Source, checks, new_id, records, rows};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
-use crate::pg::catalog::{self, Instance, SourceTable};
-use crate::pg::conninfo::Server;
-use crate::pg::names::{self, Printed};
+use crate::pg::connect::conninfo::Server;
+use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::slice;
-use crate::pg::snapshot::ExportedSnapshot;
-use crate::pg::tools::{self, Tool, ToolPath};
+use crate::pg::source::catalog::{self, Instance, SourceTable};
+use crate::pg::source::names::{self, Printed};
+use crate::pg::source::slice;
+use crate::pg::source::snapshot::ExportedSnapshot;
 use crate::repository::Place;
 
 /// Exports the database that `server` names. Where values' names changed meanwhile it starts over,

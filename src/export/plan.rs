@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::tally::Tally;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
-use crate::pg::catalog::SourceTable;
-use crate::pg::slice;
+use crate::pg::source::catalog::SourceTable;
+use crate::pg::source::slice;
 
 /// One COPY.
 pub struct Job {

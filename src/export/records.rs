@@ -7,8 +7,8 @@ use crate::error::{Context, Error, Result};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
-use crate::pg::catalog::{self, SourceTable};
 use crate::pg::session::Session;
+use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::Run;

@@ -11,7 +11,7 @@ use super::shared::{RateLimit, Shared};
 use super::stop::Stop;
 use super::worker;
 use crate::error::{Error, Result};
-use crate::pg::dump;
+use crate::pg::source::dump;
 use crate::repository::PointWriter;
 
 /// Reads and stores every row, and returns pg_dump's archive of the schema.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Means;
 use crate::error::Result;
 use crate::pg::session::Session;
-use crate::pg::watch::Blocked;
+use crate::pg::source::watch::Blocked;
 
 const TICK: Duration = Duration::from_secs(1);
 

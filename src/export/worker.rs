@@ -10,7 +10,7 @@ use super::packer::Packer;
 use super::plan::Job;
 use super::shared::Shared;
 use crate::error::{Context, Result};
-use crate::pg::reader::SnapshotReader;
+use crate::pg::source::reader::SnapshotReader;
 
 /// How long a server may take to accept that a statement be cancelled.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
-use super::conninfo::Server;
 use crate::error::{Error, Kind, Result};
+use crate::pg::connect::conninfo::Server;
 
 pub use copy::CopyRows;
 pub use failure::pg_error;

@@ -12,13 +12,14 @@ use super::{Means, Options, Run, application, default_jobs};
 use crate::error::{Context, Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::names;
-use crate::pg::archive::{self, Archive};
-use crate::pg::conninfo::Server;
-use crate::pg::large_objects;
-use crate::pg::resume_state::ResumeState;
+use crate::pg::connect::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::{DatabaseFacts, ServerFacts};
-use crate::pg::{ledger, statements};
+use crate::pg::target::archive::{self, Archive};
+use crate::pg::target::database::DatabaseFacts;
+use crate::pg::target::large_objects;
+use crate::pg::target::resume_state::ResumeState;
+use crate::pg::target::server::ServerFacts;
+use crate::pg::target::{ledger, statements};
 
 /// Makes the database if asked, takes hold of it, opens the schema archive.
 pub async fn begin<'a>(
@@ -167,7 +168,7 @@ async fn create_database(catalog: &Catalog, target: &Server, version_num: u32) -
             }
             Err(error) => return Err(error),
         };
-        let refused = crate::pg::apply::each(&session, &[statement]).await?;
+        let refused = crate::pg::target::apply::each(&session, &[statement]).await?;
         session.close().await;
         return match refused.into_iter().next() {
             None => Ok(()),

@@ -9,9 +9,10 @@ use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, TableParts};
-use crate::pg::ledger::LoadedParts;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::{large_objects, reread, slice, target};
+use crate::pg::source::slice;
+use crate::pg::target::ledger::LoadedParts;
+use crate::pg::target::{large_objects, reread, server};
 
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
 /// were loaded through it.
@@ -23,7 +24,7 @@ struct Group<'a> {
 
 /// What is certain without reading a row: tables that are not there, parts that were not loaded.
 pub async fn loaded(run: &mut Run<'_>) -> Result<()> {
-    let there = target::tables(&run.session).await?;
+    let there = server::tables(&run.session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     let mut failures = Vec::new();
     for (table, parts) in tables::chosen(run)? {
@@ -47,7 +48,7 @@ pub async fn loaded(run: &mut Run<'_>) -> Result<()> {
 /// sessions of its own: code of the backup may have left something behind in others.
 pub async fn compare(run: &mut Run<'_>) -> Result<()> {
     let session = Session::connect(run.reading(), &run.application, Purpose::Read).await?;
-    let there = target::tables(&session).await?;
+    let there = server::tables(&session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     let mut present = Vec::new();
     let mut failures = Vec::new();

@@ -7,8 +7,8 @@ use super::Run;
 use super::report::Trouble;
 use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
-use crate::pg::catalog::read_constraints;
 use crate::pg::session::Session;
+use crate::pg::source::catalog::read_constraints;
 
 /// What is missing: an index that only makes reading faster is a finding, all else a failure.
 #[derive(Debug, Default)]

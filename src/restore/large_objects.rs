@@ -4,9 +4,9 @@ use super::report::Trouble;
 use super::{Run, roles, tables};
 use crate::error::Result;
 use crate::model::manifest::is_large_objects;
-use crate::pg::apply::Refused;
-use crate::pg::statements::Statement;
-use crate::pg::{apply, large_objects, statements};
+use crate::pg::target::apply::Refused;
+use crate::pg::target::statements::Statement;
+use crate::pg::target::{apply, large_objects, statements};
 
 /// Restores all of them; a choice of tables leaves them out.
 pub async fn restore(run: &mut Run<'_>) -> Result<()> {

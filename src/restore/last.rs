@@ -6,10 +6,10 @@ use super::{Run, pool};
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::MaterializedView;
-use crate::pg::apply::Refused;
 use crate::pg::session::Purpose;
-use crate::pg::statements::{self, Statement};
-use crate::pg::{apply, foreign, target};
+use crate::pg::target::apply::Refused;
+use crate::pg::target::statements::{self, Statement};
+use crate::pg::target::{apply, foreign, server};
 
 /// Sets every sequence; one that cannot be set is a failure.
 pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
@@ -92,7 +92,7 @@ pub async fn database(run: &mut Run<'_>) -> Result<()> {
 
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
-    let tables = target::to_analyze(&run.session).await?;
+    let tables = server::to_analyze(&run.session).await?;
     let refused = pool::each(
         run,
         &run.server,

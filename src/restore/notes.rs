@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::report::Trouble;
-use crate::pg::ledger::Said;
+use crate::pg::target::ledger::Said;
 
 /// How much the report held at some time.
 #[derive(Debug, Clone, Copy, Default)]

@@ -5,10 +5,11 @@ mod server;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
-use crate::pg::conninfo::Server;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::{DatabaseFacts, ServerFacts};
-use crate::pg::tools::{self, Tool, ToolPath};
+use crate::pg::target::database::DatabaseFacts;
+use crate::pg::target::server::ServerFacts;
 
 use super::report::Trouble;
 use super::selection::Selection;

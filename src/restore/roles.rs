@@ -6,9 +6,9 @@ use super::Run;
 use super::report::Trouble;
 use crate::error::Result;
 use crate::model::catalog::{Membership, quote_ident};
-use crate::pg::apply::{self, Refused};
-use crate::pg::statements::{self, Loan};
-use crate::pg::target;
+use crate::pg::target::apply::{self, Refused};
+use crate::pg::target::server;
+use crate::pg::target::statements::{self, Loan};
 
 impl From<Refused> for Trouble {
     fn from(refused: Refused) -> Self {
@@ -100,7 +100,7 @@ pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
     if !run.needs_loans() || owners.is_empty() {
         return Ok(());
     }
-    for owner in target::without_membership(&run.session, owners).await? {
+    for owner in server::without_membership(&run.session, owners).await? {
         if run.facts.is_superuser(&owner) {
             run.report.findings.push(Trouble::new(
                 format!("what role {} owns", quote_ident(&owner)),
@@ -131,7 +131,7 @@ pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> 
     if !run.needs_loans() || owners.is_empty() {
         return Ok(());
     }
-    for (schema, roles) in target::without_create(&run.session, owners).await? {
+    for (schema, roles) in server::without_create(&run.session, owners).await? {
         let roles: Vec<String> = roles.iter().map(|role| quote_ident(role)).collect();
         let (schema, roles) = (quote_ident(&schema), roles.join(", "));
         let loan = Loan {
@@ -156,7 +156,7 @@ async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
         .filter(|owner| publications.iter().any(|entry| entry.may_belong_to(owner)))
         .cloned()
         .collect();
-    for role in target::without_database_create(&run.session, &owners).await? {
+    for role in server::without_database_create(&run.session, &owners).await? {
         let role = quote_ident(&role);
         let loan = Loan {
             grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
@@ -219,7 +219,7 @@ pub async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
     }
     let owners = owners(run);
     borrow_owners(run, &owners).await?;
-    for table in target::unreadable(&run.session).await? {
+    for table in server::unreadable(&run.session).await? {
         let name = table.name.quoted();
         if table.no_select {
             let loan = Loan {

@@ -8,10 +8,10 @@ use super::tables::Chance;
 use super::untried::{self, Meaning};
 use super::{Run, roles, tables};
 use crate::error::Result;
-use crate::pg::apply;
-use crate::pg::archive::{Complaint, Outcome};
-use crate::pg::statements::Statement;
-use crate::pg::toc::{Entry, Section};
+use crate::pg::target::apply;
+use crate::pg::target::archive::{Complaint, Outcome};
+use crate::pg::target::statements::Statement;
+use crate::pg::target::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
 pub async fn before_data(run: &mut Run<'_>) -> Result<()> {

@@ -16,9 +16,9 @@ use super::{Run, untried};
 use crate::error::{Error, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::manifest::{self, LARGE_OBJECT_PAGES, TableParts};
-use crate::pg::ledger::LoadedParts;
-use crate::pg::load::{self, Destination};
-use crate::pg::{foreign, large_objects, target};
+use crate::pg::target::ledger::LoadedParts;
+use crate::pg::target::load::{self, Destination};
+use crate::pg::target::{foreign, large_objects, server};
 
 /// One table to load, and how it goes.
 pub(super) struct Load<'a> {
@@ -147,7 +147,7 @@ pub enum Chance {
 
 /// Loads what is chosen and not loaded yet.
 pub async fn restore(run: &mut Run<'_>, chance: Chance) -> Result<()> {
-    let there = target::tables(&run.session).await?;
+    let there = server::tables(&run.session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     // An earlier run may have made the triggers already, and the rows are to stay as they were. Keys
     // need no check: all rows are compared, unless some are left out.
@@ -209,7 +209,7 @@ pub(super) async fn restore_large_objects(run: &mut Run<'_>) -> Result<()> {
 
 /// Whether every chosen table that is there has all its parts.
 pub async fn are_complete(run: &Run<'_>) -> Result<bool> {
-    let there = target::tables(&run.session).await?;
+    let there = server::tables(&run.session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     Ok(chosen(run)?
         .iter()

@@ -10,8 +10,8 @@ use super::report::{Report, Trouble};
 use super::schema::is_failure;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, Name};
-use crate::pg::archive::Complaint;
-use crate::pg::toc::Entry;
+use crate::pg::target::archive::Complaint;
+use crate::pg::target::toc::Entry;
 
 /// PostgreSQL's words for a right that is missing. Text of the backup may hold them too: it can
 /// only make less count as proven.
@@ -215,7 +215,7 @@ pub fn without_leakproof(complaint: &Complaint) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::toc::Section;
+    use crate::pg::target::toc::Section;
 
     fn entry(kind: &str, names: &str) -> Entry {
         Entry {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lifeboat::error::Kind;
-use lifeboat::pg::conninfo::Server;
+use lifeboat::pg::connect::conninfo::Server;
+use lifeboat::pg::local::tools::{self, Dirs, Tool};
 use lifeboat::pg::session::{Purpose, Session, pinned};
-use lifeboat::pg::tools::{self, Dirs, Tool};
 
 use super::certificates::{Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

@@ -19,7 +19,7 @@ use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::{Id, Key, segment};
 use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, ObjectRef, TableParts, names};
-use lifeboat::pg::tools::Dirs;
+use lifeboat::pg::local::tools::Dirs;
 use lifeboat::progress::Silent;
 use lifeboat::repository::{Locks, Repository, RestorePoint, Which};
 use lifeboat::sign::{Signer, Trust};

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::drill::DrillSettings;
 use crate::doctor::{DrillWall, Standing};
 use crate::error::{Context, Result};
-use crate::pg::drill_server::hello;
+use crate::pg::local::drill_server::hello;
 use crate::wall::{self, Wall};
 
 /// `None` on a machine that says nothing of drills: exporters need no wall.

@@ -12,10 +12,10 @@ use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Sid
 use crate::error::{Error, Kind, Result};
 use crate::model::lock::{Lock, LockPolicy};
 use crate::model::snapshot::Kind as SnapshotKind;
-use crate::pg::catalog;
-use crate::pg::conninfo::Passwords;
+use crate::pg::connect::conninfo::Passwords;
+use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::tools::Dirs;
+use crate::pg::source::catalog;
 use crate::random;
 use crate::repository::Locks;
 use crate::store::s3::{Attempt, S3Store};

@@ -7,8 +7,8 @@ use crate::aws::rds::Restored;
 use crate::aws::security_group;
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Parameter};
-use crate::pg::answer;
 use crate::pg::session::Session;
+use crate::pg::target::answer;
 
 /// 0: no subscription is ever taken up.
 pub const NO_WORKERS: &str = "max_logical_replication_workers";

@@ -9,8 +9,8 @@ use super::driver::Driver;
 use super::failure;
 use super::tap::{Rows, Tap};
 use crate::error::Result;
-use crate::pg::conninfo::{Server, SslMode};
-use crate::pg::tls::Connector;
+use crate::pg::connect::conninfo::{Server, SslMode};
+use crate::pg::connect::tls::Connector;
 
 /// A client whose connection is being driven.
 pub struct Login {

@@ -1,8 +1,8 @@
 //! The database to restore into: what it is, and whether anything is in it.
 
 use crate::error::Result;
-use crate::pg::ledger::{self, Unfinished};
 use crate::pg::session::{Session, pg_error};
+use crate::pg::target::ledger::{self, Unfinished};
 
 /// The database to restore into, asked once.
 #[derive(Debug, Clone)]

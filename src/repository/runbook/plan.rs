@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts};
-use crate::pg::statements;
+use crate::pg::target::statements;
 
 const NONE: &str = "-";
 

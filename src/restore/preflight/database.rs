@@ -2,7 +2,7 @@
 
 use super::Look;
 use crate::model::catalog::{Catalog, Database};
-use crate::pg::target::DatabaseFacts;
+use crate::pg::target::database::DatabaseFacts;
 use crate::restore::report::{Trouble, shown};
 use crate::restore::{Means, Options, selection};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Look;
 use crate::model::catalog::{Catalog, Role, quote_ident};
 use crate::model::manifest::Manifest;
-use crate::pg::statements;
+use crate::pg::target::statements;
 use crate::restore::Options;
 use crate::restore::report::{Trouble, shown};
 

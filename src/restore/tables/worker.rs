@@ -11,8 +11,8 @@ use super::{Load, Run};
 use crate::error::{Context, Error, Result};
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
-use crate::pg::load::{Failure, Open, load_part};
 use crate::pg::session::{Purpose, Session};
+use crate::pg::target::load::{Failure, Open, load_part};
 
 /// How often a part is tried anew after a lost connection or a deadlock.
 const ATTEMPTS: u32 = 5;

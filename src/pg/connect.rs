@@ -1,0 +1,4 @@
+//! How to reach a server: connection strings, passwords, TLS.
+
+pub mod conninfo;
+pub mod tls;

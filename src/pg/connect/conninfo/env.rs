@@ -1,0 +1,111 @@
+//! The environment that leads PostgreSQL's own tools to the same server.
+
+use std::fmt;
+
+use tempfile::NamedTempFile;
+
+use super::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode};
+use crate::error::Result;
+
+/// Variables for a tool, and the files they point to. Its Debug never shows the password.
+pub struct ToolEnv {
+    vars: Vec<(&'static str, String)>,
+    /// Removed when this value is dropped.
+    _roots: Option<NamedTempFile>,
+}
+
+impl ToolEnv {
+    /// All variables; every other `PG*` variable must be absent from the tool's environment.
+    pub fn vars(&self) -> &[(&'static str, String)] {
+        &self.vars
+    }
+
+    /// No variables: for tools that talk to no server, such as `initdb`.
+    pub fn none() -> Self {
+        Self {
+            vars: Vec::new(),
+            _roots: None,
+        }
+    }
+
+    /// Adds or replaces one variable, such as `PGOPTIONS`.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.vars.retain(|(known, _)| *known != name);
+        self.vars.push((name, value.into()));
+        self
+    }
+}
+
+impl fmt::Debug for ToolEnv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.vars.iter().map(|(name, value)| {
+            let secret = *name == "PGPASSWORD";
+            (*name, if secret { "…" } else { value.as_str() })
+        });
+        f.debug_map().entries(shown).finish()
+    }
+}
+
+/// What only a connection string can say, and no variable: the database, however it is called, and the
+/// keepalives of our own sessions.
+pub fn tool_conninfo(database: &str) -> String {
+    let database = database.replace('\\', "\\\\").replace('\'', "\\'");
+    format!(
+        "dbname='{database}' keepalives_idle={} keepalives_interval={} keepalives_count={}",
+        KEEPALIVE_IDLE.as_secs(),
+        KEEPALIVE_INTERVAL.as_secs(),
+        KEEPALIVE_COUNT
+    )
+}
+
+pub fn tool_env(server: &Server) -> Result<ToolEnv> {
+    let mut vars = vec![
+        ("PGHOST", server.host.clone()),
+        ("PGPORT", server.port.to_string()),
+        ("PGUSER", server.user.clone()),
+        ("PGDATABASE", server.database.clone()),
+        ("PGSSLMODE", server.ssl.as_str().to_owned()),
+        // Kerberos encryption would take the place of the TLS that sslmode asks for.
+        ("PGGSSENCMODE", "disable".to_owned()),
+        ("PGAPPNAME", app_name(server)),
+        (
+            "PGCONNECT_TIMEOUT",
+            server
+                .connect_timeout
+                .map_or(0, |t| t.as_secs())
+                .to_string(),
+        ),
+    ];
+    if let Some(address) = server.address {
+        vars.push(("PGHOSTADDR", address.to_string()));
+    }
+    if let Some(password) = &server.password {
+        vars.push(("PGPASSWORD", password.clone()));
+    }
+    let (path, roots) = roots(server)?;
+    vars.extend(path.map(|path| ("PGSSLROOTCERT", path)));
+    Ok(ToolEnv {
+        vars,
+        _roots: roots,
+    })
+}
+
+/// The file to name as root certificates, and the file to keep where it is ours.
+fn roots(server: &Server) -> Result<(Option<String>, Option<NamedTempFile>)> {
+    Ok(match (&server.root_cert, server.ssl) {
+        (RootCert::File(path), _) => (Some(path.display().to_string()), None),
+        (RootCert::Default, SslMode::VerifyCa | SslMode::VerifyFull) => {
+            let file = crate::pg::connect::tls::roots::to_file()?;
+            (Some(file.path().display().to_string()), Some(file))
+        }
+        (RootCert::Default, _) => (None, None),
+    })
+}
+
+fn app_name(server: &Server) -> String {
+    server
+        .application_name
+        .clone()
+        .unwrap_or_else(|| "lifeboat".to_owned())
+}

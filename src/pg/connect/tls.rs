@@ -1,0 +1,114 @@
+//! TLS to PostgreSQL with libpq's sslmodes, over rustls.
+
+mod failure;
+pub mod roots;
+mod stream;
+mod verify;
+mod x509;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::tls::TlsConnect;
+use tokio_rustls::TlsConnector;
+
+use crate::error::{Error, Result};
+use crate::pg::connect::conninfo::{RootCert, Server, SslMode};
+use crate::pg::session::tap::Rows;
+
+pub use stream::PgTlsStream;
+use verify::{Check, Verifier};
+
+/// Makes one TLS connection to one server.
+pub struct Connector {
+    /// Absent where TLS is not wanted.
+    tls: Option<Tls>,
+    rows: Rows,
+}
+
+struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    place: Place,
+    seen: verify::Seen,
+}
+
+/// What an error about TLS names.
+#[derive(Clone)]
+struct Place {
+    host: String,
+    mode: SslMode,
+    roots: String,
+}
+
+impl Connector {
+    /// Reads the roots that the server's sslmode needs; none where `wanted` is false. `rows` of
+    /// COPY are taken off what was decrypted.
+    pub fn new(server: &Server, wanted: bool, rows: Rows) -> Result<Self> {
+        if !wanted || server.is_socket() {
+            return Ok(Self { tls: None, rows });
+        }
+        let name = ServerName::try_from(server.host.clone()).map_err(|error| {
+            Error::usage(format!("{:?} cannot be a host name", server.host)).because(error)
+        })?;
+        let check = match (server.ssl, &server.root_cert) {
+            (SslMode::VerifyFull, _) => Check::ChainAndName,
+            // libpq: a root certificate at hand turns require into verify-ca.
+            (SslMode::VerifyCa, _) | (SslMode::Require, RootCert::File(_)) => Check::Chain,
+            _ => Check::Nothing,
+        };
+        let roots = match check {
+            Check::Nothing => roots::Roots::none(),
+            _ => roots::load(&server.root_cert)?,
+        };
+        let place = Place {
+            host: server.host.clone(),
+            mode: server.ssl,
+            roots: roots.describe(),
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let seen = verify::Seen::default();
+        let verifier = Verifier::new(check, roots, &server.host, &provider, Arc::clone(&seen));
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::failed("preparing TLS").because(error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self {
+            tls: Some(Tls {
+                config: Arc::new(config),
+                name,
+                place,
+                seen,
+            }),
+            rows,
+        })
+    }
+}
+
+impl<S> TlsConnect<S> for Connector
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    type Stream = PgTlsStream<S>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<PgTlsStream<S>>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        Box::pin(async move {
+            let Some(tls) = self.tls else {
+                return Err(Error::failed("TLS was not prepared for this connection"));
+            };
+            TlsConnector::from(tls.config)
+                .connect(tls.name, stream)
+                .await
+                .map(|stream| PgTlsStream::new(stream, self.rows))
+                .map_err(|error| failure::handshake(&tls.place, tls.seen.get(), error))
+        })
+    }
+}

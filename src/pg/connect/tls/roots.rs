@@ -1,0 +1,143 @@
+//! Which certificate authorities are trusted.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tempfile::NamedTempFile;
+
+use crate::error::{Context, Error, Result};
+use crate::pg::connect::conninfo::RootCert;
+
+/// Amazon's authorities for RDS, so that verify-full works without a download.
+const RDS: &[u8] = include_bytes!("../rds-ca.pem");
+
+/// Trusted authorities.
+#[derive(Debug)]
+pub struct Roots {
+    pub store: RootCertStore,
+    /// Certificates that are trusted by themselves: a self-signed server certificate may be
+    /// named as its own root.
+    pub exact: HashSet<CertificateDer<'static>>,
+    from: String,
+}
+
+impl Roots {
+    /// Trusts nobody.
+    pub fn none() -> Self {
+        Self {
+            store: RootCertStore::empty(),
+            exact: HashSet::new(),
+            from: "none".to_owned(),
+        }
+    }
+
+    /// For error messages.
+    pub fn describe(&self) -> String {
+        self.from.clone()
+    }
+}
+
+/// Reads the authorities to trust.
+pub fn load(which: &RootCert) -> Result<Roots> {
+    let (found, from) = match which {
+        RootCert::File(path) => (read(path)?, format!("only those in {}", path.display())),
+        RootCert::Default => {
+            let mut all = shipped()?;
+            all.extend(system());
+            (all, "the system's authorities and those of RDS".to_owned())
+        }
+    };
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(found.iter().cloned());
+    let exact = match which {
+        RootCert::File(_) => found.into_iter().collect(),
+        RootCert::Default => HashSet::new(),
+    };
+    Ok(Roots { store, exact, from })
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let what = || format!("root certificate file {}", path.display());
+    let bytes = std::fs::read(path).context(what)?;
+    let found = parse(&bytes).context(what)?;
+    if found.is_empty() {
+        return Err(Error::usage(format!("{} holds no certificate", what()))
+            .hint("it must be PEM: -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(found)
+}
+
+fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::usage(format!("not PEM: {error}")))
+}
+
+fn shipped() -> Result<Vec<CertificateDer<'static>>> {
+    parse(RDS).context(|| "the RDS authorities shipped with lifeboat".to_owned())
+}
+
+/// The system's roots; a machine without any still reaches RDS.
+fn system() -> Vec<CertificateDer<'static>> {
+    rustls_native_certs::load_native_certs().certs
+}
+
+/// Writes the default authorities to a file, for libpq.
+pub fn to_file() -> Result<NamedTempFile> {
+    let what = || "writing root certificates to a temporary file".to_owned();
+    let mut file = tempfile::Builder::new()
+        .prefix("lifeboat-roots-")
+        .suffix(".pem")
+        .tempfile()
+        .context(what)?;
+    file.write_all(RDS).context(what)?;
+    for cert in system() {
+        file.write_all(pem(&cert).as_bytes()).context(what)?;
+    }
+    file.flush().context(what)?;
+    Ok(file)
+}
+
+fn pem(cert: &CertificateDer<'_>) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(cert);
+    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        out.extend(line.iter().map(|byte| char::from(*byte)));
+        out.push('\n');
+    }
+    out.push_str("-----END CERTIFICATE-----\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_shipped_authority_can_be_trusted() {
+        let shipped = shipped().unwrap();
+        let count = shipped.len();
+        let mut store = RootCertStore::empty();
+        assert_eq!(store.add_parsable_certificates(shipped), (count, 0));
+        assert!(count > 80, "{count}");
+    }
+
+    #[test]
+    fn what_libpq_gets_is_what_we_trust() {
+        let file = to_file().unwrap();
+        let (written, ours) = (
+            read(file.path()).unwrap(),
+            load(&RootCert::Default).unwrap(),
+        );
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(written);
+        assert_eq!(store.len(), ours.store.len());
+    }
+}

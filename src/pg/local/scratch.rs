@@ -1,0 +1,42 @@
+//! A database that is ours to remove, on somebody's server, with the roles that came with it.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::model::catalog::quote_ident;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::session::{Purpose, Session, pg_error};
+
+/// The server's roles by name.
+pub async fn roles(server: &Server) -> Result<BTreeSet<String>> {
+    let session = Session::connect(server, "lifeboat drill", Purpose::Query).await?;
+    let rows = session
+        .client
+        .query("SELECT rolname FROM pg_roles", &[])
+        .await
+        .map_err(|error| pg_error("listing roles", error))?;
+    session.close().await;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Removes the database, whoever is connected to it, then the roles. `server` leads to another
+/// database. A database that is not there is no error.
+pub async fn remove(server: &Server, database: &str, roles: &[String]) -> Result<()> {
+    let session = Session::connect(server, "lifeboat drill", Purpose::Write).await?;
+    let mut statements = vec![format!(
+        "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+        quote_ident(database)
+    )];
+    for role in roles {
+        statements.push(format!("DROP ROLE IF EXISTS {}", quote_ident(role)));
+    }
+    for statement in statements {
+        session
+            .client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| pg_error(statement.clone(), error))?;
+    }
+    session.close().await;
+    Ok(())
+}

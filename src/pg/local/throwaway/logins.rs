@@ -1,0 +1,64 @@
+//! Who may log in to a throwaway server, and how.
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::pg::connect::conninfo::{Input, SESSION_OPTIONS, Server};
+use crate::random;
+
+/// The three that may log in; their names are random, as those of a backup's roles are not.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Logins {
+    /// What initdb makes. It sets the scene, and can then no longer log in.
+    pub superuser: String,
+    /// Runs all that comes out of the backup.
+    pub restorer: String,
+    /// Reads what was restored.
+    pub reader: String,
+}
+
+impl Logins {
+    pub fn random() -> Result<Self> {
+        let name = |what: &str| -> Result<String> {
+            let random = u64::from_ne_bytes(random::bytes()?);
+            Ok(format!("lifeboat_{what}_{random:016x}"))
+        };
+        Ok(Self {
+            superuser: name("su")?,
+            restorer: name("restorer")?,
+            reader: name("reader")?,
+        })
+    }
+}
+
+/// No other role logs in, whatever a backup says of it.
+pub(super) fn admission(logins: &Logins) -> String {
+    let Logins {
+        superuser,
+        restorer,
+        reader,
+    } = logins;
+    format!(
+        "local all {superuser} trust\nlocal all {restorer} trust\nlocal all {reader} trust\n\
+         local all all reject\n"
+    )
+}
+
+/// The server whose socket lies in `folder`, as `user`, in `database`.
+pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
+    let port = super::PORT;
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+    let input = Input {
+        url: Some(&format!(
+            "host='{}' port={port} user='{}' dbname='{}' sslmode=disable",
+            quoted(&folder.display().to_string()),
+            quoted(user),
+            quoted(database)
+        )),
+        ..Default::default()
+    };
+    // The environment of this process is meant for the source.
+    let mut server = Server::resolve(input, &|_| None)?;
+    server.session_options = Some(SESSION_OPTIONS);
+    Ok(server)
+}

@@ -1,0 +1,62 @@
+//! The schema, by PostgreSQL's own pg_dump: it knows its catalogs.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::pg::connect::conninfo::{Server, tool_conninfo};
+use crate::pg::local::tools::{self, ToolPath};
+use crate::pg::source::catalog::NOTES_SCHEMA;
+
+/// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
+/// `encoding`: the database's own.
+pub async fn schema(
+    pg_dump: &ToolPath,
+    server: &Server,
+    application: &str,
+    encoding: &str,
+    snapshot_id: &str,
+    lock_wait: Duration,
+) -> Result<Vec<u8>> {
+    let env = server.for_login().await?.tool_env()?;
+    let mut command = tools::command(pg_dump, &env);
+    command
+        .env("PGAPPNAME", application)
+        // A role's or database's client_encoding may not know every character of a name.
+        .env("PGCLIENTENCODING", encoding)
+        // Whatever the server's or the role's settings say: no timeout may end it half-way.
+        .env(
+            "PGOPTIONS",
+            "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off",
+        )
+        .arg(format!("--dbname={}", tool_conninfo(&server.database)))
+        .arg("--schema-only")
+        .arg("--format=custom")
+        .arg(format!("--exclude-schema={NOTES_SCHEMA}"))
+        .arg(format!("--snapshot={snapshot_id}"))
+        // Behind a waiting ALTER it would wait for ever, as the ALTER waits for us.
+        .arg(format!(
+            "--lock-wait-timeout={}ms",
+            lock_wait.as_millis().max(1)
+        ));
+    let what = format!("{} of database {}", pg_dump.tool, server.database);
+    let dumped = tools::run(&mut command, &what).await;
+    let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
+    Ok(dumped?.stdout)
+}
+
+/// pg_dump tells why only by its text.
+fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
+    if let Some(hint) = server.on_refusal()
+        && error.chain().contains("authentication failed")
+    {
+        return error.hint(hint);
+    }
+    if error.chain().contains("LOCK TABLE") {
+        return error.hint(format!(
+            "for {} s a session waited for an exclusive lock behind us, and pg_dump behind it: export when no \
+             schema change runs, or raise ddl_wait",
+            lock_wait.as_secs()
+        ));
+    }
+    error.hint("pg_dump reads the schema: what it complains about is of the source")
+}

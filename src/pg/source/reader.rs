@@ -1,0 +1,50 @@
+//! A worker's session: reads under the exported snapshot, one table at a time.
+
+use crate::error::Result;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::session::{CopyRows, Purpose, Session, pg_error};
+
+/// A session that imports the snapshot anew for each table, so that it never holds more than one
+/// table's lock.
+pub struct SnapshotReader {
+    session: Session,
+    snapshot_id: String,
+}
+
+impl SnapshotReader {
+    pub async fn connect(server: &Server, application: &str, snapshot_id: &str) -> Result<Self> {
+        let session = Session::connect(server, application, Purpose::Read).await?;
+        Ok(Self {
+            session,
+            snapshot_id: snapshot_id.to_owned(),
+        })
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
+    pub async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
+        let failed = |error| pg_error(format!("cannot read {what}"), error);
+        // An exported id holds digits, letters and dashes only: nothing to quote.
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
+            self.snapshot_id
+        );
+        self.session
+            .client
+            .batch_execute(&begin)
+            .await
+            .map_err(failed)?;
+        self.session.copy_out(sql, what).await
+    }
+
+    pub async fn end(&self) -> Result<()> {
+        self.session
+            .client
+            .batch_execute("COMMIT")
+            .await
+            .map_err(|error| pg_error("cannot end a reader's transaction", error))
+    }
+}

@@ -1,0 +1,211 @@
+//! Slices: ctid ranges of one table, the unit of reading. Sizes plan them, they never decide what
+//! is read: the last slice of a table is open-ended.
+
+use crate::model::catalog::{Table, quote_ident, quote_literal};
+use crate::pg::source::catalog::SourceTable;
+
+/// PostgreSQL's page size as nearly everyone compiles it. Another size makes slices uneven,
+/// nothing else.
+const PAGE_BYTES: u64 = 8192;
+
+/// Table data, heap and TOAST, that makes a slice. Small enough that the workers end together,
+/// large enough that a slice costs nothing.
+const SLICE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A table with fewer heap pages is not sliced, however much TOAST it has.
+const MIN_PAGES: u64 = 2;
+
+/// A range of heap pages, and an estimate of what reading it moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    pub first_page: u64,
+    /// `None`: to the end, wherever that is by then.
+    pub end_page: Option<u64>,
+    pub estimated_bytes: u64,
+}
+
+impl Slice {
+    fn whole(estimated_bytes: u64) -> Self {
+        Self {
+            first_page: 0,
+            end_page: None,
+            estimated_bytes,
+        }
+    }
+
+    fn condition(&self) -> Option<String> {
+        match (self.first_page, self.end_page) {
+            (0, None) => None,
+            (first, None) => Some(format!("ctid >= '({first},0)'")),
+            (0, Some(end)) => Some(format!("ctid < '({end},0)'")),
+            (first, Some(end)) => Some(format!("ctid >= '({first},0)' AND ctid < '({end},0)'")),
+        }
+    }
+}
+
+/// Cuts a table. TID range scans are from 14 on, and for the heap access method only.
+pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
+    let bytes = source.table.table_bytes.max(source.heap_bytes);
+    let pages = source.heap_bytes / PAGE_BYTES;
+    let sliceable =
+        server_version_num >= 140_000 && source.heap && source.table.condition.is_none();
+    let count = (bytes / SLICE_BYTES + 1).min(pages / MIN_PAGES).max(1);
+    if !sliceable || count == 1 {
+        return vec![Slice::whole(bytes)];
+    }
+    (0..count)
+        .map(|at| Slice {
+            first_page: pages * at / count,
+            end_page: (at + 1 < count).then_some(pages * (at + 1) / count),
+            estimated_bytes: bytes / count,
+        })
+        .collect()
+}
+
+/// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
+/// nothing is converted.
+pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|name| quote_ident(name)).collect();
+    let (columns, name) = (columns.join(", "), table.name.quoted());
+    // As the extension wrote it: begins with WHERE.
+    let range = || slice.condition().map(|range| format!("WHERE {range}"));
+    let what = match table.condition.clone().or_else(range) {
+        Some(condition) => format!("(SELECT {columns} FROM ONLY {name} {condition})"),
+        None if columns.is_empty() => format!("(SELECT FROM ONLY {name})"),
+        // Nothing is planned then, and no executor stands in between: cheaper for the server. It
+        // reads the table alone, without those that inherit from it.
+        None => format!("{name} ({columns})"),
+    };
+    format!(
+        "COPY {what} TO STDOUT WITH (ENCODING {})",
+        quote_literal(encoding)
+    )
+}
+
+/// Every page of every large object, 1 MiB each, read by lo_get: it works in a read-only
+/// transaction, under the snapshot, without access to pg_largeobject. An empty object has one
+/// empty page.
+pub fn large_object_pages(encoding: &str) -> String {
+    format!(
+        "COPY ({LARGE_OBJECT_PAGES}) TO STDOUT WITH (ENCODING {})",
+        quote_literal(encoding)
+    )
+}
+
+const LARGE_OBJECT_PAGES: &str = "
+  SELECT m.oid, p.page, p.data FROM pg_catalog.pg_largeobject_metadata m
+   CROSS JOIN LATERAL (
+     WITH RECURSIVE page(page, data) AS (
+       SELECT 0, pg_catalog.lo_get(m.oid, 0, 1048576)
+       UNION ALL
+       SELECT page + 1, pg_catalog.lo_get(m.oid, (page + 1)::bigint * 1048576, 1048576)
+         FROM page WHERE pg_catalog.length(data) = 1048576)
+     SELECT page, data FROM page WHERE page = 0 OR pg_catalog.length(data) > 0) p";
+
+/// Owner, ACL and comment of every large object.
+pub fn large_object_properties(encoding: &str) -> String {
+    format!(
+        "COPY ({LARGE_OBJECT_PROPERTIES}) TO STDOUT WITH (ENCODING {})",
+        quote_literal(encoding)
+    )
+}
+
+const LARGE_OBJECT_PROPERTIES: &str = "
+  SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner),
+         CASE WHEN m.lomacl IS NOT NULL THEN coalesce((
+           SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                    'grantor', pg_catalog.pg_get_userbyid(a.grantor),
+                    'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+                    'privilege', a.privilege_type, 'grantable', a.is_grantable)
+                    ORDER BY a.grantor, a.grantee, a.privilege_type)
+             FROM pg_catalog.aclexplode(m.lomacl) a), '[]') END,
+         pg_catalog.obj_description(m.oid, 'pg_largeobject')
+    FROM pg_catalog.pg_largeobject_metadata m";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::catalog::Name;
+    use crate::model::digest::RowDigest;
+
+    fn source(heap_bytes: u64, table_bytes: u64) -> SourceTable {
+        SourceTable {
+            table: Table {
+                oid: 1,
+                name: Name {
+                    schema: "s".into(),
+                    name: "t\"".into(),
+                },
+                columns: vec!["a".into()],
+                condition: None,
+                root: None,
+                through_root: false,
+                extension: None,
+                table_bytes,
+                has_reg_columns: false,
+                digest: RowDigest::default(),
+            },
+            partitioned: false,
+            unlogged: false,
+            heap: true,
+            heap_bytes,
+        }
+    }
+
+    #[test]
+    fn slices_join_without_gap_and_end_open() {
+        for (heap, table) in [
+            (0, 0),
+            (8192, 900 << 30),
+            (3 << 30, 900 << 30),
+            (200 << 20, 201 << 20),
+            (16384, 100 << 30),
+        ] {
+            let slices = cut(&source(heap, table), 150_000);
+            assert_eq!(slices[0].first_page, 0);
+            for pair in slices.windows(2) {
+                assert_eq!(pair[0].end_page, Some(pair[1].first_page));
+                assert!(pair[0].first_page < pair[1].first_page);
+            }
+            assert_eq!(slices.last().unwrap().end_page, None);
+        }
+        assert_eq!(
+            cut(&source(3 << 30, 3 << 30), 130_000).len(),
+            1,
+            "no TID range scan in 13"
+        );
+    }
+
+    #[test]
+    fn toast_weighs() {
+        assert!(cut(&source(3 << 30, 900 << 30), 150_000).len() > 10_000);
+    }
+
+    #[test]
+    fn statements_quote_names_and_keep_the_extension_condition() {
+        let mut source = source(1 << 30, 1 << 30);
+        let slices = cut(&source, 150_000);
+        assert_eq!(
+            copy_out(&source.table, &slices[0], "LATIN1"),
+            format!(
+                "COPY (SELECT \"a\" FROM ONLY \"s\".\"t\"\"\" WHERE ctid < '({},0)') TO STDOUT \
+                 WITH (ENCODING 'LATIN1')",
+                slices[0].end_page.unwrap()
+            )
+        );
+        assert_eq!(
+            copy_out(&source.table, &Slice::whole(0), "UTF8"),
+            "COPY \"s\".\"t\"\"\" (\"a\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+        source.table.columns.clear();
+        assert_eq!(
+            copy_out(&source.table, &Slice::whole(0), "UTF8"),
+            "COPY (SELECT FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+        source.table.condition = Some("WHERE srid > 5".into());
+        assert_eq!(
+            copy_out(&source.table, &cut(&source, 150_000)[0], "UTF8"),
+            "COPY (SELECT  FROM ONLY \"s\".\"t\"\"\" WHERE srid > 5) TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! The coordinator: locks first, snapshot second, and the transaction that holds both until the
+//! end.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_postgres::error::SqlState;
+
+use crate::error::{Error, Result};
+use crate::model::catalog::Name;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::source::catalog::{self, SourceTable};
+
+/// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
+const LOCKS_A_STATEMENT: usize = 500;
+
+/// How long taking locks starts over because tables were busy, came, went or were rewritten.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two attempts; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An exported snapshot: its id is good for other sessions while this value lives.
+pub struct ExportedSnapshot {
+    pub session: Session,
+    /// What `SET TRANSACTION SNAPSHOT` takes.
+    pub id: String,
+    /// The moment that the data shows, by the server's clock.
+    pub taken_at: Timestamp,
+    /// Every table that the snapshot shows, all of them locked.
+    pub tables: Vec<SourceTable>,
+}
+
+impl ExportedSnapshot {
+    /// Locks every table against being altered, truncated or dropped, then takes the snapshot.
+    /// `scout` is another session, used to list tables.
+    ///
+    /// Never waits for a lock while it holds others: that would make production wait behind both,
+    /// or deadlock with it. Where a table is not to be had at once, all locks are let go and it
+    /// starts over, for a minute at least.
+    pub async fn take(
+        server: &Server,
+        application: &str,
+        scout: &Session,
+        patience: Duration,
+    ) -> Result<Self> {
+        let mut session = Session::connect(server, application, Purpose::Read).await?;
+        scout.same_server(&session)?;
+        let until = Instant::now() + patience.max(PATIENCE);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let why = match attempt(session, scout).await? {
+                Attempt::Taken(snapshot) => return Ok(*snapshot),
+                Attempt::Again(again, why) => {
+                    session = *again;
+                    why
+                }
+            };
+            if Instant::now() + pause > until {
+                return Err(Error::refused(format!(
+                    "the tables could not all be locked at one moment: {why}"
+                ))
+                .hint(
+                    "export while no schema migration or batch load runs; pg_locks shows who holds an exclusive lock",
+                ));
+            }
+            let rollback = session.client.batch_execute("ROLLBACK").await;
+            rollback.map_err(|error| pg_error("cannot let go of locks", error))?;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Asks at the end what was asked at the start: that no table's file was replaced.
+    pub async fn check_files(&self) -> Result<()> {
+        let rewritten = catalog::find_rewritten(&self.session).await?;
+        match rewritten.first() {
+            None => Ok(()),
+            Some(name) => Err(Error::failed(format!(
+                "{name} was truncated or rewritten during the export, in spite of our lock on it"
+            ))
+            .hint("run the export again; nothing was committed")),
+        }
+    }
+
+    /// Ends the transaction: locks and snapshot are gone.
+    pub async fn release(self) -> Result<()> {
+        self.session
+            .client
+            .batch_execute("COMMIT")
+            .await
+            .map_err(|error| pg_error("cannot end the snapshot's transaction", error))
+    }
+}
+
+enum Attempt {
+    Taken(Box<ExportedSnapshot>),
+    /// Why it is to be tried again; the session is given back, its transaction failed or open.
+    Again(Box<Session>, String),
+}
+
+async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
+    // BEGIN takes no snapshot; any SELECT would.
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    let begun = session.client.batch_execute(begin).await;
+    begun.map_err(|error| pg_error("cannot begin the export's transaction", error))?;
+    let targets = catalog::lock_targets(scout).await?;
+    let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
+    match lock(&session, &names).await? {
+        // What is dropped by now, the snapshot will not show.
+        Locked::All | Locked::Gone(_) => {}
+        Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
+    }
+    let (id, taken_at) = export(&session).await?;
+    let shown = catalog::lock_targets(&session).await?;
+    let newcomers = not_locked(&session, shown.iter().map(|it| (it.oid, &it.name))).await?;
+    match lock(&session, &newcomers).await? {
+        Locked::All => {}
+        Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
+    }
+    // Only now: sizes would wait for locks.
+    let tables = catalog::read_tables(&session).await?;
+    let all = tables.iter().map(|it| (it.table.oid, &it.table.name));
+    if let Some(name) = not_locked(&session, all).await?.first() {
+        // Its name belongs to another table by now, or to none.
+        let why = format!("{name} was renamed or dropped meanwhile");
+        return Ok(Attempt::Again(Box::new(session), why));
+    }
+    let rewritten = catalog::find_rewritten(&session).await?;
+    if let Some(name) = rewritten.first() {
+        let why = format!("{name} was truncated or rewritten meanwhile");
+        return Ok(Attempt::Again(Box::new(session), why));
+    }
+    let snapshot = ExportedSnapshot {
+        session,
+        id,
+        taken_at,
+        tables,
+    };
+    Ok(Attempt::Taken(Box::new(snapshot)))
+}
+
+/// How locking a list of tables went.
+enum Locked {
+    All,
+    /// The others are locked; this one was dropped.
+    Gone(String),
+    /// Somebody has an exclusive lock or waits for one; the transaction has failed.
+    Busy(String),
+}
+
+/// Locks tables by name, without waiting. Savepoints keep the transaction where one is gone, and take
+/// no snapshot either.
+async fn lock(session: &Session, names: &[Name]) -> Result<Locked> {
+    let mut locked = Locked::All;
+    for batch in names.chunks(LOCKS_A_STATEMENT) {
+        match lock_batch(session, batch).await? {
+            Locked::All => {}
+            Locked::Gone(_) => {
+                for name in batch {
+                    match lock_batch(session, std::slice::from_ref(name)).await? {
+                        Locked::All => {}
+                        Locked::Gone(_) => locked = Locked::Gone(format!("{name} was dropped")),
+                        busy @ Locked::Busy(_) => return Ok(busy),
+                    }
+                }
+            }
+            busy @ Locked::Busy(_) => return Ok(busy),
+        }
+    }
+    Ok(locked)
+}
+
+/// Locks all or none of a batch.
+async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
+    const GONE: [SqlState; 3] = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::WRONG_OBJECT_TYPE,
+    ];
+    let list: Vec<String> = batch
+        .iter()
+        .map(|name| format!("ONLY {}", name.quoted()))
+        .collect();
+    let sql = format!(
+        "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT; RELEASE before",
+        list.join(", ")
+    );
+    let Err(error) = session.client.batch_execute(&sql).await else {
+        return Ok(Locked::All);
+    };
+    let said = error
+        .as_db_error()
+        .map_or_else(String::new, |said| said.message().to_owned());
+    match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(said)),
+        Some(code) if GONE.contains(code) => {
+            let back = session
+                .client
+                .batch_execute("ROLLBACK TO before; RELEASE before");
+            back.await
+                .map(|()| Locked::Gone(said))
+                .map_err(|error| pg_error("cannot go on after a table was dropped", error))
+        }
+        _ => Err(pg_error(
+            "cannot lock the tables against being altered",
+            error,
+        )),
+    }
+}
+
+async fn export(session: &Session) -> Result<(String, Timestamp)> {
+    let row = session
+        .client
+        .query_one(
+            "SELECT pg_catalog.pg_export_snapshot(),
+                    (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot export a snapshot", error))?;
+    let taken_at = Timestamp::from_microsecond(row.get(1)).map_err(|source| {
+        Error::failed("the server's clock shows no valid time").because(source)
+    })?;
+    Ok((row.get(0), taken_at))
+}
+
+/// Tables of the snapshot that this session holds no lock on: made or renamed since they were
+/// listed.
+async fn not_locked<'a>(
+    session: &Session,
+    shown: impl Iterator<Item = (u32, &'a Name)>,
+) -> Result<Vec<Name>> {
+    let rows = session
+        .client
+        .query(
+            "SELECT relation FROM pg_catalog.pg_locks
+              WHERE locktype = 'relation' AND granted AND mode = 'AccessShareLock'
+                AND pid = pg_catalog.pg_backend_pid()
+                AND database = (SELECT oid FROM pg_catalog.pg_database
+                                 WHERE datname = pg_catalog.current_database())",
+            &[],
+        )
+        .await
+        .map_err(|error| pg_error("cannot list our own locks", error))?;
+    let held: BTreeSet<u32> = rows.iter().map(|row| row.get(0)).collect();
+    Ok(shown
+        .filter(|(oid, _)| !held.contains(oid))
+        .map(|(_, name)| name.clone())
+        .collect())
+}

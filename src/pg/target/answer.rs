@@ -1,0 +1,169 @@
+//! One value by somebody's own query, which may run code of the database that it asks.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
+
+use crate::error::{Error, Kind, Result};
+use crate::figures::rough;
+use crate::pg::connect::conninfo::Server;
+use crate::pg::session::{Purpose, Session, pg_error};
+
+/// Finds names as the database's own users do, but built-in ones first: nobody can override `count(*)`.
+/// (What has other argument types than the built-in function may still be preferred by PostgreSQL.)
+const BEGIN: &str = "BEGIN READ ONLY;
+    SELECT pg_catalog.set_config('search_path',
+        pg_catalog.concat_ws(', ', 'pg_catalog', nullif(pg_catalog.btrim(reset_val), '')), true)
+      FROM pg_catalog.pg_settings WHERE name = 'search_path'";
+
+/// A longer value is no answer to a question.
+const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+/// How long a query may take. The server is not asked to keep to it: a function of the database can
+/// switch `statement_timeout` off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// With its login. What takes longer is cancelled.
+    pub query: Duration,
+    /// After being cancelled. What goes on longer loses its session.
+    pub cancelled: Duration,
+}
+
+impl Default for TimeLimit {
+    fn default() -> Self {
+        Self {
+            query: Duration::from_secs(15 * 60),
+            cancelled: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Like [`value`], in a session of its own, whose settings end with it, and within a time limit.
+pub async fn value_within(server: &Server, sql: &str, limit: TimeLimit) -> Result<Option<String>> {
+    let until = Instant::now() + limit.query;
+    let session = match timeout_at(until, connect(server)).await {
+        Ok(connected) => connected?,
+        Err(_) => return Err(late(limit, "nobody was let in")),
+    };
+    let answer = {
+        let mut asked = pin!(value(&session, sql));
+        let in_time = timeout_at(until, asked.as_mut()).await;
+        match in_time {
+            Ok(answer) => answer,
+            Err(_) => Err(stop(&session, server, asked, limit).await),
+        }
+    };
+    session.close().await;
+    answer
+}
+
+/// Cancels a query; ends its session where it goes on. Says what it took.
+async fn stop(
+    session: &Session,
+    server: &Server,
+    mut asked: Pin<&mut impl Future>,
+    limit: TimeLimit,
+) -> Error {
+    let cancelled = async {
+        // Whether it was heard shows by the query's end.
+        let _ = session.cancel().await;
+        asked.as_mut().await;
+    };
+    if timeout(limit.cancelled, cancelled).await.is_ok() {
+        return late(limit, "the query was cancelled");
+    }
+    let ended = async {
+        end_session(server, session.pid).await?;
+        asked.as_mut().await;
+        Ok::<_, Error>(())
+    };
+    let went_on = |then| late(limit, &format!("the query went on when cancelled; {then}"));
+    match timeout(limit.cancelled, ended).await {
+        Ok(Ok(())) => went_on("its session was ended"),
+        Ok(Err(error)) => went_on("its session could not be ended").because(error),
+        Err(_) => went_on("its session could not be ended"),
+    }
+}
+
+fn late(limit: TimeLimit, then: &str) -> Error {
+    let limit = rough(limit.query);
+    Error::new(
+        Kind::Unavailable,
+        format!("no answer within {limit}: {then}"),
+    )
+}
+
+async fn end_session(server: &Server, pid: i32) -> Result<()> {
+    let session = connect(server).await?;
+    let ended = session
+        .client
+        .execute("SELECT pg_catalog.pg_terminate_backend($1)", &[&pid])
+        .await
+        .map_err(|error| pg_error(format!("ending the session {pid}"), error));
+    session.close().await;
+    ended.map(|_| ())
+}
+
+async fn connect(server: &Server) -> Result<Session> {
+    Session::connect(server, "lifeboat drill", Purpose::Query).await
+}
+
+/// Runs `sql`, which must give one row of one column, in a transaction that cannot write and in which
+/// names are found as by the database's own users. `None` is SQL's NULL.
+pub async fn value(session: &Session, sql: &str) -> Result<Option<String>> {
+    let failed = |error| pg_error("the query", error);
+    let client = &session.client;
+    client.batch_execute(BEGIN).await.map_err(failed)?;
+    let answer = match client.simple_query_raw(sql).await {
+        Ok(rows) => Answer::read(rows).await,
+        Err(error) => Err(error),
+    };
+    client.batch_execute("ROLLBACK").await.map_err(failed)?;
+    answer.map_err(failed)?.single()
+}
+
+/// The first row, and how many there are: all of them might fill the memory.
+#[derive(Default)]
+struct Answer {
+    first: Option<SimpleQueryRow>,
+    rows: u64,
+}
+
+impl Answer {
+    async fn read(rows: SimpleQueryStream) -> Result<Self, tokio_postgres::Error> {
+        let mut rows = pin!(rows);
+        let mut answer = Self::default();
+        while let Some(message) = rows.try_next().await? {
+            if let SimpleQueryMessage::Row(row) = message {
+                answer.rows += 1;
+                answer.first.get_or_insert(row);
+            }
+        }
+        Ok(answer)
+    }
+
+    fn single(&self) -> Result<Option<String>> {
+        let wrong = |what: String| {
+            Err(Error::usage(format!("the query {what}"))
+                .hint("an assertion is one SELECT that gives one row of one column"))
+        };
+        let Some(row) = &self.first else {
+            return wrong("gives no row".to_owned());
+        };
+        match (row.len(), self.rows) {
+            (1, 1) => {}
+            (1, rows) => return wrong(format!("gives {rows} rows")),
+            (columns, _) => return wrong(format!("gives {columns} columns")),
+        }
+        match row.get(0) {
+            Some(value) if value.len() > MAX_VALUE_BYTES => {
+                wrong(format!("gives a value of {} bytes", value.len()))
+            }
+            value => Ok(value.map(str::to_owned)),
+        }
+    }
+}

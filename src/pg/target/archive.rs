@@ -1,0 +1,406 @@
+//! A schema archive, restored by PostgreSQL's own `pg_restore` in chosen pieces. Its SQL goes from
+//! pg_restore to the server alone: never through psql, which would run commands hidden in names.
+
+use std::collections::BTreeSet;
+use std::fs::Permissions;
+use std::io::{Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::error::{Context, Error, Kind, Result};
+use crate::pg::connect::conninfo::{SESSION_OPTIONS, Server, ToolEnv, tool_conninfo};
+use crate::pg::local::tools::{self, ToolPath};
+use crate::pg::target::toc::{self, Entry, Section};
+
+/// Settings that the target's server, database or role may carry, and that would end or change
+/// what pg_restore does, beside [`SESSION_OPTIONS`].
+const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off \
+    -c check_function_bodies=off -c row_security=off";
+
+/// An archive in a temporary file that only this user can read, and where to restore it.
+pub struct Archive {
+    folder: TempDir,
+    pg_restore: ToolPath,
+    server: Server,
+    env: ToolEnv,
+    /// `--no-owner` and the like.
+    flags: Vec<&'static str>,
+}
+
+/// What pg_restore is run with.
+pub struct Options {
+    /// Becomes `application_name`, so that its sessions can be found.
+    pub application: String,
+    pub owners: bool,
+    pub privileges: bool,
+    /// Without them everything goes into the default one.
+    pub tablespaces: bool,
+    /// Makes the server speak English, which only a superuser may.
+    pub superuser: bool,
+    pub server_version_num: u32,
+}
+
+/// What pg_restore said of some entries.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Entries that it named while complaining; a hostile name may add one, never hide one.
+    pub suspects: BTreeSet<u32>,
+    /// Errors that it reported, those that were expected among them.
+    errors: usize,
+    /// Its own count of them, where that is the last thing it said: only then did it get through.
+    counted: Option<usize>,
+    pub complaints: Vec<Complaint>,
+}
+
+/// One statement that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What the server said.
+    pub message: String,
+    /// The statement; empty where pg_restore named none.
+    pub sql: String,
+}
+
+impl Complaint {
+    /// Whether libpq says that the connection is gone: then nothing else that follows is about the
+    /// entries.
+    fn is_lost(&self) -> bool {
+        const WORDS: [&str; 4] = [
+            "server closed the connection unexpectedly",
+            "no connection to the server",
+            "FATAL:  terminating connection",
+            "could not send data to server",
+        ];
+        let mut lines = self.message.lines();
+        lines.any(|line| WORDS.iter().any(|words| line.starts_with(words)))
+    }
+}
+
+fn lost_connection(complaint: &Complaint) -> Error {
+    let said = complaint.message.lines().next().unwrap_or_default();
+    Error::new(Kind::Unavailable, "pg_restore lost its connection")
+        .because(Error::new(Kind::Unavailable, said))
+        .hint("the same command with --resume goes on; the server's log says why")
+}
+
+impl Outcome {
+    /// Whether it came to its end, and all errors that it counted were read. With workers it counts
+    /// the errors of a worker again with each entry that follows: their sum says too much.
+    fn is_counted(&self, workers: bool) -> bool {
+        self.errors > 0
+            && (self.counted == Some(self.errors)
+                || (workers && self.counted.is_some_and(|count| count >= self.errors)))
+    }
+}
+
+impl Archive {
+    /// Writes the archive into a temporary folder.
+    pub fn unpack(
+        mut plain: impl Read,
+        pg_restore: ToolPath,
+        server: &Server,
+        options: &Options,
+    ) -> Result<Self> {
+        let what = || "cannot write the schema archive into a temporary folder".to_owned();
+        let folder = private_folder().context(what)?;
+        let mut file =
+            std::fs::File::create_new(folder.path().join("schema.dump")).context(what)?;
+        std::io::copy(&mut plain, &mut file)
+            .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
+        file.flush().context(what)?;
+        let mut pgoptions = format!("{SESSION_OPTIONS} {PGOPTIONS}");
+        if options.server_version_num >= 140_000 {
+            pgoptions.push_str(" -c idle_session_timeout=0");
+        }
+        if options.superuser {
+            pgoptions.push_str(" -c lc_messages=C");
+        }
+        let env = server
+            .tool_env()?
+            .with("PGAPPNAME", &options.application)
+            .with("PGOPTIONS", pgoptions);
+        let mut flags = Vec::new();
+        if !options.owners {
+            flags.push("--no-owner");
+        }
+        if !options.privileges {
+            flags.push("--no-privileges");
+        }
+        if !options.tablespaces {
+            flags.push("--no-tablespaces");
+        }
+        Ok(Self {
+            folder,
+            pg_restore,
+            server: server.clone(),
+            env,
+            flags,
+        })
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("schema.dump")
+    }
+
+    /// All entries in the order in which they can be restored.
+    pub async fn list(&self) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for section in Section::ALL {
+            let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
+            command
+                .env("LC_ALL", "C")
+                .arg("--list")
+                .arg(format!("--section={}", section.name()))
+                .arg(self.path());
+            let output =
+                tools::run(&mut command, "pg_restore --list of the schema archive").await?;
+            let list = String::from_utf8_lossy(&output.stdout);
+            entries.extend(toc::parse_list(&list, section));
+        }
+        Ok(entries)
+    }
+
+    /// Restores these entries, `jobs` at a time, going on after errors. A failure of pg_restore
+    /// itself, such as a lost connection, is an error.
+    pub async fn restore(&self, entries: &[&Entry], jobs: usize) -> Result<Outcome> {
+        if entries.is_empty() {
+            return Ok(Outcome::default());
+        }
+        let jobs = jobs.min(entries.len());
+        let list = self.list_file(entries)?;
+        let mut command = tools::command(&self.pg_restore, &self.env);
+        command.envs(
+            self.server
+                .for_login()
+                .await?
+                .password
+                .map(|it| ("PGPASSWORD", it)),
+        );
+        command
+            .env("LC_ALL", "C")
+            // Only then does it say which entry an error belongs to.
+            .arg("--verbose")
+            .arg(format!("--dbname={}", tool_conninfo(&self.server.database)))
+            .arg(format!("--use-list={}", list.path().display()))
+            .args(&self.flags);
+        if jobs > 1 {
+            command.arg(format!("--jobs={jobs}"));
+        }
+        let output = command
+            .arg(self.path())
+            .output()
+            .await
+            .context(|| "cannot start pg_restore".to_owned())?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let mut outcome = read_complaints(&stderr);
+        if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
+            return Err(lost_connection(lost));
+        }
+        if output.status.success() {
+            return Ok(outcome);
+        }
+        let counted = outcome.is_counted(jobs > 1);
+        if output.status.code() == Some(1) && (counted || entries.len() > 1) {
+            // Workers write into each other's lines, and one that died took its words along: that
+            // some entries failed is certain, which ones is not. Any may have, and is tried again.
+            if jobs > 1 || !counted {
+                let all = entries.iter().map(|entry| entry.id);
+                outcome.suspects.extend(all);
+            }
+            if !counted {
+                outcome.complaints.push(Complaint {
+                    message: format!("pg_restore ended early: {}", output.status),
+                    sql: String::new(),
+                });
+            }
+            return Ok(outcome);
+        }
+        // The verbose lines between would hide what it complained of.
+        let complaints: Vec<&str> = outcome
+            .complaints
+            .iter()
+            .map(|one| one.message.as_str())
+            .collect();
+        let said = if complaints.is_empty() {
+            tools::last_lines(&output.stderr)
+        } else {
+            tools::last_lines(complaints.join("\n").as_bytes())
+        };
+        Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
+    }
+
+    fn list_file(&self, entries: &[&Entry]) -> Result<NamedTempFile> {
+        let what = || "cannot write a list for pg_restore".to_owned();
+        let mut file = NamedTempFile::new_in(self.folder.path() as &Path).context(what)?;
+        file.write_all(toc::list_file(entries.iter().copied()).as_bytes())
+            .context(what)?;
+        Ok(file)
+    }
+}
+
+/// The archive's names are sealed where it is stored: here they are for this user alone, also where
+/// a killed restore leaves them behind.
+fn private_folder() -> std::io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("lifeboat-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+}
+
+/// pg_restore of 17 and later sets this in older servers, which do not know it.
+const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configuration parameter \
+    \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;";
+
+/// The last word of one that went on after errors.
+const IGNORED: &str = "warning: errors ignored on restore: ";
+
+/// Reads what `pg_restore --verbose` wrote to stderr.
+fn read_complaints(stderr: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut chunks: Vec<String> = Vec::new();
+    for line in stderr.lines() {
+        match line.strip_prefix("pg_restore: ") {
+            Some(said) => chunks.push(said.to_owned()),
+            // A line that begins otherwise goes on with what came before.
+            None => match chunks.last_mut() {
+                Some(chunk) => {
+                    chunk.push('\n');
+                    chunk.push_str(line);
+                }
+                None => chunks.push(line.to_owned()),
+            },
+        }
+    }
+    outcome.counted = chunks
+        .last()
+        .and_then(|last| last.strip_prefix(IGNORED))
+        .and_then(|count| count.trim_end().parse().ok());
+    for chunk in chunks {
+        if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
+            let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
+            outcome.suspects.extend(id);
+        } else if let Some(error) = chunk.strip_prefix("error: ") {
+            outcome.errors += 1;
+            if EXPECTED == error.trim_end() {
+                continue;
+            }
+            let error = error
+                .strip_prefix("could not execute query: ")
+                .unwrap_or(error);
+            let (message, sql) = error.split_once("\nCommand was: ").unwrap_or((error, ""));
+            outcome.complaints.push(Complaint {
+                message: message.trim().to_owned(),
+                sql: sql.trim().to_owned(),
+            });
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STDERR: &str = "\
+pg_restore: connecting to database for restore
+pg_restore: creating TABLE \"public.t\"
+pg_restore: while PROCESSING TOC:
+pg_restore: from TOC entry 217; 1259 17480 TABLE new
+line postgres
+pg_restore: error: could not execute query: ERROR:  relation \"new
+line\" already exists
+HINT:  look
+Command was: CREATE TABLE public.\"new
+line\" (
+    a integer
+);
+
+
+pg_restore: from TOC entry 218; 1259 17488 TABLE t x rst_own
+pg_restore: error: could not execute query: ERROR:  role \"rst_own\" does not exist
+Command was: ALTER TABLE \"ACL\".\"t x\" OWNER TO rst_own;
+
+pg_restore: warning: errors ignored on restore: 2
+";
+
+    #[test]
+    fn complaints_come_with_entry_message_and_statement() {
+        let outcome = read_complaints(STDERR);
+        assert_eq!(outcome.suspects, BTreeSet::from([217, 218]));
+        let complaint = |message: &str, sql: &str| Complaint {
+            message: message.to_owned(),
+            sql: sql.to_owned(),
+        };
+        assert_eq!(
+            outcome.complaints,
+            [
+                complaint(
+                    "ERROR:  relation \"new\nline\" already exists\nHINT:  look",
+                    "CREATE TABLE public.\"new\nline\" (\n    a integer\n);",
+                ),
+                complaint(
+                    "ERROR:  role \"rst_own\" does not exist",
+                    "ALTER TABLE \"ACL\".\"t x\" OWNER TO rst_own;",
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lost_connection_is_not_taken_for_a_failed_entry() {
+        let lost = read_complaints(
+            "pg_restore: from TOC entry 217; 1259 17480 TABLE t own\n\
+             pg_restore: error: could not execute query: FATAL:  terminating connection due to \
+             administrator command\nserver closed the connection unexpectedly\n\
+             Command was: CREATE TABLE t ();\n",
+        );
+        assert!(lost.complaints[0].is_lost());
+        assert!(
+            !read_complaints(STDERR)
+                .complaints
+                .iter()
+                .any(Complaint::is_lost)
+        );
+    }
+
+    #[test]
+    fn a_newer_pg_restore_may_set_what_an_older_server_does_not_know() {
+        let outcome = read_complaints(
+            "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
+             parameter \"transaction_timeout\"\nCommand was: SET transaction_timeout = 0;\n\
+             pg_restore: warning: errors ignored on restore: 1\n",
+        );
+        assert_eq!((outcome.errors, outcome.complaints.len()), (1, 0));
+        // Another statement that says the same is not expected.
+        let hidden = read_complaints(
+            "pg_restore: error: could not execute query: ERROR:  unrecognized configuration \
+             parameter \"transaction_timeout\"\nCommand was: CREATE INDEX i ON t (f(a));\n",
+        );
+        assert_eq!(hidden.complaints.len(), 1);
+    }
+
+    #[test]
+    fn only_a_full_count_of_errors_is_a_pg_restore_that_got_through() {
+        assert!(read_complaints(STDERR).is_counted(false));
+        let fewer = STDERR.replace("restore: 2", "restore: 3");
+        assert!(!read_complaints(&fewer).is_counted(false));
+        assert!(read_complaints(&fewer).is_counted(true));
+        let died = "pg_restore: error: a worker process died unexpectedly\n";
+        assert!(!read_complaints(&format!("{STDERR}{died}")).is_counted(true));
+    }
+
+    #[test]
+    fn nobody_else_can_look_into_the_folder_of_the_archive() {
+        let folder = private_folder().unwrap();
+        let mode = folder.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_database_name_cannot_end_its_quotes() {
+        let string = tool_conninfo(r"a' host=x \");
+        assert!(string.starts_with(r"dbname='a\' host=x \\' "), "{string}");
+    }
+}

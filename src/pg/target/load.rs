@@ -1,0 +1,330 @@
+//! Rows into a database: one part, one COPY, one transaction.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::mpsc;
+use tokio_postgres::CopyInSink;
+
+use crate::error::{Context, Error, Result};
+use crate::model::catalog::{Name, quote_ident, quote_literal};
+use crate::model::digest::{RowDigest, RowReader};
+use crate::model::manifest::{MAX_ROW_BYTES, Part};
+use crate::pg::session::{Session, pg_error};
+use crate::pg::target::ledger::LoadedPart;
+use crate::pg::target::resume_state::ResumeState;
+
+/// Plain bytes on their way from the thread that opens a part to the connection.
+const BLOCK_BYTES: usize = 1024 * 1024;
+/// Blocks that may wait in between.
+const BLOCKS: usize = 2;
+
+/// Opens a part's stored bytes, on a thread that may block.
+pub type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
+
+/// Where a part's rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// In the source, for the notes.
+    pub table_oid: u32,
+    /// The COPY.
+    pub sql: String,
+    /// Runs before and after the COPY in the same transaction; may be empty.
+    pub before: String,
+    pub after: String,
+    /// For messages.
+    pub what: String,
+    pub through_root: bool,
+}
+
+/// The statement that takes a table's rows, as bytes in the database's own `encoding`. A table
+/// without columns takes no list: its rows are empty lines.
+pub fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
+    let mut list = String::new();
+    if !columns.is_empty() {
+        let columns: Vec<String> = columns.iter().map(|name| quote_ident(name)).collect();
+        list = format!(" ({})", columns.join(", "));
+    }
+    format!(
+        "COPY {}{list} FROM STDIN WITH (ENCODING {})",
+        table.quoted(),
+        quote_literal(encoding)
+    )
+}
+
+/// Keeps every trigger of a table and its partitions from firing in this transaction; those of keys
+/// too, where `keys` asks for it and it is allowed. [`TRIGGERS_ON`] leaves them as they were.
+pub fn triggers_off(table: &Name, keys: bool) -> String {
+    let replica = if keys {
+        "BEGIN
+           SET LOCAL session_replication_role = replica;
+         EXCEPTION WHEN insufficient_privilege THEN NULL;
+         END;"
+    } else {
+        ""
+    };
+    // Some fire even then (ENABLE ALWAYS), hence each by name.
+    let body = format!(
+        "DECLARE t record;
+         BEGIN
+           {replica}
+           FOR t IN SELECT * FROM pg_temp.lifeboat_trigger LOOP
+             EXECUTE pg_catalog.format('ALTER TABLE ONLY %s DISABLE TRIGGER %I', t.tbl, t.name);
+           END LOOP;
+         END"
+    );
+    format!(
+        "CREATE TEMPORARY TABLE lifeboat_trigger ON COMMIT DROP AS
+         WITH RECURSIVE tree(oid) AS (
+           SELECT {}::pg_catalog.regclass::pg_catalog.oid
+           UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent)
+         SELECT t.tgrelid::pg_catalog.regclass AS tbl, t.tgname AS name, t.tgenabled AS how
+           FROM pg_catalog.pg_trigger t JOIN tree ON tree.oid = t.tgrelid
+          WHERE NOT t.tgisinternal AND t.tgenabled <> 'D';
+         DO {}",
+        quote_literal(&table.quoted()),
+        quote_literal(&body)
+    )
+}
+
+/// The end of what [`triggers_off`] began.
+pub const TRIGGERS_ON: &str = "
+  DO 'DECLARE t record;
+      BEGIN
+        FOR t IN SELECT * FROM pg_temp.lifeboat_trigger LOOP
+          EXECUTE pg_catalog.format(''ALTER TABLE ONLY %s ENABLE %s TRIGGER %I'', t.tbl,
+            CASE t.how WHEN ''A'' THEN ''ALWAYS'' WHEN ''R'' THEN ''REPLICA'' ELSE '''' END, t.name);
+        END LOOP;
+      END';";
+
+/// Why a part was not loaded.
+#[derive(Debug)]
+pub enum Failure {
+    /// The rows do not belong into this partition (any more): they go through its root.
+    WrongPartition(Error),
+    /// The server met this transaction with another one; nothing was changed.
+    TryAgain(Error),
+    /// The connection is gone, maybe after COMMIT: the notes tell.
+    Lost(Error),
+    /// The server refuses these rows: this table cannot be loaded, others can.
+    Rows(Error),
+    /// Everything else: nothing more is loaded.
+    Fatal(Error),
+}
+
+impl Failure {
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::WrongPartition(error)
+            | Self::TryAgain(error)
+            | Self::Lost(error)
+            | Self::Rows(error)
+            | Self::Fatal(error) => error,
+        }
+    }
+
+    fn of(what: &str, error: tokio_postgres::Error) -> Self {
+        let Some(said) = error.as_db_error() else {
+            let lost = pg_error(what, error);
+            return Self::Lost(lost);
+        };
+        let code = said.code().code().to_owned();
+        // Only a CHECK constraint's violation comes with the constraint's name.
+        let partition = code == "23514" && said.constraint().is_none();
+        // A function of the database may raise any error: it is about these rows, whatever it says.
+        let is_raised = said.routine() == Some("exec_stmt_raise");
+        let error = pg_error(what, error);
+        match code.as_str() {
+            _ if is_raised => Self::Rows(error),
+            "23514" if partition => Self::WrongPartition(error),
+            "40001" | "40P01" | "55P03" => Self::TryAgain(error),
+            _ if code.starts_with("08") || code.starts_with("57") => Self::Lost(error),
+            // Disk full, out of memory, internal errors: the next table would meet them too.
+            _ if code.starts_with("53") || code.starts_with("58") || code.starts_with("XX") => {
+                Self::Fatal(error)
+            }
+            _ => Self::Rows(error),
+        }
+    }
+}
+
+/// Loads one part with its note. Counts and sizes are compared with the signed part list before
+/// the transaction commits.
+pub async fn load_part(
+    session: &Session,
+    state: &ResumeState,
+    to: &Destination,
+    number: u64,
+    part: &Part,
+    open: Open,
+) -> std::result::Result<LoadedPart, Failure> {
+    let what = format!("cannot load {} into {}", part.object.key, to.what);
+    let loaded = copy_part(session, to, part, open, &what).await;
+    let done = match loaded {
+        Ok(digest) => {
+            let loaded = LoadedPart {
+                digest,
+                through_root: to.through_root,
+            };
+            let note = state.note_part(to.table_oid, number, &loaded);
+            let sql = format!("{}{note}; COMMIT", to.after);
+            let committed = session.client.batch_execute(&sql).await;
+            if committed.is_ok() {
+                state.committed(to.table_oid, number, loaded);
+            }
+            committed
+                .map(|()| loaded)
+                .map_err(|error| Failure::of(&what, error))
+        }
+        Err(failure) => Err(failure),
+    };
+    if done.is_err() && !session.client.is_closed() {
+        // Where this fails the session is unusable, and the next use of it says so.
+        let _ = session.client.batch_execute("ROLLBACK").await;
+    }
+    done
+}
+
+async fn copy_part(
+    session: &Session,
+    to: &Destination,
+    part: &Part,
+    open: Open,
+    what: &str,
+) -> std::result::Result<RowDigest, Failure> {
+    let failed = |error| Failure::of(what, error);
+    session
+        .client
+        .batch_execute(&format!("BEGIN; {}", to.before))
+        .await
+        .map_err(failed)?;
+    let sink: CopyInSink<Bytes> = session.client.copy_in(&to.sql).await.map_err(failed)?;
+    let mut sink = Box::pin(sink);
+    let (blocks, mut arriving) = mpsc::channel::<Bytes>(BLOCKS);
+    let copy_bytes = part.copy_bytes;
+    let reader = tokio::task::spawn_blocking(move || read_rows(open, copy_bytes, &blocks));
+    let mut refused = None;
+    while let Some(block) = arriving.recv().await {
+        if let Err(error) = sink.send(block).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    drop(arriving);
+    let read = reader
+        .await
+        .context(|| what.to_owned())
+        .and_then(|read| read);
+    if refused.is_some() {
+        // The server ended the COPY: its own words come with the end of the stream.
+        let why = sink.as_mut().finish().await.err().or(refused);
+        return Err(why.map_or_else(|| Failure::Fatal(Error::failed(what)), failed));
+    }
+    // Without finish() the COPY is aborted.
+    let digest = read.context(|| what.to_owned()).map_err(Failure::Fatal)?;
+    if digest.rows != part.rows {
+        return Err(Failure::Fatal(mismatch(part, "it holds", digest.rows)));
+    }
+    let rows = sink.as_mut().finish().await.map_err(failed)?;
+    if rows != part.rows {
+        return Err(Failure::Fatal(mismatch(part, "the server took", rows)));
+    }
+    Ok(digest)
+}
+
+fn mismatch(part: &Part, what: &str, rows: u64) -> Error {
+    Error::damaged(format!(
+        "{}: the part list says {} rows, {what} {rows}",
+        part.object.key, part.rows
+    ))
+    .hint("`lifeboat verify ID --data` reads every part; restore another point")
+}
+
+/// Reads a part's rows, digests them, and hands them on in blocks, cut anywhere. Reads no more than
+/// the signed list allows.
+fn read_rows(open: Open, copy_bytes: u64, blocks: &mpsc::Sender<Bytes>) -> Result<RowDigest> {
+    let mut plain = open()?;
+    let mut reader = RowReader::default();
+    let mut read = 0;
+    loop {
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        (&mut plain)
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut block)
+            .map_err(|source| Error::damaged("it does not open").because(source))?;
+        read += block.len() as u64;
+        let at_end = block.is_empty();
+        if read > copy_bytes || (at_end && (reader.begun_bytes() > 0 || read != copy_bytes)) {
+            return Err(Error::damaged(format!(
+                "it does not hold the {copy_bytes} bytes of whole rows that its list says"
+            )));
+        }
+        if at_end {
+            return Ok(reader.digest());
+        }
+        reader.add(&block);
+        if reader.begun_bytes() > MAX_ROW_BYTES {
+            return Err(Error::damaged("a row in it is longer than any row can be"));
+        }
+        if blocks.blocking_send(block.into()).is_err() {
+            // The other end has a better reason than ours.
+            return Err(Error::failed("loading stopped"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(plain: Vec<u8>, copy_bytes: u64) -> (Result<RowDigest>, Vec<u8>) {
+        let (blocks, mut arriving) = mpsc::channel(1000);
+        let open: Open = Box::new(move || Ok(Box::new(std::io::Cursor::new(plain)) as _));
+        let digest = read_rows(open, copy_bytes, &blocks);
+        drop(blocks);
+        let mut all = Vec::new();
+        while let Ok(block) = arriving.try_recv() {
+            assert!(block.len() <= BLOCK_BYTES);
+            all.extend_from_slice(&block);
+        }
+        (digest, all)
+    }
+
+    #[test]
+    fn rows_longer_than_a_block_pass_whole() {
+        let mut rows = vec![b'x'; 3 * BLOCK_BYTES];
+        rows.push(b'\n');
+        rows.extend(b"1\ta\n\n".repeat(BLOCK_BYTES / 4));
+        let mut expected = RowDigest::default();
+        expected.add_rows(&rows);
+        let (digest, passed) = read(rows.clone(), rows.len() as u64);
+        assert_eq!(digest.unwrap(), expected);
+        assert!(passed == rows);
+    }
+
+    #[test]
+    fn other_bytes_than_listed_are_refused() {
+        assert!(read(b"1\n2\n".to_vec(), 4).0.is_ok());
+        assert!(read(Vec::new(), 0).0.is_ok());
+        assert!(read(b"1\n2\n".to_vec(), 2).0.is_err(), "more");
+        assert!(read(b"1\n2\n".to_vec(), 6).0.is_err(), "less");
+        assert!(read(b"1\n2".to_vec(), 3).0.is_err(), "half a row");
+    }
+
+    #[test]
+    fn a_table_without_columns_takes_no_list() {
+        let name = Name {
+            schema: "s".to_owned(),
+            name: "t\"".to_owned(),
+        };
+        assert_eq!(
+            copy_in(&name, &[], "UTF8"),
+            "COPY \"s\".\"t\"\"\" FROM STDIN WITH (ENCODING 'UTF8')"
+        );
+        assert_eq!(
+            copy_in(&name, &["a b".to_owned(), "c".to_owned()], "LATIN1"),
+            "COPY \"s\".\"t\"\"\" (\"a b\", \"c\") FROM STDIN WITH (ENCODING 'LATIN1')"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! The scene in which a backup is restored by nobody: set by the throwaway's superuser, who then
+//! cannot log in any more. Nothing of the backup has run when it does, and nothing runs as it later.
+
+use crate::error::{Context, Result};
+use crate::model::attestation::NotTried;
+use crate::model::catalog::{Catalog, quote_ident};
+use crate::pg::connect::conninfo::Server;
+use crate::pg::local::throwaway::{Logins, login};
+use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::target::apply::{self, Refused};
+use crate::pg::target::statements::{Statement, scene};
+
+const APPLICATION: &str = "lifeboat drill";
+
+/// A scene that is set.
+#[derive(Debug)]
+pub struct Scene {
+    /// The drill's database, as the login that runs what comes out of the backup.
+    pub restorer: Server,
+    /// The same as the login that reads what was restored.
+    pub reader: Server,
+    /// What could not be made as it was: what, and why.
+    pub findings: Vec<(String, String)>,
+    /// What was left out because it would let the backup out of its server.
+    pub not_tried: Vec<NotTried>,
+}
+
+/// Sets it on the server whose socket lies in `folder`, in a new database of that name.
+pub async fn set(
+    catalog: &Catalog,
+    logins: &Logins,
+    folder: &std::path::Path,
+    database: &str,
+) -> Result<Scene> {
+    let superuser = |database: &str| login(folder, &logins.superuser, database);
+    let mut scene = Scene {
+        restorer: login(folder, &logins.restorer, database)?,
+        reader: login(folder, &logins.reader, database)?,
+        findings: Vec::new(),
+        not_tried: Vec::new(),
+    };
+    let session = Session::connect(&superuser("postgres")?, APPLICATION, Purpose::Write).await?;
+    let version = session.server_version_num;
+    let roles = scene::roles(catalog, logins, version);
+    scene.note(&apply::each(&session, &roles).await?);
+    needed(
+        &session,
+        &scene::database(catalog, logins, database, version),
+    )
+    .await?;
+    session.close().await;
+    let session = Session::connect(&superuser(database)?, APPLICATION, Purpose::Write).await?;
+    needed(&session, &scene::born(catalog, logins, version)).await?;
+    let schemas = scene::extension_schemas(catalog);
+    for schema in schemas {
+        needed(&session, &[scene::schema(schema, logins)]).await?;
+    }
+    extensions(&session, catalog, &mut scene).await?;
+    scene.note(&apply::each(&session, &scene::casts(catalog)).await?);
+    needed(&session, &members(&session, logins).await?).await?;
+    needed(&session, &scene::no_more_extensions(logins)).await?;
+    needed(&session, &[scene::leave(logins)]).await?;
+    session.close().await;
+    let powerful = scene::powerful_memberships(catalog);
+    scene.not_tried.extend(powerful.map(|one| NotTried {
+        kind: "membership".to_owned(),
+        name: format!("{} in {}", one.member, one.role),
+    }));
+    Ok(scene)
+}
+
+impl Scene {
+    fn note(&mut self, refused: &[Refused]) {
+        let one = |refused: &Refused| (refused.statement.about.clone(), refused.why());
+        self.findings.extend(refused.iter().map(one));
+    }
+}
+
+/// Runs statements without which there is no scene.
+async fn needed(session: &Session, statements: &[Statement]) -> Result<()> {
+    let refused = apply::each(session, statements).await?;
+    match refused.into_iter().next() {
+        None => Ok(()),
+        Some(refused) => Err(refused.error).context(|| "cannot prepare the drill".to_owned()),
+    }
+}
+
+/// Extensions as they were, else in the version that the machine has. One that is not there at all is
+/// told by whoever compares the server with the backup.
+async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> Result<()> {
+    let available = available(session).await?;
+    for extension in &catalog.extensions {
+        if !available.contains(&extension.name) {
+            continue;
+        }
+        let exact = apply::each(session, &[scene::extension(extension, true)]).await?;
+        if exact.is_empty() {
+            continue;
+        }
+        let installed = apply::each(session, &[scene::extension(extension, false)]).await?;
+        scene.note(&installed);
+    }
+    Ok(())
+}
+
+async fn available(session: &Session) -> Result<Vec<String>> {
+    strings(
+        session,
+        "SELECT name::text FROM pg_catalog.pg_available_extensions",
+    )
+    .await
+}
+
+/// Lets the restoring login fill the extensions' tables and use their foreign data wrappers, and takes
+/// from everybody what would act as a superuser or reach elsewhere. Whoever may make triggers on a
+/// table that an extension's code writes to as its owner would run as that owner: rows are all that
+/// is granted.
+async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
+    let restorer = quote_ident(&logins.restorer);
+    let grantees = [&logins.restorer, &logins.reader].map(|name| quote_ident(name));
+    let (both, reaching) = (grantees.join(", "), scene::reaching_list());
+    let member = |class: &str, oid: &str| {
+        format!(
+            "EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = {oid}
+               AND d.classid = 'pg_catalog.{class}'::pg_catalog.regclass)"
+        )
+    };
+    let sql = format!(
+        "SELECT pg_catalog.format('ALTER SCHEMA %I OWNER TO {restorer}', nspname)
+           FROM pg_catalog.pg_namespace n
+          WHERE n.oid >= 16384 AND n.nspowner = current_user::pg_catalog.regrole
+            AND n.nspname !~ '^pg_' AND NOT {schema}
+         UNION ALL
+         SELECT pg_catalog.format('GRANT USAGE ON SCHEMA %I TO {both}', nspname)
+           FROM pg_catalog.pg_namespace n WHERE {schema}
+         UNION ALL
+         SELECT pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO {restorer}', c.oid::pg_catalog.regclass)
+           FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p', 'v', 'm') AND {class}
+         UNION ALL
+         SELECT pg_catalog.format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', c.oid::pg_catalog.regclass)
+           FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p') AND relrowsecurity AND {class}
+         UNION ALL
+         SELECT pg_catalog.format('GRANT ALL ON SEQUENCE %s TO {restorer}', c.oid::pg_catalog.regclass)
+           FROM pg_catalog.pg_class c WHERE relkind = 'S' AND {class}
+         UNION ALL
+         SELECT pg_catalog.format('ALTER ROUTINE %s SECURITY INVOKER', p.oid::pg_catalog.regprocedure)
+           FROM pg_catalog.pg_proc p WHERE prosecdef AND {routine}
+         UNION ALL
+         SELECT pg_catalog.format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', p.oid::pg_catalog.regprocedure)
+           FROM pg_catalog.pg_proc p
+           JOIN pg_catalog.pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
+            AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+           JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+          WHERE e.extname IN {reaching}
+         UNION ALL
+         SELECT pg_catalog.format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO {restorer} WITH GRANT OPTION', fdwname)
+           FROM pg_catalog.pg_foreign_data_wrapper
+         UNION ALL
+         -- Who is given a server must be able to make one.
+         SELECT pg_catalog.format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO PUBLIC', fdwname)
+           FROM pg_catalog.pg_foreign_data_wrapper",
+        schema = member("pg_namespace", "n.oid"),
+        class = member("pg_class", "c.oid"),
+        routine = member("pg_proc", "p.oid"),
+    );
+    let statements = strings(session, &sql).await?;
+    let about = "what extensions brought along";
+    let statements = statements.into_iter();
+    Ok(statements.map(|sql| Statement::new(about, sql)).collect())
+}
+
+async fn strings(session: &Session, sql: &str) -> Result<Vec<String>> {
+    let rows = session.client.query(sql, &[]).await;
+    let rows = rows.map_err(|error| pg_error("cannot read the drill's extensions", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

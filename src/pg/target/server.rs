@@ -1,0 +1,347 @@
+//! What a restore must know of its target before it writes there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::Result;
+use crate::model::catalog::{Name, quote_literal};
+use crate::pg::session::{Session, pg_error};
+use crate::pg::target::statements::Rights;
+
+/// A server and its user, asked once.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    pub user: String,
+    pub rights: Rights,
+    /// Whether the user has the rights of the roles it is a member of.
+    pub inherits: bool,
+    pub databases: BTreeSet<String>,
+    /// Each with the keywords of what it may (`LOGIN`, `SUPERUSER`, …).
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// The superuser that initdb made.
+    pub owner: String,
+    pub tablespaces: BTreeSet<String>,
+    /// Of the server's messages, as lc_messages has them.
+    pub speaks_english: bool,
+    /// Role and member.
+    pub memberships: BTreeSet<(String, String)>,
+    /// Extensions that could be created, with the version that would be.
+    pub extensions: BTreeMap<String, String>,
+}
+
+impl ServerFacts {
+    pub async fn read(session: &Session) -> Result<Self> {
+        let failed = |error| pg_error("cannot read the target's facts", error);
+        let me = session
+            .client
+            .query_one(
+                "SELECT rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolreplication,
+                        rolbypassrls, rolinherit
+                   FROM pg_catalog.pg_roles WHERE rolname = current_user",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        let names = async |sql: &str| -> Result<BTreeSet<String>> {
+            let rows = session.client.query(sql, &[]).await.map_err(failed)?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        };
+        let extensions = session
+            .client
+            .query(
+                "SELECT name::text, coalesce(installed_version, default_version, '')
+                   FROM pg_catalog.pg_available_extensions",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        let memberships = session
+            .client
+            .query(
+                "SELECT r.rolname::text, m.rolname::text FROM pg_catalog.pg_auth_members a
+                   JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+                   JOIN pg_catalog.pg_roles m ON m.oid = a.member",
+                &[],
+            )
+            .await
+            .map_err(failed)?;
+        let owner = names("SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = 10").await?;
+        let language: String = session
+            .client
+            .query_one("SELECT pg_catalog.current_setting('lc_messages')", &[])
+            .await
+            .map_err(failed)?
+            .get(0);
+        Ok(Self {
+            speaks_english: is_english(&language),
+            owner: owner.into_iter().next().unwrap_or_default(),
+            memberships: memberships
+                .iter()
+                .map(|row| (row.get(0), row.get(1)))
+                .collect(),
+            user: me.get(0),
+            rights: Rights {
+                version_num: session.server_version_num,
+                superuser: me.get(1),
+                create_role: me.get(2),
+                create_db: me.get(3),
+                replication: me.get(4),
+                bypass_rls: me.get(5),
+            },
+            inherits: me.get(6),
+            databases: names("SELECT datname::text FROM pg_catalog.pg_database").await?,
+            roles: read_attributes(session).await?,
+            tablespaces: names("SELECT spcname::text FROM pg_catalog.pg_tablespace").await?,
+            extensions: extensions
+                .iter()
+                .map(|row| (row.get(0), row.get(1)))
+                .collect(),
+        })
+    }
+}
+
+impl ServerFacts {
+    pub fn is_superuser(&self, role: &str) -> bool {
+        let attributes = self.roles.get(role);
+        attributes.is_some_and(|attributes| attributes.contains("SUPERUSER"))
+    }
+}
+
+/// Whether a locale's messages are PostgreSQL's own words.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    matches!(language, "" | "C" | "POSIX" | "en" | "English")
+}
+
+/// All roles, with the keywords of [`statements::attributes`].
+async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let sql = "
+      SELECT rolname::text, array_remove(ARRAY[
+               CASE WHEN rolsuper THEN 'SUPERUSER' END,
+               CASE WHEN rolcreatedb THEN 'CREATEDB' END,
+               CASE WHEN rolcreaterole THEN 'CREATEROLE' END,
+               CASE WHEN rolreplication THEN 'REPLICATION' END,
+               CASE WHEN rolbypassrls THEN 'BYPASSRLS' END,
+               CASE WHEN rolcanlogin THEN 'LOGIN' END,
+               CASE WHEN NOT rolinherit THEN 'NOINHERIT' END], NULL)
+        FROM pg_catalog.pg_roles";
+    let rows = session
+        .client
+        .query(sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the target's roles", error))?;
+    let roles = rows.iter().map(|row| {
+        let attributes: Vec<String> = row.get(1);
+        (row.get(0), attributes.into_iter().collect())
+    });
+    Ok(roles.collect())
+}
+
+/// Unlogged tables without a page: new, emptied, or cleared by a server that crashed. Needs no right to
+/// read them.
+pub async fn bare_unlogged(session: &Session) -> Result<BTreeSet<Name>> {
+    let sql = "SELECT n.nspname::text, c.relname::text
+                 FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind = 'r' AND c.relpersistence = 'u'
+                  AND pg_catalog.pg_relation_size(c.oid) = 0";
+    names(session, sql, "cannot list the target's unlogged tables").await
+}
+
+/// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
+/// by page (heap, from 14 on).
+pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
+    let cut = if session.server_version_num >= 140_000 {
+        "am.amname = 'heap'"
+    } else {
+        "false"
+    };
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text,
+                CASE WHEN {cut} THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) / 8192 ELSE 0 END
+           FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
+          WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'"
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot list the target's tables", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let name = Name {
+                schema: row.get(0),
+                name: row.get(1),
+            };
+            (name, u64::try_from(row.get::<_, i64>(2)).unwrap_or(0))
+        })
+        .collect())
+}
+
+/// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a
+/// foreign one are left out, as ANALYZE would read from the foreign server.
+pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
+    let sql = "
+      WITH RECURSIVE up(child, parent) AS (
+        SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
+        UNION
+        SELECT up.child, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent),
+      above_foreign AS (
+        SELECT up.parent AS oid FROM up JOIN pg_catalog.pg_class f ON f.oid = up.child
+         WHERE f.relkind = 'f'),
+      whole AS (
+        SELECT c.oid FROM pg_catalog.pg_class c
+         WHERE c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM above_foreign))
+      SELECT n.nspname::text, c.relname::text
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+         AND c.relpersistence <> 't'
+         AND c.relkind IN ('r', 'm', 'p') AND c.oid NOT IN (SELECT oid FROM above_foreign)
+         AND (c.relkind <> 'm' OR c.relispopulated)
+         AND NOT EXISTS (SELECT FROM up JOIN whole ON whole.oid = up.parent WHERE up.child = c.oid)
+       ORDER BY c.relpages DESC";
+    names(session, sql, "cannot list the tables to analyze").await
+}
+
+/// Schema and name of each row, in the query's order.
+async fn names<C: FromIterator<Name>>(session: &Session, sql: &str, what: &str) -> Result<C> {
+    let rows = session.client.query(sql, &[]).await;
+    let rows = rows.map_err(|error| pg_error(what, error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Name {
+            schema: row.get(0),
+            name: row.get(1),
+        })
+        .collect())
+}
+
+/// Of these roles, those whose rights the user does not have yet.
+pub async fn without_membership(session: &Session, roles: &[String]) -> Result<Vec<String>> {
+    let set = if session.server_version_num >= 160_000 {
+        "AND pg_catalog.pg_has_role(r.oid, 'SET')"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "SELECT r.rolname::text FROM pg_catalog.pg_roles r
+          WHERE r.rolname = ANY ({}) AND NOT (pg_catalog.pg_has_role(r.oid, 'USAGE') {set})",
+        array(roles)
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the user's memberships", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Schemas of the database in which some of these roles may not make objects, with those roles.
+pub async fn without_create(
+    session: &Session,
+    roles: &[String],
+) -> Result<BTreeMap<String, Vec<String>>> {
+    let sql = format!(
+        "SELECT n.nspname::text, r.rolname::text
+           FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r
+          WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+            AND r.rolname = ANY ({})
+            -- Nobody gives away what is not theirs.
+            AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')
+            AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')",
+        array(roles)
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the schemas' privileges", error))?;
+    let mut schemas: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in &rows {
+        schemas.entry(row.get(0)).or_default().push(row.get(1));
+    }
+    Ok(schemas)
+}
+
+/// A table whose owner's role does not let us read its rows.
+#[derive(Debug)]
+pub struct Unreadable {
+    pub name: Name,
+    pub no_select: bool,
+    /// Its policies are for its owner, too.
+    pub forced_security: bool,
+}
+
+/// Tables of roles that the user is a member of, and whose rows it cannot all read.
+pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
+    let sql = "
+      WITH mine AS (
+        SELECT n.nspname::text AS schema, c.relname::text AS name,
+               NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') AS no_select,
+               c.relrowsecurity AND c.relforcerowsecurity
+                 AND NOT (SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)
+                 AS forced
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
+           AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+           AND pg_catalog.pg_has_role(c.relowner, 'USAGE'))
+      SELECT schema, name, no_select, forced FROM mine WHERE no_select OR forced";
+    let rows = session.client.query(sql, &[]).await;
+    let rows =
+        rows.map_err(|error| pg_error("cannot tell which tables can be read again", error))?;
+    Ok(rows
+        .iter()
+        .map(|row| Unreadable {
+            name: Name {
+                schema: row.get(0),
+                name: row.get(1),
+            },
+            no_select: row.get(2),
+            forced_security: row.get(3),
+        })
+        .collect())
+}
+
+/// Of these roles, those that may not make schemas and publications in the database.
+pub async fn without_database_create(session: &Session, roles: &[String]) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE r.rolname = ANY ({})
+            AND NOT pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CREATE')",
+        array(roles)
+    );
+    let rows = session
+        .client
+        .query(&sql, &[])
+        .await
+        .map_err(|error| pg_error("cannot read the database's privileges", error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn array(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
+    format!("ARRAY[{}]::pg_catalog.name[]", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locales_with_english_messages_are_known() {
+        for locale in [
+            "",
+            "C",
+            "C.UTF-8",
+            "POSIX",
+            "en_US.UTF-8",
+            "English_United States",
+        ] {
+            assert!(is_english(locale), "{locale}");
+        }
+        for locale in ["de_DE.UTF-8", "ja_JP", "fr_FR@euro"] {
+            assert!(!is_english(locale), "{locale}");
+        }
+    }
+}

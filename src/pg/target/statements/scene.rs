@@ -1,0 +1,299 @@
+//! What must be there before anything of a backup runs as nobody: roles without power, the database,
+//! extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
+
+use super::{Statement, create_database};
+use crate::model::catalog::{Catalog, Extension, Membership, Role, quote_ident, quote_literal};
+use crate::pg::local::throwaway::Logins;
+
+/// Predefined roles that let nobody out of the server: others are not given.
+const HARMLESS: [&str; 6] = [
+    "pg_monitor",
+    "pg_read_all_data",
+    "pg_read_all_settings",
+    "pg_read_all_stats",
+    "pg_stat_scan_tables",
+    "pg_write_all_data",
+];
+
+/// Extensions whose functions connect elsewhere, or run jobs. What comes out of a backup may not call
+/// them; their tables and types are there.
+const REACHING: [&str; 17] = [
+    "aws_lambda",
+    "aws_s3",
+    "dblink",
+    "http",
+    "log_fdw",
+    "mysql_fdw",
+    "oracle_fdw",
+    "pg_background",
+    "pg_cron",
+    "pg_net",
+    "pgagent",
+    "pglogical",
+    "plproxy",
+    "postgres_fdw",
+    "redis_fdw",
+    "tds_fdw",
+    "wrappers",
+];
+
+/// Those extensions as a list for SQL: `('a', 'b')`.
+pub fn reaching_list() -> String {
+    let names: Vec<String> = REACHING.iter().map(|name| quote_literal(name)).collect();
+    format!("({})", names.join(", "))
+}
+
+/// Roles and memberships, and the three logins. No role can do more than own things.
+pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+    let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
+    let mut statements = vec![
+        Statement::new(
+            "the restoring login",
+            format!("CREATE ROLE {restorer} LOGIN"),
+        ),
+        Statement::new(
+            "the reading login",
+            format!("CREATE ROLE {reader} LOGIN BYPASSRLS"),
+        ),
+    ];
+    if version_num >= 140_000 {
+        let sql = format!("GRANT pg_read_all_data TO {reader}");
+        statements.push(Statement::new("the reading login", sql));
+    }
+    // A catalog that a thief wrote may list the predefined ones, to have them given away.
+    let is_own = |role: &&Role| !role.name.starts_with("pg_");
+    statements.extend(catalog.roles.iter().filter(is_own).map(create_role));
+    let member_of_all = if version_num >= 160_000 {
+        " WITH INHERIT TRUE, SET TRUE"
+    } else {
+        ""
+    };
+    for role in catalog.roles.iter().filter(is_own) {
+        let role = quote_ident(&role.name);
+        let sql = format!("GRANT {role} TO {restorer}{member_of_all}");
+        statements.push(Statement::new(format!("role {role}"), sql));
+    }
+    let given = catalog.memberships.iter().filter(|one| is_harmless(one));
+    statements.extend(given.map(|one| membership(one, version_num)));
+    statements
+}
+
+fn create_role(role: &Role) -> Statement {
+    let name = quote_ident(&role.name);
+    let inherit = if role.inherit { "" } else { " NOINHERIT" };
+    // What it owns may read rows that a policy keeps from others.
+    let policies = match role.superuser || role.bypass_rls {
+        true => " BYPASSRLS",
+        false => "",
+    };
+    let sql = format!("CREATE ROLE {name}{inherit}{policies}");
+    Statement::new(format!("role {name}"), sql)
+}
+
+fn membership(one: &Membership, version_num: u32) -> Statement {
+    let (role, member) = (quote_ident(&one.role), quote_ident(&one.member));
+    let options = match (version_num >= 160_000, one.inherit, one.set) {
+        (true, Some(inherit), Some(set)) => {
+            format!(" WITH ADMIN {}, INHERIT {inherit}, SET {set}", one.admin)
+        }
+        _ if one.admin => " WITH ADMIN OPTION".to_owned(),
+        _ => String::new(),
+    };
+    let sql = format!("GRANT {role} TO {member}{options}");
+    Statement::new(format!("membership of {member} in {role}"), sql)
+}
+
+fn is_harmless(one: &Membership) -> bool {
+    !one.role.starts_with("pg_") || HARMLESS.contains(&one.role.as_str())
+}
+
+/// Memberships that would let their holder out of the server.
+pub fn powerful_memberships(catalog: &Catalog) -> impl Iterator<Item = &Membership> {
+    catalog.memberships.iter().filter(|one| !is_harmless(one))
+}
+
+/// The role of the catalog that owns the database, else the restoring login.
+pub fn database_owner<'a>(catalog: &'a Catalog, logins: &'a Logins) -> &'a str {
+    let owner = &catalog.database.owner;
+    let is_there = catalog.roles.iter().any(|role| role.name == *owner);
+    if is_there { owner } else { &logins.restorer }
+}
+
+/// The database, to which the two logins get whatever the backup says of it.
+pub fn database(
+    catalog: &Catalog,
+    logins: &Logins,
+    name: &str,
+    version_num: u32,
+) -> Vec<Statement> {
+    let mut create = create_database(&catalog.database, name, version_num);
+    let owner = quote_ident(database_owner(catalog, logins));
+    create.sql.push_str(&format!(" OWNER {owner}"));
+    let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
+    let name = quote_ident(name);
+    let enter = format!("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {name} TO {restorer}");
+    let look = format!("GRANT CONNECT ON DATABASE {name} TO {reader}");
+    let others = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC";
+    vec![
+        create,
+        Statement::new("the restoring login", enter),
+        Statement::new("the reading login", look),
+        Statement::new("other databases", others),
+    ]
+}
+
+/// What the database has from its birth, given to whom the restore acts for.
+pub fn born(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    if version_num < 150_000 {
+        let owner = quote_ident(database_owner(catalog, logins));
+        let sql = format!("ALTER SCHEMA public OWNER TO {owner}");
+        statements.push(Statement::new("schema public", sql));
+    }
+    if version_num < 140_000 {
+        // There is no pg_read_all_data yet.
+        let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
+        for what in [
+            "SELECT ON TABLES",
+            "SELECT ON SEQUENCES",
+            "USAGE ON SCHEMAS",
+        ] {
+            let sql =
+                format!("ALTER DEFAULT PRIVILEGES FOR ROLE {restorer} GRANT {what} TO {reader}");
+            statements.push(Statement::new("the reading login", sql));
+        }
+    }
+    statements
+}
+
+/// Schemas that extensions were put into, and that the archive's own entries hand to their owners.
+pub fn extension_schemas(catalog: &Catalog) -> Vec<&str> {
+    let mut schemas: Vec<&str> = catalog
+        .extensions
+        .iter()
+        .map(|one| one.schema.as_str())
+        .filter(|schema| {
+            !schema.starts_with("pg_") && !matches!(*schema, "public" | "information_schema")
+        })
+        .collect();
+    schemas.sort_unstable();
+    schemas.dedup();
+    schemas
+}
+
+/// An empty schema of the restoring login.
+pub fn schema(name: &str, logins: &Logins) -> Statement {
+    let sql = format!(
+        "CREATE SCHEMA {} AUTHORIZATION {}",
+        quote_ident(name),
+        quote_ident(&logins.restorer)
+    );
+    Statement::new(format!("schema {}", quote_ident(name)), sql)
+}
+
+/// Makes an extension where it was; of its version, or of the installed one.
+pub fn extension(one: &Extension, exact: bool) -> Statement {
+    let version = match exact {
+        true => format!(" VERSION {}", quote_literal(&one.version)),
+        false => String::new(),
+    };
+    let name = quote_ident(&one.name);
+    let sql = format!(
+        "CREATE EXTENSION IF NOT EXISTS {name} WITH SCHEMA {}{version} CASCADE",
+        quote_ident(&one.schema)
+    );
+    Statement::new(format!("extension {name}"), sql)
+}
+
+/// Casts that convert by way of text between types that PostgreSQL has from its birth: nobody but a
+/// superuser may make one, and no code comes with it.
+pub fn casts(catalog: &Catalog) -> Vec<Statement> {
+    let casts = catalog.casts.iter();
+    casts
+        .map(|one| {
+            let (source, target) = (&one.source, &one.target);
+            let how = match one.context.as_str() {
+                "i" => " AS IMPLICIT",
+                "a" => " AS ASSIGNMENT",
+                _ => "",
+            };
+            let builtin = |name: &str| format!("pg_catalog.{}", quote_ident(name));
+            let sql = format!(
+                "CREATE CAST ({} AS {}) WITH INOUT{how}",
+                builtin(source),
+                builtin(target)
+            );
+            Statement::new(format!("cast of {source} to {target}"), sql)
+        })
+        .collect()
+}
+
+/// From here on extensions stay as they are: their scripts would run with a superuser's rights even
+/// for an ordinary owner, where they are trusted.
+pub fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
+    let schema = quote_ident(&logins.superuser);
+    let about = "what keeps extensions as they are";
+    [
+        format!("CREATE SCHEMA {schema}"),
+        format!(
+            "CREATE FUNCTION {schema}.refuse() RETURNS event_trigger LANGUAGE plpgsql \
+             SET search_path = pg_catalog AS \
+             'BEGIN RAISE insufficient_privilege USING MESSAGE = \
+             ''must be superuser: a drill makes extensions before the backup runs''; END'"
+        ),
+        format!(
+            "CREATE EVENT TRIGGER {schema} ON ddl_command_start \
+             WHEN TAG IN ('CREATE EXTENSION', 'ALTER EXTENSION') EXECUTE FUNCTION {schema}.refuse()"
+        ),
+    ]
+    .map(|sql| Statement::new(about, sql))
+    .into()
+}
+
+/// The last word of the superuser.
+pub fn leave(logins: &Logins) -> Statement {
+    let sql = format!("ALTER ROLE {} NOLOGIN", quote_ident(&logins.superuser));
+    Statement::new("the superuser's login", sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script;
+    use super::*;
+    use crate::restore::fixture::catalog;
+
+    fn logins() -> Logins {
+        Logins {
+            superuser: "su".to_owned(),
+            restorer: "lb".to_owned(),
+            reader: "rd".to_owned(),
+        }
+    }
+
+    #[test]
+    fn no_role_gets_more_than_a_name() {
+        let mut catalog = catalog();
+        catalog.memberships.push(Membership {
+            role: "pg_execute_server_program".to_owned(),
+            member: "own".to_owned(),
+            grantor: "postgres".to_owned(),
+            admin: true,
+            inherit: Some(true),
+            set: Some(true),
+        });
+        for version in [130_000, 150_000, 160_000, 180_000] {
+            let sql = script(&roles(&catalog, &logins(), version));
+            for power in [
+                "SUPERUSER",
+                "CREATEROLE",
+                "CREATEDB",
+                "REPLICATION",
+                "pg_execute_server_program",
+            ] {
+                assert!(!sql.contains(power), "{power}: {sql}");
+            }
+            assert_eq!(sql.matches(" LOGIN").count(), 2, "{sql}");
+        }
+        assert_eq!(powerful_memberships(&catalog).count(), 1);
+    }
+}

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::clock::{Clock, SystemClock};
-use crate::error::{Context, Result};
-use crate::interrupt::{Interrupt, interrupt};
-use crate::progress::Progress;
+use crate::clock::SystemClock;
+use crate::error::{Result, ResultExt};
+use crate::interrupt::interrupt;
 
 /// The end of every command's help: its examples, then what the exit code says.
 macro_rules! with_exit_codes {
@@ -53,6 +52,7 @@ pub mod prove;
 pub mod render;
 pub mod report;
 pub mod restore;
+mod run;
 pub mod show;
 mod signals;
 pub mod snapshot;
@@ -63,6 +63,7 @@ pub mod verify;
 use globals::Globals;
 use output::{Answer, Form};
 use progress::Reporter;
+use run::Run;
 
 const ABOUT_MORE: &str = "\
 PostgreSQL backups that outlive the AWS account they came from.
@@ -234,16 +235,6 @@ fn command_in(args: &[OsString], definition: &clap::Command) -> String {
         }
     }
     names.join(" ")
-}
-
-/// What every command is given.
-pub struct Run {
-    pub globals: Globals,
-    pub clock: Arc<dyn Clock>,
-    pub progress: Arc<dyn Progress>,
-    /// Set by SIGINT and SIGTERM.
-    pub interrupt: Interrupt,
-    pub entered: accounts::Entered,
 }
 
 /// Runs a command to its answer.

@@ -78,7 +78,7 @@ impl Error {
     }
 
     /// Whether it is the store's or the caller's trouble, and would be no different with another point.
-    pub fn is_of_all(&self) -> bool {
+    pub fn affects_every_point(&self) -> bool {
         matches!(
             self.kind,
             Kind::Unavailable | Kind::Denied | Kind::Interrupted
@@ -175,12 +175,12 @@ impl StdError for Error {
 }
 
 /// Adds the operand to an error from below.
-pub trait Context<T> {
+pub trait ResultExt<T> {
     /// Wraps the error, keeping its kind where it is one of ours.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T, E> Context<T> for std::result::Result<T, E>
+impl<T, E> ResultExt<T> for std::result::Result<T, E>
 where
     E: StdError + Send + Sync + 'static,
 {

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::codec::Sealer;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::model::id::Id;
 use crate::model::keys::{KeyRing, Recipient};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::aws::Kms;
 use crate::clock::Clock;
 use crate::codec::{self, Identities, Sealer};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::keys::{KeyRing, Recipient, Wrapped, context};
 use crate::model::lock::{Lock, LockPolicy};
 use crate::random;

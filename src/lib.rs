@@ -11,19 +11,20 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`figures`], [`interrupt`], [`progress`], [`random`],
-//!   [`wall`], [`web`], [`model`]
+//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`progress`], [`random`],
+//!   [`wall`], [`http`], [`model`]
 
 pub mod clock;
+pub mod context;
 pub mod error;
 pub mod escape;
-pub mod figures;
+pub mod http;
+pub mod humanize;
 pub mod interrupt;
 pub mod model;
 pub mod progress;
 pub mod random;
 pub mod wall;
-pub mod web;
 
 pub mod aws;
 pub mod codec;

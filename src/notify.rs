@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::escape;
-use crate::web;
+use crate::http;
 
 /// How long is waited for somebody who is to be told: 48 seconds in all.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ fn attempt(url: &str, body: Option<&str>, limit: Duration) -> Result<()> {
         return Err(no_url());
     }
     // Not followed elsewhere: what is told is for nobody else's eyes.
-    let agent = web::agent(limit, true);
+    let agent = http::agent(limit, true);
     let reply = match body {
         Some(body) => agent
             .post(url)

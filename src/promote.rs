@@ -122,7 +122,7 @@ async fn candidates(
         match candidate(means, &drills, one, report).await {
             Ok(Some(candidate)) => candidates.entry(place).or_default().push(candidate),
             Ok(None) => {}
-            Err(error) if error.is_of_all() => return Err(error),
+            Err(error) if error.affects_every_point() => return Err(error),
             Err(error) => (report.findings).push(format!("{id}: {}", error.chain())),
         }
     }

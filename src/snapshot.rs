@@ -11,10 +11,7 @@ pub(crate) mod wait;
 
 use std::time::Duration;
 
-use crate::clock::Clock;
-use crate::interrupt::Interrupt;
 use crate::model::snapshot::Kind;
-use crate::progress::Progress;
 
 /// An instance or cluster whose snapshots are copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +30,4 @@ pub struct Patience {
     pub poll: Duration,
     /// One snapshot, copy or restored instance.
     pub wait: Duration,
-}
-
-/// How a run tells, and is told to stop.
-#[derive(Clone, Copy)]
-pub struct Bearings<'a> {
-    pub clock: &'a dyn Clock,
-    pub progress: &'a dyn Progress,
-    pub interrupt: &'a Interrupt,
 }

@@ -145,7 +145,7 @@ impl Look<'_> {
             }
             match self.repository.open(one, self.trust).await {
                 Ok(point) => newest.push((one.stored_at(), point_status(&point, one).await?)),
-                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
                     let why = error.chain();
                     let what = format!("{} cannot be restored from: {why}", one.id);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::model::digest::RowDigest;

@@ -43,7 +43,7 @@ const PUBLIC_KEY: Operation = Operation {
 const BREAK_GLASS: &str = "or open the backup without KMS: --identity break-glass.key";
 
 /// What a ciphertext is bound to: it decrypts under exactly these pairs.
-pub type Context = BTreeMap<String, String>;
+pub type EncryptionContext = BTreeMap<String, String>;
 
 /// `arn:aws:kms:<region>:<account>:key/<id>`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Kms {
     }
 
     /// Encrypts up to 4096 bytes; the ciphertext decrypts under the same context only.
-    pub async fn wrap(&self, plain: &[u8], context: &Context) -> Result<Vec<u8>> {
+    pub async fn wrap(&self, plain: &[u8], context: &EncryptionContext) -> Result<Vec<u8>> {
         let what = || format!("{} cannot wrap", self.key);
         let reply = self
             .client
@@ -152,7 +152,7 @@ impl Kms {
 
     /// Decrypts what [`Kms::wrap`] made under this context. A wrong context, another key's or a
     /// changed ciphertext is `Damaged`; every refusal names the way by the offline identity.
-    pub async fn unwrap(&self, ciphertext: &[u8], context: &Context) -> Result<Vec<u8>> {
+    pub async fn unwrap(&self, ciphertext: &[u8], context: &EncryptionContext) -> Result<Vec<u8>> {
         let what = || format!("{} does not open it", self.key);
         let reply = self
             .client

@@ -13,8 +13,8 @@ use ureq::http::Request;
 
 use super::account::Account;
 use super::fault::{self, Operation};
-use crate::error::{Context, Error, Kind, Result};
-use crate::web;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::http;
 
 const ATTEMPT: Duration = Duration::from_secs(20);
 /// Milliseconds before the second to the fifth attempt.
@@ -62,7 +62,7 @@ impl Query {
         let request = self.signed(account, by)?;
         let asked = tokio::task::spawn_blocking(move || {
             // On the way of the SDKs' calls, which is past any proxy.
-            let mut reply = web::agent(ATTEMPT, false).run(request)?;
+            let mut reply = http::agent(ATTEMPT, false).run(request)?;
             let text = reply.body_mut().read_to_string()?;
             Ok::<_, ureq::Error>((reply.status().as_u16(), text))
         });

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::Run;
+use super::run::Run;
 use crate::aws::account::check_apart;
 use crate::aws::{Account, AccountOptions, Role};
 use crate::config::Accounts;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::accounts;
 use super::globals::Access;
 use super::point::{Of, Point};
-use super::{Run, accounts};
+use super::run::Run;
 use crate::codec::Identities;
 use crate::config::{self, Connection, Location};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;

@@ -6,11 +6,12 @@ use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::Of;
 use super::render::Page;
-use super::{Run, status};
+use super::run::Run;
+use super::status;
 use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
 use crate::doctor::{self, Finding, Place, Report, Severity};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 mod break_glass;
 mod drill_wall;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Run;
 use super::output::{Answer, Outcome};
-use crate::error::{Context, Result};
+use super::run::Run;
+use crate::error::{Result, ResultExt};
 use crate::pg::local::drill_server::serve;
 use crate::pg::local::tools::Dirs;
 

@@ -1,7 +1,8 @@
 //! What a restore says of drills before it begins: a signature tells who made a point, a drill that it
 //! restores.
 
-use super::{Run, render};
+use super::render;
+use super::run::Run;
 use crate::error::Result;
 use crate::model::attestation::NOT_PROVEN;
 use crate::repository::{Attestations, Proof, RestorePoint, if_allowed};

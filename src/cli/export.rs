@@ -8,13 +8,14 @@ use std::time::Duration;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::render::{self, Page, Table};
-use super::{Run, connect, iam, kms};
+use super::run::Run;
+use super::{connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
     Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
     secret_free_text, source, units,
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
 use crate::init;
 use crate::pg::connect::conninfo::Passwords;

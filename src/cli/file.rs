@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 
 /// Writes a file in one step: whoever reads it sees the old one or the new one, and never half.
 pub fn write_whole(file: &Path, text: &str) -> Result<()> {

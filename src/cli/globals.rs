@@ -7,7 +7,7 @@ use clap::Args;
 use crate::config::{
     Accounts, Config, Location, Locks, MAX_LOCK_DAYS, Repository, S3Settings, locate,
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 

@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::connect;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs, until};
 use super::render::{self, Page};
-use super::{Run, connect};
-use crate::error::{Context, Result};
+use super::run::Run;
+use crate::error::{Result, ResultExt};
 use crate::hold;
 
 /// Extend the lock of a restore point

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::accounts;
 use super::globals::Access;
-use super::{Run, accounts};
+use super::run::Run;
 use crate::aws::Tokens;
 use crate::config::Source;
 use crate::error::Result;

@@ -7,12 +7,13 @@ use clap::ValueEnum;
 use super::globals::working_folder;
 use super::output::{Answer, Outcome};
 use super::render::Page;
-use super::{Run, connect, kms};
+use super::run::Run;
+use super::{connect, kms};
 use crate::aws::{KeyArn, Kms};
 use crate::config::{
     DAILY_DAYS, MAX_LOCK_DAYS, Repository, Source, lock_policy, source, written::Mode,
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::init::{self, KmsSigning, NewSource, Report};
 use crate::model::lock::LockPolicy;
 

@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::accounts;
 use super::globals::Access;
-use super::{Run, accounts};
+use super::run::Run;
 use crate::aws::{KeyArn, Kms};
 use crate::codec::Identities;
 use crate::config::SigningKey;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::keys::WrappedIdentity;
 use crate::repository::RestorePoint;
 use crate::sign::{KeyElsewhere, Signer};

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::output::{Answer, Outcome};
 use super::render::counted;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// Write man pages into a folder
 ///

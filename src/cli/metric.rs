@@ -1,9 +1,10 @@
 //! The metric that alarms on silence go by. It is a call of its own: a line of the log that CloudWatch
 //! reads a metric from could be written by whoever has a text in that log, such as a database.
 
+use super::accounts;
 use super::globals::Access;
+use super::run::Run;
 use super::steps::Schedule;
-use super::{Run, accounts};
 use crate::aws::{Account, metric};
 use crate::error::Result;
 

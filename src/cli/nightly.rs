@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::output::Answer;
+use super::run::Run;
 use super::snapshot::{copy, expire};
 use super::steps::{Schedule, Steps};
-use super::{Run, export, verify};
+use super::{export, verify};
 use crate::config::Config;
 use crate::config::accounts::Account;
 use crate::error::Result;

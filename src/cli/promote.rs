@@ -1,10 +1,11 @@
 //! `lifeboat promote`
 
+use super::connect;
 use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Of, OfArgs};
 use super::render::{self, Page, Table};
-use super::{Run, connect};
+use super::run::Run;
 use crate::error::{Error, Result};
 use crate::promote::{self, Means, Promoted, Report, Tier, Tiers};
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use super::globals::Access;
 use super::output::Answer;
+use super::run::Run;
 use super::steps::{Schedule, Steps};
-use super::{Run, connect, drill, promote, status, verify};
+use super::{connect, drill, promote, status, verify};
 use crate::error::Result;
 use crate::repository::Found;
 
@@ -93,7 +94,7 @@ async fn newest(access: &Access, run: &Run) -> Result<Vec<Newest>> {
                     id = one.id.to_string();
                     break;
                 }
-                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) if error.affects_every_point() => return Err(error),
                 Err(_) => {}
             }
         }

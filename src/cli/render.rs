@@ -5,7 +5,7 @@
 use std::fmt::{Display, Write as _};
 
 use crate::escape::{OneLine, one_line};
-pub use crate::figures::{bytes, count, counted, duration, rough, time};
+pub use crate::humanize::{bytes, count, counted, duration, rough, time};
 
 /// What a command shows, line by line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,9 +7,10 @@ use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{Point, PointArgs};
 use super::render::{self, Page};
-use super::{Run, connect, drilled, kms};
+use super::run::Run;
+use super::{connect, drilled, kms};
 use crate::config::{Connection, MAX_JOBS, source};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::pg::local::tools::Dirs;
 use crate::restore::{self, Means, Report, TableName, Trouble};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::progress::Reporter;
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::interrupt::Trigger;
 use crate::progress::Progress;
 

@@ -5,13 +5,14 @@ pub mod expire;
 pub mod list;
 pub mod restore;
 
+use super::accounts;
 use super::output::Answer;
-use super::{Run, accounts};
+use super::run::Run;
 use crate::aws::Account;
 use crate::config::{Accounts, Config, Rds, SnapshotSettings, Source as Configured};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::snapshot::Kind;
-use crate::snapshot::{Bearings, Patience, Source};
+use crate::snapshot::{Patience, Source};
 
 /// Copies of RDS snapshots in the backup account
 ///
@@ -84,14 +85,6 @@ pub(super) fn patience(settings: &SnapshotSettings) -> Patience {
     Patience {
         poll: settings.poll,
         wait: settings.wait,
-    }
-}
-
-pub(super) fn bearings(run: &Run) -> Bearings<'_> {
-    Bearings {
-        clock: run.clock.as_ref(),
-        progress: run.progress.as_ref(),
-        interrupt: &run.interrupt,
     }
 }
 

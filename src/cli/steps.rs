@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::globals::Access;
+use super::metric;
 use super::output::{Answer, Outcome, error_value, exit_code};
 use super::render::{self, Page};
-use super::{Run, metric};
+use super::run::Run;
 use crate::config::NotifySettings;
 use crate::error::{Error, Kind, Result};
 use crate::escape::one_line;

@@ -6,7 +6,8 @@ use super::globals::Access;
 use super::output::{Answer, Outcome};
 use super::point::{OfArgs, Point, PointArgs};
 use super::render::{self, Page};
-use super::{Run, connect, kms};
+use super::run::Run;
+use super::{connect, kms};
 use crate::error::Result;
 use crate::verify::{self, Report};
 

@@ -10,7 +10,7 @@ use age::x25519::Identity;
 use age::{DecryptError, Decryptor};
 use bytes::Bytes;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 
 /// The secret keys at hand; by default none.
 #[derive(Clone, Default)]

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use toml::de::{DeTable, DeValue};
 
 use super::{Config, Recipient};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// A file that can be changed: everything was tried that could fail, but for the change.
 pub struct Edit {

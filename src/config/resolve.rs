@@ -16,7 +16,7 @@ use super::{
     SigningKey, Tiers, Wrapped, drill, snapshot, units, watch,
 };
 use crate::codec::Sealer;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::{LockMode, LockPolicy};
 use crate::sign::Fingerprint;
 

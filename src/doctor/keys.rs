@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::{BreakGlass, Finding, Recipient, Severity};
 use crate::error::Error;
-use crate::figures::age as words;
+use crate::humanize::age as words;
 
 pub fn look(recipients: &[Recipient]) -> Vec<Finding> {
     let offline = recipients

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::Path;
 
 use super::{Means, Options};
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
 use crate::pg::local::drill_server::{PATIENCE, Remote, Wanted};

@@ -85,7 +85,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let settings = restore::recorded(&means.records, &found, &mut findings).await;
     let rds = Rds::of(means.backup);
     let nonce = format!("{:032x}", u128::from_ne_bytes(random::bytes()?));
-    let now = to_second(means.bearings.clock.now());
+    let now = to_second(means.context.clock.now());
     let drill = Drill {
         means,
         options,
@@ -96,7 +96,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         made: Made {
             rds: &rds,
             patience: options.patience,
-            bearings: means.bearings,
+            context: means.context,
             nonce: &nonce,
         },
     };
@@ -149,7 +149,7 @@ impl Drill<'_> {
             isolation::check_server(&session, &self.name).await?;
             self.ask(&server, &session, report).await
         };
-        self.made.bearings.interrupt.or(asked).await?;
+        self.made.context.interrupt.or(asked).await?;
         session.close().await;
         Ok(())
     }

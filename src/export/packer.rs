@@ -9,7 +9,7 @@ use tokio::task::{JoinError, JoinSet};
 use super::shared::Shared;
 use super::tally::Tally;
 use crate::codec::{Compressor, SealedWriter};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::RowDigest;
 
 /// A part ends on the first row boundary past this many stored bytes, or with its slice. One PUT carries

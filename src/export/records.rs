@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::Sealed;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};

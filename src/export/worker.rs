@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use super::packer::Packer;
 use super::plan::Job;
 use super::shared::Shared;
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::pg::source::reader::SnapshotReader;
 
 /// How long a server may take to accept that a statement be cancelled.

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::figures::{bytes, duration};
+use crate::humanize::{bytes, duration};
 
 /// Marks are placed on a thousand steps, whatever the width.
 pub const WIDE: i64 = 1000;

@@ -9,7 +9,7 @@ use super::html::{Html, Name, Text, Time, clipped, put};
 use super::overview::{age, list, seconds};
 use super::{Facts, drills, points};
 use crate::escape::is_plain;
-use crate::figures::{age as words, bytes, count, counted};
+use crate::humanize::{age as words, bytes, count, counted};
 use crate::model::attestation::Verdict;
 
 /// Databases that are told of in detail.

@@ -6,7 +6,7 @@ use super::Facts;
 use super::gather::{DRILLS_WITH_VALUES, Database, Drill};
 use super::html::{Html, Name, Text, Time, clipped, day, put};
 use super::overview::seconds;
-use crate::figures::{count, counted};
+use crate::humanize::{count, counted};
 use crate::model::attestation::{Assertion, Verdict};
 use crate::model::id::Id;
 

@@ -4,7 +4,7 @@ use super::Facts;
 use super::gather::Database;
 use super::html::{Html, Name, Time, day, put};
 use super::overview::{age, ends_soon, flagged, seconds};
-use crate::figures::{age as words, bytes, counted};
+use crate::humanize::{age as words, bytes, counted};
 use crate::model::lock::Lock;
 
 pub fn head(page: &mut Html, facts: &Facts) {

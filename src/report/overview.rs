@@ -6,7 +6,7 @@ use super::chart::{self, Day};
 use super::gather::{Database, Drill, Seen};
 use super::html::{Html, Name, Text, clipped, day, put};
 use super::{Facts, Limits};
-use crate::figures::{age as words, bytes, count, counted, duration};
+use crate::humanize::{age as words, bytes, count, counted, duration};
 use crate::model::attestation::Verdict;
 use crate::model::id::Id;
 

@@ -3,7 +3,7 @@
 use super::gather::{Database, Drill, Point, Seen};
 use super::html::{Html, day, put};
 use super::overview::seconds;
-use crate::figures::{bytes, count, counted};
+use crate::humanize::{bytes, count, counted};
 use crate::model::attestation::Verdict;
 use crate::model::id::Id;
 

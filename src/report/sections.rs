@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Facts;
 use super::html::{Html, Name, Time, clipped, put};
 use super::overview::age;
-use crate::figures::{age as words, bytes, count, counted};
+use crate::humanize::{age as words, bytes, count, counted};
 use crate::model::keys::KeyRing;
 use crate::sign::Fingerprint;
 

@@ -134,7 +134,7 @@ impl Repository {
         };
         match opened.await {
             Ok(point) => Ok(Some(point)),
-            Err(error) if error.is_of_all() => Err(error),
+            Err(error) if error.affects_every_point() => Err(error),
             Err(_) => Ok(None),
         }
     }
@@ -224,7 +224,7 @@ impl Attestations {
         named.sort_by(|(one, _), (other, _)| other.cmp(one));
         for (_, listed) in named.into_iter().take(OPENINGS) {
             match read(listed, repository, trust).await {
-                Err(error) if error.is_of_all() => return Err(error),
+                Err(error) if error.affects_every_point() => return Err(error),
                 Ok(read) if read.repository == id && read.offline() == Some(recipient) => {
                     // A clock that ran ahead must not silence anybody for long.
                     return Ok(Some(read.drilled_at.min(listed.stored_at)));

@@ -7,7 +7,7 @@ use super::layout::{self, Place};
 use super::locks::Locks;
 use super::{Repository, envelope, to_json_line};
 use crate::codec::{self, Sealed};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts};

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{to_json_line, unknown_format};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
 use crate::model::manifest::{FORMAT, Manifest};

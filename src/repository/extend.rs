@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::RestorePoint;
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::lock::{Lock, MANIFEST_LEAD};
 use crate::model::manifest::ObjectRef;
 use crate::progress::Progress;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::id::Key;
 use crate::model::lock::{Lock, LockPolicy, MANIFEST_LEAD};
 use crate::store::{Head, Posture};

@@ -11,7 +11,7 @@ use super::layout::{self, Place};
 use super::parts::Parts;
 use super::{Repository, announce, oldest_first, sums};
 use crate::codec::{self, Identities, Plain};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
 use crate::model::id::{Id, Key};

@@ -9,7 +9,7 @@ use super::report::Report;
 use super::selection::{self, Selection};
 use super::untried::LeftOut;
 use super::{Means, Options, Run, application, default_jobs};
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::names;
 use crate::pg::connect::conninfo::Server;

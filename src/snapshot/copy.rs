@@ -14,9 +14,10 @@ mod verify;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Bearings, Patience, Source};
+use super::{Patience, Source};
 use crate::aws::Account;
 use crate::aws::rds::Rds;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::model::snapshot::Kind;
@@ -53,7 +54,7 @@ pub struct Means<'a> {
     pub backup: &'a Account,
     /// `Err`: why no record can be kept. Copies are made all the same.
     pub records: std::result::Result<Records<'a>, &'a Error>,
-    pub bearings: Bearings<'a>,
+    pub context: Context<'a>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -151,7 +152,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         ));
     }
     for source in &options.sources {
-        means.bearings.interrupt.check()?;
+        means.context.interrupt.check()?;
         let mut job = job::Job::new(means, options, &sides, source);
         let done = job.run().await;
         let findings = std::mem::take(&mut job.findings);

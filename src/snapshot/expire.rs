@@ -9,10 +9,10 @@ mod keep;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Bearings;
 use super::list::{Found, KINDS, find};
 use crate::aws::Account;
 use crate::aws::rds::{Rds, Which};
+use crate::context::Context;
 use crate::error::Result;
 use crate::model::snapshot::Kind;
 
@@ -60,7 +60,7 @@ pub struct Line {
 
 /// Decides on both sides' snapshots, and deletes what may go where `deletes` says so. One that
 /// cannot be deleted does not keep the others.
-pub async fn run(sides: &[Side<'_>], deletes: bool, bearings: Bearings<'_>) -> Result<Report> {
+pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Result<Report> {
     let mut report = Report {
         deletes,
         ..Report::default()
@@ -76,7 +76,7 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, bearings: Bearings<'_>) -> R
         };
         for mut line in lines {
             if deletes && line.goes {
-                bearings.interrupt.check()?;
+                context.interrupt.check()?;
                 match rds.delete(line.kind, &line.name).await {
                     Ok(()) => {
                         line.deleted = true;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bearings, Patience, wait};
+use super::{Patience, wait};
 use crate::aws::rds::{Rds, Restored};
+use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 
@@ -17,7 +18,7 @@ const UNANSWERED: u32 = 3;
 pub struct Made<'a> {
     pub rds: &'a Rds,
     pub patience: Patience,
-    pub bearings: Bearings<'a>,
+    pub context: Context<'a>,
     /// The value of the tag [`RUN`].
     pub nonce: &'a str,
 }
@@ -51,7 +52,7 @@ impl Made<'_> {
     ) -> Result<Restored> {
         let Patience { poll, wait } = self.patience;
         let until = Instant::now() + wait;
-        self.bearings
+        self.context
             .progress
             .phase(&format!("{kind} {name} {phase}"), None);
         let (mut unanswered, mut said) = (0, String::new());
@@ -86,7 +87,7 @@ impl Made<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            wait::pause(poll, self.bearings.interrupt).await?;
+            wait::pause(poll, self.context.interrupt).await?;
         }
     }
 
@@ -94,7 +95,7 @@ impl Made<'_> {
     fn say(&self, said: &mut String, kind: Kind, name: &str, status: &str) {
         if said != status {
             status.clone_into(said);
-            self.bearings
+            self.context
                 .progress
                 .note(&format!("{kind} {name}: {status}"));
         }

@@ -10,11 +10,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::Patience;
 use super::list::{Found, choose};
 use super::made::{Made, RUN};
-use super::{Bearings, Patience};
 use crate::aws::Account;
 use crate::aws::rds::{NewCluster, NewInstance, NewMember, Rds, Restored};
+use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{Kind, Settings};
@@ -45,7 +46,7 @@ pub struct Means<'a> {
     pub backup: &'a Account,
     /// `Err`: why records cannot be read.
     pub records: std::result::Result<(&'a Repository, &'a Trust), &'a Error>,
-    pub bearings: Bearings<'a>,
+    pub context: Context<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,7 +106,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         options,
         found: &found,
         settings: settings.as_ref(),
-        bearings: means.bearings,
+        context: means.context,
         nonce: format!("{:032x}", u128::from_ne_bytes(random::bytes()?)),
     };
     made.check_free().await?;
@@ -156,7 +157,7 @@ struct Making<'a> {
     options: &'a Options,
     found: &'a Found,
     settings: Option<&'a Settings>,
-    bearings: Bearings<'a>,
+    context: Context<'a>,
     nonce: String,
 }
 
@@ -224,7 +225,7 @@ impl Making<'_> {
         let made = Made {
             rds: self.rds,
             patience: self.options.patience,
-            bearings: self.bearings,
+            context: self.context,
             nonce: &self.nonce,
         };
         match planned {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Bearings, Patience};
+use super::Patience;
 use crate::aws::rds::{Rds, Snapshot};
+use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::snapshot::Kind;
@@ -28,7 +29,7 @@ pub async fn settled(
     kind: Kind,
     name: &str,
     patience: Patience,
-    bearings: Bearings<'_>,
+    context: Context<'_>,
 ) -> Result<Ended> {
     let until = Instant::now() + patience.wait;
     let mut steps = Steps::default();
@@ -40,7 +41,7 @@ pub async fn settled(
             }
             Ok(Some(found)) => {
                 unanswered = 0;
-                steps.tell(&found, bearings);
+                steps.tell(&found, context);
                 if Instant::now() >= until {
                     return Ok(Ended::TooSlow(found));
                 }
@@ -57,7 +58,7 @@ pub async fn settled(
             }
             Err(error) => return Err(error),
         }
-        pause(patience.poll, bearings.interrupt).await?;
+        pause(patience.poll, context.interrupt).await?;
     }
 }
 
@@ -78,19 +79,17 @@ struct Steps {
 }
 
 impl Steps {
-    fn tell(&mut self, snapshot: &Snapshot, bearings: Bearings<'_>) {
+    fn tell(&mut self, snapshot: &Snapshot, context: Context<'_>) {
         let total = snapshot.allocated_gib << 30;
         if !self.told {
             self.told = true;
             let phase = format!("{} in the making", snapshot.name);
-            bearings
-                .progress
-                .phase(&phase, (total > 0).then_some(total));
+            context.progress.phase(&phase, (total > 0).then_some(total));
         }
         if snapshot.percent > self.percent {
             let step = u64::from(snapshot.percent - self.percent);
             self.percent = snapshot.percent;
-            bearings.progress.advance(total / 100 * step);
+            context.progress.advance(total / 100 * step);
         }
     }
 }

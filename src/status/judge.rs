@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{CopyStatus, DatabaseStatus, Finding, PointStatus};
-use crate::figures::age as words;
+use crate::humanize::age as words;
 use crate::model::attestation::NOT_PROVEN;
 
 /// How old things may become.

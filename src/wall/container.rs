@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::User;
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::model::attestation::Walls;
 
 /// The kernel's first process namespace: who lives in it sees every process of the machine.

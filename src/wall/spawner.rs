@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::Walled;
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 
 type Job = (Walled, Sender<io::Result<Child>>);
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use lifeboat::clock::SystemClock;
+use lifeboat::context::Context;
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::snapshot::Kind;
 use lifeboat::progress::Silent;
-use lifeboat::snapshot::Bearings;
 use lifeboat::snapshot::expire::{self, Keep, Report, Side};
 
 use super::BOTH;
@@ -22,12 +22,12 @@ const KEEP: Keep = Keep {
 };
 
 async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
-    let bearings = Bearings {
+    let context = Context {
         clock: &SystemClock,
         progress: &Silent,
         interrupt: &Interrupt::never(),
     };
-    expire::run(sides, deletes, bearings).await.unwrap()
+    expire::run(sides, deletes, context).await.unwrap()
 }
 
 async fn in_source(world: &World, deletes: bool) -> Report {

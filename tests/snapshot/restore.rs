@@ -1,12 +1,12 @@
 //! `snapshot restore` as lifeboat-restore, and the lists: settings come back, nothing is overwritten.
 
+use lifeboat::context::Context;
 use lifeboat::error::{Error, Kind as ErrorKind, Result};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::snapshot::Kind;
 use lifeboat::progress::Silent;
 use lifeboat::repository::Repository;
 use lifeboat::sign::Trust;
-use lifeboat::snapshot::Bearings;
 use lifeboat::snapshot::restore::{self, Means, Options, Report};
 use lifeboat::{clock::SystemClock, snapshot::Patience};
 use serde_json::json;
@@ -47,7 +47,7 @@ async fn restored_with(
     let means = Means {
         backup: &backup,
         records,
-        bearings: Bearings {
+        context: Context {
             clock: &SystemClock,
             progress: &Silent,
             interrupt: &Interrupt::never(),

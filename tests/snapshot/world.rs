@@ -13,6 +13,7 @@ use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
 use lifeboat::aws::Account as Entered;
 use lifeboat::clock::{Clock, SystemClock};
+use lifeboat::context::Context;
 use lifeboat::error::{Error, Result as Done};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::lock::{LockMode, LockPolicy};
@@ -21,7 +22,7 @@ use lifeboat::progress::Silent;
 use lifeboat::repository::{Locks, Repository};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::snapshot::copy::{self, Means, Options, Records, Report};
-use lifeboat::snapshot::{Bearings, Patience, Source};
+use lifeboat::snapshot::{Patience, Source};
 use lifeboat::store::s3::{Patience as StorePatience, S3Options, S3Store, StaticCredentials};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -337,7 +338,7 @@ impl World {
                 },
                 max_lock_days: 400,
             }),
-            bearings: Bearings {
+            context: Context {
                 clock,
                 progress: &Silent,
                 interrupt,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::cli::connect;
 use crate::cli::globals::Access;
-use crate::cli::{Run, connect};
+use crate::cli::run::Run;
 use crate::config::Config;
 use crate::doctor::BreakGlass;
 use crate::error::{Kind, Result};
@@ -63,7 +64,7 @@ async fn newest(repository: &Repository, trust: &Trust) -> Result<Option<Restore
     for one in found.iter().rev().take(TRIED) {
         match repository.open(one, trust).await {
             Ok(point) => return Ok(Some(point)),
-            Err(error) if error.is_of_all() => return Err(error),
+            Err(error) if error.affects_every_point() => return Err(error),
             // Status tells of it.
             Err(_) => {}
         }

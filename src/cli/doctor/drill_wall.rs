@@ -6,7 +6,7 @@ use crate::cli::globals::Access;
 use crate::config::Config;
 use crate::config::drill::DrillSettings;
 use crate::doctor::{DrillWall, Standing};
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::pg::local::drill_server::hello;
 use crate::wall::{self, Wall};
 

@@ -7,14 +7,15 @@ use super::assertion;
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Page};
-use crate::cli::snapshot::{bearings, in_region, patience, restore};
-use crate::cli::{Run, accounts, connect, kms};
+use crate::cli::run::Run;
+use crate::cli::snapshot::{in_region, patience, restore};
+use crate::cli::{accounts, connect, kms};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::config::drill::Assert;
 use crate::config::source::{self, Source, check_name};
 use crate::drill::spare::{self, Databases, Means, Options, Question, Report};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::repository::{Repository, RestorePoint};
 
 /// Drills the copy of an id, or the newest.
@@ -36,7 +37,7 @@ pub async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
     let means = Means {
         backup: &backup,
         records: repository.as_ref().map(|repository| (repository, &trust)),
-        bearings: bearings(run),
+        context: run.context(),
     };
     let report = spare::run(&means, &options).await?;
     let outcome = match (report.is_sound(), report.findings.is_empty()) {
@@ -105,7 +106,7 @@ async fn newest(
     for one in &found {
         match repository.open(one, &trust).await {
             Ok(point) => return Ok(Some(point)),
-            Err(error) if error.is_of_all() => return Err(error),
+            Err(error) if error.affects_every_point() => return Err(error),
             Err(_) => {}
         }
     }

@@ -1,10 +1,11 @@
 //! `lifeboat snapshot copy`
 
-use super::{bearings, copies_account, patience, sources};
+use super::{copies_account, patience, sources};
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Page, Table};
-use crate::cli::{Run, accounts, connect, kms};
+use crate::cli::run::Run;
+use crate::cli::{accounts, connect, kms};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::repository::Repository;
@@ -58,7 +59,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
             lock: config.lock.policy,
             max_lock_days: config.lock.max_lock_days,
         }),
-        bearings: bearings(run),
+        context: run.context(),
     };
     let report = copy::run(&means, &options).await?;
     let outcome = match (report.failures.is_empty(), report.findings.is_empty()) {

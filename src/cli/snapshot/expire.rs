@@ -1,9 +1,10 @@
 //! `lifeboat snapshot expire`
 
-use super::{bearings, copies_account, in_region};
+use super::{copies_account, in_region};
+use crate::cli::accounts;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Page, Table};
-use crate::cli::{Run, accounts};
+use crate::cli::run::Run;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
 use crate::snapshot::expire::{self, Keep, Report, Side};
@@ -80,7 +81,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         });
     }
     let deletes = config.snapshot.expire && !args.dry_run;
-    let report = expire::run(&sides, deletes, bearings(run)).await?;
+    let report = expire::run(&sides, deletes, run.context()).await?;
     let outcome = if report.failures.is_empty() {
         Outcome::Done
     } else {

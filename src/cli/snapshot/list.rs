@@ -1,12 +1,12 @@
 //! `lifeboat snapshot list`, and the copies in `lifeboat list`
 
 use super::{copies_account, meant};
-use crate::cli::Run;
 use crate::cli::globals::Access;
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Page, Table};
+use crate::cli::run::Run;
 use crate::config::Config;
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::snapshot::list::{self, CopyPoint, Listing};
 
 /// List snapshot copies, newest last

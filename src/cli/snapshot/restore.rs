@@ -1,11 +1,12 @@
 //! `lifeboat snapshot restore`
 
-use super::{bearings, in_region, patience};
+use super::{in_region, patience};
 use crate::cli::output::{Answer, Outcome};
 use crate::cli::render::{self, Page};
-use crate::cli::{Run, accounts, connect};
+use crate::cli::run::Run;
+use crate::cli::{accounts, connect};
 use crate::config::source::check_name;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::id::Id;
 use crate::snapshot::restore::{self, Means, Options, Report};
 
@@ -67,7 +68,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let means = Means {
         backup: &backup,
         records: repository.as_ref().map(|repository| (repository, &trust)),
-        bearings: bearings(run),
+        context: run.context(),
     };
     let report = restore::run(&means, &options).await?;
     let outcome = if report.findings.is_empty() {

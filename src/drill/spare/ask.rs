@@ -50,13 +50,13 @@ impl Drill<'_> {
 
     /// RDS says `available` some seconds before the password is in force and the name is known to DNS.
     async fn enter(&self, server: &Server) -> Result<Session> {
-        let (until, bearings) = (self.soon(), self.made.bearings);
-        bearings.progress.phase("a first query", None);
+        let (until, context) = (self.soon(), self.made.context);
+        context.progress.phase("a first query", None);
         loop {
             let entering = Session::connect(server, APPLICATION, Purpose::Query);
-            match bearings.interrupt.or(entering).await {
+            match context.interrupt.or(entering).await {
                 Err(error) if is_early(&error) && Instant::now() < until => {
-                    wait::pause(self.options.patience.poll, bearings.interrupt).await?;
+                    wait::pause(self.options.patience.poll, context.interrupt).await?;
                 }
                 entered => return entered,
             }
@@ -70,7 +70,7 @@ impl Drill<'_> {
         session: &Session,
         report: &mut Report,
     ) -> Result<()> {
-        self.made.bearings.progress.phase("assertions", None);
+        self.made.context.progress.phase("assertions", None);
         report.databases = self.databases(session, report).await?;
         for name in report.databases.clone() {
             if let Err(error) = self.ask_one(&server.with_database(&name), report).await {

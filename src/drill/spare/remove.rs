@@ -29,7 +29,7 @@ impl Drill<'_> {
     pub(super) async fn leave_nothing(&self, report: &mut Report) {
         let (kind, name) = (self.kind(), &self.name);
         self.made
-            .bearings
+            .context
             .progress
             .phase("removing what was made", None);
         let Err(error) = self.remove_own().await else {
@@ -41,7 +41,7 @@ impl Drill<'_> {
             self.rds().region
         );
         let line = format!("{what}: {}", error.chain());
-        self.made.bearings.progress.warn(&line);
+        self.made.context.progress.warn(&line);
         report.finding(&what, &error);
     }
 

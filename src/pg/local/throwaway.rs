@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::pg::local::tools::{self, Dirs, Tool, ToolPath, last_lines};
 use crate::wall::{self, User, Wall, Walled};

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::conninfo::ToolEnv;
 
 /// A program of PostgreSQL's.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
 use crate::error::{Error, Kind, Result};
-use crate::figures::rough;
+use crate::humanize::rough;
 use crate::pg::connect::conninfo::Server;
 use crate::pg::session::{Purpose, Session, pg_error};
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::conninfo::{SESSION_OPTIONS, Server, ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::target::toc::{self, Entry, Section};

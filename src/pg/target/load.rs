@@ -7,7 +7,7 @@ use futures_util::SinkExt;
 use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::{Name, quote_ident, quote_literal};
 use crate::model::digest::{RowDigest, RowReader};
 use crate::model::manifest::{MAX_ROW_BYTES, Part};

@@ -1,7 +1,7 @@
 //! The scene in which a backup is restored by nobody: set by the throwaway's superuser, who then
 //! cannot log in any more. Nothing of the backup has run when it does, and nothing runs as it later.
 
-use crate::error::{Context, Result};
+use crate::error::{Result, ResultExt};
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, quote_ident};
 use crate::pg::connect::conninfo::Server;

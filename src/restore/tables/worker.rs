@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::feed::{Feed, Fetched, Listed};
 use super::{Load, Run};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
 use crate::pg::session::{Purpose, Session};

@@ -98,7 +98,7 @@ impl Job<'_> {
     /// Waits for a snapshot in the source account.
     pub async fn made(&self, name: &str) -> Result<Snapshot> {
         let (patience, rds) = (self.options.patience, &self.sides.source);
-        match wait::settled(rds, self.kind(), name, patience, self.means.bearings).await? {
+        match wait::settled(rds, self.kind(), name, patience, self.means.context).await? {
             Ended::Settled(made) if made.is_available() => Ok(made),
             Ended::Settled(failed) => Err(Error::failed(format!(
                 "snapshot {name} has failed: RDS says '{}' at {} %",
@@ -185,7 +185,7 @@ impl Job<'_> {
                 !copy.is_available() && !copy.has_failed() && !self.is_too_old(copy.created_at, now)
             });
             if is_under_way {
-                self.means.bearings.progress.note(&format!(
+                self.means.context.progress.note(&format!(
                     "{name} stays shared: it is being copied, by an earlier run or another one"
                 ));
             } else if let Err(error) = self.unshare(&name).await {

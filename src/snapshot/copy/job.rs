@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Copied, Means, Options, Planned, Sides};
 use crate::aws::rds::{Snapshot, Which};
-use crate::error::{Context, Error, Kind as ErrorKind, Result};
+use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::snapshot::{Kind, id};
 use crate::snapshot::Source;
 use crate::snapshot::names::{self, Mark, name_in};
@@ -64,7 +64,7 @@ impl<'a> Job<'a> {
     }
 
     pub fn now(&self) -> Timestamp {
-        self.means.bearings.clock.now()
+        self.means.context.clock.now()
     }
 
     pub async fn run(&mut self) -> Result<Done> {
@@ -154,13 +154,13 @@ impl<'a> Job<'a> {
     /// Waits for the copy. One that has failed is shared no more; one that is under way still
     /// needs the sharing, whether we wait for it or not.
     async fn arrived(&mut self, begun: &Snapshot, lent: Option<&str>) -> Result<Snapshot> {
-        let (patience, bearings) = (self.options.patience, self.means.bearings);
+        let (patience, context) = (self.options.patience, self.means.context);
         let ended = wait::settled(
             &self.sides.backup,
             self.kind(),
             &begun.name,
             patience,
-            bearings,
+            context,
         );
         let goes_on = || format!("copy {} goes on in the backup account", begun.name);
         let ended = match ended.await {

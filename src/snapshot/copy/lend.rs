@@ -109,9 +109,9 @@ impl Job<'_> {
                 Err(refused) => refused,
             };
             if why == Why::Busy && Instant::now() < until {
-                let progress = self.means.bearings.progress;
+                let progress = self.means.context.progress;
                 progress.note(&format!("waiting to copy: {}", error.chain()));
-                wait::pause(self.options.patience.poll, self.means.bearings.interrupt).await?;
+                wait::pause(self.options.patience.poll, self.means.context.interrupt).await?;
                 continue;
             }
             // Our own call may have lost its reply, or another run was faster. That one exists is not

@@ -15,7 +15,7 @@ use super::fault::{Fault, Operation};
 use super::list::Tagged;
 use super::proof::CANARIES;
 use super::{BASE64, S3Store, confirmed};
-use crate::error::{Context as _, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt as _};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::Lock;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::params::{self, Params};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// Debian's; libpq has its own compiled in, PGSYSCONFDIR overrides both.
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";

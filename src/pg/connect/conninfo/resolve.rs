@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::files::{self, Login};
 use super::params::{self, KEYWORDS, Params};
 use super::{CONNECT_TIMEOUT, RootCert, Server, SslMode};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 
 /// libpq's two customary folders of the server's socket: Debian's and upstream's.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];

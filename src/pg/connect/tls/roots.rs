@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tempfile::NamedTempFile;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::pg::connect::conninfo::RootCert;
 
 /// Amazon's authorities for RDS, so that verify-full works without a download.

@@ -14,7 +14,7 @@ use super::{
     Answer, MAX_ANSWER, Outcome, Ready, Request, STILL_THERE, Started, VERSION, Wanted, parse,
     read_line, to_line,
 };
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::pg::local::throwaway::{SHARED_PREFIX, SOCKET_FILE};
 use crate::wall::User;

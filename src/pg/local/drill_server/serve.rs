@@ -14,7 +14,7 @@ use super::{
     Answer, MAX_REQUEST, Outcome, Ready, Refusal, Request, SOCKET, STILL_THERE, Started, VERSION,
     Wanted, is_name_of_ours, parse, read_line, to_line,
 };
-use crate::error::{Context, Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::pg::local::throwaway::{self, SHARED_PREFIX, Throwaway, to_preload};
 use crate::pg::local::tools::Dirs;

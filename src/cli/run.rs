@@ -1,0 +1,31 @@
+//! What every command is given.
+
+use std::sync::Arc;
+
+use super::accounts::Entered;
+use super::globals::Globals;
+use crate::clock::Clock;
+use crate::context::Context;
+use crate::interrupt::Interrupt;
+use crate::progress::Progress;
+
+/// One run of the binary.
+pub struct Run {
+    pub globals: Globals,
+    pub clock: Arc<dyn Clock>,
+    pub progress: Arc<dyn Progress>,
+    /// Set by SIGINT and SIGTERM.
+    pub interrupt: Interrupt,
+    pub entered: Entered,
+}
+
+impl Run {
+    /// What a use case is given.
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            clock: self.clock.as_ref(),
+            progress: self.progress.as_ref(),
+            interrupt: &self.interrupt,
+        }
+    }
+}

@@ -24,6 +24,7 @@ pub mod units;
 pub mod watch;
 pub mod written;
 
+pub use crate::model::databases::Databases;
 pub use crate::model::keys::{Recipient, Wrapped};
 pub use accounts::Accounts;
 pub use drill::DrillSettings;
@@ -31,7 +32,7 @@ pub use edit::Edit;
 pub use location::{Location, Repository, S3Settings};
 pub use resolve::policy as lock_policy;
 pub use snapshot::SnapshotSettings;
-pub use source::{Connection, Databases, Rds, Source};
+pub use source::{Connection, Rds, Source};
 pub use stored::secret_free_text;
 pub use watch::{Limits, NotifySettings};
 

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::codec::Sealer;
 use crate::error::{Error, Result, ResultExt};
 use crate::interrupt::Interrupt;
+use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::model::keys::{KeyRing, Recipient};
 use crate::model::lock::LockPolicy;
@@ -35,15 +36,6 @@ use crate::sign::{Signer, Trust};
 
 pub use report::{DatabaseReport, PlannedTable, Report};
 
-/// Which databases of a source are exported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Databases {
-    /// These; any other one of the instance is left uncovered.
-    Listed(Vec<String>),
-    /// All but these.
-    AllExcept(Vec<String>),
-}
-
 /// An instance to export.
 #[derive(Clone)]
 pub struct Source {
@@ -51,8 +43,6 @@ pub struct Source {
     pub name: String,
     pub server: Server,
     pub databases: Databases,
-    /// Databases left out on purpose; not counted as uncovered.
-    pub excluded: Vec<String>,
     /// Whether an uncovered database is a finding, or only listed.
     pub uncovered_is_finding: bool,
 }
@@ -165,14 +155,9 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
         Ok(present)
     };
     let present = run.means.interrupt.or(list).await?;
-    let wanted: Vec<String> = match &source.databases {
-        Databases::Listed(names) => names.clone(),
-        Databases::AllExcept(names) => present
-            .iter()
-            .filter(|one| one.connectable && !names.contains(&one.name))
-            .map(|one| one.name.clone())
-            .collect(),
-    };
+    let connectable = present.iter().filter(|one| one.connectable);
+    let wanted =
+        (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
     for name in &wanted {
         let done = if present.iter().any(|one| one.name == *name) {
             database::export(run, source, &server.with_database(name)).await
@@ -194,7 +179,7 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     }
     let mut uncovered = Vec::new();
     for one in present {
-        let left_out = !wanted.contains(&one.name) && !source.excluded.contains(&one.name);
+        let left_out = !wanted.contains(&one.name) && !source.databases.excludes(&one.name);
         if left_out && !is_bare(run, &server, &one).await? {
             uncovered.push(one.name);
         }

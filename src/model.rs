@@ -2,6 +2,7 @@
 
 pub mod attestation;
 pub mod catalog;
+pub mod databases;
 pub mod digest;
 pub mod id;
 pub mod keys;

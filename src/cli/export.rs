@@ -12,8 +12,8 @@ use super::run::Run;
 use super::{connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
-    Config, Databases, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source,
-    secret_free_text, source, units,
+    Config, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text,
+    source, units,
 };
 use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
@@ -237,22 +237,13 @@ fn meant_source(
 ) -> Result<export::Source> {
     let server = connect::source(&source.connection, tokens, run)
         .context(|| format!("source {}", source.name))?;
-    let (databases, excluded) = match &source.databases {
-        Databases::All { except } => (export::Databases::AllExcept(except.clone()), except.clone()),
-        Databases::Named(names) => (export::Databases::Listed(names.clone()), Vec::new()),
-        Databases::OfConnection => (
-            export::Databases::Listed(vec![server.database.clone()]),
-            Vec::new(),
-        ),
-    };
     Ok(export::Source {
         name: source.name.clone(),
         server: match &source.entry_database {
             Some(database) => server.with_database(database),
             None => server,
         },
-        databases,
-        excluded,
+        databases: source.databases.clone(),
         uncovered_is_finding: source.uncovered_is_finding,
     })
 }

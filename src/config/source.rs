@@ -1,10 +1,12 @@
 //! Sources: names, connection settings, and which databases are meant.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::written;
 use crate::error::{Error, Result};
+use crate::model::databases::Databases;
 
 /// The longest name of a source.
 const NAME_LEN: usize = 63;
@@ -45,18 +47,6 @@ impl fmt::Debug for Connection {
             .field("iam", &self.iam)
             .finish_non_exhaustive()
     }
-}
-
-/// Which databases of a source are exported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Databases {
-    /// All that take connections and are no templates, but these.
-    All {
-        except: Vec<String>,
-    },
-    Named(Vec<String>),
-    /// The one that the connection leads to.
-    OfConnection,
 }
 
 /// What RDS calls a source.
@@ -246,30 +236,28 @@ fn pair(key: &str, value: &str) -> String {
 
 fn databases(written: &written::Source) -> std::result::Result<Databases, (&'static str, Error)> {
     let except = &written.exclude_databases;
-    match &written.databases {
-        None | Some(written::Databases::All) => Ok(Databases::All {
+    let Some(Databases::Named(names)) = &written.databases else {
+        return Ok(Databases::All {
             except: except.clone(),
-        }),
-        Some(written::Databases::Named(names)) if !except.is_empty() => {
-            let error = Error::usage(format!(
-                "has no meaning beside a list of {} databases",
-                names.len()
-            ))
-            .hint("exclude_databases goes with databases = \"all\"");
-            Err(("exclude_databases", error))
-        }
-        Some(written::Databases::Named(names)) => {
-            let mut seen = std::collections::BTreeSet::new();
-            let wrong = match names.iter().find(|name| !seen.insert(*name)) {
-                _ if names.is_empty() => "lists no database".to_owned(),
-                _ if names.iter().any(String::is_empty) => "holds an empty name".to_owned(),
-                Some(twice) => format!("lists '{}' twice", twice.escape_debug()),
-                None => return Ok(Databases::Named(names.clone())),
-            };
-            let error = Error::usage(wrong).hint("name each database once, or write \"all\"");
-            Err(("databases", error))
-        }
+        });
+    };
+    if !except.is_empty() {
+        let error = Error::usage(format!(
+            "has no meaning beside a list of {} databases",
+            names.len()
+        ))
+        .hint("exclude_databases goes with databases = \"all\"");
+        return Err(("exclude_databases", error));
     }
+    let mut seen = BTreeSet::new();
+    let wrong = match names.iter().find(|name| !seen.insert(*name)) {
+        _ if names.is_empty() => "lists no database".to_owned(),
+        _ if names.iter().any(String::is_empty) => "holds an empty name".to_owned(),
+        Some(twice) => format!("lists '{}' twice", twice.escape_debug()),
+        None => return Ok(Databases::Named(names.clone())),
+    };
+    let error = Error::usage(wrong).hint("name each database once, or write \"all\"");
+    Err(("databases", error))
 }
 
 fn entry_database(written: &written::Source, databases: &Databases) -> Option<String> {

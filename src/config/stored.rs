@@ -58,15 +58,8 @@ struct Source {
     name: String,
     instance: Option<String>,
     cluster: Option<String>,
-    databases: Option<DatabaseList>,
+    databases: Option<Databases>,
     exclude_databases: Vec<String>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DatabaseList {
-    All(&'static str),
-    Named(Vec<String>),
 }
 
 /// The configuration without addresses, users, passwords, profiles, and paths of this machine, as
@@ -137,10 +130,10 @@ fn lock(config: &Config) -> Lock {
 }
 
 fn source(source: &super::Source) -> Source {
-    let (databases, exclude_databases) = match &source.databases {
-        Databases::All { except } => (Some(DatabaseList::All("all")), except.clone()),
-        Databases::Named(names) => (Some(DatabaseList::Named(names.clone())), Vec::new()),
-        Databases::OfConnection => (None, Vec::new()),
+    let databases = Some(source.databases.clone()).filter(|one| *one != Databases::OfConnection);
+    let exclude_databases = match &source.databases {
+        Databases::All { except } => except.clone(),
+        _ => Vec::new(),
     };
     let (instance, cluster) = match &source.rds {
         Some(Rds::Instance(name)) => (Some(name.clone()), None),

@@ -2,10 +2,11 @@
 //!
 //! These structs are the one list of known keys; [`super::keys`] reads their field names.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+
+use crate::model::databases::Databases;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -226,11 +227,18 @@ pub struct Export {
     pub pg_bin: Vec<PathBuf>,
 }
 
-/// `export.jobs`: a number, or `"auto"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `export.jobs`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a number or \"auto\"")]
 pub enum Jobs {
-    Auto,
     Count(i64),
+    Word(JobsWord),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobsWord {
+    Auto,
 }
 
 /// `[[source]]`
@@ -261,66 +269,4 @@ pub enum Auth {
     #[default]
     Password,
     Iam,
-}
-
-/// `source.databases`: a list of names, or `"all"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Databases {
-    All,
-    Named(Vec<String>),
-}
-
-// By hand, because an untagged enum's error does not say what would have been right.
-impl<'de> Deserialize<'de> for Jobs {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Jobs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number or \"auto\"")
-            }
-
-            fn visit_i64<E: de::Error>(self, count: i64) -> Result<Jobs, E> {
-                Ok(Jobs::Count(count))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Jobs, E> {
-                match text {
-                    "auto" => Ok(Jobs::Auto),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-        }
-        from.deserialize_any(Visitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Databases {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Databases;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of database names or \"all\"")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Databases, E> {
-                match text {
-                    "all" => Ok(Databases::All),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-                }
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Databases, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(Databases::Named(names))
-            }
-        }
-        from.deserialize_any(Visitor)
-    }
 }

@@ -15,6 +15,7 @@ use super::assertion::{Assertion, check_names};
 use crate::aws::rds::{Rds, Restored};
 use crate::codec::Identities;
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::model::snapshot::{Kind, Settings};
 use crate::random;
@@ -25,14 +26,6 @@ use crate::snapshot::{Patience, restore};
 
 pub use crate::snapshot::restore::Means;
 pub use report::{Asked, Report};
-
-/// Which databases of an instance are asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Databases {
-    /// All that take connections, but these.
-    AllBut(Vec<String>),
-    Named(Vec<String>),
-}
 
 /// An assertion, and of what.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use lifeboat::clock::SystemClock;
 use lifeboat::codec::{self, Identities, Sealer};
 use lifeboat::error::Result;
-use lifeboat::export::{self, Databases, Source};
+use lifeboat::export::{self, Source};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::catalog::Catalog;
+use lifeboat::model::databases::Databases;
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::{Id, Key, segment};
 use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
@@ -112,8 +113,7 @@ impl Forge {
             sources: vec![Source {
                 name: "forge".to_owned(),
                 server: server(&database.url()),
-                databases: Databases::Listed(vec![database.name.clone()]),
-                excluded: Vec::new(),
+                databases: Databases::Named(vec![database.name.clone()]),
                 uncovered_is_finding: false,
             }],
             jobs: Some(2),

@@ -227,17 +227,11 @@ async fn databases_of(
     let present = catalog::databases(&session).await?;
     session.close().await;
     let connectable = present.iter().filter(|one| one.connectable);
-    let meant: Vec<&String> = match &source.databases {
-        Databases::All { except } => connectable
-            .map(|one| &one.name)
-            .filter(|name| !except.contains(name))
-            .collect(),
-        Databases::Named(names) => names.iter().collect(),
-        Databases::OfConnection => vec![&entry.database],
-    };
+    let connectable = connectable.map(|one| &one.name);
+    let meant = source.databases.select(connectable, &entry.database);
     let mut found = Vec::with_capacity(meant.len());
     for name in &meant {
-        found.push(if present.iter().any(|one| one.name == **name) {
+        found.push(if present.iter().any(|one| one.name == *name) {
             Database::gather(&source.name, &entry.with_database(name), dirs).await
         } else {
             let error = Error::new(Kind::NotFound, "the server has no such database");

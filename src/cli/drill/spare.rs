@@ -13,8 +13,8 @@ use crate::cli::{accounts, connect, kms};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::config::drill::Assert;
-use crate::config::source::{self, Source, check_name};
-use crate::drill::spare::{self, Databases, Means, Options, Question, Report};
+use crate::config::source::check_name;
+use crate::drill::spare::{self, Means, Options, Question, Report};
 use crate::error::{Error, Result, ResultExt};
 use crate::repository::{Repository, RestorePoint};
 
@@ -66,7 +66,9 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         subnet_group: network.subnet_group,
         security_group: network.security_group,
         class: config.drill.class.clone(),
-        databases: config.sources.iter().filter_map(databases).collect(),
+        databases: (config.sources.iter())
+            .map(|source| (source.name.clone(), source.databases.clone()))
+            .collect(),
         questions: questions.collect::<Result<_>>()?,
         identities: Identities::default(),
         patience: patience(&config.snapshot),
@@ -119,16 +121,6 @@ fn question(one: &Assert) -> Result<Question> {
         database: one.database.clone(),
         assertion: assertion(one)?,
     })
-}
-
-/// Those that are exported.
-fn databases(source: &Source) -> Option<(String, Databases)> {
-    let of = match &source.databases {
-        source::Databases::All { except } => Databases::AllBut(except.clone()),
-        source::Databases::Named(names) => Databases::Named(names.clone()),
-        source::Databases::OfConnection => return None,
-    };
-    Some((source.name.clone(), of))
 }
 
 fn text(report: &Report) -> Page {

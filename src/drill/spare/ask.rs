@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use super::{Databases, Drill, Question, Report};
+use super::{Drill, Question, Report};
 use crate::aws::rds::Restored;
 use crate::drill::ask::ask;
 use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::databases::Databases;
 use crate::pg::connect::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
@@ -94,8 +95,8 @@ impl Drill<'_> {
         let source = &self.found.point.source;
         let of = |one: &&(String, Databases)| one.0 == *source;
         let wanted = match self.options.databases.iter().find(of) {
-            None => return Ok(there),
-            Some((_, Databases::AllBut(except))) => {
+            None | Some((_, Databases::OfConnection)) => return Ok(there),
+            Some((_, Databases::All { except })) => {
                 there.retain(|name| !except.contains(name));
                 return Ok(there);
             }

@@ -1,0 +1,91 @@
+//! Which databases of a server an export, a drill or a check covers.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// In the configuration: a list of names, or `"all"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a list of database names or \"all\"")]
+pub enum Databases {
+    Named(Vec<String>),
+    /// All that take connections and are no templates, but these.
+    #[serde(serialize_with = "write_all", deserialize_with = "read_all")]
+    All {
+        except: Vec<String>,
+    },
+    /// The one that the connection leads to.
+    #[serde(skip)]
+    OfConnection,
+}
+
+impl Databases {
+    /// The names that are covered, whether the server has them or not. `connectable`: the server's
+    /// databases that take connections; `connected`: the one that the connection leads to.
+    pub fn select<'a>(
+        &self,
+        connectable: impl IntoIterator<Item = &'a String>,
+        connected: &str,
+    ) -> Vec<String> {
+        match self {
+            Self::Named(names) => names.clone(),
+            Self::OfConnection => vec![connected.to_owned()],
+            Self::All { except } => connectable
+                .into_iter()
+                .filter(|name| !except.contains(name))
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// Whether a database is left out on purpose.
+    pub fn excludes(&self, name: &str) -> bool {
+        matches!(self, Self::All { except } if except.iter().any(|one| one == name))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    All,
+}
+
+fn write_all<S: Serializer>(_: &[String], to: S) -> Result<S::Ok, S::Error> {
+    Word::All.serialize(to)
+}
+
+fn read_all<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Word::deserialize(from).map(|Word::All| Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_or_all_is_read_and_written_and_nothing_else() {
+        let read = |json: &str| serde_json::from_str::<Databases>(json);
+        for (json, databases) in [
+            ("\"all\"", Databases::All { except: Vec::new() }),
+            ("[\"a\"]", Databases::Named(vec!["a".to_owned()])),
+        ] {
+            assert_eq!(read(json).unwrap(), databases);
+            assert_eq!(serde_json::to_string(&databases).unwrap(), json);
+        }
+        for wrong in ["\"each\"", "7", "null", "{\"except\": []}"] {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("or \"all\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_selected_from_what_the_server_has_or_as_they_are_given() {
+        let present = ["a".to_owned(), "b".to_owned()];
+        let all = Databases::All {
+            except: vec!["a".to_owned()],
+        };
+        assert_eq!(all.select(&present, "c"), ["b"]);
+        assert!(all.excludes("a") && !all.excludes("b"));
+        let named = Databases::Named(vec!["x".to_owned()]);
+        assert_eq!(named.select(&present, "c"), ["x"]);
+        assert_eq!(Databases::OfConnection.select(&present, "c"), ["c"]);
+    }
+}

@@ -189,7 +189,11 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
 }
 
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.
-async fn is_bare(run: &Run<'_>, server: &Server, database: &catalog::Listed) -> Result<bool> {
+async fn is_bare(
+    run: &Run<'_>,
+    server: &Server,
+    database: &catalog::InstanceDatabase,
+) -> Result<bool> {
     if database.name != "postgres" || !database.connectable {
         return Ok(false);
     }

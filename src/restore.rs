@@ -29,8 +29,8 @@ use crate::pg::connect::conninfo::{SESSION_OPTIONS, Server};
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::Archive;
-use crate::pg::target::ledger::{self, Said};
 use crate::pg::target::resume_state::ResumeState;
+use crate::pg::target::resume_state::{self, RecordedFinding};
 use crate::pg::target::server::ServerFacts;
 use crate::pg::target::statements::Ownership;
 use crate::pg::target::toc::Entry;
@@ -121,7 +121,7 @@ struct Run<'a> {
     jobs: usize,
     finished: BTreeSet<String>,
     /// What finished phases of earlier runs had to say, by phase.
-    said: Vec<(String, Said)>,
+    said: Vec<(String, RecordedFinding)>,
     created_roles: Vec<String>,
     phase_began: Instant,
     /// How much the report held when the phase began.
@@ -265,7 +265,7 @@ async fn end(mut run: Run<'_>) -> Result<Report> {
     if run.options.nobody.is_some() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {
-        ledger::remove(&run.session).await?;
+        resume_state::remove(&run.session).await?;
     } else {
         let waiting = if run.facts.rights.superuser {
             "default privileges, event triggers and the database's own properties"
@@ -275,7 +275,7 @@ async fn end(mut run: Run<'_>) -> Result<Report> {
         run.report.to_do.push(format!(
             "after mending the failures: restore again with --resume, or take lifeboat's notes \
              away with {}; until then {waiting} are not restored",
-            ledger::how_to_remove()
+            resume_state::HOW_TO_REMOVE
         ));
     }
     let mut known = BTreeSet::new();
@@ -294,10 +294,10 @@ async fn stopped(target: &Server, id: &str, is_ours: bool, error: Error) -> Erro
         return error;
     };
     // Best effort: --resume does the same. One may be at work already.
-    if is_ours && matches!(ledger::lock(&session).await, Ok(true)) {
-        let _ = ledger::end_leftover_sessions(&session, &application(id)).await;
+    if is_ours && matches!(resume_state::lock(&session).await, Ok(true)) {
+        let _ = resume_state::end_leftover_sessions(&session, &application(id)).await;
     }
-    let began = ledger::find(&session)
+    let began = resume_state::find_unfinished(&session)
         .await
         .is_ok_and(|unfinished| unfinished.is_some());
     session.close().await;
@@ -387,7 +387,7 @@ impl Run<'_> {
     }
 
     /// Whether rights must be borrowed to hand things to their owners.
-    fn needs_loans(&self) -> bool {
+    fn needs_temporary_grants(&self) -> bool {
         !self.facts.rights.superuser && (!self.options.no_owner || !self.options.no_privileges)
     }
 }

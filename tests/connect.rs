@@ -41,7 +41,7 @@ async fn connect(server: &Server) -> Result<Session, Error> {
 
 /// Runs one query whose answer is one text.
 async fn ask(session: &Session, sql: &str) -> String {
-    session.client.query_one(sql, &[]).await.unwrap().get(0)
+    session.row(sql, "asking").await.unwrap()
 }
 
 /// What every error owes the user: one line, a hint, and never the password.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Means;
 use crate::error::Result;
 use crate::pg::session::Session;
-use crate::pg::source::watch::Blocked;
+use crate::pg::source::blocked::BlockedSessions;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -36,7 +36,7 @@ impl Watchdog<'_> {
 
     /// Returns only with an error.
     async fn watch(&self, read: &AtomicU64) -> Result<std::convert::Infallible> {
-        let mut blocked = Blocked::default();
+        let mut blocked = BlockedSessions::default();
         // Half of ddl_wait: a session is noticed and given way to before it has waited much longer.
         let tick = TICK.min(self.ddl_wait / 2).max(Duration::from_millis(50));
         let mut ticks = tokio::time::interval(tick);

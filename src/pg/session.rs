@@ -7,6 +7,7 @@ mod driver;
 mod failure;
 mod login;
 pub mod pinned;
+mod rows;
 pub mod tap;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::pg::connect::conninfo::Server;
 pub use copy::CopyRows;
 pub use failure::pg_error;
 pub use pinned::{PINNED, PINNED_SINCE, pinned_options, pinned_sql};
+pub use rows::{FromRow, RowReader};
 
 /// How long a statement waits for a lock unless [`Session::set_lock_timeout`] says otherwise.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,7 +38,7 @@ pub enum Purpose {
 
 /// A live session. Dropping it closes the connection.
 pub struct Session {
-    pub client: Client,
+    client: Client,
     /// The backend's process id.
     pub pid: i32,
     /// Such as 150004 for 15.4.
@@ -124,29 +126,22 @@ impl Session {
     /// snapshot.
     pub async fn use_database_encoding(&self) -> Result<()> {
         let encoding = self.server_encoding.replace('\'', "''");
-        self.client
-            .batch_execute(&format!("SET client_encoding = '{encoding}'"))
-            .await
-            .map_err(|error| self.error("setting the client encoding", error))
+        let sql = format!("SET client_encoding = '{encoding}'");
+        self.execute(&sql, "setting the client encoding").await
     }
 
     /// Lets this session's statements read views and foreign tables, as REFRESH may have to.
     pub async fn allow_views(&self) -> Result<()> {
-        self.client
-            .batch_execute(
-                "SELECT pg_catalog.set_config(name, '', false) FROM pg_catalog.pg_settings
-                  WHERE name = 'restrict_nonsystem_relation_kind'",
-            )
+        let sql = "SELECT pg_catalog.set_config(name, '', false) FROM pg_catalog.pg_settings
+                    WHERE name = 'restrict_nonsystem_relation_kind'";
+        self.execute(sql, "setting restrict_nonsystem_relation_kind")
             .await
-            .map_err(|error| self.error("setting restrict_nonsystem_relation_kind", error))
     }
 
     /// Bounds how long a statement waits for a lock; zero waits for ever. Takes no snapshot.
     pub async fn set_lock_timeout(&self, limit: Duration) -> Result<()> {
-        self.client
-            .batch_execute(&format!("SET lock_timeout = {}", limit.as_millis()))
-            .await
-            .map_err(|error| self.error("setting lock_timeout", error))
+        let sql = format!("SET lock_timeout = {}", limit.as_millis());
+        self.execute(&sql, "setting lock_timeout").await
     }
 
     /// Whether both sessions met one server, not two behind one name.
@@ -176,8 +171,17 @@ impl Session {
 
     /// Whether it still lives; `what` it is good for is named where not.
     pub async fn check_alive(&self, what: &str) -> Result<()> {
-        let asked = self.client.batch_execute("SELECT").await;
-        asked.map_err(|error| self.error(format!("lost {what}"), error))
+        self.execute("SELECT", &format!("lost {what}")).await
+    }
+
+    /// For statements whose refusal is judged by its SQLSTATE.
+    pub(in crate::pg) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
     }
 
     /// Starts `COPY … TO STDOUT`; `what` it reads is named in errors.

@@ -6,7 +6,6 @@ pub mod archive;
 pub mod database;
 pub mod foreign;
 pub mod large_objects;
-pub mod ledger;
 pub mod load;
 pub mod reread;
 pub mod resume_state;

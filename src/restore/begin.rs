@@ -16,10 +16,9 @@ use crate::pg::connect::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::{self, Archive};
 use crate::pg::target::database::DatabaseFacts;
-use crate::pg::target::large_objects;
 use crate::pg::target::resume_state::ResumeState;
 use crate::pg::target::server::ServerFacts;
-use crate::pg::target::{ledger, statements};
+use crate::pg::target::{resume_state, statements};
 
 /// Makes the database if asked, takes hold of it, opens the schema archive.
 pub async fn begin<'a>(
@@ -61,7 +60,7 @@ pub async fn begin<'a>(
         None => ResumeState::InTarget,
     };
     let said = match state.is_in_target() {
-        true => ledger::said(&session).await?,
+        true => resume_state::findings(&session).await?,
         false => Vec::new(),
     };
     Ok(Run {
@@ -124,7 +123,7 @@ async fn take_hold(
 ) -> Result<(Session, BTreeSet<String>)> {
     let id = means.point.manifest.id.as_str();
     let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
-    if !ledger::lock(&session).await? {
+    if !resume_state::lock(&session).await? {
         return Err(
             Error::refused(format!("another restore into {target} is at work")).hint(
                 "wait for it, or end it: its sessions are called lifeboat in pg_stat_activity",
@@ -138,19 +137,21 @@ async fn take_hold(
     }
     let Some(unfinished) = facts.unfinished else {
         let sha256 = means.point.body_sha256.to_string();
-        ledger::create(&session, id, &sha256, &selection::choice(options)).await?;
+        resume_state::create(&session, id, &sha256, &selection::choice(options)).await?;
         return Ok((session, BTreeSet::new()));
     };
-    ledger::end_leftover_sessions(&session, &application(id)).await?;
+    resume_state::end_leftover_sessions(&session, &application(id)).await?;
     // What those sessions finished meanwhile counts.
-    let finished = ledger::find(&session).await?.unwrap_or(unfinished);
+    let finished = resume_state::find_unfinished(&session)
+        .await?
+        .unwrap_or(unfinished);
     Ok((session, finished.phases))
 }
 
 /// A scene is for one restore, which nothing resumes.
 async fn enter_scene(target: &Server) -> Result<Session> {
     let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
-    large_objects::make_room(&session).await?;
+    resume_state::create_large_object_table(&session).await?;
     Ok(session)
 }
 

@@ -10,9 +10,10 @@ use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, TableParts};
 use crate::pg::session::{Purpose, Session};
+use crate::pg::source::catalog::count_large_objects;
 use crate::pg::source::slice;
-use crate::pg::target::ledger::LoadedParts;
-use crate::pg::target::{large_objects, reread, server};
+use crate::pg::target::resume_state::LoadedParts;
+use crate::pg::target::{reread, server};
 
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
 /// were loaded through it.
@@ -70,7 +71,7 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
         failures.extend(reread(run, &groups, &there).await?);
     }
     compare_sequences(run, &session, &mut failures).await?;
-    let large_objects = large_objects::count(&session).await?;
+    let large_objects = count_large_objects(&session).await?;
     let missing = constraints::missing(run, &session, &there).await?;
     failures.extend(missing.failures);
     let mut findings = missing.findings;
@@ -308,7 +309,7 @@ async fn compare_sequences(
     failures: &mut Vec<Trouble>,
 ) -> Result<()> {
     for sequence in &run.catalog.sequences {
-        let why = match reread::sequence_is(session, sequence).await {
+        let why = match reread::has_exported_value(session, sequence).await {
             Ok(true) => continue,
             Ok(false) => "it does not stand where it stood".to_owned(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -325,7 +326,7 @@ async fn compare_large_objects(
     failures: &mut Vec<Trouble>,
 ) -> Result<()> {
     let expected = &run.catalog.large_objects;
-    if large_objects::count(session).await? == 0 && expected.properties.rows == 0 {
+    if count_large_objects(session).await? == 0 && expected.properties.rows == 0 {
         return Ok(());
     }
     let what = "the large objects";

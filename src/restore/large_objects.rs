@@ -4,6 +4,7 @@ use super::report::Trouble;
 use super::{Run, roles, tables};
 use crate::error::Result;
 use crate::model::manifest::is_large_objects;
+use crate::pg::source::catalog::count_large_objects;
 use crate::pg::target::apply::Refused;
 use crate::pg::target::statements::Statement;
 use crate::pg::target::{apply, large_objects, statements};
@@ -47,6 +48,6 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
         let sql = first.sql.unwrap_or_default();
         run.report.findings.push(Trouble::new(what, why).sql(sql));
     }
-    run.report.large_objects = large_objects::count(&run.session).await?;
+    run.report.large_objects = count_large_objects(&run.session).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::report::Trouble;
-use crate::pg::target::ledger::Said;
+use crate::pg::target::resume_state::RecordedFinding;
 
 /// How much the report held at some time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,9 +29,9 @@ const LEFT_OUT: &str = "left out";
 const ROLE: &str = "role made";
 
 /// What was added since the phase began.
-pub fn since(run: &Run<'_>) -> Vec<Said> {
+pub fn since(run: &Run<'_>) -> Vec<RecordedFinding> {
     let before = &run.before;
-    let plain = |kind: &str, what: &String| Said {
+    let plain = |kind: &str, what: &String| RecordedFinding {
         kind: kind.to_owned(),
         what: what.clone(),
         why: String::new(),
@@ -41,7 +41,7 @@ pub fn since(run: &Run<'_>) -> Vec<Said> {
     let left_out = run.report.left_out.iter().skip(before.left_out);
     let roles = run.created_roles.iter().skip(before.roles);
     findings
-        .map(|one| Said {
+        .map(|one| RecordedFinding {
             kind: FINDING.to_owned(),
             what: one.what.clone(),
             why: one.why.clone(),
@@ -53,7 +53,7 @@ pub fn since(run: &Run<'_>) -> Vec<Said> {
 }
 
 /// Says it again.
-pub fn recall(run: &mut Run<'_>, said: Vec<(String, Said)>) {
+pub fn recall(run: &mut Run<'_>, said: Vec<(String, RecordedFinding)>) {
     for (_, one) in said {
         match one.kind.as_str() {
             LEFT_OUT => run.report.left_out.push(one.what),

@@ -7,8 +7,9 @@ use super::report::Trouble;
 use crate::error::Result;
 use crate::model::catalog::{Membership, quote_ident};
 use crate::pg::target::apply::{self, Refused};
+use crate::pg::target::resume_state::TemporaryGrant;
 use crate::pg::target::server;
-use crate::pg::target::statements::{self, Loan};
+use crate::pg::target::statements;
 
 impl From<Refused> for Trouble {
     fn from(refused: Refused) -> Self {
@@ -97,7 +98,7 @@ async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> R
 /// Makes the user a member of every role that owns something, so that it can hand things over and
 /// still fill them. A superuser needs no such thing.
 pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
-    if !run.needs_loans() || owners.is_empty() {
+    if !run.needs_temporary_grants() || owners.is_empty() {
         return Ok(());
     }
     for owner in server::without_membership(&run.session, owners).await? {
@@ -108,11 +109,11 @@ pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
             ));
             continue;
         }
-        let loan = statements::lend_role(&owner, &run.facts.rights);
+        let grant = statements::join_temporarily(&owner, &run.facts.rights);
         take(
             run,
             &format!("objects of role {}", quote_ident(&owner)),
-            &loan,
+            &grant,
         )
         .await?;
     }
@@ -128,17 +129,17 @@ pub async fn borrow(run: &mut Run<'_>) -> Result<()> {
 
 /// Lets every owner make objects in every schema, which it must be able to when it is given one.
 pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
-    if !run.needs_loans() || owners.is_empty() {
+    if !run.needs_temporary_grants() || owners.is_empty() {
         return Ok(());
     }
     for (schema, roles) in server::without_create(&run.session, owners).await? {
         let roles: Vec<String> = roles.iter().map(|role| quote_ident(role)).collect();
         let (schema, roles) = (quote_ident(&schema), roles.join(", "));
-        let loan = Loan {
+        let grant = TemporaryGrant {
             grant: format!("GRANT CREATE ON SCHEMA {schema} TO {roles}"),
             revoke: format!("REVOKE CREATE ON SCHEMA {schema} FROM {roles}"),
         };
-        take(run, &format!("objects in schema {schema}"), &loan).await?;
+        take(run, &format!("objects in schema {schema}"), &grant).await?;
     }
     borrow_database(run, owners).await
 }
@@ -158,28 +159,24 @@ async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
         .collect();
     for role in server::without_database_create(&run.session, &owners).await? {
         let role = quote_ident(&role);
-        let loan = Loan {
+        let grant = TemporaryGrant {
             grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
             revoke: format!("REVOKE CREATE ON DATABASE {database} FROM {role}"),
         };
-        take(run, &format!("publications of role {role}"), &loan).await?;
+        take(run, &format!("publications of role {role}"), &grant).await?;
     }
     Ok(())
 }
 
-async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
-    if let Err(error) = run
-        .state
-        .take_loan(&run.session, &loan.grant, &loan.revoke)
-        .await
-    {
-        if run.session.client.is_closed() {
+async fn take(run: &mut Run<'_>, about: &str, grant: &TemporaryGrant) -> Result<()> {
+    if let Err(error) = run.state.grant_temporarily(&run.session, grant).await {
+        if run.session.is_closed() {
             return Err(error);
         }
         let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
         run.report
             .findings
-            .push(Trouble::new(format!("owners of {about}"), why).sql(loan.grant.clone()));
+            .push(Trouble::new(format!("owners of {about}"), why).sql(grant.grant.clone()));
     }
     Ok(())
 }
@@ -188,16 +185,16 @@ async fn take(run: &mut Run<'_>, about: &str, loan: &Loan) -> Result<()> {
 /// end.
 pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
     let chosen = |revoke: &str| !creates_only || revoke.starts_with("REVOKE CREATE ON ");
-    return_loans(run, chosen).await
+    revoke_temporary_grants(run, chosen).await
 }
 
-async fn return_loans(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
-    for revoke in run.state.loans(&run.session).await? {
+async fn revoke_temporary_grants(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
+    for revoke in run.state.revokes(&run.session).await? {
         if !chosen(&revoke) {
             continue;
         }
-        if let Err(error) = run.state.return_loan(&run.session, &revoke).await {
-            if run.session.client.is_closed() {
+        if let Err(error) = run.state.revoke(&run.session, &revoke).await {
+            if run.session.is_closed() {
                 return Err(error);
             }
             let why =
@@ -222,18 +219,18 @@ pub async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
     for table in server::unreadable(&run.session).await? {
         let name = table.name.quoted();
         if table.no_select {
-            let loan = Loan {
+            let grant = TemporaryGrant {
                 grant: format!("GRANT SELECT ON TABLE {name} TO CURRENT_USER"),
                 revoke: format!("{REVOKE_SELECT}{name} FROM CURRENT_USER"),
             };
-            take(run, &format!("rows of {}", table.name), &loan).await?;
+            take(run, &format!("rows of {}", table.name), &grant).await?;
         }
         if table.forced_security {
-            let loan = Loan {
+            let grant = TemporaryGrant {
                 grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
                 revoke: format!("{FORCE}{name} FORCE ROW LEVEL SECURITY"),
             };
-            take(run, &format!("rows of {}", table.name), &loan).await?;
+            take(run, &format!("rows of {}", table.name), &grant).await?;
         }
     }
     Ok(())
@@ -245,7 +242,7 @@ const FORCE: &str = "ALTER TABLE ONLY ";
 
 /// Gives back what the comparison needed, before the database's own properties come.
 pub async fn give_back_reading(run: &mut Run<'_>) -> Result<()> {
-    return_loans(run, |revoke| {
+    revoke_temporary_grants(run, |revoke| {
         revoke.starts_with(REVOKE_SELECT) || revoke.starts_with(FORCE)
     })
     .await

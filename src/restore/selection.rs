@@ -92,7 +92,7 @@ impl Selection {
         selection
     }
 
-    /// Said once: which tables are made and stay empty.
+    /// RecordedFinding once: which tables are made and stay empty.
     pub fn other_rows(&self, catalog: &Catalog) -> Option<String> {
         let others = catalog.tables.iter().filter(|table| !self.has(table));
         let count = others.filter(|table| table.digest.rows > 0).count();

@@ -16,8 +16,8 @@ use super::{Run, untried};
 use crate::error::{Error, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::manifest::{self, LARGE_OBJECT_PAGES, TableParts};
-use crate::pg::target::ledger::LoadedParts;
 use crate::pg::target::load::{self, Destination};
+use crate::pg::target::resume_state::LoadedParts;
 use crate::pg::target::{foreign, large_objects, server};
 
 /// One table to load, and how it goes.

@@ -65,7 +65,7 @@ async fn setting_encoding_and_lock_timeout_takes_no_snapshot() {
         connect(&server).await.unwrap(),
     );
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    session.client.batch_execute(begin).await.unwrap();
+    session.execute(begin, "beginning").await.unwrap();
     session.use_database_encoding().await.unwrap();
     session
         .set_lock_timeout(Duration::from_secs(5))
@@ -115,19 +115,17 @@ async fn a_statement_can_be_cancelled_over_tls_and_a_lost_session_says_why() {
     let server = over_tls(&cluster, HOST, "verify-full", Some(&root));
     let session = connect(&server).await.unwrap();
     session.refuse_pooler().unwrap();
-    let sleep = session.client.simple_query("SELECT pg_sleep(30)");
+    let sleep = session.execute("SELECT pg_sleep(30)", "sleeping");
     let cancel = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         session.cancel().await.unwrap();
     };
     let (slept, ()) = tokio::join!(sleep, cancel);
-    let error = session.error("sleeping", slept.unwrap_err());
-    assert_eq!(error.kind(), Kind::Interrupted);
+    assert_eq!(slept.unwrap_err().kind(), Kind::Interrupted);
 
     cluster.sql(&format!("SELECT pg_terminate_backend({})", session.pid));
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let lost = session.client.simple_query("SELECT 1").await.unwrap_err();
-    let error = session.error("reading on", lost);
+    let error = session.execute("SELECT 1", "reading on").await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     let text = complaint(&error);
     assert!(
@@ -188,7 +186,7 @@ async fn only_sessions_that_read_tables_are_kept_from_views() {
             let session = session.await.unwrap();
             // A temporary view needs a writable transaction, whatever the default is.
             let sql = format!("BEGIN READ WRITE; {sql}");
-            let answer = session.client.simple_query(&sql).await;
+            let answer = session.execute(&sql, "reading a view").await;
             assert_eq!(answer.is_ok(), allowed, "{purpose:?} on {version}");
         }
     }
@@ -231,7 +229,7 @@ async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
     let session = Session::connect(&server, "lifeboat test", Purpose::Write);
     let session = session.await.unwrap();
     let sql = "CREATE TABLE public.\"mül\" AS SELECT 'größe' AS c";
-    session.client.batch_execute(sql).await.unwrap();
+    session.execute(sql, "making a table").await.unwrap();
     let copy = "COPY public.\"mül\" TO STDOUT (ENCODING 'LATIN1')";
     let mut rows = session.copy_out(copy, "t").await.unwrap();
     assert_eq!(rows.next().await.unwrap().unwrap(), b"gr\xf6\xdfe\n");

@@ -5,18 +5,16 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::model::catalog::quote_ident;
 use crate::pg::connect::conninfo::Server;
-use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::session::{Purpose, Session};
 
 /// The server's roles by name.
 pub async fn roles(server: &Server) -> Result<BTreeSet<String>> {
     let session = Session::connect(server, "lifeboat drill", Purpose::Query).await?;
-    let rows = session
-        .client
-        .query("SELECT rolname FROM pg_roles", &[])
-        .await
-        .map_err(|error| pg_error("listing roles", error))?;
+    let roles = session
+        .rows("SELECT rolname FROM pg_roles", "listing roles")
+        .await?;
     session.close().await;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(roles)
 }
 
 /// Removes the database, whoever is connected to it, then the roles. `server` leads to another
@@ -31,11 +29,7 @@ pub async fn remove(server: &Server, database: &str, roles: &[String]) -> Result
         statements.push(format!("DROP ROLE IF EXISTS {}", quote_ident(role)));
     }
     for statement in statements {
-        session
-            .client
-            .batch_execute(&statement)
-            .await
-            .map_err(|error| pg_error(statement.clone(), error))?;
+        session.execute(&statement, &statement).await?;
     }
     session.close().await;
     Ok(())

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::Session;
 
 /// What is printed, by kind and oid.
 pub type Printed = BTreeMap<(String, u32, i32), String>;
@@ -56,9 +56,8 @@ const OBJECTS: &str = "
 
 /// Whether some column, directly or through a domain or composite type, is of a reg* type.
 pub async fn prints_objects(session: &Session) -> Result<bool> {
-    let row = session
-        .client
-        .query_one(
+    session
+        .row(
             "WITH reg AS (
                SELECT t.oid FROM pg_catalog.pg_type t
                 WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
@@ -69,11 +68,9 @@ pub async fn prints_objects(session: &Session) -> Result<bool> {
                              WHERE c.relkind IN ('r', 'p', 'c') AND c.oid >= 16384
                                AND a.attnum > 0 AND NOT a.attisdropped)
                  OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN reg ON reg.oid = t.typbasetype)",
-            &[],
+            "cannot look for columns that print names",
         )
         .await
-        .map_err(|error| pg_error("cannot look for columns that print names", error))?;
-    Ok(row.get(0))
 }
 
 /// Reads what is printed; objects' names only where some column is of a reg* type.
@@ -83,15 +80,9 @@ pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
     } else {
         ALWAYS.to_owned()
     };
-    let rows = session
-        .client
-        .query(&sql, &[])
+    session
+        .rows(&sql, "cannot read the names that values print")
         .await
-        .map_err(|error| pg_error("cannot read the names that values print", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| ((row.get(0), row.get(1), row.get(2)), row.get(3)))
-        .collect())
 }
 
 /// The first thing that printed otherwise at the start; what came since is harmless.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::pg::connect::conninfo::Server;
-use crate::pg::session::{CopyRows, Purpose, Session, pg_error};
+use crate::pg::session::{CopyRows, Purpose, Session};
 
 /// A session that imports the snapshot anew for each table, so that it never holds more than one
 /// table's lock.
@@ -26,25 +26,19 @@ impl SnapshotReader {
 
     /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
     pub async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
-        let failed = |error| pg_error(format!("cannot read {what}"), error);
         // An exported id holds digits, letters and dashes only: nothing to quote.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
             self.snapshot_id
         );
-        self.session
-            .client
-            .batch_execute(&begin)
-            .await
-            .map_err(failed)?;
+        let cannot = format!("cannot read {what}");
+        self.session.execute(&begin, &cannot).await?;
         self.session.copy_out(sql, what).await
     }
 
     pub async fn end(&self) -> Result<()> {
         self.session
-            .client
-            .batch_execute("COMMIT")
+            .execute("COMMIT", "cannot end a reader's transaction")
             .await
-            .map_err(|error| pg_error("cannot end a reader's transaction", error))
     }
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_postgres::error::SqlState;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
 use crate::pg::connect::conninfo::Server;
-use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, SourceTable};
 
 /// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
@@ -67,8 +67,8 @@ impl ExportedSnapshot {
                     "export while no schema migration or batch load runs; pg_locks shows who holds an exclusive lock",
                 ));
             }
-            let rollback = session.client.batch_execute("ROLLBACK").await;
-            rollback.map_err(|error| pg_error("cannot let go of locks", error))?;
+            let what = "cannot release the locks on tables";
+            session.execute("ROLLBACK", what).await?;
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -89,10 +89,8 @@ impl ExportedSnapshot {
     /// Ends the transaction: locks and snapshot are gone.
     pub async fn release(self) -> Result<()> {
         self.session
-            .client
-            .batch_execute("COMMIT")
+            .execute("COMMIT", "cannot end the snapshot's transaction")
             .await
-            .map_err(|error| pg_error("cannot end the snapshot's transaction", error))
     }
 }
 
@@ -105,8 +103,8 @@ enum Attempt {
 async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
     // BEGIN takes no snapshot; any SELECT would.
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let begun = session.client.batch_execute(begin).await;
-    begun.map_err(|error| pg_error("cannot begin the export's transaction", error))?;
+    let what = "cannot begin the export's transaction";
+    session.execute(begin, what).await?;
     let targets = catalog::lock_targets(scout).await?;
     let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
     match lock(&session, &names).await? {
@@ -189,7 +187,7 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
         "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT; RELEASE before",
         list.join(", ")
     );
-    let Err(error) = session.client.batch_execute(&sql).await else {
+    let Err(error) = session.client().batch_execute(&sql).await else {
         return Ok(Locked::All);
     };
     let said = error
@@ -198,34 +196,22 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
     match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(said)),
         Some(code) if GONE.contains(code) => {
-            let back = session
-                .client
-                .batch_execute("ROLLBACK TO before; RELEASE before");
-            back.await
-                .map(|()| Locked::Gone(said))
-                .map_err(|error| pg_error("cannot go on after a table was dropped", error))
+            let back = "ROLLBACK TO before; RELEASE before";
+            let what = "cannot go on after a table was dropped";
+            session.execute(back, what).await?;
+            Ok(Locked::Gone(said))
         }
-        _ => Err(pg_error(
-            "cannot lock the tables against being altered",
-            error,
-        )),
+        _ => Err(session.error("cannot lock the tables against being altered", error)),
     }
 }
 
 async fn export(session: &Session) -> Result<(String, Timestamp)> {
-    let row = session
-        .client
-        .query_one(
-            "SELECT pg_catalog.pg_export_snapshot(),
-                    (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint",
-            &[],
-        )
-        .await
-        .map_err(|error| pg_error("cannot export a snapshot", error))?;
-    let taken_at = Timestamp::from_microsecond(row.get(1)).map_err(|source| {
-        Error::failed("the server's clock shows no valid time").because(source)
-    })?;
-    Ok((row.get(0), taken_at))
+    let sql = "SELECT pg_catalog.pg_export_snapshot(),
+                      (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+    let (id, microseconds): (String, i64) = session.row(sql, "cannot export a snapshot").await?;
+    let taken_at = Timestamp::from_microsecond(microseconds)
+        .context(|| "the server's clock shows no valid time".to_owned())?;
+    Ok((id, taken_at))
 }
 
 /// Tables of the snapshot that this session holds no lock on: made or renamed since they were
@@ -234,19 +220,16 @@ async fn not_locked<'a>(
     session: &Session,
     shown: impl Iterator<Item = (u32, &'a Name)>,
 ) -> Result<Vec<Name>> {
-    let rows = session
-        .client
-        .query(
+    let held: BTreeSet<u32> = session
+        .rows(
             "SELECT relation FROM pg_catalog.pg_locks
               WHERE locktype = 'relation' AND granted AND mode = 'AccessShareLock'
                 AND pid = pg_catalog.pg_backend_pid()
                 AND database = (SELECT oid FROM pg_catalog.pg_database
                                  WHERE datname = pg_catalog.current_database())",
-            &[],
+            "cannot list our own locks",
         )
-        .await
-        .map_err(|error| pg_error("cannot list our own locks", error))?;
-    let held: BTreeSet<u32> = rows.iter().map(|row| row.get(0)).collect();
+        .await?;
     Ok(shown
         .filter(|(oid, _)| !held.contains(oid))
         .map(|(_, name)| name.clone())

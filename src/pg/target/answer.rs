@@ -11,7 +11,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 use crate::error::{Error, Kind, Result};
 use crate::humanize::rough;
 use crate::pg::connect::conninfo::Server;
-use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::session::{Purpose, Session};
 
 /// Finds names as the database's own users do, but built-in ones first: nobody can override `count(*)`.
 /// (What has other argument types than the built-in function may still be preferred by PostgreSQL.)
@@ -99,13 +99,12 @@ fn late(limit: TimeLimit, then: &str) -> Error {
 
 async fn end_session(server: &Server, pid: i32) -> Result<()> {
     let session = connect(server).await?;
+    let sql = format!("SELECT pg_catalog.pg_terminate_backend({pid})");
     let ended = session
-        .client
-        .execute("SELECT pg_catalog.pg_terminate_backend($1)", &[&pid])
-        .await
-        .map_err(|error| pg_error(format!("ending the session {pid}"), error));
+        .execute(&sql, &format!("ending the session {pid}"))
+        .await;
     session.close().await;
-    ended.map(|_| ())
+    ended
 }
 
 async fn connect(server: &Server) -> Result<Session> {
@@ -115,15 +114,14 @@ async fn connect(server: &Server) -> Result<Session> {
 /// Runs `sql`, which must give one row of one column, in a transaction that cannot write and in which
 /// names are found as by the database's own users. `None` is SQL's NULL.
 pub async fn value(session: &Session, sql: &str) -> Result<Option<String>> {
-    let failed = |error| pg_error("the query", error);
-    let client = &session.client;
-    client.batch_execute(BEGIN).await.map_err(failed)?;
-    let answer = match client.simple_query_raw(sql).await {
+    let what = "the query";
+    session.execute(BEGIN, what).await?;
+    let answer = match session.client().simple_query_raw(sql).await {
         Ok(rows) => Answer::read(rows).await,
         Err(error) => Err(error),
     };
-    client.batch_execute("ROLLBACK").await.map_err(failed)?;
-    answer.map_err(failed)?.single()
+    session.execute("ROLLBACK", what).await?;
+    answer.map_err(|error| session.error(what, error))?.single()
 }
 
 /// The first row, and how many there are: all of them might fill the memory.

@@ -1,7 +1,7 @@
 //! Runs statements of our own, one after the other, and goes on after those that the server refuses.
 
 use crate::error::{Error, Result};
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::Session;
 use crate::pg::target::statements::Statement;
 
 /// Statements that are sent together while all goes well.
@@ -15,7 +15,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// What the server said, without what it was said of.
+    /// The server's message alone.
     pub fn why(&self) -> String {
         let cause = std::error::Error::source(&self.error);
         cause.map_or_else(|| self.error.to_string(), ToString::to_string)
@@ -26,16 +26,16 @@ impl Refused {
 pub async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for statement in statements {
-        match session.client.batch_execute(&statement.sql).await {
+        match session.client().batch_execute(&statement.sql).await {
             Ok(()) => {}
-            Err(error) if error.as_db_error().is_some() && !session.client.is_closed() => {
-                let error = pg_error(statement.about.clone(), error);
+            Err(error) if error.as_db_error().is_some() && !session.is_closed() => {
+                let error = session.error(&statement.about, error);
                 refused.push(Refused {
                     statement: statement.clone(),
                     error,
                 });
             }
-            Err(error) => return Err(session.error(statement.about.clone(), error)),
+            Err(error) => return Err(session.error(&statement.about, error)),
         }
     }
     Ok(refused)
@@ -48,7 +48,7 @@ pub async fn batched(session: &Session, statements: &[Statement]) -> Result<Vec<
         let sql: Vec<&str> = batch.iter().map(|one| one.sql.as_str()).collect();
         // One message is one transaction: a batch that fails did nothing.
         if session
-            .client
+            .client()
             .batch_execute(&sql.join(";\n"))
             .await
             .is_err()

@@ -1,8 +1,8 @@
 //! The database to restore into: what it is, and whether anything is in it.
 
 use crate::error::Result;
-use crate::pg::session::{Session, pg_error};
-use crate::pg::target::ledger::{self, Unfinished};
+use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::target::resume_state::{self, Unfinished};
 
 /// The database to restore into, asked once.
 #[derive(Debug, Clone)]
@@ -27,7 +27,6 @@ pub struct DatabaseFacts {
 
 impl DatabaseFacts {
     pub async fn read(session: &Session) -> Result<Self> {
-        let failed = |error| pg_error("cannot read the target database's facts", error);
         let version = session.server_version_num;
         let provider = if version >= 150_000 {
             "datlocprovider::text"
@@ -51,21 +50,30 @@ impl DatabaseFacts {
                     pg_catalog.to_regnamespace('public') IS NOT NULL
                FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()"
         );
-        let row = session.client.query_one(&sql, &[]).await.map_err(failed)?;
-        let occupied = session.client.query(OCCUPIED, &[]).await.map_err(failed)?;
-        let altered = session.client.query(ALTERED, &[]).await.map_err(failed)?;
+        let what = "cannot read the target database's facts";
+        let mut facts: Self = session.row(&sql, what).await?;
+        facts.occupied = session.rows(OCCUPIED, what).await?;
+        facts.altered = session.rows(ALTERED, what).await?;
+        facts.unfinished = resume_state::find_unfinished(session).await?;
+        Ok(facts)
+    }
+}
+
+/// Those of the database itself.
+impl FromRow for DatabaseFacts {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
         Ok(Self {
-            encoding: row.get(0),
-            locale_provider: row.get(1),
-            collate: row.get(2),
-            ctype: row.get(3),
-            locale: row.get(4),
-            collation_version: row.get(5),
-            may_create: row.get(6),
-            has_public: row.get(7),
-            occupied: occupied.iter().map(|row| row.get(0)).collect(),
-            altered: altered.iter().map(|row| row.get(0)).collect(),
-            unfinished: ledger::find(session).await?,
+            encoding: row.read()?,
+            locale_provider: row.read()?,
+            collate: row.read()?,
+            ctype: row.read()?,
+            locale: row.read()?,
+            collation_version: row.read()?,
+            may_create: row.read()?,
+            has_public: row.read()?,
+            occupied: Vec::new(),
+            altered: Vec::new(),
+            unfinished: None,
         })
     }
 }

@@ -1,11 +1,13 @@
-//! What of a database reaches into other servers. A restore writes there and reads there nothing.
+//! Finds what reaches foreign servers; a restore must not touch it.
 
 use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::model::catalog::Name;
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::Session;
 use crate::pg::target::statements::scene::reaching_list;
+
+const WHAT: &str = "cannot tell what reaches foreign servers";
 
 /// Tables that have a foreign table among their descendants.
 pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
@@ -17,7 +19,7 @@ pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
       SELECT n.nspname::text, c.relname::text FROM up
         JOIN pg_catalog.pg_class c ON c.oid = up.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
-    names(session, SQL).await
+    session.rows(SQL, WHAT).await
 }
 
 /// Materialized views that read a foreign table or call a function of an extension that connects
@@ -50,18 +52,5 @@ pub async fn views(session: &Session) -> Result<BTreeSet<Name>> {
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         reaching_list()
     );
-    names(session, &sql).await
-}
-
-async fn names(session: &Session, sql: &str) -> Result<BTreeSet<Name>> {
-    let rows = session
-        .client
-        .query(sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot tell what reaches foreign servers", error))?;
-    let name = |row: &tokio_postgres::Row| Name {
-        schema: row.get(0),
-        name: row.get(1),
-    };
-    Ok(rows.iter().map(name).collect())
+    session.rows(&sql, WHAT).await
 }

@@ -12,8 +12,7 @@ use crate::model::catalog::{Name, quote_ident, quote_literal};
 use crate::model::digest::{RowDigest, RowReader};
 use crate::model::manifest::{MAX_ROW_BYTES, Part};
 use crate::pg::session::{Session, pg_error};
-use crate::pg::target::ledger::LoadedPart;
-use crate::pg::target::resume_state::ResumeState;
+use crate::pg::target::resume_state::{LoadedPart, ResumeState};
 
 /// Plain bytes on their way from the thread that opens a part to the connection.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -26,7 +25,7 @@ pub type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
 /// Where a part's rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// In the source, for the notes.
+    /// In the source; the resume state goes by it.
     pub table_oid: u32,
     /// The COPY.
     pub sql: String,
@@ -105,7 +104,7 @@ pub enum Failure {
     WrongPartition(Error),
     /// The server met this transaction with another one; nothing was changed.
     TryAgain(Error),
-    /// The connection is gone, maybe after COMMIT: the notes tell.
+    /// The connection is gone, maybe after COMMIT: the resume state says whether.
     Lost(Error),
     /// The server refuses these rows: this table cannot be loaded, others can.
     Rows(Error),
@@ -124,7 +123,7 @@ impl Failure {
         }
     }
 
-    fn of(what: &str, error: tokio_postgres::Error) -> Self {
+    fn from_server(what: &str, error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
             let lost = pg_error(what, error);
             return Self::Lost(lost);
@@ -149,7 +148,7 @@ impl Failure {
     }
 }
 
-/// Loads one part with its note. Counts and sizes are compared with the signed part list before
+/// Loads one part and records it. Counts and sizes are compared with the signed part list before
 /// the transaction commits.
 pub async fn load_part(
     session: &Session,
@@ -167,21 +166,21 @@ pub async fn load_part(
                 digest,
                 through_root: to.through_root,
             };
-            let note = state.note_part(to.table_oid, number, &loaded);
-            let sql = format!("{}{note}; COMMIT", to.after);
-            let committed = session.client.batch_execute(&sql).await;
+            let record = state.record_part_sql(to.table_oid, number, &loaded);
+            let sql = format!("{}{record}; COMMIT", to.after);
+            let committed = session.client().batch_execute(&sql).await;
             if committed.is_ok() {
-                state.committed(to.table_oid, number, loaded);
+                state.part_committed(to.table_oid, number, loaded);
             }
             committed
                 .map(|()| loaded)
-                .map_err(|error| Failure::of(&what, error))
+                .map_err(|error| Failure::from_server(&what, error))
         }
         Err(failure) => Err(failure),
     };
-    if done.is_err() && !session.client.is_closed() {
+    if done.is_err() && !session.is_closed() {
         // Where this fails the session is unusable, and the next use of it says so.
-        let _ = session.client.batch_execute("ROLLBACK").await;
+        let _ = session.client().batch_execute("ROLLBACK").await;
     }
     done
 }
@@ -193,13 +192,13 @@ async fn copy_part(
     open: Open,
     what: &str,
 ) -> std::result::Result<RowDigest, Failure> {
-    let failed = |error| Failure::of(what, error);
+    let failed = |error| Failure::from_server(what, error);
     session
-        .client
+        .client()
         .batch_execute(&format!("BEGIN; {}", to.before))
         .await
         .map_err(failed)?;
-    let sink: CopyInSink<Bytes> = session.client.copy_in(&to.sql).await.map_err(failed)?;
+    let sink: CopyInSink<Bytes> = session.client().copy_in(&to.sql).await.map_err(failed)?;
     let mut sink = Box::pin(sink);
     let (blocks, mut arriving) = mpsc::channel::<Bytes>(BLOCKS);
     let copy_bytes = part.copy_bytes;

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::error::Result;
 use crate::model::catalog::{Sequence, Table};
 use crate::model::digest::RowDigest;
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::Session;
 use crate::pg::source::slice::{self, Slice};
 
 /// Pages of a table that are read at once: 64 MiB.
@@ -20,15 +20,10 @@ pub async fn count(session: &Session, table: &Table) -> Result<u64> {
         table.name.quoted()
     );
     let what = format!("cannot count the rows of {}", table.name);
-    let row = apart(session, async {
-        let row = session.client.query_one(&sql, &[]).await;
-        row.map_err(|error| pg_error(what, error))
-    })
-    .await?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    in_read_only_transaction(session, session.row(&sql, &what)).await
 }
 
-/// The statements that read a table of so many pages (0: in one go), in any order or in parallel.
+/// The statements that read a table of this number of pages (0: in one go), in any order or in parallel.
 pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
     let count = if table.condition.is_some() {
         1
@@ -49,7 +44,7 @@ pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
 
 /// Counts and digests the rows of one COPY.
 pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
-    apart(session, async {
+    in_read_only_transaction(session, async {
         let mut rows = session.copy_out(sql, what).await?;
         let mut digest = RowDigest::default();
         while let Some(block) = rows.next().await? {
@@ -60,30 +55,28 @@ pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDiges
     .await
 }
 
-/// Whoever plans a query calls functions that a table's indexes and statistics name, as whom it is. They
+/// Planning a query calls functions that a table's indexes and statistics name, with our rights. They
 /// can switch `default_transaction_read_only` off for what this session does next, not the mode of a
 /// transaction that has begun; and nothing that they did or set outlives it.
-async fn apart<T>(session: &Session, reading: impl Future<Output = Result<T>>) -> Result<T> {
-    let failed = |error| session.error("cannot read what was restored", error);
-    let client = &session.client;
-    (client.batch_execute("BEGIN READ ONLY").await).map_err(failed)?;
+async fn in_read_only_transaction<T>(
+    session: &Session,
+    reading: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let what = "cannot read what was restored";
+    session.execute("BEGIN READ ONLY", what).await?;
     let read = reading.await;
-    let ended = client.batch_execute("ROLLBACK").await.map_err(failed);
+    let ended = session.execute("ROLLBACK", what).await;
     let read = read?;
     ended.map(|()| read)
 }
 
-/// Whether a sequence stands where it stood.
-pub async fn sequence_is(session: &Session, sequence: &Sequence) -> Result<bool> {
+/// Whether a sequence has the value that was exported.
+pub async fn has_exported_value(session: &Session, sequence: &Sequence) -> Result<bool> {
     let sql = format!(
         "SELECT last_value, is_called FROM {}",
         sequence.name.quoted()
     );
     let what = format!("cannot read sequence {}", sequence.name);
-    let row = apart(session, async {
-        let row = session.client.query_one(&sql, &[]).await;
-        row.map_err(|error| pg_error(what, error))
-    })
-    .await?;
-    Ok((row.get(0), row.get(1)) == (sequence.last_value, sequence.is_called))
+    let now: (i64, bool) = in_read_only_transaction(session, session.row(&sql, &what)).await?;
+    Ok(now == (sequence.last_value, sequence.is_called))
 }

@@ -1,15 +1,21 @@
-//! What a restore knows of its own progress. In an ordinary target it lies in the target itself, so
-//! that `--resume` finds it. In a drill whatever comes out of the backup could change it there, and
+//! How far a restore has come. In an ordinary target this is recorded in the target itself, so that
+//! `--resume` finds it. In a drill whatever comes out of the backup could change it there, and
 //! nothing is ever resumed: it stays in memory.
+
+mod in_target;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
-use crate::pg::session::{Session, pg_error};
-use crate::pg::target::ledger::{self, LoadedPart, LoadedParts, Said};
+use crate::pg::session::Session;
 
-/// Where it is kept.
+pub use in_target::{
+    HOW_TO_REMOVE, LoadedPart, LoadedParts, RecordedFinding, TemporaryGrant, Unfinished, create,
+    create_large_object_table, end_leftover_sessions, find_unfinished, findings, lock, remove,
+};
+
+/// Where the state is kept.
 #[derive(Debug)]
 pub enum ResumeState {
     /// Schema `lifeboat_restore` of the target.
@@ -23,7 +29,7 @@ pub struct Memory {
     parts: LoadedParts,
     suspects: BTreeSet<u32>,
     conflicts: BTreeSet<String>,
-    /// What gives back the rights that were taken for the time of the restore.
+    /// The statements that revoke the temporary grants.
     revokes: Vec<String>,
 }
 
@@ -43,15 +49,20 @@ impl ResumeState {
         }
     }
 
-    /// Notes a phase as finished together with what it said; a drill has no later run to tell.
-    pub async fn finish_phase(&self, session: &Session, phase: &str, said: &[Said]) -> Result<()> {
+    /// Records a phase as finished, together with its findings. After a drill no later run asks.
+    pub async fn finish_phase(
+        &self,
+        session: &Session,
+        phase: &str,
+        findings: &[RecordedFinding],
+    ) -> Result<()> {
         match self {
-            Self::InTarget => ledger::finish_phase(session, phase, said).await,
+            Self::InTarget => in_target::finish_phase(session, phase, findings).await,
             Self::InMemory(_) => Ok(()),
         }
     }
 
-    /// Notes entries that failed, to be tried once more at the end, and statements that met something
+    /// Records entries that failed, to be tried once more at the end, and statements that met something
     /// which was there before us.
     pub async fn add_suspects(
         &self,
@@ -60,13 +71,12 @@ impl ResumeState {
         conflicts: &[&str],
     ) -> Result<()> {
         if let Some(mut memory) = self.memory() {
+            let conflicts = conflicts.iter().map(|sql| (*sql).to_owned());
             memory.suspects.extend(entries);
-            memory
-                .conflicts
-                .extend(conflicts.iter().map(|sql| (*sql).to_owned()));
+            memory.conflicts.extend(conflicts);
             return Ok(());
         }
-        ledger::add_suspects(session, entries, conflicts).await
+        in_target::add_suspects(session, entries, conflicts).await
     }
 
     /// All entries that failed so far.
@@ -74,7 +84,7 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.suspects.clone());
         }
-        ledger::suspects(session).await
+        in_target::suspects(session).await
     }
 
     /// All statements that met something which was there before us.
@@ -82,50 +92,51 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.conflicts.clone());
         }
-        ledger::conflicts(session).await
+        in_target::conflicts(session).await
     }
 
-    /// Takes a right for the time of the restore, and notes what gives it back.
-    pub async fn take_loan(&self, session: &Session, grant: &str, revoke: &str) -> Result<()> {
+    /// Grants a right for the time of the restore, and records the statement that revokes it.
+    pub async fn grant_temporarily(&self, session: &Session, grant: &TemporaryGrant) -> Result<()> {
         if self.is_in_target() {
-            return ledger::take_loan(session, grant, revoke).await;
+            return in_target::grant_temporarily(session, grant).await;
         }
-        run(session, grant).await?;
+        session.execute(&grant.grant, &grant.grant).await?;
         if let Some(mut memory) = self.memory() {
-            memory.revokes.push(revoke.to_owned());
+            memory.revokes.push(grant.revoke.clone());
         }
         Ok(())
     }
 
-    /// What gives the loans back, the last one first.
-    pub async fn loans(&self, session: &Session) -> Result<Vec<String>> {
+    /// The statements that revoke the temporary grants, the last grant's first.
+    pub async fn revokes(&self, session: &Session) -> Result<Vec<String>> {
         if let Some(memory) = self.memory() {
             return Ok(memory.revokes.iter().rev().cloned().collect());
         }
-        ledger::loans(session).await
+        in_target::revokes(session).await
     }
 
-    /// Gives one loan back.
-    pub async fn return_loan(&self, session: &Session, revoke: &str) -> Result<()> {
+    /// Runs one of these statements, and forgets it.
+    pub async fn revoke(&self, session: &Session, revoke: &str) -> Result<()> {
         if self.is_in_target() {
-            return ledger::return_loan(session, revoke).await;
+            return in_target::revoke(session, revoke).await;
         }
         if let Some(mut memory) = self.memory() {
             memory.revokes.retain(|one| one != revoke);
         }
-        run(session, revoke).await
+        session.execute(revoke, revoke).await
     }
 
-    /// The note that a part's transaction ends with; empty where it is kept in memory.
-    pub fn note_part(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
+    /// The statement that records a part, in the transaction that loads it; empty where the state is
+    /// kept in memory.
+    pub fn record_part_sql(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
         match self {
-            Self::InTarget => ledger::note_part(table_oid, part, loaded),
+            Self::InTarget => in_target::record_part_sql(table_oid, part, loaded),
             Self::InMemory(_) => String::new(),
         }
     }
 
-    /// A part's transaction was committed.
-    pub fn committed(&self, table_oid: u32, part: u64, loaded: LoadedPart) {
+    /// To be called once a part's transaction is committed.
+    pub fn part_committed(&self, table_oid: u32, part: u64, loaded: LoadedPart) {
         if let Some(mut memory) = self.memory() {
             memory.parts.insert((table_oid, part), loaded);
         }
@@ -138,15 +149,10 @@ impl ResumeState {
         table_oid: Option<u32>,
     ) -> Result<LoadedParts> {
         let Some(memory) = self.memory() else {
-            return ledger::loaded_parts(session, table_oid).await;
+            return in_target::loaded_parts(session, table_oid).await;
         };
         let parts = memory.parts.iter();
         let chosen = parts.filter(|((oid, _), _)| table_oid.is_none_or(|only| only == *oid));
         Ok(chosen.map(|(key, part)| (*key, *part)).collect())
     }
-}
-
-async fn run(session: &Session, sql: &str) -> Result<()> {
-    let done = session.client.batch_execute(sql).await;
-    done.map_err(|error| pg_error(sql, error))
 }

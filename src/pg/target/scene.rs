@@ -6,10 +6,11 @@ use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, quote_ident};
 use crate::pg::connect::conninfo::Server;
 use crate::pg::local::throwaway::{Logins, login};
-use crate::pg::session::{Purpose, Session, pg_error};
+use crate::pg::session::{Purpose, Session};
 use crate::pg::target::apply::{self, Refused};
 use crate::pg::target::statements::{Statement, scene};
 
+const EXTENSIONS: &str = "cannot read the drill's extensions";
 const APPLICATION: &str = "lifeboat drill";
 
 /// A scene that is set.
@@ -88,7 +89,8 @@ async fn needed(session: &Session, statements: &[Statement]) -> Result<()> {
 /// Extensions as they were, else in the version that the machine has. One that is not there at all is
 /// told by whoever compares the server with the backup.
 async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> Result<()> {
-    let available = available(session).await?;
+    let sql = "SELECT name::text FROM pg_catalog.pg_available_extensions";
+    let available: Vec<String> = session.rows(sql, EXTENSIONS).await?;
     for extension in &catalog.extensions {
         if !available.contains(&extension.name) {
             continue;
@@ -101,14 +103,6 @@ async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> 
         scene.note(&installed);
     }
     Ok(())
-}
-
-async fn available(session: &Session) -> Result<Vec<String>> {
-    strings(
-        session,
-        "SELECT name::text FROM pg_catalog.pg_available_extensions",
-    )
-    .await
 }
 
 /// Lets the restoring login fill the extensions' tables and use their foreign data wrappers, and takes
@@ -163,14 +157,8 @@ async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
         class = member("pg_class", "c.oid"),
         routine = member("pg_proc", "p.oid"),
     );
-    let statements = strings(session, &sql).await?;
+    let statements: Vec<String> = session.rows(&sql, EXTENSIONS).await?;
     let about = "what extensions brought along";
     let statements = statements.into_iter();
     Ok(statements.map(|sql| Statement::new(about, sql)).collect())
-}
-
-async fn strings(session: &Session, sql: &str) -> Result<Vec<String>> {
-    let rows = session.client.query(sql, &[]).await;
-    let rows = rows.map_err(|error| pg_error("cannot read the drill's extensions", error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }

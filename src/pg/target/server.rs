@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::model::catalog::{Name, quote_literal};
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::{FromRow, RowReader, Session};
 use crate::pg::target::statements::Rights;
 
 /// A server and its user, asked once.
@@ -30,71 +30,55 @@ pub struct ServerFacts {
 
 impl ServerFacts {
     pub async fn read(session: &Session) -> Result<Self> {
-        let failed = |error| pg_error("cannot read the target's facts", error);
-        let me = session
-            .client
-            .query_one(
+        let what = "cannot read the target's facts";
+        let (user, rights, inherits) = session
+            .row(
                 "SELECT rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolreplication,
                         rolbypassrls, rolinherit
                    FROM pg_catalog.pg_roles WHERE rolname = current_user",
-                &[],
+                what,
             )
-            .await
-            .map_err(failed)?;
-        let names = async |sql: &str| -> Result<BTreeSet<String>> {
-            let rows = session.client.query(sql, &[]).await.map_err(failed)?;
-            Ok(rows.iter().map(|row| row.get(0)).collect())
-        };
-        let extensions = session
-            .client
-            .query(
-                "SELECT name::text, coalesce(installed_version, default_version, '')
-                   FROM pg_catalog.pg_available_extensions",
-                &[],
-            )
-            .await
-            .map_err(failed)?;
-        let memberships = session
-            .client
-            .query(
-                "SELECT r.rolname::text, m.rolname::text FROM pg_catalog.pg_auth_members a
-                   JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
-                   JOIN pg_catalog.pg_roles m ON m.oid = a.member",
-                &[],
-            )
-            .await
-            .map_err(failed)?;
-        let owner = names("SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = 10").await?;
-        let language: String = session
-            .client
-            .query_one("SELECT pg_catalog.current_setting('lc_messages')", &[])
-            .await
-            .map_err(failed)?
-            .get(0);
+            .await?;
+        let owner = "SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = 10";
+        let owner: Vec<String> = session.rows(owner, what).await?;
+        let language = "SELECT pg_catalog.current_setting('lc_messages')";
+        let language: String = session.row(language, what).await?;
+        let databases = "SELECT datname::text FROM pg_catalog.pg_database";
+        let tablespaces = "SELECT spcname::text FROM pg_catalog.pg_tablespace";
+        let memberships = "
+          SELECT r.rolname::text, m.rolname::text FROM pg_catalog.pg_auth_members a
+            JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
+            JOIN pg_catalog.pg_roles m ON m.oid = a.member";
+        let extensions = "SELECT name::text, coalesce(installed_version, default_version, '')
+                            FROM pg_catalog.pg_available_extensions";
         Ok(Self {
             speaks_english: is_english(&language),
             owner: owner.into_iter().next().unwrap_or_default(),
-            memberships: memberships
-                .iter()
-                .map(|row| (row.get(0), row.get(1)))
-                .collect(),
-            user: me.get(0),
+            memberships: session.rows(memberships, what).await?,
+            user,
             rights: Rights {
                 version_num: session.server_version_num,
-                superuser: me.get(1),
-                create_role: me.get(2),
-                create_db: me.get(3),
-                replication: me.get(4),
-                bypass_rls: me.get(5),
+                ..rights
             },
-            inherits: me.get(6),
-            databases: names("SELECT datname::text FROM pg_catalog.pg_database").await?,
+            inherits,
+            databases: session.rows(databases, what).await?,
             roles: read_attributes(session).await?,
-            tablespaces: names("SELECT spcname::text FROM pg_catalog.pg_tablespace").await?,
-            extensions: extensions
-                .iter()
-                .map(|row| (row.get(0), row.get(1)))
-                .collect(),
+            tablespaces: session.rows(tablespaces, what).await?,
+            extensions: session.rows(extensions, what).await?,
+        })
+    }
+}
+
+/// Without the server's version.
+impl FromRow for Rights {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            version_num: 0,
+            superuser: row.read()?,
+            create_role: row.read()?,
+            create_db: row.read()?,
+            replication: row.read()?,
+            bypass_rls: row.read()?,
         })
     }
 }
@@ -124,16 +108,10 @@ async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<
                CASE WHEN rolcanlogin THEN 'LOGIN' END,
                CASE WHEN NOT rolinherit THEN 'NOINHERIT' END], NULL)
         FROM pg_catalog.pg_roles";
-    let rows = session
-        .client
-        .query(sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot read the target's roles", error))?;
-    let roles = rows.iter().map(|row| {
-        let attributes: Vec<String> = row.get(1);
-        (row.get(0), attributes.into_iter().collect())
-    });
-    Ok(roles.collect())
+    let what = "cannot read the target's roles";
+    let roles: Vec<(String, Vec<String>)> = session.rows(sql, what).await?;
+    let as_set = |(role, attributes): (_, Vec<String>)| (role, attributes.into_iter().collect());
+    Ok(roles.into_iter().map(as_set).collect())
 }
 
 /// Unlogged tables without a page: new, emptied, or cleared by a server that crashed. Needs no right to
@@ -144,7 +122,9 @@ pub async fn bare_unlogged(session: &Session) -> Result<BTreeSet<Name>> {
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                 WHERE c.relkind = 'r' AND c.relpersistence = 'u'
                   AND pg_catalog.pg_relation_size(c.oid) = 0";
-    names(session, sql, "cannot list the target's unlogged tables").await
+    session
+        .rows(sql, "cannot list the target's unlogged tables")
+        .await
 }
 
 /// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
@@ -163,21 +143,7 @@ pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
            LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
           WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'"
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot list the target's tables", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let name = Name {
-                schema: row.get(0),
-                name: row.get(1),
-            };
-            (name, u64::try_from(row.get::<_, i64>(2)).unwrap_or(0))
-        })
-        .collect())
+    session.rows(&sql, "cannot list the target's tables").await
 }
 
 /// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a
@@ -202,20 +168,7 @@ pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
          AND (c.relkind <> 'm' OR c.relispopulated)
          AND NOT EXISTS (SELECT FROM up JOIN whole ON whole.oid = up.parent WHERE up.child = c.oid)
        ORDER BY c.relpages DESC";
-    names(session, sql, "cannot list the tables to analyze").await
-}
-
-/// Schema and name of each row, in the query's order.
-async fn names<C: FromIterator<Name>>(session: &Session, sql: &str, what: &str) -> Result<C> {
-    let rows = session.client.query(sql, &[]).await;
-    let rows = rows.map_err(|error| pg_error(what, error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Name {
-            schema: row.get(0),
-            name: row.get(1),
-        })
-        .collect())
+    session.rows(sql, "cannot list the tables to analyze").await
 }
 
 /// Of these roles, those whose rights the user does not have yet.
@@ -230,12 +183,9 @@ pub async fn without_membership(session: &Session, roles: &[String]) -> Result<V
           WHERE r.rolname = ANY ({}) AND NOT (pg_catalog.pg_has_role(r.oid, 'USAGE') {set})",
         array(roles)
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
+    session
+        .rows(&sql, "cannot read the user's memberships")
         .await
-        .map_err(|error| pg_error("cannot read the user's memberships", error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Schemas of the database in which some of these roles may not make objects, with those roles.
@@ -253,14 +203,11 @@ pub async fn without_create(
             AND NOT pg_catalog.has_schema_privilege(r.oid, n.oid, 'CREATE')",
         array(roles)
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot read the schemas' privileges", error))?;
+    let what = "cannot read the schemas' privileges";
+    let pairs: Vec<(String, String)> = session.rows(&sql, what).await?;
     let mut schemas: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for row in &rows {
-        schemas.entry(row.get(0)).or_default().push(row.get(1));
+    for (schema, role) in pairs {
+        schemas.entry(schema).or_default().push(role);
     }
     Ok(schemas)
 }
@@ -288,20 +235,18 @@ pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
            AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
            AND pg_catalog.pg_has_role(c.relowner, 'USAGE'))
       SELECT schema, name, no_select, forced FROM mine WHERE no_select OR forced";
-    let rows = session.client.query(sql, &[]).await;
-    let rows =
-        rows.map_err(|error| pg_error("cannot tell which tables can be read again", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Unreadable {
-            name: Name {
-                schema: row.get(0),
-                name: row.get(1),
-            },
-            no_select: row.get(2),
-            forced_security: row.get(3),
+    let what = "cannot tell which tables can be read again";
+    session.rows(sql, what).await
+}
+
+impl FromRow for Unreadable {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            name: row.read()?,
+            no_select: row.read()?,
+            forced_security: row.read()?,
         })
-        .collect())
+    }
 }
 
 /// Of these roles, those that may not make schemas and publications in the database.
@@ -311,12 +256,9 @@ pub async fn without_database_create(session: &Session, roles: &[String]) -> Res
             AND NOT pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CREATE')",
         array(roles)
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
+    session
+        .rows(&sql, "cannot read the database's privileges")
         .await
-        .map_err(|error| pg_error("cannot read the database's privileges", error))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 fn array(names: &[String]) -> String {

@@ -17,7 +17,7 @@ use crate::model::catalog::{Grant, MaterializedView, Sequence, quote_ident, quot
 pub use acl::Ownership;
 pub use database::{create_database, database_properties};
 pub use roles::{
-    Loan, Rights, attributes, create_role, lend_role, memberships, withheld_attributes,
+    Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
 
 /// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent

@@ -9,7 +9,7 @@ use crate::pg::target::statements::{self, Ownership, Rights, Statement};
 pub fn roles_sql(catalog: &Catalog) -> String {
     let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
     blocks.extend(membership_blocks(&catalog.memberships));
-    blocks.extend(catalog.roles.iter().map(loan_block));
+    blocks.extend(catalog.roles.iter().map(temporary_grant_block));
     blocks
         .iter()
         .map(|body| format!("DO {};\n", quote_literal(body)))
@@ -148,11 +148,11 @@ fn membership_blocks(memberships: &[Membership]) -> Vec<String> {
 /// Makes whoever restores, and is no superuser, a member of an owner. What was lent is noted in the
 /// target, so that [`TAKE_BACK`] takes back that and nothing else. A role that cannot be lent may
 /// own nothing here: where it does, pg_restore says so.
-fn loan_block(role: &Role) -> String {
+fn temporary_grant_block(role: &Role) -> String {
     let name = quote_literal(&role.name);
     let lend = |version_num| {
         let [_, few] = rights(version_num);
-        quote_literal(&statements::lend_role(&role.name, &few).grant)
+        quote_literal(&statements::join_temporarily(&role.name, &few).grant)
     };
     format!(
         "BEGIN IF pg_catalog.pg_has_role({name}, 'USAGE') THEN RETURN; END IF; \

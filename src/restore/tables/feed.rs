@@ -13,7 +13,7 @@ use super::{Load, Run};
 use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
-use crate::pg::target::ledger::LoadedParts;
+use crate::pg::target::resume_state::LoadedParts;
 use crate::progress::Progress;
 use crate::repository::{Parts, RestorePoint};
 

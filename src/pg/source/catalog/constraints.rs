@@ -1,10 +1,8 @@
 //! Keys, constraints and indexes: read the same way in the source and in the target.
 
-use tokio_postgres::Row;
-
 use crate::error::Result;
-use crate::model::catalog::{Constraint, ConstraintKind, Name};
-use crate::pg::session::{Session, pg_error};
+use crate::model::catalog::{Constraint, ConstraintKind};
+use crate::pg::session::{FromRow, RowReader, Session};
 
 /// As pg_dump sees them: no index that a failed CREATE INDEX CONCURRENTLY left behind. An index over
 /// partitions of which one is foreign is never valid after a restore. What a foreign table checks
@@ -38,30 +36,26 @@ const CONSTRAINTS: &str = "
 
 /// All of the database, sorted by table and name.
 pub async fn read_constraints(session: &Session) -> Result<Vec<Constraint>> {
-    let rows = session
-        .client
-        .query(CONSTRAINTS, &[])
+    session
+        .rows(CONSTRAINTS, "cannot list the constraints and indexes")
         .await
-        .map_err(|error| pg_error("cannot list the constraints and indexes", error))?;
-    Ok(rows.iter().map(constraint).collect())
 }
 
-fn constraint(row: &Row) -> Constraint {
-    Constraint {
-        on: Name {
-            schema: row.get(0),
-            name: row.get(1),
-        },
-        name: row.get(2),
-        kind: match row.get(3) {
-            "p" => ConstraintKind::PrimaryKey,
-            "u" => ConstraintKind::Unique,
-            "f" => ConstraintKind::ForeignKey,
-            "x" => ConstraintKind::Exclusion,
-            "c" => ConstraintKind::Check,
-            "U" => ConstraintKind::UniqueIndex,
-            _ => ConstraintKind::Index,
-        },
-        valid: row.get(4),
+impl FromRow for Constraint {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            on: row.read()?,
+            name: row.read()?,
+            kind: match row.read::<String>()?.as_str() {
+                "p" => ConstraintKind::PrimaryKey,
+                "u" => ConstraintKind::Unique,
+                "f" => ConstraintKind::ForeignKey,
+                "x" => ConstraintKind::Exclusion,
+                "c" => ConstraintKind::Check,
+                "U" => ConstraintKind::UniqueIndex,
+                _ => ConstraintKind::Index,
+            },
+            valid: row.read()?,
+        })
     }
 }

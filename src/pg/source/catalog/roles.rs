@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::model::catalog::{Membership, Role, Setting};
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::{FromRow, RowReader, Session};
 
 /// True for a role that the service made and no restore can make: only where RDS's own is there, as
 /// anybody may call a role `rdsreader`. The role's name is `$r`.
@@ -17,39 +17,35 @@ pub(super) fn of_rds(role: &str) -> String {
 
 /// Roles but PostgreSQL's and RDS's own, sorted by name.
 pub async fn read_roles(session: &Session) -> Result<Vec<Role>> {
-    let rows = session
-        .client
-        .query(
-            &format!(
-            "SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
-                    rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil::text,
-                    coalesce(rolconfig, '{{}}'), pg_catalog.shobj_description(oid, 'pg_authid')
-               FROM pg_catalog.pg_roles
-              WHERE rolname !~ '^pg_' AND NOT {}
-              ORDER BY rolname",
-            of_rds("rolname")
-            ),
-            &[],
-        )
-        .await
-        .map_err(|error| pg_error("cannot read the roles", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Role {
-            name: row.get(0),
-            superuser: row.get(1),
-            inherit: row.get(2),
-            create_role: row.get(3),
-            create_db: row.get(4),
-            login: row.get(5),
-            replication: row.get(6),
-            bypass_rls: row.get(7),
-            connection_limit: row.get(8),
-            valid_until: row.get(9),
-            settings: settings(None, &row.get::<_, Vec<String>>(10)),
-            comment: row.get(11),
+    let sql = format!(
+        "SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
+                rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil::text,
+                coalesce(rolconfig, '{{}}'), pg_catalog.shobj_description(oid, 'pg_authid')
+           FROM pg_catalog.pg_roles
+          WHERE rolname !~ '^pg_' AND NOT {}
+          ORDER BY rolname",
+        of_rds("rolname")
+    );
+    session.rows(&sql, "cannot read the roles").await
+}
+
+impl FromRow for Role {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            name: row.read()?,
+            superuser: row.read()?,
+            inherit: row.read()?,
+            create_role: row.read()?,
+            create_db: row.read()?,
+            login: row.read()?,
+            replication: row.read()?,
+            bypass_rls: row.read()?,
+            connection_limit: row.read()?,
+            valid_until: row.read()?,
+            settings: settings(None, &row.read::<Vec<String>>()?),
+            comment: row.read()?,
         })
-        .collect())
+    }
 }
 
 /// Splits `name=value` items as pg_db_role_setting holds them.
@@ -84,20 +80,20 @@ pub async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
         of_rds("r.rolname"),
         of_rds("u.rolname")
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
+    session
+        .rows(&sql, "cannot read the roles' memberships")
         .await
-        .map_err(|error| pg_error("cannot read the roles' memberships", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Membership {
-            role: row.get(0),
-            member: row.get(1),
-            grantor: row.get(2),
-            admin: row.get(3),
-            inherit: row.get(4),
-            set: row.get(5),
+}
+
+impl FromRow for Membership {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            role: row.read()?,
+            member: row.read()?,
+            grantor: row.read()?,
+            admin: row.read()?,
+            inherit: row.read()?,
+            set: row.read()?,
         })
-        .collect())
+    }
 }

@@ -1,11 +1,9 @@
 //! Tables: which to lock, what their rows consist of, how their partitions load again.
 
-use tokio_postgres::Row;
-
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::{FromRow, RowReader, Session};
 
 /// The notes of an unfinished restore: of this database, not of what is in it.
 pub const NOTES_SCHEMA: &str = "lifeboat_restore";
@@ -30,6 +28,15 @@ pub struct LockTarget {
     pub name: Name,
 }
 
+impl FromRow for LockTarget {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            oid: row.read()?,
+            name: row.read()?,
+        })
+    }
+}
+
 /// Lists the tables to lock, in a session of its own. `Denied` names those that we may not read.
 pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
     let sql = format!(
@@ -39,28 +46,16 @@ pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
                 c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
            {USER_TABLES} ORDER BY c.oid"
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot list the tables", error))?;
+    let rows: Vec<(LockTarget, Option<bool>, Option<bool>)> =
+        session.rows(&sql, "cannot list the tables").await?;
     let mut targets = Vec::with_capacity(rows.len());
     let (mut denied, mut hidden) = (Vec::new(), Vec::new());
-    for row in rows {
-        let target = LockTarget {
-            oid: row.get(0),
-            name: Name {
-                schema: row.get(1),
-                name: row.get(2),
-            },
-        };
-        // NULL: dropped since pg_class was read.
-        match row.get::<_, Option<bool>>(3) {
-            Some(true) if row.get::<_, Option<bool>>(4) == Some(true) => {
-                hidden.push(target.name.to_string());
-            }
+    for (target, readable, row_security) in rows {
+        match readable {
+            Some(true) if row_security == Some(true) => hidden.push(target.name.to_string()),
             Some(true) => targets.push(target),
             Some(false) => denied.push(target.name.to_string()),
+            // NULL: dropped since pg_class was read.
             None => {}
         }
     }
@@ -110,20 +105,21 @@ pub struct SourceTable {
 /// All tables of the snapshot, sorted by schema and name.
 pub async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
     let sql = format!(
-        "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', c.relpersistence = 'u',
-                pg_catalog.coalesce(am.amname = 'heap', false),
-                pg_catalog.coalesce(pg_catalog.pg_relation_size(c.oid), 0),
-                pg_catalog.coalesce(pg_catalog.pg_table_size(c.oid), 0),
+        "SELECT c.relkind = 'p', c.relpersistence = 'u',
+                coalesce(am.amname = 'heap', false),
+                coalesce(pg_catalog.pg_relation_size(c.oid), 0),
+                c.oid, n.nspname::text, c.relname::text,
+                coalesce(pg_catalog.pg_table_size(c.oid), 0),
                 ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                          AND a.attgenerated = '' ORDER BY a.attnum),
                 e.extname::text,
                 NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),
-                rn.nspname::text, r.relname::text,
                 {THROUGH_ROOT},
                 EXISTS (SELECT FROM pg_catalog.pg_attribute a
                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                           AND a.atttypid = ANY ({REG_TYPES}))
+                           AND a.atttypid = ANY ({REG_TYPES})),
+                rn.nspname::text, r.relname::text
            {}
           ORDER BY n.nspname, c.relname",
         USER_TABLES.replacen(
@@ -135,14 +131,10 @@ pub async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
              WHERE ",
             1
         )
-    )
-    .replace("pg_catalog.coalesce", "coalesce");
-    let rows = session
-        .client
-        .query(&sql, &[])
+    );
+    session
+        .rows(&sql, "cannot read the tables' definitions")
         .await
-        .map_err(|error| pg_error("cannot read the tables' definitions", error))?;
-    Ok(rows.iter().map(source_table).collect())
 }
 
 /// A hash partition's bounds depend on the hash of the key. Hashes of enums, and of types that may
@@ -165,32 +157,29 @@ const REG_TYPES: &str = "ARRAY[
   'pg_catalog.regrole[]', 'pg_catalog.regnamespace[]', 'pg_catalog.regconfig[]',
   'pg_catalog.regdictionary[]', 'pg_catalog.regcollation[]']::pg_catalog.regtype[]";
 
-fn source_table(row: &Row) -> SourceTable {
-    let bytes = |at: usize| u64::try_from(row.get::<_, i64>(at)).unwrap_or(0);
-    let root: Option<String> = row.get(11);
-    SourceTable {
-        partitioned: row.get(3),
-        unlogged: row.get(4),
-        heap: row.get(5),
-        heap_bytes: bytes(6),
-        table: Table {
-            oid: row.get(0),
-            name: Name {
-                schema: row.get(1),
-                name: row.get(2),
+impl FromRow for SourceTable {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            partitioned: row.read()?,
+            unlogged: row.read()?,
+            heap: row.read()?,
+            heap_bytes: row.read()?,
+            table: Table {
+                oid: row.read()?,
+                name: row.read()?,
+                table_bytes: row.read()?,
+                columns: row.read()?,
+                extension: row.read()?,
+                condition: row.read()?,
+                through_root: row.read()?,
+                has_reg_columns: row.read()?,
+                root: match row.read::<(Option<String>, Option<String>)>()? {
+                    (Some(schema), Some(name)) => Some(Name { schema, name }),
+                    _ => None,
+                },
+                digest: RowDigest::default(),
             },
-            table_bytes: bytes(7),
-            columns: row.get(8),
-            extension: row.get(9),
-            condition: row.get(10),
-            root: root.map(|schema| Name {
-                schema,
-                name: row.get(12),
-            }),
-            through_root: row.get(13),
-            has_reg_columns: row.get(14),
-            digest: RowDigest::default(),
-        },
+        })
     }
 }
 
@@ -201,16 +190,5 @@ pub async fn find_rewritten(session: &Session) -> Result<Vec<Name>> {
         "SELECT n.nspname::text, c.relname::text {USER_TABLES} AND c.relkind = 'r'
             AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)"
     );
-    let rows = session
-        .client
-        .query(&sql, &[])
-        .await
-        .map_err(|error| pg_error("cannot compare the tables' files", error))?;
-    Ok(rows
-        .iter()
-        .map(|row| Name {
-            schema: row.get(0),
-            name: row.get(1),
-        })
-        .collect())
+    session.rows(&sql, "cannot compare the tables' files").await
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{MaterializedView, Name, NotCoveredNames, Sequence};
-use crate::pg::session::{Session, pg_error};
+use crate::pg::session::Session;
 
 /// Sequences are read in batches of so many, one UNION each.
 const SEQUENCES_A_QUERY: usize = 200;
@@ -13,9 +13,8 @@ const SEQUENCES_A_QUERY: usize = 200;
 /// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
 /// its configuration tables.
 pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
-    let rows = session
-        .client
-        .query(
+    let rows: Vec<(Name, Option<String>, Option<bool>)> = session
+        .rows(
             "SELECT n.nspname::text, c.relname::text, e.extname::text,
                     pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
                FROM pg_catalog.pg_class c
@@ -35,17 +34,12 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
                                    AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                                    AND o.refobjid = ANY (e.extconfig)))
               ORDER BY 1, 2",
-            &[],
+            "cannot list the sequences",
         )
-        .await
-        .map_err(|error| pg_error("cannot list the sequences", error))?;
+        .await?;
     let mut sequences = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let name = Name {
-            schema: row.get(0),
-            name: row.get(1),
-        };
-        if !row.get::<_, Option<bool>>(3).unwrap_or(false) {
+    for (name, extension, readable) in rows {
+        if !readable.unwrap_or(false) {
             return Err(Error::new(
                 Kind::Denied,
                 format!("sequence {name} may not be read by this user"),
@@ -56,7 +50,7 @@ pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
             name,
             last_value: 0,
             is_called: false,
-            extension: row.get(2),
+            extension,
         });
     }
     for batch in sequences.chunks_mut(SEQUENCES_A_QUERY) {
@@ -76,15 +70,13 @@ async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
             )
         })
         .collect();
-    let rows = session
-        .client
-        .query(&selects.join(" UNION ALL "), &[])
-        .await
-        .map_err(|error| pg_error("cannot read the sequences' values", error))?;
-    for row in rows {
-        let at = usize::try_from(row.get::<_, i32>(0)).unwrap_or_default();
-        batch[at].last_value = row.get(1);
-        batch[at].is_called = row.get(2);
+    let what = "cannot read the sequences' values";
+    let rows: Vec<(i32, i64, bool)> = session.rows(&selects.join(" UNION ALL "), what).await?;
+    for (at, last_value, is_called) in rows {
+        let sequence = usize::try_from(at).ok().and_then(|at| batch.get_mut(at));
+        if let Some(sequence) = sequence {
+            (sequence.last_value, sequence.is_called) = (last_value, is_called);
+        }
     }
     Ok(())
 }
@@ -92,9 +84,8 @@ async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
 /// Materialized views in an order in which they can be refreshed: each after those that it reads,
 /// through views too.
 pub async fn read_materialized_views(session: &Session) -> Result<Vec<MaterializedView>> {
-    let rows = session
-        .client
-        .query(
+    let rows: Vec<(u32, Name, bool, Vec<u32>)> = session
+        .rows(
             "WITH RECURSIVE uses(view, used) AS (
                SELECT r.ev_class, d.refobjid
                  FROM pg_catalog.pg_rewrite r
@@ -121,24 +112,14 @@ pub async fn read_materialized_views(session: &Session) -> Result<Vec<Materializ
                       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                         AND d.objid = c.oid AND d.deptype = 'e')
               ORDER BY 2, 3",
-            &[],
+            "cannot read the materialized views",
         )
-        .await
-        .map_err(|error| pg_error("cannot read the materialized views", error))?;
-    let mut waiting: BTreeMap<u32, (MaterializedView, Vec<u32>)> = rows
-        .iter()
-        .map(|row| {
-            let view = MaterializedView {
-                name: Name {
-                    schema: row.get(1),
-                    name: row.get(2),
-                },
-                populated: row.get(3),
-            };
-            (row.get(0), (view, row.get(4)))
-        })
-        .collect();
-    Ok(in_order(&mut waiting))
+        .await?;
+    let waiting = rows.into_iter().map(|(oid, name, populated, uses)| {
+        let view = MaterializedView { name, populated };
+        (oid, (view, uses))
+    });
+    Ok(in_order(&mut waiting.collect()))
 }
 
 fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<MaterializedView> {
@@ -166,23 +147,15 @@ fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<Ma
 }
 
 pub async fn count_large_objects(session: &Session) -> Result<u64> {
-    let row = session
-        .client
-        .query_one(
-            "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata",
-            &[],
-        )
-        .await
-        .map_err(|error| pg_error("cannot count the large objects", error))?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
+    session.row(sql, "cannot count the large objects").await
 }
 
-/// Large objects that we may not read: pg_read_all_data does not cover them. `None` where asking
-/// is not needed (superuser, or `lo_compat_privileges`).
+/// How many large objects we may not read: pg_read_all_data does not cover them. None where all may be
+/// read (superuser, or `lo_compat_privileges`).
 pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
-    let row = session
-        .client
-        .query_one(
+    session
+        .row(
             "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata m
               WHERE NOT pg_catalog.current_setting('lo_compat_privileges')::boolean
                 AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
@@ -190,11 +163,9 @@ pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
                 AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(m.lomacl) a
                                  WHERE a.privilege_type = 'SELECT'
                                    AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))",
-            &[],
+            "cannot read the large objects' privileges",
         )
         .await
-        .map_err(|error| pg_error("cannot read the large objects' privileges", error))?;
-    Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 
 /// What is there and no export carries, by kind.
@@ -259,15 +230,12 @@ pub async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>>
     ];
     let mut found = Vec::new();
     for (kind, sql) in KINDS {
-        let rows = session
-            .client
-            .query(&format!("{sql} ORDER BY 1"), &[])
-            .await
-            .map_err(|error| pg_error(format!("cannot list the {kind}"), error))?;
-        if !rows.is_empty() {
+        let what = format!("cannot list the {kind}");
+        let names: Vec<String> = session.rows(&format!("{sql} ORDER BY 1"), &what).await?;
+        if !names.is_empty() {
             found.push(NotCoveredNames {
                 kind: kind.to_owned(),
-                names: rows.iter().map(|row| row.get(0)).collect(),
+                names,
             });
         }
     }

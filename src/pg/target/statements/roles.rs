@@ -3,6 +3,7 @@
 use super::Statement;
 use super::settings::set_clause;
 use crate::model::catalog::{Membership, Role, quote_ident, quote_literal};
+use crate::pg::target::resume_state::TemporaryGrant;
 
 /// What the target's server and user allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,23 +143,16 @@ fn membership(one: &Membership, rights: &Rights) -> Statement {
     Statement::new(format!("membership of {member} in {role}"), sql)
 }
 
-/// A right taken for the time of the restore, and how it is given back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loan {
-    pub grant: String,
-    pub revoke: String,
-}
-
-/// Makes the user that restores a member of an owner, so that objects can be handed over and still
-/// be worked on.
-pub fn lend_role(owner: &str, rights: &Rights) -> Loan {
+/// Makes the restoring user a member of an owner, so that it can still work on objects that it gave to
+/// the owner.
+pub fn join_temporarily(owner: &str, rights: &Rights) -> TemporaryGrant {
     let owner = quote_ident(owner);
     let options = if rights.version_num >= 160_000 {
         " WITH INHERIT TRUE, SET TRUE"
     } else {
         ""
     };
-    Loan {
+    TemporaryGrant {
         grant: format!("GRANT {owner} TO CURRENT_USER{options}"),
         revoke: format!("REVOKE {owner} FROM CURRENT_USER"),
     }

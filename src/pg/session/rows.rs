@@ -1,0 +1,129 @@
+//! A query's rows as values of our types. A column of another type is an error that names the column
+//! and the statement.
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::Session;
+use crate::error::{Error, Result, ResultExt};
+use crate::model::catalog::Name;
+
+/// What a row, or some columns of it, can be read as.
+pub trait FromRow: Sized {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self>;
+}
+
+/// Reads the columns of one row from left to right.
+pub struct RowReader<'a> {
+    row: &'a Row,
+    column: usize,
+}
+
+impl RowReader<'_> {
+    /// The next value, which may take several columns.
+    pub fn read<T: FromRow>(&mut self) -> Result<T> {
+        T::from_row(self)
+    }
+
+    fn read_column<T: for<'b> FromSql<'b>>(&mut self) -> Result<T> {
+        let column = self.column;
+        self.column += 1;
+        self.row.try_get(column).map_err(|error| {
+            let name = self.row.columns().get(column).map_or("?", |it| it.name());
+            Error::failed(format!("column {} ({name})", column + 1)).because(error)
+        })
+    }
+}
+
+macro_rules! single_columns {
+    ($($value:ty),*) => {$(
+        impl FromRow for $value {
+            fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+                row.read_column()
+            }
+        }
+    )*};
+}
+
+single_columns!(
+    String,
+    bool,
+    i32,
+    i64,
+    u32,
+    Option<String>,
+    Option<bool>,
+    Vec<String>,
+    Vec<u32>
+);
+
+macro_rules! tuples {
+    ($(($($value:ident),*))*) => {$(
+        impl<$($value: FromRow),*> FromRow for ($($value,)*) {
+            fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+                Ok(($(row.read::<$value>()?,)*))
+            }
+        }
+    )*};
+}
+
+tuples!((A, B)(A, B, C)(A, B, C, D)(A, B, C, D, E));
+
+/// A count or a size: a `bigint` that is not negative.
+impl FromRow for u64 {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        let number: i64 = row.read()?;
+        Self::try_from(number).context(|| format!("{number} is not a count"))
+    }
+}
+
+/// Two columns: schema and name.
+impl FromRow for Name {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            schema: row.read()?,
+            name: row.read()?,
+        })
+    }
+}
+
+impl Session {
+    /// All rows of a query; an error begins with `what`.
+    pub async fn rows<C>(&self, sql: &str, what: &str) -> Result<C>
+    where
+        C: IntoIterator<Item: FromRow> + Extend<C::Item> + Default,
+    {
+        let failed = |error| self.error(what, error);
+        let no_parameters = std::iter::empty::<&str>();
+        let rows = self.client.query_raw(sql, no_parameters).await;
+        let mut rows = pin!(rows.map_err(failed)?);
+        let mut values = C::default();
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            let mut reader = RowReader {
+                row: &row,
+                column: 0,
+            };
+            let value = reader.read().context(|| format!("{what}: by {sql}"))?;
+            values.extend([value]);
+        }
+        Ok(values)
+    }
+
+    /// The one row of a query; an error begins with `what`.
+    pub async fn row<T: FromRow>(&self, sql: &str, what: &str) -> Result<T> {
+        let mut rows: Vec<T> = self.rows(sql, what).await?;
+        match rows.pop() {
+            Some(row) if rows.is_empty() => Ok(row),
+            _ => Err(Error::failed(format!("{what}: not one row by {sql}"))),
+        }
+    }
+
+    /// Runs statements that give no rows; an error begins with `what`.
+    pub async fn execute(&self, sql: &str, what: &str) -> Result<()> {
+        let done = self.client.batch_execute(sql).await;
+        done.map_err(|error| self.error(what, error))
+    }
+}

@@ -1,0 +1,359 @@
+//! The resume state in an ordinary target: schema `lifeboat_restore`. A part and the row that records
+//! it are one transaction, so what was loaded is known after any failure, and `--resume` goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::model::catalog::quote_literal;
+use crate::model::digest::RowDigest;
+use crate::pg::session::{FromRow, RowReader, Session};
+
+const CREATE: &str = "
+  CREATE SCHEMA lifeboat_restore;
+  CREATE TABLE lifeboat_restore.point (id text PRIMARY KEY, manifest_sha256 text NOT NULL,
+                                       choice text NOT NULL);
+  CREATE TABLE lifeboat_restore.phase (name text PRIMARY KEY);
+  CREATE TABLE lifeboat_restore.part (table_oid bigint, part bigint, rows text NOT NULL,
+                                      digest text NOT NULL, through_root boolean NOT NULL,
+                                      PRIMARY KEY (table_oid, part));
+  CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
+  CREATE TABLE lifeboat_restore.conflict (sql text);
+  CREATE TABLE lifeboat_restore.said (phase text, kind text, what text, why text, sql text);
+  CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
+
+/// Where properties of large objects are kept until they are set.
+const CREATE_LARGE_OBJECT: &str = "
+  CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);";
+
+/// Only this table, for a restore that keeps its state in memory.
+pub async fn create_large_object_table(session: &Session) -> Result<()> {
+    let sql = format!("CREATE SCHEMA lifeboat_restore; {CREATE_LARGE_OBJECT}");
+    session
+        .execute(&sql, "cannot make schema lifeboat_restore")
+        .await
+}
+
+/// One statement that must not fire the restored event triggers: each is off meanwhile.
+fn without_event_triggers(sql: &str) -> String {
+    let body = format!(
+        "DECLARE t record; names text[]; hows text[];
+         BEGIN
+           SELECT pg_catalog.array_agg(evtname::text), pg_catalog.array_agg(evtenabled::text)
+             INTO names, hows FROM pg_catalog.pg_event_trigger
+            WHERE evtenabled <> 'D' AND pg_catalog.pg_has_role(evtowner, 'USAGE');
+           FOR t IN SELECT * FROM unnest(names) AS u(name) LOOP
+             EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', t.name);
+           END LOOP;
+           EXECUTE {};
+           FOR t IN SELECT * FROM unnest(names, hows) AS u(name, how) LOOP
+             EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE %s', t.name,
+               CASE t.how WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END);
+           END LOOP;
+         END",
+        quote_literal(sql)
+    );
+    format!("DO {}", quote_literal(&body))
+}
+
+/// A restore that was begun in this database and is not finished.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The restore point's id.
+    pub id: String,
+    pub manifest_sha256: String,
+    /// What was chosen to be restored, as the caller wrote it.
+    pub choice: Option<String>,
+    pub phases: BTreeSet<String>,
+}
+
+/// A loaded part, as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadedPart {
+    pub digest: RowDigest,
+    /// Its rows went through the topmost parent, not into the partition that they came from.
+    pub through_root: bool,
+}
+
+/// A right that is granted for the time of the restore, and the statement that revokes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporaryGrant {
+    pub grant: String,
+    pub revoke: String,
+}
+
+/// Parts by table OID (in the source) and number.
+pub type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
+
+/// The unfinished restore in this database, if there is one.
+pub async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
+    let what = "cannot read the state of an earlier restore";
+    let there = "SELECT pg_catalog.to_regclass('lifeboat_restore.point') IS NOT NULL";
+    if !session.row::<bool>(there, what).await? {
+        return Ok(None);
+    }
+    // That of another version of lifeboat may have no choice.
+    let point = "SELECT id, manifest_sha256, pg_catalog.to_jsonb(p) ->> 'choice'
+                   FROM lifeboat_restore.point p";
+    let points: Vec<(String, String, Option<String>)> = session.rows(point, what).await?;
+    let phases = session
+        .rows("SELECT name FROM lifeboat_restore.phase", what)
+        .await?;
+    let point = points.into_iter().next();
+    Ok(point.map(|(id, manifest_sha256, choice)| Unfinished {
+        id,
+        manifest_sha256,
+        choice,
+        phases,
+    }))
+}
+
+/// Creates the schema; refuses where another restore was faster.
+pub async fn create(
+    session: &Session,
+    id: &str,
+    manifest_sha256: &str,
+    choice: &str,
+) -> Result<()> {
+    let point = format!(
+        "INSERT INTO lifeboat_restore.point VALUES ({}, {}, {});",
+        quote_literal(id),
+        quote_literal(manifest_sha256),
+        quote_literal(choice)
+    );
+    let sql = format!("{CREATE} {CREATE_LARGE_OBJECT} {point}");
+    session
+        .execute(&sql, "cannot make schema lifeboat_restore")
+        .await
+}
+
+/// Drops the schema, at the end of a successful restore.
+pub async fn remove(session: &Session) -> Result<()> {
+    let sql = without_event_triggers("DROP SCHEMA IF EXISTS lifeboat_restore CASCADE");
+    session
+        .execute(&sql, "cannot drop schema lifeboat_restore")
+        .await
+}
+
+/// A finding of a finished phase, for the report of a later run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedFinding {
+    /// The restore's own word for its kind of finding.
+    pub kind: String,
+    pub what: String,
+    pub why: String,
+    pub sql: Option<String>,
+}
+
+/// Records a phase as finished, together with its findings.
+pub async fn finish_phase(
+    session: &Session,
+    phase: &str,
+    findings: &[RecordedFinding],
+) -> Result<()> {
+    let text = |text: &str| quote_literal(&text.replace('\0', ""));
+    let phase = text(phase);
+    let mut sql = format!("DELETE FROM lifeboat_restore.said WHERE phase = {phase};");
+    for one in findings {
+        let (kind, what, why) = (text(&one.kind), text(&one.what), text(&one.why));
+        let statement = one.sql.as_deref().map_or("NULL".to_owned(), text);
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {statement});"
+        ));
+    }
+    sql.push_str(&format!(
+        "INSERT INTO lifeboat_restore.phase VALUES ({phase}) ON CONFLICT DO NOTHING"
+    ));
+    session
+        .execute(&sql, "cannot record a finished phase")
+        .await
+}
+
+impl FromRow for RecordedFinding {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        Ok(Self {
+            kind: row.read()?,
+            what: row.read()?,
+            why: row.read()?,
+            sql: row.read()?,
+        })
+    }
+}
+
+/// The findings of finished phases, each with its phase.
+pub async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
+    session
+        .rows(
+            "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said",
+            "cannot read the recorded findings",
+        )
+        .await
+}
+
+/// Records entries that failed, to be tried once more at the end, and statements that met something
+/// which was there before us.
+pub async fn add_suspects(
+    session: &Session,
+    entries: &BTreeSet<u32>,
+    conflicts: &[&str],
+) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let values: Vec<String> = entries.iter().map(|entry| format!("({entry})")).collect();
+    let mut sql = format!(
+        "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;",
+        values.join(", ")
+    );
+    for conflict in conflicts {
+        let conflict = quote_literal(&conflict.replace('\0', ""));
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.conflict VALUES ({conflict});"
+        ));
+    }
+    session
+        .execute(&sql, "cannot record failed entries of the schema")
+        .await
+}
+
+/// All entries that failed so far.
+pub async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
+    let what = "cannot read which entries failed";
+    let sql = "SELECT entry FROM lifeboat_restore.suspect";
+    let entries: Vec<i64> = session.rows(sql, what).await?;
+    Ok(entries
+        .into_iter()
+        .filter_map(|entry| u32::try_from(entry).ok())
+        .collect())
+}
+
+/// All statements that met something which was there before us.
+pub async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
+    let sql = "SELECT sql FROM lifeboat_restore.conflict";
+    session
+        .rows(sql, "cannot read the recorded conflicts")
+        .await
+}
+
+/// Grants a right for the time of the restore; the statement that revokes it is recorded in the same
+/// transaction.
+pub async fn grant_temporarily(session: &Session, grant: &TemporaryGrant) -> Result<()> {
+    let sql = format!(
+        "{}; INSERT INTO lifeboat_restore.loan (revoke) VALUES ({});",
+        grant.grant,
+        quote_literal(&grant.revoke)
+    );
+    session.execute(&sql, &grant.grant).await
+}
+
+/// The statements that revoke the temporary grants, the last grant's first.
+pub async fn revokes(session: &Session) -> Result<Vec<String>> {
+    let sql = "SELECT revoke FROM lifeboat_restore.loan ORDER BY id DESC";
+    session.rows(sql, "cannot read the temporary grants").await
+}
+
+/// Runs one of these statements, and forgets it.
+pub async fn revoke(session: &Session, revoke: &str) -> Result<()> {
+    let sql = format!(
+        "{}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
+        without_event_triggers(revoke),
+        quote_literal(revoke)
+    );
+    session.execute(&sql, revoke).await
+}
+
+/// The statement that records a part, in the transaction that loads it.
+pub fn record_part_sql(table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
+    format!(
+        "INSERT INTO lifeboat_restore.part VALUES ({table_oid}, {part}, '{}', '{:032x}', {})",
+        loaded.digest.rows, loaded.digest.sum, loaded.through_root
+    )
+}
+
+/// All loaded parts, or those of one table.
+pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<LoadedParts> {
+    let only = table_oid.map_or(String::new(), |oid| format!(" WHERE table_oid = {oid}"));
+    let sql = format!(
+        "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
+    );
+    let what = "cannot read which parts were loaded";
+    let parts: Vec<LoadedPartRow> = session.rows(&sql, what).await?;
+    Ok(parts.into_iter().map(|row| (row.key, row.part)).collect())
+}
+
+struct LoadedPartRow {
+    key: (u32, u64),
+    part: LoadedPart,
+}
+
+impl FromRow for LoadedPartRow {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        let wrong = || Error::failed("the rows of lifeboat_restore.part are not lifeboat's");
+        let (oid, part): (i64, i64) = row.read()?;
+        let (rows, sum): (String, String) = row.read()?;
+        Ok(Self {
+            key: (
+                u32::try_from(oid).map_err(|_| wrong())?,
+                u64::try_from(part).map_err(|_| wrong())?,
+            ),
+            part: LoadedPart {
+                digest: RowDigest {
+                    rows: rows.parse().map_err(|_| wrong())?,
+                    sum: u128::from_str_radix(&sum, 16).map_err(|_| wrong())?,
+                },
+                through_root: row.read()?,
+            },
+        })
+    }
+}
+
+/// Ends sessions that an earlier run of this restore left at work, by their application name, and
+/// waits until they are gone. A pg_restore that outlived a killed lifeboat may only just be logging
+/// in: twice in a row there must be none.
+pub async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
+    const PAUSE: Duration = Duration::from_millis(200);
+    const ATTEMPTS: u32 = 150;
+    let sql = format!(
+        "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
+          WHERE application_name = {} AND datname = pg_catalog.current_database()
+            AND usename = current_user AND pid <> pg_catalog.pg_backend_pid()",
+        quote_literal(application)
+    );
+    let what = "cannot end the sessions of an interrupted restore";
+    let mut quiet = 0;
+    for _ in 0..ATTEMPTS {
+        let ended: u64 = session.row(&sql, what).await?;
+        quiet = if ended == 0 { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(Error::refused(format!("{what}: they go on"))
+        .hint("end the sessions called lifeboat in pg_stat_activity, then --resume"))
+}
+
+/// Locks the database against a second restore for as long as this session lives. False where another
+/// session keeps the lock: that of a lifeboat that was killed may need a moment to end.
+pub async fn lock(session: &Session) -> Result<bool> {
+    const PAUSE: Duration = Duration::from_millis(250);
+    const ATTEMPTS: u32 = 60;
+    let what = "cannot lock the target against a second restore";
+    let sql = "SELECT pg_catalog.pg_try_advisory_lock(7809644614863449697)";
+    if session.server_version_num >= 140_000 {
+        // Should we be killed, the server ends what it does for us, so that --resume may go on.
+        // Not every platform offers it.
+        let check = "SET client_connection_check_interval = '1s'";
+        let _ = session.execute(check, what).await;
+    }
+    for _ in 0..ATTEMPTS {
+        if session.row(sql, what).await? {
+            return Ok(true);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(false)
+}
+
+/// For messages: the statement by which a person drops the schema.
+pub const HOW_TO_REMOVE: &str = "DROP SCHEMA \"lifeboat_restore\" CASCADE";

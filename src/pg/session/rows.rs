@@ -106,7 +106,7 @@ impl Session {
                 row: &row,
                 column: 0,
             };
-            let value = reader.read().context(|| format!("{what}: by {sql}"))?;
+            let value = reader.read().context(|| query(what, sql))?;
             values.extend([value]);
         }
         Ok(values)
@@ -117,7 +117,10 @@ impl Session {
         let mut rows: Vec<T> = self.rows(sql, what).await?;
         match rows.pop() {
             Some(row) if rows.is_empty() => Ok(row),
-            _ => Err(Error::failed(format!("{what}: not one row by {sql}"))),
+            _ => Err(Error::failed(format!(
+                "{}: it gives not one row",
+                query(what, sql)
+            ))),
         }
     }
 
@@ -126,4 +129,10 @@ impl Session {
         let done = self.client.batch_execute(sql).await;
         done.map_err(|error| self.error(what, error))
     }
+}
+
+/// An error shows a statement on one line.
+fn query(what: &str, sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    format!("{what}: by {}", words.join(" "))
 }

@@ -12,7 +12,7 @@
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
 //! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`progress`], [`random`],
-//!   [`wall`], [`http`], [`model`]
+//!   [`retry`], [`wall`], [`http`], [`model`]
 
 pub mod clock;
 pub mod context;
@@ -24,6 +24,7 @@ pub mod interrupt;
 pub mod model;
 pub mod progress;
 pub mod random;
+pub mod retry;
 pub mod wall;
 
 pub mod aws;

@@ -1,42 +1,46 @@
-//! Telling somebody: a webhook, a dead man's switch.
+//! Notifications: a webhook, and the ping of a dead man's switch.
 
 use std::time::Duration;
 
+use backon::Retryable as _;
 use serde_json::json;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::escape;
 use crate::http;
+use crate::retry::RetryPolicy;
 
-/// How long is waited for somebody who is to be told: 48 seconds in all.
+/// How long and how often a notification is attempted: 47 seconds in all.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// One attempt, from the connection to the end of the reply.
-    pub attempt: Duration,
-    /// Before the second, third and fourth attempt.
-    pub pauses: [Duration; 3],
+pub struct DeliveryOptions {
+    /// For one attempt, from the connection to the end of the reply.
+    pub attempt_timeout: Duration,
+    pub retry: RetryPolicy,
 }
 
-impl Default for Patience {
+impl Default for DeliveryOptions {
     fn default() -> Self {
         Self {
-            attempt: Duration::from_secs(10),
-            pauses: [500, 2000, 5000].map(Duration::from_millis),
+            attempt_timeout: Duration::from_secs(10),
+            retry: RetryPolicy {
+                attempts: 4,
+                first_pause: Duration::from_secs(1),
+            },
         }
     }
 }
 
-/// Posts a text as Slack and all that imitate it take one: `{"text": "…"}`.
-pub async fn webhook(url: &str, text: &str, patience: Patience) -> Result<()> {
-    send(url, Some(escape::json(&json!({ "text": text }))), patience).await
+/// Posts a text in Slack's form, which many other services accept: `{"text": "…"}`.
+pub async fn webhook(url: &str, text: &str, options: DeliveryOptions) -> Result<()> {
+    send(url, Some(escape::json(&json!({ "text": text }))), options).await
 }
 
-/// Asks for a URL, which by that knows that all is well.
-pub async fn ping(url: &str, patience: Patience) -> Result<()> {
-    send(url, None, patience).await
+/// Requests a URL, whose owner raises the alarm when the requests stop.
+pub async fn ping(url: &str, options: DeliveryOptions) -> Result<()> {
+    send(url, None, options).await
 }
 
-/// A text that holds none of Slack's control characters: a table may be called `<!channel>`.
+/// Escapes Slack's control characters: a table may be called `<!channel>`.
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -44,31 +48,26 @@ pub fn escaped(text: &str) -> String {
 }
 
 /// The URL is a secret: it is in no message.
-async fn send(url: &str, body: Option<String>, patience: Patience) -> Result<()> {
-    let mut pauses = patience.pauses.iter();
-    loop {
+async fn send(url: &str, body: Option<String>, options: DeliveryOptions) -> Result<()> {
+    let send_once = async || {
         let (url, body) = (url.to_owned(), body.clone());
-        let sent =
-            tokio::task::spawn_blocking(move || attempt(&url, body.as_deref(), patience.attempt))
-                .await
-                .context(|| "a thread for the notification".to_owned())?;
-        let error = match sent {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        match pauses.next() {
-            Some(pause) if error.kind() == Kind::Unavailable => tokio::time::sleep(*pause).await,
-            _ => return Err(error),
-        }
-    }
+        let timeout = options.attempt_timeout;
+        tokio::task::spawn_blocking(move || attempt(&url, body.as_deref(), timeout))
+            .await
+            .context(|| "a thread for the notification".to_owned())?
+    };
+    send_once
+        .retry(options.retry)
+        .when(|error| error.kind() == Kind::Unavailable)
+        .await
 }
 
-fn attempt(url: &str, body: Option<&str>, limit: Duration) -> Result<()> {
+fn attempt(url: &str, body: Option<&str>, timeout: Duration) -> Result<()> {
     if !url.starts_with("https://") && !url.starts_with("http://") {
         return Err(no_url());
     }
-    // Not followed elsewhere: what is told is for nobody else's eyes.
-    let agent = http::agent(limit, true);
+    // Redirects are not followed: the text is for this host alone.
+    let agent = http::agent(timeout, true);
     let reply = match body {
         Some(body) => agent
             .post(url)
@@ -97,7 +96,7 @@ fn no_url() -> Error {
     Error::usage("its URL is none").hint("write https://… alone into the file")
 }
 
-/// In words that do not repeat the URL.
+/// The cause in words that do not repeat the URL.
 fn cause(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) => error.to_string(),

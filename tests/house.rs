@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 fn floor(module: &str) -> u32 {
     match module {
         "error" | "escape" | "clock" | "humanize" | "interrupt" | "progress" | "random"
-        | "wall" | "http" | "context" | "model" => 0,
+        | "retry" | "wall" | "http" | "context" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"

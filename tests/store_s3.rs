@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use lifeboat::error::Kind;
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::lock::Lock;
-use lifeboat::store::s3::{Patience, S3Options, S3Store};
+use lifeboat::store::s3::{RequestLimits, S3Options, S3Store};
 use lifeboat::store::{Head, Store as _};
 
 use crate::support::faulty::{Fate, Faulty, Seen};
@@ -68,11 +68,9 @@ async fn a_store_that_takes_any_body_or_may_not_be_tried_confirms_nothing() {
             endpoint: Some(proxy.endpoint.clone()),
             ..server.options()
         };
-        let patience = Patience {
-            attempts: 1,
-            ..Patience::default()
-        };
-        let through = S3Store::open_with(options, patience).await.unwrap();
+        let mut limits = RequestLimits::default();
+        limits.retry.attempts = 1;
+        let through = S3Store::open_with(options, limits).await.unwrap();
         for body in ["bytes", "other"] {
             let put = put(&through, body).await.unwrap();
             assert_eq!((put.sha256, put.bytes), (None, 5), "{status}");

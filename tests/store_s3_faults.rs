@@ -94,8 +94,8 @@ async fn a_reply_that_does_not_come_is_a_lost_reply() {
         0 => Fate::Stall,
         _ => Fate::Pass,
     };
-    let rig = Rig::with(Server::moto(), stall, |_, patience| {
-        patience.attempt = Duration::from_secs(2);
+    let rig = Rig::with(Server::moto(), stall, |_, limits| {
+        limits.attempt_timeout = Duration::from_secs(2);
     })
     .await;
     put(&rig.through, "bytes").await.unwrap();

@@ -17,7 +17,7 @@ use super::run::Run;
 use crate::config::NotifySettings;
 use crate::error::{Error, Kind, Result};
 use crate::escape::one_line;
-use crate::notify::{self, Patience};
+use crate::notify::{self, DeliveryOptions};
 
 /// What a step came to.
 #[derive(Debug, Serialize)]
@@ -196,7 +196,7 @@ impl<'a> Steps<'a> {
                 text += &format!("\n> {}", notify::escaped(&line));
             }
         }
-        notify::webhook(&secret(file)?, &text, Patience::default()).await
+        notify::webhook(&secret(file)?, &text, DeliveryOptions::default()).await
     }
 }
 
@@ -206,7 +206,7 @@ fn untold(what: &str, told: Result<()>) -> Option<String> {
 }
 
 async fn ping(file: &Path) -> Result<()> {
-    notify::ping(&secret(file)?, Patience::default()).await
+    notify::ping(&secret(file)?, DeliveryOptions::default()).await
 }
 
 /// 1 before 3 before 0.

@@ -5,7 +5,6 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -36,7 +35,7 @@ mod proof;
 mod put;
 
 pub use self::audit::{Asked, Audit, Rule};
-pub use self::connect::{Patience, Renewed, S3Options, StaticCredentials};
+pub use self::connect::{Renewed, RequestLimits, S3Options, StaticCredentials};
 pub use self::proof::{Attempt, Outcome};
 
 /// A bucket, or the part of it under a prefix.
@@ -48,7 +47,7 @@ pub struct S3Store {
     url: String,
     owner: Option<String>,
     promises: Promises,
-    patience: Patience,
+    limits: RequestLimits,
     /// The bucket has no Object Lock at all: no need to ask for each object's.
     lockless: AtomicBool,
     /// The store was seen to refuse a body that is not the announced one.
@@ -58,12 +57,12 @@ pub struct S3Store {
 impl S3Store {
     /// Resolves region, endpoint and credentials; sends nothing to the bucket yet.
     pub async fn open(options: S3Options) -> Result<Self> {
-        Self::open_with(options, Patience::default()).await
+        Self::open_with(options, RequestLimits::default()).await
     }
 
     /// As [`S3Store::open`], with other limits of time and attempts.
-    pub async fn open_with(options: S3Options, patience: Patience) -> Result<Self> {
-        connect::open(options, patience).await
+    pub async fn open_with(options: S3Options, limits: RequestLimits) -> Result<Self> {
+        connect::open(options, limits).await
     }
 
     fn full_key(&self, key: &Key) -> String {
@@ -73,13 +72,6 @@ impl S3Store {
     /// How messages name an object.
     fn name(&self, key: &Key) -> String {
         format!("{}/{key}", self.url)
-    }
-
-    /// Waits before attempt `number` (the first is 1) of something the SDK does not retry.
-    async fn pause(&self, number: u32) {
-        let longest = Duration::from_secs(20);
-        let pause = self.patience.first_pause * 2_u32.saturating_pow(number.saturating_sub(1));
-        tokio::time::sleep(pause.min(longest)).await;
     }
 
     async fn head_object(&self, key: &Key, version: &str) -> Result<Head, Fault> {

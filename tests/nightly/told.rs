@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lifeboat::notify::{self, Patience};
+use lifeboat::notify::{self, DeliveryOptions};
+use lifeboat::retry::RetryPolicy;
 use serde_json::json;
 
 use super::*;
@@ -267,11 +268,14 @@ fn a_metric_goes_to_the_configured_account_and_where_none_is_needs_a_region() {
 #[tokio::test]
 async fn who_never_answers_is_not_waited_for_without_end() {
     let silent = Listener::answering(&[0]);
-    let patience = Patience {
-        attempt: Duration::from_millis(200),
-        pauses: [Duration::from_millis(1); 3],
+    let options = DeliveryOptions {
+        attempt_timeout: Duration::from_millis(200),
+        retry: RetryPolicy {
+            attempts: 4,
+            first_pause: Duration::from_millis(1),
+        },
     };
-    let told = notify::webhook(&silent.url(), "a night", patience).await;
+    let told = notify::webhook(&silent.url(), "a night", options).await;
     let error = told.unwrap_err().chain();
     assert!(
         error.contains("too long") && !error.contains(SECRET),
@@ -279,7 +283,7 @@ async fn who_never_answers_is_not_waited_for_without_end() {
     );
     assert_eq!(silent.asked().len(), 4);
     let nobody = format!("http://127.0.0.1:1/{SECRET}");
-    let error = notify::ping(&nobody, patience).await.unwrap_err().chain();
+    let error = notify::ping(&nobody, options).await.unwrap_err().chain();
     assert!(!error.contains(SECRET), "{error}");
 }
 

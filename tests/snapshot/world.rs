@@ -23,7 +23,7 @@ use lifeboat::repository::{Locks, Repository};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::snapshot::copy::{self, Means, Options, Records, Report};
 use lifeboat::snapshot::{Patience, Source};
-use lifeboat::store::s3::{Patience as StorePatience, S3Options, S3Store, StaticCredentials};
+use lifeboat::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -246,13 +246,9 @@ impl World {
             }),
             ..S3Options::default()
         };
-        let patience = StorePatience {
-            first_pause: Duration::from_millis(2),
-            ..StorePatience::default()
-        };
-        Repository::new(Arc::new(
-            S3Store::open_with(options, patience).await.unwrap(),
-        ))
+        let mut limits = RequestLimits::default();
+        limits.retry.first_pause = Duration::from_millis(2);
+        Repository::new(Arc::new(S3Store::open_with(options, limits).await.unwrap()))
     }
 
     pub fn trust(&self) -> Trust {

@@ -7,7 +7,7 @@ use lifeboat::error::{Error, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::s3::{Patience, S3Options, S3Store};
+use lifeboat::store::s3::{RequestLimits, S3Options, S3Store};
 use lifeboat::store::{Head, Store as _};
 
 use super::faulty::{Fate, Faulty, Seen};
@@ -50,7 +50,7 @@ impl Rig {
     pub async fn with(
         server: Server,
         rule: fn(usize, &Seen) -> Fate,
-        change: fn(&mut S3Options, &mut Patience),
+        change: fn(&mut S3Options, &mut RequestLimits),
     ) -> Self {
         let options = server.options();
         let proxy = Faulty::before(&server.endpoint, rule).await;
@@ -58,11 +58,11 @@ impl Rig {
             endpoint: Some(proxy.endpoint.clone()),
             ..options.clone()
         };
-        let mut patience = servers::patience();
-        change(&mut proxied, &mut patience);
+        let mut limits = servers::limits();
+        change(&mut proxied, &mut limits);
         Self {
             proxy,
-            through: S3Store::open_with(proxied, patience).await.unwrap(),
+            through: S3Store::open_with(proxied, limits).await.unwrap(),
             straight: servers::open(options).await,
         }
     }

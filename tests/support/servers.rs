@@ -7,7 +7,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 use lifeboat::model::id::Key;
-use lifeboat::store::s3::{Patience, S3Options, S3Store, StaticCredentials};
+use lifeboat::retry::RetryPolicy;
+use lifeboat::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
 
 use super::variable;
 
@@ -119,15 +120,18 @@ impl Raw {
 }
 
 /// Retries as ever, with shorter pauses.
-pub fn patience() -> Patience {
-    Patience {
-        first_pause: Duration::from_millis(20),
-        ..Patience::default()
+pub fn limits() -> RequestLimits {
+    RequestLimits {
+        retry: RetryPolicy {
+            attempts: 5,
+            first_pause: Duration::from_millis(20),
+        },
+        ..RequestLimits::default()
     }
 }
 
 pub async fn open(options: S3Options) -> S3Store {
-    S3Store::open_with(options, patience()).await.unwrap()
+    S3Store::open_with(options, limits()).await.unwrap()
 }
 
 fn credentials(access_key: String, secret_key: String) -> StaticCredentials {

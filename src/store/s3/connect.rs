@@ -21,6 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::S3Store;
 use crate::error::{Error, Result};
+use crate::retry::RetryPolicy;
 use crate::store::Promises;
 
 /// The region in which stores other than AWS believe to be.
@@ -71,28 +72,28 @@ impl fmt::Debug for StaticCredentials {
 
 /// How long and how often a request is tried.
 #[derive(Debug, Clone)]
-pub struct Patience {
-    pub connect: Duration,
-    /// One attempt, until the reply begins; while a body is read, from one piece to the next.
-    pub attempt: Duration,
-    pub attempts: u32,
-    /// Before the second attempt; doubled each time, at most 20 s.
-    pub first_pause: Duration,
+pub struct RequestLimits {
+    pub connect_timeout: Duration,
+    /// For one attempt, until the reply begins; while a body is read, from one piece to the next.
+    pub attempt_timeout: Duration,
+    pub retry: RetryPolicy,
 }
 
-impl Default for Patience {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(5),
-            attempt: Duration::from_secs(120),
-            attempts: 5,
-            first_pause: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(120),
+            retry: RetryPolicy {
+                attempts: 5,
+                first_pause: Duration::from_millis(500),
+            },
         }
     }
 }
 
-pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Store> {
-    let shared = load(&options, &patience).await;
+pub(super) async fn open(options: S3Options, limits: RequestLimits) -> Result<S3Store> {
+    let shared = load(&options, &limits).await;
     if shared.region().is_none() {
         return Err(Error::usage(format!(
             "no AWS region is known for s3://{}",
@@ -132,23 +133,23 @@ pub(super) async fn open(options: S3Options, patience: Patience) -> Result<S3Sto
             checksums: aws,
             conditional_puts: aws,
         },
-        patience,
+        limits,
         lockless: AtomicBool::new(false),
         compares: OnceCell::new(),
     })
 }
 
-async fn load(options: &S3Options, patience: &Patience) -> SdkConfig {
+async fn load(options: &S3Options, limits: &RequestLimits) -> SdkConfig {
     let http = HttpBuilder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(patience.connect)
-        .operation_attempt_timeout(patience.attempt)
+        .connect_timeout(limits.connect_timeout)
+        .operation_attempt_timeout(limits.attempt_timeout)
         .build();
     let retries = RetryConfig::standard()
-        .with_max_attempts(patience.attempts)
-        .with_initial_backoff(patience.first_pause);
+        .with_max_attempts(limits.retry.attempts)
+        .with_initial_backoff(limits.retry.first_pause);
     let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http)
         .timeout_config(timeouts)

@@ -1,6 +1,7 @@
 //! GetObject: whole bodies, never longer than allowed, read again where they break off.
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
 
 use super::S3Store;
@@ -16,20 +17,17 @@ const GET: Operation = Operation {
 
 impl S3Store {
     pub(super) async fn read(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            // The SDK retries until the reply begins; a body that breaks off is ours to retry.
-            match self.read_once(key, version, max_bytes).await {
-                Err(Broken::Off(_)) if attempt < self.patience.attempts => {}
-                Err(Broken::Off(error) | Broken::Final(error)) => return Err(error),
-                Ok(body) => return Ok(body),
-            }
-            self.pause(attempt).await;
-        }
+        // The SDK retries until the reply begins; a body that breaks off is ours to retry.
+        (|| self.read_once(key, version, max_bytes))
+            .retry(self.limits.retry)
+            .when(|failure| matches!(failure, ReadFailure::Partial(_)))
+            .await
+            .map_err(|failure| match failure {
+                ReadFailure::Partial(error) | ReadFailure::Final(error) => error,
+            })
     }
 
-    async fn read_once(&self, key: &Key, version: &str, max: u64) -> Result<Bytes, Broken> {
+    async fn read_once(&self, key: &Key, version: &str, max: u64) -> Result<Bytes, ReadFailure> {
         let output = self
             .client
             .get_object()
@@ -39,17 +37,23 @@ impl S3Store {
             .set_expected_bucket_owner(self.owner.clone())
             .send()
             .await
-            .map_err(|error| Broken::Final(Fault::new(&GET, &self.name(key), error).error))?;
+            .map_err(|error| ReadFailure::Final(Fault::new(&GET, &self.name(key), error).error))?;
         self.body(key, output, max).await
     }
 
-    async fn body(&self, key: &Key, output: GetObjectOutput, max: u64) -> Result<Bytes, Broken> {
+    async fn body(
+        &self,
+        key: &Key,
+        output: GetObjectOutput,
+        max: u64,
+    ) -> Result<Bytes, ReadFailure> {
         let name = self.name(key);
         let too_long = || {
             let what = format!("{name} is longer than the {max} bytes it may have");
-            Broken::Final(Error::damaged(what))
+            ReadFailure::Final(Error::damaged(what))
         };
-        let off = |what: &str| Error::new(Kind::Unavailable, format!("cannot read {name}: {what}"));
+        let partial =
+            |what: &str| Error::new(Kind::Unavailable, format!("cannot read {name}: {what}"));
         let announced = output
             .content_length()
             .and_then(|len| u64::try_from(len).ok());
@@ -60,10 +64,12 @@ impl S3Store {
         let mut body = BytesMut::with_capacity(capacity);
         let mut stream = output.body;
         loop {
-            let chunk = tokio::time::timeout(self.patience.attempt, stream.try_next())
+            let chunk = tokio::time::timeout(self.limits.attempt_timeout, stream.try_next())
                 .await
-                .map_err(|_| Broken::Off(off("its body stalled")))?
-                .map_err(|error| Broken::Off(off("its body broke off").because(error)))?;
+                .map_err(|_| ReadFailure::Partial(partial("its body stalled")))?
+                .map_err(|error| {
+                    ReadFailure::Partial(partial("its body broke off").because(error))
+                })?;
             let Some(chunk) = chunk else { break };
             if body.len() as u64 + chunk.len() as u64 > max {
                 return Err(too_long());
@@ -72,15 +78,15 @@ impl S3Store {
         }
         match announced {
             Some(announced) if announced != body.len() as u64 => {
-                Err(Broken::Off(off("its body ended early")))
+                Err(ReadFailure::Partial(partial("its body ended early")))
             }
             _ => Ok(body.freeze()),
         }
     }
 }
 
-enum Broken {
-    /// In the middle: worth another attempt.
-    Off(Error),
+enum ReadFailure {
+    /// The body broke off: worth another attempt.
+    Partial(Error),
     Final(Error),
 }

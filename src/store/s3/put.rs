@@ -7,6 +7,7 @@ use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use aws_smithy_runtime_api::box_error::BoxError;
+use backon::Retryable as _;
 use base64::Engine as _;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
@@ -43,26 +44,31 @@ impl S3Store {
         sha256: Sha256,
         lock: Option<Lock>,
     ) -> Result<Head> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let fault = match self.put_object(key, body.clone(), sha256, lock).await {
-                Ok(output) => return self.confirm(key, &body, sha256, lock, &output).await,
-                Err(fault) => fault,
-            };
-            // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
-            let exists = fault.status == 412;
-            if (exists || fault.ambiguous)
-                && let Some(head) = self.look_up(key, &body, sha256, &fault).await?
-            {
-                return Ok(head);
-            }
-            // 409: another request for this key was under way; who won shows in the next attempt.
-            if fault.status != 409 || attempt >= self.patience.attempts {
-                return Err(fault.error);
-            }
-            self.pause(attempt).await;
+        // 409: another request for this key was under way; who won shows in the next attempt.
+        (|| self.put_or_look_up(key, &body, sha256, lock))
+            .retry(self.limits.retry)
+            .when(|fault| fault.status == 409)
+            .await
+            .map_err(|fault| fault.error)
+    }
+
+    async fn put_or_look_up(
+        &self,
+        key: &Key,
+        body: &Bytes,
+        sha256: Sha256,
+        lock: Option<Lock>,
+    ) -> Result<Head, Fault> {
+        let fault = match self.put_object(key, body.clone(), sha256, lock).await {
+            Ok(output) => return Ok(self.confirm(key, body, sha256, lock, &output).await?),
+            Err(fault) => fault,
+        };
+        // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
+        if fault.status != 412 && !fault.ambiguous {
+            return Err(fault);
         }
+        let found = self.look_up(key, body, sha256, &fault).await?;
+        found.ok_or(fault)
     }
 
     async fn put_object(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat::config::{Config, Databases, Location, SigningKey, keys, secret_free_text};
+use lifeboat::config::{Config, Databases, Location, SigningKey, secret_free_text, tables};
 use lifeboat::error::Kind;
 use lifeboat::model::lock::{LockMode, LockPolicy};
 
@@ -60,7 +60,7 @@ fn every_example_is_valid() {
 #[test]
 fn the_reference_explains_every_known_key() {
     let text = reference();
-    for table in keys::tables() {
+    for table in tables() {
         if table.name.is_empty() {
             for name in table.keys {
                 let header = [format!("[{name}]"), format!("[[{name}]]")];

@@ -10,9 +10,7 @@ use super::render::Page;
 use super::run::Run;
 use super::{connect, kms};
 use crate::aws::{KeyArn, Kms};
-use crate::config::{
-    DAILY_DAYS, MAX_LOCK_DAYS, Repository, Source, lock_policy, source, written::Mode,
-};
+use crate::config::{DAILY_DAYS, MAX_LOCK_DAYS, Mode, Repository, Source, lock_policy, source};
 use crate::error::{Error, Result, ResultExt};
 use crate::init::{self, KmsSigning, NewSource, Report};
 use crate::model::lock::LockPolicy;

@@ -1,7 +1,7 @@
-//! `[source_account]` and `[backup_account]`: who lifeboat must be on each side.
+//! `[source_account]` and `[backup_account]`: the accounts and roles that lifeboat uses on each side.
 
-use super::place::Place;
-use super::written;
+use super::position::{KeyError, Positions};
+use super::raw;
 use crate::aws::KeyArn;
 use crate::error::{Error, Result};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct Accounts {
     pub source: Option<Account>,
     pub backup: Option<Account>,
-    /// Said aloud at every run.
+    /// Both sides may be one account; every run then warns.
     pub allow_same: bool,
 }
 
@@ -31,43 +31,41 @@ pub struct Account {
     pub session_name: String,
 }
 
-const SESSION_NAME: &str = "lifeboat";
+fn session_name() -> String {
+    "lifeboat".to_owned()
+}
 
 pub fn resolve(
-    source: Option<written::SourceAccount>,
-    backup: Option<written::BackupAccount>,
-    place: &Place<'_>,
+    source: Option<raw::SourceAccount>,
+    backup: Option<raw::BackupAccount>,
+    positions: &Positions<'_>,
 ) -> Result<Accounts> {
     let allow_same = backup
         .as_ref()
         .is_some_and(|backup| backup.allow_same_account);
-    let source = source.map(|written| Account {
-        id: written.id,
-        region: written.region,
-        profile: written.profile,
-        role: written.role_arn,
+    let source = source.map(|raw| Account {
+        id: raw.id,
+        region: raw.region,
+        profile: raw.profile,
+        role: raw.role_arn,
         snapshot_role: None,
-        expire_role: written.expire_role_arn,
-        external_id: written.external_id,
-        session_name: written
-            .session_name
-            .unwrap_or_else(|| SESSION_NAME.to_owned()),
+        expire_role: raw.expire_role_arn,
+        external_id: raw.external_id,
+        session_name: raw.session_name.unwrap_or_else(session_name),
     });
-    let backup = backup.map(|written| Account {
-        id: written.id,
-        region: written.region,
-        profile: written.profile,
-        role: written.role_arn,
-        snapshot_role: written.snapshot_role_arn,
-        expire_role: written.expire_role_arn,
-        external_id: written.external_id,
-        session_name: written
-            .session_name
-            .unwrap_or_else(|| SESSION_NAME.to_owned()),
+    let backup = backup.map(|raw| Account {
+        id: raw.id,
+        region: raw.region,
+        profile: raw.profile,
+        role: raw.role_arn,
+        snapshot_role: raw.snapshot_role_arn,
+        expire_role: raw.expire_role_arn,
+        external_id: raw.external_id,
+        session_name: raw.session_name.unwrap_or_else(session_name),
     });
     for (table, account) in [("source_account", &source), ("backup_account", &backup)] {
         if let Some(account) = account {
-            check(account).map_err(|(key, error)| place.at(table, key, error))?;
+            positions.table(table, check(account))?;
         }
     }
     if let (Some(one), Some(other)) = (&source, &backup)
@@ -76,7 +74,7 @@ pub fn resolve(
     {
         let error = Error::usage("is the source account: backups would be lost with it")
             .hint("use a second account, or say allow_same_account = true and live with it");
-        return Err(place.at("backup_account", "id", error));
+        return positions.table("backup_account", Err(("id", error)));
     }
     Ok(Accounts {
         source,
@@ -85,7 +83,7 @@ pub fn resolve(
     })
 }
 
-fn check(account: &Account) -> std::result::Result<(), (&'static str, Error)> {
+fn check(account: &Account) -> Result<(), KeyError> {
     check_id(&account.id).map_err(|error| ("id", error))?;
     check_region(&account.region).map_err(|error| ("region", error))?;
     let roles = [
@@ -140,7 +138,7 @@ fn check_role(arn: &str, account: &str) -> Result<()> {
         return Err(Error::usage(format!(
             "{arn} is a role of account {owner}, not of {account}"
         ))
-        .hint("is it the role's ARN from the other account\'s stack?"));
+        .hint("is it the role's ARN from the other account's stack?"));
     }
     Err(
         Error::usage(format!("'{}' is no role's ARN", arn.escape_debug()))

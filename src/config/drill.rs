@@ -1,14 +1,15 @@
-//! `[drill]`: where drills happen, and what a restored database must be able to say of itself.
+//! `[drill]`: where drills run, and what a restored database is asserted to hold.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::place::Place;
-use super::units;
-use super::written::{self, Scalar};
+use super::position::{KeyError, Positions};
+use super::raw::{self, Scalar};
+use super::rules::{both, check_new};
 use crate::error::{Error, Result};
 
-/// Of a drill, where nothing says otherwise.
+/// The longest that a drill may take, unless configured.
 const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug, Clone, PartialEq)]
@@ -74,57 +75,47 @@ pub enum Must {
     NotOlder(Duration),
 }
 
-pub fn resolve(written: written::Drill, base: &Path, place: &Place<'_>) -> Result<DrillSettings> {
-    let mut names = std::collections::BTreeSet::new();
-    let mut assertions = Vec::with_capacity(written.assert.len());
-    for (index, one) in written.assert.into_iter().enumerate() {
-        let wrong = |key, error| place.nth("drill.assert", index, key, error);
-        if one.name.trim().is_empty() {
-            return Err(wrong(
-                "name",
-                Error::usage("is empty").hint("for example \"newest answer\""),
-            ));
-        }
-        if !names.insert(one.name.clone()) {
-            return Err(wrong("name", Error::usage("is given to two assertions")));
-        }
-        let must = must(&one).map_err(|(key, error)| wrong(key, error))?;
-        assertions.push(Assert {
-            name: one.name,
-            sql: one.sql,
-            source: one.source,
-            database: one.database,
-            must,
-        });
-    }
-    let folder = written.folder.map(|folder| base.join(folder));
-    let server_socket = server_socket(written.server_socket, folder.as_deref(), base)
-        .map_err(|error| place.at("drill", "server_socket", error))?;
+pub fn resolve(
+    mut raw: raw::Drill,
+    base: &Path,
+    positions: &Positions<'_>,
+) -> Result<DrillSettings> {
+    let mut names = BTreeSet::new();
+    let assertions = positions.each("drill.assert", std::mem::take(&mut raw.assert), |raw| {
+        check_new(&raw.name, &mut names, "assertions").map_err(|error| ("name", error))?;
+        assertion(raw)
+    })?;
+    positions.table("drill", settings(raw, base, assertions))
+}
+
+fn settings(
+    raw: raw::Drill,
+    base: &Path,
+    assertions: Vec<Assert>,
+) -> Result<DrillSettings, KeyError> {
+    let folder = raw.folder.map(|folder| base.join(folder));
     Ok(DrillSettings {
+        server_socket: server_socket(raw.server_socket, folder.as_deref(), base)
+            .map_err(|error| ("server_socket", error))?,
         folder,
-        server_socket,
-        time_limit: match written.time_limit.as_deref().map(units::duration) {
-            None => TIME_LIMIT,
-            Some(limit) => limit.map_err(|error| place.at("drill", "time_limit", error))?,
-        },
-        superuser: written.superuser,
-        weak_wall: written.weak_wall,
-        network: network(written.subnet_group, written.security_group)
-            .map_err(|(key, error)| place.at("drill", key, error))?,
-        class: written.class,
+        time_limit: raw.time_limit.map_or(TIME_LIMIT, |limit| limit.0),
+        superuser: raw.superuser,
+        weak_wall: raw.weak_wall,
+        network: network(raw.subnet_group, raw.security_group)?,
+        class: raw.class,
         assertions,
     })
 }
 
 /// It lies in the folder that both containers share: no other can be meant beside it.
 fn server_socket(
-    written: Option<PathBuf>,
+    socket: Option<PathBuf>,
     folder: Option<&Path>,
     base: &Path,
 ) -> Result<Option<PathBuf>> {
     let hint =
         "for example \"/drill/lifeboat.sock\": `lifeboat drill-server --folder /drill` makes it";
-    let Some(socket) = written.map(|socket| base.join(socket)) else {
+    let Some(socket) = socket.map(|socket| base.join(socket)) else {
         return Ok(None);
     };
     let Some(shared) = socket.file_name().and_then(|_| socket.parent()) else {
@@ -141,33 +132,22 @@ fn server_socket(
 fn network(
     subnet_group: Option<String>,
     security_group: Option<String>,
-) -> std::result::Result<Option<Network>, (&'static str, Error)> {
+) -> Result<Option<Network>, KeyError> {
     let hint = "both are outputs of the stack of deploy/aws/backup-tasks.yaml";
-    let (subnet_group, security_group) = match (subnet_group, security_group) {
-        (None, None) => return Ok(None),
-        (Some(subnets), Some(security)) => (subnets, security),
-        (Some(_), None) => {
-            let error = Error::usage("is given without drill.security_group").hint(hint);
-            return Err(("subnet_group", error));
-        }
-        (None, Some(_)) => {
-            let error = Error::usage("is given without drill.subnet_group").hint(hint);
-            return Err(("security_group", error));
-        }
+    let keys = ("subnet_group", "security_group");
+    let Some((subnet_group, security_group)) = both(subnet_group, security_group, keys, hint)?
+    else {
+        return Ok(None);
     };
     if subnet_group.trim().is_empty() {
         return Err(("subnet_group", Error::usage("is empty").hint(hint)));
     }
     let digits = security_group.strip_prefix("sg-").unwrap_or_default();
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        let error = Error::usage(format!(
-            "'{}' is no id of a security group",
-            security_group.escape_debug()
-        ));
-        return Err((
-            "security_group",
-            error.hint("for example sg-0123456789abcdef0"),
-        ));
+        let id = security_group.escape_debug();
+        let error = Error::usage(format!("'{id}' is no id of a security group"))
+            .hint("for example sg-0123456789abcdef0");
+        return Err(("security_group", error));
     }
     Ok(Some(Network {
         subnet_group,
@@ -175,38 +155,41 @@ fn network(
     }))
 }
 
-fn must(written: &written::Assert) -> std::result::Result<Must, (&'static str, Error)> {
-    if written.sql.trim().is_empty() {
+fn assertion(raw: raw::Assert) -> Result<Assert, KeyError> {
+    Ok(Assert {
+        must: must(&raw)?,
+        name: raw.name,
+        sql: raw.sql,
+        source: raw.source,
+        database: raw.database,
+    })
+}
+
+fn must(raw: &raw::Assert) -> Result<Must, KeyError> {
+    if raw.sql.trim().is_empty() {
         let error = Error::usage("is empty").hint("a SELECT that gives one row of one column");
         return Err(("sql", error));
     }
+    if let Some(percent) = raw.within_percent
+        && !(0.0..=1000.0).contains(&percent)
+    {
+        let error = Error::usage(format!("{percent} is not between 0 and 1000"));
+        return Err(("within_percent", error.hint("for example 10")));
+    }
+    let given = [
+        raw.equals.as_ref().map(|value| Must::Equal(printed(value))),
+        raw.at_least.map(Must::AtLeast),
+        raw.within_percent.map(Must::WithinPercent),
+        raw.not_older_than.map(|age| Must::NotOlder(age.0)),
+    ];
+    let mut given = given.into_iter().flatten();
+    let what = match (given.next(), given.next()) {
+        (Some(must), None) => return Ok(must),
+        (None, _) => "says not what must hold",
+        (Some(_), Some(_)) => "says several things at once",
+    };
     let hint = "one of equals, at_least, within_percent, not_older_than";
-    let mut given = Vec::new();
-    if let Some(value) = &written.equals {
-        given.push(Must::Equal(printed(value)));
-    }
-    if let Some(least) = written.at_least {
-        given.push(Must::AtLeast(least));
-    }
-    if let Some(percent) = written.within_percent {
-        if !(0.0..=1000.0).contains(&percent) {
-            let error = Error::usage(format!("{percent} is no such share")).hint("for example 10");
-            return Err(("within_percent", error));
-        }
-        given.push(Must::WithinPercent(percent));
-    }
-    if let Some(age) = &written.not_older_than {
-        let age = units::duration(age).map_err(|error| ("not_older_than", error))?;
-        given.push(Must::NotOlder(age));
-    }
-    match (given.pop(), given.is_empty()) {
-        (Some(must), true) => Ok(must),
-        (None, _) => Err(("name", Error::usage("says not what must hold").hint(hint))),
-        (Some(_), false) => Err((
-            "name",
-            Error::usage("says several things at once").hint(hint),
-        )),
-    }
+    Err(("name", Error::usage(what).hint(hint)))
 }
 
 /// As PostgreSQL prints it.

@@ -8,49 +8,61 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::accounts::{self, Account, Accounts, check_kms_key};
 use super::location::{Location, Repository, S3Settings};
-use super::place::Place;
+use super::position::{KeyError, Positions};
+use super::raw::{self, Jobs, Mode, RawConfig};
+use super::rules::{both, check_new};
 use super::source::{self, Source};
-use super::written::{self, Jobs, Mode, Written};
 use super::{
     Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
-    SigningKey, Tiers, Wrapped, drill, snapshot, units, watch,
+    SigningKey, Tiers, Wrapped, drill, limits, notify, snapshot,
 };
 use crate::codec::Sealer;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::{LockMode, LockPolicy};
-use crate::sign::Fingerprint;
 
 /// Parts are locked two days longer than their manifest.
 const PARTS_DAYS: u32 = 2;
 
 pub fn config(text: &str, file: &Path) -> Result<Config> {
-    let place = Place::new(text, file)?;
-    if let Some(error) = place.unknown_key() {
-        return Err(error);
-    }
-    let written: Written = toml::from_str(text).map_err(|why| place.typed(&why))?;
+    let positions = Positions::parse(text, file)?;
+    positions.check_keys()?;
+    let raw: RawConfig = toml::from_str(text).map_err(|why| positions.typed(&why))?;
     let base = folder_of(file)?;
-    let mut accounts = accounts::resolve(written.source_account, written.backup_account, &place)?;
-    let repository = repository(&written.repository, accounts.backup.as_ref(), &base, &place)?;
+    let mut accounts = accounts::resolve(raw.source_account, raw.backup_account, &positions)?;
+    let repository = repository(&raw.repository, accounts.backup.as_ref(), &base);
+    let repository = positions.table("repository", repository)?;
     if let Some(backup) = &mut accounts.backup
         && repository.s3.profile.is_some()
     {
         backup.profile = repository.s3.profile.clone();
     }
-    let lock = locks(&written.lock, &repository.location, &place)?;
+    let trust = raw.repository.trust.iter().map(|text| text.parse());
+    let trust = trust
+        .collect::<Result<_>>()
+        .map_err(|error| ("trust", error));
+    let lock = positions.table("lock", locks(&raw.lock, &repository.location))?;
+    let (mut names, mut keys, mut sources) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     Ok(Config {
         file: file.to_owned(),
-        trust: trust(&written.repository.trust, &place)?,
-        signing_key: signing_key(written.keys.signing_key, &base, &place)?,
-        recipients: recipients(&written.recipient, &place)?,
-        tiers: tiers(&written.lock, lock.max_lock_days, &place)?,
+        trust: positions.table("repository", trust)?,
+        signing_key: positions.table("keys", signing_key(raw.keys.signing_key, &base))?,
+        recipients: positions.each("recipient", raw.recipient, |raw| {
+            recipient(raw, &mut names, &mut keys)
+        })?,
+        tiers: Tiers {
+            weekly_days: raw.lock.weekly_days,
+            monthly_days: raw.lock.monthly_days,
+            yearly_days: raw.lock.yearly_days,
+        },
         lock,
-        snapshot: snapshot::resolve(&written.snapshot, &place)?,
-        limits: watch::limits(&written.limits, &place)?,
-        notify: watch::notify(&written.notify, &base),
-        drill: drill::resolve(written.drill, &base, &place)?,
-        export: export(&written.export, &base, &place)?,
-        sources: sources(&written.source, &accounts, &base, &place)?,
+        snapshot: positions.table("snapshot", snapshot::resolve(&raw.snapshot))?,
+        limits: positions.table("limits", limits::resolve(&raw.limits))?,
+        notify: notify::resolve(&raw.notify, &base),
+        drill: drill::resolve(raw.drill, &base, &positions)?,
+        export: positions.table("export", export(&raw.export, &base))?,
+        sources: positions.each("source", &raw.source, |raw| {
+            source(raw, &accounts, &base, &mut sources)
+        })?,
         accounts,
         repository,
     })
@@ -62,163 +74,124 @@ fn folder_of(file: &Path) -> Result<PathBuf> {
     Ok(file.parent().map(Path::to_owned).unwrap_or_default())
 }
 
-/// The bucket belongs to the backup account: what is not said of it is said there.
+/// The bucket belongs to the backup account, whose region and id are the bucket's unless given.
 fn repository(
-    written: &written::Repository,
+    raw: &raw::Repository,
     backup: Option<&Account>,
     base: &Path,
-    place: &Place<'_>,
-) -> Result<Repository> {
-    let backup = backup.filter(|_| written.url.starts_with("s3://"));
-    if let (Some(owner), Some(backup)) = (&written.bucket_owner, backup)
+) -> Result<Repository, KeyError> {
+    let backup = backup.filter(|_| raw.url.starts_with("s3://"));
+    if let (Some(owner), Some(backup)) = (&raw.bucket_owner, backup)
         && *owner != backup.id
     {
         let error = Error::usage(format!("is not backup_account.id, {}", backup.id))
             .hint("leave it out: the bucket belongs to the backup account");
-        return Err(place.at("repository", "bucket_owner", error));
+        return Err(("bucket_owner", error));
     }
-    let s3 = S3Settings {
-        region: (written.region.clone()).or_else(|| backup.map(|backup| backup.region.clone())),
-        endpoint: written.endpoint.clone(),
-        path_style: written.path_style,
-        bucket_owner: (written.bucket_owner.clone())
-            .or_else(|| backup.map(|backup| backup.id.clone())),
-        profile: written.profile.clone(),
+    let given = S3Settings {
+        region: raw.region.clone(),
+        endpoint: raw.endpoint.clone(),
+        path_style: raw.path_style,
+        bucket_owner: raw.bucket_owner.clone(),
+        profile: raw.profile.clone(),
     };
-    Repository::new(&written.url, base, s3)
-        .map_err(|(key, error)| place.at("repository", key, error))
-}
-
-fn trust(written: &[String], place: &Place<'_>) -> Result<Vec<Fingerprint>> {
-    written
-        .iter()
-        .map(|text| text.parse())
-        .collect::<Result<_>>()
-        .map_err(|error| place.at("repository", "trust", error))
+    let of_account = S3Settings {
+        region: backup.map(|backup| backup.region.clone()),
+        bucket_owner: backup.map(|backup| backup.id.clone()),
+        ..S3Settings::default()
+    };
+    Repository::new(&raw.url, base, given.over(&of_account))
 }
 
 /// A file, or the ARN of a KMS key.
-fn signing_key(
-    written: Option<String>,
-    base: &Path,
-    place: &Place<'_>,
-) -> Result<Option<SigningKey>> {
-    let Some(text) = written else {
+fn signing_key(raw: Option<String>, base: &Path) -> Result<Option<SigningKey>, KeyError> {
+    let Some(text) = raw else {
         return Ok(None);
     };
     if !text.starts_with("arn:") {
         return Ok(Some(SigningKey::File(base.join(text))));
     }
-    check_kms_key(&text).map_err(|error| place.at("keys", "signing_key", error))?;
+    check_kms_key(&text).map_err(|error| ("signing_key", error))?;
     Ok(Some(SigningKey::Kms(text)))
 }
 
+fn recipient(
+    raw: raw::Recipient,
+    names: &mut BTreeSet<String>,
+    keys: &mut BTreeSet<String>,
+) -> Result<Recipient, KeyError> {
+    check_new(&raw.name, names, "recipients").map_err(|error| ("name", error))?;
+    if raw.key.starts_with("AGE-SECRET-KEY-") {
+        let error = Error::usage("is a secret key").hint(
+            "this file takes the public half, age1…: `age-keygen -y FILE` prints it; treat the secret key as lost",
+        );
+        return Err(("key", error));
+    }
+    Sealer::new([raw.key.as_str()]).map_err(|error| ("key", error))?;
+    check_new(&raw.key, keys, "recipients").map_err(|error| ("key", error))?;
+    Ok(Recipient {
+        name: raw.name,
+        key: raw.key,
+        wrapped: wrapped(raw.kms_key, raw.wrapped)?,
+    })
+}
+
 fn wrapped(
-    written: &written::Recipient,
-) -> std::result::Result<Option<Wrapped>, (&'static str, Error)> {
-    let (kms_key, ciphertext) = match (&written.kms_key, &written.wrapped) {
-        (None, None) => return Ok(None),
-        (Some(kms_key), Some(ciphertext)) => (kms_key, ciphertext),
-        (Some(_), None) => {
-            let error =
-                Error::usage("comes without `wrapped`").hint("`lifeboat keys add` writes both");
-            return Err(("kms_key", error));
-        }
-        (None, Some(_)) => {
-            let error =
-                Error::usage("comes without `kms_key`").hint("`lifeboat keys add` writes both");
-            return Err(("wrapped", error));
-        }
+    kms_key: Option<String>,
+    ciphertext: Option<String>,
+) -> Result<Option<Wrapped>, KeyError> {
+    let hint = "`lifeboat keys add` writes both";
+    let Some((kms_key, ciphertext)) = both(kms_key, ciphertext, ("kms_key", "wrapped"), hint)?
+    else {
+        return Ok(None);
     };
-    check_kms_key(kms_key).map_err(|error| ("kms_key", error))?;
-    BASE64.decode(ciphertext).map_err(|_| {
+    check_kms_key(&kms_key).map_err(|error| ("kms_key", error))?;
+    BASE64.decode(&ciphertext).map_err(|_| {
         let hint = "copy the line whole, or add a new recipient: `lifeboat keys add --kms ARN`";
         ("wrapped", Error::usage("is not base64").hint(hint))
     })?;
     Ok(Some(Wrapped {
-        kms_key: kms_key.clone(),
-        ciphertext: ciphertext.clone(),
+        kms_key,
+        ciphertext,
     }))
 }
 
-fn recipients(written: &[written::Recipient], place: &Place<'_>) -> Result<Vec<Recipient>> {
-    let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
-    let mut resolved = Vec::with_capacity(written.len());
-    for (index, recipient) in written.iter().enumerate() {
-        let wrong = |key, error| place.nth("recipient", index, key, error);
-        if recipient.name.trim().is_empty() {
-            let error = Error::usage("is empty").hint("for example \"break-glass\"");
-            return Err(wrong("name", error));
+fn locks(raw: &raw::Lock, location: &Location) -> Result<Locks, KeyError> {
+    let daily_days = raw.daily_days.unwrap_or(DAILY_DAYS);
+    let max_lock_days = raw.max_lock_days.unwrap_or(MAX_LOCK_DAYS);
+    for (key, days) in [
+        ("daily_days", Some(daily_days)),
+        ("weekly_days", raw.weekly_days),
+        ("monthly_days", raw.monthly_days),
+        ("yearly_days", raw.yearly_days),
+    ] {
+        if let Some(days) = days {
+            check_days(days, max_lock_days).map_err(|error| (key, error))?;
         }
-        if recipient.key.starts_with("AGE-SECRET-KEY-") {
-            let error = Error::usage("is a secret key").hint(
-                "this file takes the public half, age1…: `age-keygen -y FILE` prints it; treat the secret key as lost",
-            );
-            return Err(wrong("key", error));
-        }
-        Sealer::new([recipient.key.as_str()]).map_err(|error| wrong("key", error))?;
-        if !names.insert(&recipient.name) {
-            return Err(wrong("name", Error::usage("is given to two recipients")));
-        }
-        if !keys.insert(&recipient.key) {
-            return Err(wrong("key", Error::usage("is given to two recipients")));
-        }
-        resolved.push(Recipient {
-            name: recipient.name.clone(),
-            key: recipient.key.clone(),
-            wrapped: wrapped(recipient).map_err(|(key, error)| wrong(key, error))?,
-        });
     }
-    Ok(resolved)
-}
-
-fn locks(written: &written::Lock, location: &Location, place: &Place<'_>) -> Result<Locks> {
-    let days = written.daily_days.unwrap_or(DAILY_DAYS);
-    let max_lock_days = written.max_lock_days.unwrap_or(MAX_LOCK_DAYS);
-    if days == 0 {
-        let error = Error::usage("is 0: nothing would be locked").hint("35 is a good beginning");
-        return Err(place.at("lock", "daily_days", error));
-    }
-    if days.saturating_add(PARTS_DAYS) > max_lock_days {
-        let error = Error::usage(format!(
-            "{days} days, and {PARTS_DAYS} more for parts, are over max_lock_days = {max_lock_days}"
-        ))
-        .hint("a compliance lock cannot be undone; raise lock.max_lock_days if you mean it");
-        return Err(place.at("lock", "daily_days", error));
-    }
-    let policy =
-        policy(written.mode, days, location).map_err(|error| place.at("lock", "mode", error))?;
+    let policy = policy(raw.mode, daily_days, location).map_err(|error| ("mode", error))?;
     Ok(Locks {
         policy,
         max_lock_days,
     })
 }
 
-fn tiers(written: &written::Lock, max_lock_days: u32, place: &Place<'_>) -> Result<Tiers> {
-    let tiers = [
-        ("weekly_days", written.weekly_days),
-        ("monthly_days", written.monthly_days),
-        ("yearly_days", written.yearly_days),
-    ];
-    for (key, days) in tiers {
-        if let Some(days) = days
-            && (days == 0 || days.saturating_add(PARTS_DAYS) > max_lock_days)
-        {
-            let error = Error::usage(format!(
-                "{days} days is not between 1 and max_lock_days = {max_lock_days}, less {PARTS_DAYS} for parts"
-            ))
-            .hint("a compliance lock cannot be undone; raise lock.max_lock_days if you mean it");
-            return Err(place.at("lock", key, error));
-        }
+fn check_days(days: u32, max_lock_days: u32) -> Result<()> {
+    if days == 0 {
+        return Err(
+            Error::usage("is 0: nothing would be locked").hint("35 days are a good beginning")
+        );
     }
-    Ok(Tiers {
-        weekly_days: written.weekly_days,
-        monthly_days: written.monthly_days,
-        yearly_days: written.yearly_days,
-    })
+    if days.saturating_add(PARTS_DAYS) > max_lock_days {
+        return Err(Error::usage(format!(
+            "{days} days, and {PARTS_DAYS} more for parts, are over max_lock_days = {max_lock_days}"
+        ))
+        .hint("a compliance lock cannot be undone; raise lock.max_lock_days if you mean it"));
+    }
+    Ok(())
 }
 
-/// What a mode means at a place; where none is written, the strictest that the place can do.
+/// The lock of a mode at a location; without a mode, the strictest that the location can keep.
 pub fn policy(mode: Option<Mode>, days: u32, location: &Location) -> Result<LockPolicy> {
     let explicit = |mode| LockPolicy::Explicit { mode, days };
     match (location, mode) {
@@ -235,30 +208,22 @@ pub fn policy(mode: Option<Mode>, days: u32, location: &Location) -> Result<Lock
     }
 }
 
-fn export(written: &written::Export, base: &Path, place: &Place<'_>) -> Result<ExportSettings> {
-    let wrong = |key| move |error| place.at("export", key, error);
-    let rate_limit = match &written.rate_limit {
-        Some(text) => units::rate(text).map_err(wrong("rate_limit"))?,
-        None => None,
-    };
-    let ddl_wait = match &written.ddl_wait {
-        Some(text) => units::duration(text).map_err(wrong("ddl_wait"))?,
-        None => DDL_WAIT,
-    };
+fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
+    let ddl_wait = raw.ddl_wait.map_or(DDL_WAIT, |wait| wait.0);
     if ddl_wait.is_zero() {
         let error = Error::usage("is 0: any ALTER TABLE would end the export");
-        return Err(place.at("export", "ddl_wait", error.hint("10s is the default")));
+        return Err(("ddl_wait", error.hint("10s is the default")));
     }
     Ok(ExportSettings {
-        jobs: jobs(written.jobs).map_err(wrong("jobs"))?,
-        rate_limit,
+        jobs: jobs(raw.jobs).map_err(|error| ("jobs", error))?,
+        rate_limit: raw.rate_limit.and_then(|rate| rate.0),
         ddl_wait,
-        pg_bin: written.pg_bin.iter().map(|path| base.join(path)).collect(),
+        pg_bin: raw.pg_bin.iter().map(|path| base.join(path)).collect(),
     })
 }
 
-fn jobs(written: Option<Jobs>) -> Result<Option<u16>> {
-    let Some(Jobs::Count(count)) = written else {
+fn jobs(raw: Option<Jobs>) -> Result<Option<u16>> {
+    let Some(Jobs::Count(count)) = raw else {
         return Ok(None);
     };
     u16::try_from(count)
@@ -271,29 +236,19 @@ fn jobs(written: Option<Jobs>) -> Result<Option<u16>> {
         })
 }
 
-fn sources(
-    written: &[written::Source],
+/// A name tells the restore points of one source from those of another: no two sources share it.
+fn source(
+    raw: &raw::Source,
     accounts: &Accounts,
     base: &Path,
-    place: &Place<'_>,
-) -> Result<Vec<Source>> {
-    let mut names = BTreeSet::new();
-    let mut sources = Vec::with_capacity(written.len());
-    for (index, one) in written.iter().enumerate() {
-        let source = source::resolve(one, base)
-            .map_err(|(key, error)| place.nth("source", index, key, error))?;
-        // Their restore points would be taken for each other's.
-        if !names.insert(&one.name) {
-            let error = Error::usage(format!("'{}' is given to two sources", one.name))
-                .hint("names tell restore points apart: give each instance its own");
-            return Err(place.nth("source", index, "name", error));
-        }
-        if source.connection.iam && accounts.source.is_none() {
-            let error = Error::usage("\"iam\" comes without [source_account]")
-                .hint("tokens are made for its region: add [source_account] with id and region");
-            return Err(place.nth("source", index, "auth", error));
-        }
-        sources.push(source);
+    names: &mut BTreeSet<String>,
+) -> Result<Source, KeyError> {
+    let source = source::resolve(raw, base)?;
+    check_new(&raw.name, names, "sources").map_err(|error| ("name", error))?;
+    if source.connection.iam && accounts.source.is_none() {
+        let error = Error::usage("\"iam\" comes without [source_account]")
+            .hint("tokens are made for its region: add [source_account] with id and region");
+        return Err(("auth", error));
     }
-    Ok(sources)
+    Ok(source)
 }

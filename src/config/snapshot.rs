@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use super::accounts::{check_kms_key, check_region};
-use super::place::Place;
-use super::{units, written};
+use super::position::KeyError;
+use super::raw;
 use crate::error::{Error, Result};
 
 /// A large instance's first copy takes hours; beyond this it hangs.
 pub const WAIT: Duration = Duration::from_secs(12 * 3600);
-/// RDS takes minutes at least, and answers only so many questions.
+/// RDS takes minutes at least, and limits how often it is asked.
 pub const POLL: Duration = Duration::from_secs(30);
-/// So many verified copies stay whatever else is configured.
+/// The verified copies that stay, unless configured.
 pub const KEEP_VERIFIED: u32 = 2;
 
-/// What `snapshot copy` and `snapshot expire` go by.
+/// The settings of `snapshot copy` and `snapshot expire`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotSettings {
     /// The backup account's key for copies; needed to copy.
@@ -31,11 +31,10 @@ pub struct SnapshotSettings {
     pub poll: Duration,
     /// Whether `snapshot expire` deletes at all.
     pub expire: bool,
-    /// The newest copy of each of so many days, weeks and months stays.
     pub keep: Keep,
 }
 
-/// Which copies stay.
+/// For how many days, weeks and months the newest copy of each stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     pub days: u32,
@@ -45,54 +44,53 @@ pub struct Keep {
     pub verified: u32,
 }
 
-pub fn resolve(written: &written::Snapshot, place: &Place<'_>) -> Result<SnapshotSettings> {
-    let wrong = |key| move |error| place.at("snapshot", key, error);
-    for (name, key) in [
-        ("kms_key", &written.kms_key),
-        ("share_key", &written.share_key),
-    ] {
+pub fn resolve(raw: &raw::Snapshot) -> Result<SnapshotSettings, KeyError> {
+    for (name, key) in [("kms_key", &raw.kms_key), ("share_key", &raw.share_key)] {
         if let Some(key) = key {
-            check_kms_key(key).map_err(wrong(name))?;
+            check_kms_key(key).map_err(|error| (name, error))?;
         }
     }
-    if let Some(region) = &written.region {
-        check_region(region).map_err(wrong("region"))?;
+    if let Some(region) = &raw.region {
+        check_region(region).map_err(|error| ("region", error))?;
     }
-    let wait = match &written.wait {
-        Some(text) => units::duration(text).map_err(wrong("wait"))?,
-        None => WAIT,
-    };
-    if wait < Duration::from_secs(60) {
-        let error = Error::usage("is less than any snapshot takes").hint("12h is the default");
-        return Err(wrong("wait")(error));
-    }
-    let poll = match &written.poll {
-        Some(text) => units::duration(text).map_err(wrong("poll"))?,
-        None => POLL,
-    };
-    if poll < Duration::from_millis(1) || poll > wait {
-        let error = Error::usage("is not between 1ms and snapshot.wait").hint("30s is the default");
-        return Err(wrong("poll")(error));
-    }
-    let keep = Keep {
-        days: written.keep_days.unwrap_or(14),
-        weeks: written.keep_weeks.unwrap_or(8),
-        months: written.keep_months.unwrap_or(6),
-        verified: written.keep_verified.unwrap_or(KEEP_VERIFIED),
-    };
-    if keep.verified == 0 {
-        let error = Error::usage("is 0: the last copy known to restore could go")
-            .hint("2 is the default, 1 the least");
-        return Err(wrong("keep_verified")(error));
-    }
+    let (wait, poll) = pace(raw)?;
     Ok(SnapshotSettings {
-        kms_key: written.kms_key.clone(),
-        share_key: written.share_key.clone(),
-        region: written.region.clone(),
-        take_new: written.take == Some(written::Take::New),
+        kms_key: raw.kms_key.clone(),
+        share_key: raw.share_key.clone(),
+        region: raw.region.clone(),
+        take_new: raw.take == Some(raw::Take::New),
         wait,
         poll,
-        expire: written.expire.unwrap_or(false),
-        keep,
+        expire: raw.expire.unwrap_or(false),
+        keep: keep(raw)?,
+    })
+}
+
+fn pace(raw: &raw::Snapshot) -> Result<(Duration, Duration), KeyError> {
+    let wait = raw.wait.map_or(WAIT, |wait| wait.0);
+    let poll = raw.poll.map_or(POLL, |poll| poll.0);
+    if wait < Duration::from_secs(60) {
+        let error = Error::usage("is less than any snapshot takes").hint("12h is the default");
+        return Err(("wait", error));
+    }
+    if poll < Duration::from_millis(1) || poll > wait {
+        let error = Error::usage("is not between 1ms and snapshot.wait").hint("30s is the default");
+        return Err(("poll", error));
+    }
+    Ok((wait, poll))
+}
+
+fn keep(raw: &raw::Snapshot) -> Result<Keep, KeyError> {
+    let verified = raw.keep_verified.unwrap_or(KEEP_VERIFIED);
+    if verified == 0 {
+        let error = Error::usage("is 0: the last copy known to restore could go")
+            .hint("2 is the default, 1 the least");
+        return Err(("keep_verified", error));
+    }
+    Ok(Keep {
+        days: raw.keep_days.unwrap_or(14),
+        weeks: raw.keep_weeks.unwrap_or(8),
+        months: raw.keep_months.unwrap_or(6),
+        verified,
     })
 }

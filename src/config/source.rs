@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::written;
+use super::position::KeyError;
+use super::raw;
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
 
@@ -128,51 +129,48 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 /// Resolves one `[[source]]`; the key that is wrong comes with the error.
-pub fn resolve(
-    written: &written::Source,
-    base: &Path,
-) -> std::result::Result<Source, (&'static str, Error)> {
-    check_name(&written.name).map_err(|error| ("name", error))?;
-    if let Some(mode) = &written.sslmode
+pub fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError> {
+    check_name(&raw.name).map_err(|error| ("name", error))?;
+    if let Some(mode) = &raw.sslmode
         && !SSL_MODES.contains(&mode.as_str())
     {
         let error = Error::usage(format!("'{mode}' is no sslmode"))
             .hint(format!("one of {}", SSL_MODES.join(", ")));
         return Err(("sslmode", error));
     }
-    let iam = written.auth == Some(written::Auth::Iam);
-    if iam && written.password_file.is_some() {
+    let iam = raw.auth == Some(raw::Auth::Iam);
+    if iam && raw.password_file.is_some() {
         let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
         return Err(("password_file", error));
     }
-    if iam && let Some(mode @ ("disable" | "allow" | "prefer")) = written.sslmode.as_deref() {
+    if iam && let Some(mode @ ("disable" | "allow" | "prefer")) = raw.sslmode.as_deref() {
         let error = Error::usage(format!(
             "'{mode}' beside auth = \"iam\": a token would travel in clear"
         ))
         .hint("leave it out: verify-full is the default for a host that is not local");
         return Err(("sslmode", error));
     }
-    let address = address(written)?;
-    let databases = databases(written)?;
+    let address = address(raw)?;
+    let databases = databases(raw)?;
     let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
     Ok(Source {
-        name: written.name.clone(),
-        entry_database: entry_database(written, &databases),
+        name: raw.name.clone(),
+        entry_database: entry_database(raw, &databases),
         connection: Connection {
             address,
-            password_file: in_base(&written.password_file),
-            sslmode: written.sslmode.clone(),
-            sslrootcert: in_base(&written.sslrootcert),
+            password_file: in_base(&raw.password_file),
+            sslmode: raw.sslmode.clone(),
+            sslrootcert: in_base(&raw.sslrootcert),
             iam,
         },
-        rds: rds(written)?,
+        rds: rds(raw)?,
         databases,
         uncovered_is_finding: true,
     })
 }
 
-fn rds(written: &written::Source) -> std::result::Result<Option<Rds>, (&'static str, Error)> {
-    let named = match (&written.instance, &written.cluster) {
+fn rds(raw: &raw::Source) -> Result<Option<Rds>, KeyError> {
+    let named = match (&raw.instance, &raw.cluster) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             let error = Error::usage("cannot stand beside instance")
@@ -197,16 +195,16 @@ fn rds(written: &written::Source) -> std::result::Result<Option<Rds>, (&'static 
     Err((key, error))
 }
 
-fn address(written: &written::Source) -> std::result::Result<String, (&'static str, Error)> {
+fn address(raw: &raw::Source) -> Result<String, KeyError> {
     let fields = [
-        ("host", written.host.clone()),
-        ("port", written.port.map(|port| port.to_string())),
-        ("user", written.user.clone()),
-        ("service", written.service.clone()),
+        ("host", raw.host.clone()),
+        ("port", raw.port.map(|port| port.to_string())),
+        ("user", raw.user.clone()),
+        ("service", raw.service.clone()),
     ];
-    let Some(url) = &written.url else {
-        if written.host.is_none() && written.service.is_none() {
-            let error = Error::usage(format!("source '{}' names no server", written.name))
+    let Some(url) = &raw.url else {
+        if raw.host.is_none() && raw.service.is_none() {
+            let error = Error::usage(format!("source '{}' names no server", raw.name))
                 .hint("give it a url, a host, or a service");
             return Err(("name", error));
         }
@@ -234,9 +232,9 @@ fn pair(key: &str, value: &str) -> String {
     format!("{key}='{value}'")
 }
 
-fn databases(written: &written::Source) -> std::result::Result<Databases, (&'static str, Error)> {
-    let except = &written.exclude_databases;
-    let Some(Databases::Named(names)) = &written.databases else {
+fn databases(raw: &raw::Source) -> Result<Databases, KeyError> {
+    let except = &raw.exclude_databases;
+    let Some(Databases::Named(names)) = &raw.databases else {
         return Ok(Databases::All {
             except: except.clone(),
         });
@@ -260,13 +258,13 @@ fn databases(written: &written::Source) -> std::result::Result<Databases, (&'sta
     Err(("databases", error))
 }
 
-fn entry_database(written: &written::Source, databases: &Databases) -> Option<String> {
+fn entry_database(raw: &raw::Source, databases: &Databases) -> Option<String> {
     if let Databases::Named(names) = databases {
         return names.first().cloned();
     }
-    let names_one = match &written.url {
+    let names_one = match &raw.url {
         Some(url) => inspect(url).is_ok_and(|parts| parts.names_database),
-        None => written.service.is_some(),
+        None => raw.service.is_some(),
     };
     (!names_one).then(|| MAINTENANCE_DATABASE.to_owned())
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::error::{Error, Result};
 
 const SIZES: &[(&str, u64)] = &[
@@ -45,38 +47,52 @@ pub fn rate(text: &str) -> Result<Option<u64>> {
     Ok(Some(bytes))
 }
 
-/// A duration from `10s`, `500ms`, `5m`, `2h` or `1d`.
-pub fn duration(text: &str) -> Result<Duration> {
-    with_unit(text.trim(), DURATIONS)
-        .map(Duration::from_millis)
-        .map_err(|why| {
-            Error::usage(format!("duration '{text}' {why}"))
-                .hint("write for example 500ms, 10s, 5m, 2h or 1d")
-        })
+/// A length of time from `10s`, `500ms`, `5m`, `2h` or `1d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Interval(pub Duration);
+
+impl TryFrom<String> for Interval {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let millis = with_unit(text.trim(), DURATIONS).map_err(|why| {
+            format!("duration '{text}' {why}; write for example 500ms, 10s, 5m, 2h or 1d")
+        })?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+/// Bytes a second, as [`rate`] reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Rate(pub Option<u64>);
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = rate(&text).map_err(|error| format!("{error}; {}", error.advice()))?;
+        Ok(Self(bytes))
+    }
 }
 
 /// `number unit` in the smallest unit; the error completes the sentence "it …".
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = (&text[..digits], text[digits..].trim_start());
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let (number, unit) = (&text[..text.len() - unit.len()], unit.trim_start());
     if number.is_empty() {
         return Err("does not begin with a number".to_owned());
     }
-    let known = || {
-        let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
-        names.join(", ")
+    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+        let known: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+        let what = match unit {
+            "" => "no unit".to_owned(),
+            unit => format!("the unknown unit '{unit}'"),
+        };
+        return Err(format!("has {what} (one of {})", known.join(", ")));
     };
-    if unit.is_empty() {
-        return Err(format!("has no unit (one of {})", known()));
-    }
-    let factor = units
-        .iter()
-        .find(|(name, _)| *name == unit)
-        .map(|(_, factor)| *factor)
-        .ok_or_else(|| format!("has the unknown unit '{unit}' (one of {})", known()))?;
-    scaled(number, factor).ok_or_else(|| "is not a number that fits".to_owned())
+    scaled(number, *factor).ok_or_else(|| "is not a number that fits".to_owned())
 }
 
 /// `number` × `factor`, rounded down; `None` where it is no number or does not fit.
@@ -97,6 +113,10 @@ fn scaled(number: &str, factor: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn duration(text: &str) -> Result<Duration, String> {
+        Interval::try_from(text.to_owned()).map(|interval| interval.0)
+    }
 
     #[test]
     fn rates_are_bytes_a_second() {
@@ -129,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_unknown_unit_is_answered_with_the_known_ones() {
-        let error = duration("10sec").unwrap_err().to_string();
+        let error = duration("10sec").unwrap_err();
         assert!(
             error.contains("'sec'") && error.contains("ms, s, m"),
             "{error}"

@@ -1,0 +1,38 @@
+//! Rules that several tables share.
+
+use std::collections::BTreeSet;
+
+use super::position::KeyError;
+use crate::error::{Error, Result};
+
+/// Refuses a name that is empty or taken by another of the `several`, such as "recipients".
+pub fn check_new(name: &str, names: &mut BTreeSet<String>, several: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::usage("is empty").hint("any words that say which one it is"));
+    }
+    if !names.insert(name.to_owned()) {
+        return Err(Error::usage(format!(
+            "'{}' is given to two {several}",
+            name.escape_debug()
+        ))
+        .hint("give each a name of its own"));
+    }
+    Ok(())
+}
+
+/// Two keys that mean something only together.
+pub fn both<T>(
+    first: Option<T>,
+    second: Option<T>,
+    keys: (&'static str, &'static str),
+    hint: &str,
+) -> Result<Option<(T, T)>, KeyError> {
+    let (given, missing) = match (first, second) {
+        (None, None) => return Ok(None),
+        (Some(first), Some(second)) => return Ok(Some((first, second))),
+        (Some(_), None) => keys,
+        (None, Some(_)) => (keys.1, keys.0),
+    };
+    let error = Error::usage(format!("comes without `{missing}`")).hint(hint);
+    Err((given, error))
+}

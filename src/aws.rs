@@ -1,16 +1,17 @@
-//! AWS beside S3: who we are in each account, keys, RDS. The SDK's types do not leave this folder.
+//! AWS without S3: accounts, keys, RDS, metrics. The SDKs' types do not leave this folder.
 
 pub mod account;
+mod call_error;
 mod credentials;
-mod fault;
-pub mod key_info;
 pub mod kms;
 pub mod metric;
 mod query;
 pub mod rds;
+mod role;
 pub mod security_group;
 pub mod token;
 
-pub use account::{Account, AccountOptions, Role};
+pub use account::{Account, AccountOptions};
 pub use kms::{KeyArn, KeyInfo, Kms};
+pub use role::Role;
 pub use token::Tokens;

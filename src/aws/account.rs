@@ -1,5 +1,5 @@
-//! Who we are in an account: the SDK's usual chain of credentials, a role on top of it, and STS's
-//! word for whose account that is.
+//! An AWS account: credentials from the SDK's usual chain, the role assumed with them, and whose
+//! account that is, by what STS says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,9 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
-use super::credentials::{AfterExpiry, Renewing};
-use super::fault::{Operation, error};
+use super::call_error::{Operation, from_sdk};
+use super::credentials::{RenewingCredentials, RetryExpired};
+use super::role::Role;
 use crate::error::{Error, Result};
 
 /// What AWS grants at most where a role assumes a role; the provider asks anew before it ends.
@@ -27,15 +28,6 @@ const IDENTITY: Operation = Operation {
     name: "GetCallerIdentity",
     rights: "no right for this: a boundary or a session policy must not deny it",
 };
-
-/// A role to become.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    pub arn: String,
-    pub external_id: Option<String>,
-    /// Shown in CloudTrail.
-    pub session_name: String,
-}
 
 /// One side of the account boundary, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,19 +48,20 @@ pub struct AccountOptions {
 pub struct Account {
     pub id: String,
     pub region: String,
-    /// The ARN that STS calls us by.
+    /// The ARN that STS reports for the credentials.
     pub caller: String,
     side: &'static str,
     sdk: SdkConfig,
-    credentials: Arc<Renewing>,
+    credentials: Arc<RenewingCredentials>,
 }
 
 impl Account {
-    /// Finds credentials, becomes the role, and asks STS whose account that is: another one than
+    /// Finds credentials, assumes the role, and asks STS whose account that is: another one than
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
-    pub async fn enter(options: &AccountOptions) -> Result<Self> {
+    pub async fn confirm(options: &AccountOptions) -> Result<Self> {
         let chain = load(options.profile.as_deref(), Some(&options.region)).await;
-        let (sdk, credentials) = renewed(with_role(chain, options).await, options.role.clone())?;
+        let (sdk, credentials) =
+            with_renewal(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
             Some(role) => format!("cannot become {} in the {}", role.arn, options.side),
             None => format!("cannot tell whose credentials these are ({})", options.side),
@@ -77,7 +70,7 @@ impl Account {
             .get_caller_identity()
             .send()
             .await
-            .map_err(|why| error(&IDENTITY, what, why))?;
+            .map_err(|why| from_sdk(&IDENTITY, what, why))?;
         let (id, caller) = (
             identity.account().unwrap_or_default(),
             identity.arn().unwrap_or_default(),
@@ -99,11 +92,10 @@ impl Account {
         })
     }
 
-    /// An account that is known already, with an SDK's configuration of one's own: another endpoint,
-    /// other retries. Nobody is asked.
-    pub fn known(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Result<Self> {
+    /// An account whose id the caller knows, with a configuration of the caller's; STS is not asked.
+    pub fn unconfirmed(side: &'static str, id: &str, region: &str, sdk: SdkConfig) -> Result<Self> {
         let sdk = sdk.into_builder().region(Region::new(region.to_owned()));
-        let (sdk, credentials) = renewed(sdk.build(), None)?;
+        let (sdk, credentials) = with_renewal(sdk.build(), None)?;
         Ok(Self {
             id: id.to_owned(),
             region: region.to_owned(),
@@ -114,17 +106,17 @@ impl Account {
         })
     }
 
-    /// Whoever the SDK finds credentials of, in the region that it finds; STS is not asked who that is.
-    pub async fn by_chain(side: &'static str, profile: Option<&str>) -> Result<Self> {
+    /// With the credentials and in the region that the SDK finds; STS is not asked whose they are.
+    pub async fn from_environment(side: &'static str, profile: Option<&str>) -> Result<Self> {
         let chain = load(profile, None).await;
         let region = chain.region().map(ToString::to_string).ok_or_else(|| {
             Error::usage("in which region? Neither the configuration nor the environment says")
                 .hint("name the account's id and region in the configuration, or set AWS_REGION")
         })?;
-        Self::known(side, "", &region, chain)
+        Self::unconfirmed(side, "", &region, chain)
     }
 
-    /// For the store: renewed by themselves for as long as the run lasts.
+    /// For the store: they renew themselves.
     pub fn credentials(&self) -> SharedCredentialsProvider {
         let credentials: Arc<dyn ProvideCredentials> = self.credentials.clone();
         credentials.into()
@@ -132,11 +124,11 @@ impl Account {
 
     /// For a client of S3's with these credentials: where AWS calls them expired, the first has them
     /// renewed, and the second the call repeated.
-    pub fn after_expiry(&self) -> (SharedInterceptor, SharedRetryClassifier) {
-        let after_expiry = self.on_expiry();
+    pub fn retries_of_expired(&self) -> (SharedInterceptor, SharedRetryClassifier) {
+        let retry = self.retry_expired();
         (
-            SharedInterceptor::new(after_expiry.clone()),
-            SharedRetryClassifier::new(after_expiry),
+            SharedInterceptor::new(retry.clone()),
+            SharedRetryClassifier::new(retry),
         )
     }
 
@@ -145,8 +137,8 @@ impl Account {
         self.credentials.forget(access_key);
     }
 
-    pub(super) fn on_expiry(&self) -> AfterExpiry {
-        AfterExpiry(self.credentials.clone())
+    pub(super) fn retry_expired(&self) -> RetryExpired {
+        RetryExpired(self.credentials.clone())
     }
 
     /// `source account` or `backup account`.
@@ -165,7 +157,7 @@ impl Account {
         }
     }
 
-    /// Of a service that no SDK here calls: the configured one, or AWS's own.
+    /// The URL of a service that no SDK here calls: the configured one, or AWS's own.
     pub(super) fn endpoint(&self, service: &str) -> String {
         let suffix = match self.region.starts_with("cn-") {
             true => "amazonaws.com.cn",
@@ -187,7 +179,7 @@ impl Account {
     }
 }
 
-/// As the SDK finds credentials, and the region where none is given, without a word from STS.
+/// The SDK's configuration, with the credentials that it finds, and the region where none is given.
 pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let http = HttpBuilder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
@@ -209,20 +201,23 @@ pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConf
     loader.load().await
 }
 
-/// One set of credentials for all that is done with this configuration. The SDK's cache, one for each
+/// All clients of the configuration share one set of credentials; the SDK's own cache, one for each
 /// client, is off.
-fn renewed(sdk: SdkConfig, role: Option<Role>) -> Result<(SdkConfig, Arc<Renewing>)> {
+fn with_renewal(
+    sdk: SdkConfig,
+    role: Option<Role>,
+) -> Result<(SdkConfig, Arc<RenewingCredentials>)> {
     let provider = sdk
         .credentials_provider()
         .ok_or_else(|| Error::failed("the AWS SDK has no place to find credentials in"))?;
-    let renewing = Renewing::new(provider, role);
-    let shared: Arc<dyn ProvideCredentials> = renewing.clone();
+    let credentials = RenewingCredentials::new(provider, role);
+    let shared: Arc<dyn ProvideCredentials> = credentials.clone();
     let sdk = sdk
         .into_builder()
         .credentials_provider(shared.into())
         .identity_cache(IdentityCache::no_cache())
         .build();
-    Ok((sdk, renewing))
+    Ok((sdk, credentials))
 }
 
 async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
@@ -249,7 +244,7 @@ pub fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
         "source and backup account are one: {source}"
     ))
     .hint(
-        "whoever can destroy the database could destroy its backups: use a second account, or say \
+        "those who can destroy the database could destroy its backups: use a second account, or say \
          backup_account.allow_same_account = true and live with it",
     ))
 }

@@ -1,4 +1,4 @@
-//! Credentials of one account, asked for once and renewed before they end, or when AWS says that they
+//! Credentials of one account, fetched once and renewed before they expire, or when AWS says that they
 //! have: the store, the calls to AWS and the tokens of a run share them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,73 +19,74 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-use super::account::Role;
-use super::fault::no_credentials;
+use super::call_error::no_credentials;
+use super::role::Role;
 
-/// New ones are asked for so long before the end: AWS judges by its clock, and an export accepts a
-/// machine whose clock is this far off.
-const EARLY: Duration = Duration::from_secs(300);
-/// Those without an end are asked for again after this: a profile's file may have changed.
-const ENDLESS: Duration = Duration::from_secs(900);
+/// How long before they expire credentials are renewed: AWS judges by its clock, and an export accepts
+/// a machine whose clock is this far off.
+const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+/// Those without an expiry are fetched again after this: a profile's file may have changed.
+const RENEWED_WITHOUT_EXPIRY: Duration = Duration::from_secs(900);
 
-/// What `from` provides, kept for as long as it is good.
+/// Keeps what another provider provides until it has to be renewed.
 #[derive(Debug)]
-pub struct Renewing {
-    from: SharedCredentialsProvider,
-    /// That `from` becomes.
+pub struct RenewingCredentials {
+    provider: SharedCredentialsProvider,
+    /// The role that the provider assumes.
     role: Option<Role>,
-    held: Mutex<Option<Held>>,
-    /// Whoever asks `from` holds it: a hundred requests at once ask one time.
+    cached: Mutex<Option<Cached>>,
+    /// Locked while the provider is asked: a hundred requests at once ask one time.
     asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
-struct Held {
+struct Cached {
     credentials: Credentials,
     renew_at: SystemTime,
 }
 
-impl Renewing {
-    pub fn new(from: SharedCredentialsProvider, role: Option<Role>) -> Arc<Self> {
+impl RenewingCredentials {
+    pub fn new(provider: SharedCredentialsProvider, role: Option<Role>) -> Arc<Self> {
         Arc::new(Self {
-            from,
+            provider,
             role,
-            held: Mutex::default(),
+            cached: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
         })
     }
 
     /// AWS has called these expired: they are not given out again. Newer ones stay.
     pub fn forget(&self, access_key: &str) {
-        let mut held = self.held();
-        if (held.as_ref()).is_some_and(|held| held.credentials.access_key_id() == access_key) {
-            *held = None;
+        let mut cached = self.cached();
+        if (cached.as_ref()).is_some_and(|cached| cached.credentials.access_key_id() == access_key)
+        {
+            *cached = None;
         }
     }
 
     async fn provide(&self) -> Provided {
         let _asking = self.asking.lock().await;
-        let held = self.held().clone();
+        let cached = self.cached().clone();
         let now = SystemTime::now();
-        if let Some(held) = &held
-            && now < held.renew_at
+        if let Some(cached) = &cached
+            && now < cached.renew_at
         {
-            return Ok(held.credentials.clone());
+            return Ok(cached.credentials.clone());
         }
-        match self.from.provide_credentials().await {
+        match self.provider.provide_credentials().await {
             Ok(credentials) => {
-                *self.held() = Some(Held {
+                *self.cached() = Some(Cached {
                     renew_at: renew_at(credentials.expiry(), now),
                     credentials: credentials.clone(),
                 });
                 Ok(credentials)
             }
             // STS may not answer for a moment; the old ones are good for some minutes more.
-            Err(error) => match held {
-                Some(held) if held.credentials.expiry().is_some_and(|end| now < end) => {
-                    Ok(held.credentials)
+            Err(error) => match cached {
+                Some(cached) if cached.credentials.expiry().is_some_and(|end| now < end) => {
+                    Ok(cached.credentials)
                 }
-                // In the words of this house, wherever the SDK shows them.
+                // In our words, wherever the SDK shows them.
                 _ => Err(CredentialsError::provider_error(no_credentials(
                     &error,
                     self.role.as_ref(),
@@ -94,21 +95,21 @@ impl Renewing {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached(&self) -> MutexGuard<'_, Option<Cached>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A quarter of the time of short ones is early enough.
+/// Those that do not last long are renewed after three quarters of their time.
 fn renew_at(end: Option<SystemTime>, now: SystemTime) -> SystemTime {
     let Some(end) = end else {
-        return now + ENDLESS;
+        return now + RENEWED_WITHOUT_EXPIRY;
     };
     let left = end.duration_since(now).unwrap_or_default();
-    now + (left - EARLY.min(left / 4))
+    now + (left - RENEWED_BEFORE.min(left / 4))
 }
 
-impl ProvideCredentials for Renewing {
+impl ProvideCredentials for RenewingCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -117,10 +118,10 @@ impl ProvideCredentials for Renewing {
     }
 }
 
-/// Has a call repeated that AWS refused because of its time, with new credentials: the interceptor
-/// forgets the old ones, the classifier asks for another attempt.
+/// Repeats a call that AWS refused for expired credentials, with new ones: the interceptor forgets the
+/// old ones, the classifier asks for another attempt.
 #[derive(Debug, Clone)]
-pub struct AfterExpiry(pub Arc<Renewing>);
+pub struct RetryExpired(pub Arc<RenewingCredentials>);
 
 /// The access key of an attempt.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl Storable for SignedBy {
     type Storer = StoreReplace<Self>;
 }
 
-impl Intercept for AfterExpiry {
+impl Intercept for RetryExpired {
     fn name(&self) -> &'static str {
         "expired credentials"
     }
@@ -156,7 +157,7 @@ impl Intercept for AfterExpiry {
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if let Some(SignedBy(access_key)) = bag.load::<SignedBy>()
-            && call.response().is_some_and(calls_expired)
+            && call.response().is_some_and(says_expired)
         {
             self.0.forget(access_key);
         }
@@ -164,9 +165,9 @@ impl Intercept for AfterExpiry {
     }
 }
 
-impl ClassifyRetry for AfterExpiry {
+impl ClassifyRetry for RetryExpired {
     fn classify_retry(&self, call: &InterceptorContext) -> RetryAction {
-        match call.response().is_some_and(calls_expired) {
+        match call.response().is_some_and(says_expired) {
             true => RetryAction::transient_error(),
             false => RetryAction::NoActionIndicated,
         }
@@ -177,9 +178,9 @@ impl ClassifyRetry for AfterExpiry {
     }
 }
 
-/// The code is `ExpiredToken` or, in JSON, `ExpiredTokenException`. The answer to a HEAD has no body,
-/// and there is nothing else that S3 would call one of ours bad for.
-fn calls_expired(response: &HttpResponse) -> bool {
+/// Whether AWS calls the credentials expired: by the code `ExpiredToken` or, in JSON,
+/// `ExpiredTokenException`. The answer to a HEAD has no body, and S3 refuses ours for nothing else.
+fn says_expired(response: &HttpResponse) -> bool {
     let body = response.body().bytes().unwrap_or_default();
     let says = |code: &str| memchr::memmem::find(body, code.as_bytes()).is_some();
     match response.status().as_u16() {
@@ -201,15 +202,15 @@ mod tests {
 
     use super::*;
 
-    /// Credentials that last so many seconds, numbered; none after the first `good`.
+    /// Provides credentials with numbered keys that last `seconds`; `good` of them, then errors.
     #[derive(Debug)]
-    struct Numbered {
+    struct NumberedCredentials {
         seconds: i64,
         good: usize,
         asked: AtomicUsize,
     }
 
-    impl ProvideCredentials for Numbered {
+    impl ProvideCredentials for NumberedCredentials {
         fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
         where
             Self: 'a,
@@ -231,23 +232,23 @@ mod tests {
         }
     }
 
-    fn renewing(seconds: i64, good: usize) -> Arc<Renewing> {
-        let numbered = Numbered {
+    fn renewing_credentials(seconds: i64, good: usize) -> Arc<RenewingCredentials> {
+        let numbered = NumberedCredentials {
             seconds,
             good,
             asked: AtomicUsize::new(0),
         };
-        Renewing::new(SharedCredentialsProvider::new(numbered), None)
+        RenewingCredentials::new(SharedCredentialsProvider::new(numbered), None)
     }
 
-    async fn key(of: &Renewing) -> Option<String> {
+    async fn key(of: &RenewingCredentials) -> Option<String> {
         let provided = of.provide_credentials().await.ok();
         provided.map(|credentials| credentials.access_key_id().to_owned())
     }
 
     #[tokio::test]
     async fn good_ones_are_asked_for_once() {
-        let many = renewing(3600, 9);
+        let many = renewing_credentials(3600, 9);
         for _ in 0..3 {
             assert_eq!(key(&many).await.as_deref(), Some("key0"));
         }
@@ -255,7 +256,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_aws_called_expired_is_not_given_out_again() {
-        let many = renewing(3600, 9);
+        let many = renewing_credentials(3600, 9);
         assert_eq!(key(&many).await.as_deref(), Some("key0"));
         many.forget("key0");
         assert_eq!(key(&many).await.as_deref(), Some("key1"));
@@ -265,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn expired_ones_are_renewed_and_never_used_instead() {
-        let old = renewing(-1, 2);
+        let old = renewing_credentials(-1, 2);
         assert_eq!(key(&old).await.as_deref(), Some("key0"));
         assert_eq!(key(&old).await.as_deref(), Some("key1"));
         assert_eq!(key(&old).await, None);
@@ -273,9 +274,9 @@ mod tests {
 
     #[tokio::test]
     async fn while_nobody_renews_them_good_ones_go_on() {
-        let one = renewing(3600, 1);
+        let one = renewing_credentials(3600, 1);
         assert_eq!(key(&one).await.as_deref(), Some("key0"));
-        one.held().as_mut().unwrap().renew_at = SystemTime::now();
+        one.cached().as_mut().unwrap().renew_at = SystemTime::now();
         assert_eq!(key(&one).await.as_deref(), Some("key0"));
     }
 

@@ -13,9 +13,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
-use super::Account;
-use super::account::load;
-use super::fault::{Operation, code, error};
+use super::account::{Account, load};
+use super::call_error::{Operation, code, from_sdk};
 use crate::error::{Error, Kind, Result};
 
 const ENCRYPT: Operation = Operation {
@@ -39,7 +38,7 @@ const PUBLIC_KEY: Operation = Operation {
     rights: "kms:GetPublicKey on the key",
 };
 
-/// Whatever KMS does, the offline identity opens the backup.
+/// The way that stays open when KMS refuses.
 const BREAK_GLASS: &str = "or open the backup without KMS: --identity break-glass.key";
 
 /// What a ciphertext is bound to: it decrypts under exactly these pairs.
@@ -112,19 +111,15 @@ pub struct Kms {
 
 impl Kms {
     /// With the credentials of an account that STS has confirmed.
-    pub fn of(account: &Account, key: KeyArn) -> Self {
-        let account = account.in_region(&key.region);
-        let config = aws_sdk_kms::config::Builder::from(account.sdk())
-            .interceptor(account.on_expiry())
-            .retry_classifier(account.on_expiry());
+    pub fn new(account: &Account, key: KeyArn) -> Self {
         Self {
-            client: Client::from_conf(config.build()),
+            client: client(&account.in_region(&key.region)),
             key,
         }
     }
 
     /// With the credentials that the SDK finds.
-    pub async fn by_chain(profile: Option<&str>, key: KeyArn) -> Self {
+    pub async fn from_environment(profile: Option<&str>, key: KeyArn) -> Self {
         Self {
             client: Client::new(&load(profile, Some(&key.region)).await),
             key,
@@ -146,7 +141,7 @@ impl Kms {
             .set_encryption_context(Some(context.clone().into_iter().collect()))
             .send()
             .await
-            .map_err(|why| self.refused(&ENCRYPT, what(), why))?;
+            .map_err(|why| self.error(&ENCRYPT, what(), why))?;
         blob(reply.ciphertext_blob, &ENCRYPT, what)
     }
 
@@ -163,7 +158,7 @@ impl Kms {
             .send()
             .await
             .map_err(|why| {
-                let error = self.refused(&DECRYPT, what(), why);
+                let error = self.error(&DECRYPT, what(), why);
                 let advice = format!("{}; {BREAK_GLASS}", error.advice());
                 error.hint(advice)
             })?;
@@ -182,7 +177,7 @@ impl Kms {
             .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
             .send()
             .await
-            .map_err(|why| self.refused(&SIGN, what(), why))?;
+            .map_err(|why| self.error(&SIGN, what(), why))?;
         blob(reply.signature, &SIGN, what)
     }
 
@@ -195,15 +190,13 @@ impl Kms {
             .key_id(self.key.as_str())
             .send()
             .await
-            .map_err(|why| self.refused(&DESCRIBE, what(), why))?;
+            .map_err(|why| self.error(&DESCRIBE, what(), why))?;
         let key = reply.key_metadata.ok_or_else(|| {
             Error::failed(format!("{}: {} answered without it", what(), DESCRIBE.name))
         })?;
         let deletion_at = key.deletion_date.map(|at| at.as_nanos());
         Ok(KeyInfo {
-            state: key
-                .key_state
-                .map_or_else(String::new, |state| state.to_string()),
+            state: (key.key_state).map_or_else(String::new, |state| state.to_string()),
             deletion_at: deletion_at.and_then(|at| Timestamp::from_nanosecond(at).ok()),
         })
     }
@@ -218,7 +211,7 @@ impl Kms {
             .key_id(self.key.as_str())
             .send()
             .await
-            .map_err(|why| self.refused(&PUBLIC_KEY, what(), why))?;
+            .map_err(|why| self.error(&PUBLIC_KEY, what(), why))?;
         let spec = reply.key_spec.as_ref().map_or("", KeySpec::as_str);
         let usage = reply.key_usage.as_ref().map_or("", KeyUsageType::as_str);
         if (spec, usage) != ("ECC_NIST_P256", "SIGN_VERIFY") {
@@ -233,13 +226,8 @@ impl Kms {
         blob(reply.public_key, &PUBLIC_KEY, what)
     }
 
-    /// What KMS says of the key itself, in our words; the rest as of every service.
-    fn refused<E>(
-        &self,
-        operation: &Operation,
-        what: String,
-        why: SdkError<E, HttpResponse>,
-    ) -> Error
+    /// Errors that concern the key itself have hints of their own.
+    fn error<E>(&self, operation: &Operation, what: String, why: SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
@@ -277,11 +265,33 @@ impl Kms {
                  ECC_NIST_P256 key for SIGN_VERIFY"
                     .to_owned(),
             ),
-            _ => return error(operation, what, why),
+            _ => return from_sdk(operation, what, why),
         };
-        let told = error(operation, what, why);
-        Error::new(kind, told.to_string()).hint(hint)
+        let error = from_sdk(operation, what, why);
+        Error::new(kind, error.to_string()).hint(hint)
     }
+}
+
+/// Whether AWS manages the key, such as `aws/rds`: what it encrypts cannot be shared.
+pub async fn is_managed_by_aws(account: &Account, key: &str) -> Result<bool> {
+    let reply = client(account).describe_key().key_id(key).send().await;
+    let described = reply.map_err(|why| {
+        let what = format!("cannot tell whose key {key} is ({})", account.side());
+        let operation = Operation {
+            name: "DescribeKey",
+            rights: "kms:DescribeKey, and the key's policy must admit it",
+        };
+        from_sdk(&operation, what, why)
+    })?;
+    let manager = described.key_metadata.and_then(|key| key.key_manager);
+    Ok(manager.is_some_and(|manager| manager.as_str() == "AWS"))
+}
+
+fn client(account: &Account) -> Client {
+    let config = aws_sdk_kms::config::Builder::from(account.sdk())
+        .interceptor(account.retry_expired())
+        .retry_classifier(account.retry_expired());
+    Client::from_conf(config.build())
 }
 
 fn blob(found: Option<Blob>, operation: &Operation, what: impl Fn() -> String) -> Result<Vec<u8>> {

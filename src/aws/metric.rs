@@ -1,19 +1,19 @@
-//! CloudWatch's metrics: one call of it.
+//! Metrics in CloudWatch.
 
 use roxmltree::Document;
 
 use super::account::Account;
-use super::fault::Operation;
+use super::call_error::Operation;
 use super::query::Query;
 use crate::error::{Error, Result};
 
 const VERSION: &str = "2010-08-01";
-/// What the right to call is bound to, by the key cloudwatch:namespace.
+/// The right to put metrics is granted for this namespace only (condition key cloudwatch:namespace).
 const NAMESPACE: &str = "lifeboat";
 
-/// Puts a data point of a metric without dimensions, which is dated by CloudWatch's clock, not ours.
-/// `name` has nothing in it that a form would have to encode. Done twice after a lost reply, it is
-/// there twice: a sum of ones stays above nought, one of noughts stays nought.
+/// Puts a data point of a metric without dimensions, dated by CloudWatch's clock, not ours. `name`
+/// contains nothing that a form has to encode. After a lost reply the point may be stored twice: a sum
+/// of ones stays above zero, one of zeros stays zero.
 pub async fn put(account: &Account, name: &'static str, value: u8) -> Result<()> {
     let what = || format!("cannot put the metric {name}");
     let query = Query {
@@ -29,7 +29,7 @@ pub async fn put(account: &Account, name: &'static str, value: u8) -> Result<()>
         what: what(),
     };
     let answer = query.send(account).await?;
-    if is_taken(&answer) {
+    if is_stored(&answer) {
         return Ok(());
     }
     Err(
@@ -38,8 +38,8 @@ pub async fn put(account: &Account, name: &'static str, value: u8) -> Result<()>
     )
 }
 
-/// What answers in CloudWatch's place has not stored anything.
-fn is_taken(answer: &str) -> bool {
+/// Whether CloudWatch answered, and not a proxy in its place.
+fn is_stored(answer: &str) -> bool {
     let document = Document::parse(answer);
     document.is_ok_and(|answer| answer.root_element().has_tag_name("PutMetricDataResponse"))
 }
@@ -50,12 +50,12 @@ mod tests {
 
     #[test]
     fn only_cloudwatchs_own_answer_says_that_it_is_there() {
-        assert!(is_taken(
+        assert!(is_stored(
             "<PutMetricDataResponse xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\">\
              <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PutMetricDataResponse>"
         ));
         for other in ["", "ok", "<html>log in first</html>", "{}"] {
-            assert!(!is_taken(other), "{other}");
+            assert!(!is_stored(other), "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A call of AWS's query protocol, signed by hand: for services of which lifeboat makes one call, and
+//! Calls of AWS's query protocol, signed here: for services of which lifeboat needs one call, and
 //! whose SDKs would take longer to build than all of lifeboat.
 
 use std::error::Error as StdError;
@@ -12,7 +12,7 @@ use roxmltree::Document;
 use ureq::http::Request;
 
 use super::account::Account;
-use super::fault::{self, Operation};
+use super::call_error::{self, Operation};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::http;
 
@@ -22,68 +22,78 @@ const PAUSES: [u64; 4] = [250, 500, 1000, 2000];
 const EXPIRED: [&str; 3] = ["RequestExpired", "ExpiredToken", "ExpiredTokenException"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What is asked of a service.
+/// A call of a service.
 pub(super) struct Query {
     pub operation: Operation,
-    /// As its host and its signatures name the service.
+    /// The service's name in its host and in signatures.
     pub service: &'static str,
     /// All arguments, encoded for a form.
     pub body: String,
-    /// What could not be done where it fails, as in "cannot share arn:…".
+    /// The first words of its errors, as in "cannot share arn:…".
     pub what: String,
 }
 
 impl Query {
-    /// The service's answer, as XML. Tried again while the service is busy or not there, and once AWS
-    /// has called the credentials expired.
+    /// Returns the service's answer, as XML. Tries again while the service is busy or cannot be reached,
+    /// and when AWS calls the credentials expired.
     pub async fn send(&self, account: &Account) -> Result<String> {
         let mut pauses = PAUSES.iter();
         loop {
             let credentials = account.credentials().provide_credentials().await;
             let credentials =
-                credentials.map_err(|why| fault::no_answer(self.what.clone(), &why))?;
+                credentials.map_err(|why| call_error::no_answer(self.what.clone(), &why))?;
             let access_key = credentials.access_key_id().to_owned();
-            let refused = match self.attempt(account, credentials).await {
+            let failed = match self.attempt(account, credentials).await {
                 Ok(answer) => return Ok(answer),
-                Err(refused) => refused,
+                Err(failed) => failed,
             };
-            if refused.expired {
+            if failed.expired {
                 account.forget(&access_key);
             }
-            let again = refused.expired || refused.error.kind() == Kind::Unavailable;
+            let again = failed.expired || failed.error.kind() == Kind::Unavailable;
             match pauses.next() {
                 Some(pause) if again => tokio::time::sleep(Duration::from_millis(*pause)).await,
-                _ => return Err(refused.error),
+                _ => return Err(failed.error),
             }
         }
     }
 
-    async fn attempt(&self, account: &Account, by: Credentials) -> Result<String, Refused> {
-        let request = self.signed(account, by)?;
-        let asked = tokio::task::spawn_blocking(move || {
-            // On the way of the SDKs' calls, which is past any proxy.
+    async fn attempt(&self, account: &Account, by: Credentials) -> Result<String, AttemptError> {
+        let request = self
+            .signed(account, by)
+            .map_err(|why| Error::failed(self.what.clone()).because(why))?;
+        let reply = tokio::task::spawn_blocking(move || {
+            // Past any proxy, as the SDKs' calls go.
             let mut reply = http::agent(ATTEMPT, false).run(request)?;
             let text = reply.body_mut().read_to_string()?;
             Ok::<_, ureq::Error>((reply.status().as_u16(), text))
         });
-        let (status, text) = asked
+        let (status, text) = reply
             .await
             .context(|| "a thread for a call of AWS".to_owned())?
-            .map_err(|why| fault::no_answer(self.what.clone(), &why))?;
+            .map_err(|why| call_error::no_answer(self.what.clone(), &why))?;
         if status == 200 {
             return Ok(text);
         }
-        let (code, message) = refusal(&text);
-        Err(Refused {
+        let (code, message) = code_and_message(&text);
+        Err(AttemptError {
             expired: EXPIRED.contains(&code.as_str()),
-            error: fault::refused(&self.operation, self.what.clone(), status, &code, &message),
+            error: call_error::from_reply(
+                &self.operation,
+                self.what.clone(),
+                status,
+                &code,
+                &message,
+            ),
         })
     }
 
-    fn signed(&self, account: &Account, by: Credentials) -> Result<Request<String>> {
+    fn signed(
+        &self,
+        account: &Account,
+        by: Credentials,
+    ) -> Result<Request<String>, Box<dyn StdError + Send + Sync>> {
         let url = account.endpoint(self.service);
-        let no_signature =
-            |why: Box<dyn StdError + Send + Sync>| Error::failed(self.what.clone()).because(why);
         let identity = by.into();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -91,32 +101,28 @@ impl Query {
             .name(self.service)
             .time(SystemTime::now())
             .settings(SigningSettings::default())
-            .build()
-            .map_err(|why| no_signature(why.into()))?
+            .build()?
             .into();
         let headers = [("content-type", FORM)].into_iter();
-        let signable = SignableBody::Bytes(self.body.as_bytes());
-        let signable = SignableRequest::new("POST", &url, headers, signable)
-            .map_err(|why| no_signature(why.into()))?;
-        let signing = sign(signable, &params).map_err(|why| no_signature(why.into()))?;
-        let (instructions, _) = signing.into_parts();
+        let body = SignableBody::Bytes(self.body.as_bytes());
+        let signable = SignableRequest::new("POST", &url, headers, body)?;
+        let (instructions, _) = sign(signable, &params)?.into_parts();
         let mut request = Request::post(&url)
             .header("content-type", FORM)
-            .body(self.body.clone())
-            .map_err(|why| no_signature(why.into()))?;
+            .body(self.body.clone())?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }
 }
 
-/// Why an attempt brought nothing.
-struct Refused {
+/// Why an attempt failed.
+struct AttemptError {
     error: Error,
-    /// AWS calls the credentials so, whatever our clock says.
+    /// AWS calls the credentials expired, whatever our clock says.
     expired: bool,
 }
 
-impl From<Error> for Refused {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
         Self {
             error,
@@ -125,8 +131,8 @@ impl From<Error> for Refused {
     }
 }
 
-/// Code and message of an error's XML; of what is none, nothing.
-fn refusal(text: &str) -> (String, String) {
+/// Code and message of an error in XML; empty where the text is none.
+fn code_and_message(text: &str) -> (String, String) {
     let Ok(document) = Document::parse(text) else {
         return Default::default();
     };
@@ -151,8 +157,8 @@ mod tests {
             "<ErrorResponse xmlns=\"http://monitoring.amazonaws.com/doc/2010-08-01/\"><Error>\
              <Type>Sender</Type><Code>A</Code><Message>b</Message></Error></ErrorResponse>",
         ] {
-            assert_eq!(refusal(text), ("A".to_owned(), "b".to_owned()));
+            assert_eq!(code_and_message(text), ("A".to_owned(), "b".to_owned()));
         }
-        assert_eq!(refusal("busy"), Default::default());
+        assert_eq!(code_and_message("busy"), Default::default());
     }
 }

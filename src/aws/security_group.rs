@@ -1,20 +1,20 @@
-//! What a security group lets out. RDS knows groups by their ids alone, and EC2's SDK, the largest of
-//! all, would be built for one call.
+//! Which destinations a security group lets connections go to. RDS knows groups by their ids alone, and
+//! EC2's SDK, the largest of all, would be built for one call.
 
 use roxmltree::{Document, Node};
 
 use super::account::Account;
-use super::fault::Operation;
+use super::call_error::Operation;
 use super::query::Query;
 use crate::error::{Error, Result};
 
-/// Of EC2's API; it has had no other for ten years.
+/// The only version of EC2's API since 2016.
 const VERSION: &str = "2016-11-15";
-/// Nothing leaves a machine by it.
+/// Connections to it stay on the machine.
 const LOOPBACK: [&str; 2] = ["127.0.0.1/32", "::1/128"];
 
-/// Where its rules let connections go, such as `tcp to 0.0.0.0/0`; empty: nowhere.
-pub async fn lets_out(account: &Account, group: &str) -> Result<Vec<String>> {
+/// The destinations that its egress rules allow, such as `tcp to 0.0.0.0/0`; empty: none.
+pub async fn egress(account: &Account, group: &str) -> Result<Vec<String>> {
     let query = Query {
         operation: Operation {
             name: "DescribeSecurityGroups",
@@ -25,31 +25,31 @@ pub async fn lets_out(account: &Account, group: &str) -> Result<Vec<String>> {
         body: format!("Action=DescribeSecurityGroups&GroupId.1={group}&Version={VERSION}"),
         what: what(group),
     };
-    egress(&query.send(account).await?, group)
+    parse_egress(&query.send(account).await?, group)
 }
 
 fn what(group: &str) -> String {
     format!("cannot tell what security group {group} lets out")
 }
 
-/// The destinations of all its egress rules. What is no answer about this group is an error, never
-/// "nowhere".
-fn egress(answer: &str, group: &str) -> Result<Vec<String>> {
+/// Reads the destinations of all egress rules. An answer that does not describe this group is an
+/// error, never "none".
+fn parse_egress(answer: &str, group: &str) -> Result<Vec<String>> {
     let unread = || Error::failed(format!("{}: EC2's answer does not tell", what(group)));
     let document = Document::parse(answer).map_err(|why| unread().because(why))?;
-    let told = document
+    let rules = document
         .descendants()
         .find(|node| {
             let id = child(*node, "groupId").and_then(|id| id.text());
             id == Some(group) && child(*node, "ownerId").is_some()
         })
-        .and_then(|told| child(told, "ipPermissionsEgress"))
+        .and_then(|found| child(found, "ipPermissionsEgress"))
         .ok_or_else(unread)?;
-    let rules = told.children().filter(Node::is_element);
+    let rules = rules.children().filter(Node::is_element);
     Ok(rules.flat_map(destinations).collect())
 }
 
-/// Whatever kinds of destination a rule may come to have, each is a list of items.
+/// A rule has a list of items for each kind of destination, also for kinds that AWS may add.
 fn destinations<'a>(rule: Node<'a, 'a>) -> impl Iterator<Item = String> {
     let protocol = child(rule, "ipProtocol").and_then(|one| one.text());
     let protocol = match protocol {
@@ -70,15 +70,15 @@ fn destinations<'a>(rule: Node<'a, 'a>) -> impl Iterator<Item = String> {
         .map(move |name| format!("{protocol} to {name}"))
 }
 
-fn child<'a>(of: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
-    of.children().find(|node| node.has_tag_name(name))
+fn child<'a>(parent: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
+    parent.children().find(|node| node.has_tag_name(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(rules: &str) -> Result<Vec<String>> {
+    fn parsed(rules: &str) -> Result<Vec<String>> {
         let answer = format!(
             "<DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
              <requestId>r</requestId><securityGroupInfo><item><ownerId>1</ownerId>\
@@ -86,14 +86,14 @@ mod tests {
              <groupId>sg-2</groupId></item></groups></item></ipPermissions>{rules}</item>\
              </securityGroupInfo></DescribeSecurityGroupsResponse>"
         );
-        egress(&answer, "sg-1")
+        parse_egress(&answer, "sg-1")
     }
 
     fn rule(inside: &str) -> Vec<String> {
         let rules = format!(
             "<ipPermissionsEgress><item><ipProtocol>-1</ipProtocol>{inside}</item></ipPermissionsEgress>"
         );
-        told(&rules).unwrap()
+        parsed(&rules).unwrap()
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn no_rule_and_the_loopback_let_nothing_out() {
-        assert_eq!(told("<ipPermissionsEgress/>").unwrap(), [""; 0]);
+        assert_eq!(parsed("<ipPermissionsEgress/>").unwrap(), [""; 0]);
         let loopback = "<ipRanges><item><cidrIp>127.0.0.1/32</cidrIp></item></ipRanges>\
                         <ipv6Ranges><item><cidrIpv6>::1/128</cidrIpv6></item></ipv6Ranges>";
         assert_eq!(rule(loopback), [""; 0]);
@@ -134,10 +134,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_tell_is_not_nothing() {
-        assert!(told("").is_err());
-        assert!(egress("", "sg-1").is_err());
-        assert!(egress("<html>busy</html>", "sg-1").is_err());
+        assert!(parsed("").is_err());
+        assert!(parse_egress("", "sg-1").is_err());
+        assert!(parse_egress("<html>busy</html>", "sg-1").is_err());
         let other = "<a><item><groupId>sg-2</groupId><ipPermissionsEgress/></item></a>";
-        assert!(egress(other, "sg-1").is_err());
+        assert!(parse_egress(other, "sg-1").is_err());
     }
 }

@@ -1,15 +1,15 @@
-//! Tokens for IAM database authentication: a password of RDS that is a signed URL, good for fifteen
-//! minutes. Made on this machine; AWS is asked for credentials alone.
+//! Tokens for IAM database authentication: a password for RDS that is a signed URL and lasts fifteen
+//! minutes. It is made on this machine; AWS is asked for credentials only.
 
 use std::fmt::Write as _;
 
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 
 use super::account::Account;
-use super::fault;
+use super::call_error;
 use crate::error::{Error, Result};
 
-/// Makes tokens as one account, for its region.
+/// Makes tokens with the credentials of one account, for its region.
 pub struct Tokens {
     account: Account,
 }
@@ -19,7 +19,7 @@ impl Tokens {
         Self { account }
     }
 
-    /// A new one, for a user at the instance's own endpoint.
+    /// Makes a token for a user at the instance's own endpoint.
     pub async fn make(&self, host: &str, port: u16, user: &str) -> Result<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
         if host.is_empty() || !host.bytes().all(plain) {
@@ -28,18 +28,18 @@ impl Tokens {
         let config = Config::builder()
             .hostname(host)
             .port(u64::from(port))
-            .username(encoded(user))
+            .username(percent_encoded(user))
             .build()
-            .map_err(|error| fault::no_token(host, error.as_ref()))?;
+            .map_err(|error| call_error::no_token(host, error.as_ref()))?;
         let token = AuthTokenGenerator::new(config)
             .auth_token(self.account.sdk())
             .await
-            .map_err(|error| fault::no_token(host, error.as_ref()))?;
+            .map_err(|error| call_error::no_token(host, error.as_ref()))?;
         Ok(token.as_str().to_owned())
     }
 
-    /// What to look at where the server refuses one: it never says why.
-    pub fn refused(&self, host: &str, user: &str) -> String {
+    /// What to look at when the server refuses a token: it never says why.
+    pub fn hint_when_refused(&self, host: &str, user: &str) -> String {
         let Account {
             id, region, caller, ..
         } = &self.account;
@@ -52,8 +52,8 @@ impl Tokens {
     }
 }
 
-/// The generator puts the name into the URL as it is.
-fn encoded(user: &str) -> String {
+/// Percent-encodes a user's name: the generator puts it into the URL as it is.
+fn percent_encoded(user: &str) -> String {
     let mut out = String::with_capacity(user.len());
     for byte in user.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

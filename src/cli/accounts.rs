@@ -108,7 +108,7 @@ async fn enter(
     if let Some((_, account)) = known.iter().find(|(of, _)| *of == options) {
         return Ok(account.clone());
     }
-    let account = Account::enter(&options).await?;
+    let account = Account::confirm(&options).await?;
     known.push((options, account.clone()));
     Ok(account)
 }

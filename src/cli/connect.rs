@@ -55,7 +55,7 @@ pub async fn s3(access: &Access, run: &Run) -> Result<S3Store> {
             let account = accounts::backup(&access.accounts, run).await?;
             Some(Renewed {
                 credentials: account.credentials(),
-                after_expiry: account.after_expiry(),
+                after_expiry: account.retries_of_expired(),
             })
         }
         None => None,

@@ -22,7 +22,7 @@ impl Passwords for Iam {
     }
 
     fn refused(&self, server: &Server) -> String {
-        self.0.refused(&server.host, &server.user)
+        self.0.hint_when_refused(&server.host, &server.user)
     }
 }
 

@@ -27,12 +27,12 @@ pub async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms> {
     let configured = &access.accounts;
     let in_backup = configured.backup.as_ref();
     if in_backup.is_some_and(|backup| backup.id == key.account) {
-        return Ok(Kms::of(&accounts::backup(configured, run).await?, key));
+        return Ok(Kms::new(&accounts::backup(configured, run).await?, key));
     }
     if configured.source.is_some() {
-        return Ok(Kms::of(&accounts::source(configured, run).await?, key));
+        return Ok(Kms::new(&accounts::source(configured, run).await?, key));
     }
-    Ok(Kms::by_chain(access.repository.s3.profile.as_deref(), key).await)
+    Ok(Kms::from_environment(access.repository.s3.profile.as_deref(), key).await)
 }
 
 struct Elsewhere(Kms);

@@ -29,7 +29,7 @@ async fn account(schedule: Schedule, access: &Access, run: &Run) -> Result<Accou
         Schedule::Prove if configured.backup.is_some() => accounts::backup(configured, run).await,
         Schedule::Nightly | Schedule::Prove => {
             let profile = access.repository.s3.profile.as_deref();
-            Account::by_chain("account of the metric", profile).await
+            Account::from_environment("account of the metric", profile).await
         }
     }
 }

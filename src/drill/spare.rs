@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::assertion::{Assertion, check_names};
-use crate::aws::rds::{Rds, Restored};
+use crate::aws::rds::{DbState, Rds};
 use crate::codec::Identities;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::databases::Databases;
@@ -76,7 +76,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     }
     let mut findings = Vec::new();
     let settings = restore::recorded(&means.records, &found, &mut findings).await;
-    let rds = Rds::of(means.backup);
+    let rds = Rds::new(means.backup);
     let nonce = format!("{:032x}", u128::from_ne_bytes(random::bytes()?));
     let now = to_second(means.context.clock.now());
     let drill = Drill {
@@ -149,7 +149,7 @@ impl Drill<'_> {
 
     /// Nothing is ever overwritten.
     async fn check_free(&self) -> Result<()> {
-        match self.rds().standing(self.kind(), &self.name).await? {
+        match self.rds().state(self.kind(), &self.name).await? {
             None => Ok(()),
             Some(_) => Err(Error::new(
                 ErrorKind::Exists,
@@ -183,18 +183,18 @@ impl Drill<'_> {
         self.remove_older(report).await;
     }
 
-    async fn stop(&self) -> Result<Restored> {
+    async fn stop(&self) -> Result<DbState> {
         let (kind, name) = (self.kind(), self.name.as_str());
-        let stop = async || match self.rds().stop(kind, name).await {
+        let stop = async || match self.rds().stop_db(kind, name).await {
             // The reply to an earlier attempt may have been lost.
-            Err(error) => match self.rds().standing(kind, name).await {
+            Err(error) => match self.rds().state(kind, name).await {
                 Ok(Some(there)) if there.status.starts_with("stopp") => Ok(()),
                 _ => Err(error),
             },
             done => done,
         };
         self.once_available(stop).await?;
-        let is_stopped = |there: &Restored| there.status == "stopped";
+        let is_stopped = |there: &DbState| there.status == "stopped";
         self.made.until(kind, name, "stopping", is_stopped).await
     }
 

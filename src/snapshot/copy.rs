@@ -134,10 +134,10 @@ pub(super) struct Sides {
 /// Copies a snapshot of every source. One that fails does not stop the others; the report tells.
 pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     let sides = Sides {
-        source: Rds::of(means.source),
-        backup: Rds::of(means.backup),
+        source: Rds::new(means.source),
+        backup: Rds::new(means.backup),
         lobby: (means.source.region != means.backup.region)
-            .then(|| Rds::of(&means.backup.in_region(&means.source.region))),
+            .then(|| Rds::new(&means.backup.in_region(&means.source.region))),
     };
     let mut report = Report {
         dry_run: options.dry_run,

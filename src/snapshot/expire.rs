@@ -11,14 +11,14 @@ use serde::Serialize;
 
 use super::list::{Found, KINDS, find};
 use crate::aws::Account;
-use crate::aws::rds::{Rds, Which};
+use crate::aws::rds::{Rds, SnapshotFilter};
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::snapshot::Kind;
 
 pub use keep::{Copy, Decision, Keep, Standing, decide};
 
-/// Which side, and as whom.
+/// SnapshotFilter side, and as whom.
 pub enum Side<'a> {
     /// Intermediates in the source account, whose copies the backup account shows.
     Source {
@@ -71,13 +71,13 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
                 source,
                 backup,
                 kms_key,
-            } => (Rds::of(source), of_source(source, backup, kms_key).await?),
-            Side::Backup { backup, keep } => (Rds::of(backup), of_backup(backup, *keep).await?),
+            } => (Rds::new(source), of_source(source, backup, kms_key).await?),
+            Side::Backup { backup, keep } => (Rds::new(backup), of_backup(backup, *keep).await?),
         };
         for mut line in lines {
             if deletes && line.goes {
                 context.interrupt.check()?;
-                match rds.delete(line.kind, &line.name).await {
+                match rds.delete_snapshot(line.kind, &line.name).await {
                     Ok(()) => {
                         line.deleted = true;
                         report.deleted += 1;
@@ -93,10 +93,10 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
 
 async fn of_source(source: &Account, backup: &Account, kms_key: &str) -> Result<Vec<Line>> {
     let copies = find(backup).await?;
-    let rds = Rds::of(source);
+    let rds = Rds::new(source);
     let mut lines = Vec::new();
     for kind in KINDS {
-        let mut all = rds.snapshots(kind, Which::Own).await?;
+        let mut all = rds.snapshots(kind, SnapshotFilter::Own).await?;
         all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
         lines.extend(all.iter().filter_map(|one| {
             let (mark, decision) = intermediates::decide(one, &copies, kms_key)?;

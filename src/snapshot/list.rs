@@ -1,11 +1,11 @@
-//! Which copies there are, by AWS's word.
+//! SnapshotFilter copies there are, by AWS's word.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::names::{Mark, tag, to_second, told_time};
 use crate::aws::Account;
-use crate::aws::rds::{Rds, Snapshot, Which};
+use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{Kind, id};
@@ -50,10 +50,10 @@ pub struct Found {
 
 /// All copies that lifeboat made in the account's region; sorted by source and time.
 pub async fn find(account: &Account) -> Result<Vec<Found>> {
-    let rds = Rds::of(account);
+    let rds = Rds::new(account);
     let mut found = Vec::new();
     for kind in KINDS {
-        let all = rds.snapshots(kind, Which::Own).await?;
+        let all = rds.snapshots(kind, SnapshotFilter::Own).await?;
         found.extend(all.into_iter().filter_map(|one| of(one, &rds.region)));
     }
     found.sort_by(|a, b| {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Patience, wait};
-use crate::aws::rds::{Rds, Restored};
+use crate::aws::rds::{DbState, Rds};
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
@@ -28,14 +28,14 @@ impl Made<'_> {
     /// one made.
     pub async fn begun(&self, kind: Kind, name: &str, begun: Result<()>) -> Result<()> {
         let Err(error) = begun else { return Ok(()) };
-        match self.rds.standing(kind, name).await {
+        match self.rds.state(kind, name).await {
             Ok(Some(there)) if there.tags.get(RUN).is_some_and(|run| run == self.nonce) => Ok(()),
             _ => Err(error),
         }
     }
 
     /// Waits until it takes connections.
-    pub async fn available(&self, kind: Kind, name: &str) -> Result<Restored> {
+    pub async fn available(&self, kind: Kind, name: &str) -> Result<DbState> {
         self.until(kind, name, "in the making", |there| {
             there.status == "available"
         })
@@ -48,8 +48,8 @@ impl Made<'_> {
         kind: Kind,
         name: &str,
         phase: &str,
-        is_wanted: impl Fn(&Restored) -> bool,
-    ) -> Result<Restored> {
+        is_wanted: impl Fn(&DbState) -> bool,
+    ) -> Result<DbState> {
         let Patience { poll, wait } = self.patience;
         let until = Instant::now() + wait;
         self.context
@@ -57,7 +57,7 @@ impl Made<'_> {
             .phase(&format!("{kind} {name} {phase}"), None);
         let (mut unanswered, mut said) = (0, String::new());
         loop {
-            match self.rds.standing(kind, name).await {
+            match self.rds.state(kind, name).await {
                 Ok(Some(there)) if is_wanted(&there) => return Ok(there),
                 Ok(Some(there)) if has_failed(&there.status) => {
                     return Err(Error::failed(format!(

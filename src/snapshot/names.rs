@@ -125,7 +125,7 @@ impl Mark {
     pub fn of(snapshot: &Snapshot) -> Option<Self> {
         let tag = |key: &str| snapshot.tags.get(key);
         if !snapshot.name.starts_with(PREFIX)
-            || snapshot.made != "manual"
+            || snapshot.snapshot_type != "manual"
             || tag(tag::MANAGED).is_none_or(|value| value != "true")
         {
             return None;

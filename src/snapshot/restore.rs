@@ -14,7 +14,7 @@ use super::Patience;
 use super::list::{Found, choose};
 use super::made::{Made, RUN};
 use crate::aws::Account;
-use crate::aws::rds::{NewCluster, NewInstance, NewMember, Rds, Restored};
+use crate::aws::rds::{DbState, NewCluster, NewInstance, NewMember, Rds};
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
@@ -100,7 +100,7 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
     }
     let mut findings = Vec::new();
     let settings = recorded(&means.records, &found, &mut findings).await;
-    let rds = Rds::of(means.backup);
+    let rds = Rds::new(means.backup);
     let made = Making {
         rds: &rds,
         options,
@@ -186,7 +186,7 @@ impl Making<'_> {
             names.push((Kind::Instance, self.member_name()));
         }
         for (kind, name) in names {
-            let Some(there) = self.rds.standing(kind, &name).await? else {
+            let Some(there) = self.rds.state(kind, &name).await? else {
                 continue;
             };
             let ours = there.tags.get(RESTORED_FROM) == Some(&self.found.point.copy_arn);
@@ -221,7 +221,7 @@ impl Making<'_> {
     }
 
     /// Makes it, and waits until it takes connections.
-    async fn make(&self, planned: &Planned) -> Result<Restored> {
+    async fn make(&self, planned: &Planned) -> Result<DbState> {
         let made = Made {
             rds: self.rds,
             patience: self.options.patience,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use lifeboat::aws::Account as Entered;
+use lifeboat::aws::Account as AwsAccount;
 use lifeboat::clock::{Clock as _, SystemClock};
 use lifeboat::interrupt::{Interrupt, interrupt};
 use lifeboat::model::snapshot::Kind;
@@ -401,7 +401,7 @@ async fn stopped_while_a_copy_is_under_way_it_goes_on_later() {
 async fn a_role_without_the_right_is_told_which() {
     let world = World::new(Kind::Instance, Under::Default).await;
     let some = world.backup.user("some", &[allow("rds:Describe*", "*")]);
-    let backup: Entered = entered("backup account", &world.backup, &some);
+    let backup: AwsAccount = entered("backup account", &world.backup, &some);
     let options = world.options();
     let (source, never) = (world.source_side(), Interrupt::never());
     let copied = world.copy_from(&options, &SystemClock, &source, &backup, &never);

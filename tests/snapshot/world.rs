@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use jiff::Timestamp;
-use lifeboat::aws::Account as Entered;
+use lifeboat::aws::Account as AwsAccount;
 use lifeboat::clock::{Clock, SystemClock};
 use lifeboat::context::Context;
 use lifeboat::error::{Error, Result as Done};
@@ -280,11 +280,11 @@ impl World {
         }
     }
 
-    pub fn source_side(&self) -> Entered {
+    pub fn source_side(&self) -> AwsAccount {
         entered("source account", &self.source, &self.nightly)
     }
 
-    pub fn backup_side(&self) -> Entered {
+    pub fn backup_side(&self) -> AwsAccount {
         entered("backup account", &self.backup, &self.snapshot_role)
     }
 
@@ -315,8 +315,8 @@ impl World {
         &self,
         options: &Options,
         clock: &dyn Clock,
-        source: &Entered,
-        backup: &Entered,
+        source: &AwsAccount,
+        backup: &AwsAccount,
         interrupt: &Interrupt,
     ) -> Done<Report> {
         let repository = self.repository(&self.exporter).await;
@@ -489,12 +489,12 @@ pub struct Call {
 }
 
 /// Retries as ever, with shorter pauses.
-pub fn entered(side: &'static str, account: &Account, key: &Key) -> Entered {
+pub fn entered(side: &'static str, account: &Account, key: &Key) -> AwsAccount {
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));
     let sdk = key.sdk(REGION).into_builder().retry_config(retries);
-    Entered::known(side, &account.id, REGION, sdk.build()).unwrap()
+    AwsAccount::unconfirmed(side, &account.id, REGION, sdk.build()).unwrap()
 }
 
 fn stack(account: &Account, template: String, parameters: Value) -> Value {

@@ -1,56 +1,16 @@
-//! Parameter groups and option groups: read where the database is, made again where it is restored.
+//! Parameter groups and option groups: read where the database is, created again where it is restored.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{
-    ApplyMethod, OptionConfiguration, OptionSetting, Parameter as SdkParameter,
+    ApplyMethod, Option as SdkOption, OptionConfiguration, OptionSetting, Parameter as SdkParameter,
 };
 
-use super::{Rds, sent, size, told};
-use crate::aws::fault::{Operation, error};
+use super::client::Rds;
+use super::convert::{number_from_sdk, number_to_sdk, tags_from_sdk, tags_to_sdk};
+use crate::aws::call_error::{from_sdk, unless_gone};
 use crate::error::Result;
 use crate::model::snapshot::{GroupOption, Kind, OptionGroup, Parameter};
-
-const PARAMETERS: Operation = Operation {
-    name: "DescribeDBParameters",
-    rights: "rds:DescribeDBParameters",
-};
-const CLUSTER_PARAMETERS: Operation = Operation {
-    name: "DescribeDBClusterParameters",
-    rights: "rds:DescribeDBClusterParameters",
-};
-const OPTION_GROUPS: Operation = Operation {
-    name: "DescribeOptionGroups",
-    rights: "rds:DescribeOptionGroups",
-};
-const CREATE: Operation = Operation {
-    name: "CreateDBParameterGroup",
-    rights: "rds:CreateDBParameterGroup and rds:AddTagsToResource",
-};
-const CREATE_CLUSTER: Operation = Operation {
-    name: "CreateDBClusterParameterGroup",
-    rights: "rds:CreateDBClusterParameterGroup and rds:AddTagsToResource",
-};
-const MODIFY: Operation = Operation {
-    name: "ModifyDBParameterGroup",
-    rights: "rds:ModifyDBParameterGroup",
-};
-const MODIFY_CLUSTER: Operation = Operation {
-    name: "ModifyDBClusterParameterGroup",
-    rights: "rds:ModifyDBClusterParameterGroup",
-};
-const CREATE_OPTIONS: Operation = Operation {
-    name: "CreateOptionGroup",
-    rights: "rds:CreateOptionGroup and rds:AddTagsToResource",
-};
-const MODIFY_OPTIONS: Operation = Operation {
-    name: "ModifyOptionGroup",
-    rights: "rds:ModifyOptionGroup",
-};
-const TAGS: Operation = Operation {
-    name: "ListTagsForResource",
-    rights: "rds:ListTagsForResource",
-};
 
 /// What one call may set.
 const PARAMETERS_A_CALL: usize = 20;
@@ -58,9 +18,9 @@ const PARAMETERS_A_CALL: usize = 20;
 const SET_BY_USER: &str = "user";
 const DESCRIPTION: &str = "made by lifeboat for a restored database";
 
-/// A group that is to be made: its name, family and tags.
+/// A parameter group to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewGroup<'a> {
+pub struct NewParameterGroup<'a> {
     pub name: &'a str,
     /// `postgres16`, `aurora-postgresql16`.
     pub family: &'a str,
@@ -70,103 +30,57 @@ pub struct NewGroup<'a> {
 impl Rds {
     /// The values of a parameter group that a user set; a cluster's groups are another kind.
     pub async fn parameters(&self, kind: Kind, group: &str) -> Result<Vec<Parameter>> {
-        let what = || format!("cannot read parameter group {group}");
-        let all = match kind {
-            Kind::Instance => self
-                .client
-                .describe_db_parameters()
-                .db_parameter_group_name(group)
-                .source(SET_BY_USER)
-                .into_paginator()
-                .items()
-                .send()
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .await
-                .map_err(|why| error(&PARAMETERS, what(), why))?,
-            Kind::Cluster => self
-                .client
-                .describe_db_cluster_parameters()
-                .db_cluster_parameter_group_name(group)
-                .source(SET_BY_USER)
-                .into_paginator()
-                .items()
-                .send()
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .await
-                .map_err(|why| error(&CLUSTER_PARAMETERS, what(), why))?,
-        };
-        let set = |one: SdkParameter| {
-            Some(Parameter {
-                name: one.parameter_name?,
-                value: one.parameter_value?,
-            })
-        };
-        Ok(all.into_iter().filter_map(set).collect())
+        let what = format!("cannot read parameter group {group}");
+        list!(self, kind, what;
+            "DescribeDBParameters" describe_db_parameters
+                | "DescribeDBClusterParameters" describe_db_cluster_parameters;
+            each db_parameter_group_name | db_cluster_parameter_group_name = group;
+            both source = SET_BY_USER;
+            take found => parameter(found), parameter(found))
+    }
+
+    /// The names of all parameter groups, of instances or of clusters.
+    pub async fn parameter_groups(&self, kind: Kind) -> Result<Vec<String>> {
+        let what = format!("cannot list the parameter groups of {kind}s");
+        list!(self, kind, what;
+            "DescribeDBParameterGroups" describe_db_parameter_groups
+                | "DescribeDBClusterParameterGroups" describe_db_cluster_parameter_groups;
+            take group => group.db_parameter_group_name, group.db_cluster_parameter_group_name)
     }
 
     /// An option group with its options; `None` where there is none of that name.
     pub async fn option_group(&self, name: &str) -> Result<Option<OptionGroup>> {
-        let told = self
-            .client
-            .describe_option_groups()
-            .option_group_name(name)
-            .send()
-            .await
-            .map_err(|why| {
-                let what = format!("cannot read option group {name}");
-                error(&OPTION_GROUPS, what, why)
-            })?;
-        let group = told.option_groups_list.into_iter().flatten().next();
+        let call = self.client.describe_option_groups();
+        let reply = call.option_group_name(name).send().await.map_err(|why| {
+            let what = format!("cannot read option group {name}");
+            from_sdk(operation!("DescribeOptionGroups"), what, why)
+        })?;
+        let group = reply.option_groups_list.into_iter().flatten().next();
         Ok(group.map(|group| OptionGroup {
             name: name.to_owned(),
             engine: group.engine_name.unwrap_or_default(),
             major_version: group.major_engine_version.unwrap_or_default(),
-            options: group
-                .options
-                .into_iter()
-                .flatten()
-                .map(|option| GroupOption {
-                    name: option.option_name.unwrap_or_default(),
-                    version: option.option_version,
-                    port: size(option.port),
-                    settings: option
-                        .option_settings
-                        .into_iter()
-                        .flatten()
-                        .filter_map(|setting| Some((setting.name?, setting.value?)))
-                        .collect(),
-                })
+            options: (group.options.into_iter().flatten())
+                .map(option_from_sdk)
                 .collect(),
         }))
     }
 
-    /// Makes an empty parameter group.
-    pub async fn make_parameter_group(&self, kind: Kind, group: &NewGroup<'_>) -> Result<()> {
-        let what = || format!("cannot make parameter group {}", group.name);
-        match kind {
-            Kind::Instance => self
-                .client
-                .create_db_parameter_group()
-                .db_parameter_group_name(group.name)
-                .db_parameter_group_family(group.family)
-                .description(DESCRIPTION)
-                .set_tags(sent(group.tags))
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(&CREATE, what(), why)),
-            Kind::Cluster => self
-                .client
-                .create_db_cluster_parameter_group()
-                .db_cluster_parameter_group_name(group.name)
-                .db_parameter_group_family(group.family)
-                .description(DESCRIPTION)
-                .set_tags(sent(group.tags))
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(&CREATE_CLUSTER, what(), why)),
-        }
+    /// Creates an empty parameter group.
+    pub async fn create_parameter_group(
+        &self,
+        kind: Kind,
+        group: &NewParameterGroup<'_>,
+    ) -> Result<()> {
+        let what = format!("cannot make parameter group {}", group.name);
+        send!(self, kind, from_sdk(what);
+            "CreateDBParameterGroup" create_db_parameter_group
+                | "CreateDBClusterParameterGroup" create_db_cluster_parameter_group
+                + " and rds:AddTagsToResource";
+            each db_parameter_group_name | db_cluster_parameter_group_name = group.name;
+            both db_parameter_group_family = group.family,
+                description = DESCRIPTION,
+                set_tags = tags_to_sdk(group.tags);)
     }
 
     /// Sets values, to be in force when an instance first starts with the group.
@@ -177,85 +91,68 @@ impl Rds {
         values: &[Parameter],
     ) -> Result<()> {
         let what = || format!("cannot set the values of parameter group {group}");
-        for some in values.chunks(PARAMETERS_A_CALL) {
-            let some = some.iter().map(|one| {
+        for values in values.chunks(PARAMETERS_A_CALL) {
+            let values = values.iter().map(|one| {
                 SdkParameter::builder()
                     .parameter_name(&one.name)
                     .parameter_value(&one.value)
                     .apply_method(ApplyMethod::PendingReboot)
                     .build()
             });
-            let some = Some(some.collect());
-            match kind {
-                Kind::Instance => self
-                    .client
-                    .modify_db_parameter_group()
-                    .db_parameter_group_name(group)
-                    .set_parameters(some)
-                    .send()
-                    .await
-                    .map(drop)
-                    .map_err(|why| error(&MODIFY, what(), why))?,
-                Kind::Cluster => self
-                    .client
-                    .modify_db_cluster_parameter_group()
-                    .db_cluster_parameter_group_name(group)
-                    .set_parameters(some)
-                    .send()
-                    .await
-                    .map(drop)
-                    .map_err(|why| error(&MODIFY_CLUSTER, what(), why))?,
-            }
+            send!(self, kind, from_sdk(what());
+                "ModifyDBParameterGroup" modify_db_parameter_group
+                    | "ModifyDBClusterParameterGroup" modify_db_cluster_parameter_group;
+                each db_parameter_group_name | db_cluster_parameter_group_name = group;
+                both set_parameters = Some(values.collect());)?;
         }
         Ok(())
     }
 
-    /// Makes an option group with its options; security groups of options do not travel.
-    pub async fn make_option_group(
+    /// Deletes a parameter group that nothing uses; one that is gone already is no error.
+    pub async fn delete_parameter_group(&self, kind: Kind, name: &str) -> Result<()> {
+        let what = format!("cannot delete parameter group {name}");
+        unless_gone(send!(self, kind, from_sdk(what);
+            "DeleteDBParameterGroup" delete_db_parameter_group
+                | "DeleteDBClusterParameterGroup" delete_db_cluster_parameter_group;
+            each db_parameter_group_name | db_cluster_parameter_group_name = name;))
+    }
+
+    /// Creates an option group with its options; security groups of options do not travel.
+    pub async fn create_option_group(
         &self,
         name: &str,
         like: &OptionGroup,
         tags: &BTreeMap<String, String>,
     ) -> Result<()> {
         let what = || format!("cannot make option group {name}");
+        let operation = operation!("CreateOptionGroup", " and rds:AddTagsToResource");
         self.client
             .create_option_group()
             .option_group_name(name)
             .engine_name(&like.engine)
             .major_engine_version(&like.major_version)
             .option_group_description(DESCRIPTION)
-            .set_tags(sent(tags))
+            .set_tags(tags_to_sdk(tags))
             .send()
             .await
-            .map_err(|why| error(&CREATE_OPTIONS, what(), why))?;
-        let options = like.options.iter().map(|option| {
-            let settings = option.settings.iter();
-            OptionConfiguration::builder()
-                .option_name(&option.name)
-                .set_option_version(option.version.clone())
-                .set_port(option.port.and_then(|port| i32::try_from(port).ok()))
-                .set_option_settings(Some(
-                    settings
-                        .map(|(name, value)| {
-                            OptionSetting::builder().name(name).value(value).build()
-                        })
-                        .collect(),
-                ))
-                .build()
-        });
+            .map_err(|why| from_sdk(operation, what(), why))?;
         self.client
             .modify_option_group()
             .option_group_name(name)
-            .set_options_to_include(Some(options.collect()))
+            .set_options_to_include(Some(like.options.iter().map(option_to_sdk).collect()))
             .apply_immediately(true)
             .send()
             .await
             .map(drop)
-            .map_err(|why| error(&MODIFY_OPTIONS, what(), why))
+            .map_err(|why| from_sdk(operation!("ModifyOptionGroup"), what(), why))
     }
 
     /// The tags of a parameter group.
-    pub async fn group_tags(&self, kind: Kind, group: &str) -> Result<BTreeMap<String, String>> {
+    pub async fn parameter_group_tags(
+        &self,
+        kind: Kind,
+        group: &str,
+    ) -> Result<BTreeMap<String, String>> {
         let resource = match kind {
             Kind::Instance => "pg",
             Kind::Cluster => "cluster-pg",
@@ -264,12 +161,43 @@ impl Rds {
             "arn:aws:rds:{}:{}:{resource}:{group}",
             self.region, self.account
         );
-        self.client
-            .list_tags_for_resource()
-            .resource_name(&arn)
-            .send()
-            .await
-            .map(|found| told(found.tag_list))
-            .map_err(|why| error(&TAGS, format!("cannot read the tags of {arn}"), why))
+        let call = self.client.list_tags_for_resource().resource_name(&arn);
+        let reply = call.send().await;
+        reply
+            .map(|reply| tags_from_sdk(reply.tag_list))
+            .map_err(|why| {
+                let what = format!("cannot read the tags of {arn}");
+                from_sdk(operation!("ListTagsForResource"), what, why)
+            })
     }
+}
+
+fn parameter(found: SdkParameter) -> Option<Parameter> {
+    Some(Parameter {
+        name: found.parameter_name?,
+        value: found.parameter_value?,
+    })
+}
+
+fn option_from_sdk(option: SdkOption) -> GroupOption {
+    let settings = option.option_settings.into_iter().flatten();
+    GroupOption {
+        name: option.option_name.unwrap_or_default(),
+        version: option.option_version,
+        port: number_from_sdk(option.port),
+        settings: settings
+            .filter_map(|setting| Some((setting.name?, setting.value?)))
+            .collect(),
+    }
+}
+
+fn option_to_sdk(option: &GroupOption) -> OptionConfiguration {
+    let settings = option.settings.iter();
+    let setting = |(name, value)| OptionSetting::builder().name(name).value(value).build();
+    OptionConfiguration::builder()
+        .option_name(&option.name)
+        .set_option_version(option.version.clone())
+        .set_port(number_to_sdk(option.port))
+        .set_option_settings(Some(settings.map(setting).collect()))
+        .build()
 }

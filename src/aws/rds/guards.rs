@@ -1,9 +1,9 @@
-//! What RDS does of itself to keep a database from being lost. Whether its automated backups would be
-//! deleted with it, RDS does not tell.
+//! What RDS itself does to keep a database from being lost. RDS does not say whether automated
+//! backups would be deleted with it.
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
-use super::Rds;
+use super::client::Rds;
 use crate::error::Result;
 use crate::model::snapshot::Kind;
 
@@ -14,7 +14,7 @@ pub struct Guards {
     /// Days that automated backups are kept; 0: there are none.
     pub backup_retention_days: i32,
     pub encrypted: bool,
-    /// ARN of the key under which it lies; `None`: not encrypted, or by a key of AWS's that has none.
+    /// ARN of the key that encrypts it; `None`: not encrypted, or by a key of AWS's that has none.
     pub kms_key: Option<String>,
 }
 
@@ -28,24 +28,20 @@ impl Rds {
     }
 }
 
-impl From<DbInstance> for Guards {
-    fn from(one: DbInstance) -> Self {
-        Self {
-            deletion_protection: one.deletion_protection.unwrap_or(false),
-            backup_retention_days: one.backup_retention_period.unwrap_or(0),
-            encrypted: one.storage_encrypted.unwrap_or(false),
-            kms_key: one.kms_key_id,
+macro_rules! guards_from {
+    ($described:ty) => {
+        impl From<$described> for Guards {
+            fn from(described: $described) -> Self {
+                Self {
+                    deletion_protection: described.deletion_protection.unwrap_or(false),
+                    backup_retention_days: described.backup_retention_period.unwrap_or(0),
+                    encrypted: described.storage_encrypted.unwrap_or(false),
+                    kms_key: described.kms_key_id,
+                }
+            }
         }
-    }
+    };
 }
 
-impl From<DbCluster> for Guards {
-    fn from(one: DbCluster) -> Self {
-        Self {
-            deletion_protection: one.deletion_protection.unwrap_or(false),
-            backup_retention_days: one.backup_retention_period.unwrap_or(0),
-            encrypted: one.storage_encrypted.unwrap_or(false),
-            kms_key: one.kms_key_id,
-        }
-    }
-}
+guards_from!(DbInstance);
+guards_from!(DbCluster);

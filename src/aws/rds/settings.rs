@@ -1,36 +1,24 @@
 //! The settings of an instance or cluster, as far as a restore may want them.
 
 use aws_sdk_rds::types::{
-    DbCluster, DbInstance, DbSubnetGroup, Filter, ServerlessV2ScalingConfigurationInfo,
-    VpcSecurityGroupMembership,
+    DbCluster, DbClusterMember, DbInstance, DbSubnetGroup, Filter,
+    ServerlessV2ScalingConfigurationInfo,
 };
 
-use super::{Rds, size, told};
-use crate::aws::fault::{Operation, error};
-use crate::error::{Error, Kind as ErrorKind, Result};
+use super::client::Rds;
+use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
+use crate::aws::call_error::from_sdk;
+use crate::error::{Kind as ErrorKind, Result};
 use crate::model::snapshot::{
     AssociatedRole, Kind, Member, Monitoring, OptionGroup, ParameterGroup, Serverless, Settings,
     Storage, Subnet, SubnetGroup,
-};
-
-const INSTANCES: Operation = Operation {
-    name: "DescribeDBInstances",
-    rights: "rds:DescribeDBInstances",
-};
-const CLUSTERS: Operation = Operation {
-    name: "DescribeDBClusters",
-    rights: "rds:DescribeDBClusters",
-};
-const SUBNETS: Operation = Operation {
-    name: "DescribeDBSubnetGroups",
-    rights: "rds:DescribeDBSubnetGroups",
 };
 
 impl Rds {
     /// Reads the settings of an instance or cluster, with the values of its groups.
     pub async fn settings(&self, kind: Kind, identifier: &str) -> Result<Settings> {
         let mut settings = match kind {
-            Kind::Instance => self.instance_settings(identifier).await?,
+            Kind::Instance => instance_settings(self.describe_instance(identifier).await?),
             Kind::Cluster => self.cluster_settings(identifier).await?,
         };
         if let Some(group) = &mut settings.parameter_group {
@@ -44,47 +32,14 @@ impl Rds {
         Ok(settings)
     }
 
-    async fn instance_settings(&self, identifier: &str) -> Result<Settings> {
-        Ok(of_instance(self.describe_instance(identifier).await?))
-    }
-
     async fn cluster_settings(&self, identifier: &str) -> Result<Settings> {
         let cluster = self.describe_cluster(identifier).await?;
         let members = cluster.db_cluster_members.clone().unwrap_or_default();
         let subnets = cluster.db_subnet_group.clone();
-        let mut settings = of_cluster(cluster);
-        let mut instances = if members.is_empty() {
-            Vec::new()
-        } else {
-            self.members_of(identifier).await?
-        };
-        for member in members {
-            let name = member.db_instance_identifier.unwrap_or_default();
-            let at = instances
-                .iter()
-                .position(|one| one.db_instance_identifier.as_deref() == Some(&name));
-            let instance = at
-                .map(|at| instances.swap_remove(at))
-                .unwrap_or_else(no_instance);
-            let zone = instance.availability_zone.clone();
-            let of_member = of_instance(instance);
-            let mut group = of_member.parameter_group;
-            if let Some(group) = &mut group {
-                self.fill(Kind::Instance, group).await?;
-            }
-            settings.ca = settings.ca.or(of_member.ca);
-            settings.subnet_group = settings.subnet_group.or(of_member.subnet_group);
-            settings.members.push(Member {
-                identifier: name,
-                writer: member.is_cluster_writer.unwrap_or(false),
-                promotion_tier: size(member.promotion_tier),
-                class: of_member.class,
-                zone,
-                parameter_group: group,
-            });
+        let mut settings = cluster_settings(cluster);
+        if !members.is_empty() {
+            self.add_members(identifier, members, &mut settings).await?;
         }
-        // The writer first, otherwise as RDS lists them.
-        settings.members.sort_by_key(|member| !member.writer);
         if settings.subnet_group.is_none()
             && let Some(name) = subnets
         {
@@ -93,75 +48,65 @@ impl Rds {
         Ok(settings)
     }
 
+    async fn add_members(
+        &self,
+        cluster: &str,
+        members: Vec<DbClusterMember>,
+        settings: &mut Settings,
+    ) -> Result<()> {
+        let mut instances = self.members_of(cluster).await?;
+        for member in members {
+            let name = member.db_instance_identifier.unwrap_or_default();
+            let is_named =
+                |one: &DbInstance| one.db_instance_identifier.as_deref() == Some(name.as_str());
+            let instance = match instances.iter().position(is_named) {
+                Some(at) => instances.swap_remove(at),
+                // It is being created or deleted: RDS names it and does not describe it.
+                None => DbInstance::builder().build(),
+            };
+            let zone = instance.availability_zone.clone();
+            let mut described = instance_settings(instance);
+            if let Some(group) = &mut described.parameter_group {
+                self.fill(Kind::Instance, group).await?;
+            }
+            settings.ca = settings.ca.take().or(described.ca);
+            settings.subnet_group = settings.subnet_group.take().or(described.subnet_group);
+            settings.members.push(Member {
+                identifier: name,
+                writer: member.is_cluster_writer.unwrap_or(false),
+                promotion_tier: number_from_sdk(member.promotion_tier),
+                class: described.class,
+                zone,
+                parameter_group: described.parameter_group,
+            });
+        }
+        // The writer first, otherwise as RDS lists them.
+        settings.members.sort_by_key(|member| !member.writer);
+        Ok(())
+    }
+
     /// All instances of a cluster, by one call.
     async fn members_of(&self, cluster: &str) -> Result<Vec<DbInstance>> {
-        self.client
-            .describe_db_instances()
-            .filters(
-                Filter::builder()
-                    .name("db-cluster-id")
-                    .values(cluster)
-                    .build(),
-            )
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<std::result::Result<Vec<_>, _>>()
-            .await
-            .map_err(|why| {
-                let what = format!("cannot describe the instances of cluster {cluster}");
-                error(&INSTANCES, what, why)
-            })
-    }
-
-    pub(super) async fn describe_instance(&self, identifier: &str) -> Result<DbInstance> {
-        let what = || format!("cannot describe instance {identifier} of the {}", self.side);
-        self.client
-            .describe_db_instances()
-            .db_instance_identifier(identifier)
-            .send()
-            .await
-            .map_err(|why| error(&INSTANCES, what(), why))?
-            .db_instances
-            .into_iter()
-            .flatten()
-            .next()
-            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
-    }
-
-    pub(super) async fn describe_cluster(&self, identifier: &str) -> Result<DbCluster> {
-        let what = || format!("cannot describe cluster {identifier} of the {}", self.side);
-        self.client
-            .describe_db_clusters()
-            .db_cluster_identifier(identifier)
-            .send()
-            .await
-            .map_err(|why| error(&CLUSTERS, what(), why))?
-            .db_clusters
-            .into_iter()
-            .flatten()
-            .next()
-            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
+        let filter = Filter::builder().name("db-cluster-id").values(cluster);
+        let call = self.client.describe_db_instances().filters(filter.build());
+        all_pages!(call).map_err(|why| {
+            let what = format!("cannot describe the instances of cluster {cluster}");
+            from_sdk(operation!("DescribeDBInstances"), what, why)
+        })
     }
 
     async fn subnet_group(&self, name: &str) -> Result<Option<SubnetGroup>> {
-        let told = self
-            .client
-            .describe_db_subnet_groups()
-            .db_subnet_group_name(name)
-            .send()
-            .await
-            .map_err(|why| {
-                let what = format!("cannot read subnet group {name}");
-                error(&SUBNETS, what, why)
-            });
-        match told {
-            Ok(told) => Ok(told
-                .db_subnet_groups
-                .into_iter()
-                .flatten()
-                .next()
-                .map(of_subnets)),
+        let call = self.client.describe_db_subnet_groups();
+        let reply = call.db_subnet_group_name(name).send().await;
+        let found = reply.map_err(|why| {
+            let what = format!("cannot read subnet group {name}");
+            from_sdk(operation!("DescribeDBSubnetGroups"), what, why)
+        });
+        match found {
+            Ok(found) => {
+                let group = found.db_subnet_groups.into_iter().flatten().next();
+                Ok(group.map(subnet_group))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -176,137 +121,106 @@ impl Rds {
     }
 }
 
-/// A member that RDS names in its cluster and does not describe: it is being made or deleted.
-fn no_instance() -> DbInstance {
-    DbInstance::builder().build()
+/// Both types of the SDK have these fields; those that differ are given.
+macro_rules! settings_from {
+    ($described:ident, max_gib: $max_gib:expr, $($field:ident: $value:expr,)+) => {
+        Settings {
+            engine: $described.engine.unwrap_or_default(),
+            engine_version: $described.engine_version.unwrap_or_default(),
+            storage: Storage {
+                kind: $described.storage_type,
+                gib: number_from_sdk($described.allocated_storage),
+                max_gib: number_from_sdk($max_gib),
+                iops: number_from_sdk($described.iops),
+                throughput: number_from_sdk($described.storage_throughput),
+            },
+            multi_az: $described.multi_az.unwrap_or(false),
+            backup_window: $described.preferred_backup_window,
+            backup_retention_days: number_from_sdk($described.backup_retention_period),
+            maintenance_window: $described.preferred_maintenance_window,
+            auto_minor_version_upgrade: $described.auto_minor_version_upgrade,
+            deletion_protection: $described.deletion_protection.unwrap_or(false),
+            publicly_accessible: $described.publicly_accessible.unwrap_or(false),
+            iam_authentication: ($described.iam_database_authentication_enabled).unwrap_or(false),
+            copy_tags_to_snapshot: $described.copy_tags_to_snapshot.unwrap_or(false),
+            monitoring: Monitoring {
+                interval_seconds: number_from_sdk($described.monitoring_interval).unwrap_or(0),
+                role: $described.monitoring_role_arn,
+                performance_insights: $described.performance_insights_enabled.unwrap_or(false),
+                performance_insights_days: number_from_sdk(
+                    $described.performance_insights_retention_period,
+                ),
+                log_exports: $described.enabled_cloudwatch_logs_exports.unwrap_or_default(),
+            },
+            security_groups: security_group_ids($described.vpc_security_groups),
+            roles: ($described.associated_roles.into_iter().flatten())
+                .filter_map(|role| associated(role.role_arn, role.feature_name))
+                .collect(),
+            tags: tags_from_sdk($described.tag_list),
+            members: Vec::new(),
+            $($field: $value,)+
+        }
+    };
 }
 
-fn of_instance(told_of: DbInstance) -> Settings {
-    let parameters = told_of.db_parameter_groups.into_iter().flatten().next();
-    let options = told_of
-        .option_group_memberships
-        .into_iter()
-        .flatten()
-        .next();
-    let roles = told_of.associated_roles.into_iter().flatten();
-    Settings {
-        class: told_of.db_instance_class,
-        engine: told_of.engine.unwrap_or_default(),
-        engine_version: told_of.engine_version.unwrap_or_default(),
+fn instance_settings(described: DbInstance) -> Settings {
+    let mut parameters = described.db_parameter_groups.into_iter().flatten();
+    let mut options = described.option_group_memberships.into_iter().flatten();
+    settings_from! {
+        described,
+        max_gib: described.max_allocated_storage,
+        class: described.db_instance_class,
         engine_mode: None,
-        storage: Storage {
-            kind: told_of.storage_type,
-            gib: size(told_of.allocated_storage),
-            max_gib: size(told_of.max_allocated_storage),
-            iops: size(told_of.iops),
-            throughput: size(told_of.storage_throughput),
-        },
-        multi_az: told_of.multi_az.unwrap_or(false),
-        port: told_of.endpoint.and_then(|endpoint| size(endpoint.port)),
-        ca: told_of.ca_certificate_identifier,
-        backup_window: told_of.preferred_backup_window,
-        backup_retention_days: size(told_of.backup_retention_period),
-        maintenance_window: told_of.preferred_maintenance_window,
-        auto_minor_version_upgrade: told_of.auto_minor_version_upgrade,
-        deletion_protection: told_of.deletion_protection.unwrap_or(false),
-        publicly_accessible: told_of.publicly_accessible.unwrap_or(false),
-        iam_authentication: told_of.iam_database_authentication_enabled.unwrap_or(false),
-        copy_tags_to_snapshot: told_of.copy_tags_to_snapshot.unwrap_or(false),
-        monitoring: Monitoring {
-            interval_seconds: size(told_of.monitoring_interval).unwrap_or(0),
-            role: told_of.monitoring_role_arn,
-            performance_insights: told_of.performance_insights_enabled.unwrap_or(false),
-            performance_insights_days: size(told_of.performance_insights_retention_period),
-            log_exports: told_of.enabled_cloudwatch_logs_exports.unwrap_or_default(),
-        },
-        parameter_group: parameters
+        port: described.endpoint.and_then(|endpoint| number_from_sdk(endpoint.port)),
+        ca: described.ca_certificate_identifier,
+        parameter_group: (parameters.next())
             .and_then(|group| group.db_parameter_group_name)
-            .map(bare_parameters),
-        option_group: options
+            .map(without_values),
+        option_group: (options.next())
             .and_then(|group| group.option_group_name)
-            .map(bare_options),
-        subnet_group: told_of.db_subnet_group.map(of_subnets),
-        security_groups: security_groups(told_of.vpc_security_groups),
-        roles: roles
-            .filter_map(|role| associated(role.role_arn, role.feature_name))
-            .collect(),
-        tags: told(told_of.tag_list),
+            .map(without_options),
+        subnet_group: described.db_subnet_group.map(subnet_group),
         serverless: None,
-        members: Vec::new(),
     }
 }
 
-fn of_cluster(told_of: DbCluster) -> Settings {
-    let options = told_of
-        .db_cluster_option_group_memberships
-        .into_iter()
-        .flatten()
-        .next();
-    let roles = told_of.associated_roles.into_iter().flatten();
-    Settings {
-        class: told_of.db_cluster_instance_class,
-        engine: told_of.engine.unwrap_or_default(),
-        engine_version: told_of.engine_version.unwrap_or_default(),
-        engine_mode: told_of.engine_mode,
-        storage: Storage {
-            kind: told_of.storage_type,
-            gib: size(told_of.allocated_storage),
-            max_gib: None,
-            iops: size(told_of.iops),
-            throughput: size(told_of.storage_throughput),
-        },
-        multi_az: told_of.multi_az.unwrap_or(false),
-        port: size(told_of.port),
+fn cluster_settings(described: DbCluster) -> Settings {
+    let options = described.db_cluster_option_group_memberships;
+    settings_from! {
+        described,
+        max_gib: None,
+        class: described.db_cluster_instance_class,
+        engine_mode: described.engine_mode,
+        port: number_from_sdk(described.port),
         ca: None,
-        backup_window: told_of.preferred_backup_window,
-        backup_retention_days: size(told_of.backup_retention_period),
-        maintenance_window: told_of.preferred_maintenance_window,
-        auto_minor_version_upgrade: told_of.auto_minor_version_upgrade,
-        deletion_protection: told_of.deletion_protection.unwrap_or(false),
-        publicly_accessible: told_of.publicly_accessible.unwrap_or(false),
-        iam_authentication: told_of.iam_database_authentication_enabled.unwrap_or(false),
-        copy_tags_to_snapshot: told_of.copy_tags_to_snapshot.unwrap_or(false),
-        monitoring: Monitoring {
-            interval_seconds: size(told_of.monitoring_interval).unwrap_or(0),
-            role: told_of.monitoring_role_arn,
-            performance_insights: told_of.performance_insights_enabled.unwrap_or(false),
-            performance_insights_days: size(told_of.performance_insights_retention_period),
-            log_exports: told_of.enabled_cloudwatch_logs_exports.unwrap_or_default(),
-        },
-        parameter_group: told_of.db_cluster_parameter_group.map(bare_parameters),
-        option_group: options
+        parameter_group: described.db_cluster_parameter_group.map(without_values),
+        option_group: (options.into_iter().flatten().next())
             .and_then(|group| group.db_cluster_option_group_name)
-            .map(bare_options),
+            .map(without_options),
         subnet_group: None,
-        security_groups: security_groups(told_of.vpc_security_groups),
-        roles: roles
-            .filter_map(|role| associated(role.role_arn, role.feature_name))
-            .collect(),
-        tags: told(told_of.tag_list),
-        serverless: told_of.serverless_v2_scaling_configuration.map(capacity),
-        members: Vec::new(),
+        serverless: described.serverless_v2_scaling_configuration.map(capacity),
     }
 }
 
-fn bare_parameters(name: String) -> ParameterGroup {
+fn without_values(name: String) -> ParameterGroup {
     ParameterGroup {
         name,
         values: Vec::new(),
     }
 }
 
-fn bare_options(name: String) -> OptionGroup {
+fn without_options(name: String) -> OptionGroup {
     OptionGroup {
         name,
         ..OptionGroup::default()
     }
 }
 
-fn of_subnets(told_of: DbSubnetGroup) -> SubnetGroup {
+fn subnet_group(described: DbSubnetGroup) -> SubnetGroup {
     SubnetGroup {
-        name: told_of.db_subnet_group_name.unwrap_or_default(),
-        vpc: told_of.vpc_id,
-        subnets: told_of
+        name: described.db_subnet_group_name.unwrap_or_default(),
+        vpc: described.vpc_id,
+        subnets: described
             .subnets
             .into_iter()
             .flatten()
@@ -318,12 +232,6 @@ fn of_subnets(told_of: DbSubnetGroup) -> SubnetGroup {
     }
 }
 
-pub(super) fn security_groups(told_of: Option<Vec<VpcSecurityGroupMembership>>) -> Vec<String> {
-    let ids = told_of.into_iter().flatten();
-    ids.filter_map(|group| group.vpc_security_group_id)
-        .collect()
-}
-
 fn associated(role: Option<String>, feature: Option<String>) -> Option<AssociatedRole> {
     Some(AssociatedRole {
         role: role?,
@@ -331,9 +239,9 @@ fn associated(role: Option<String>, feature: Option<String>) -> Option<Associate
     })
 }
 
-fn capacity(told_of: ServerlessV2ScalingConfigurationInfo) -> Serverless {
+fn capacity(described: ServerlessV2ScalingConfigurationInfo) -> Serverless {
     Serverless {
-        min: told_of.min_capacity.map(|units| units.to_string()),
-        max: told_of.max_capacity.map(|units| units.to_string()),
+        min: described.min_capacity.map(|units| units.to_string()),
+        max: described.max_capacity.map(|units| units.to_string()),
     }
 }

@@ -7,184 +7,76 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::described::Snapshot;
-use super::{Rds, sent};
-use crate::aws::fault::{Operation, code, error};
+use super::client::Rds;
+use super::convert::tags_to_sdk;
+use super::snapshot::Snapshot;
+use crate::aws::call_error::{Operation, code, from_sdk, unless_gone};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
-
-const DESCRIBE: [Operation; 2] = [
-    Operation {
-        name: "DescribeDBSnapshots",
-        rights: "rds:DescribeDBSnapshots",
-    },
-    Operation {
-        name: "DescribeDBClusterSnapshots",
-        rights: "rds:DescribeDBClusterSnapshots",
-    },
-];
-const CREATE: [Operation; 2] = [
-    Operation {
-        name: "CreateDBSnapshot",
-        rights: "rds:CreateDBSnapshot and rds:AddTagsToResource",
-    },
-    Operation {
-        name: "CreateDBClusterSnapshot",
-        rights: "rds:CreateDBClusterSnapshot and rds:AddTagsToResource",
-    },
-];
-const COPY: [Operation; 2] = [
-    Operation {
-        name: "CopyDBSnapshot",
-        rights: "rds:CopyDBSnapshot on both snapshots, and rds:AddTagsToResource",
-    },
-    Operation {
-        name: "CopyDBClusterSnapshot",
-        rights: "rds:CopyDBClusterSnapshot on both snapshots, and rds:AddTagsToResource",
-    },
-];
-const SHARE: [Operation; 2] = [
-    Operation {
-        name: "ModifyDBSnapshotAttribute",
-        rights: "rds:ModifyDBSnapshotAttribute",
-    },
-    Operation {
-        name: "ModifyDBClusterSnapshotAttribute",
-        rights: "rds:ModifyDBClusterSnapshotAttribute",
-    },
-];
-const SHARES: [Operation; 2] = [
-    Operation {
-        name: "DescribeDBSnapshotAttributes",
-        rights: "rds:DescribeDBSnapshotAttributes",
-    },
-    Operation {
-        name: "DescribeDBClusterSnapshotAttributes",
-        rights: "rds:DescribeDBClusterSnapshotAttributes",
-    },
-];
-const DELETE: [Operation; 2] = [
-    Operation {
-        name: "DeleteDBSnapshot",
-        rights: "rds:DeleteDBSnapshot; roles of lifeboat have it for lifeboat's own snapshots only",
-    },
-    Operation {
-        name: "DeleteDBClusterSnapshot",
-        rights: "rds:DeleteDBClusterSnapshot; roles of lifeboat have it for lifeboat's own snapshots only",
-    },
-];
 
 /// The attribute that lists the accounts which may copy and restore.
 const RESTORE: &str = "restore";
 
-fn of(operations: &'static [Operation; 2], kind: Kind) -> &'static Operation {
-    match kind {
-        Kind::Instance => &operations[0],
-        Kind::Cluster => &operations[1],
-    }
-}
-
-/// Which snapshots are described.
+/// Which snapshots are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which<'a> {
+pub enum SnapshotFilter<'a> {
     /// The account's own of one instance or cluster, automated ones too.
-    Of(&'a str),
+    OwnOf(&'a str),
     /// The account's own.
     Own,
-    /// Those, and what others share with it.
+    /// The account's own, and what others share with it.
     OwnAndShared,
     /// Those that others share with the account.
     Shared,
 }
 
-/// Why a snapshot was not made.
+/// Why a snapshot was not created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum Reason {
     /// One of that name exists.
     Exists,
     /// What was to be copied is not there, or not shared.
     NotFound,
-    /// Too many copies under way: there is room again when one ends.
+    /// Too many copies are under way: there is room again when one ends.
     Busy,
-    /// No answer: it may have been made.
+    /// No answer: it may have been created.
     Unanswered,
     Other,
 }
 
-/// A snapshot that was not made.
+/// Why a snapshot was not created, for the program and for people.
 #[derive(Debug)]
-pub struct Refused {
-    pub why: Why,
+pub struct SnapshotError {
+    pub reason: Reason,
     pub error: Error,
 }
 
 impl Rds {
-    /// All snapshots that are meant, in no order.
-    pub async fn snapshots(&self, kind: Kind, which: Which<'_>) -> Result<Vec<Snapshot>> {
-        let what = || format!("cannot list the {} snapshots of the {}", kind, self.side);
-        let (identifier, made, shared) = match which {
-            Which::Of(identifier) => (Some(identifier.to_owned()), None, None),
-            Which::Own => (None, None, None),
-            Which::OwnAndShared => (None, None, Some(true)),
-            Which::Shared => (None, Some("shared".to_owned()), None),
+    /// All snapshots that pass the filter, in no order.
+    pub async fn snapshots(&self, kind: Kind, filter: SnapshotFilter<'_>) -> Result<Vec<Snapshot>> {
+        let what = format!("cannot list the {} snapshots of the {}", kind, self.side);
+        let (identifier, snapshot_type, shared) = match filter {
+            SnapshotFilter::OwnOf(identifier) => (Some(identifier.to_owned()), None, None),
+            SnapshotFilter::Own => (None, None, None),
+            SnapshotFilter::OwnAndShared => (None, None, Some(true)),
+            SnapshotFilter::Shared => (None, Some("shared".to_owned()), None),
         };
-        match kind {
-            Kind::Instance => self
-                .client
-                .describe_db_snapshots()
-                .set_db_instance_identifier(identifier)
-                .set_snapshot_type(made)
-                .set_include_shared(shared)
-                .into_paginator()
-                .items()
-                .send()
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .await
-                .map(|all| all.into_iter().map(Snapshot::from).collect())
-                .map_err(|why| error(of(&DESCRIBE, kind), what(), why)),
-            Kind::Cluster => self
-                .client
-                .describe_db_cluster_snapshots()
-                .set_db_cluster_identifier(identifier)
-                .set_snapshot_type(made)
-                .set_include_shared(shared)
-                .into_paginator()
-                .items()
-                .send()
-                .collect::<std::result::Result<Vec<_>, _>>()
-                .await
-                .map(|all| all.into_iter().map(Snapshot::from).collect())
-                .map_err(|why| error(of(&DESCRIBE, kind), what(), why)),
-        }
+        list!(self, kind, what;
+            "DescribeDBSnapshots" describe_db_snapshots
+                | "DescribeDBClusterSnapshots" describe_db_cluster_snapshots;
+            each set_db_instance_identifier | set_db_cluster_identifier = identifier;
+            both set_snapshot_type = snapshot_type, set_include_shared = shared;
+            take found => Some(Snapshot::from(found)), Some(Snapshot::from(found)))
     }
 
     /// One of the account's own; `None` where there is none of that name.
     pub async fn snapshot(&self, kind: Kind, name: &str) -> Result<Option<Snapshot>> {
-        let what = || format!("cannot look at snapshot {name} in the {}", self.side);
-        let found = match kind {
-            Kind::Instance => {
-                let call = self
-                    .client
-                    .describe_db_snapshots()
-                    .db_snapshot_identifier(name);
-                call.send()
-                    .await
-                    .map(|told| told.db_snapshots.into_iter().flatten().next())
-                    .map(|found| found.map(Snapshot::from))
-                    .map_err(|why| error(of(&DESCRIBE, kind), what(), why))
-            }
-            Kind::Cluster => {
-                let call = self
-                    .client
-                    .describe_db_cluster_snapshots()
-                    .db_cluster_snapshot_identifier(name);
-                call.send()
-                    .await
-                    .map(|told| told.db_cluster_snapshots.into_iter().flatten().next())
-                    .map(|found| found.map(Snapshot::from))
-                    .map_err(|why| error(of(&DESCRIBE, kind), what(), why))
-            }
-        };
+        let what = format!("cannot look at snapshot {name} in the {}", self.side);
+        let found = send!(self, kind, from_sdk(what);
+            "DescribeDBSnapshots" describe_db_snapshots
+                | "DescribeDBClusterSnapshots" describe_db_cluster_snapshots;
+            each db_snapshot_identifier | db_cluster_snapshot_identifier = name;
+            take reply => first(reply.db_snapshots), first(reply.db_cluster_snapshots));
         match found {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             found => found,
@@ -192,197 +84,129 @@ impl Rds {
     }
 
     /// Takes a snapshot of an instance or cluster.
-    pub async fn take(
+    pub async fn create_snapshot(
         &self,
         kind: Kind,
         identifier: &str,
         name: &str,
         tags: &BTreeMap<String, String>,
-    ) -> Result<Snapshot, Refused> {
+    ) -> Result<Snapshot, SnapshotError> {
         let what = || format!("cannot take snapshot {name} of {kind} {identifier}");
-        match kind {
-            Kind::Instance => self
-                .client
-                .create_db_snapshot()
-                .db_instance_identifier(identifier)
-                .db_snapshot_identifier(name)
-                .set_tags(sent(tags))
-                .send()
-                .await
-                .map(|made| made.db_snapshot.map(Snapshot::from))
-                .map_err(|why| refused(of(&CREATE, kind), what(), why)),
-            Kind::Cluster => self
-                .client
-                .create_db_cluster_snapshot()
-                .db_cluster_identifier(identifier)
-                .db_cluster_snapshot_identifier(name)
-                .set_tags(sent(tags))
-                .send()
-                .await
-                .map(|made| made.db_cluster_snapshot.map(Snapshot::from))
-                .map_err(|why| refused(of(&CREATE, kind), what(), why)),
-        }
-        .and_then(|made| made.ok_or_else(|| silent(what())))
+        send!(self, kind, not_created(what());
+            "CreateDBSnapshot" create_db_snapshot
+                | "CreateDBClusterSnapshot" create_db_cluster_snapshot
+                + " and rds:AddTagsToResource";
+            each db_instance_identifier | db_cluster_identifier = identifier,
+            db_snapshot_identifier | db_cluster_snapshot_identifier = name;
+            both set_tags = tags_to_sdk(tags);
+            take reply => reply.db_snapshot.map(Snapshot::from),
+                reply.db_cluster_snapshot.map(Snapshot::from))
+        .and_then(|created| created.ok_or_else(|| missing_in_reply(what())))
     }
 
-    /// Begins a copy of `from`, a name or an ARN, under `key`; `None` keeps its key, or its having
+    /// Starts a copy of `from`, a name or an ARN, under `key`; `None` keeps its key, or its having
     /// none. Called in the region where the copy is to lie.
-    pub async fn copy(
+    pub async fn copy_snapshot(
         &self,
         kind: Kind,
         from: &str,
         name: &str,
         key: Option<&str>,
         tags: &BTreeMap<String, String>,
-    ) -> Result<Snapshot, Refused> {
+    ) -> Result<Snapshot, SnapshotError> {
         let what = || format!("cannot copy {from} to {name} in the {}", self.side);
-        match kind {
-            Kind::Instance => self
-                .client
-                .copy_db_snapshot()
-                .source_db_snapshot_identifier(from)
-                .target_db_snapshot_identifier(name)
-                .set_kms_key_id(key.map(str::to_owned))
-                .set_tags(sent(tags))
-                .send()
-                .await
-                .map(|made| made.db_snapshot.map(Snapshot::from))
-                .map_err(|why| refused(of(&COPY, kind), what(), why)),
-            Kind::Cluster => self
-                .client
-                .copy_db_cluster_snapshot()
-                .source_db_cluster_snapshot_identifier(from)
-                .target_db_cluster_snapshot_identifier(name)
-                .set_kms_key_id(key.map(str::to_owned))
-                .set_tags(sent(tags))
-                .send()
-                .await
-                .map(|made| made.db_cluster_snapshot.map(Snapshot::from))
-                .map_err(|why| refused(of(&COPY, kind), what(), why)),
-        }
-        .and_then(|made| made.ok_or_else(|| silent(what())))
+        send!(self, kind, not_created(what());
+            "CopyDBSnapshot" copy_db_snapshot
+                | "CopyDBClusterSnapshot" copy_db_cluster_snapshot
+                + " on both snapshots, and rds:AddTagsToResource";
+            each source_db_snapshot_identifier | source_db_cluster_snapshot_identifier = from,
+            target_db_snapshot_identifier | target_db_cluster_snapshot_identifier = name;
+            both set_kms_key_id = key.map(str::to_owned), set_tags = tags_to_sdk(tags);
+            take reply => reply.db_snapshot.map(Snapshot::from),
+                reply.db_cluster_snapshot.map(Snapshot::from))
+        .and_then(|created| created.ok_or_else(|| missing_in_reply(what())))
     }
 
     /// Lets another account copy a snapshot.
-    pub async fn share(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
+    pub async fn share_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
         let what = format!("cannot share snapshot {name} with account {account}");
-        self.set_share(kind, name, account, true, what).await
+        let account = vec![account.to_owned()];
+        self.set_share(kind, name, Some(account), None, what).await
     }
 
-    /// Takes that back.
-    pub async fn unshare(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
+    /// Ends the sharing with another account.
+    pub async fn unshare_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
         let what = format!("cannot end the sharing of snapshot {name} with account {account}");
-        self.set_share(kind, name, account, false, what).await
+        let account = vec![account.to_owned()];
+        self.set_share(kind, name, None, Some(account), what).await
     }
 
     async fn set_share(
         &self,
         kind: Kind,
         name: &str,
-        account: &str,
-        shared: bool,
+        add: Option<Vec<String>>,
+        remove: Option<Vec<String>>,
         what: String,
     ) -> Result<()> {
-        let account = Some(vec![account.to_owned()]);
-        let (add, remove) = if shared {
-            (account, None)
-        } else {
-            (None, account)
-        };
-        match kind {
-            Kind::Instance => self
-                .client
-                .modify_db_snapshot_attribute()
-                .db_snapshot_identifier(name)
-                .attribute_name(RESTORE)
-                .set_values_to_add(add)
-                .set_values_to_remove(remove)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(of(&SHARE, kind), what, why)),
-            Kind::Cluster => self
-                .client
-                .modify_db_cluster_snapshot_attribute()
-                .db_cluster_snapshot_identifier(name)
-                .attribute_name(RESTORE)
-                .set_values_to_add(add)
-                .set_values_to_remove(remove)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(of(&SHARE, kind), what, why)),
-        }
+        send!(self, kind, from_sdk(what);
+            "ModifyDBSnapshotAttribute" modify_db_snapshot_attribute
+                | "ModifyDBClusterSnapshotAttribute" modify_db_cluster_snapshot_attribute;
+            each db_snapshot_identifier | db_cluster_snapshot_identifier = name;
+            both attribute_name = RESTORE,
+                set_values_to_add = add,
+                set_values_to_remove = remove;)
     }
 
     /// The accounts that a snapshot is shared with.
     pub async fn shared_with(&self, kind: Kind, name: &str) -> Result<Vec<String>> {
-        let what = || format!("cannot tell with whom snapshot {name} is shared");
-        let attributes = match kind {
-            Kind::Instance => self
-                .client
-                .describe_db_snapshot_attributes()
-                .db_snapshot_identifier(name)
-                .send()
-                .await
-                .map_err(|why| error(of(&SHARES, kind), what(), why))?
-                .db_snapshot_attributes_result
-                .and_then(|told| told.db_snapshot_attributes)
-                .into_iter()
-                .flatten()
-                .map(|one| (one.attribute_name, one.attribute_values))
-                .collect::<Vec<_>>(),
-            Kind::Cluster => self
-                .client
-                .describe_db_cluster_snapshot_attributes()
-                .db_cluster_snapshot_identifier(name)
-                .send()
-                .await
-                .map_err(|why| error(of(&SHARES, kind), what(), why))?
-                .db_cluster_snapshot_attributes_result
-                .and_then(|told| told.db_cluster_snapshot_attributes)
-                .into_iter()
-                .flatten()
-                .map(|one| (one.attribute_name, one.attribute_values))
-                .collect(),
-        };
-        let restore = attributes
-            .into_iter()
-            .filter(|(name, _)| name.as_deref() == Some(RESTORE));
-        Ok(restore.filter_map(|(_, values)| values).flatten().collect())
+        let what = format!("cannot tell with whom snapshot {name} is shared");
+        send!(self, kind, from_sdk(what);
+        "DescribeDBSnapshotAttributes" describe_db_snapshot_attributes
+            | "DescribeDBClusterSnapshotAttributes" describe_db_cluster_snapshot_attributes;
+        each db_snapshot_identifier | db_cluster_snapshot_identifier = name;
+        take reply => {
+            let found = reply.db_snapshot_attributes_result;
+            let found = found.and_then(|found| found.db_snapshot_attributes);
+            let found = found.into_iter().flatten();
+            accounts(found.map(|one| (one.attribute_name, one.attribute_values)))
+        }, {
+            let found = reply.db_cluster_snapshot_attributes_result;
+            let found = found.and_then(|found| found.db_cluster_snapshot_attributes);
+            let found = found.into_iter().flatten();
+            accounts(found.map(|one| (one.attribute_name, one.attribute_values)))
+        })
     }
 
     /// Deletes a snapshot of the account; one that is gone already is no error.
-    pub async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
+    pub async fn delete_snapshot(&self, kind: Kind, name: &str) -> Result<()> {
         let what = format!("cannot delete snapshot {name} in the {}", self.side);
-        let deleted = match kind {
-            Kind::Instance => self
-                .client
-                .delete_db_snapshot()
-                .db_snapshot_identifier(name)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(of(&DELETE, kind), what, why)),
-            Kind::Cluster => self
-                .client
-                .delete_db_cluster_snapshot()
-                .db_cluster_snapshot_identifier(name)
-                .send()
-                .await
-                .map(drop)
-                .map_err(|why| error(of(&DELETE, kind), what, why)),
-        };
-        match deleted {
-            // The reply to an earlier attempt may have been lost.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            deleted => deleted,
-        }
+        unless_gone(send!(self, kind, from_sdk(what);
+            "DeleteDBSnapshot" delete_db_snapshot
+                | "DeleteDBClusterSnapshot" delete_db_cluster_snapshot
+                + "; roles of lifeboat have it for lifeboat's own snapshots only";
+            each db_snapshot_identifier | db_cluster_snapshot_identifier = name;))
     }
 }
 
+fn first<T: Into<Snapshot>>(found: Option<Vec<T>>) -> Option<Snapshot> {
+    found?.into_iter().next().map(Into::into)
+}
+
+/// Those of the attribute that lists accounts.
+fn accounts(
+    attributes: impl Iterator<Item = (Option<String>, Option<Vec<String>>)>,
+) -> Vec<String> {
+    let restore = attributes.filter(|(name, _)| name.as_deref() == Some(RESTORE));
+    restore.filter_map(|(_, values)| values).flatten().collect()
+}
+
 /// AWS has one code for "too many at once" and for "too many in all"; its words tell them apart.
-fn refused<E>(operation: &Operation, what: String, why: SdkError<E, HttpResponse>) -> Refused
+fn not_created<E>(
+    operation: &Operation,
+    what: String,
+    why: SdkError<E, HttpResponse>,
+) -> SnapshotError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -392,42 +216,42 @@ where
         .and_then(ProvideErrorMetadata::message)
         .unwrap_or_default()
         .to_owned();
-    let error = error(operation, what, why);
-    let (why, hint) = match code.as_str() {
+    let error = from_sdk(operation, what, why);
+    let (reason, hint) = match code.as_str() {
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault"
             if words.contains("Cannot copy more than") =>
         {
             (
-                Why::Busy,
+                Reason::Busy,
                 "so many copies are under way in that region: wait for one of them",
             )
         }
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => (
-            Why::Other,
+            Reason::Other,
             "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what can go; \
              or ask AWS for a higher quota",
         ),
         "KMSKeyNotAccessibleFault" => (
-            Why::Other,
+            Reason::Other,
             "the key must be enabled, and its policy must admit this role and RDS (kms:CreateGrant, \
              kms:Decrypt, kms:GenerateDataKey*, kms:DescribeKey): deploy/aws/backup-account.yaml shows how",
         ),
-        code if code.contains("AlreadyExists") => (Why::Exists, ""),
-        code if code.contains("NotFound") => (Why::NotFound, ""),
-        _ if error.kind() == ErrorKind::Unavailable => (Why::Unanswered, ""),
-        _ => (Why::Other, ""),
+        code if code.contains("AlreadyExists") => (Reason::Exists, ""),
+        code if code.contains("NotFound") => (Reason::NotFound, ""),
+        _ if error.kind() == ErrorKind::Unavailable => (Reason::Unanswered, ""),
+        _ => (Reason::Other, ""),
     };
     let error = if hint.is_empty() {
         error
     } else {
         error.hint(hint)
     };
-    Refused { why, error }
+    SnapshotError { reason, error }
 }
 
-fn silent(what: String) -> Refused {
-    Refused {
-        why: Why::Unanswered,
+fn missing_in_reply(what: String) -> SnapshotError {
+    SnapshotError {
+        reason: Reason::Unanswered,
         error: Error::failed(format!("{what}: AWS answered without the snapshot")),
     }
 }

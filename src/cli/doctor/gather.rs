@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{break_glass, drill_wall};
-use crate::aws::key_info;
+use crate::aws::kms::is_managed_by_aws;
 use crate::aws::rds::Rds as Service;
 use crate::cli::globals::Access;
 use crate::cli::run::Run;
@@ -170,10 +170,10 @@ async fn guarded(access: &Access, config: &Config, run: &Run) -> Vec<Guarded> {
                 Rds::Instance(_) => SnapshotKind::Instance,
                 Rds::Cluster(_) => SnapshotKind::Cluster,
             };
-            let guards = Service::of(&account).guards(kind, rds.name()).await?;
+            let guards = Service::new(&account).guards(kind, rds.name()).await?;
             if let Some(key) = &guards.kms_key {
                 // Who may not ask does not know.
-                under_key_of_aws = key_info::is_managed_by_aws(&account, key).await.ok();
+                under_key_of_aws = is_managed_by_aws(&account, key).await.ok();
             }
             Ok(guards)
         };

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Drill, Question, Report};
-use crate::aws::rds::Restored;
+use crate::aws::rds::DbState;
 use crate::drill::ask::ask;
 use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
@@ -28,19 +28,19 @@ fn new_password() -> Result<String> {
 
 impl Drill<'_> {
     /// Sets a new password for the master user and enters by it.
-    pub(super) async fn log_in(&self, standing: &Restored) -> Result<(Server, Session)> {
+    pub(super) async fn log_in(&self, standing: &DbState) -> Result<(Server, Session)> {
         let (kind, name) = (self.kind(), self.name.as_str());
         let missing = |what| Error::failed(format!("RDS tells no {what} of {kind} {name}"));
         let host = standing.address.as_deref();
         let host = host.ok_or_else(|| missing("address"))?;
         let port = standing.port.and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| missing("port"))?;
-        let user = standing.user.as_deref();
+        let user = standing.master_user.as_deref();
         let user = user.ok_or_else(|| missing("master user"))?;
         let password = new_password()?;
         self.once_available(async || self.rds().set_password(kind, name, &password).await)
             .await?;
-        let is_set = |there: &Restored| there.status == "available" && !there.awaits_password;
+        let is_set = |there: &DbState| there.status == "available" && !there.awaits_password;
         (self.made)
             .until(kind, name, "takes a new password", is_set)
             .await?;

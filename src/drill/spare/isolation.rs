@@ -3,7 +3,7 @@
 
 use super::Drill;
 use super::make::member;
-use crate::aws::rds::Restored;
+use crate::aws::rds::DbState;
 use crate::aws::security_group;
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Parameter};
@@ -51,7 +51,7 @@ impl Drill<'_> {
     /// That from its security group it would reach nobody, as EC2 tells: RDS does not know.
     pub(super) async fn check_egress(&self) -> Result<()> {
         let group = &self.options.security_group;
-        let lets_out = security_group::lets_out(self.means.backup, group).await?;
+        let lets_out = security_group::egress(self.means.backup, group).await?;
         if lets_out.is_empty() {
             return Ok(());
         }
@@ -67,20 +67,20 @@ impl Drill<'_> {
     }
 
     /// That it stands where it was put, as RDS tells.
-    pub(super) async fn check_place(&self, standing: &Restored) -> Result<()> {
+    pub(super) async fn check_place(&self, standing: &DbState) -> Result<()> {
         self.check(self.kind(), &self.name, standing)?;
         if self.kind() == Kind::Instance {
             return Ok(());
         }
         let member = member(&self.name);
-        match self.rds().standing(Kind::Instance, &member).await? {
+        match self.rds().state(Kind::Instance, &member).await? {
             Some(standing) => self.check(Kind::Instance, &member, &standing),
             // A Multi-AZ cluster's have names of their own, and its settings.
             None => Ok(()),
         }
     }
 
-    fn check(&self, kind: Kind, name: &str, standing: &Restored) -> Result<()> {
+    fn check(&self, kind: Kind, name: &str, standing: &DbState) -> Result<()> {
         let (subnets, security) = (&self.options.subnet_group, &self.options.security_group);
         let wrong = if standing.is_public {
             "it is publicly accessible".to_owned()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::isolation::{self, NO_WORKERS};
 use super::{Drill, Report};
-use crate::aws::rds::{NewCluster, NewGroup, NewInstance, NewMember, Restored};
+use crate::aws::rds::{DbState, NewCluster, NewInstance, NewMember, NewParameterGroup};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, Parameter, Settings};
 use crate::snapshot::made::RUN;
@@ -67,16 +67,16 @@ impl Drill<'_> {
     async fn make_group(&self, of: Kind, report: &mut Report) -> Result<()> {
         let (point, tags) = (&self.found.point, self.tags());
         let major = point.engine_version.split('.').next().unwrap_or_default();
-        let group = NewGroup {
+        let group = NewParameterGroup {
             name: &self.name,
             family: &format!("{}{major}", point.engine),
             tags: &tags,
         };
-        match self.rds().make_parameter_group(of, &group).await {
+        match self.rds().create_parameter_group(of, &group).await {
             Ok(()) => {}
             // The reply to our own call may have been lost.
             Err(error) if error.kind() == ErrorKind::Exists => {
-                let there = self.rds().group_tags(of, &self.name).await?;
+                let there = self.rds().parameter_group_tags(of, &self.name).await?;
                 if there.get(RUN).is_none_or(|run| run != self.made.nonce) {
                     return Err(error);
                 }
@@ -103,7 +103,7 @@ impl Drill<'_> {
     }
 
     /// Makes it, and waits until it takes connections.
-    pub(super) async fn make(&self) -> Result<Restored> {
+    pub(super) async fn make(&self) -> Result<DbState> {
         let (kind, name, made) = (self.kind(), self.name.as_str(), &self.made);
         let recorded = Settings::default();
         let settings = self.settings.unwrap_or(&recorded);

@@ -1,13 +1,14 @@
 //! Removing what drills made, and nothing else: known by name and tag, older than this one or its own,
 //! and used by nobody.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::make::{group_kinds, member};
 use super::{Drill, Report};
-use crate::aws::rds::Restored;
+use crate::aws::rds::DbState;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 use crate::restore::Trouble;
@@ -19,7 +20,7 @@ use crate::snapshot::names::{spare_made_at, tag};
 const REMOVING: &str = "removing";
 
 /// What a killed drill left runs as well, but was never kept.
-fn is_in_use(there: &Restored) -> bool {
+fn is_in_use(there: &DbState) -> bool {
     let is_kept = there.tags.get(tag::KEPT).is_some_and(|at| at != REMOVING);
     is_kept && !["stopped", "deleting"].contains(&there.status.as_str())
 }
@@ -47,13 +48,13 @@ impl Drill<'_> {
 
     async fn remove_own(&self) -> Result<()> {
         let (kind, name) = (self.kind(), self.name.as_str());
-        let ours = |there: &Restored| {
+        let ours = |there: &DbState| {
             there
                 .tags
                 .get(RUN)
                 .is_some_and(|run| run == self.made.nonce)
         };
-        match self.rds().standing(kind, name).await? {
+        match self.rds().state(kind, name).await? {
             Some(there) if !ours(&there) => Ok(()),
             there => self.remove(kind, name, there.as_ref()).await,
         }
@@ -62,29 +63,13 @@ impl Drill<'_> {
     /// Spares of earlier drills of this source, and parameter groups that some left.
     pub(super) async fn remove_older(&self, report: &mut Report) {
         for kind in KINDS {
-            let older = match self.rds().all_standing(kind).await {
-                Ok(all) => all
-                    .into_iter()
-                    .filter(|(name, there)| self.is_older(name) && self.is_spare(there)),
-                Err(error) => {
-                    report.finding("older spares", &error);
-                    continue;
+            match self.rds().states(kind).await {
+                Ok(all) => {
+                    for spare in all.iter().filter(|one| self.is_older_spare(one)) {
+                        self.remove_older_one(kind, spare, report).await;
+                    }
                 }
-            };
-            for (name, there) in older {
-                if is_in_use(&there) {
-                    report.findings.push(Trouble::new(
-                        format!("older spare {name}"),
-                        "it runs: somebody may use it, so it was not removed. Who does tags it \
-                         lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
-                         seven days), stop it: the next sound drill removes it",
-                    ));
-                    continue;
-                }
-                match self.remove(kind, &name, Some(&there)).await {
-                    Ok(()) => report.removed.push(name),
-                    Err(error) => report.finding(&format!("older spare {name}"), &error),
-                }
+                Err(error) => report.finding("older spares", &error),
             }
         }
         for kind in KINDS {
@@ -94,13 +79,34 @@ impl Drill<'_> {
         }
     }
 
+    async fn remove_older_one(&self, kind: Kind, spare: &DbState, report: &mut Report) {
+        let name = &spare.identifier;
+        if is_in_use(spare) {
+            report.findings.push(Trouble::new(
+                format!("older spare {name}"),
+                "it runs: somebody may use it, so it was not removed. Who does tags it \
+                 lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
+                 seven days), stop it: the next sound drill removes it",
+            ));
+            return;
+        }
+        match self.remove(kind, name, Some(spare)).await {
+            Ok(()) => report.removed.push(name.clone()),
+            Err(error) => report.finding(&format!("older spare {name}"), &error),
+        }
+    }
+
     fn is_older(&self, name: &str) -> bool {
         let older = |at: Timestamp| at < self.now;
         spare_made_at(name, &self.found.point.source).is_some_and(older)
     }
 
-    fn is_spare(&self, there: &Restored) -> bool {
-        let says = |key: &str, wanted: &str| there.tags.get(key).is_some_and(|is| is == wanted);
+    fn is_older_spare(&self, there: &DbState) -> bool {
+        self.is_older(&there.identifier) && self.is_spare(&there.tags)
+    }
+
+    fn is_spare(&self, tags: &BTreeMap<String, String>) -> bool {
+        let says = |key: &str, wanted: &str| tags.get(key).is_some_and(|is| is == wanted);
         says(tag::DRILL, "true")
             && says(tag::MANAGED, "true")
             && says(tag::SOURCE, &self.found.point.source)
@@ -112,21 +118,17 @@ impl Drill<'_> {
         for name in groups.iter().filter(|name| self.is_older(name)) {
             let mut used = false;
             for of in KINDS {
-                used |= self.rds().standing(of, name).await?.is_some();
+                used |= self.rds().state(of, name).await?.is_some();
             }
-            let tags = self.rds().group_tags(kind, name).await?;
-            let there = Restored {
-                tags,
-                ..Restored::default()
-            };
-            if !used && self.is_spare(&there) {
+            let tags = self.rds().parameter_group_tags(kind, name).await?;
+            if !used && self.is_spare(&tags) {
                 self.rds().delete_parameter_group(kind, name).await?;
             }
         }
         Ok(())
     }
 
-    async fn remove(&self, kind: Kind, name: &str, there: Option<&Restored>) -> Result<()> {
+    async fn remove(&self, kind: Kind, name: &str, there: Option<&DbState>) -> Result<()> {
         if let Some(there) = there {
             if kind == Kind::Cluster {
                 if there.tags.contains_key(tag::KEPT) {
@@ -144,17 +146,17 @@ impl Drill<'_> {
     }
 
     /// A stopped cluster keeps its instances, so it is started to be removed.
-    async fn remove_members(&self, name: &str, there: &Restored) -> Result<()> {
+    async fn remove_members(&self, name: &str, there: &DbState) -> Result<()> {
         if there.status == "stopped" {
             let started = self.rds().start_cluster(name).await;
-            let now = self.rds().standing(Kind::Cluster, name).await?;
+            let now = self.rds().state(Kind::Cluster, name).await?;
             // The reply to an earlier attempt may have been lost.
             if now.is_none_or(|now| now.status == "stopped") {
                 started?;
             }
             self.made.available(Kind::Cluster, name).await?;
         }
-        match self.rds().standing(Kind::Instance, &member(name)).await? {
+        match self.rds().state(Kind::Instance, &member(name)).await? {
             Some(_) => self.delete(Kind::Instance, &member(name)).await,
             None => Ok(()),
         }
@@ -166,13 +168,13 @@ impl Drill<'_> {
         let until = self.soon();
         let mut refused: Option<Error> = None;
         loop {
-            let error = match self.rds().standing(kind, name).await {
+            let error = match self.rds().state(kind, name).await {
                 // Also where a repeated call was denied: what is gone has no tag that would allow it.
                 Ok(None) => return Ok(()),
                 Ok(Some(there)) if there.status == "deleting" => None,
                 Ok(Some(_)) => match refused {
                     Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
-                    _ => self.rds().delete_standing(kind, name).await.err(),
+                    _ => self.rds().delete_db(kind, name).await.err(),
                 },
                 Err(error) => Some(error),
             };
@@ -196,10 +198,10 @@ mod tests {
     fn a_kept_spare_that_runs_is_in_use_and_nothing_else() {
         let in_use = |kept: Option<&str>, status: &str| {
             let tags = kept.map(|kept| (tag::KEPT.to_owned(), kept.to_owned()));
-            is_in_use(&Restored {
+            is_in_use(&DbState {
                 status: status.to_owned(),
                 tags: tags.into_iter().collect(),
-                ..Restored::default()
+                ..DbState::default()
             })
         };
         let kept = Some("2026-11-21T09:00:00Z");

@@ -1,9 +1,9 @@
-//! Which snapshot is copied: a recent one that is there, or a new one; and what earlier runs left.
+//! SnapshotFilter snapshot is copied: a recent one that is there, or a new one; and what earlier runs left.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::{Job, Original};
-use crate::aws::rds::{Snapshot, Why};
+use crate::aws::rds::{Reason, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, id};
 use crate::snapshot::names::{self, Mark, name_in, to_second, told_time};
@@ -23,7 +23,7 @@ impl Job<'_> {
                 .mine
                 .iter()
                 .filter(recent)
-                .filter(|one| one.made == "automated" && one.is_available());
+                .filter(|one| one.snapshot_type == "automated" && one.is_available());
             if let Some(newest) = automated.max_by_key(|one| told_time(one)) {
                 return Ok(Some(newest.clone()));
             }
@@ -126,10 +126,12 @@ impl Job<'_> {
         };
         let (kind, identifier) = (self.kind(), &self.source.identifier);
         let rds = &self.sides.source;
-        let taken = rds.take(kind, identifier, &name, &mark.tags()).await;
+        let taken = rds
+            .create_snapshot(kind, identifier, &name, &mark.tags())
+            .await;
         if let Err(refused) = taken {
-            let found = match refused.why {
-                Why::Exists | Why::Unanswered => rds.snapshot(kind, &name).await?,
+            let found = match refused.reason {
+                Reason::Exists | Reason::Unanswered => rds.snapshot(kind, &name).await?,
                 _ => None,
             };
             match found {

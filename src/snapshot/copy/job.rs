@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::{Copied, Means, Options, Planned, Sides};
-use crate::aws::rds::{Snapshot, Which};
+use crate::aws::rds::{Snapshot, SnapshotFilter};
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::snapshot::{Kind, id};
 use crate::snapshot::Source;
@@ -95,15 +95,18 @@ impl<'a> Job<'a> {
         let (kind, sides) = (self.kind(), self.sides);
         self.mine = sides
             .source
-            .snapshots(kind, Which::Of(&self.source.identifier))
+            .snapshots(kind, SnapshotFilter::OwnOf(&self.source.identifier))
             .await?;
-        let seen = sides.backup.snapshots(kind, Which::OwnAndShared).await?;
+        let seen = sides
+            .backup
+            .snapshots(kind, SnapshotFilter::OwnAndShared)
+            .await?;
         let own = format!(":{}:", sides.backup.account);
         let (copies, shared): (Vec<_>, Vec<_>) =
             seen.into_iter().partition(|one| one.arn.contains(&own));
         self.copies = copies;
         self.shared = match &sides.lobby {
-            Some(lobby) => lobby.snapshots(kind, Which::Shared).await?,
+            Some(lobby) => lobby.snapshots(kind, SnapshotFilter::Shared).await?,
             None => shared,
         };
         let from = format!(":{}:", sides.source.account);

@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::choose::not_ours;
 use super::job::{Job, Original};
-use crate::aws::key_info;
-use crate::aws::rds::{Rds, Refused, Snapshot, Why};
+use crate::aws::kms;
+use crate::aws::rds::{Rds, Reason, Snapshot, SnapshotError};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 use crate::snapshot::names::{self, MOST_ATTEMPTS, Mark};
@@ -20,7 +20,7 @@ impl Job<'_> {
         let snapshot = &original.snapshot;
         let other_key = self.needs_other_key(snapshot).await?;
         let stem = names::stem(&self.source.identifier, original.mark.taken_at);
-        let stem = match (snapshot.made == "manual", other_key) {
+        let stem = match (snapshot.snapshot_type == "manual", other_key) {
             (true, false) => return Ok(snapshot.clone()),
             // The stem is the name of the snapshot that we took.
             (true, true) => format!("{stem}-shared"),
@@ -58,7 +58,7 @@ impl Job<'_> {
         if [&self.options.share_key, &self.options.kms_key].contains(&key) {
             return Ok(false);
         }
-        key_info::is_managed_by_aws(self.means.source, key).await
+        kms::is_managed_by_aws(self.means.source, key).await
     }
 
     /// Shares the snapshot and begins its copy; or finds that another run has.
@@ -91,7 +91,10 @@ impl Job<'_> {
 
     async fn share(&self, name: &str) -> Result<()> {
         let account = &self.sides.backup.account;
-        self.sides.source.share(self.kind(), name, account).await
+        self.sides
+            .source
+            .share_snapshot(self.kind(), name, account)
+            .await
     }
 
     /// Begins a copy, waiting while there are too many. A copy that is there already is ours, or in
@@ -102,13 +105,13 @@ impl Job<'_> {
         let (rds, kind) = (copying.rds, self.kind());
         loop {
             let begun = rds
-                .copy(kind, copying.from, copying.name, copying.key, &tags)
+                .copy_snapshot(kind, copying.from, copying.name, copying.key, &tags)
                 .await;
-            let Refused { why, error } = match begun {
+            let SnapshotError { reason, error } = match begun {
                 Ok(begun) => return Ok(begun),
                 Err(refused) => refused,
             };
-            if why == Why::Busy && Instant::now() < until {
+            if reason == Reason::Busy && Instant::now() < until {
                 let progress = self.means.context.progress;
                 progress.note(&format!("waiting to copy: {}", error.chain()));
                 wait::pause(self.options.patience.poll, self.means.context.interrupt).await?;
@@ -132,7 +135,7 @@ impl Job<'_> {
         let account = &self.sides.backup.account;
         for _ in 0..UNSHARE_ATTEMPTS {
             let left = async {
-                rds.unshare(kind, name, account).await?;
+                rds.unshare_snapshot(kind, name, account).await?;
                 rds.shared_with(kind, name).await
             };
             let left = match left.await {

@@ -1,4 +1,4 @@
-//! Which copies of one instance or cluster stay: a pure function of what there is. It has no
+//! SnapshotFilter copies of one instance or cluster stay: a pure function of what there is. It has no
 //! clock: where nothing new is made, nothing more goes.
 
 use std::collections::BTreeSet;

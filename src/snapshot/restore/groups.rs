@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Making, Planned, RESTORED_FROM};
-use crate::aws::rds::NewGroup;
+use crate::aws::rds::NewParameterGroup;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, ParameterGroup, Settings};
 
@@ -37,7 +37,7 @@ impl Making<'_> {
         {
             match self
                 .rds
-                .make_option_group(name, group, &self.group_tags())
+                .create_option_group(name, group, &self.group_tags())
                 .await
             {
                 Ok(()) => {}
@@ -65,15 +65,15 @@ impl Making<'_> {
         let major = point.engine_version.split('.').next().unwrap_or_default();
         let family = format!("{}{major}", point.engine);
         let tags = self.group_tags();
-        let new = NewGroup {
+        let new = NewParameterGroup {
             name: &name,
             family: &family,
             tags: &tags,
         };
-        if let Err(error) = self.rds.make_parameter_group(of, &new).await {
+        if let Err(error) = self.rds.create_parameter_group(of, &new).await {
             let there = match error.kind() {
                 // An earlier attempt's, or our own whose reply was lost.
-                ErrorKind::Exists => self.rds.group_tags(of, &name).await?,
+                ErrorKind::Exists => self.rds.parameter_group_tags(of, &name).await?,
                 _ => return Err(error),
             };
             if there.get(RESTORED_FROM) != Some(&point.copy_arn) {

@@ -43,7 +43,7 @@ impl Making<'_> {
                 option_group: self.custom_options(),
                 subnet_group: options.subnet_group.clone(),
                 security_groups: options.security_groups.clone(),
-                protected: true,
+                deletion_protection: true,
                 tags,
             }));
         }
@@ -67,7 +67,7 @@ impl Making<'_> {
             serverless: settings.serverless.clone(),
             subnet_group: options.subnet_group.clone(),
             security_groups: options.security_groups.clone(),
-            protected: true,
+            deletion_protection: true,
             tags,
         };
         Ok(Planned::Cluster(Box::new(new), member))

@@ -8,8 +8,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::account::Role;
-use crate::error::{Error, Kind};
+use super::role::Role;
+use crate::error::{Error, Kind, Result};
 
 /// A call to AWS, as its errors name it.
 pub(super) struct Operation {
@@ -36,7 +36,7 @@ pub(super) fn code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
 }
 
 /// `what` says what could not be done, as in "cannot share arn:…".
-pub(super) fn error<E>(
+pub(super) fn from_sdk<E>(
     operation: &Operation,
     what: String,
     error: SdkError<E, HttpResponse>,
@@ -48,10 +48,10 @@ where
         .raw_response()
         .map_or(0, |response| response.status().as_u16());
     let SdkError::ServiceError(service) = &error else {
-        return unanswered(what, error);
+        return no_answer(what, &error);
     };
     let (code, message) = (service.err().code(), service.err().message());
-    refused(
+    from_reply(
         operation,
         what,
         status,
@@ -60,8 +60,8 @@ where
     )
 }
 
-/// The service's answer; without a code where that is empty.
-pub(super) fn refused(
+/// The error in a service's reply; its code and message may be empty.
+pub(super) fn from_reply(
     operation: &Operation,
     what: String,
     status: u16,
@@ -72,24 +72,27 @@ pub(super) fn refused(
         "" => format!("HTTP {status}"),
         code => code.to_owned(),
     };
-    let told = match message {
+    let text = match message {
         "" => format!("{what}: {}: {code}", operation.name),
         message => format!("{what}: {}: {code}: {message}", operation.name),
     };
-    let (kind, hint) = meaning(&code, status, operation);
-    let error = Error::new(kind, told);
+    let (kind, hint) = kind_and_hint(&code, status, operation);
+    with_hint(Error::new(kind, text), hint)
+}
+
+fn with_hint(error: Error, hint: Option<String>) -> Error {
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-/// No answer from the service itself: no connection, no credentials, no time left.
-fn unanswered<E>(what: String, error: SdkError<E, HttpResponse>) -> Error
-where
-    E: StdError + Send + Sync + 'static,
-{
-    no_answer(what, &error)
+/// What was to be deleted is gone already: the reply to an earlier attempt may have been lost.
+pub(super) fn unless_gone(deleted: Result<()>) -> Result<()> {
+    match deleted {
+        Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        deleted => deleted,
+    }
 }
 
 /// A token for `host` could not be made: for want of credentials.
@@ -106,13 +109,10 @@ pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> E
         let (kind, hint) = match (code, role) {
             ("AccessDenied", Some(role)) => (Kind::Denied, Some(hint_on_role(role))),
             // Whatever the status was: the other codes do not need it.
-            _ => meaning(code, 400, &ASSUME_ROLE),
+            _ => kind_and_hint(code, 400, &ASSUME_ROLE),
         };
         let error = Error::new(kind, format!("{}: {code}: {message}", ASSUME_ROLE.name));
-        return match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        };
+        return with_hint(error, hint);
     }
     let none =
         |error: &CredentialsError| matches!(error, CredentialsError::CredentialsNotLoaded(_));
@@ -138,6 +138,7 @@ fn hint_on_role(role: &Role) -> String {
     )
 }
 
+/// No answer from the service itself: no connection, no credentials, no time left.
 pub(super) fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
     if let Some(own) = find::<Error>(error) {
         let cause = Error::new(own.kind(), own.chain()).hint(own.advice());
@@ -183,47 +184,39 @@ fn causes(error: &(dyn StdError + 'static)) -> String {
     causes.join(": ")
 }
 
-fn meaning(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match code {
+fn kind_and_hint(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {
+    const OVERLOADED: &str = "AWS is overloaded or down: try again later";
+    let (kind, hint) = match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
             Kind::Denied,
-            hint("the credentials have expired: renew them (for example `aws sso login`)"),
+            "the credentials have expired: renew them (for example `aws sso login`)",
         ),
         "RequestTimeTooSkewed" | "SignatureDoesNotMatch" | "InvalidSignatureException" => (
             Kind::Denied,
-            hint("is this machine's clock right, and does the secret belong to the access key?"),
+            "is this machine's clock right, and does the secret belong to the access key?",
         ),
         "InvalidClientTokenId" | "UnrecognizedClientException" | "AuthFailure" => (
             Kind::Denied,
-            hint("AWS does not know these credentials: are they current, and of this partition?"),
+            "AWS does not know these credentials: are they current, and of this partition?",
         ),
         "Throttling"
         | "ThrottlingException"
         | "RequestLimitExceeded"
         | "ServiceUnavailable"
         | "InternalFailure"
-        | "InternalError" => (
-            Kind::Unavailable,
-            hint("AWS is overloaded or down: try again later"),
-        ),
-        _ if matches!(status, 401 | 403)
-            || matches!(
-                code,
-                "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"
-            ) =>
-        {
-            (
-                Kind::Denied,
-                Some(format!("the caller needs {}", operation.rights)),
-            )
+        | "InternalError" => (Kind::Unavailable, OVERLOADED),
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+            return (Kind::Denied, Some(needed_rights(operation)));
         }
-        _ if status >= 500 || status == 429 => (
-            Kind::Unavailable,
-            hint("AWS is overloaded or down: try again later"),
-        ),
-        _ if code.contains("NotFound") => (Kind::NotFound, None),
-        _ if code.contains("AlreadyExists") => (Kind::Exists, None),
-        _ => (Kind::Failed, None),
-    }
+        _ if matches!(status, 401 | 403) => return (Kind::Denied, Some(needed_rights(operation))),
+        _ if status >= 500 || status == 429 => (Kind::Unavailable, OVERLOADED),
+        _ if code.contains("NotFound") => return (Kind::NotFound, None),
+        _ if code.contains("AlreadyExists") => return (Kind::Exists, None),
+        _ => return (Kind::Failed, None),
+    };
+    (kind, Some(hint.to_owned()))
+}
+
+fn needed_rights(operation: &Operation) -> String {
+    format!("the caller needs {}", operation.rights)
 }

@@ -1,0 +1,28 @@
+//! The client of RDS in one account and region.
+
+use crate::aws::account::Account;
+
+/// RDS of one account in one region.
+#[derive(Debug, Clone)]
+pub struct Rds {
+    pub(super) client: aws_sdk_rds::Client,
+    /// Of the account, 12 digits.
+    pub account: String,
+    pub region: String,
+    /// `source account` or `backup account`.
+    pub side: &'static str,
+}
+
+impl Rds {
+    pub fn new(account: &Account) -> Self {
+        let config = aws_sdk_rds::config::Builder::from(account.sdk())
+            .interceptor(account.retry_expired())
+            .retry_classifier(account.retry_expired());
+        Self {
+            client: aws_sdk_rds::Client::from_conf(config.build()),
+            account: account.id.clone(),
+            region: account.region.clone(),
+            side: account.side(),
+        }
+    }
+}

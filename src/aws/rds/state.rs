@@ -1,0 +1,128 @@
+//! The state of an instance or cluster.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::{DbCluster, DbInstance};
+
+use super::client::Rds;
+use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
+use crate::aws::call_error::from_sdk;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::snapshot::Kind;
+
+/// An instance or cluster as RDS describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DbState {
+    pub identifier: String,
+    pub arn: String,
+    pub status: String,
+    pub address: Option<String>,
+    pub port: Option<u32>,
+    pub tags: BTreeMap<String, String>,
+    /// Of instances; clusters have none of their own.
+    pub is_public: bool,
+    pub subnet_group: Option<String>,
+    pub security_groups: Vec<String>,
+    pub parameter_groups: Vec<String>,
+    pub master_user: Option<String>,
+    /// A new password is not in force yet.
+    pub awaits_password: bool,
+}
+
+/// Both types of the SDK have these fields; those that differ are given.
+macro_rules! state_from {
+    ($described:ident, $($field:ident: $value:expr,)+) => {
+        DbState {
+            tags: tags_from_sdk($described.tag_list),
+            is_public: $described.publicly_accessible.unwrap_or(false),
+            security_groups: security_group_ids($described.vpc_security_groups),
+            master_user: $described.master_username,
+            awaits_password: ($described.pending_modified_values)
+                .is_some_and(|pending| pending.master_user_password.is_some()),
+            $($field: $value,)+
+        }
+    };
+}
+
+impl From<DbInstance> for DbState {
+    fn from(described: DbInstance) -> Self {
+        let (address, port) = described
+            .endpoint
+            .map_or((None, None), |endpoint| (endpoint.address, endpoint.port));
+        let parameter_groups = described.db_parameter_groups.into_iter().flatten();
+        let subnet_group = described.db_subnet_group;
+        state_from! {
+            described,
+            identifier: described.db_instance_identifier.unwrap_or_default(),
+            arn: described.db_instance_arn.unwrap_or_default(),
+            status: described.db_instance_status.unwrap_or_default(),
+            address: address,
+            port: number_from_sdk(port),
+            subnet_group: subnet_group.and_then(|group| group.db_subnet_group_name),
+            parameter_groups: parameter_groups
+                .filter_map(|group| group.db_parameter_group_name)
+                .collect(),
+        }
+    }
+}
+
+impl From<DbCluster> for DbState {
+    fn from(described: DbCluster) -> Self {
+        state_from! {
+            described,
+            identifier: described.db_cluster_identifier.unwrap_or_default(),
+            arn: described.db_cluster_arn.unwrap_or_default(),
+            status: described.status.unwrap_or_default(),
+            address: described.endpoint,
+            port: number_from_sdk(described.port),
+            subnet_group: described.db_subnet_group,
+            parameter_groups: described.db_cluster_parameter_group.into_iter().collect(),
+        }
+    }
+}
+
+impl Rds {
+    /// The state of an instance or cluster; `None` where there is none of that identifier.
+    pub async fn state(&self, kind: Kind, identifier: &str) -> Result<Option<DbState>> {
+        let found = match kind {
+            Kind::Instance => self.describe_instance(identifier).await.map(Into::into),
+            Kind::Cluster => self.describe_cluster(identifier).await.map(Into::into),
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All instances or clusters of the account in the region.
+    pub async fn states(&self, kind: Kind) -> Result<Vec<DbState>> {
+        let what = format!("cannot list the {kind}s of the {}", self.side);
+        list!(self, kind, what;
+            "DescribeDBInstances" describe_db_instances
+                | "DescribeDBClusters" describe_db_clusters;
+            take found => Some(DbState::from(found)), Some(DbState::from(found)))
+    }
+
+    pub(super) async fn describe_instance(&self, identifier: &str) -> Result<DbInstance> {
+        let what = || format!("cannot describe instance {identifier} of the {}", self.side);
+        let call = self.client.describe_db_instances();
+        let reply = call.db_instance_identifier(identifier).send().await;
+        reply
+            .map_err(|why| from_sdk(operation!("DescribeDBInstances"), what(), why))?
+            .db_instances
+            .and_then(|found| found.into_iter().next())
+            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
+    }
+
+    pub(super) async fn describe_cluster(&self, identifier: &str) -> Result<DbCluster> {
+        let what = || format!("cannot describe cluster {identifier} of the {}", self.side);
+        let call = self.client.describe_db_clusters();
+        let reply = call.db_cluster_identifier(identifier).send().await;
+        reply
+            .map_err(|why| from_sdk(operation!("DescribeDBClusters"), what(), why))?
+            .db_clusters
+            .and_then(|found| found.into_iter().next())
+            .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
+    }
+}

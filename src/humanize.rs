@@ -38,6 +38,15 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
+/// `a, b and 3 more`: at most `shown` of the names, and the number of the others.
+pub fn first_names<T: AsRef<str>>(names: &[T], shown: usize) -> String {
+    let first: Vec<&str> = names.iter().take(shown).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(shown) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 /// `4.2 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -11,8 +11,8 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`progress`], [`random`],
-//!   [`retry`], [`wall`], [`http`], [`model`]
+//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`progress`], [`quote`],
+//!   [`random`], [`retry`], [`wall`], [`http`], [`model`]
 
 pub mod clock;
 pub mod context;
@@ -23,6 +23,7 @@ pub mod humanize;
 pub mod interrupt;
 pub mod model;
 pub mod progress;
+pub mod quote;
 pub mod random;
 pub mod retry;
 pub mod wall;

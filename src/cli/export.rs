@@ -17,6 +17,7 @@ use crate::config::{
 };
 use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
+use crate::humanize::first_names;
 use crate::init;
 use crate::pg::connect::conninfo::Passwords;
 use crate::pg::local::tools::Dirs;
@@ -276,12 +277,12 @@ fn text(report: &Report) -> Page {
             None => show_done(&mut page, report, database),
         }
         for left_out in &database.not_covered {
-            let names = some(&left_out.names);
+            let names = first_names(&left_out.names, 8);
             page.line(format_args!("  not covered: {}: {names}", left_out.kind));
         }
     }
     for uncovered in &report.uncovered {
-        let databases = some(&uncovered.databases);
+        let databases = first_names(&uncovered.databases, 8);
         page.line(format_args!(
             "{}: not exported: {databases}",
             uncovered.source
@@ -382,15 +383,4 @@ fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: 
         lock_text(report),
         render::bytes(stored as u64),
     ));
-}
-
-/// The first few names.
-fn some(names: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
-    let shown = shown.join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -8,6 +8,7 @@ use super::position::KeyError;
 use super::raw;
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
+use crate::quote::conninfo_pair;
 
 /// The longest name of a source.
 const NAME_LEN: usize = 63;
@@ -210,7 +211,7 @@ fn address(raw: &raw::Source) -> Result<String, KeyError> {
         }
         let given = fields
             .iter()
-            .filter_map(|(key, value)| value.as_ref().map(|value| pair(key, value)));
+            .filter_map(|(key, value)| value.as_ref().map(|value| conninfo_pair(key, value)));
         return Ok(given.collect::<Vec<_>>().join(" "));
     };
     if let Some((key, _)) = fields.iter().find(|(_, value)| value.is_some()) {
@@ -224,12 +225,6 @@ fn address(raw: &raw::Source) -> Result<String, KeyError> {
         return Err(("url", error));
     }
     Ok(url.clone())
-}
-
-/// One of libpq's `key='value'` pairs.
-fn pair(key: &str, value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("{key}='{value}'")
 }
 
 fn databases(raw: &raw::Source) -> Result<Databases, KeyError> {
@@ -408,6 +403,6 @@ mod tests {
 
     #[test]
     fn values_of_a_server_are_quoted_for_libpq() {
-        assert_eq!(pair("user", r"o'ne\two"), r"user='o\'ne\\two'");
+        assert_eq!(conninfo_pair("user", r"o'ne\two"), r"user='o\'ne\\two'");
     }
 }

@@ -1,6 +1,7 @@
 //! What a restore needs to know and only a holder of an identity may read: names, columns,
 //! digests, roles, sequence values. Sealed as `catalog.json.zst.age`.
 
+use crate::quote::quote_ident;
 use serde::{Deserialize, Serialize};
 
 use super::digest::RowDigest;
@@ -50,21 +51,6 @@ impl std::fmt::Display for Name {
             self.schema.escape_debug(),
             self.name.escape_debug()
         )
-    }
-}
-
-/// An SQL identifier, always quoted.
-pub fn quote_ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// An SQL string literal that reads the same whatever `standard_conforming_strings` says.
-pub fn quote_literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if text.contains('\\') {
-        format!("E'{}'", quoted.replace('\\', "\\\\"))
-    } else {
-        format!("'{quoted}'")
     }
 }
 

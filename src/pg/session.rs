@@ -16,6 +16,7 @@ use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
 use crate::error::{Error, Kind, Result};
 use crate::pg::connect::conninfo::Server;
+use crate::quote::quote_literal;
 
 pub use copy::CopyRows;
 pub use failure::pg_error;
@@ -125,8 +126,8 @@ impl Session {
     /// so a statement must then be ASCII (`COPY … (ENCODING …)` is the way around). Takes no
     /// snapshot.
     pub async fn use_database_encoding(&self) -> Result<()> {
-        let encoding = self.server_encoding.replace('\'', "''");
-        let sql = format!("SET client_encoding = '{encoding}'");
+        let encoding = quote_literal(&self.server_encoding);
+        let sql = format!("SET client_encoding = {encoding}");
         self.execute(&sql, "setting the client encoding").await
     }
 

@@ -11,6 +11,7 @@ use super::{Facts, drills, points};
 use crate::escape::is_plain;
 use crate::humanize::{age as words, bytes, count, counted};
 use crate::model::attestation::Verdict;
+use crate::quote::quote_shell;
 
 /// Databases that are told of in detail.
 const SECTIONS: usize = 120;
@@ -163,17 +164,9 @@ fn restore_command(one: &Database, newest: &Newest) -> Option<String> {
     Some(format!(
         "lifeboat restore {} --source {} --database {} --create --verify --target URL --identity FILE",
         newest.id,
-        quoted(&one.source),
-        quoted(&one.database)
+        quote_shell(&one.source),
+        quote_shell(&one.database)
     ))
-}
-
-fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', r"'\''"))
 }
 
 fn charts(page: &mut Html, one: &Database, now: Timestamp) {
@@ -283,24 +276,5 @@ fn recoveries(one: &Database) -> Series {
         unit: Unit::Seconds,
         values,
         joined: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_a_name_as_one_word() {
-        assert_eq!(quoted("prod.a-1_b"), "prod.a-1_b");
-        for (name, written) in [
-            ("", "''"),
-            ("-x", "'-x'"),
-            ("a b", "'a b'"),
-            ("$(reboot)", "'$(reboot)'"),
-            ("a'b", r"'a'\''b'"),
-        ] {
-            assert_eq!(quoted(name), written);
-        }
     }
 }

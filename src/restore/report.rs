@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::selection::Selection;
+use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
@@ -149,14 +150,9 @@ impl Report {
 
 /// Names in one line, the first few and how many more.
 pub(super) fn shown(names: &[String]) -> String {
-    const SHOWN: usize = 10;
-    let first: Vec<String> = names
+    let names: Vec<String> = names
         .iter()
-        .take(SHOWN)
         .map(|name| name.escape_debug().to_string())
         .collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
+    first_names(&names, 10)
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::Run;
 use super::report::Trouble;
 use crate::error::Result;
-use crate::model::catalog::{Membership, quote_ident};
+use crate::model::catalog::Membership;
 use crate::pg::target::apply::{self, Refused};
 use crate::pg::target::resume_state::TemporaryGrant;
 use crate::pg::target::server;
 use crate::pg::target::statements;
+use crate::quote::quote_ident;
 
 impl From<Refused> for Trouble {
     fn from(refused: Refused) -> Self {

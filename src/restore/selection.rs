@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::Options;
-use crate::model::catalog::{Catalog, MaterializedView, Name, Table, quote_ident};
+use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
+use crate::quote::quote_ident;
 
 /// A table as typed; without a schema it must be the only one of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]

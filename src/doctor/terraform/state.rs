@@ -3,6 +3,7 @@
 use super::gate::flag;
 use super::{Kind, Protected, Resource};
 use crate::doctor::{Finding, Severity};
+use crate::humanize::first_names;
 
 /// Findings about a state: that it holds a database and its backups together, and guards that its
 /// databases and buckets lack.
@@ -41,8 +42,8 @@ fn together(ours: &[(Kind, &Resource)]) -> Option<Finding> {
             "one-state",
             format!(
                 "one Terraform state holds databases ({}) and what their backups hang on ({})",
-                some(&databases),
-                some(&backups)
+                first_names(&databases, 4),
+                first_names(&backups, 4)
             ),
         )
         .means("one `terraform destroy` takes both")
@@ -96,15 +97,6 @@ fn bucket(one: &Resource) -> Option<Finding> {
         .means("destroying it empties it first")
         .mend("force_destroy = false")
     })
-}
-
-fn some(addresses: &[&str]) -> String {
-    const SHOWN: usize = 4;
-    let mut text = addresses[..addresses.len().min(SHOWN)].join(", ");
-    if addresses.len() > SHOWN {
-        text += &format!(" and {} more", addresses.len() - SHOWN);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::model::catalog::quote_ident;
 use crate::pg::connect::conninfo::Server;
 use crate::pg::session::{Purpose, Session};
+use crate::quote::quote_ident;
 
 /// The server's roles by name.
 pub async fn roles(server: &Server) -> Result<BTreeSet<String>> {

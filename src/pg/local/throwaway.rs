@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::pg::local::tools::{self, Dirs, Tool, ToolPath, last_lines};
+use crate::quote::config_line;
 use crate::wall::{self, User, Wall, Walled};
 
 pub use installation::to_preload;
@@ -155,21 +156,21 @@ impl Throwaway {
             .arg(&data);
         self.finish(walled, "initdb")?;
         self.write("data/pg_hba.conf", &admission(&wanted.logins))?;
-        let quoted = |text: &str| text.replace('\'', "''");
-        let socket = quoted(&self.folder.path().display().to_string());
-        let mut settings = format!("{SETTINGS}unix_socket_directories = '{socket}'\n");
+        let mut settings = SETTINGS.to_owned();
+        let mut set = |name, value: &str| settings += &config_line(name, value);
+        let socket = self.folder.path().display().to_string();
+        set("unix_socket_directories", &socket);
         if wanted.shared {
             // A container's /dev/shm is small: what parallel workers share goes to the folder.
-            settings += "dynamic_shared_memory_type = mmap\n";
+            set("dynamic_shared_memory_type", "mmap");
         }
         let preloaded = preloaded(initdb, &wanted.extensions);
-        settings += &format!("shared_preload_libraries = '{}'\n", preloaded.join(","));
+        set("shared_preload_libraries", &preloaded.join(","));
         if !preloaded.is_empty() {
-            settings += "max_worker_processes = 0\n";
+            set("max_worker_processes", "0");
         }
         if preloaded.contains(&"pg_cron") {
-            let database = quoted(&wanted.database);
-            settings += &format!("cron.database_name = '{database}'\n");
+            set("cron.database_name", &wanted.database);
         }
         self.write("data/postgresql.auto.conf", &settings)
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::model::catalog::quote_literal;
 use crate::pg::session::Session;
+use crate::quote::quote_literal;
 
 /// Sessions that wait for a lock of ours, with the time when each was first seen waiting.
 #[derive(Default)]

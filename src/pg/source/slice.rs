@@ -1,8 +1,9 @@
 //! Slices: ctid ranges of one table, the unit of reading. Sizes plan them, they never decide what
 //! is read: the last slice of a table is open-ended.
 
-use crate::model::catalog::{Table, quote_ident, quote_literal};
+use crate::model::catalog::Table;
 use crate::pg::source::catalog::SourceTable;
+use crate::quote::{quote_idents, quote_literal};
 
 /// PostgreSQL's page size as nearly everyone compiles it. Another size makes slices uneven,
 /// nothing else.
@@ -65,8 +66,7 @@ pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
 /// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
 /// nothing is converted.
 pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|name| quote_ident(name)).collect();
-    let (columns, name) = (columns.join(", "), table.name.quoted());
+    let (columns, name) = (quote_idents(&table.columns), table.name.quoted());
     // As the extension wrote it: begins with WHERE.
     let range = || slice.condition().map(|range| format!("WHERE {range}"));
     let what = match table.condition.clone().or_else(range) {

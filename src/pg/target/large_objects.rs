@@ -2,11 +2,11 @@
 //! `lifeboat_restore.large_object`.
 
 use crate::error::{Error, Result};
-use crate::model::catalog::quote_literal;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 use crate::pg::session::{FromRow, RowReader, Session};
 use crate::pg::target::load::Destination;
 use crate::pg::target::statements::LargeObject;
+use crate::quote::quote_literal;
 
 /// Where pages go. The objects are made and written in the transaction that records the part.
 pub fn pages(encoding: &str) -> Destination {

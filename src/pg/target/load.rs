@@ -8,11 +8,12 @@ use tokio::sync::mpsc;
 use tokio_postgres::CopyInSink;
 
 use crate::error::{Error, Result, ResultExt};
-use crate::model::catalog::{Name, quote_ident, quote_literal};
+use crate::model::catalog::Name;
 use crate::model::digest::{RowDigest, RowReader};
 use crate::model::manifest::{MAX_ROW_BYTES, Part};
 use crate::pg::session::{Session, pg_error};
 use crate::pg::target::resume_state::{LoadedPart, ResumeState};
+use crate::quote::{quote_idents, quote_literal};
 
 /// Plain bytes on their way from the thread that opens a part to the connection.
 const BLOCK_BYTES: usize = 1024 * 1024;
@@ -42,8 +43,7 @@ pub struct Destination {
 pub fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
     let mut list = String::new();
     if !columns.is_empty() {
-        let columns: Vec<String> = columns.iter().map(|name| quote_ident(name)).collect();
-        list = format!(" ({})", columns.join(", "));
+        list = format!(" ({})", quote_idents(columns));
     }
     format!(
         "COPY {}{list} FROM STDIN WITH (ENCODING {})",

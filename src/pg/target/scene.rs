@@ -3,12 +3,13 @@
 
 use crate::error::{Result, ResultExt};
 use crate::model::attestation::NotTried;
-use crate::model::catalog::{Catalog, quote_ident};
+use crate::model::catalog::Catalog;
 use crate::pg::connect::conninfo::Server;
 use crate::pg::local::throwaway::{Logins, login};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::apply::{self, Refused};
 use crate::pg::target::statements::{Statement, scene};
+use crate::quote::{quote_ident, quote_idents};
 
 const EXTENSIONS: &str = "cannot read the drill's extensions";
 const APPLICATION: &str = "lifeboat drill";
@@ -111,8 +112,8 @@ async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> 
 /// is granted.
 async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
     let restorer = quote_ident(&logins.restorer);
-    let grantees = [&logins.restorer, &logins.reader].map(|name| quote_ident(name));
-    let (both, reaching) = (grantees.join(", "), scene::reaching_list());
+    let both = quote_idents([&logins.restorer, &logins.reader]);
+    let reaching = scene::reaching_list();
     let member = |class: &str, oid: &str| {
         format!(
             "EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = {oid}

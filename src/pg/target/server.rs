@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::model::catalog::{Name, quote_literal};
+use crate::model::catalog::Name;
 use crate::pg::session::{FromRow, RowReader, Session};
 use crate::pg::target::statements::Rights;
+use crate::quote::quote_literals;
 
 /// A server and its user, asked once.
 #[derive(Debug, Clone)]
@@ -262,8 +263,7 @@ pub async fn without_database_create(session: &Session, roles: &[String]) -> Res
 }
 
 fn array(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
-    format!("ARRAY[{}]::pg_catalog.name[]", names.join(", "))
+    format!("ARRAY[{}]::pg_catalog.name[]", quote_literals(names))
 }
 
 #[cfg(test)]

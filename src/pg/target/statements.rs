@@ -12,7 +12,8 @@ mod settings;
 
 use std::fmt::Write as _;
 
-use crate::model::catalog::{Grant, MaterializedView, Sequence, quote_ident, quote_literal};
+use crate::model::catalog::{Grant, MaterializedView, Sequence};
+use crate::quote::{quote_ident, quote_literal};
 
 pub use acl::Ownership;
 pub use database::{create_database, database_properties};

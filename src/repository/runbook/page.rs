@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
-use crate::escape::is_plain;
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
 use crate::model::manifest::{Manifest, is_large_objects, names};
+use crate::quote::quote_shell;
 use crate::repository::layout::{self, Place};
 
 /// What the commands to paste add to a lock.
@@ -38,8 +38,8 @@ impl Reach<'_> {
     /// The value of `--repository` and all that follows.
     fn for_shell(&self) -> String {
         let options = self.options.iter();
-        let options = options.map(|(name, value)| format!(" --{name} {}", sh(value)));
-        sh(self.url) + &options.collect::<String>()
+        let options = options.map(|(name, value)| format!(" --{name} {}", quote_shell(value)));
+        quote_shell(self.url) + &options.collect::<String>()
     }
 }
 
@@ -91,7 +91,7 @@ impl Location {
                     format!("{prefix}/")
                 };
                 Self::S3 {
-                    bucket: sh(bucket),
+                    bucket: quote_shell(bucket),
                     prefix,
                 }
             }
@@ -226,8 +226,8 @@ impl<'a> Page<'a> {
             .lock
             .map_or("COMPLIANCE".to_owned(), |lock| lock.mode.to_string());
         let (manifest, parts) = (
-            sh(&format!("{prefix}{}", self.manifest_key)),
-            sh(&format!("{prefix}{}/", self.parts)),
+            quote_shell(&format!("{prefix}{}", self.manifest_key)),
+            quote_shell(&format!("{prefix}{}/", self.parts)),
         );
         indented(&format!(
             "until={until}   # or any later date\n\
@@ -247,8 +247,8 @@ impl<'a> Page<'a> {
         let get = match self.location() {
             Location::S3 { bucket, prefix } => {
                 let object = self.manifest.object(names::SCRIPT);
-                let key = sh(&format!("{prefix}{key}"));
-                match object.map(|object| sh(&object.version)) {
+                let key = quote_shell(&format!("{prefix}{key}"));
+                match object.map(|object| quote_shell(&object.version)) {
                     Some(version) => format!(
                         "aws s3api get-object --bucket {bucket} --key {key} \\\n  \
                          --version-id={version} restore.sh"
@@ -260,7 +260,9 @@ impl<'a> Page<'a> {
                     ),
                 }
             }
-            Location::Folder(folder) => format!("cp {} restore.sh", sh(&format!("{folder}/{key}"))),
+            Location::Folder(folder) => {
+                format!("cp {} restore.sh", quote_shell(&format!("{folder}/{key}")))
+            }
         };
         indented(&format!("{get}\nsha256sum restore.sh"))
     }
@@ -270,8 +272,8 @@ impl<'a> Page<'a> {
             "bash restore.sh --repository {} \\\n  --manifest {} \\\n  \
              --identity break-glass.key --trust KEY_ON_THE_SHEET \\\n  \
              --target postgresql://USER@HOST/EMPTY_DATABASE",
-            sh(self.repository),
-            sh(&self.manifest_key)
+            quote_shell(self.repository),
+            quote_shell(&self.manifest_key)
         ))
     }
 
@@ -284,9 +286,11 @@ impl<'a> Page<'a> {
             Location::S3 { bucket, prefix } => format!(
                 "aws s3api list-object-versions --bucket {bucket} --prefix {} \\\n  \
                  --query 'Versions[].[LastModified,Key,VersionId]' --output text | sort",
-                sh(&format!("{prefix}{all}/"))
+                quote_shell(&format!("{prefix}{all}/"))
             ),
-            Location::Folder(folder) => format!("ls -l {}", sh(&format!("{folder}/{all}"))),
+            Location::Folder(folder) => {
+                format!("ls -l {}", quote_shell(&format!("{folder}/{all}")))
+            }
         })
     }
 
@@ -306,10 +310,10 @@ impl<'a> Page<'a> {
                 "\n       aws kms decrypt --region {} --key-id {} \\\n         --encryption-context {} \\\n         \
                  --ciphertext-blob fileb://<(echo {} | base64 -d) \\\n         \
                  --query Plaintext --output text | base64 -d >kms-{}.key\n",
-                sh(region),
-                sh(&one.kms_key),
-                sh(&context),
-                sh(&one.ciphertext),
+                quote_shell(region),
+                quote_shell(&one.kms_key),
+                quote_shell(&context),
+                quote_shell(&one.ciphertext),
                 at + 1,
             );
         }
@@ -340,31 +344,6 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A word for a POSIX shell, on one line: a name with a line break would otherwise write a line of
-/// this page.
-fn sh(text: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
-    if !text.is_empty() && text.chars().all(bare) {
-        text.to_owned()
-    } else if text.chars().all(is_plain) {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    } else {
-        format!("$'{}'", text.chars().map(octal).collect::<String>())
-    }
-}
-
-/// Inside `$'…'`: as bytes what is not plain, by three digits each, so that none joins what follows.
-fn octal(c: char) -> String {
-    match c {
-        '\\' | '\'' => format!("\\{c}"),
-        c if is_plain(c) => c.to_string(),
-        c => {
-            let bytes = c.encode_utf8(&mut [0; 4]).to_owned().into_bytes();
-            bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
-        }
-    }
-}
-
 /// For reading: no control characters, and nothing that Markdown would take for its own.
 fn shown(text: &str) -> String {
     let visible: String = text.escape_debug().filter(|c| *c != '`').collect();
@@ -392,10 +371,10 @@ mod tests {
 
     #[test]
     fn hostile_names_are_one_word_for_a_shell_and_text_for_a_reader() {
-        assert_eq!(sh("s3://bucket/a%20b"), "s3://bucket/a%20b");
-        assert_eq!(sh("/a b/$(x)'"), r"'/a b/$(x)'\'''");
-        assert_eq!(sh(""), "''");
-        assert_eq!(sh("a\n1'\\\u{85}"), r"$'a\0121\'\\\302\205'");
+        assert_eq!(quote_shell("s3://bucket/a%20b"), "s3://bucket/a%20b");
+        assert_eq!(quote_shell("/a b/$(x)'"), r"'/a b/$(x)'\'''");
+        assert_eq!(quote_shell(""), "''");
+        assert_eq!(quote_shell("a\n1'\\\u{85}"), r"$'a\0121\'\\\302\205'");
         assert_eq!(shown("a`b\n|<c>"), r"ab\n\|\<c>");
     }
 

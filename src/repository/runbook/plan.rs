@@ -4,12 +4,12 @@
 //! FORMAT.md describes them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts};
 use crate::pg::target::statements;
+use crate::quote::quote_ident_as_ascii;
 
 const NONE: &str = "-";
 
@@ -29,22 +29,7 @@ impl Quoting {
     }
 
     fn ident(self, name: &str) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.chars().all(plain) {
-            return format!("\"{name}\"");
-        }
-        let mut text = "U&\"".to_owned();
-        for c in name.chars() {
-            let code = u32::from(c);
-            // Writing into a String cannot fail.
-            let _ = match c {
-                c if plain(c) || (self.raw_unicode && !c.is_ascii()) => write!(text, "{c}"),
-                _ if code <= 0xFFFF => write!(text, "\\{code:04X}"),
-                _ => write!(text, "\\+{code:06X}"),
-            };
-        }
-        text.push('"');
-        text
+        quote_ident_as_ascii(name, self.raw_unicode)
     }
 
     fn name(self, name: &Name) -> String {

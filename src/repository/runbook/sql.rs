@@ -1,8 +1,9 @@
 //! Statement files for `restore.sh`: what no archive carries, for a target of which nothing is
 //! known yet. psql reads them, so every name stays within quotes; nothing of a dump is in them.
 
-use crate::model::catalog::{Catalog, Database, Membership, Role, quote_ident, quote_literal};
+use crate::model::catalog::{Catalog, Database, Membership, Role};
 use crate::pg::target::statements::{self, Ownership, Rights, Statement};
+use crate::quote::{quote_ident, quote_literal};
 
 /// Roles that do not exist yet, memberships, and what a target user who is not a superuser needs
 /// to work on the owners' objects. A role that exists is left as it is.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Look;
-use crate::model::catalog::{Catalog, Role, quote_ident};
+use crate::model::catalog::{Catalog, Role};
 use crate::model::manifest::Manifest;
 use crate::pg::target::statements;
+use crate::quote::quote_ident;
 use crate::restore::Options;
 use crate::restore::report::{Trouble, shown};
 

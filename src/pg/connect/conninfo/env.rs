@@ -6,6 +6,7 @@ use tempfile::NamedTempFile;
 
 use super::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode};
 use crate::error::Result;
+use crate::quote::conninfo_pair;
 
 /// Variables for a tool, and the files they point to. Its Debug never shows the password.
 pub struct ToolEnv {
@@ -50,9 +51,9 @@ impl fmt::Debug for ToolEnv {
 /// What only a connection string can say, and no variable: the database, however it is called, and the
 /// keepalives of our own sessions.
 pub fn tool_conninfo(database: &str) -> String {
-    let database = database.replace('\\', "\\\\").replace('\'', "\\'");
     format!(
-        "dbname='{database}' keepalives_idle={} keepalives_interval={} keepalives_count={}",
+        "{} keepalives_idle={} keepalives_interval={} keepalives_count={}",
+        conninfo_pair("dbname", database),
         KEEPALIVE_IDLE.as_secs(),
         KEEPALIVE_INTERVAL.as_secs(),
         KEEPALIVE_COUNT

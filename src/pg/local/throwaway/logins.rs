@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::error::Result;
 use crate::pg::connect::conninfo::{Input, SESSION_OPTIONS, Server};
+use crate::quote::conninfo_pair;
 use crate::random;
 
 /// The three that may log in; their names are random, as those of a backup's roles are not.
@@ -46,15 +47,17 @@ pub(super) fn admission(logins: &Logins) -> String {
 
 /// The server whose socket lies in `folder`, as `user`, in `database`.
 pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
-    let port = super::PORT;
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+    let folder = folder.display().to_string();
+    let pairs = [
+        ("host", folder.as_str()),
+        ("port", &super::PORT.to_string()),
+        ("user", user),
+        ("dbname", database),
+        ("sslmode", "disable"),
+    ]
+    .map(|(key, value)| conninfo_pair(key, value));
     let input = Input {
-        url: Some(&format!(
-            "host='{}' port={port} user='{}' dbname='{}' sslmode=disable",
-            quoted(&folder.display().to_string()),
-            quoted(user),
-            quoted(database)
-        )),
+        url: Some(&pairs.join(" ")),
         ..Default::default()
     };
     // The environment of this process is meant for the source.

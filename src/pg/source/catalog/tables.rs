@@ -1,6 +1,7 @@
 //! Tables: which to lock, what their rows consist of, how their partitions load again.
 
 use crate::error::{Error, Kind, Result};
+use crate::humanize::first_names;
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::pg::session::{FromRow, RowReader, Session};
@@ -79,14 +80,10 @@ pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
     .hint("GRANT pg_read_all_data TO the exporting user (14 and later), or SELECT on each table"))
 }
 
-/// The first few names and how many more.
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 5;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more tables"),
-    }
+    let more = if names.len() > SHOWN { " tables" } else { "" };
+    first_names(names, SHOWN) + more
 }
 
 /// A table as the snapshot shows it, with what planning its slices needs.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::catalog::quote_literal;
 use crate::model::digest::RowDigest;
 use crate::pg::session::{FromRow, RowReader, Session};
+use crate::quote::quote_literal;
 
 const CREATE: &str = "
   CREATE SCHEMA lifeboat_restore;

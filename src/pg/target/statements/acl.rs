@@ -1,6 +1,7 @@
 //! An ACL as it was: revoke what is there by default, then grant in an order that works.
 
-use crate::model::catalog::{Grant, quote_ident};
+use crate::model::catalog::Grant;
+use crate::quote::quote_ident;
 
 /// Which of owners and privileges are to be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use super::Statement;
 use super::acl::{self, Ownership};
 use super::settings::set_clause;
-use crate::model::catalog::{Database, quote_ident, quote_literal};
+use crate::model::catalog::Database;
+use crate::quote::{quote_ident, quote_literal};
 
 /// `CREATE DATABASE name` from template0 with the source's encoding, provider and locale, as a
 /// server of `version_num` understands it.

@@ -2,8 +2,9 @@
 
 use super::Statement;
 use super::settings::set_clause;
-use crate::model::catalog::{Membership, Role, quote_ident, quote_literal};
+use crate::model::catalog::{Membership, Role};
 use crate::pg::target::resume_state::TemporaryGrant;
+use crate::quote::{quote_ident, quote_literal};
 
 /// What the target's server and user allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

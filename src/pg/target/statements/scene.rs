@@ -2,8 +2,9 @@
 //! extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
 
 use super::{Statement, create_database};
-use crate::model::catalog::{Catalog, Extension, Membership, Role, quote_ident, quote_literal};
+use crate::model::catalog::{Catalog, Extension, Membership, Role};
 use crate::pg::local::throwaway::Logins;
+use crate::quote::{quote_ident, quote_literal, quote_literals};
 
 /// Predefined roles that let nobody out of the server: others are not given.
 const HARMLESS: [&str; 6] = [
@@ -39,8 +40,7 @@ const REACHING: [&str; 17] = [
 
 /// Those extensions as a list for SQL: `('a', 'b')`.
 pub fn reaching_list() -> String {
-    let names: Vec<String> = REACHING.iter().map(|name| quote_literal(name)).collect();
-    format!("({})", names.join(", "))
+    format!("({})", quote_literals(REACHING))
 }
 
 /// Roles and memberships, and the three logins. No role can do more than own things.

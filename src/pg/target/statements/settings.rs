@@ -1,6 +1,7 @@
 //! `name = value` of a role or database, written so that it reads back the same.
 
-use crate::model::catalog::{Setting, quote_ident, quote_literal};
+use crate::model::catalog::Setting;
+use crate::quote::{quote_ident, quote_literal, quote_literals};
 
 /// Parameters whose value is a list of quoted names; as one literal they would become one name.
 /// From pg_dump's `variable_is_guc_list_quote`.
@@ -20,10 +21,7 @@ pub fn set_clause(setting: &Setting) -> String {
         .iter()
         .any(|list| setting.name.eq_ignore_ascii_case(list));
     let value = match split_names(&setting.value) {
-        Some(names) if is_list && !names.is_empty() => {
-            let names: Vec<String> = names.iter().map(|name| quote_literal(name)).collect();
-            names.join(", ")
-        }
+        Some(names) if is_list && !names.is_empty() => quote_literals(names),
         _ => quote_literal(&setting.value),
     };
     format!("SET {name} TO {value}")

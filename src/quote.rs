@@ -1,0 +1,124 @@
+//! Quoting: SQL, connection strings, PostgreSQL's configuration files, shells.
+
+use std::fmt::Write as _;
+
+use crate::escape::is_plain;
+
+/// An SQL identifier, always quoted.
+pub fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// SQL identifiers, separated by commas.
+pub fn quote_idents<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let names = names.into_iter().map(|name| quote_ident(name));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// An SQL identifier in plain ASCII, by `U&` escapes, so that it means the same in every encoding of
+/// shell, client and server. A server in SQL_ASCII knows no Unicode: `raw_unicode` leaves the bytes as
+/// they are.
+pub fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.chars().all(plain) {
+        return format!("\"{name}\"");
+    }
+    let mut text = "U&\"".to_owned();
+    for c in name.chars() {
+        let code = u32::from(c);
+        // Writing into a String cannot fail.
+        let _ = match c {
+            c if plain(c) || (raw_unicode && !c.is_ascii()) => write!(text, "{c}"),
+            _ if code <= 0xFFFF => write!(text, "\\{code:04X}"),
+            _ => write!(text, "\\+{code:06X}"),
+        };
+    }
+    text.push('"');
+    text
+}
+
+/// An SQL string literal that reads the same whatever `standard_conforming_strings` says.
+pub fn quote_literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') {
+        format!("E'{}'", quoted.replace('\\', "\\\\"))
+    } else {
+        format!("'{quoted}'")
+    }
+}
+
+/// SQL string literals, separated by commas.
+pub fn quote_literals<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts = texts.into_iter().map(|text| quote_literal(text.as_ref()));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// One of libpq's `key='value'` pairs.
+pub fn conninfo_pair(key: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+    format!("{key}='{value}'")
+}
+
+/// A line `name = 'value'` of a `postgresql.conf`.
+pub fn config_line(name: &str, value: &str) -> String {
+    let value = value.replace('\\', "\\\\").replace('\'', "''");
+    format!("{name} = '{value}'\n")
+}
+
+/// A word for a POSIX shell, on one line.
+pub fn quote_shell(text: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(bare) {
+        text.to_owned()
+    } else if text.chars().all(is_plain) {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        format!("$'{}'", text.chars().map(octal).collect::<String>())
+    }
+}
+
+/// Inside `$'…'`: as bytes what is not plain, by three digits each, so that none joins what follows.
+fn octal(c: char) -> String {
+    match c {
+        '\\' | '\'' => format!("\\{c}"),
+        c if is_plain(c) => c.to_string(),
+        c => {
+            let bytes = c.encode_utf8(&mut [0; 4]).to_owned().into_bytes();
+            bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_a_configuration_file_cannot_end_its_quotes() {
+        assert_eq!(
+            config_line("unix_socket_directories", r"/tmp/it's \"),
+            "unix_socket_directories = '/tmp/it''s \\\\'\n"
+        );
+    }
+
+    #[test]
+    fn lists_are_quoted_name_by_name() {
+        let names = ["a".to_owned(), "b\"".to_owned()];
+        assert_eq!(quote_idents(&names), r#""a", "b""""#);
+        assert_eq!(quote_literals(&names), "'a', 'b\"'");
+    }
+
+    #[test]
+    fn a_shell_reads_a_name_as_one_word() {
+        assert_eq!(quote_shell("prod.a-1_b"), "prod.a-1_b");
+        for (name, written) in [
+            ("", "''"),
+            ("-x", "'-x'"),
+            ("a b", "'a b'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a'b", r"'a'\''b'"),
+        ] {
+            assert_eq!(quote_shell(name), written);
+        }
+    }
+}

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::store::Posture;
-use crate::store::s3::{Attempt, Audit};
+use crate::store::audit::{Attempt, Audit};
 
 pub use database::Database;
 pub use finding::{Finding, Severity};

@@ -11,8 +11,8 @@
 //!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`progress`], [`quote`],
-//!   [`random`], [`retry`], [`wall`], [`http`], [`model`]
+//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`percent`], [`progress`],
+//!   [`quote`], [`random`], [`retry`], [`wall`], [`http`], [`model`]
 
 pub mod clock;
 pub mod context;
@@ -22,6 +22,7 @@ pub mod http;
 pub mod humanize;
 pub mod interrupt;
 pub mod model;
+pub mod percent;
 pub mod progress;
 pub mod quote;
 pub mod random;

@@ -4,12 +4,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use self::audit::AuditedStore;
 use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::{Lock, LockMode};
 
+pub mod audit;
 pub mod dir;
+pub mod location;
 pub mod s3;
 
 /// What a store is able to promise. Readers and writers rely on nothing that is not declared here.
@@ -97,6 +100,11 @@ pub trait Store: Send + Sync {
     fn url(&self) -> &str;
 
     fn promises(&self) -> Promises;
+
+    /// `None`: nothing in this store keeps an object from being deleted.
+    fn audited(&self) -> Option<&dyn AuditedStore> {
+        None
+    }
 
     /// Asks the store about itself. An absent bucket or folder is `NotFound`.
     async fn posture(&self) -> Result<Posture>;

@@ -123,7 +123,7 @@ fn what_the_reference_calls_a_default_is_the_default() {
         config.sources[0].databases,
         Databases::All { except: Vec::new() }
     );
-    assert!(!config.repository.path_style());
+    assert!(!config.repository.s3_options().path_style);
 }
 
 #[test]

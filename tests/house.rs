@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "error" | "escape" | "clock" | "humanize" | "interrupt" | "progress" | "quote"
+        "error" | "escape" | "clock" | "humanize" | "interrupt" | "percent" | "progress" | "quote"
         | "random" | "retry" | "wall" | "http" | "context" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,

@@ -7,80 +7,38 @@ use super::globals::Access;
 use super::point::{Of, Point};
 use super::run::Run;
 use crate::codec::Identities;
-use crate::config::{self, Connection, Location};
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::config::{self, Connection};
+use crate::error::{Result, ResultExt};
 use crate::pg::connect::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
 use crate::store::Store;
-use crate::store::dir::DirStore;
-use crate::store::s3::{Renewed, S3Options, S3Store};
+use crate::store::s3::Renewed;
 
-/// Opens the store that is read or added to.
+/// Opens the repository that is read or added to.
 pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
-    let store: Arc<dyn Store> = match &access.repository.location {
-        Location::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
-            Kind::NotFound => Error::new(
-                Kind::NotFound,
-                format!("there is no repository at {}", path.display()),
-            )
-            .hint("check the path and whether its disk is mounted; `lifeboat init` prepares a new one"),
-            _ => error,
-        })?),
-        Location::S3 { .. } => Arc::new(s3(access, run).await?),
-    };
-    Ok(Repository::new(store))
+    Ok(Repository::new(store(access, run).await?))
 }
 
-/// Opens the store that `init` prepares; a directory that is not there yet is made.
+/// Opens the store. A bucket whose account is configured is opened as the role that is named there,
+/// after STS has confirmed the account.
+pub async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> {
+    let at = &access.repository;
+    let mut options = at.s3_options();
+    if access.accounts.backup.is_some() && at.location.bucket().is_some() {
+        let account = accounts::backup(&access.accounts, run).await?;
+        options.renewed = Some(Renewed {
+            credentials: account.credentials(),
+            after_expiry: account.retries_of_expired(),
+        });
+    }
+    at.location.open(options).await
+}
+
+/// Opens the repository that `init` prepares; a directory that is not there yet is made.
 pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
-    let store: Arc<dyn Store> = match &at.location {
-        Location::Dir(path) => Arc::new(DirStore::create(path)?),
-        Location::S3 { bucket, prefix } => Arc::new(bucket_of(at, bucket, prefix, None).await?),
-    };
+    let store = at.location.create(at.s3_options()).await?;
     Ok(Repository::new(store))
-}
-
-/// Opens the bucket. One whose account is configured is opened as the role that is named there, after
-/// STS has said that it is that account.
-pub async fn s3(access: &Access, run: &Run) -> Result<S3Store> {
-    let Location::S3 { bucket, prefix } = &access.repository.location else {
-        return Err(Error::usage(format!(
-            "{} is no bucket",
-            access.repository.location
-        )));
-    };
-    let renewed = match &access.accounts.backup {
-        Some(_) => {
-            let account = accounts::backup(&access.accounts, run).await?;
-            Some(Renewed {
-                credentials: account.credentials(),
-                after_expiry: account.retries_of_expired(),
-            })
-        }
-        None => None,
-    };
-    bucket_of(&access.repository, bucket, prefix, renewed).await
-}
-
-async fn bucket_of(
-    at: &config::Repository,
-    bucket: &str,
-    prefix: &str,
-    renewed: Option<Renewed>,
-) -> Result<S3Store> {
-    S3Store::open(S3Options {
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-        region: at.s3.region.clone(),
-        endpoint: at.s3.endpoint.clone(),
-        path_style: at.path_style(),
-        expected_bucket_owner: at.s3.bucket_owner.clone(),
-        profile: at.s3.profile.clone(),
-        credentials: None,
-        renewed,
-    })
-    .await
 }
 
 /// The restore point that is meant, its manifest's signature checked.

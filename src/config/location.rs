@@ -1,61 +1,12 @@
-//! Where a repository lies: a bucket and prefix, or a directory.
+//! A repository's location with the settings of its bucket.
 
-use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::accounts::{check_id, check_region};
 use crate::error::{Error, Result};
+use crate::store::s3::S3Options;
 
-/// Where a repository lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    S3 {
-        bucket: String,
-        /// Without a slash at either end; empty for the bucket's root.
-        prefix: String,
-    },
-    /// An absolute path.
-    Dir(PathBuf),
-}
-
-impl Location {
-    /// A URL or a plain path; relative paths begin at `base`, an absolute folder.
-    pub fn parse(url: &str, base: &Path) -> Result<Self> {
-        let hint = "write s3://bucket/prefix, file:///path, or a plain path";
-        if let Some(rest) = url.strip_prefix("s3://") {
-            return bucket(rest);
-        }
-        if let Some(rest) = url.strip_prefix("file://") {
-            if !rest.starts_with('/') {
-                return Err(
-                    Error::usage(format!("'{url}' is not a path on this machine"))
-                        .hint("after file:// comes an absolute path: file:///backup"),
-                );
-            }
-            return directory(Path::new(&decoded(rest)?));
-        }
-        if url.contains("://") || url.starts_with("s3:") || url.starts_with("file:") {
-            return Err(Error::usage(format!("'{url}' is not a repository URL")).hint(hint));
-        }
-        if url.is_empty() {
-            return Err(Error::usage("the repository URL is empty").hint(hint));
-        }
-        directory(&base.join(url))
-    }
-}
-
-/// As a URL: `s3://bucket/prefix` or `file:///path`.
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-            Self::Dir(path) => {
-                write!(f, "file://{}", path.to_string_lossy().replace('%', "%25"))
-            }
-        }
-    }
-}
+pub use crate::store::location::Location;
 
 /// How a bucket is reached. What is `None` comes from the AWS SDK's usual places.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,7 +34,7 @@ impl S3Settings {
         }
     }
 
-    /// Refuses what cannot be meant; the name of the setting comes with the error.
+    /// Refuses impossible values; the setting's name comes with the error.
     fn check(&self) -> std::result::Result<(), (&'static str, Error)> {
         if let Some(owner) = &self.bucket_owner {
             check_id(owner).map_err(|error| ("bucket_owner", error))?;
@@ -106,9 +57,8 @@ impl S3Settings {
             ("profile", self.profile.is_some()),
         ];
         given
-            .iter()
-            .find(|(_, given)| *given)
-            .map(|(name, _)| *name)
+            .into_iter()
+            .find_map(|(name, given)| given.then_some(name))
     }
 }
 
@@ -130,7 +80,7 @@ fn check_endpoint(endpoint: &str) -> Result<()> {
     Ok(())
 }
 
-/// A repository's place and how to reach it.
+/// A repository's location and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     pub location: Location,
@@ -150,7 +100,7 @@ impl Repository {
         Self::at(location, s3)
     }
 
-    /// A place and how to reach it; the setting that is wrong comes with the error.
+    /// A location and how to reach it; the setting that is wrong comes with the error.
     pub fn at(
         location: Location,
         s3: S3Settings,
@@ -164,108 +114,26 @@ impl Repository {
         Ok(Self { location, s3 })
     }
 
-    /// Whether the bucket's name goes into the path; unless said, where an endpoint is given.
-    pub fn path_style(&self) -> bool {
-        self.s3.path_style.unwrap_or(self.s3.endpoint.is_some())
-    }
-}
-
-fn bucket(rest: &str) -> Result<Location> {
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let plain =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-    if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(plain) {
-        return Err(Error::usage(format!("'{bucket}' is not a bucket name"))
-            .hint("3 to 63 lower-case letters, digits, dots and hyphens: s3://bucket/prefix"));
-    }
-    let prefix = prefix.trim_end_matches('/');
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let sound = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain);
-    if !prefix.is_empty() && !prefix.split('/').all(sound) {
-        return Err(Error::usage(format!("'{prefix}' cannot be a prefix"))
-            .hint("segments of letters, digits, dots, hyphens and underscores, joined by one /"));
-    }
-    Ok(Location::S3 {
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-    })
-}
-
-/// Drops `.` from the path; `..` stays, as links may lie before it.
-fn directory(path: &Path) -> Result<Location> {
-    let path: PathBuf = path
-        .components()
-        .filter(|part| *part != Component::CurDir)
-        .collect();
-    if path.parent().is_none() {
-        return Err(Error::usage("the root directory cannot be a repository")
-            .hint("name a folder of its own: file:///backup/lifeboat"));
-    }
-    Ok(Location::Dir(path))
-}
-
-/// Percent-decoded.
-fn decoded(text: &str) -> Result<String> {
-    let wrong = || Error::usage(format!("'{text}' has a % that no two hex digits follow"));
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
+    /// How its bucket is reached, for [`Location::open`].
+    pub fn s3_options(&self) -> S3Options {
+        let s3 = self.s3.clone();
+        S3Options {
+            // Unless set, where an endpoint is given.
+            path_style: s3.path_style.unwrap_or(s3.endpoint.is_some()),
+            region: s3.region,
+            endpoint: s3.endpoint,
+            expected_bucket_owner: s3.bucket_owner,
+            profile: s3.profile,
+            ..S3Options::default()
         }
-        let (hex, after) = rest.split_at_checked(2).ok_or_else(wrong)?;
-        let hex = std::str::from_utf8(hex).map_err(|_| wrong())?;
-        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| wrong())?);
-        rest = after;
     }
-    String::from_utf8(bytes).map_err(|_| wrong())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-
-    fn place(url: &str) -> Result<String> {
-        Location::parse(url, Path::new("/base")).map(|location| location.to_string())
-    }
-
-    #[test]
-    fn buckets_and_paths_are_told_apart() {
-        for (url, resolved) in [
-            ("s3://bucket", "s3://bucket"),
-            ("s3://bucket/a/b/", "s3://bucket/a/b"),
-            ("file:///srv/x%20y", "file:///srv/x y"),
-            ("/srv/backup", "file:///srv/backup"),
-            ("./backup", "file:///base/backup"),
-            ("../backup", "file:///base/../backup"),
-        ] {
-            assert_eq!(place(url).unwrap(), resolved);
-        }
-    }
-
-    #[test]
-    fn what_is_no_place_is_refused() {
-        for url in [
-            "",
-            "/",
-            "file:///",
-            "gs://bucket",
-            "s3:bucket",
-            "s3://",
-            "s3://Bucket",
-            "s3://b",
-            "s3://bucket//a",
-            "s3://bucket/../a",
-            "s3://bucket/a b",
-            "file://host/x",
-            "file:x",
-            "file:///x%2",
-        ] {
-            assert!(place(url).is_err(), "{url}");
-        }
-    }
 
     #[test]
     fn a_directory_takes_no_bucket_settings() {
@@ -288,8 +156,12 @@ mod tests {
                 ..S3Settings::default()
             },
         };
-        assert!(!with(None, None).path_style());
-        assert!(with(Some("http://localhost"), None).path_style());
-        assert!(!with(Some("http://localhost"), Some(false)).path_style());
+        assert!(!with(None, None).s3_options().path_style);
+        assert!(with(Some("http://localhost"), None).s3_options().path_style);
+        assert!(
+            !with(Some("http://localhost"), Some(false))
+                .s3_options()
+                .path_style
+        );
     }
 }

@@ -3,7 +3,7 @@
 use super::{Bucket, Finding, Severity};
 use crate::error::Error;
 use crate::model::lock::LockMode;
-use crate::store::s3::{Asked, Attempt, Outcome, Rule};
+use crate::store::audit::{Asked, Attempt, Outcome, Rule};
 
 /// Where exports lie.
 const LAYOUT: [&str; 2] = ["parts/", "manifests/"];
@@ -249,7 +249,7 @@ fn name(url: &str) -> &str {
 mod tests {
     use super::*;
     use crate::store::Posture;
-    use crate::store::s3::Audit;
+    use crate::store::audit::Audit;
 
     const DENIES: &str = r#"{"Statement":[{"Effect":"Deny","Principal":"*",
         "Action":["s3:DeleteObjectVersion","s3:BypassGovernanceRetention"],"Resource":"*"}]}"#;

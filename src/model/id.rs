@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::{Error, Result};
+use crate::percent;
 
 /// Six characters of Crockford's base 32, lower case: 30 bits keep two runs of one second apart.
 const SUFFIX_ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -157,21 +158,7 @@ pub fn segment(name: &str) -> String {
 
 /// The name that a segment stands for; `None` where it is not one that [`segment`] writes.
 pub fn from_segment(text: &str) -> Option<String> {
-    let mut name = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        if first == '%' {
-            let hex = rest.get(1..3)?;
-            name.push(u8::from_str_radix(hex, 16).ok()?);
-            rest = &rest[3..];
-        } else {
-            name.push(u8::try_from(first).ok()?);
-            rest = &rest[1..];
-        }
-    }
-    String::from_utf8(name)
-        .ok()
-        .filter(|name| segment(name) == text)
+    percent::decode(text).filter(|name| segment(name) == text)
 }
 
 #[cfg(test)]

@@ -16,9 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
 
-use self::file::{Temporary, hash, make_durable, same, sync_folder};
+use self::file::{Temporary, failed, hash, make_durable, same, stored_at, sync_folder};
 use self::walk::Walk;
 use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
@@ -29,9 +28,7 @@ use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 mod file;
 mod walk;
 
-/// The version id of every file. A key has one version here, and naming it by content would mean
-/// to read the whole repository for a listing.
-pub const VERSION: &str = "file";
+pub use self::file::VERSION;
 
 /// A repository directory.
 pub struct DirStore {
@@ -290,15 +287,6 @@ fn head_of(path: &Path, file: &File, sha256: Sha256) -> Result<Head> {
     })
 }
 
-fn stored_at(path: &Path, metadata: &fs::Metadata) -> Result<Timestamp> {
-    let modified = metadata
-        .modified()
-        .map_err(|error| failed("read the time of", path, error))?;
-    Timestamp::try_from(modified).map_err(|error| {
-        Error::failed(format!("{} has an impossible time", path.display())).because(error)
-    })
-}
-
 fn exists(path: &Path) -> Error {
     Error::new(
         Kind::Exists,
@@ -321,26 +309,5 @@ fn cannot_link(path: &Path, error: io::Error) -> Error {
         error.hint("the file system must support hard links (FAT and exFAT do not)")
     } else {
         error
-    }
-}
-
-fn failed(verb: &str, path: &Path, error: io::Error) -> Error {
-    use io::ErrorKind as Io;
-    let (kind, hint) = match error.kind() {
-        Io::NotFound | Io::NotADirectory => (Kind::NotFound, None),
-        Io::PermissionDenied => (
-            Kind::Denied,
-            Some("look at the owner and mode of the folder"),
-        ),
-        Io::StorageFull | Io::QuotaExceeded => (
-            Kind::Failed,
-            Some("no space is left there: free some or use another disk"),
-        ),
-        _ => (Kind::Failed, None),
-    };
-    let wrapped = Error::new(kind, format!("cannot {verb} {}", path.display())).because(error);
-    match hint {
-        Some(hint) => wrapped.hint(hint),
-        None => wrapped,
     }
 }

@@ -8,7 +8,7 @@ use crate::aws::rds::Rds as Service;
 use crate::cli::globals::Access;
 use crate::cli::run::Run;
 use crate::cli::{accounts, connect, iam, kms, status};
-use crate::config::{Config, Databases, Location, Rds, SigningKey, Source};
+use crate::config::{Config, Databases, Rds, SigningKey, Source};
 use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Side, Use};
 use crate::error::{Error, Kind, Result};
 use crate::model::lock::{Lock, LockPolicy};
@@ -18,9 +18,9 @@ use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
 use crate::random;
-use crate::repository::Locks;
-use crate::store::s3::{Attempt, S3Store};
-use crate::store::{Posture, Store as _};
+use crate::repository::{Locks, Repository};
+use crate::store::Posture;
+use crate::store::audit::{Attempt, AuditedStore};
 
 pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Facts> {
     let url = access.repository.location.to_string();
@@ -79,23 +79,20 @@ fn recipient(recipient: &crate::config::Recipient) -> Recipient {
 
 async fn place(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Place> {
     let url = access.repository.location.to_string();
-    let Location::S3 { prefix, .. } = &access.repository.location else {
-        connect::repository(access, run).await?.marker().await?;
+    let store = connect::store(access, run).await?;
+    let Some(audited) = store.audited() else {
+        Repository::new(store).marker().await?;
         return Ok(Place::Directory(url));
     };
-    let store = connect::s3(access, run).await?;
     let posture = store.posture().await?;
-    let audit = store.audit().await;
+    let audit = audited.audit().await;
     let attempts = match no_try {
         true => None,
-        false => Some(attempts(&store, config, &posture, run).await),
+        false => Some(attempts(audited, config, &posture, run).await),
     };
     Ok(Place::Bucket(Box::new(Bucket {
         url,
-        prefix: match prefix.as_str() {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        },
+        prefix: audited.key_prefix().to_owned(),
         posture,
         audit,
         attempts,
@@ -103,7 +100,7 @@ async fn place(access: &Access, config: &Config, no_try: bool, run: &Run) -> Res
 }
 
 async fn attempts(
-    store: &S3Store,
+    store: &dyn AuditedStore,
     config: &Config,
     posture: &Posture,
     run: &Run,

@@ -4,11 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use sha2::Digest as _;
 
-use super::failed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
+
+/// The version id of every file. A key has one version here, and naming it by content would mean
+/// to read the whole repository for a listing.
+pub const VERSION: &str = "file";
 
 /// Temporary names hold a `~`, which no key may: they are never listed, whatever is left over.
 const TEMPORARY: &str = ".lifeboat~";
@@ -90,5 +94,35 @@ pub(super) fn hash(mut file: &File) -> io::Result<Sha256> {
             return Ok(Sha256(hasher.finalize().into()));
         }
         hasher.update(&chunk[..read]);
+    }
+}
+
+pub(super) fn stored_at(path: &Path, metadata: &fs::Metadata) -> Result<Timestamp> {
+    let modified = metadata
+        .modified()
+        .map_err(|error| failed("read the time of", path, error))?;
+    Timestamp::try_from(modified).map_err(|error| {
+        Error::failed(format!("{} has an impossible time", path.display())).because(error)
+    })
+}
+
+pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Error {
+    use io::ErrorKind as Io;
+    let (kind, hint) = match error.kind() {
+        Io::NotFound | Io::NotADirectory => (Kind::NotFound, None),
+        Io::PermissionDenied => (
+            Kind::Denied,
+            Some("look at the owner and mode of the folder"),
+        ),
+        Io::StorageFull | Io::QuotaExceeded => (
+            Kind::Failed,
+            Some("no space is left there: free some or use another disk"),
+        ),
+        _ => (Kind::Failed, None),
+    };
+    let wrapped = Error::new(kind, format!("cannot {verb} {}", path.display())).because(error);
+    match hint {
+        Some(hint) => wrapped.hint(hint),
+        None => wrapped,
     }
 }

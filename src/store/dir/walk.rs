@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{VERSION, failed, stored_at};
+use super::file::{VERSION, failed, stored_at};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
 use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};

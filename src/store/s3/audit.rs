@@ -1,10 +1,10 @@
-//! The bucket's other settings, for people who ask whether it is safe. Nothing here is needed to
-//! store or to read.
+//! The bucket's policy, public access block and lifecycle rules, for `doctor`.
 
 use aws_sdk_s3::types::ExpirationStatus;
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
+use crate::store::audit::{Asked, Audit, Rule};
 
 const GET_POLICY: Operation = Operation {
     name: "GetBucketPolicy",
@@ -22,41 +22,9 @@ const GET_LIFECYCLE: Operation = Operation {
     rights: "s3:GetLifecycleConfiguration",
 };
 
-/// What could be found out about a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked<T> {
-    Is(T),
-    /// Not set at all.
-    Absent,
-    /// These credentials may not ask, or the store does not know the question; why.
-    Unknown(String),
-}
-
-/// Settings of a bucket beside [`crate::store::Posture`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audit {
-    /// The policy's JSON.
-    pub policy: Asked<String>,
-    /// Whether all four switches are on.
-    pub public_access_blocked: Asked<bool>,
-    pub lifecycle: Asked<Vec<Rule>>,
-}
-
-/// A lifecycle rule that is switched on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub id: String,
-    /// Empty: the whole bucket.
-    pub prefix: String,
-    /// Current versions get a delete marker after so many days.
-    pub expire_days: Option<u32>,
-    /// Noncurrent versions are deleted after so many days.
-    pub noncurrent_days: Option<u32>,
-}
-
 impl S3Store {
     /// Asks for all of them; what may not be asked is `Unknown`.
-    pub async fn audit(&self) -> Audit {
+    pub(super) async fn read_settings(&self) -> Audit {
         Audit {
             policy: self.policy().await,
             public_access_blocked: self.public_access_blocked().await,

@@ -3,7 +3,6 @@
 use std::env;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
@@ -19,9 +18,8 @@ use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 use tokio::sync::OnceCell;
 
-use super::S3Store;
+use super::bucket::{RequestLimits, S3Store};
 use crate::error::{Error, Result};
-use crate::retry::RetryPolicy;
 use crate::store::Promises;
 
 /// The region in which stores other than AWS believe to be.
@@ -70,73 +68,59 @@ impl fmt::Debug for StaticCredentials {
     }
 }
 
-/// How long and how often a request is tried.
-#[derive(Debug, Clone)]
-pub struct RequestLimits {
-    pub connect_timeout: Duration,
-    /// For one attempt, until the reply begins; while a body is read, from one piece to the next.
-    pub attempt_timeout: Duration,
-    pub retry: RetryPolicy,
-}
+impl S3Store {
+    /// Resolves region, endpoint and credentials; sends nothing to the bucket yet.
+    pub async fn open(options: S3Options) -> Result<Self> {
+        Self::open_with(options, RequestLimits::default()).await
+    }
 
-impl Default for RequestLimits {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            attempt_timeout: Duration::from_secs(120),
-            retry: RetryPolicy {
-                attempts: 5,
-                first_pause: Duration::from_millis(500),
-            },
+    /// As [`S3Store::open`], with other limits of time and attempts.
+    pub async fn open_with(options: S3Options, limits: RequestLimits) -> Result<Self> {
+        let shared = load(&options, &limits).await;
+        if shared.region().is_none() {
+            return Err(Error::usage(format!(
+                "no AWS region is known for s3://{}",
+                options.bucket
+            ))
+            .hint("set the repository's region, or AWS_REGION"));
         }
+        let elsewhere = options
+            .endpoint
+            .clone()
+            .or_else(|| env::var("AWS_ENDPOINT_URL_S3").ok())
+            .or_else(|| shared.endpoint_url().map(str::to_owned));
+        let mut config = aws_sdk_s3::config::Builder::from(&shared)
+            .force_path_style(options.path_style)
+            // Every reader compares the SHA-256 of what it got with the signed manifest's.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if let Some(renewed) = options.renewed {
+            let (interceptor, classifier) = renewed.after_expiry;
+            config = config.interceptor(interceptor).retry_classifier(classifier);
+        }
+        let (prefix, url) = match options.prefix.trim_matches('/') {
+            "" => (String::new(), format!("s3://{}", options.bucket)),
+            prefix => (
+                format!("{prefix}/"),
+                format!("s3://{}/{prefix}", options.bucket),
+            ),
+        };
+        let aws = elsewhere.is_none_or(|endpoint| is_aws(&endpoint));
+        Ok(S3Store {
+            client: Client::from_conf(config.build()),
+            bucket: options.bucket,
+            prefix,
+            url,
+            owner: options.expected_bucket_owner,
+            promises: Promises {
+                locks: true,
+                checksums: aws,
+                conditional_puts: aws,
+            },
+            limits,
+            lockless: AtomicBool::new(false),
+            compares: OnceCell::new(),
+        })
     }
-}
-
-pub(super) async fn open(options: S3Options, limits: RequestLimits) -> Result<S3Store> {
-    let shared = load(&options, &limits).await;
-    if shared.region().is_none() {
-        return Err(Error::usage(format!(
-            "no AWS region is known for s3://{}",
-            options.bucket
-        ))
-        .hint("set the repository's region, or AWS_REGION"));
-    }
-    let elsewhere = options
-        .endpoint
-        .clone()
-        .or_else(|| env::var("AWS_ENDPOINT_URL_S3").ok())
-        .or_else(|| shared.endpoint_url().map(str::to_owned));
-    let mut config = aws_sdk_s3::config::Builder::from(&shared)
-        .force_path_style(options.path_style)
-        // Every reader compares the SHA-256 of what it got with the signed manifest's.
-        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-    if let Some(renewed) = options.renewed {
-        let (interceptor, classifier) = renewed.after_expiry;
-        config = config.interceptor(interceptor).retry_classifier(classifier);
-    }
-    let (prefix, url) = match options.prefix.trim_matches('/') {
-        "" => (String::new(), format!("s3://{}", options.bucket)),
-        prefix => (
-            format!("{prefix}/"),
-            format!("s3://{}/{prefix}", options.bucket),
-        ),
-    };
-    let aws = elsewhere.is_none_or(|endpoint| is_aws(&endpoint));
-    Ok(S3Store {
-        client: Client::from_conf(config.build()),
-        bucket: options.bucket,
-        prefix,
-        url,
-        owner: options.expected_bucket_owner,
-        promises: Promises {
-            locks: true,
-            checksums: aws,
-            conditional_puts: aws,
-        },
-        limits,
-        lockless: AtomicBool::new(false),
-        compares: OnceCell::new(),
-    })
 }
 
 async fn load(options: &S3Options, limits: &RequestLimits) -> SdkConfig {

@@ -3,10 +3,12 @@
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{EncodingType, ObjectVersion};
 
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
-use super::{S3Store, timestamp};
+use super::head::timestamp;
 use crate::error::{Error, Result};
 use crate::model::id::Key;
+use crate::percent;
 use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
 
 const LIST: Operation = Operation {
@@ -110,7 +112,7 @@ impl S3Store {
             return Ok(None);
         }
         let encoded = page.encoding_type() == Some(&EncodingType::Url);
-        let key = page.next_key_marker().and_then(|key| plain(key, encoded));
+        let key = page.next_key_marker().and_then(|key| decoded(key, encoded));
         let version = page.next_version_id_marker().map(str::to_owned);
         match key.map(|key| Cursor { key, version }) {
             Some(next) if Some(&next) != last => Ok(Some(next)),
@@ -133,7 +135,7 @@ impl S3Store {
 
     /// `None` for what is not lifeboat's: its key is no [`Key`].
     fn listed(&self, version: &ObjectVersion, encoded: bool) -> Result<Option<Listed>> {
-        let key = version.key().and_then(|key| plain(key, encoded));
+        let key = version.key().and_then(|key| decoded(key, encoded));
         let Some(key) = key
             .as_deref()
             .and_then(|key| key.strip_prefix(&self.prefix))
@@ -157,27 +159,11 @@ impl S3Store {
 }
 
 /// A key of a listing; `None` where its encoding is not sound.
-fn plain(key: &str, encoded: bool) -> Option<String> {
-    if !encoded {
-        return Some(key.to_owned());
+fn decoded(key: &str, encoded: bool) -> Option<String> {
+    match encoded {
+        true => percent::decode(&key.replace('+', " ")),
+        false => Some(key.to_owned()),
     }
-    let mut bytes = Vec::with_capacity(key.len());
-    let mut rest = key.as_bytes();
-    while let [first, others @ ..] = rest {
-        let (byte, after) = match (first, others) {
-            (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                let byte = digit(high)? * 16 + digit(low)?;
-                (u8::try_from(byte).ok()?, after)
-            }
-            (b'%', _) => return None,
-            (b'+', after) => (b' ', after),
-            (byte, after) => (*byte, after),
-        };
-        bytes.push(byte);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -186,11 +172,11 @@ mod tests {
 
     #[test]
     fn keys_of_a_listing_are_decoded_once() {
-        assert_eq!(plain("a%2520b", true).as_deref(), Some("a%20b"));
-        assert_eq!(plain("a%2Fb+c%C3%BC", true).as_deref(), Some("a/b cü"));
-        assert_eq!(plain("a%20b", false).as_deref(), Some("a%20b"));
+        assert_eq!(decoded("a%2520b", true).as_deref(), Some("a%20b"));
+        assert_eq!(decoded("a%2Fb+c%C3%BC", true).as_deref(), Some("a/b cü"));
+        assert_eq!(decoded("a%20b", false).as_deref(), Some("a%20b"));
         for unsound in ["%", "%2", "%zz", "%ff", "%+1"] {
-            assert_eq!(plain(unsound, true), None, "{unsound}");
+            assert_eq!(decoded(unsound, true), None, "{unsound}");
         }
     }
 }

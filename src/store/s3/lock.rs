@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
-use super::{S3Store, lock_of, retention_mode};
+use super::head::{lock_mode, lock_of};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
 use crate::model::lock::Lock;
@@ -49,7 +50,10 @@ impl S3Store {
         let Some(retention) = output.retention() else {
             return Ok(None);
         };
-        let mode = retention.mode().map(retention_mode).transpose();
+        let mode = retention
+            .mode()
+            .map(|mode| lock_mode(mode.as_str()))
+            .transpose();
         mode.and_then(|mode| lock_of(mode, retention.retain_until_date()))
             .map_err(|what| self.odd(key, what))
     }

@@ -1,13 +1,16 @@
 //! What the bucket says about itself: versioning, Object Lock, and the time.
 
+use std::sync::{Arc, Mutex};
+
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::types::{BucketVersioningStatus, DefaultRetention, ObjectLockEnabled};
 use aws_smithy_runtime_api::box_error::BoxError;
 use jiff::Timestamp;
 
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
-use super::{S3Store, Slot, retention_mode};
+use super::head::lock_mode;
 use crate::error::{Error, Result};
 use crate::model::lock::LockMode;
 use crate::store::Posture;
@@ -22,6 +25,8 @@ const GET_LOCK: Operation = Operation {
     verb: "ask for the Object Lock of",
     rights: "s3:GetBucketObjectLockConfiguration",
 };
+
+type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// As S3 counts a default retention in years.
 const DAYS_OF_A_YEAR: u32 = 365;
@@ -94,7 +99,10 @@ fn default_retention(default: &DefaultRetention) -> Result<Option<(LockMode, u32
     // Some stores give 0 for the unit that is not set.
     let years = whole(default.years()).map(|years| years.saturating_mul(DAYS_OF_A_YEAR));
     let days = whole(default.days()).filter(|days| *days > 0).or(years);
-    let mode = default.mode().map(retention_mode).transpose()?;
+    let mode = default
+        .mode()
+        .map(|mode| lock_mode(mode.as_str()))
+        .transpose()?;
     Ok(mode.zip(days))
 }
 

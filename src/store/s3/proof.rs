@@ -9,38 +9,20 @@ use aws_sdk_s3::types::{
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::Lock;
 use crate::store::Store as _;
+use crate::store::audit::{Attempt, Outcome};
 
 /// Objects under it belong to no restore point: two segments where those of points have four.
 pub(super) const CANARIES: &str = "parts/lifeboat.canary/";
 const CANARY: &[u8] = b"lifeboat doctor tries to destroy this object. It must not succeed.\n";
 /// One with less of its lock left is not worth trying on.
 const WORTH: SignedDuration = SignedDuration::from_hours(1);
-
-/// What was tried, and what the store said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// As in "delete a locked version".
-    pub what: &'static str,
-    pub outcome: Outcome,
-    /// Whether success harms: a delete marker hides an object and destroys nothing.
-    pub harmless: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The service's code.
-    Refused(String),
-    Succeeded,
-    /// No answer that says either; why.
-    Unclear(String),
-}
 
 /// What attempts are made on.
 struct Canary {
@@ -50,10 +32,7 @@ struct Canary {
 }
 
 impl S3Store {
-    /// Tries to destroy a canary that is locked as `lock` says; `None`: as the bucket does by itself,
-    /// where it has `object_lock`. It is stored where none is there from an earlier time, and stays
-    /// until its lock ends.
-    pub async fn try_to_destroy(
+    pub(super) async fn attack_canary(
         &self,
         lock: Option<Lock>,
         object_lock: bool,

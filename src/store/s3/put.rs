@@ -9,13 +9,15 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockMode};
 use aws_smithy_runtime_api::box_error::BoxError;
 use backon::Retryable as _;
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
+use super::head::confirmed;
 use super::list::Tagged;
 use super::proof::CANARIES;
-use super::{BASE64, S3Store, confirmed};
 use crate::error::{Error, Kind, Result, ResultExt as _};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;

@@ -1,0 +1,79 @@
+//! What `doctor` asks of a store that can lock. Nothing here is needed to store or to read.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::error::Result;
+use crate::model::lock::Lock;
+
+/// A store that can prove what it protects.
+#[async_trait]
+pub trait AuditedStore: Send + Sync {
+    /// What the keys of this repository begin with among all keys to which lifecycle rules apply.
+    fn key_prefix(&self) -> &str;
+
+    /// Reads all settings; those that may not be read are `Unknown`.
+    async fn audit(&self) -> Audit;
+
+    /// Tries to destroy a canary that is locked as `lock` says; `None`: as the store does by itself,
+    /// where it has `object_lock`. The canary is stored where none is there from an earlier time, and
+    /// stays until its lock ends.
+    async fn try_to_destroy(
+        &self,
+        lock: Option<Lock>,
+        object_lock: bool,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Vec<Attempt>>;
+}
+
+/// What could be found out about a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked<T> {
+    Is(T),
+    /// Not set at all.
+    Absent,
+    /// These credentials may not ask, or the store does not know the question; why.
+    Unknown(String),
+}
+
+/// Settings of a bucket beside [`super::Posture`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// The policy's JSON.
+    pub policy: Asked<String>,
+    /// Whether all four switches are on.
+    pub public_access_blocked: Asked<bool>,
+    pub lifecycle: Asked<Vec<Rule>>,
+}
+
+/// A lifecycle rule that is switched on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub id: String,
+    /// Empty: the whole bucket.
+    pub prefix: String,
+    /// Current versions get a delete marker after so many days.
+    pub expire_days: Option<u32>,
+    /// Noncurrent versions are deleted after so many days.
+    pub noncurrent_days: Option<u32>,
+}
+
+/// What was tried, and what the store said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// As in "delete a locked version".
+    pub what: &'static str,
+    pub outcome: Outcome,
+    /// Whether success harms: a delete marker hides an object and destroys nothing.
+    pub harmless: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service's code.
+    Refused(String),
+    Succeeded,
+    /// No answer that says either; why.
+    Unclear(String),
+}

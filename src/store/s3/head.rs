@@ -1,0 +1,123 @@
+//! HeadObject, and what it says.
+
+use std::sync::atomic::Ordering;
+
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+
+use super::bucket::S3Store;
+use super::fault::{Fault, Operation};
+use crate::error::Result;
+use crate::model::digest::Sha256;
+use crate::model::id::Key;
+use crate::model::lock::{Lock, LockMode};
+use crate::store::Head;
+
+impl S3Store {
+    pub(super) async fn head_object(&self, key: &Key, version: &str) -> Result<Head, Fault> {
+        const HEAD: Operation = Operation {
+            name: "HeadObject",
+            verb: "look at",
+            rights: "s3:GetObject and s3:GetObjectVersion",
+        };
+        let output = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.full_key(key))
+            .version_id(version)
+            .checksum_mode(ChecksumMode::Enabled)
+            .set_expected_bucket_owner(self.owner.clone())
+            .send()
+            .await
+            .map_err(|error| Fault::new(&HEAD, &self.name(key), error))?;
+        let mut head = head_of(&output, version).map_err(|error| self.odd(key, error))?;
+        if head.lock.is_none() && !self.lockless.load(Ordering::Relaxed) {
+            // Without s3:GetObjectRetention a HEAD leaves the lock out and does not say so.
+            head.lock = self.retention(key, version).await?;
+        }
+        Ok(head)
+    }
+}
+
+fn head_of(output: &HeadObjectOutput, version: &str) -> Result<Head, String> {
+    let bytes = output.content_length().and_then(|len| len.try_into().ok());
+    let mode = output.object_lock_mode();
+    let mode = mode.map(|mode| lock_mode(mode.as_str())).transpose()?;
+    let until = output.object_lock_retain_until_date();
+    Ok(Head {
+        version: output.version_id().unwrap_or(version).to_owned(),
+        bytes: bytes.ok_or("the store gives no size")?,
+        sha256: confirmed(output.checksum_sha256(), output.checksum_type()),
+        lock: lock_of(mode, until)?,
+        stored_at: timestamp(output.last_modified())?,
+    })
+}
+
+/// The store's SHA-256, where it is one of the whole object and not of a multipart upload's parts.
+pub(super) fn confirmed(base64: Option<&str>, kind: Option<&ChecksumType>) -> Option<Sha256> {
+    if kind.is_some_and(|kind| *kind != ChecksumType::FullObject) {
+        return None;
+    }
+    // A composite one ends with `-` and the number of parts, which is not base64.
+    let bytes = BASE64.decode(base64?).ok()?;
+    bytes.try_into().ok().map(Sha256)
+}
+
+pub(super) fn lock_of(
+    mode: Option<LockMode>,
+    until: Option<&DateTime>,
+) -> Result<Option<Lock>, String> {
+    match (mode, until) {
+        (Some(mode), Some(until)) => Ok(Some(Lock {
+            mode,
+            retain_until: timestamp(Some(until))?,
+        })),
+        (None, None) => Ok(None),
+        _ => Err("the store gives half a lock: a mode or a date alone".to_owned()),
+    }
+}
+
+pub(super) fn lock_mode(name: &str) -> Result<LockMode, String> {
+    let known = [LockMode::Compliance, LockMode::Governance];
+    let mode = known.into_iter().find(|mode| mode.to_string() == name);
+    mode.ok_or_else(|| format!("the store knows a lock mode '{name}', which we do not"))
+}
+
+pub(super) fn timestamp(time: Option<&DateTime>) -> Result<Timestamp, String> {
+    let time = time.ok_or("the store gives no time")?;
+    let nanos = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+    Timestamp::new(time.secs(), nanos).map_err(|error| format!("an impossible time: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_checksum_of_the_whole_object_confirms_it() {
+        let sha256 = Sha256::of(b"x");
+        let text = BASE64.encode(sha256.0);
+        assert_eq!(confirmed(Some(&text), None), Some(sha256));
+        let full = Some(&ChecksumType::FullObject);
+        assert_eq!(confirmed(Some(&text), full), Some(sha256));
+        let composite = Some(&ChecksumType::Composite);
+        assert_eq!(confirmed(Some(&text), composite), None);
+        assert_eq!(confirmed(Some(&format!("{text}-2")), None), None);
+        assert_eq!(confirmed(None, full), None);
+    }
+
+    #[test]
+    fn half_a_lock_is_an_error_and_not_an_unlocked_object() {
+        let until = DateTime::from_secs(1);
+        assert!(lock_of(None, Some(&until)).is_err());
+        assert!(lock_of(Some(LockMode::Compliance), None).is_err());
+        assert!(lock_mode("LEGAL").is_err());
+        let lock = lock_of(Some(LockMode::Governance), Some(&until)).unwrap();
+        assert_eq!(lock.unwrap().retain_until.as_second(), 1);
+    }
+}

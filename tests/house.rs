@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "error" | "escape" | "clock" | "humanize" | "interrupt" | "percent" | "progress" | "quote"
-        | "random" | "retry" | "wall" | "http" | "context" | "model" => 0,
+        "error" | "escape" | "clock" | "humanize" | "interrupt" | "percent" | "progress"
+        | "quote" | "random" | "retry" | "wall" | "http" | "context" | "model" => 0,
         "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "promote"

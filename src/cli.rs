@@ -27,6 +27,7 @@ macro_rules! with_exit_codes {
 
 mod accounts;
 mod completions;
+mod confirmed;
 mod connect;
 pub mod doctor;
 pub mod drill;
@@ -42,7 +43,6 @@ pub mod keys;
 mod kms;
 pub mod list;
 mod man;
-mod metric;
 pub mod nightly;
 pub mod output;
 pub mod point;
@@ -53,13 +53,14 @@ pub mod render;
 pub mod report;
 pub mod restore;
 mod run;
+mod schedule;
 pub mod show;
 mod signals;
 pub mod snapshot;
 pub mod status;
-mod steps;
 pub mod verify;
 
+use confirmed::ConfirmedAccounts;
 use globals::Globals;
 use output::{Answer, Form};
 use progress::Reporter;
@@ -254,7 +255,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
         clock,
         progress: reporter.clone(),
         interrupt,
-        entered: accounts::Entered::default(),
+        accounts: ConfirmedAccounts::default(),
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;
@@ -285,7 +286,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Prove(args) => prove::run(args, run).await,
         Command::Keys(args) => keys::run(args, run).await,
         Command::Snapshot(args) => snapshot::run(args, run).await,
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut definition()),
+        Command::Man(args) => man::run(&args, definition()),
     }
 }

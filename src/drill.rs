@@ -4,84 +4,94 @@
 mod ask;
 mod assertion;
 mod attest;
+mod options;
 mod place;
 mod report;
 mod running;
 pub mod spare;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::codec::Identities;
+use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::interrupt::Interrupt;
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
-use crate::pg::connect::conninfo::Server;
-use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::answer::TimeLimit;
-use crate::progress::Progress;
 use crate::repository::RestorePoint;
 use crate::restore::{self, TableName, Trouble};
 
 pub use ask::ask;
-pub use assertion::{Assertion, Must, Outcome, check_names};
-pub use attest::{BEFORE, Previous, attest, previous};
+pub use assertion::{Assertion, Must, Outcome, Question, check_names};
+use attest::{BEFORE, attest};
+pub use attest::{Previous, is_sound, previous};
+use options::Drill;
+pub use options::{AttestationOptions, Options, Where};
 use place::Place;
 pub use report::Report;
 
-/// Where the point is restored to.
-#[derive(Debug, Clone)]
-pub enum Where {
-    /// A server that the drill starts from local programs and removes, below this folder.
-    Throwaway(PathBuf),
-    /// A server that the drill server behind this socket starts and removes, in a second container.
-    SecondContainer(PathBuf),
-    /// A database of the drill's own on this server.
-    Server(Box<Server>),
-}
-
-pub struct Options {
-    pub place: Where,
-    pub jobs: Option<usize>,
-    pub tool_dirs: Dirs,
-    pub assertions: Vec<Assertion>,
-    /// What assertions gave at the drill before, by their names.
-    pub previous: Vec<(String, String)>,
-    /// In a throwaway: everything runs as its superuser, for points that only people who may do
-    /// anything anyway could write. Needs the whole wall.
-    pub superuser: bool,
-    /// Drill also where a wall is missing.
-    pub weak_wall: bool,
-    /// After which the drill is stopped, assertions and all.
-    pub time_limit: Duration,
-    /// A drill that a trusted key signed found this very point sound.
-    pub drilled_sound: bool,
-    /// Restore the rows of so many per cent of the data only, whole tables.
-    pub sample: Option<u8>,
-}
-
-/// What a drill is made of.
-pub struct Means<'a> {
-    pub point: &'a RestorePoint,
-    pub identities: &'a Identities,
-    pub progress: &'a dyn Progress,
-    pub interrupt: &'a Interrupt,
-}
-
 /// Restores, compares every row, asks the assertions, and removes what it made. A report that is not
 /// `sound` says what is wrong with the point; an error says that there was no drill.
-pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
-    check_names(options.assertions.iter())?;
+pub async fn run(
+    point: &RestorePoint,
+    identities: &Identities,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Report> {
+    let (source, database) = (&point.manifest.source, &point.manifest.database);
+    let questions = options.questions.iter();
+    let asked = questions.filter(|one| one.is_for(source, database));
+    let assertions: Vec<&Assertion> = asked.map(|one| &one.assertion).collect();
+    check_names(assertions.iter().copied())?;
+    if options.superuser && !matches!(options.place, Where::Server(_)) {
+        context.progress.warn(
+            "[drill] superuser = true: whoever could write a schema in the source runs code as the drill's \
+             superuser, behind its wall",
+        );
+    }
+    let previous = if assertions.iter().any(|one| one.compares()) {
+        let of = (source.as_str(), database.as_str());
+        previous(point.repository(), of, &options.trust, identities).await?
+    } else {
+        Previous::default()
+    };
+    let drill = Drill {
+        point,
+        identities,
+        options,
+        context,
+        assertions,
+        previous: previous.values,
+        // What cannot be read vouches for nothing.
+        drilled_sound: is_sound(point, &options.trust).await.unwrap_or(false),
+    };
+    let mut report = drill_once(&drill).await?;
+    if let Some(error) = previous.unread {
+        report.findings.push(Trouble::new(BEFORE, error.chain()));
+    }
+    if let Some(attestation) = &options.attestation {
+        context.progress.phase("attestation", None);
+        if let Err(error) = attest(point, &mut report, attestation, context.clock.now()).await {
+            report.findings.push(Trouble::new(
+                "the signed statement on this drill",
+                format!("it was not stored: {}", error.chain()),
+            ));
+        }
+    }
+    Ok(report)
+}
+
+async fn drill_once(drill: &Drill<'_>) -> Result<Report> {
+    let (options, context) = (drill.options, drill.context);
     let began = Instant::now();
-    let catalog = means.point.catalog(means.identities).await?;
-    let opened_by = opened_by(means).await;
-    means.progress.phase("a place for the drill", None);
+    let catalog = drill.point.catalog(drill.identities).await?;
+    let opened_by = opened_by(drill).await;
+    context.progress.phase("a place for the drill", None);
     // Boxed, as is what follows: one future of all of it would not fit a thread's stack.
-    let place = Box::pin(Place::prepare(means, options, &catalog)).await?;
-    let drilling = Box::pin(drill(means, options, &catalog, &place));
-    let drilling = means.interrupt.or(place.or_lost(drilling));
+    let place = Box::pin(Place::prepare(drill, &catalog)).await?;
+    let drilling = Box::pin(restore_and_ask(drill, &catalog, &place));
+    let drilling = context.interrupt.or(place.or_lost(drilling));
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
     let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
     // Whatever came of it: nothing stays.
@@ -108,19 +118,15 @@ fn out_of_time(limit: Duration) -> Error {
     .hint("[drill] time_limit gives a large database more time; drill another point")
 }
 
-async fn drill(
-    means: &Means<'_>,
-    options: &Options,
-    catalog: &Catalog,
-    place: &Place,
-) -> Result<Report> {
+async fn restore_and_ask(drill: &Drill<'_>, catalog: &Catalog, place: &Place) -> Result<Report> {
+    let options = drill.options;
     let sample = options.sample.map(|percent| sample(catalog, percent));
     let restored = Box::pin(restore::run(
         &restore::Means {
-            point: means.point,
-            identities: means.identities,
-            progress: means.progress,
-            interrupt: means.interrupt,
+            point: drill.point,
+            identities: drill.identities,
+            progress: drill.context.progress,
+            interrupt: drill.context.interrupt,
         },
         &restore::Options {
             target: place.target().clone(),
@@ -135,24 +141,24 @@ async fn drill(
             tables: sample.clone().unwrap_or_default(),
             tool_dirs: options.tool_dirs.clone(),
             nobody: place.nobody(),
-            drilled_sound: options.drilled_sound,
+            drilled_sound: drill.drilled_sound,
         },
     ))
     .await?;
-    let mut report = Report::new(means.point, restored, place.describe());
+    let mut report = Report::new(drill.point, restored, place.describe());
     place.add_to(&mut report);
     if let Some(sample) = sample {
         report.sampled(catalog, &sample, options.sample.unwrap_or_default());
     }
-    means.progress.phase("assertions", None);
+    drill.context.progress.phase("assertions", None);
     let session = Session::connect(place.reading(), "lifeboat drill", Purpose::Query).await?;
     report.server_version = session.version();
     session.close().await;
     report.assertions = ask(
         place.reading(),
-        &options.assertions,
-        &options.previous,
-        means.point.manifest.snapshot_at,
+        drill.assertions.iter().copied(),
+        &drill.previous,
+        drill.point.manifest.snapshot_at,
         TimeLimit::default(),
     )
     .await;
@@ -160,11 +166,11 @@ async fn drill(
 }
 
 /// The one identity at hand; which of several opened what is not known.
-async fn opened_by(means: &Means<'_>) -> Result<Option<OpenedBy>> {
-    let [recipient] = &means.identities.recipients()[..] else {
+async fn opened_by(drill: &Drill<'_>) -> Result<Option<OpenedBy>> {
+    let [recipient] = &drill.identities.recipients()[..] else {
         return Ok(None);
     };
-    let ring = means.point.key_ring().await?;
+    let ring = drill.point.key_ring().await?;
     let wrapped = ring.wrapped_of(recipient);
     Ok(Some(OpenedBy {
         recipient: recipient.clone(),

@@ -77,6 +77,12 @@ impl Error {
         self
     }
 
+    /// The same message and hint, for something else that fails by it.
+    #[must_use]
+    pub fn repeat(&self) -> Self {
+        Self::new(self.kind, self.chain()).hint(self.advice())
+    }
+
     /// Whether it is the store's or the caller's trouble, and would be no different with another point.
     pub fn affects_every_point(&self) -> bool {
         matches!(

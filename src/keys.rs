@@ -1,5 +1,8 @@
 //! `lifeboat keys`: who can open the backups, whether they really can, and new keys.
 
+pub mod announced;
+pub mod identities;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 

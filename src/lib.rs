@@ -8,11 +8,12 @@
 //!
 //! * 4: `main.rs`, [`cli`], [`config`]
 //! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
-//!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]
+//!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]; [`nightly`] and
+//!   [`prove`], which call others as the steps of a [`schedule`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`percent`], [`progress`],
-//!   [`quote`], [`random`], [`retry`], [`wall`], [`http`], [`model`]
+//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`outcome`], [`percent`],
+//!   [`progress`], [`quote`], [`random`], [`retry`], [`wall`], [`http`], [`model`]
 
 pub mod clock;
 pub mod context;
@@ -22,6 +23,7 @@ pub mod http;
 pub mod humanize;
 pub mod interrupt;
 pub mod model;
+pub mod outcome;
 pub mod percent;
 pub mod progress;
 pub mod quote;
@@ -45,9 +47,12 @@ pub mod hold;
 pub mod init;
 pub mod keys;
 pub mod list;
+pub mod nightly;
 pub mod promote;
+pub mod prove;
 pub mod report;
 pub mod restore;
+pub mod schedule;
 pub mod snapshot;
 pub mod status;
 pub mod verify;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::id::Id;
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::repository::{Attestations, Found, Repository};
 use crate::sign::Trust;
@@ -38,6 +39,12 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What could not be locked; any makes the exit code 1.
     pub failures: Vec<String>,
+}
+
+impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(self.failures.len(), self.findings.len())
+    }
 }
 
 /// A point that is the oldest drilled one of its week, month or year.

@@ -19,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::codec::Identities;
 use crate::error::Result;
+use crate::model::snapshot::CopyStatus;
 use crate::repository::{Leftover, Repository};
 use crate::sign::{Fingerprint, Trust};
 
@@ -36,7 +37,7 @@ pub struct Options {
     pub databases: Vec<(String, String)>,
     /// What `status` found.
     pub findings: Vec<String>,
-    pub copies: Vec<Copies>,
+    pub copies: Vec<CopyStatus>,
     pub leftovers: Vec<Leftover>,
     /// Of those who may read what assertions gave; none: the page shows only whether they held.
     pub identities: Identities,
@@ -50,14 +51,6 @@ pub struct Limits {
     pub export_age: SignedDuration,
     pub copy_age: SignedDuration,
     pub drill_age: SignedDuration,
-}
-
-/// Copies of one source's RDS snapshots.
-#[derive(Debug, Clone)]
-pub struct Copies {
-    pub source: String,
-    pub newest_at: Option<Timestamp>,
-    pub copies: u64,
 }
 
 /// The page, and what it holds.

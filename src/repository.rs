@@ -11,6 +11,7 @@ mod layout;
 mod leftovers;
 mod listed;
 mod locks;
+mod newest;
 mod parts;
 mod read;
 pub mod runbook;

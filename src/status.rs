@@ -11,12 +11,13 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::model::snapshot::CopyStatus;
 use crate::repository::{Attestations, Found, Repository, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
 pub use judge::Limits;
 pub use prometheus::text as prometheus;
-pub use report::{CopyStatus, DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
+pub use report::{DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
 
 /// Newer points that cannot be trusted are passed over, and told; so many at most.
 const PASSED_OVER: usize = 8;
@@ -30,10 +31,8 @@ pub struct Options {
     pub database: Option<String>,
     /// What must have restore points.
     pub expected: Vec<Expected>,
-    /// Copies of RDS snapshots, as AWS tells of them.
-    pub copies: Vec<CopyStatus>,
-    /// What could not be asked.
-    pub findings: Vec<Finding>,
+    /// Copies of RDS snapshots, as AWS lists them; `Err`: why it could not.
+    pub copies: Result<Vec<CopyStatus>>,
 }
 
 /// What the configuration says is exported.
@@ -56,13 +55,20 @@ pub async fn status(
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let drills = if_allowed(repository.attestations(source, database).await)?;
     let now = clock.now();
+    let (copies, findings) = match options.copies {
+        Ok(copies) => (copies, Vec::new()),
+        Err(error) => {
+            let why = format!("snapshot copies could not be listed: {}", error.chain());
+            (Vec::new(), vec![why.into()])
+        }
+    };
     let mut report = Report {
         repository: repository.url().to_owned(),
         now,
         databases: Vec::new(),
-        copies: options.copies,
+        copies,
         leftovers: repository.leftovers(source, database, &committed).await?,
-        findings: options.findings,
+        findings,
     };
     let look = Look {
         repository,

@@ -22,6 +22,7 @@ use crate::model::manifest::{
     LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, Part, TableParts, is_large_objects,
     names,
 };
+use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::repository::RestorePoint;
 
@@ -68,6 +69,10 @@ pub struct Report {
 }
 
 impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(self.problems.len(), self.findings.len())
+    }
+
     fn problem(&mut self, error: &Error) {
         self.problems_in_all += 1;
         if self.problems.len() < PROBLEMS_LISTED {

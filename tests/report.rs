@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use lifeboat::codec::Identities;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::model::manifest::NotCovered;
-use lifeboat::report::{Copies, Options, Page};
+use lifeboat::model::snapshot::CopyStatus;
+use lifeboat::report::{Options, Page};
 
 use self::made::{HOUR, Made, Spec, assertion, days, healthy, now, two_ways, wave};
 use crate::support::{Database, Lifeboat, Major};
@@ -62,8 +63,8 @@ fn spec(database: &str, night: i64, rows: u64) -> Spec {
     }
 }
 
-fn copies() -> Vec<Copies> {
-    vec![Copies {
+fn copies() -> Vec<CopyStatus> {
+    vec![CopyStatus {
         source: "prod".to_owned(),
         newest_at: Some(now() - HOUR * 5),
         copies: 14,
@@ -189,12 +190,12 @@ async fn a_page_that_tells_what_is_wrong() {
         .await;
     made.left("prod", "courses", "20261119T020000Z-k3v9q2", 1 << 20)
         .await;
-    let late = Copies {
+    let late = CopyStatus {
         source: "prod".to_owned(),
         newest_at: Some(now() - days(3)),
         copies: 14,
     };
-    let none = Copies {
+    let none = CopyStatus {
         source: "reporting".to_owned(),
         newest_at: None,
         copies: 0,

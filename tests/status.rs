@@ -69,8 +69,7 @@ impl Scene {
             source: None,
             database: None,
             expected,
-            copies: Vec::new(),
-            findings: Vec::new(),
+            copies: Ok(Vec::new()),
         }
     }
 

@@ -1,72 +1,78 @@
-//! Who we are in each account, as configured.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use tokio::sync::Mutex;
+//! The configured accounts, each as the role that a command acts as.
 
 use super::run::Run;
 use crate::aws::account::check_apart;
 use crate::aws::{Account, AccountOptions, Role};
-use crate::config::Accounts;
 use crate::config::accounts::Account as Configured;
+use crate::config::{Accounts, SnapshotSettings};
 use crate::error::{Error, Result};
-
-/// Accounts that STS has confirmed in this run: it is asked once for each, and a role is assumed once
-/// an hour however many use it.
-#[derive(Default)]
-pub struct Entered {
-    known: Mutex<Vec<(AccountOptions, Account)>>,
-    warned: AtomicBool,
-}
 
 /// The backup account, for its bucket.
 pub async fn backup(accounts: &Accounts, run: &Run) -> Result<Account> {
-    let configured = configured(&accounts.backup, "backup_account")?;
-    warn_of_one_account(accounts, run)?;
-    enter(
-        "backup account",
-        configured,
-        configured.role.as_deref(),
-        run,
-    )
-    .await
+    in_backup(accounts, None, run).await
 }
 
-/// The backup account, for snapshot copies.
-pub async fn backup_snapshots(accounts: &Accounts, run: &Run) -> Result<Account> {
-    let configured = configured(&accounts.backup, "backup_account")?;
-    warn_of_one_account(accounts, run)?;
-    let role = configured.snapshot_role.as_deref();
-    enter(
-        "backup account",
-        configured,
-        role.or(configured.role.as_deref()),
-        run,
-    )
-    .await
+/// The backup account where copies of snapshots lie, as the role that makes them.
+pub async fn copies(
+    accounts: &Accounts,
+    settings: &SnapshotSettings,
+    run: &Run,
+) -> Result<Account> {
+    let role = accounts.backup.as_ref();
+    let role = role.and_then(|backup| backup.snapshot_role.as_deref());
+    Ok(in_region(in_backup(accounts, role, run).await?, settings))
+}
+
+/// The backup account where copies of snapshots lie, as the role for its bucket, which restores them.
+pub async fn restores(
+    accounts: &Accounts,
+    settings: &SnapshotSettings,
+    run: &Run,
+) -> Result<Account> {
+    Ok(in_region(backup(accounts, run).await?, settings))
 }
 
 /// The source account, for the databases' RDS.
 pub async fn source(accounts: &Accounts, run: &Run) -> Result<Account> {
-    let configured = configured(&accounts.source, "source_account")?;
-    enter(
-        "source account",
-        configured,
-        configured.role.as_deref(),
-        run,
-    )
-    .await
+    let configured = configured(accounts.source.as_ref(), "source_account")?;
+    confirm("source account", configured, None, run).await
 }
 
-/// Either account, for deleting snapshots that lifeboat made.
-pub async fn expire(side: &'static str, configured: &Configured, run: &Run) -> Result<Account> {
+/// The source account, for deleting snapshots that lifeboat made there.
+pub async fn expire_in_source(accounts: &Accounts, run: &Run) -> Result<Account> {
+    let configured = configured(accounts.source.as_ref(), "source_account")?;
     let role = configured.expire_role.as_deref();
-    enter(side, configured, role.or(configured.role.as_deref()), run).await
+    confirm("source account", configured, role, run).await
 }
 
-/// A side of the configuration that a command cannot do without.
-pub fn configured<'a>(side: &'a Option<Configured>, table: &str) -> Result<&'a Configured> {
-    side.as_ref().ok_or_else(|| {
+/// The backup account where copies of snapshots lie, for deleting them.
+pub async fn expire_in_backup(
+    accounts: &Accounts,
+    settings: &SnapshotSettings,
+    run: &Run,
+) -> Result<Account> {
+    let configured = configured(accounts.backup.as_ref(), "backup_account")?;
+    let role = configured.expire_role.as_deref();
+    let account = confirm("backup account", configured, role, run).await?;
+    Ok(in_region(account, settings))
+}
+
+fn in_region(account: Account, settings: &SnapshotSettings) -> Account {
+    match &settings.region {
+        Some(region) => account.in_region(region),
+        None => account,
+    }
+}
+
+async fn in_backup(accounts: &Accounts, role: Option<&str>, run: &Run) -> Result<Account> {
+    let configured = configured(accounts.backup.as_ref(), "backup_account")?;
+    warn_of_one_account(accounts, run)?;
+    confirm("backup account", configured, role, run).await
+}
+
+/// An account that a command cannot do without.
+fn configured<'a>(account: Option<&'a Configured>, table: &str) -> Result<&'a Configured> {
+    account.ok_or_else(|| {
         Error::usage(format!("the configuration has no [{table}]"))
             .hint("name the account's id and region; config/cross-account.toml shows how")
     })
@@ -78,7 +84,7 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
         return Ok(());
     };
     check_apart(&source.id, &backup.id, accounts.allow_same)?;
-    if source.id == backup.id && !run.entered.warned.swap(true, Ordering::Relaxed) {
+    if source.id == backup.id && run.accounts.warns_first() {
         run.progress.warn(&format!(
             "source and backup account are one, {}: whoever can destroy the database can destroy its backups",
             source.id
@@ -87,28 +93,24 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
     Ok(())
 }
 
-async fn enter(
+/// As `role`, else as the account's own.
+async fn confirm(
     side: &'static str,
-    at: &Configured,
+    configured: &Configured,
     role: Option<&str>,
     run: &Run,
 ) -> Result<Account> {
+    let role = role.or(configured.role.as_deref()).map(|arn| Role {
+        arn: arn.to_owned(),
+        external_id: configured.external_id.clone(),
+        session_name: configured.session_name.clone(),
+    });
     let options = AccountOptions {
         side,
-        id: at.id.clone(),
-        region: at.region.clone(),
-        profile: at.profile.clone(),
-        role: role.map(|arn| Role {
-            arn: arn.to_owned(),
-            external_id: at.external_id.clone(),
-            session_name: at.session_name.clone(),
-        }),
+        id: configured.id.clone(),
+        region: configured.region.clone(),
+        profile: configured.profile.clone(),
+        role,
     };
-    let mut known = run.entered.known.lock().await;
-    if let Some((_, account)) = known.iter().find(|(of, _)| *of == options) {
-        return Ok(account.clone());
-    }
-    let account = Account::confirm(&options).await?;
-    known.push((options, account.clone()));
-    Ok(account)
+    run.accounts.confirm(options).await
 }

@@ -3,9 +3,10 @@
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::render::Page;
 use crate::error::Result;
+use crate::outcome::Outcome;
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -19,14 +20,9 @@ pub struct Args {
     shell: Shell,
 }
 
-pub fn run(args: &Args) -> Result<Answer> {
+pub fn run(args: &Args, definition: &mut clap::Command) -> Result<Answer> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        args.shell,
-        &mut super::definition(),
-        "lifeboat",
-        &mut script,
-    );
+    clap_complete::generate(args.shell, definition, "lifeboat", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let report = json!({ "script": script });
     Answer::new(&report, Page::script(script), Outcome::Done)

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::accounts;
 use super::globals::Access;
-use super::point::{Of, Point};
+use super::kms::KmsByAccount;
+use super::point::{DatabaseFilter, Point};
 use super::run::Run;
 use crate::codec::Identities;
 use crate::config::{self, Connection};
 use crate::error::{Result, ResultExt};
+use crate::keys::announced;
+use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::{Input, Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::Trust;
@@ -41,15 +44,15 @@ pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
     Ok(Repository::new(store))
 }
 
-/// The restore point that is meant, its manifest's signature checked.
+/// Opens a restore point after checking its manifest's signature.
 pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<RestorePoint> {
     let repository = repository(access, run).await?;
-    let Of { source, database } = &point.of;
+    let DatabaseFilter { source, database } = &point.filter;
     let found = repository
         .choose(&point.which, source.as_deref(), database.as_deref())
         .await?;
     let opened = repository.open(&found, &trust(access)).await?;
-    tell_of_announced(&repository, run).await;
+    announced::note_all(&repository, run.progress.as_ref()).await;
     Ok(opened)
 }
 
@@ -64,16 +67,12 @@ pub fn identities(access: &Access) -> Result<Identities> {
     Identities::from_files(&access.identities)
 }
 
-/// Says which keys are believed because a pinned one announced them.
-pub async fn tell_of_announced(repository: &Repository, run: &Run) {
-    for chain in repository.believed().await {
-        for one in chain.iter().rev() {
-            run.progress.note(&format!(
-                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
-                one.key, one.by, one.announced_at
-            ));
-        }
-    }
+/// Those of `--identity`, and what KMS unwraps.
+pub fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentitySource<'a>> {
+    Ok(IdentitySource {
+        given: identities(access)?,
+        kms: Box::new(KmsByAccount { access, run }),
+    })
 }
 
 /// The server of a source, logged in to with `tokens` where it says so.

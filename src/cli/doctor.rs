@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::Of;
+use super::output::Answer;
+use super::point::DatabaseFilter;
 use super::render::Page;
 use super::run::Run;
 use super::status;
@@ -12,6 +12,7 @@ use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
 use crate::doctor::{self, Finding, Place, Report, Severity};
 use crate::error::{Error, Result, ResultExt};
+use crate::outcome::Outcome;
 
 mod break_glass;
 mod drill_wall;
@@ -103,7 +104,7 @@ async fn whole(args: &Args, run: &Run) -> Result<Report> {
 async fn standing(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
     let look = async {
         let access = access.with_trust()?;
-        status::look(&access, config, Of::default(), run).await
+        status::report(&access, config, DatabaseFilter::default(), run).await
     };
     let found = match look.await {
         Ok(report) => report.findings,

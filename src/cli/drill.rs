@@ -1,27 +1,22 @@
 //! `lifeboat drill`
 
-pub mod spare;
+mod questions;
+pub mod snapshot;
 mod text;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{OfArgs, Point, PointArgs};
+use super::output::Answer;
+use super::point::{DatabaseFilter, Point, PointArgs};
 use super::run::Run;
-use super::{connect, drilled, kms};
-use crate::codec::Identities;
-use crate::config::drill::{Assert, DrillSettings, Must};
-use crate::config::{Config, Connection, Locks, MAX_JOBS, SigningKey, source};
-use crate::drill::{self, Assertion, Means, Previous, Report, Where};
+use super::{connect, kms};
+use crate::config::{Config, Connection, MAX_JOBS, source};
+use crate::drill::{self, AttestationOptions, Options, Report, Where};
 use crate::error::{Error, Result, ResultExt};
-use crate::model::attestation::Verdict;
 use crate::pg::local::tools::Dirs;
-use crate::repository::{self, RestorePoint};
-use crate::restore::Trouble;
-use crate::sign::Trust;
 
+use questions::questions;
 use text::text;
 
 /// Restore a restore point into a throwaway, and compare every row
@@ -46,7 +41,7 @@ pub struct Args {
     #[arg(value_name = "ID", default_value = "latest")]
     id: String,
     #[command(flatten)]
-    of: OfArgs,
+    filter: DatabaseFilter,
     /// Drill a snapshot copy: the newest, or that of the id as `lifeboat snapshot list` shows it
     #[arg(long, conflicts_with_all = [
         "database", "server", "folder", "sample", "weak_wall", "no_attestation", "jobs", "pg_bin",
@@ -63,7 +58,7 @@ pub struct Args {
     /// files]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
-    /// Restore whole tables of so many per cent of the data only, and say so: for databases that do
+    /// Restore whole tables of at most this percentage of the data, and say so: for databases that do
     /// not fit
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
     sample: Option<u8>,
@@ -82,78 +77,28 @@ pub struct Args {
     pg_bin: Vec<PathBuf>,
 }
 
-impl Args {
-    /// A point, an id or `latest`, as configured.
-    pub fn of(source: &str, database: &str, id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            of: OfArgs::only(source, database),
-            snapshot: false,
-            server: None,
-            server_password_file: None,
-            folder: None,
-            sample: None,
-            weak_wall: false,
-            no_attestation: false,
-            jobs: None,
-            pg_bin: Vec::new(),
-        }
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    if args.snapshot {
+        let source = args.filter.source.as_deref();
+        return snapshot::run(&args.id, source, run).await;
     }
+    let (access, point, options) = args.resolve(run).await?;
+    let point = connect::restore_point(&access, &point, run).await?;
+    let identities = connect::identity_source(&access, run)?;
+    let found = identities.find(&point, run.progress.as_ref()).await?;
+    let identities = found.required_by("drill")?;
+    answer(&drill::run(&point, &identities, &options, run.context()).await?)
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub point: Point,
-    pub server: Option<Connection>,
-    pub own: OwnServer,
-    pub superuser: bool,
-    pub weak_wall: bool,
-    pub time_limit: Duration,
-    pub sample: Option<u8>,
-    pub jobs: Option<u16>,
-    pub pg_bin: Vec<PathBuf>,
-    pub assertions: Vec<Assert>,
-    /// By what the statement on the drill is signed, and how it is locked; `None`: no statement.
-    pub attest: Option<(SigningKey, Locks)>,
-}
-
-/// Where the drill's own server runs.
-#[derive(Debug, PartialEq, Eq)]
-pub enum OwnServer {
-    /// Here, below this folder.
-    Below(PathBuf),
-    /// In a second container, whose drill server listens on this socket.
-    SecondContainer(PathBuf),
-}
-
-impl OwnServer {
-    /// `folder`: as typed. A configured second container makes its servers in one folder only.
-    fn resolve(folder: Option<PathBuf>, settings: &DrillSettings) -> Result<Self> {
-        let absolute = |folder: PathBuf| -> Result<PathBuf> {
-            std::path::absolute(&folder).context(|| "--folder".to_owned())
-        };
-        let folder = folder.map(absolute).transpose()?;
-        let Some(socket) = settings.server_socket.clone() else {
-            let folder = folder.or_else(|| settings.folder.clone());
-            return Ok(Self::Below(absolute(
-                folder.unwrap_or_else(std::env::temp_dir),
-            )?));
-        };
-        if folder.is_some_and(|folder| socket.parent() != Some(&folder)) {
-            let error = Error::usage("--folder is not where drill.server_socket lies");
-            return Err(error.hint("leave --folder out: the second container makes the servers"));
-        }
-        Ok(Self::SecondContainer(socket))
-    }
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
 }
 
 impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
+    async fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
         let point = PointArgs {
             id: self.id,
-            of: self.of,
+            filter: self.filter,
         }
         .resolve()?;
         if let Some(server) = &self.server {
@@ -161,111 +106,82 @@ impl Args {
         }
         let (access, config) = run.globals.access_and_maybe_config()?;
         let access = access.with_trust()?;
-        let attest = config
-            .as_ref()
-            .filter(|_| !self.no_attestation)
-            .and_then(|config| Some((config.signing_key.clone()?, config.lock)));
-        let settings = config
-            .map(|config: Config| config.drill)
-            .unwrap_or_default();
-        Ok(Options {
-            pg_bin: self
-                .pg_bin
+        let mut options = options(&access, config.as_ref(), run).await?;
+        options.place = match self.server {
+            Some(address) => on_server(address, self.server_password_file, run)?,
+            None => own_server(self.folder, config.as_ref())?,
+        };
+        options.jobs = self.jobs.map(usize::from);
+        options.tool_dirs = Dirs::system(
+            self.pg_bin
                 .into_iter()
                 .chain(access.pg_bin.clone())
                 .collect(),
-            access,
-            point,
-            server: self.server.map(|address| Connection {
-                address,
-                password_file: self.server_password_file,
-                ..Connection::default()
-            }),
-            own: OwnServer::resolve(self.folder, &settings)?,
-            superuser: settings.superuser,
-            time_limit: settings.time_limit,
-            weak_wall: self.weak_wall || settings.weak_wall,
-            sample: self.sample,
-            jobs: self.jobs,
-            assertions: settings.assertions,
-            attest,
-        })
-    }
-}
-
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    if args.snapshot {
-        return spare::run(&args.id, args.of.source.as_deref(), run).await;
-    }
-    let options = args.resolve(run)?;
-    let point = connect::restore_point(&options.access, &options.point, run).await?;
-    let given = connect::identities(&options.access)?;
-    let identities = kms::identities(given, &options.access, &point, run)
-        .await?
-        .needed("drill")?;
-    let place = place(&options, run)?;
-    let manifest = &point.manifest;
-    let meant = |one: &&Assert| {
-        let of =
-            |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|name| name == is);
-        of(&one.source, &manifest.source) && of(&one.database, &manifest.database)
-    };
-    let trust = connect::trust(&options.access);
-    let drilled_sound = drilled::is_sound(&point, &trust).await;
-    if options.superuser && options.server.is_none() {
-        run.progress.warn(
-            "[drill] superuser = true: whoever could write a schema in the source runs code as the drill's \
-             superuser, behind its wall",
         );
-    }
-    let assertions = options.assertions.iter().filter(meant).map(assertion);
-    let assertions = assertions.collect::<Result<Vec<_>>>()?;
-    let before = before(&point, &assertions, &trust, &identities).await?;
-    let mut report = drill::run(
-        &Means {
-            point: &point,
-            identities: &identities,
-            progress: run.progress.as_ref(),
-            interrupt: &run.interrupt,
-        },
-        &drill::Options {
-            place,
-            jobs: options.jobs.map(usize::from),
-            tool_dirs: Dirs::system(options.pg_bin),
-            assertions,
-            previous: before.values,
-            superuser: options.superuser,
-            weak_wall: options.weak_wall,
-            time_limit: options.time_limit,
-            drilled_sound: drilled_sound.unwrap_or(false),
-            sample: options.sample,
-        },
-    )
-    .await?;
-    if let Some(error) = before.unread {
-        let finding = Trouble::new(drill::BEFORE, error.chain());
-        report.findings.push(finding);
-    }
-    if let Some((key, locks)) = &options.attest {
-        run.progress.phase("attestation", None);
-        if let Err(error) = attest(&point, &mut report, key, *locks, &options.access, run).await {
-            report.findings.push(Trouble::new(
-                "the signed statement on this drill",
-                format!("it was not stored: {}", error.chain()),
-            ));
+        options.weak_wall |= self.weak_wall;
+        options.sample = self.sample;
+        if self.no_attestation {
+            options.attestation = None;
         }
+        Ok((access, point, options))
     }
-    Answer::new(&report, text(&report), outcome(&report))
 }
 
-fn place(options: &Options, run: &Run) -> Result<Where> {
-    let Some(connection) = &options.server else {
-        return Ok(match &options.own {
-            OwnServer::Below(folder) => Where::Throwaway(folder.clone()),
-            OwnServer::SecondContainer(socket) => Where::SecondContainer(socket.clone()),
-        });
+/// A drill as it is configured.
+pub async fn options(access: &Access, config: Option<&Config>, run: &Run) -> Result<Options> {
+    let settings = config
+        .map(|config| config.drill.clone())
+        .unwrap_or_default();
+    let attestation =
+        match config.and_then(|config| Some((config.signing_key.as_ref()?, config.lock))) {
+            Some((key, locks)) => Some(AttestationOptions {
+                signer: kms::signer(key, access, run).await,
+                lock: locks.policy,
+                max_lock_days: locks.max_lock_days,
+            }),
+            None => None,
+        };
+    Ok(Options {
+        place: own_server(None, config)?,
+        jobs: None,
+        tool_dirs: Dirs::system(access.pg_bin.clone()),
+        questions: questions(&settings.assertions)?,
+        superuser: settings.superuser,
+        weak_wall: settings.weak_wall,
+        time_limit: settings.time_limit,
+        sample: None,
+        trust: connect::trust(access),
+        attestation,
+    })
+}
+
+/// The drill's own server. `folder`: as typed. A configured second container makes its servers in one
+/// folder only.
+fn own_server(folder: Option<PathBuf>, config: Option<&Config>) -> Result<Where> {
+    let absolute = |folder: PathBuf| -> Result<PathBuf> {
+        std::path::absolute(&folder).context(|| "--folder".to_owned())
     };
-    let server = connect::server(connection, run)?;
+    let settings = config.map(|config| &config.drill);
+    let folder = folder.map(absolute).transpose()?;
+    let Some(socket) = settings.and_then(|drill| drill.server_socket.clone()) else {
+        let folder = folder.or_else(|| settings?.folder.clone());
+        let folder = folder.unwrap_or_else(std::env::temp_dir);
+        return Ok(Where::Throwaway(absolute(folder)?));
+    };
+    if folder.is_some_and(|folder| socket.parent() != Some(&folder)) {
+        let error = Error::usage("--folder is not where drill.server_socket lies");
+        return Err(error.hint("leave --folder out: the second container makes the servers"));
+    }
+    Ok(Where::SecondContainer(socket))
+}
+
+fn on_server(address: String, password_file: Option<PathBuf>, run: &Run) -> Result<Where> {
+    let connection = Connection {
+        address,
+        password_file,
+        ..Connection::default()
+    };
+    let server = connect::server(&connection, run)?;
     if !server.database_named {
         return Err(Error::usage("--server names no database")
             .hint("one to enter by, mostly postgres: postgresql://user@host/postgres"));
@@ -273,71 +189,12 @@ fn place(options: &Options, run: &Run) -> Result<Where> {
     Ok(Where::Server(Box::new(server)))
 }
 
-/// That something is unproven is a finding; that something was not tried, alone, is none.
-fn outcome(report: &Report) -> Outcome {
-    match (report.verdict(), report.findings.is_empty()) {
-        (Verdict::Failed, _) => Outcome::Failed,
-        (Verdict::Unproven, _) | (Verdict::Sound, false) => Outcome::Findings,
-        (Verdict::Sound, true) => Outcome::Done,
-    }
-}
-
-/// What assertions gave at the drill before, where any compares with it.
-async fn before(
-    point: &RestorePoint,
-    assertions: &[Assertion],
-    trust: &Trust,
-    identities: &Identities,
-) -> Result<Previous> {
-    if !assertions.iter().any(Assertion::compares) {
-        return Ok(Previous::default());
-    }
-    let manifest = &point.manifest;
-    let of = (manifest.source.as_str(), manifest.database.as_str());
-    drill::previous(point.repository(), of, trust, identities).await
-}
-
-async fn attest(
-    point: &RestorePoint,
-    report: &mut Report,
-    key: &SigningKey,
-    locks: Locks,
-    access: &Access,
-    run: &Run,
-) -> Result<()> {
-    let signer = kms::signer(key, access, run).await?;
-    let (now, repository) = (run.clock.now(), point.repository());
-    let posture = repository.posture().await?;
-    let locks = repository::Locks::settle(
-        locks.policy,
-        &posture,
-        repository.has_locks(),
-        now,
-        locks.max_lock_days,
-    )?;
-    drill::attest(point, report, now, &locks, &signer).await
-}
-
-fn assertion(one: &Assert) -> Result<Assertion> {
-    Ok(Assertion {
-        name: one.name.clone(),
-        sql: one.sql.clone(),
-        must: match &one.must {
-            Must::Equal(value) => drill::Must::Equal(value.clone()),
-            Must::AtLeast(least) => drill::Must::AtLeast(*least),
-            Must::WithinPercent(percent) => drill::Must::Within { percent: *percent },
-            Must::NotOlder(age) => drill::Must::NotOlder(
-                jiff::SignedDuration::try_from(*age)
-                    .context(|| format!("assertion '{}'", one.name))?,
-            ),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::attestation::{NotTried, Walls};
+    use crate::outcome::Outcome;
+    use crate::restore::Trouble;
 
     /// Of a drill that found nothing wrong.
     fn report() -> Report {
@@ -382,7 +239,7 @@ mod tests {
             (&unproven, Outcome::Findings, "NOT PROVEN: it cannot be "),
             (&failed, Outcome::Failed, "NOT SOUND"),
         ] {
-            assert_eq!(outcome(report), expected);
+            assert_eq!(report.outcome(), expected);
             let text = text(report);
             let text = text.as_str();
             assert!(text.lines().last().unwrap().starts_with(last), "{text}");

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::run::Run;
 use crate::error::{Result, ResultExt};
+use crate::outcome::Outcome;
 use crate::pg::local::drill_server::serve;
 use crate::pg::local::tools::Dirs;
 

@@ -1,5 +1,5 @@
-//! What a restore says of drills before it begins: a signature tells who made a point, a drill that it
-//! restores.
+//! What a restore says about drills before it begins: a signature shows who made a point, a drill that
+//! it restores.
 
 use super::render;
 use super::run::Run;
@@ -8,19 +8,9 @@ use crate::model::attestation::NOT_PROVEN;
 use crate::repository::{Attestations, Proof, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
-/// Whether a drill that a trusted key signed found this very point sound. What cannot be read vouches for
-/// nothing.
-pub async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
-    let manifest = &point.manifest;
-    let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
-    let attestations = (point.repository()).attestations(Some(source), Some(database));
-    let drills = if_allowed(attestations.await)?;
-    Ok(if_allowed(drills.of(point, trust).await)?.holds())
-}
-
 /// Notes when the point was last drilled and, where it was not, which newest one was. Nothing that
 /// fails here keeps anybody from restoring.
-pub async fn tell(point: &RestorePoint, trust: &Trust, run: &Run) {
+pub async fn note(point: &RestorePoint, trust: &Trust, run: &Run) {
     match line(point, trust, run).await {
         Ok(line) => run.progress.note(&line),
         Err(error) => {

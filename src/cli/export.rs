@@ -1,26 +1,25 @@
 //! `lifeboat export`
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::globals::Access;
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::render::{self, Page, Table};
 use super::run::Run;
 use super::{connect, iam, kms};
 use crate::codec::Sealer;
 use crate::config::{
-    Config, ExportSettings, Locks, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text,
-    source, units,
+    Config, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text, source, units,
 };
 use crate::error::{Error, Result, ResultExt};
-use crate::export::{self, DatabaseReport, Means, PlannedTable, Report};
+use crate::export::{self, DatabaseReport, PlannedTable, Report};
 use crate::humanize::first_names;
 use crate::init;
 use crate::pg::connect::conninfo::Passwords;
 use crate::pg::local::tools::Dirs;
+use crate::schedule::Export;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
 const EXAMPLE_RECIPIENTS: [&str; 2] = [
@@ -32,7 +31,7 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
 /// locked. A restore point appears only when all of it is stored and read back.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat export\n  \
        lifeboat export --source prod --database courses --dry-run\n  \
@@ -51,78 +50,23 @@ pub struct Args {
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
-    /// Only tell what would be done: tables, sizes, slices, the end of the locks, storage under
+    /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
     /// lock
     #[arg(long)]
     dry_run: bool,
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    /// At least one, names distinct.
-    pub sources: Vec<Source>,
-    /// At least one.
-    pub recipients: Vec<Recipient>,
-    pub signing_key: SigningKey,
-    pub config_file: PathBuf,
-    pub locks: Locks,
-    pub settings: ExportSettings,
-    pub dry_run: bool,
-    /// Stored in every restore point.
-    pub config_text: String,
-}
-
 impl Args {
-    /// One configured source.
-    pub fn of(source: &str) -> Self {
-        Self {
-            source: vec![source.to_owned()],
-            ..Self::default()
-        }
-    }
-
-    fn resolve(self, run: &Run) -> Result<Options> {
-        let (access, config) = run.globals.access_and_config()?;
-        let settings = ExportSettings {
-            jobs: self.jobs.or(config.export.jobs),
-            rate_limit: match &self.rate_limit {
-                Some(text) => units::rate(text).context(|| "--rate-limit".to_owned())?,
-                None => config.export.rate_limit,
-            },
-            ..config.export.clone()
-        };
-        let sources = self.sources(&config)?;
-        let signing_key = ready_to_seal(&config)?;
-        Ok(Options {
-            config_text: secret_free_text(&config)?,
-            access: access.with_trust()?,
-            sources,
-            recipients: config.recipients,
-            signing_key,
-            config_file: config.file,
-            locks: config.lock,
-            settings,
-            dry_run: self.dry_run,
-        })
-    }
-
     fn sources(&self, config: &Config) -> Result<Vec<Source>> {
         let sources = if self.source.is_empty() {
             config.sources.clone()
         } else {
-            let named = self.source.iter().map(|text| one(text, config));
+            let named = self.source.iter().map(|text| source_of(text, config));
             named
                 .collect::<Result<Vec<_>>>()
                 .context(|| "--source".to_owned())?
         };
-        if sources.is_empty() {
-            return Err(
-                Error::usage(format!("{} names no [[source]]", config.file.display()))
-                    .hint("add one, or pass --source postgresql://user@host/database"),
-            );
-        }
+        check_sources(&sources, config)?;
         let mut names = BTreeSet::new();
         if let Some(twice) = sources.iter().find(|source| !names.insert(&source.name)) {
             return Err(
@@ -162,7 +106,7 @@ fn ready_to_seal(config: &Config) -> Result<SigningKey> {
     })
 }
 
-fn one(text: &str, config: &Config) -> Result<Source> {
+fn source_of(text: &str, config: &Config) -> Result<Source> {
     if source::is_url(text) {
         Source::from_url(text)
     } else {
@@ -170,51 +114,72 @@ fn one(text: &str, config: &Config) -> Result<Source> {
     }
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let options = args.resolve(run)?;
-    warn_of_identity(&options, run);
-    let repository = connect::repository(&options.access, run).await?;
-    let signer = kms::signer(&options.signing_key, &options.access, run).await?;
-    let sealer = Sealer::new(options.recipients.iter().map(|one| one.key.as_str()))?;
-    let trust = connect::trust(&options.access);
-    let means = Means {
-        repository: &repository,
-        sealer: &sealer,
-        signer: &signer,
-        trust: &trust,
-        clock: run.clock.as_ref(),
-        progress: run.progress.as_ref(),
-        interrupt: &run.interrupt,
-    };
-    let tokens = iam::tokens(&options.access, &options.sources, run).await?;
-    let report = export::run(&means, &options.meant(tokens.as_ref(), run)?).await?;
-    let outcome = match (report.failures.len(), report.findings.len()) {
-        (0, 0) => Outcome::Done,
-        (0, _) => Outcome::Findings,
-        _ => Outcome::Failed,
-    };
-    Answer::new(&report, text(&report), outcome)
+pub fn check_sources(sources: &[Source], config: &Config) -> Result<()> {
+    if sources.is_empty() {
+        return Err(
+            Error::usage(format!("{} names no [[source]]", config.file.display()))
+                .hint("add one, or pass --source postgresql://user@host/database"),
+        );
+    }
+    Ok(())
 }
 
-impl Options {
-    /// What the use case takes.
-    fn meant(self, tokens: Option<&Arc<dyn Passwords>>, run: &Run) -> Result<export::Options> {
-        let sources = self.sources.iter();
-        let sources = sources.map(|source| meant_source(source, tokens, run));
-        Ok(export::Options {
-            sources: sources.collect::<Result<_>>()?,
-            jobs: self.settings.jobs.map(usize::from),
-            rate_limit: self.settings.rate_limit,
-            ddl_wait: self.settings.ddl_wait,
-            lock: self.locks.policy,
-            max_lock_days: self.locks.max_lock_days,
-            tool_dirs: Dirs::system(self.settings.pg_bin),
-            recipients: self.recipients,
-            config_text: self.config_text,
-            reach: reach(&self.access),
-            dry_run: self.dry_run,
-        })
-    }
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let rate_limit = match &args.rate_limit {
+        Some(text) => units::rate(text).context(|| "--rate-limit".to_owned())?,
+        None => config.export.rate_limit,
+    };
+    let sources = args.sources(&config)?;
+    let mut export = inputs(&access, &config, &sources, run).await?;
+    export.options.jobs = args.jobs.map(usize::from).or(export.options.jobs);
+    export.options.rate_limit = rate_limit;
+    export.options.dry_run = args.dry_run;
+    answer(&export.run(run.context()).await?)
+}
+
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
+}
+
+/// An export of these sources as it is configured.
+pub async fn inputs(
+    access: &Access,
+    config: &Config,
+    sources: &[Source],
+    run: &Run,
+) -> Result<Export> {
+    let signing_key = ready_to_seal(config)?;
+    let config_text = secret_free_text(config)?;
+    let access = access.clone().with_trust()?;
+    warn_of_identity(&signing_key, config, run);
+    let repository = connect::repository(&access, run).await?;
+    let signer = kms::signer(&signing_key, &access, run).await?;
+    let sealer = Sealer::new(config.recipients.iter().map(|one| one.key.as_str()))?;
+    let tokens = iam::tokens(&access, sources, run).await?;
+    let sources = sources.iter();
+    let sources = sources.map(|source| resolve_source(source, tokens.as_ref(), run));
+    let settings = &config.export;
+    let options = export::Options {
+        sources: sources.collect::<Result<_>>()?,
+        jobs: settings.jobs.map(usize::from),
+        rate_limit: settings.rate_limit,
+        ddl_wait: settings.ddl_wait,
+        lock: config.lock.policy,
+        max_lock_days: config.lock.max_lock_days,
+        tool_dirs: Dirs::system(settings.pg_bin.clone()),
+        recipients: config.recipients.clone(),
+        config_text,
+        reach: reach(&access),
+        dry_run: false,
+    };
+    Ok(Export {
+        repository,
+        sealer,
+        signer,
+        trust: connect::trust(&access),
+        options,
+    })
 }
 
 /// A profile is this machine's; all else a bare machine needs too.
@@ -231,7 +196,7 @@ fn reach(access: &Access) -> Vec<(String, String)> {
         .collect()
 }
 
-fn meant_source(
+fn resolve_source(
     source: &Source,
     tokens: Option<&Arc<dyn Passwords>>,
     run: &Run,
@@ -249,13 +214,13 @@ fn meant_source(
     })
 }
 
-/// Whoever takes this machine over must not be able to read the backups.
-fn warn_of_identity(options: &Options, run: &Run) {
-    let beside_key = match &options.signing_key {
+/// A stranger who takes this machine over must not be able to read the backups.
+fn warn_of_identity(signing_key: &SigningKey, config: &Config, run: &Run) {
+    let beside_key = match signing_key {
         SigningKey::File(path) => path.parent(),
         SigningKey::Kms(_) => None,
     };
-    let folders = [options.config_file.parent(), beside_key];
+    let folders = [config.file.parent(), beside_key];
     let found = folders
         .into_iter()
         .flatten()
@@ -288,9 +253,7 @@ fn text(report: &Report) -> Page {
             uncovered.source
         ));
     }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("finding:", &report.findings);
     for failure in &report.failures {
         let database = failure
             .database

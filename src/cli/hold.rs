@@ -1,15 +1,13 @@
 //! `lifeboat hold`
 
-use jiff::Timestamp;
-
 use super::connect;
-use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{Point, PointArgs, until};
+use super::output::Answer;
+use super::point::{PointArgs, until};
 use super::render::{self, Page};
 use super::run::Run;
 use crate::error::{Result, ResultExt};
-use crate::hold;
+use crate::hold::{self, Report};
+use crate::outcome::Outcome;
 
 /// Extend the lock of a restore point
 ///
@@ -24,43 +22,25 @@ use crate::hold;
 pub struct Args {
     #[command(flatten)]
     point: PointArgs,
-    /// Through this day in UTC (2027-01-31), to a moment (2027-01-31T12:00:00Z), or for so many
-    /// days from now (90d); at most max_lock_days (400 unless configured)
+    /// Through this day in UTC (2027-01-31), to a moment (2027-01-31T12:00:00Z), or for a number
+    /// of days from now (90d); at most max_lock_days (400 unless configured)
     #[arg(long, value_name = "DATE", allow_hyphen_values = true)]
     until: String,
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub point: Point,
-    pub until: Timestamp,
-}
-
-impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
-        let point = self.point.resolve()?;
-        let access = run.globals.access()?.with_trust()?;
-        let until = until(&self.until, run.clock.now(), access.max_lock_days)
-            .context(|| "--until".to_owned())?;
-        Ok(Options {
-            access,
-            point,
-            until,
-        })
-    }
-}
-
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let Options {
-        access,
-        point,
-        until,
-    } = args.resolve(run)?;
+    let point = args.point.resolve()?;
+    let access = run.globals.access()?.with_trust()?;
+    let until = until(&args.until, run.clock.now(), access.max_lock_days)
+        .context(|| "--until".to_owned())?;
     let point = connect::restore_point(&access, &point, run).await?;
     let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
     let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
+    let outcome = Outcome::from_counts(report.failures.len(), 0);
+    Answer::new(&report, text(&report), outcome)
+}
+
+fn text(report: &Report) -> Page {
     let mut page = Page::from(format_args!(
         "{} of {}/{}: {} locked at least until {}",
         report.id,
@@ -69,13 +49,10 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         render::counted(report.objects, "object", "objects"),
         render::time(report.locked_until),
     ));
-    if report.failures.is_empty() {
-        return Answer::new(&report, page, Outcome::Done);
+    if !report.failures.is_empty() {
+        page.line("not held, as they are gone or damaged:");
+        page.lines(" ", &report.failures);
+        page.line("hold an older restore point too: `lifeboat list` shows them");
     }
-    page.line("not held, as they are gone or damaged:");
-    for failure in &report.failures {
-        page.line(format_args!("  {failure}"));
-    }
-    page.line("hold an older restore point too: `lifeboat list` shows them");
-    Answer::new(&report, page, Outcome::Failed)
+    page
 }

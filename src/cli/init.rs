@@ -1,19 +1,21 @@
 //! `lifeboat init`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use super::globals::working_folder;
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::render::Page;
 use super::run::Run;
 use super::{connect, kms};
 use crate::aws::{KeyArn, Kms};
-use crate::config::{DAILY_DAYS, MAX_LOCK_DAYS, Mode, Repository, Source, lock_policy, source};
+use crate::config::{
+    DAILY_DAYS, MAX_LOCK_DAYS, Mode, Repository, S3Settings, Source, lock_policy, source,
+};
 use crate::error::{Error, Result, ResultExt};
 use crate::init::{self, KmsSigning, NewSource, Report};
-use crate::model::lock::LockPolicy;
+use crate::outcome::Outcome;
 
 /// Prepare a repository, keys and a configuration
 ///
@@ -71,104 +73,72 @@ impl From<LockArg> for Mode {
     }
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub repository: Repository,
-    /// To be written; absolute.
-    pub config_file: PathBuf,
-    pub sources: Vec<Source>,
-    pub lock: LockPolicy,
-    /// For the lock of objects other than the daily tier's: what the configuration will say.
-    pub days: u32,
-    pub keys_dir: PathBuf,
-    pub signing_kms: Option<KeyArn>,
-}
-
 impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
+    /// The KMS key that signs is looked up later.
+    fn resolve(self, run: &Run) -> Result<(Repository, Option<KeyArn>, init::Options)> {
         let repository = run.globals.repository_alone()?;
         let folder = working_folder()?;
-        let config_file = folder.join(run.globals.config_to_write()?);
-        let keys_dir = match self.keys_dir {
-            Some(keys_dir) => folder.join(keys_dir),
-            None => config_file
-                .parent()
-                .map_or_else(|| folder.clone(), Path::to_owned),
+        let config = folder.join(run.globals.config_to_write()?);
+        let keys_dir = match (self.keys_dir, config.parent()) {
+            (Some(keys_dir), _) => folder.join(keys_dir),
+            (None, Some(parent)) => parent.to_owned(),
+            (None, None) => folder,
         };
         let lock = lock_policy(self.lock.map(Mode::from), self.days, &repository.location)
             .context(|| "--lock".to_owned())?;
-        let sources = self
-            .source_url
-            .iter()
-            .map(|url| source_of(url))
+        let sources = self.source_url.iter().map(|url| source_of(url));
+        let sources = sources
             .collect::<Result<_>>()
             .context(|| "--source-url".to_owned())?;
-        Ok(Options {
-            repository,
-            config_file,
-            sources,
-            lock,
-            days: self.days,
+        let signing_key = self.signing_kms.map(|arn| arn.parse()).transpose();
+        let signing_key = signing_key.context(|| "--signing-kms".to_owned())?;
+        let options = init::Options {
+            config,
             keys_dir,
-            signing_kms: self
-                .signing_kms
-                .map(|arn| arn.parse())
-                .transpose()
-                .context(|| "--signing-kms".to_owned())?,
-        })
+            lock,
+            max_lock_days: MAX_LOCK_DAYS,
+            kms_signing: None,
+            repository_lines: repository_lines(&repository.s3),
+            sources,
+        };
+        Ok((repository, signing_key, options))
     }
 }
 
-fn source_of(url: &str) -> Result<Source> {
-    if source::has_password(url)? {
-        return Err(Error::usage(
-            "the URL holds a password, which would be written to the configuration",
-        )
-        .hint("leave it out; later name a password_file, or use ~/.pgpass"));
-    }
-    Source::from_url(url)
-}
-
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let options = args.resolve(run)?;
-    let kms_signing = match options.signing_kms {
-        Some(key) => Some(signing(key, &options.repository).await?),
-        None => None,
-    };
-    let repository = connect::new_repository(&options.repository).await?;
-    let s3 = &options.repository.s3;
+fn repository_lines(s3: &S3Settings) -> Vec<(String, String)> {
     let lines = [
         ("region", &s3.region),
         ("endpoint", &s3.endpoint),
         ("bucket_owner", &s3.bucket_owner),
         ("profile", &s3.profile),
     ];
-    let repository_lines = lines
-        .into_iter()
-        .filter_map(|(key, value)| value.as_ref().map(|value| (key.to_owned(), value.clone())))
-        .collect();
-    let sources = options.sources.iter();
-    let report = init::init(
-        &repository,
-        &init::Options {
-            config: options.config_file,
-            keys_dir: options.keys_dir,
-            lock: options.lock,
-            max_lock_days: MAX_LOCK_DAYS,
-            kms_signing,
-            repository_lines,
-            sources: sources
-                .map(|one| NewSource {
-                    name: one.name.clone(),
-                    url: one.connection.address.clone(),
-                    database: source::database_of(&one.connection.address),
-                })
-                .collect(),
-        },
-        run.clock.as_ref(),
-    )
-    .await?;
+    let set = lines.into_iter();
+    set.filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
+        .collect()
+}
+
+fn source_of(url: &str) -> Result<NewSource> {
+    if source::has_password(url)? {
+        return Err(Error::usage(
+            "the URL holds a password, which would be written to the configuration",
+        )
+        .hint("leave it out; later name a password_file, or use ~/.pgpass"));
+    }
+    let source = Source::from_url(url)?;
+    Ok(NewSource {
+        name: source.name,
+        database: source::database_of(&source.connection.address),
+        url: source.connection.address,
+    })
+}
+
+pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let (at, signing_key, mut options) = args.resolve(run)?;
+    if let Some(key) = signing_key {
+        options.kms_signing = Some(signing(key, &at).await?);
+    }
+    let repository = connect::new_repository(&at).await?;
+    let report = init::init(&repository, &options, run.clock.as_ref()).await?;
     Answer::new(&report, text(&report), Outcome::Done)
 }
 

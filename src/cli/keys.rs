@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::connect;
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{OfArgs, PointArgs};
+use super::kms::{self, KmsByAccount};
+use super::output::Answer;
+use super::point::{DatabaseFilter, PointArgs};
 use super::render::{self, Page, Table};
 use super::run::Run;
-use super::{connect, kms};
 use crate::codec;
 use crate::config::{Config, Edit, Recipient, SigningKey};
 use crate::error::{Error, Result, ResultExt};
 use crate::init;
+use crate::keys::identities;
 use crate::keys::{self, Announced, Listing, Subject, Tested};
 use crate::model::keys::KeyRing;
+use crate::outcome::Outcome;
 use crate::sign::{PublicKey, Signer};
 
 /// Add, list, test and announce keys
@@ -86,7 +89,7 @@ struct SubjectArgs {
     #[arg(value_name = "ID")]
     id: Option<String>,
     #[command(flatten)]
-    of: OfArgs,
+    filter: DatabaseFilter,
 }
 
 /// Test whether the identities really open what is sealed for the recipients
@@ -214,10 +217,7 @@ fn added_text(added: &Added) -> Page {
 async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
     let (_, _, subject) = args.resolve(run, false).await?;
     let listing = keys::list(&subject)?;
-    let outcome = match listing.findings.len() {
-        0 => Outcome::Done,
-        _ => Outcome::Findings,
-    };
+    let outcome = Outcome::from_counts(0, listing.findings.len());
     Answer::new(&listing, listing_text(&listing), outcome)
 }
 
@@ -232,28 +232,25 @@ fn listing_text(listing: &Listing) -> Page {
     }
     let mut page = Page::default();
     page.table(&table);
-    for finding in &listing.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("finding:", &listing.findings);
     page
 }
 
 async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
     let (access, repository, subject) = args.resolve(run, true).await?;
     let given = connect::identities(&access)?;
+    let by_account = KmsByAccount {
+        access: &access,
+        run,
+    };
     let mut by_kms = BTreeMap::new();
     for one in &subject.ring.wrapped {
-        let opened = kms::unwrap(one, &repository, &access, run).await;
+        let opened = identities::unwrap(one, &repository, &by_account).await;
         by_kms.insert(one.recipient.clone(), opened);
     }
     let tested = keys::test(&subject, &given, by_kms)?;
-    let outcome = if !tested.damage.is_empty() || tested.opened() == 0 {
-        Outcome::Failed
-    } else if tested.findings.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    };
+    let failures = tested.damage.len() + usize::from(tested.opened() == 0);
+    let outcome = Outcome::from_counts(failures, tested.findings.len());
     Answer::new(&tested, tested_text(&tested), outcome)
 }
 
@@ -271,12 +268,8 @@ fn tested_text(tested: &Tested) -> Page {
     }
     let mut page = Page::default();
     page.table(&table);
-    for damage in &tested.damage {
-        page.line(format_args!("DAMAGED: {damage}"));
-    }
-    for finding in &tested.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("DAMAGED:", &tested.damage);
+    page.lines("finding:", &tested.findings);
     if tested.opened() == 0 {
         page.line("NOTHING opens these backups from here");
     }
@@ -299,7 +292,11 @@ impl SubjectArgs {
             let subject = configured(&access, &config, &id);
             return Ok((access, id, subject));
         };
-        let point = PointArgs { id, of: self.of }.resolve()?;
+        let point = PointArgs {
+            id,
+            filter: self.filter,
+        }
+        .resolve()?;
         let (access, config) = run.globals.access_and_maybe_config()?;
         let access = access.with_trust()?;
         let point = connect::restore_point(&access, &point, run).await?;

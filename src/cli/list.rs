@@ -3,14 +3,17 @@
 use serde::Serialize;
 
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{Of, OfArgs};
+use super::output::Answer;
+use super::point::DatabaseFilter;
 use super::render::{self, Page, Table};
 use super::run::Run;
-use super::{connect, snapshot};
+use super::snapshot::list::table as copies_table;
+use super::{accounts, connect, status};
 use crate::config::Config;
 use crate::error::Result;
+use crate::keys::announced;
 use crate::list::{self, Listing};
+use crate::outcome::Outcome;
 use crate::repository::Leftover;
 use crate::snapshot::list::CopyPoint;
 
@@ -27,24 +30,7 @@ use crate::snapshot::list::CopyPoint;
 ))]
 pub struct Args {
     #[command(flatten)]
-    of: OfArgs,
-}
-
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    /// `None`: by flags alone.
-    pub config: Option<Config>,
-    pub of: Of,
-}
-
-impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
-        let of = self.of.resolve()?;
-        let (access, config) = run.globals.access_and_maybe_config()?;
-        Ok(Options { access, config, of })
-    }
+    filter: DatabaseFilter,
 }
 
 /// What `list` prints.
@@ -57,17 +43,15 @@ struct Whole {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let Options { access, config, of } = args.resolve(run)?;
+    let filter = args.filter.resolve()?;
+    let (access, config) = run.globals.access_and_maybe_config()?;
     let repository = connect::repository(&access, run).await?;
-    let (source, database) = (of.source.as_deref(), of.database.as_deref());
+    let (source, database) = (filter.source.as_deref(), filter.database.as_deref());
     let mut exports = list::list(&repository, &connect::trust(&access), source, database).await?;
-    connect::tell_of_announced(&repository, run).await;
+    announced::note_all(&repository, run.progress.as_ref()).await;
     let copies = match &config {
-        // A copy is of no single database.
-        Some(config) if database.is_none() => {
-            snapshot::list::beside_exports(&access, config, source, run).await
-        }
-        _ => Ok(None),
+        Some(config) => copies(&access, config, &filter, run).await,
+        None => Ok(None),
     };
     let snapshot_copies = copies.unwrap_or_else(|error| {
         exports.findings.push(format!(
@@ -76,16 +60,28 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         ));
         None
     });
-    let outcome = if exports.findings.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    };
+    let outcome = Outcome::from_counts(0, exports.findings.len());
     let whole = Whole {
         exports,
         snapshot_copies,
     };
     Answer::new(&whole, text(&whole), outcome)
+}
+
+/// `None` where the configuration has no backup account, or no source with snapshots to copy: RDS is not
+/// asked then.
+async fn copies(
+    access: &Access,
+    config: &Config,
+    filter: &DatabaseFilter,
+    run: &Run,
+) -> Result<Option<Vec<CopyPoint>>> {
+    if access.accounts.backup.is_none() || status::copied_sources(config, filter).is_empty() {
+        return Ok(None);
+    }
+    let account = accounts::copies(&access.accounts, &config.snapshot, run).await?;
+    let listing = crate::snapshot::list::list(&account, filter.source.as_deref()).await?;
+    Ok(Some(listing.copies))
 }
 
 fn text(whole: &Whole) -> Page {
@@ -113,7 +109,7 @@ fn text(whole: &Whole) -> Page {
         if copies.is_empty() {
             page.line("none");
         } else {
-            page.table(&snapshot::list::table(copies));
+            page.table(&copies_table(copies));
         }
     }
     for finding in &listing.findings {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::render::counted;
 use crate::error::{Error, Result, ResultExt};
+use crate::outcome::Outcome;
 
 /// Write man pages into a folder
 ///
@@ -21,12 +22,12 @@ pub struct Args {
     folder: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<Answer> {
+pub fn run(args: &Args, definition: clap::Command) -> Result<Answer> {
     let folder = &args.folder;
     let cannot = || format!("cannot write man pages into {}", folder.display());
     std::fs::create_dir_all(folder).context(cannot)?;
     // The generated `help` command would get pages of its own for every other one.
-    let definition = super::definition().disable_help_subcommand(true);
+    let definition = definition.disable_help_subcommand(true);
     clap_mangen::generate_to(definition, folder).context(cannot)?;
     let mut pages = Vec::new();
     for entry in std::fs::read_dir(folder).context(cannot)? {

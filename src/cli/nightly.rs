@@ -1,15 +1,14 @@
 //! `lifeboat nightly`
 
-use serde_json::Value;
-
+use super::globals::Access;
 use super::output::Answer;
 use super::run::Run;
 use super::snapshot::{copy, expire};
-use super::steps::{Schedule, Steps};
-use super::{export, verify};
-use crate::config::Config;
-use crate::config::accounts::Account;
+use super::{accounts, export, schedule};
+use crate::config::{Config, Source};
 use crate::error::Result;
+use crate::nightly::{self, Options};
+use crate::schedule::Export;
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
 ///
@@ -24,52 +23,53 @@ pub struct Args {}
 
 pub async fn run(_: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let mut steps = Steps::new(Schedule::Nightly, run);
-    let mut stored = Vec::new();
-    for (step, args) in exports(&config) {
-        let exported = steps.take(step, export::run(args, run)).await;
-        stored.extend(exported.map(points).unwrap_or_default());
-    }
-    let copied = config.sources.iter().any(|source| source.rds.is_some());
-    if copied && config.snapshot.kms_key.is_some() {
-        steps
-            .take("snapshot copy", copy::run(copy::Args::default(), run))
-            .await;
-    }
-    for (name, id) in stored {
-        let verify = verify::run(verify::Args::of(&id), run);
-        steps.take(format!("verify {name}"), verify).await;
-    }
-    let expires = |account: &Account| account.expire_role.is_some();
-    if copied && config.accounts.source.as_ref().is_some_and(expires) {
-        let expire = expire::run(expire::Args::intermediates(), run);
-        steps.take("snapshot expire", expire).await;
-    }
-    steps.end(&access, &config.notify).await
+    let options = options(&access, &config, run).await;
+    schedule::answer(&nightly::run(options, run.context()).await?)
 }
 
-/// A step for each source: a password file that is missing is one source's trouble.
-fn exports(config: &Config) -> Vec<(String, export::Args)> {
-    if config.sources.is_empty() {
-        // Says what is missing.
-        return vec![("export".to_owned(), export::Args::default())];
+async fn options(access: &Access, config: &Config, run: &Run) -> Options {
+    let (accounts, settings) = (&access.accounts, &config.snapshot);
+    let with_rds: Vec<&Source> = (config.sources.iter())
+        .filter(|source| source.rds.is_some())
+        .collect();
+    let copied = !with_rds.is_empty() && settings.kms_key.is_some();
+    let snapshot_copy = match copied {
+        true => Some(copy::inputs(&copy::Args::default(), access, config, run).await),
+        false => None,
+    };
+    let expires = (accounts.source.as_ref()).is_some_and(|source| source.expire_role.is_some());
+    let snapshot_expire = match !with_rds.is_empty() && expires {
+        true => Some(expire::inputs((true, false), access, config, run).await),
+        false => None,
+    };
+    let metric = match config.notify.metrics {
+        true if accounts.source.is_some() => Some(accounts::source(accounts, run).await),
+        true => Some(schedule::chain_account(access).await),
+        false => None,
+    };
+    Options {
+        exports: exports(access, config, run).await,
+        snapshot_copy,
+        snapshot_expire,
+        not_copied: match settings.kms_key {
+            Some(_) => Vec::new(),
+            None => with_rds.iter().map(|source| source.name.clone()).collect(),
+        },
+        notify: schedule::notify(&config.notify, metric),
     }
-    let names = config.sources.iter().map(|source| &source.name);
-    names
-        .map(|name| (format!("export {name}"), export::Args::of(name)))
-        .collect()
 }
 
-/// `source/database` and id of what an export's result says was stored.
-fn points(result: &Value) -> Vec<(String, String)> {
-    let databases = result["databases"].as_array();
-    let text = |one: &Value, name: &str| one[name].as_str().map(str::to_owned);
-    databases
-        .into_iter()
-        .flatten()
-        .filter_map(|one| {
-            let name = format!("{}/{}", text(one, "source")?, text(one, "database")?);
-            Some((name, text(one, "id")?))
-        })
-        .collect()
+/// One for each source: a password file that is missing fails one source alone.
+async fn exports(
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<Vec<(String, Result<Export>)>> {
+    export::check_sources(&config.sources, config)?;
+    let mut exports = Vec::with_capacity(config.sources.len());
+    for source in &config.sources {
+        let export = export::inputs(access, config, std::slice::from_ref(source), run).await;
+        exports.push((source.name.clone(), export));
+    }
+    Ok(exports)
 }

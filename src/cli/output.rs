@@ -9,28 +9,7 @@ use serde_json::{Value, json};
 use super::render::Page;
 use crate::error::{Error, Kind, Result};
 use crate::escape::{self, one_line};
-
-/// How a command ended that has something to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Outcome {
-    #[default]
-    Done,
-    /// Done, but something is stale, unlocked, unproven or left out.
-    Findings,
-    /// Not done; the answer says what is missing.
-    Failed,
-}
-
-impl Outcome {
-    /// 1 before 3 before 0.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::Findings => 3,
-        }
-    }
-}
+use crate::outcome::Outcome;
 
 /// What a command has to say, in both forms.
 #[derive(Debug, Clone, PartialEq)]

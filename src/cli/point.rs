@@ -9,19 +9,19 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::{Lock, LockMode};
 use crate::repository::Which;
 
-/// As typed.
+/// A restore point on the command line.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PointArgs {
     /// The restore point: an id as `lifeboat list` shows it, or `latest`
     #[arg(value_name = "ID")]
     pub id: String,
     #[command(flatten)]
-    pub of: OfArgs,
+    pub filter: DatabaseFilter,
 }
 
-/// As typed: whose restore points.
+/// Whose restore points; `None` means any.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct OfArgs {
+pub struct DatabaseFilter {
     /// Only restore points of this source
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
@@ -30,51 +30,33 @@ pub struct OfArgs {
     pub database: Option<String>,
 }
 
-/// The restore point that is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which restore point.
+#[derive(Debug, Clone)]
 pub struct Point {
     pub which: Which,
-    pub of: Of,
-}
-
-/// Whose restore points; `None` means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Of {
-    pub source: Option<String>,
-    pub database: Option<String>,
+    pub filter: DatabaseFilter,
 }
 
 impl PointArgs {
     pub fn resolve(self) -> Result<Point> {
         Ok(Point {
             which: self.id.parse()?,
-            of: self.of.resolve()?,
+            filter: self.filter.resolve()?,
         })
     }
 }
 
-impl OfArgs {
-    /// One database.
-    pub fn only(source: &str, database: &str) -> Self {
-        Self {
-            source: Some(source.to_owned()),
-            database: Some(database.to_owned()),
-        }
-    }
-
-    pub fn resolve(self) -> Result<Of> {
+impl DatabaseFilter {
+    pub fn resolve(self) -> Result<Self> {
         if let Some(name) = &self.source {
             check_name(name).context(|| "--source".to_owned())?;
         }
-        Ok(Of {
-            source: self.source,
-            database: self.database,
-        })
+        Ok(self)
     }
 }
 
 /// The moment that a lock is to hold until: the end of a day in UTC (`2027-01-31`), a moment
-/// (`2027-01-31T12:00:00Z`), or so many days from now (`90d`).
+/// (`2027-01-31T12:00:00Z`), or a number of days from now (`90d`).
 pub fn until(text: &str, now: Timestamp, max_lock_days: u32) -> Result<Timestamp> {
     let at = moment(text, now).ok_or_else(|| {
         Error::usage(format!("'{}' is no date", text.escape_debug()))
@@ -151,7 +133,7 @@ mod tests {
     fn an_id_that_is_none_is_refused_with_an_example() {
         let args = PointArgs {
             id: "yesterday".to_owned(),
-            of: OfArgs::default(),
+            filter: DatabaseFilter::default(),
         };
         let error = args.resolve().unwrap_err();
         assert!(error.find_hint().unwrap().contains("20261121T020000Z"));

@@ -2,12 +2,13 @@
 
 use super::connect;
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{Of, OfArgs};
+use super::output::Answer;
+use super::point::DatabaseFilter;
 use super::render::{self, Page, Table};
 use super::run::Run;
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::promote::{self, Means, Promoted, Report, Tier, Tiers};
+use crate::promote::{self, Means, Options, Promoted, Report, Tier, Tiers};
 
 /// Lock the oldest drilled point of each week, month and year for longer
 ///
@@ -22,69 +23,55 @@ use crate::promote::{self, Means, Promoted, Report, Tier, Tiers};
 ))]
 pub struct Args {
     #[command(flatten)]
-    of: OfArgs,
-    /// Only tell which points would be locked until when
+    filter: DatabaseFilter,
+    /// Only show which points would be locked until when
     #[arg(long)]
     dry_run: bool,
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub of: Of,
-    pub tiers: Tiers,
-    pub dry_run: bool,
-}
-
-impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
-        let of = self.of.resolve()?;
-        let (access, config) = run.globals.access_and_config()?;
-        let tiers = Tiers {
+/// `None`: the configuration sets no tier.
+pub fn options(
+    filter: DatabaseFilter,
+    dry_run: bool,
+    config: &Config,
+    access: &Access,
+) -> Option<Options> {
+    (!config.tiers.is_empty()).then(|| Options {
+        source: filter.source,
+        database: filter.database,
+        tiers: Tiers {
             weekly_days: config.tiers.weekly_days,
             monthly_days: config.tiers.monthly_days,
             yearly_days: config.tiers.yearly_days,
-        };
-        if tiers.is_empty() {
-            return Err(Error::usage(format!(
-                "{} sets no tier to promote to",
-                config.file.display()
-            ))
-            .hint("set lock.weekly_days, lock.monthly_days or lock.yearly_days"));
-        }
-        Ok(Options {
-            access: access.with_trust()?,
-            of,
-            tiers,
-            dry_run: self.dry_run,
-        })
-    }
+        },
+        max_lock_days: access.max_lock_days,
+        dry_run,
+    })
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let options = args.resolve(run)?;
-    let repository = connect::repository(&options.access, run).await?;
+    let filter = args.filter.resolve()?;
+    let (access, config) = run.globals.access_and_config()?;
+    let options = options(filter, args.dry_run, &config, &access).ok_or_else(|| {
+        Error::usage(format!(
+            "{} sets no tier to promote to",
+            config.file.display()
+        ))
+        .hint("set lock.weekly_days, lock.monthly_days or lock.yearly_days")
+    })?;
+    let access = access.with_trust()?;
+    let repository = connect::repository(&access, run).await?;
     let means = Means {
         repository: &repository,
-        trust: &connect::trust(&options.access),
+        trust: &connect::trust(&access),
         clock: run.clock.as_ref(),
         progress: run.progress.as_ref(),
     };
-    let promote_options = promote::Options {
-        source: options.of.source,
-        database: options.of.database,
-        tiers: options.tiers,
-        max_lock_days: options.access.max_lock_days,
-        dry_run: options.dry_run,
-    };
-    let report = promote::run(&means, &promote_options).await?;
-    let outcome = match (report.failures.len(), report.findings.len()) {
-        (0, 0) => Outcome::Done,
-        (0, _) => Outcome::Findings,
-        _ => Outcome::Failed,
-    };
-    Answer::new(&report, text(&report), outcome)
+    answer(&promote::run(&means, &options).await?)
+}
+
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
 }
 
 fn text(report: &Report) -> Page {
@@ -115,12 +102,8 @@ fn text(report: &Report) -> Page {
     } else {
         page.table(&table);
     }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
-    for failure in &report.failures {
-        page.line(format_args!("FAILED {failure}"));
-    }
+    page.lines("finding:", &report.findings);
+    page.lines("FAILED", &report.failures);
     page
 }
 

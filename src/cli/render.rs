@@ -21,6 +21,13 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// A line for each item, with a label in front.
+    pub fn lines(&mut self, label: &str, items: &[impl Display]) {
+        for item in items {
+            self.line(format_args!("{label} {item}"));
+        }
+    }
+
     /// An empty line.
     pub fn space(&mut self) {
         self.text.push('\n');
@@ -42,10 +49,6 @@ impl Page {
 
     pub fn as_str(&self) -> &str {
         &self.text
-    }
-
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.text.lines()
     }
 }
 
@@ -147,6 +150,6 @@ mod tests {
             page.as_str(),
             "holds: x\\n{\"_aws\": 1}\n\n  NAME\n  a\\u{2028}b\\nc\n\\u{1b}]0;x\\u{7}\\r\\u{202e}\n"
         );
-        assert_eq!(page.lines().count(), 5);
+        assert_eq!(page.as_str().lines().count(), 5);
     }
 }

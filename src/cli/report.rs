@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::file::write_whole;
-use super::output::{Answer, Outcome};
-use super::point::OfArgs;
+use super::output::Answer;
+use super::point::DatabaseFilter;
 use super::render;
 use super::run::Run;
 use super::{connect, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
-use crate::report::{self, Copies, Limits, Options};
+use crate::keys::announced;
+use crate::outcome::Outcome;
+use crate::report::{self, Limits, Options};
 use crate::status::Report as Status;
 
 /// Write one page about all restore points, their locks and drills, for people
@@ -35,7 +37,7 @@ Exit codes:
   2  wrong usage or configuration")]
 pub struct Args {
     #[command(flatten)]
-    of: OfArgs,
+    filter: DatabaseFilter,
     /// The file to write; one that is there is replaced in one step
     #[arg(long, value_name = "FILE")]
     html: PathBuf,
@@ -55,19 +57,16 @@ struct Written {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let of = args.of.resolve()?;
+    let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
     let repository = connect::repository(&access, run).await?;
-    let status = status::ask(&repository, &access, &config, of.clone(), run).await?;
-    let options = Options {
-        source: of.source,
-        database: of.database,
-        identities: connect::identities(&access)?,
-        ..options(status, &config)?
-    };
+    let inputs = status::inputs(&access, &config, filter.clone(), run).await?;
+    let status = inputs.run(&repository, run.context()).await?;
+    let identities = connect::identities(&access)?;
+    let options = options(status, filter, identities, &config)?;
     let page = report::report(&repository, &connect::trust(&access), options).await?;
-    connect::tell_of_announced(&repository, run).await;
+    announced::note_all(&repository, run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
     let written = Written {
         repository: repository.url().to_owned(),
@@ -81,11 +80,16 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&written, text(&written), Outcome::Done)
 }
 
-fn options(status: Status, config: &Config) -> Result<Options> {
+fn options(
+    status: Status,
+    filter: DatabaseFilter,
+    identities: Identities,
+    config: &Config,
+) -> Result<Options> {
     let recipients = config.recipients.iter();
     Ok(Options {
-        source: None,
-        database: None,
+        source: filter.source,
+        database: filter.database,
         now: status.now,
         limits: Limits {
             export_age: status::signed(config.limits.export_age)?,
@@ -98,17 +102,9 @@ fn options(status: Status, config: &Config) -> Result<Options> {
             .map(|one| (one.source, one.database))
             .collect(),
         findings: status.findings.iter().map(ToString::to_string).collect(),
-        copies: status
-            .copies
-            .into_iter()
-            .map(|one| Copies {
-                source: one.source,
-                newest_at: one.newest_at,
-                copies: one.copies,
-            })
-            .collect(),
+        copies: status.copies,
         leftovers: status.leftovers,
-        identities: Identities::default(),
+        identities,
         recipients: recipients
             .map(|one| (one.key.clone(), one.name.clone()))
             .collect(),

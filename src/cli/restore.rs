@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::globals::Access;
-use super::output::{Answer, Outcome};
+use super::output::Answer;
 use super::point::{Point, PointArgs};
 use super::render::{self, Page};
 use super::run::Run;
-use super::{connect, drilled, kms};
+use super::{connect, drilled};
 use crate::config::{Connection, MAX_JOBS, source};
+use crate::drill;
 use crate::error::{Error, Result, ResultExt};
+use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
-use crate::restore::{self, Means, Report, TableName, Trouble};
+use crate::restore::{self, Means, Options, Report, TableName, Trouble};
 
 /// Restore a restore point into an empty database
 ///
@@ -70,57 +72,41 @@ pub struct Args {
     pg_bin: Vec<PathBuf>,
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub point: Point,
-    pub target: Connection,
-    pub schemas: Vec<String>,
-    pub tables: Vec<TableName>,
-    pub create: bool,
-    pub resume: bool,
-    pub dry_run: bool,
-    pub owners: bool,
-    pub privileges: bool,
-    pub verify: bool,
-    pub jobs: Option<u16>,
-    pub pg_bin: Vec<PathBuf>,
-}
-
 impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
+    fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
         let point = self.point.resolve()?;
         source::check_url(&self.target).context(|| "--target".to_owned())?;
-        let tables = self
-            .table
-            .iter()
-            .map(|text| table_name(text))
-            .collect::<Result<_>>()?;
+        let tables = self.table.iter().map(|text| table_name(text));
+        let tables = tables.collect::<Result<_>>()?;
         let access = run.globals.access()?.with_trust()?;
-        Ok(Options {
-            pg_bin: self
-                .pg_bin
-                .into_iter()
-                .chain(access.pg_bin.clone())
-                .collect(),
-            access,
-            point,
-            target: Connection {
-                address: self.target,
-                password_file: self.target_password_file,
-                ..Connection::default()
-            },
-            schemas: self.schema,
-            tables,
+        let connection = Connection {
+            address: self.target,
+            password_file: self.target_password_file,
+            ..Connection::default()
+        };
+        let target = connect::server(&connection, run)?;
+        if !target.database_named {
+            // It would be the user's own, and so `postgres`.
+            return Err(Error::usage("--target names no database")
+                .hint("write postgresql://user@host:port/database"));
+        }
+        let pg_bin = self.pg_bin.into_iter().chain(access.pg_bin.clone());
+        let options = Options {
+            target,
+            jobs: self.jobs.map(usize::from),
             create: self.create,
             resume: self.resume,
             dry_run: self.dry_run,
-            owners: !self.no_owner,
-            privileges: !self.no_privileges,
+            no_owner: self.no_owner,
+            no_privileges: self.no_privileges,
             verify: self.verify,
-            jobs: self.jobs,
-        })
+            schemas: self.schema,
+            tables,
+            tool_dirs: Dirs::system(pg_bin.collect()),
+            nobody: None,
+            drilled_sound: false,
+        };
+        Ok((access, point, options))
     }
 }
 
@@ -174,49 +160,23 @@ fn name_part(text: &str) -> Option<(String, &str)> {
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let options: Options = args.resolve(run)?;
-    let target = connect::server(&options.target, run)?;
-    if !target.database_named {
-        // It would be the user's own, and so `postgres`.
-        return Err(Error::usage("--target names no database")
-            .hint("write postgresql://user@host:port/database"));
-    }
-    let given = connect::identities(&options.access)?;
-    let point = connect::restore_point(&options.access, &options.point, run).await?;
-    let identities = kms::identities(given, &options.access, &point, run)
-        .await?
-        .needed("restore")?;
-    drilled::tell(&point, &connect::trust(&options.access), run).await;
-    let drilled_sound = drilled::is_sound(&point, &connect::trust(&options.access)).await;
+    let (access, point, mut options) = args.resolve(run)?;
+    let identities = connect::identity_source(&access, run)?;
+    let point = connect::restore_point(&access, &point, run).await?;
+    let found = identities.find(&point, run.progress.as_ref()).await?;
+    let identities = found.required_by("restore")?;
+    let trust = connect::trust(&access);
+    drilled::note(&point, &trust, run).await;
+    options.drilled_sound = drill::is_sound(&point, &trust).await.unwrap_or(false);
     let means = Means {
         point: &point,
         identities: &identities,
         progress: run.progress.as_ref(),
         interrupt: &run.interrupt,
     };
-    let restore_options = restore::Options {
-        target,
-        jobs: options.jobs.map(usize::from),
-        create: options.create,
-        resume: options.resume,
-        dry_run: options.dry_run,
-        no_owner: !options.owners,
-        no_privileges: !options.privileges,
-        verify: options.verify,
-        schemas: options.schemas,
-        tables: options.tables,
-        tool_dirs: Dirs::system(options.pg_bin),
-        nobody: None,
-        drilled_sound: drilled_sound.unwrap_or(false),
-    };
-    let report = restore::run(&means, &restore_options).await?;
-    let outcome = if !report.failures.is_empty() || !report.problems.is_empty() {
-        Outcome::Failed
-    } else if report.findings.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    };
+    let report = restore::run(&means, &options).await?;
+    let failures = report.failures.len() + report.problems.len();
+    let outcome = Outcome::from_counts(failures, report.findings.len());
     Answer::new(&report, text(&report), outcome)
 }
 
@@ -224,17 +184,11 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     show_summary(&mut page, report);
-    for problem in &report.problems {
-        page.line(format_args!("problem: {problem}"));
-    }
+    page.lines("problem:", &report.problems);
     show_troubles(&mut page, "FAILURE", &report.failures);
     show_troubles(&mut page, "finding", &report.findings);
-    for line in &report.left_out {
-        page.line(format_args!("left out: {line}"));
-    }
-    for line in &report.to_do {
-        page.line(format_args!("to do: {line}"));
-    }
+    page.lines("left out:", &report.left_out);
+    page.lines("to do:", &report.to_do);
     page
 }
 

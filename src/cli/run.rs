@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::Entered;
+use super::confirmed::ConfirmedAccounts;
 use super::globals::Globals;
 use crate::clock::Clock;
 use crate::context::Context;
@@ -16,7 +16,7 @@ pub struct Run {
     pub progress: Arc<dyn Progress>,
     /// Set by SIGINT and SIGTERM.
     pub interrupt: Interrupt,
-    pub entered: Entered,
+    pub accounts: ConfirmedAccounts,
 }
 
 impl Run {

@@ -1,14 +1,14 @@
 //! `lifeboat show`
 
-use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{Point, PointArgs};
+use super::connect;
+use super::output::Answer;
+use super::point::PointArgs;
 use super::render::{self, Page, Table};
 use super::run::Run;
-use super::{connect, kms};
 use crate::error::Result;
 use crate::list::{self, Shown};
 use crate::model::lock::Lock;
+use crate::outcome::Outcome;
 
 /// Show what one restore point holds
 ///
@@ -25,36 +25,21 @@ pub struct Args {
     point: PointArgs,
 }
 
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub point: Point,
-}
-
-impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
-        Ok(Options {
-            point: self.point.resolve()?,
-            access: run.globals.access()?.with_trust()?,
-        })
-    }
-}
-
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let Options { access, point } = args.resolve(run)?;
-    let given = connect::identities(&access)?;
+    let point = args.point.resolve()?;
+    let access = run.globals.access()?.with_trust()?;
+    let identities = connect::identity_source(&access, run)?;
     let point = connect::restore_point(&access, &point, run).await?;
-    let url = access.repository.location.to_string();
-    let opened = kms::identities(given, &access, &point, run).await?;
-    if let Some(refused) = &opened.refused {
+    let found = identities.find(&point, run.progress.as_ref()).await?;
+    if let Some(refusal) = &found.refusal {
         run.progress.note(&format!(
             "names are not shown: {}; {}",
-            refused.chain(),
-            refused.advice()
+            refusal.chain(),
+            refusal.advice()
         ));
     }
-    let shown = list::show(&point, &url, &opened.identities).await?;
+    let url = access.repository.location.to_string();
+    let shown = list::show(&point, &url, &found.identities).await?;
     Answer::new(&shown, text(&shown), Outcome::Done)
 }
 

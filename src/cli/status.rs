@@ -7,16 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::file::write_whole;
 use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{Of, OfArgs};
+use super::output::Answer;
+use super::point::DatabaseFilter;
 use super::render::{self, Page, Table};
 use super::run::Run;
-use super::{connect, snapshot};
+use super::{accounts, connect};
 use crate::config::{Config, Databases};
 use crate::error::{Result, ResultExt};
-use crate::repository::Repository;
-use crate::snapshot::list::CopyPoint;
-use crate::status::{self, CopyStatus, DatabaseStatus, Expected, Finding, Limits, Report};
+use crate::schedule::Status;
+use crate::status::{self, DatabaseStatus, Expected, Limits, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -30,126 +29,103 @@ use crate::status::{self, CopyStatus, DatabaseStatus, Expected, Finding, Limits,
 ))]
 pub struct Args {
     #[command(flatten)]
-    of: OfArgs,
+    filter: DatabaseFilter,
     /// Also write the figures as Prometheus text, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let of = args.of.resolve()?;
+    let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let report = look(&access, &config, of, run).await?;
+    let report = report(&access, &config, filter, run).await?;
     if let Some(file) = &args.prometheus {
         write_whole(file, &status::prometheus(&report))?;
     }
-    let outcome = if report.findings.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    };
-    Answer::new(&report, text(&report), outcome)
+    answer(&report)
 }
 
-/// How things stand with all that the configuration names.
-pub async fn look(access: &Access, config: &Config, of: Of, run: &Run) -> Result<Report> {
-    let repository = connect::repository(access, run).await?;
-    ask(&repository, access, config, of, run).await
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
 }
 
-/// The same, of a repository that is open already.
-pub async fn ask(
-    repository: &Repository,
+/// The status of all that the configuration names.
+pub async fn report(
     access: &Access,
     config: &Config,
-    of: Of,
+    filter: DatabaseFilter,
     run: &Run,
 ) -> Result<Report> {
+    let repository = connect::repository(access, run).await?;
+    let status = inputs(access, config, filter, run).await?;
+    status.run(&repository, run.context()).await
+}
+
+pub async fn inputs(
+    access: &Access,
+    config: &Config,
+    filter: DatabaseFilter,
+    run: &Run,
+) -> Result<Status> {
     let limits = Limits {
         export_age: signed(config.limits.export_age)?,
         copy_age: signed(config.limits.copy_age)?,
         drill_age: signed(config.limits.drill_age)?,
         shrink_percent: config.limits.shrink_percent,
     };
-    let (copies, findings) = match of.database {
-        // A copy is of no single database.
-        Some(_) => (Vec::new(), Vec::new()),
-        None => copies(access, config, of.source.as_deref(), run).await,
+    let copied = copied_sources(config, &filter);
+    let copies = if access.accounts.backup.is_none() || copied.is_empty() {
+        None
+    } else {
+        let account = accounts::copies(&access.accounts, &config.snapshot, run).await;
+        Some((account, copied))
     };
-    let options = status::Options {
+    Ok(Status {
+        trust: connect::trust(access),
         limits,
-        expected: expected(config, &of),
-        source: of.source,
-        database: of.database,
+        expected: expected(config, &filter),
+        source: filter.source,
+        database: filter.database,
         copies,
-        findings,
-    };
-    let trust = connect::trust(access);
-    status::status(repository, &trust, run.clock.as_ref(), options).await
+    })
 }
 
-/// The copies of each source that has any configured. Where AWS cannot be asked, that is a finding.
-async fn copies(
-    access: &Access,
-    config: &Config,
-    source: Option<&str>,
-    run: &Run,
-) -> (Vec<CopyStatus>, Vec<Finding>) {
-    let found = match snapshot::list::beside_exports(access, config, source, run).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return (Vec::new(), Vec::new()),
-        Err(error) => {
-            let why = format!("snapshot copies could not be listed: {}", error.chain());
-            return (Vec::new(), vec![why.into()]);
-        }
+/// Sources whose snapshots are copied. A copy is of no single database.
+pub fn copied_sources(config: &Config, filter: &DatabaseFilter) -> Vec<String> {
+    let wanted = |name: &String| {
+        filter.database.is_none() && filter.source.as_ref().is_none_or(|source| source == name)
     };
-    let wanted = config.sources.iter().filter(|one| one.rds.is_some());
-    let wanted = wanted.filter(|one| source.is_none_or(|source| one.name == source));
-    let copies = wanted.map(|one| {
-        let usable = |copy: &&CopyPoint| copy.source == one.name && copy.status == "available";
-        let of_source = found.iter().filter(usable);
-        CopyStatus {
-            source: one.name.clone(),
-            newest_at: of_source.clone().map(|copy| copy.taken_at).max(),
-            copies: of_source.count() as u64,
-        }
-    });
-    (copies.collect(), Vec::new())
+    let sources = config.sources.iter().filter(|one| one.rds.is_some());
+    let names = sources.map(|one| one.name.clone());
+    names.filter(wanted).collect()
 }
 
-pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
+pub fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
 /// With "all" only the server knows the databases' names, and one of the source's is expected.
-fn expected(config: &Config, of: &Of) -> Vec<Expected> {
+fn expected(config: &Config, filter: &DatabaseFilter) -> Vec<Expected> {
     let sources = config.sources.iter();
     let all = sources.flat_map(|source| {
+        let names = match &source.databases {
+            Databases::Named(names) => names.iter().cloned().map(Some).collect(),
+            Databases::All { .. } | Databases::OfConnection => vec![None],
+        };
         let expected = |database| Expected {
             source: source.name.clone(),
             database,
         };
-        match &source.databases {
-            Databases::Named(names) => {
-                let named = names.iter().cloned().map(Some);
-                named.map(expected).collect()
-            }
-            Databases::All { .. } | Databases::OfConnection => vec![expected(None)],
-        }
+        names.into_iter().map(expected).collect::<Vec<_>>()
     });
-    all.filter(|one| {
-        of.source
-            .as_ref()
-            .is_none_or(|source| *source == one.source)
-    })
-    .filter(|one| match (&of.database, &one.database) {
-        (Some(wanted), Some(name)) => wanted == name,
-        // Whether it has this one is not known here.
-        (Some(_), None) => false,
-        (None, _) => true,
-    })
-    .collect()
+    let is_wanted = |one: &Expected| {
+        let source = filter.source.as_ref();
+        // Whether a source that names no database has this one is not known here.
+        source.is_none_or(|source| *source == one.source)
+            && (filter.database.is_none() || filter.database == one.database)
+    };
+    all.filter(is_wanted).collect()
 }
 
 fn text(report: &Report) -> Page {
@@ -192,9 +168,7 @@ fn text(report: &Report) -> Page {
             render::bytes(bytes)
         ));
     }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("finding:", &report.findings);
     page
 }
 

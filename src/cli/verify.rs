@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::globals::Access;
-use super::output::{Answer, Outcome};
-use super::point::{OfArgs, Point, PointArgs};
+use super::connect;
+use super::output::Answer;
+use super::point::PointArgs;
 use super::render::{self, Page};
 use super::run::Run;
-use super::{connect, kms};
 use crate::error::Result;
-use crate::verify::{self, Report};
+use crate::schedule;
+use crate::verify::Report;
 
 /// Verify that a restore point is complete, unchanged and locked
 ///
@@ -30,101 +30,27 @@ pub struct Args {
     data: bool,
 }
 
-impl Args {
-    /// What the store says of this point.
-    pub fn of(id: &str) -> Self {
-        Self {
-            point: PointArgs {
-                id: id.to_owned(),
-                of: OfArgs::default(),
-            },
-            data: false,
-        }
-    }
-
-    /// Every byte of a point, an id or `latest`.
-    pub fn whole(source: &str, database: &str, id: &str) -> Self {
-        Self {
-            point: PointArgs {
-                id: id.to_owned(),
-                of: OfArgs::only(source, database),
-            },
-            data: true,
-        }
-    }
-}
-
-/// As meant.
-#[derive(Debug)]
-pub struct Options {
-    pub access: Access,
-    pub point: Point,
-    pub data: bool,
-}
-
-impl Args {
-    fn resolve(self, run: &Run) -> Result<Options> {
-        Ok(Options {
-            point: self.point.resolve()?,
-            data: self.data,
-            access: run.globals.access()?.with_trust()?,
-        })
-    }
-}
-
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let Options {
-        access,
-        point,
-        data,
-    } = args.resolve(run)?;
-    let given = connect::identities(&access)?;
+    let point = args.point.resolve()?;
+    let access = run.globals.access()?.with_trust()?;
+    let identities = connect::identity_source(&access, run)?;
     let point = connect::restore_point(&access, &point, run).await?;
-    // Nothing is opened without --data: KMS is not asked.
-    let opened = if data {
-        kms::identities(given, &access, &point, run).await?
-    } else {
-        kms::Opened::from(given)
-    };
-    let mut report = verify::verify(
-        &point,
-        &opened.identities,
-        verify::Options {
-            data,
-            jobs: None,
-            now: run.clock.now(),
-        },
-        run.progress.as_ref(),
-        &run.interrupt,
-    )
-    .await?;
-    if let Some(refused) = &opened.refused {
-        report.findings.push(format!(
-            "every byte was read, but nothing was opened: {}; {}",
-            refused.chain(),
-            refused.advice()
-        ));
-    }
-    let outcome = match (report.problems_in_all, report.findings.len()) {
-        (0, 0) => Outcome::Done,
-        (0, _) => Outcome::Findings,
-        _ => Outcome::Failed,
-    };
-    Answer::new(&report, text(&report), outcome)
+    let identities = args.data.then_some(&identities);
+    answer(&schedule::verify(&point, identities, run.context()).await?)
+}
+
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
 }
 
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
-    for problem in &report.problems {
-        page.line(format_args!("problem: {problem}"));
-    }
+    page.lines("problem:", &report.problems);
     if report.problems_in_all > report.problems.len() as u64 {
         let all = render::count(report.problems_in_all);
         page.line(format_args!("{all} problems in all"));
     }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("finding:", &report.findings);
     let depth = match (report.data, report.rows) {
         (false, _) if report.listed => {
             "parts as listings and locks show them: these credentials may not read them".to_owned()

@@ -26,6 +26,24 @@ pub enum Must {
     NotOlder(SignedDuration),
 }
 
+/// An assertion, and which databases it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// `None`: of all.
+    pub source: Option<String>,
+    /// `None`: of all.
+    pub database: Option<String>,
+    pub assertion: Assertion,
+}
+
+impl Question {
+    pub(super) fn is_for(&self, source: &str, database: &str) -> bool {
+        let matches =
+            |wanted: &Option<String>, name| wanted.as_deref().is_none_or(|wanted| wanted == name);
+        matches(&self.source, source) && matches(&self.database, database)
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {

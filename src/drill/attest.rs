@@ -4,29 +4,37 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Report;
+use super::options::AttestationOptions;
+use super::report::Report;
 use crate::codec::Identities;
 use crate::error::{Error, Result};
 use crate::model::attestation::{Answer, Assertion, Attestation, Details, NotTried, NotTriedCount};
 use crate::model::manifest::FORMAT;
 use crate::repository::{Locks, Repository, RestorePoint, details, if_allowed};
-use crate::sign::{Signer, Trust};
+use crate::sign::Trust;
 
 /// So many kinds of objects are told apart in clear; PostgreSQL has fewer.
 const KINDS: usize = 64;
 const KIND_BYTES: usize = 64;
 
 /// Stores the statement and notes its key in the report.
-pub async fn attest(
+pub(super) async fn attest(
     point: &RestorePoint,
     report: &mut Report,
-    drilled_at: Timestamp,
-    locks: &Locks,
-    signer: &Signer,
+    options: &AttestationOptions,
+    now: Timestamp,
 ) -> Result<()> {
-    let attestation = attestation(point, report, drilled_at)?;
+    let signer = options.signer.as_ref().map_err(Error::repeat)?;
     let repository = point.repository();
-    let stored = repository.attest(&attestation, locks, signer).await?;
+    let locks = Locks::settle(
+        options.lock,
+        &repository.posture().await?,
+        repository.has_locks(),
+        now,
+        options.max_lock_days,
+    )?;
+    let attestation = attestation(point, report, now)?;
+    let stored = repository.attest(&attestation, &locks, signer).await?;
     report.attestation = Some(stored.key.to_string());
     Ok(())
 }
@@ -113,6 +121,15 @@ pub struct Previous {
     pub values: Vec<(String, String)>,
     /// Why the values of a drill that was sound are not known.
     pub unread: Option<Error>,
+}
+
+/// Whether a drill that a trusted key signed found this very point sound.
+pub async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
+    let manifest = &point.manifest;
+    let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
+    let attestations = (point.repository()).attestations(Some(source), Some(database));
+    let drills = if_allowed(attestations.await)?;
+    Ok(if_allowed(drills.of(point, trust).await)?.holds())
 }
 
 /// What assertions gave at the newest sound drill of a database's restore points.

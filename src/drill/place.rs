@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
 
+use super::options::{Drill, Where};
+use super::report::Report;
 use super::running::{Running, Wish};
-use super::{Means, Options, Report, Where};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::pg::connect::conninfo::Server;
@@ -39,8 +40,8 @@ enum Kind {
 }
 
 impl Place {
-    pub async fn prepare(means: &Means<'_>, options: &Options, catalog: &Catalog) -> Result<Self> {
-        let manifest = &means.point.manifest;
+    pub async fn prepare(drill: &Drill<'_>, catalog: &Catalog) -> Result<Self> {
+        let (manifest, options) = (&drill.point.manifest, drill.options);
         let database = format!("lifeboat_drill_{}", manifest.id.as_str().to_lowercase());
         let logins = Logins::random()?;
         let wish = Wish {
@@ -65,10 +66,10 @@ impl Place {
             }
             Where::SecondContainer(socket) => {
                 check_space(socket.parent().unwrap_or(socket), catalog)?;
-                Running::remote(socket, &wish, means).await?
+                Running::remote(socket, &wish, drill.context.interrupt).await?
             }
         };
-        check_wall(&running, options)?;
+        check_wall(&running, drill)?;
         if options.superuser {
             let target = login(running.folder(), &logins.superuser, &database)?;
             let kind = Kind::AsSuperuser(running);
@@ -170,11 +171,12 @@ impl Place {
 }
 
 /// A point that nobody vouches for may hold anything: it is not let in where a wall is missing.
-fn check_wall(running: &Running, options: &Options) -> Result<()> {
+fn check_wall(running: &Running, drill: &Drill<'_>) -> Result<()> {
     if wall::is_whole(running.walls()) {
         return Ok(());
     }
-    let may = options.weak_wall || options.drilled_sound;
+    let options = drill.options;
+    let may = options.weak_wall || drill.drilled_sound;
     if may && !options.superuser {
         return Ok(());
     }

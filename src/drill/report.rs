@@ -7,6 +7,7 @@ use super::assertion::Outcome;
 use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
+use crate::outcome;
 use crate::repository::RestorePoint;
 use crate::restore::{self, PhaseTime, TableName, Trouble};
 
@@ -58,6 +59,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// What is unproven is a finding; what was not tried, alone, is none.
+    pub fn outcome(&self) -> outcome::Outcome {
+        match self.verdict() {
+            Verdict::Failed => outcome::Outcome::Failed,
+            Verdict::Unproven => outcome::Outcome::Findings,
+            Verdict::Sound => outcome::Outcome::from_counts(0, self.findings.len()),
+        }
+    }
+
     pub fn new(point: &RestorePoint, restored: restore::Report, place: String) -> Self {
         let manifest = &point.manifest;
         Self {

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::path::Path;
 
-use super::{Means, Options};
+use super::options::Options;
 use crate::error::{Result, ResultExt};
+use crate::interrupt::Interrupt;
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
 use crate::pg::local::drill_server::{PATIENCE, Remote, Wanted};
@@ -42,7 +43,7 @@ impl Running {
         Ok(Self::Here(throwaway))
     }
 
-    pub async fn remote(socket: &Path, wish: &Wish<'_>, means: &Means<'_>) -> Result<Self> {
+    pub async fn remote(socket: &Path, wish: &Wish<'_>, interrupt: &Interrupt) -> Result<Self> {
         let wanted = Wanted {
             major: wish.major,
             logins: wish.logins.clone(),
@@ -50,7 +51,7 @@ impl Running {
             database: wish.database.to_owned(),
         };
         let start = Remote::start(socket, wanted, PATIENCE);
-        Ok(Self::Remote(means.interrupt.or(start).await?))
+        Ok(Self::Remote(interrupt.or(start).await?))
     }
 
     /// Its socket's folder.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::assertion::{Assertion, check_names};
+use super::assertion::{Question, check_names};
 use crate::aws::rds::{DbState, Rds};
 use crate::codec::Identities;
 use crate::error::{Error, Kind as ErrorKind, Result};
@@ -26,16 +26,6 @@ use crate::snapshot::{Patience, restore};
 
 pub use crate::snapshot::restore::Means;
 pub use report::{Asked, Report};
-
-/// An assertion, and of what.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Question {
-    /// `None`: of all.
-    pub source: Option<String>,
-    /// `None`: of all.
-    pub database: Option<String>,
-    pub assertion: Assertion,
-}
 
 pub struct Options {
     /// `None`: the newest that is available.

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
+use crate::outcome::Outcome;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -74,6 +75,10 @@ pub struct Uncovered {
 }
 
 impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(self.failures.len(), self.findings.len())
+    }
+
     pub(super) fn new(run: &Id, repository: &str, lock: Option<Lock>) -> Self {
         Self {
             run: run.clone(),

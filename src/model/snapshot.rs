@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::digest::Sha256;
 use super::id::Id;
 
+/// The copies of one source's RDS snapshots that can be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CopyStatus {
+    pub source: String,
+    /// When the original of the newest copy was taken.
+    pub newest_at: Option<Timestamp>,
+    pub copies: u64,
+}
+
 /// What a snapshot is of. RDS has a set of calls for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::model::snapshot::Kind;
+use crate::outcome::Outcome;
 use crate::repository::Repository;
 use crate::sign::{Signer, Trust};
 
@@ -68,6 +69,12 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
     pub findings: Vec<String>,
+}
+
+impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(self.failures.len(), self.findings.len())
+    }
 }
 
 /// A copy, by AWS's own word.

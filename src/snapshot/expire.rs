@@ -15,6 +15,7 @@ use crate::aws::rds::{Rds, SnapshotFilter};
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::snapshot::Kind;
+use crate::outcome::Outcome;
 
 pub use keep::{Copy, Decision, Keep, Standing, decide};
 
@@ -42,6 +43,12 @@ pub struct Report {
     pub deleted: u64,
     /// What was to go and is still there.
     pub failures: Vec<String>,
+}
+
+impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(self.failures.len(), 0)
+    }
 }
 
 /// A snapshot, what becomes of it, and why.

@@ -8,7 +8,7 @@ use crate::aws::Account;
 use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
-use crate::model::snapshot::{Kind, id};
+use crate::model::snapshot::{CopyStatus, Kind, id};
 
 pub const KINDS: [Kind; 2] = [Kind::Instance, Kind::Cluster];
 
@@ -82,6 +82,21 @@ pub async fn list(account: &Account, source: Option<&str>) -> Result<Listing> {
             .filter(|one| source.is_none_or(|source| one.source == source))
             .collect(),
     })
+}
+
+/// The available copies of each of these sources.
+pub async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopyStatus>> {
+    let found = find(account).await?;
+    let status = |source: &String| {
+        let usable = |one: &&Found| one.point.source == *source && one.snapshot.is_available();
+        let usable = found.iter().filter(usable);
+        CopyStatus {
+            source: source.clone(),
+            newest_at: usable.clone().map(|one| one.point.taken_at).max(),
+            copies: usable.count() as u64,
+        }
+    };
+    Ok(sources.iter().map(status).collect())
 }
 
 /// The one copy that is meant: of an id, or the newest that is available.

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::report::{CopyStatus, DatabaseStatus, Finding, PointStatus};
+use super::report::{DatabaseStatus, Finding, PointStatus};
 use crate::humanize::age as words;
 use crate::model::attestation::NOT_PROVEN;
+use crate::model::snapshot::CopyStatus;
 
 /// How old things may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::id::Id;
+use crate::model::snapshot::CopyStatus;
+use crate::outcome::Outcome;
 use crate::repository::Leftover;
 
 #[derive(Debug, Serialize)]
@@ -17,6 +19,12 @@ pub struct Report {
     pub leftovers: Vec<Leftover>,
     /// Any makes the exit code 3.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    pub fn outcome(&self) -> Outcome {
+        Outcome::from_counts(0, self.findings.len())
+    }
 }
 
 /// What is not as it should be, in a sentence; a string in JSON.
@@ -97,13 +105,4 @@ pub struct DrillStatus {
     pub id: Id,
     pub at: Timestamp,
     pub seconds_to_restore: f64,
-}
-
-/// The copies of one source's RDS snapshots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CopyStatus {
-    pub source: String,
-    /// The moment that the newest copy shows.
-    pub newest_at: Option<Timestamp>,
-    pub copies: u64,
 }

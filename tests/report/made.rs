@@ -14,7 +14,8 @@ use lifeboat::model::id::{Id, Key, segment};
 use lifeboat::model::keys::{KeyRing, Recipient, Wrapped};
 use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts};
-use lifeboat::report::{self, Copies, Page};
+use lifeboat::model::snapshot::CopyStatus;
+use lifeboat::report::{self, Page};
 use lifeboat::repository::{Locks, details};
 use lifeboat::status;
 use lifeboat::store::Store;
@@ -260,7 +261,7 @@ impl Made {
     }
 
     /// As the command line does it: what `status` found, then the page.
-    pub async fn page(&self, copies: Vec<Copies>) -> Page {
+    pub async fn page(&self, copies: Vec<CopyStatus>) -> Page {
         let (repository, trust) = (&self.forge.repository, &self.forge.trust);
         let options = status::Options {
             limits: status::Limits {
@@ -272,8 +273,7 @@ impl Made {
             source: None,
             database: None,
             expected: Vec::new(),
-            copies: Vec::new(),
-            findings: Vec::new(),
+            copies: Ok(Vec::new()),
         };
         let status = status::status(repository, trust, self.clock.as_ref(), options).await;
         let status = status.unwrap();

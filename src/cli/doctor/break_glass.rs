@@ -8,10 +8,9 @@ use crate::cli::run::Run;
 use crate::config::Config;
 use crate::doctor::BreakGlass;
 use crate::error::{Kind, Result};
-use crate::repository::{Repository, RestorePoint};
-use crate::sign::Trust;
+use crate::repository::RestorePoint;
 
-/// So many points are tried for one that opens.
+/// How many points are tried for one that opens.
 const TRIED: usize = 8;
 
 /// Those that the configuration names, else those of the newest restore point. None where there is no
@@ -26,7 +25,9 @@ pub async fn gather(access: &Access, config: &Config, run: &Run) -> Result<Vec<B
 async fn look(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
     let repository = connect::repository(access, run).await?;
     let trust = connect::trust(access);
-    let Some(newest) = newest(&repository, &trust).await? else {
+    let points = repository.find(None, None).await?;
+    let newest = repository.newest_trusted(points, &trust, TRIED);
+    let Some(newest) = newest.await? else {
         return Ok(Vec::new());
     };
     let drills = repository.attestations(None, None).await?;
@@ -56,18 +57,4 @@ async fn offline(config: &Config, newest: &RestorePoint) -> Result<BTreeMap<Stri
     let offline = ring.recipients.iter();
     let offline = offline.filter(|one| ring.wrapped_of(one).is_none());
     Ok(offline.map(|one| (one.clone(), one.clone())).collect())
-}
-
-async fn newest(repository: &Repository, trust: &Trust) -> Result<Option<RestorePoint>> {
-    let mut found = repository.find(None, None).await?;
-    found.sort_by_key(|one| one.order());
-    for one in found.iter().rev().take(TRIED) {
-        match repository.open(one, trust).await {
-            Ok(point) => return Ok(Some(point)),
-            Err(error) if error.affects_every_point() => return Err(error),
-            // Status tells of it.
-            Err(_) => {}
-        }
-    }
-    Ok(None)
 }

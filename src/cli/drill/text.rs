@@ -1,4 +1,4 @@
-//! What a drill tells on the screen.
+//! The text of a drill.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -109,7 +109,7 @@ mod tests {
         all.push(one("event trigger", "a\n\u{1b}[2J".to_owned()));
         let mut told = Page::default();
         show_not_tried(&mut told, &all);
-        let lines: Vec<&str> = told.lines().collect();
+        let lines: Vec<&str> = told.as_str().lines().collect();
         assert_eq!(lines[0], "not tried: event trigger a\\n\\u{1b}[2J");
         assert_eq!((lines[1], lines.len()), ("not tried: language l00", 12));
         assert_eq!(lines[11], "not tried: language: 3 more");

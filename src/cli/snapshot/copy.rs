@@ -1,16 +1,17 @@
 //! `lifeboat snapshot copy`
 
-use super::{copies_account, patience, sources};
+use super::options::{patience, sources};
 use crate::cli::globals::Access;
-use crate::cli::output::{Answer, Outcome};
+use crate::cli::output::Answer;
 use crate::cli::render::{self, Page, Table};
 use crate::cli::run::Run;
 use crate::cli::{accounts, connect, kms};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::repository::Repository;
+use crate::schedule::SnapshotCopy;
 use crate::sign::Signer;
-use crate::snapshot::copy::{self, Means, Options, Records, Report};
+use crate::snapshot::copy::{Options, Report};
 
 /// Copy the newest snapshot of each source into the backup account
 ///
@@ -32,42 +33,45 @@ pub struct Args {
     /// Take a new snapshot, whatever there is
     #[arg(long)]
     new: bool,
-    /// Only tell what would be done
+    /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let options = args.resolve(&config)?;
-    let access = access.with_trust()?;
+    let copy = inputs(&args, &access, &config, run).await?;
+    answer(&copy.run(run.context()).await?)
+}
+
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
+}
+
+pub async fn inputs(
+    args: &Args,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<SnapshotCopy> {
+    let options = options(args, config)?;
+    let access = access.clone().with_trust()?;
     let source = accounts::source(&access.accounts, run).await?;
-    let backup = copies_account(&access.accounts, &config.snapshot, run).await?;
-    let kept = if options.dry_run {
+    let backup = accounts::copies(&access.accounts, &config.snapshot, run).await?;
+    let records = if options.dry_run {
         Err(Error::usage("nothing is recorded in a dry run"))
     } else {
-        place_for_records(&access, &config, run).await
+        place_for_records(&access, config, run).await
     };
-    let trust = connect::trust(&access);
-    let means = Means {
-        source: &source,
-        backup: &backup,
-        records: kept.as_ref().map(|(repository, signer)| Records {
-            repository,
-            signer,
-            trust: &trust,
-            lock: config.lock.policy,
-            max_lock_days: config.lock.max_lock_days,
-        }),
-        context: run.context(),
-    };
-    let report = copy::run(&means, &options).await?;
-    let outcome = match (report.failures.is_empty(), report.findings.is_empty()) {
-        (false, _) => Outcome::Failed,
-        (true, false) => Outcome::Findings,
-        (true, true) => Outcome::Done,
-    };
-    Answer::new(&report, text(&report), outcome)
+    Ok(SnapshotCopy {
+        source,
+        backup,
+        records,
+        trust: connect::trust(&access),
+        lock: config.lock.policy,
+        max_lock_days: config.lock.max_lock_days,
+        options,
+    })
 }
 
 /// Where no record can be kept, copies are made all the same.
@@ -86,27 +90,23 @@ async fn place_for_records(
     Ok((connect::repository(access, run).await?, signer))
 }
 
-impl Args {
-    fn resolve(self, config: &Config) -> Result<Options> {
-        let settings = &config.snapshot;
-        let kms_key =
-            settings.kms_key.clone().ok_or_else(|| {
-                Error::usage(format!("{} names no snapshot.kms_key", config.file.display())).hint(
-                "copies lie under a key of the backup account: output SnapshotKeyArn of its stack",
-            )
-            })?;
-        Ok(Options {
-            sources: sources(config, &self.source)?,
-            take_new: self.new || settings.take_new,
-            share_key: settings
-                .share_key
-                .clone()
-                .unwrap_or_else(|| kms_key.clone()),
-            kms_key,
-            patience: patience(settings),
-            dry_run: self.dry_run,
-        })
-    }
+fn options(args: &Args, config: &Config) -> Result<Options> {
+    let settings = &config.snapshot;
+    let kms_key = settings.kms_key.clone().ok_or_else(|| {
+        let file = config.file.display();
+        Error::usage(format!("{file} names no snapshot.kms_key")).hint(
+            "copies lie under a key of the backup account: output SnapshotKeyArn of its stack",
+        )
+    })?;
+    let share_key = settings.share_key.as_ref();
+    Ok(Options {
+        sources: sources(config, &args.source)?,
+        take_new: args.new || settings.take_new,
+        share_key: share_key.unwrap_or(&kms_key).clone(),
+        kms_key,
+        patience: patience(settings),
+        dry_run: args.dry_run,
+    })
 }
 
 fn text(report: &Report) -> Page {
@@ -153,9 +153,7 @@ fn text(report: &Report) -> Page {
     if !table.is_empty() {
         page.table(&table);
     }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {finding}"));
-    }
+    page.lines("finding:", &report.findings);
     for failure in &report.failures {
         page.line(format_args!(
             "failed: {}: {}",

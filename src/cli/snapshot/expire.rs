@@ -1,13 +1,15 @@
 //! `lifeboat snapshot expire`
 
-use super::{copies_account, in_region};
 use crate::cli::accounts;
-use crate::cli::output::{Answer, Outcome};
+use crate::cli::globals::Access;
+use crate::cli::output::Answer;
 use crate::cli::render::{self, Page, Table};
 use crate::cli::run::Run;
+use crate::config::accounts::Account;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
-use crate::snapshot::expire::{self, Keep, Report, Side};
+use crate::schedule::{Intermediates, SnapshotExpire};
+use crate::snapshot::expire::{Keep, Report};
 
 /// Delete snapshots that are no longer needed
 ///
@@ -16,7 +18,7 @@ use crate::snapshot::expire::{self, Keep, Report, Side};
 /// the tag lifeboat:hold, and never so many that fewer than keep_verified verified ones are left.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless
 /// snapshot.expire is true.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot expire --dry-run\n  \
        lifeboat snapshot expire --source-account\n  \
@@ -34,78 +36,61 @@ pub struct Args {
     dry_run: bool,
 }
 
-impl Args {
-    /// Intermediates in the source account.
-    pub fn intermediates() -> Self {
-        Self {
-            source_account: true,
-            ..Self::default()
-        }
-    }
-}
-
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let (on_source, on_backup) = args.sides(&access.accounts)?;
-    let accounts = &access.accounts;
-    let source = if on_source {
-        Some(source_side(accounts, &config, run).await?)
-    } else {
-        None
-    };
-    let backup = if on_backup {
-        let configured = accounts::configured(&accounts.backup, "backup_account")?;
-        let account = accounts::expire("backup account", configured, run).await?;
-        Some(in_region(account, &config.snapshot))
-    } else {
-        None
-    };
-    let mut sides = Vec::new();
-    if let Some((source, backup, kms_key)) = &source {
-        sides.push(Side::Source {
-            source,
-            backup,
-            kms_key,
-        });
-    }
-    if let Some(backup) = &backup {
-        let keep = config.snapshot.keep;
-        sides.push(Side::Backup {
-            backup,
-            keep: Keep {
-                days: keep.days,
-                weeks: keep.weeks,
-                months: keep.months,
-                verified: keep.verified,
-            },
-        });
-    }
-    let deletes = config.snapshot.expire && !args.dry_run;
-    let report = expire::run(&sides, deletes, run.context()).await?;
-    let outcome = if report.failures.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Failed
-    };
-    Answer::new(&report, text(&report, args.dry_run), outcome)
+    let sides = args.sides(&access.accounts)?;
+    let mut expire = inputs(sides, &access, &config, run).await?;
+    expire.deletes &= !args.dry_run;
+    answer(&expire.run(run.context()).await?, args.dry_run)
 }
 
-async fn source_side(
-    accounts: &Accounts,
+pub fn answer(report: &Report, dry_run: bool) -> Result<Answer> {
+    Answer::new(report, text(report, dry_run), report.outcome())
+}
+
+/// In the source account, in the backup account, or in both, as it is configured.
+pub async fn inputs(
+    (in_source, in_backup): (bool, bool),
+    access: &Access,
     config: &Config,
     run: &Run,
-) -> Result<(crate::aws::Account, crate::aws::Account, String)> {
+) -> Result<SnapshotExpire> {
+    let (accounts, settings) = (&access.accounts, &config.snapshot);
+    let intermediates = match in_source {
+        true => Some(intermediates(accounts, config, run).await?),
+        false => None,
+    };
+    let copies = match in_backup {
+        true => {
+            let account = accounts::expire_in_backup(accounts, settings, run).await?;
+            let keep = Keep {
+                days: settings.keep.days,
+                weeks: settings.keep.weeks,
+                months: settings.keep.months,
+                verified: settings.keep.verified,
+            };
+            Some((account, keep))
+        }
+        false => None,
+    };
+    Ok(SnapshotExpire {
+        intermediates,
+        copies,
+        deletes: settings.expire,
+    })
+}
+
+async fn intermediates(accounts: &Accounts, config: &Config, run: &Run) -> Result<Intermediates> {
     let kms_key = config.snapshot.kms_key.clone().ok_or_else(|| {
-        Error::usage(format!(
-            "{} names no snapshot.kms_key",
-            config.file.display()
-        ))
-        .hint("an intermediate goes only where its copy lies under that key")
+        let file = config.file.display();
+        Error::usage(format!("{file} names no snapshot.kms_key"))
+            .hint("an intermediate goes only where its copy lies under that key")
     })?;
-    let configured = accounts::configured(&accounts.source, "source_account")?;
-    let source = accounts::expire("source account", configured, run).await?;
-    let backup = copies_account(accounts, &config.snapshot, run).await?;
-    Ok((source, backup, kms_key))
+    Ok(Intermediates {
+        source: accounts::expire_in_source(accounts, run).await?,
+        backup: accounts::copies(accounts, &config.snapshot, run).await?,
+        kms_key,
+    })
 }
 
 impl Args {
@@ -114,8 +99,8 @@ impl Args {
         if self.source_account || self.backup_account {
             return Ok((self.source_account, self.backup_account));
         }
-        let has_role = |side: &Option<crate::config::accounts::Account>| {
-            side.as_ref().is_some_and(|side| side.expire_role.is_some())
+        let has_role = |account: &Option<Account>| {
+            (account.as_ref()).is_some_and(|account| account.expire_role.is_some())
         };
         match (has_role(&accounts.source), has_role(&accounts.backup)) {
             (false, false) => Err(Error::usage(
@@ -155,8 +140,6 @@ fn text(report: &Report, dry_run: bool) -> Page {
         page.space();
         page.line("Nothing was deleted: snapshot.expire is not true in the configuration.");
     }
-    for failure in &report.failures {
-        page.line(format_args!("failed: {failure}"));
-    }
+    page.lines("failed:", &report.failures);
     page
 }

@@ -1,12 +1,12 @@
 //! `lifeboat snapshot list`, and the copies in `lifeboat list`
 
-use super::{copies_account, meant};
-use crate::cli::globals::Access;
-use crate::cli::output::{Answer, Outcome};
+use crate::cli::accounts;
+use crate::cli::output::Answer;
 use crate::cli::render::{self, Page, Table};
 use crate::cli::run::Run;
-use crate::config::Config;
+use crate::config::source::check_name;
 use crate::error::{Result, ResultExt};
+use crate::outcome::Outcome;
 use crate::snapshot::list::{self, CopyPoint, Listing};
 
 /// List snapshot copies, newest last
@@ -26,19 +26,13 @@ pub struct Args {
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     if let Some(name) = &args.source {
-        crate::config::source::check_name(name).context(|| "--source".to_owned())?;
+        check_name(name).context(|| "--source".to_owned())?;
     }
-    let account = copies_account(&access.accounts, &config.snapshot, run).await?;
+    let account = accounts::copies(&access.accounts, &config.snapshot, run).await?;
     let listing = list::list(&account, args.source.as_deref()).await?;
-    let outcome = if listing
-        .copies
-        .iter()
-        .any(|copy| copy.status.starts_with("fail"))
-    {
-        Outcome::Findings
-    } else {
-        Outcome::Done
-    };
+    let failed = |copy: &&CopyPoint| copy.status.starts_with("fail");
+    let failed = listing.copies.iter().filter(failed).count();
+    let outcome = Outcome::from_counts(0, failed);
     Answer::new(&listing, text(&listing), outcome)
 }
 
@@ -82,22 +76,4 @@ pub fn table(copies: &[CopyPoint]) -> Table {
         ]);
     }
     table
-}
-
-/// The copies for `lifeboat list`: none where the configuration has no backup account, or no source
-/// with snapshots to copy, and RDS is not asked then. `Err`: a finding; exports are listed all the
-/// same.
-pub async fn beside_exports(
-    access: &Access,
-    config: &Config,
-    source: Option<&str>,
-    run: &Run,
-) -> Result<Option<Vec<CopyPoint>>> {
-    let named = config.sources.iter().filter_map(meant);
-    let wanted = named.filter(|one| source.is_none_or(|source| one.name == source));
-    if access.accounts.backup.is_none() || wanted.count() == 0 {
-        return Ok(None);
-    }
-    let account = copies_account(&access.accounts, &config.snapshot, run).await?;
-    Ok(Some(list::list(&account, source).await?.copies))
 }

@@ -1,21 +1,21 @@
 //! `lifeboat snapshot restore`
 
-use super::{in_region, patience};
-use crate::cli::output::{Answer, Outcome};
+use super::options::{patience, which};
+use crate::cli::output::Answer;
 use crate::cli::render::{self, Page};
 use crate::cli::run::Run;
 use crate::cli::{accounts, connect};
 use crate::config::source::check_name;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::id::Id;
+use crate::outcome::Outcome;
 use crate::snapshot::restore::{self, Means, Options, Report};
 
 /// Make a new instance or cluster of a snapshot copy
 ///
 /// In the backup account, with the settings that were recorded with the copy: class, storage,
 /// parameter group, Multi-AZ. Never publicly accessible, protected from deletion, in the account's
-/// own networks. An identifier that exists is refused. Run it as lifeboat-restore, or as whoever may
-/// create instances there.
+/// own networks. An identifier that exists is refused. Run it as lifeboat-restore, or as a role that
+/// may create instances there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat snapshot restore latest --as prod-again --dry-run\n  \
@@ -41,7 +41,7 @@ pub struct Args {
     /// Another class than the recorded one, for example db.r6g.large
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
-    /// Only tell what would be made
+    /// Only show what would be made
     #[arg(long)]
     dry_run: bool,
 }
@@ -61,8 +61,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     if let Some(name) = &options.source {
         check_name(name).context(|| "--source".to_owned())?;
     }
-    let account = accounts::backup(&access.accounts, run).await?;
-    let backup = in_region(account, &config.snapshot);
+    let backup = accounts::restores(&access.accounts, &config.snapshot, run).await?;
     let repository = connect::repository(&access, run).await;
     let trust = connect::trust(&access);
     let means = Means {
@@ -71,20 +70,8 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         context: run.context(),
     };
     let report = restore::run(&means, &options).await?;
-    let outcome = if report.findings.is_empty() {
-        Outcome::Done
-    } else {
-        Outcome::Findings
-    };
+    let outcome = Outcome::from_counts(0, report.findings.len());
     Answer::new(&report, text(&report), outcome)
-}
-
-/// An id, or `None` for the newest.
-pub fn which(text: &str) -> Result<Option<Id>> {
-    match text {
-        "latest" => Ok(None),
-        text => text.parse().map(Some),
-    }
 }
 
 fn identifier(text: &str) -> Result<String> {
@@ -153,9 +140,7 @@ fn text(report: &Report) -> Page {
     }
     page.space();
     page.line("Left to do:");
-    for line in &report.to_do {
-        page.line(format_args!("  {line}"));
-    }
+    page.lines(" ", &report.to_do);
     for finding in &report.findings {
         page.space();
         page.line(format_args!("finding: {finding}"));

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Drill, Question, Report};
+use super::{Drill, Report};
 use crate::aws::rds::DbState;
 use crate::drill::ask::ask;
+use crate::drill::assertion::Question;
 use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::databases::Databases;
@@ -118,7 +119,7 @@ impl Drill<'_> {
         let (point, database) = (&self.found.point, server.database.as_str());
         let questions = self.options.questions.iter();
         let questions: Vec<&Question> = questions
-            .filter(|one| one.is_of(&point.source, database))
+            .filter(|one| one.is_for(&point.source, database))
             .collect();
         let previous = self.previous(&questions, database, report).await;
         let assertions = questions.iter().map(|one| &one.assertion);
@@ -145,7 +146,7 @@ impl Drill<'_> {
             Ok((repository, trust)) => {
                 previous(repository, of, trust, &self.options.identities).await
             }
-            Err(error) => Err(Error::new(error.kind(), error.chain())),
+            Err(error) => Err(error.repeat()),
         };
         let found = found.unwrap_or_else(|error| Previous {
             values: Vec::new(),
@@ -155,13 +156,6 @@ impl Drill<'_> {
             report.finding(BEFORE, error);
         }
         found.values
-    }
-}
-
-impl Question {
-    fn is_of(&self, source: &str, database: &str) -> bool {
-        let of = |wanted: &Option<String>, is| wanted.as_deref().is_none_or(|name| name == is);
-        of(&self.source, source) && of(&self.database, database)
     }
 }
 

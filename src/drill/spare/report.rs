@@ -8,6 +8,7 @@ use crate::drill::assertion::Outcome;
 use crate::error::Error;
 use crate::model::id::Id;
 use crate::model::snapshot::Kind;
+use crate::outcome;
 use crate::restore::Trouble;
 
 #[derive(Debug, Serialize)]
@@ -56,6 +57,10 @@ pub struct Asked {
 }
 
 impl Report {
+    pub fn outcome(&self) -> outcome::Outcome {
+        outcome::Outcome::from_counts(usize::from(!self.is_sound()), self.findings.len())
+    }
+
     pub(super) fn new(drill: &Drill<'_>, findings: Vec<String>) -> Self {
         let (point, rds) = (&drill.found.point, drill.rds());
         let what = |why| Trouble::new("the original's settings", why);

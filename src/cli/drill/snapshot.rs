@@ -1,51 +1,50 @@
 //! `lifeboat drill --snapshot`
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::assertion;
+use super::questions::questions;
 use crate::cli::globals::Access;
-use crate::cli::output::{Answer, Outcome};
+use crate::cli::output::Answer;
 use crate::cli::render::{self, Page};
 use crate::cli::run::Run;
-use crate::cli::snapshot::{in_region, patience, restore};
-use crate::cli::{accounts, connect, kms};
+use crate::cli::snapshot::options::{patience, which};
+use crate::cli::{accounts, connect};
 use crate::codec::Identities;
 use crate::config::Config;
-use crate::config::drill::Assert;
 use crate::config::source::check_name;
-use crate::drill::spare::{self, Means, Options, Question, Report};
+use crate::drill::spare::{Options, Report};
 use crate::error::{Error, Result, ResultExt};
-use crate::repository::{Repository, RestorePoint};
+use crate::keys::identities::IdentitySource;
+use crate::schedule::SnapshotDrill;
 
 /// Drills the copy of an id, or the newest.
 pub async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let mut options = options(id, source, &config)?;
-    let account = accounts::backup(&access.accounts, run).await?;
-    let backup = in_region(account, &config.snapshot);
-    let repository = connect::repository(&access, run).await;
-    let trust = connect::trust(&access);
-    if let Ok(repository) = &repository
-        && options.questions.iter().any(|one| one.assertion.compares())
-    {
-        match identities(repository, source, &access, run).await {
-            Ok(identities) => options.identities = identities,
-            Err(error) => run.progress.warn(&error.chain()),
-        }
-    }
-    let means = Means {
-        backup: &backup,
-        records: repository.as_ref().map(|repository| (repository, &trust)),
-        context: run.context(),
-    };
-    let report = spare::run(&means, &options).await?;
-    let outcome = match (report.is_sound(), report.findings.is_empty()) {
-        (false, _) => Outcome::Failed,
-        (true, false) => Outcome::Findings,
-        (true, true) => Outcome::Done,
-    };
-    Answer::new(&report, text(&report), outcome)
+    let identities = connect::identity_source(&access, run)?;
+    let drill = inputs(id, source, &identities, &access, &config, run).await?;
+    answer(&drill.run(run.context()).await?)
+}
+
+pub fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
+}
+
+pub async fn inputs<'a>(
+    id: &str,
+    source: Option<&str>,
+    identities: &'a IdentitySource<'a>,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<SnapshotDrill<'a>> {
+    let options = options(id, source, config)?;
+    Ok(SnapshotDrill {
+        backup: accounts::restores(&access.accounts, &config.snapshot, run).await?,
+        repository: connect::repository(access, run).await,
+        trust: connect::trust(access),
+        identities,
+        options,
+    })
 }
 
 fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
@@ -59,9 +58,8 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         ))
         .hint("a copy that boots must reach nobody: name a place without a way out, as deploy/aws/backup-tasks.yaml makes it")
     })?;
-    let questions = config.drill.assertions.iter().map(question);
     Ok(Options {
-        which: restore::which(id)?,
+        which: which(id)?,
         source: source.map(str::to_owned),
         subnet_group: network.subnet_group,
         security_group: network.security_group,
@@ -69,57 +67,9 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         databases: (config.sources.iter())
             .map(|source| (source.name.clone(), source.databases.clone()))
             .collect(),
-        questions: questions.collect::<Result<_>>()?,
+        questions: questions(&config.drill.assertions)?,
         identities: Identities::default(),
         patience: patience(&config.snapshot),
-    })
-}
-
-/// To read what assertions gave at drills of exports: those that are given, else what KMS opens for the
-/// newest restore point. Databases of one configuration have the same recipients. Where none opens,
-/// that is told, and the drill goes on without.
-async fn identities(
-    repository: &Repository,
-    source: Option<&str>,
-    access: &Access,
-    run: &Run,
-) -> Result<Identities> {
-    let given = connect::identities(access)?;
-    let newest = newest(repository, source, access).await?;
-    let (true, Some(point)) = (given.is_empty(), newest) else {
-        return Ok(given);
-    };
-    let opened = kms::identities(given, access, &point, run).await?;
-    if let Some(refused) = &opened.refused {
-        run.progress.warn(&refused.chain());
-    }
-    Ok(opened.identities)
-}
-
-/// The newest restore point that a trusted key signed.
-async fn newest(
-    repository: &Repository,
-    source: Option<&str>,
-    access: &Access,
-) -> Result<Option<RestorePoint>> {
-    let mut found = repository.find(source, None).await?;
-    found.sort_by_key(|one| Reverse(one.order()));
-    let trust = connect::trust(access);
-    for one in &found {
-        match repository.open(one, &trust).await {
-            Ok(point) => return Ok(Some(point)),
-            Err(error) if error.affects_every_point() => return Err(error),
-            Err(_) => {}
-        }
-    }
-    Ok(None)
-}
-
-fn question(one: &Assert) -> Result<Question> {
-    Ok(Question {
-        source: one.source.clone(),
-        database: one.database.clone(),
-        assertion: assertion(one)?,
     })
 }
 

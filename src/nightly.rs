@@ -1,0 +1,85 @@
+//! `lifeboat nightly`: the source account's schedule.
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::keys::announced;
+use crate::repository::Which;
+use crate::schedule::{
+    Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, StoredPoint,
+    verify,
+};
+
+/// What the steps need. An `Err` fails its step alone.
+pub struct Options {
+    /// By the names of the sources; `Err`: why there is none.
+    pub exports: Result<Vec<(String, Result<Export>)>>,
+    pub snapshot_copy: Option<Result<SnapshotCopy>>,
+    pub snapshot_expire: Option<Result<SnapshotExpire>>,
+    /// Sources with an instance or cluster, where no key is configured for copies of its snapshots.
+    pub not_copied: Vec<String>,
+    pub notify: Notify,
+}
+
+/// Exports each source, copies snapshots, verifies what the exports stored, and removes intermediate
+/// snapshots that are no longer needed.
+pub async fn run(options: Options, context: Context<'_>) -> Result<Report> {
+    let mut steps = Steps::new(Schedule::Nightly, context);
+    let exports = match options.exports {
+        Ok(exports) => exports,
+        Err(error) => {
+            steps.take("export", async { Err(error) }).await;
+            Vec::new()
+        }
+    };
+    let mut stored = Vec::new();
+    for (source, export) in &exports {
+        let step = async {
+            let export = export.as_ref().map_err(Error::repeat)?;
+            Ok(StepReport::Export(export.run(context).await?))
+        };
+        let report = steps.take(format!("export {source}"), step).await;
+        if let (Some(report), Ok(export)) = (report, export) {
+            stored.extend(report.stored().into_iter().map(|point| (export, point)));
+        }
+    }
+    if let Some(copy) = options.snapshot_copy {
+        let step = async { Ok(StepReport::SnapshotCopy(copy?.run(context).await?)) };
+        steps.take("snapshot copy", step).await;
+    }
+    for (export, point) in stored {
+        let name = format!("verify {}/{}", point.source, point.database);
+        steps
+            .take(name, verify_stored(export, point, context))
+            .await;
+    }
+    if let Some(expire) = options.snapshot_expire {
+        let step = async { Ok(StepReport::SnapshotExpire(expire?.run(context).await?)) };
+        steps.take("snapshot expire", step).await;
+    }
+    if let [_, ..] = &options.not_copied[..] {
+        steps.finding(not_copied(&options.not_copied));
+    }
+    steps.finish(&options.notify).await
+}
+
+async fn verify_stored(
+    export: &Export,
+    point: StoredPoint,
+    context: Context<'_>,
+) -> Result<StepReport> {
+    let repository = &export.repository;
+    let (source, database) = (Some(&*point.source), Some(&*point.database));
+    let which = Which::Id(point.id);
+    let found = repository.choose(&which, source, database).await?;
+    let opened = repository.open(&found, &export.trust).await?;
+    announced::note_all(repository, context.progress).await;
+    Ok(StepReport::Verify(verify(&opened, None, context).await?))
+}
+
+fn not_copied(sources: &[String]) -> String {
+    format!(
+        "RDS snapshots of {} are not copied: set snapshot.kms_key to a key of the backup account; or, \
+         where exports suffice, leave `instance` and `cluster` out of [[source]]",
+        sources.join(", ")
+    )
+}

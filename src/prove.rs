@@ -1,0 +1,159 @@
+//! `lifeboat prove`: the backup account's schedule.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::keys::announced;
+use crate::keys::identities::IdentitySource;
+use crate::repository::{Found, Repository, RestorePoint, Which};
+use crate::schedule::{Notify, Report, Schedule, SnapshotDrill, Status, StepReport, Steps, verify};
+use crate::sign::Trust;
+use crate::{drill, promote};
+
+/// What the steps need. An `Err` fails its steps alone.
+pub struct Options<'a> {
+    pub repository: Result<Repository>,
+    pub trust: Trust,
+    pub identities: Result<&'a IdentitySource<'a>>,
+    pub drill: Result<drill::Options>,
+    /// By the names of the sources whose snapshot copies are drilled.
+    pub snapshot_drills: Vec<(String, Result<SnapshotDrill<'a>>)>,
+    /// `None`: there is no tier to promote to.
+    pub promote: Option<promote::Options>,
+    pub status: Result<Status>,
+    pub notify: Notify,
+}
+
+/// Verifies and drills the newest point of each database, drills the newest snapshot copies, promotes,
+/// and looks at all that there is.
+pub async fn run(mut options: Options<'_>, context: Context<'_>) -> Result<Report> {
+    let mut steps = Steps::new(Schedule::Prove, context);
+    let began = Instant::now();
+    let newest = match newest(&options, context).await {
+        Ok(newest) => newest,
+        Err(error) => {
+            steps.add("find", began, Err(error));
+            Vec::new()
+        }
+    };
+    for newest in newest {
+        let name = format!("{}/{}", newest.source, newest.database);
+        let step = verify_point(&options, &newest, context);
+        steps.take(format!("verify {name}"), step).await;
+        let step = drill_point(&options, &newest, context);
+        steps.take(format!("drill {name}"), step).await;
+    }
+    for (source, drill) in std::mem::take(&mut options.snapshot_drills) {
+        let step = async { Ok(StepReport::SnapshotDrill(drill?.run(context).await?)) };
+        steps.take(format!("drill --snapshot {source}"), step).await;
+    }
+    if let Some(tiers) = &options.promote {
+        steps
+            .take("promote", promote(&options, tiers, context))
+            .await;
+    }
+    steps.take("status", status(&options, context)).await;
+    steps.finish(&options.notify).await
+}
+
+/// The newest point of a database.
+struct Newest {
+    source: String,
+    database: String,
+    /// `Latest`, where none can be trusted: opening it will say why.
+    which: Which,
+}
+
+impl Options<'_> {
+    fn repository(&self) -> Result<&Repository> {
+        self.repository.as_ref().map_err(Error::repeat)
+    }
+
+    fn identities(&self) -> Result<&IdentitySource<'_>> {
+        match &self.identities {
+            Ok(identities) => Ok(*identities),
+            Err(error) => Err(error.repeat()),
+        }
+    }
+
+    async fn open(&self, newest: &Newest) -> Result<RestorePoint> {
+        let repository = self.repository()?;
+        let (source, database) = (Some(&*newest.source), Some(&*newest.database));
+        let found = repository.choose(&newest.which, source, database).await?;
+        repository.open(&found, &self.trust).await
+    }
+}
+
+/// The newest point of each database that can be trusted: a forged one must not keep the others from
+/// being proven. `status` reports those passed over.
+async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newest>> {
+    let repository = options.repository()?;
+    let mut by_database: BTreeMap<(String, String), Vec<Found>> = BTreeMap::new();
+    for one in repository.find(None, None).await? {
+        let name = (one.source.clone(), one.database.clone());
+        by_database.entry(name).or_default().push(one);
+    }
+    let mut newest = Vec::with_capacity(by_database.len());
+    for ((source, database), found) in by_database {
+        let trusted = repository.newest_trusted(found, &options.trust, usize::MAX);
+        let which = match trusted.await? {
+            Some(point) => Which::Id(point.manifest.id.clone()),
+            None => Which::Latest,
+        };
+        newest.push(Newest {
+            source,
+            database,
+            which,
+        });
+    }
+    announced::note_all(repository, context.progress).await;
+    Ok(newest)
+}
+
+async fn verify_point(
+    options: &Options<'_>,
+    newest: &Newest,
+    context: Context<'_>,
+) -> Result<StepReport> {
+    let identities = options.identities()?;
+    let point = options.open(newest).await?;
+    let report = verify(&point, Some(identities), context).await?;
+    Ok(StepReport::Verify(report))
+}
+
+async fn drill_point(
+    options: &Options<'_>,
+    newest: &Newest,
+    context: Context<'_>,
+) -> Result<StepReport> {
+    let identities = options.identities()?;
+    let drill = options.drill.as_ref().map_err(Error::repeat)?;
+    let point = options.open(newest).await?;
+    let available = identities.find(&point, context.progress).await?;
+    let identities = available.required_by("drill")?;
+    let report = drill::run(&point, &identities, drill, context).await?;
+    Ok(StepReport::Drill(report))
+}
+
+async fn promote(
+    options: &Options<'_>,
+    promote: &promote::Options,
+    context: Context<'_>,
+) -> Result<StepReport> {
+    let means = promote::Means {
+        repository: options.repository()?,
+        trust: &options.trust,
+        clock: context.clock,
+        progress: context.progress,
+    };
+    let report = promote::run(&means, promote).await?;
+    Ok(StepReport::Promote(report))
+}
+
+async fn status(options: &Options<'_>, context: Context<'_>) -> Result<StepReport> {
+    let status = options.status.as_ref().map_err(Error::repeat)?;
+    let report = status.run(options.repository()?, context).await?;
+    Ok(StepReport::Status(report))
+}

@@ -1,0 +1,15 @@
+//! What `nightly` and `prove` have in common: several use cases as the steps of one run. Each step is
+//! taken whatever became of the others, and all of them are in one report.
+
+mod inputs;
+mod notices;
+mod notify;
+mod step;
+mod steps;
+
+pub use inputs::{
+    Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
+};
+pub use notify::Notify;
+pub use step::{Report, Schedule, Step, StepReport, StoredPoint};
+pub(crate) use steps::Steps;

@@ -1,0 +1,221 @@
+//! The use cases that are steps, each with all that it needs.
+
+use crate::aws::Account;
+use crate::codec::{Identities, Sealer};
+use crate::context::Context;
+use crate::drill::spare;
+use crate::error::{Error, Result};
+use crate::keys::identities::{Available, IdentitySource};
+use crate::model::lock::LockPolicy;
+use crate::repository::{Repository, RestorePoint};
+use crate::sign::{Signer, Trust};
+use crate::snapshot::copy::Records;
+use crate::snapshot::expire::{Keep, Side};
+use crate::{export, snapshot, status, verify};
+
+pub struct Export {
+    pub repository: Repository,
+    pub sealer: Sealer,
+    pub signer: Signer,
+    pub trust: Trust,
+    pub options: export::Options,
+}
+
+impl Export {
+    pub async fn run(&self, context: Context<'_>) -> Result<export::Report> {
+        let means = export::Means {
+            repository: &self.repository,
+            sealer: &self.sealer,
+            signer: &self.signer,
+            trust: &self.trust,
+            clock: context.clock,
+            progress: context.progress,
+            interrupt: context.interrupt,
+        };
+        export::run(&means, &self.options).await
+    }
+}
+
+pub struct SnapshotCopy {
+    /// In the region of the databases.
+    pub source: Account,
+    /// In the region where copies lie.
+    pub backup: Account,
+    /// Where the settings of instances are recorded, and by whom; `Err`: why they cannot be.
+    pub records: Result<(Repository, Signer)>,
+    pub trust: Trust,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    pub options: snapshot::copy::Options,
+}
+
+impl SnapshotCopy {
+    pub async fn run(&self, context: Context<'_>) -> Result<snapshot::copy::Report> {
+        let means = snapshot::copy::Means {
+            source: &self.source,
+            backup: &self.backup,
+            records: self.records.as_ref().map(|(repository, signer)| Records {
+                repository,
+                signer,
+                trust: &self.trust,
+                lock: self.lock,
+                max_lock_days: self.max_lock_days,
+            }),
+            context,
+        };
+        snapshot::copy::run(&means, &self.options).await
+    }
+}
+
+/// In either account, where it is asked for.
+pub struct SnapshotExpire {
+    pub intermediates: Option<Intermediates>,
+    /// In the backup account.
+    pub copies: Option<(Account, Keep)>,
+    /// Whether anything is deleted.
+    pub deletes: bool,
+}
+
+/// The intermediate snapshots in the source account.
+pub struct Intermediates {
+    /// May delete.
+    pub source: Account,
+    /// May look.
+    pub backup: Account,
+    /// Copies must lie under it.
+    pub kms_key: String,
+}
+
+impl SnapshotExpire {
+    pub async fn run(&self, context: Context<'_>) -> Result<snapshot::expire::Report> {
+        let intermediates = self.intermediates.as_ref().map(|one| Side::Source {
+            source: &one.source,
+            backup: &one.backup,
+            kms_key: &one.kms_key,
+        });
+        let copies = self.copies.as_ref();
+        let copies = copies.map(|(backup, keep)| Side::Backup {
+            backup,
+            keep: *keep,
+        });
+        let sides: Vec<Side<'_>> = intermediates.into_iter().chain(copies).collect();
+        snapshot::expire::run(&sides, self.deletes, context).await
+    }
+}
+
+/// Verifies a point; `identities`: reads every stored byte again, and opens it where one is found.
+pub async fn verify(
+    point: &RestorePoint,
+    identities: Option<&IdentitySource<'_>>,
+    context: Context<'_>,
+) -> Result<verify::Report> {
+    let (progress, interrupt) = (context.progress, context.interrupt);
+    let found = match identities {
+        Some(source) => source.find(point, progress).await?,
+        None => Available::default(),
+    };
+    let options = verify::Options {
+        data: identities.is_some(),
+        jobs: None,
+        now: context.clock.now(),
+    };
+    let verified = verify::verify(point, &found.identities, options, progress, interrupt);
+    let mut report = verified.await?;
+    report.findings.extend(found.refusal.map(|refusal| {
+        format!(
+            "every byte was read, but nothing was opened: {}; {}",
+            refusal.chain(),
+            refusal.advice()
+        )
+    }));
+    Ok(report)
+}
+
+/// The drill of a snapshot copy.
+pub struct SnapshotDrill<'a> {
+    pub backup: Account,
+    /// `Err`: why no records can be read. The drill takes place all the same.
+    pub repository: Result<Repository>,
+    pub trust: Trust,
+    pub identities: &'a IdentitySource<'a>,
+    pub options: spare::Options,
+}
+
+impl SnapshotDrill<'_> {
+    pub async fn run(mut self, context: Context<'_>) -> Result<spare::Report> {
+        let questions = &self.options.questions;
+        if let Ok(repository) = &self.repository
+            && questions.iter().any(|one| one.assertion.compares())
+        {
+            match self.find_identities(repository, context).await {
+                Ok(identities) => self.options.identities = identities,
+                Err(error) => context.progress.warn(&error.chain()),
+            }
+        }
+        let records = self.repository.as_ref();
+        let means = spare::Means {
+            backup: &self.backup,
+            records: records.map(|repository| (repository, &self.trust)),
+            context,
+        };
+        spare::run(&means, &self.options).await
+    }
+
+    /// To read what assertions gave at drills of exports: those that are given, else what KMS unwraps for
+    /// the newest restore point. Databases of one configuration have the same recipients. Where none
+    /// opens, that is a warning, and the drill goes on without.
+    async fn find_identities(
+        &self,
+        repository: &Repository,
+        context: Context<'_>,
+    ) -> Result<Identities> {
+        let given = &self.identities.given;
+        if !given.is_empty() {
+            return Ok(given.clone());
+        }
+        let points = repository
+            .find(self.options.source.as_deref(), None)
+            .await?;
+        let newest = repository.newest_trusted(points, &self.trust, usize::MAX);
+        let Some(point) = newest.await? else {
+            return Ok(Identities::default());
+        };
+        let found = self.identities.find(&point, context.progress).await?;
+        if let Some(refusal) = &found.refusal {
+            context.progress.warn(&refusal.chain());
+        }
+        Ok(found.identities)
+    }
+}
+
+pub struct Status {
+    pub trust: Trust,
+    pub limits: status::Limits,
+    pub source: Option<String>,
+    pub database: Option<String>,
+    pub expected: Vec<status::Expected>,
+    /// The account where copies lie, and the sources whose snapshots are copied; `None`: none are.
+    pub copies: Option<(Result<Account>, Vec<String>)>,
+}
+
+impl Status {
+    pub async fn run(
+        &self,
+        repository: &Repository,
+        context: Context<'_>,
+    ) -> Result<status::Report> {
+        let copies = match &self.copies {
+            None => Ok(Vec::new()),
+            Some((Err(error), _)) => Err(Error::repeat(error)),
+            Some((Ok(account), sources)) => snapshot::list::status(account, sources).await,
+        };
+        let options = status::Options {
+            limits: self.limits,
+            source: self.source.clone(),
+            database: self.database.clone(),
+            expected: self.expected.clone(),
+            copies,
+        };
+        status::status(repository, &self.trust, context.clock, options).await
+    }
+}

@@ -1,0 +1,151 @@
+//! Says how a run ended: to a webhook, to a dead man's switch, and by a metric.
+
+use std::path::{Path, PathBuf};
+
+use super::notices::notices;
+use super::step::Report;
+use crate::aws::{Account, metric};
+use crate::error::{Error, Result};
+use crate::escape::one_line;
+use crate::notify::{self, DeliveryOptions};
+use crate::outcome::Outcome;
+
+#[derive(Default)]
+pub struct Notify {
+    /// Holds the URL of a webhook that takes Slack's `{"text": …}`.
+    pub webhook_file: Option<PathBuf>,
+    /// At success too.
+    pub webhook_always: bool,
+    /// Holds a URL that is asked for at success only: its silence is the alarm.
+    pub ping_file: Option<PathBuf>,
+    /// Where the metric of CloudWatch is put. It is a call of its own: a line of the log that CloudWatch
+    /// reads a metric from could be written by anybody who has a text in that log, such as a database.
+    pub metric: Option<Result<Account>>,
+}
+
+impl Notify {
+    /// Which notifications could not be sent, and why.
+    pub(super) async fn send(&self, report: &Report) -> Vec<String> {
+        let outcome = report.outcome();
+        let mut failed = Vec::new();
+        if let Some(file) = &self.webhook_file
+            && (outcome != Outcome::Done || self.webhook_always)
+        {
+            failed.extend(failure("webhook", webhook(file, report).await));
+        }
+        if let Some(file) = &self.ping_file
+            && outcome == Outcome::Done
+        {
+            failed.extend(failure("ping", ping(file).await));
+        }
+        // The last one, as it counts the failures of the others, too.
+        if let Some(account) = &self.metric {
+            let success = outcome == Outcome::Done && failed.is_empty();
+            let put = put(account, report.schedule.metric(), success).await;
+            failed.extend(failure("metric", put));
+        }
+        failed
+    }
+}
+
+fn failure(what: &str, sent: Result<()>) -> Option<String> {
+    let error = sent.err()?;
+    Some(format!("the {what} could not be told: {}", error.chain()))
+}
+
+async fn put(account: &Result<Account>, metric: &'static str, success: bool) -> Result<()> {
+    let account = account.as_ref().map_err(Error::repeat)?;
+    metric::put(account, metric, u8::from(success)).await
+}
+
+async fn ping(file: &Path) -> Result<()> {
+    notify::ping(&secret_in(file)?, DeliveryOptions::default()).await
+}
+
+async fn webhook(file: &Path, report: &Report) -> Result<()> {
+    notify::webhook(
+        &secret_in(file)?,
+        &message(report),
+        DeliveryOptions::default(),
+    )
+    .await
+}
+
+/// The steps that did not go well, each with what a person must read.
+fn message(report: &Report) -> String {
+    let (schedule, outcome) = (report.schedule, report.outcome().describe());
+    let mut text = format!("lifeboat {schedule}: {outcome}");
+    for step in &report.steps {
+        if step.outcome() != Outcome::Done {
+            let name = notify::escaped(&one_line(&step.name));
+            text += &format!("\n*{name}*: {}", step.outcome().describe());
+            text += &quoted(notices(step));
+        }
+    }
+    let findings = report.findings.iter();
+    text + &quoted(
+        findings
+            .map(|finding| format!("finding: {finding}"))
+            .collect(),
+    )
+}
+
+/// Not many lines, nor long ones.
+fn quoted(lines: Vec<String>) -> String {
+    const LINES: usize = 10;
+    const CHARACTERS: usize = 400;
+    let lines = lines.iter().take(LINES).map(|line| {
+        let line = one_line(line);
+        let mut shown: String = line.chars().take(CHARACTERS).collect();
+        if shown.len() < line.len() {
+            shown.push('…');
+        }
+        format!("\n> {}", notify::escaped(&shown))
+    });
+    lines.collect()
+}
+
+/// A URL that lets its holder speak in our name lies in a file of its own.
+fn secret_in(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|why| Error::usage(format!("cannot read {}", file.display())).because(why))?;
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::step::{Schedule, Step};
+
+    #[test]
+    fn a_message_names_steps_that_failed_and_findings_and_is_not_long() {
+        let failed = |name: &str, error| Step {
+            name: name.to_owned(),
+            seconds: 1.0,
+            result: Err(error),
+        };
+        let long = "é".repeat(500);
+        let report = Report {
+            schedule: Schedule::Nightly,
+            steps: vec![
+                failed("export prod", Error::failed("<!channel>\nline").hint("h")),
+                failed("export b", Error::failed(long)),
+            ],
+            findings: vec!["not copied".to_owned()],
+            notifications: Vec::new(),
+        };
+        let text = message(&report);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "lifeboat nightly: FAILED",
+                "*export prod*: FAILED",
+                "> error: &lt;!channel&gt;\\nline",
+                "> hint: h",
+            ]
+        );
+        assert_eq!(lines[5].chars().count(), 2 + 400 + 1);
+        assert_eq!(lines.last(), Some(&"> finding: not copied"));
+    }
+}

@@ -1,0 +1,118 @@
+//! The report of a run: a typed report of each step.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::model::id::Id;
+use crate::outcome::Outcome;
+use crate::{drill, export, promote, snapshot, status, verify};
+
+/// Which of the two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    Nightly,
+    Prove,
+}
+
+impl Schedule {
+    /// The metric that alarms on silence go by.
+    pub(super) fn metric(self) -> &'static str {
+        match self {
+            Self::Nightly => "NightlySuccess",
+            Self::Prove => "ProveSuccess",
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nightly => "nightly",
+            Self::Prove => "prove",
+        })
+    }
+}
+
+pub struct Report {
+    pub schedule: Schedule,
+    /// In the order in which they were taken.
+    pub steps: Vec<Step>,
+    /// About the run as a whole.
+    pub findings: Vec<String>,
+    /// Which notifications could not be sent, and why.
+    pub notifications: Vec<String>,
+}
+
+impl Report {
+    /// The worst of all.
+    pub fn outcome(&self) -> Outcome {
+        let own = Outcome::from_counts(0, self.findings.len() + self.notifications.len());
+        self.steps.iter().map(Step::outcome).fold(own, Ord::max)
+    }
+}
+
+pub struct Step {
+    /// Such as `verify prod/courses`.
+    pub name: String,
+    pub seconds: f64,
+    /// `Err`: it failed before it had a report.
+    pub result: Result<StepReport>,
+}
+
+impl Step {
+    pub fn outcome(&self) -> Outcome {
+        self.result
+            .as_ref()
+            .map_or(Outcome::Failed, StepReport::outcome)
+    }
+}
+
+/// A restore point that a step stored.
+pub struct StoredPoint {
+    pub source: String,
+    pub database: String,
+    pub id: Id,
+}
+
+pub enum StepReport {
+    Export(export::Report),
+    SnapshotCopy(snapshot::copy::Report),
+    SnapshotExpire(snapshot::expire::Report),
+    Verify(verify::Report),
+    Drill(drill::Report),
+    SnapshotDrill(drill::spare::Report),
+    Promote(promote::Report),
+    Status(status::Report),
+}
+
+impl StepReport {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Export(report) => report.outcome(),
+            Self::SnapshotCopy(report) => report.outcome(),
+            Self::SnapshotExpire(report) => report.outcome(),
+            Self::Verify(report) => report.outcome(),
+            Self::Drill(report) => report.outcome(),
+            Self::SnapshotDrill(report) => report.outcome(),
+            Self::Promote(report) => report.outcome(),
+            Self::Status(report) => report.outcome(),
+        }
+    }
+
+    /// The restore points that the step stored.
+    pub fn stored(&self) -> Vec<StoredPoint> {
+        let Self::Export(report) = self else {
+            return Vec::new();
+        };
+        let databases = report.databases.iter();
+        databases
+            .filter_map(|one| {
+                Some(StoredPoint {
+                    source: one.source.clone(),
+                    database: one.database.clone(),
+                    id: one.id.clone()?,
+                })
+            })
+            .collect()
+    }
+}

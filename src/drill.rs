@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::answer::TimeLimit;
+use crate::pg::target::single_value::TimeLimit;
 use crate::repository::RestorePoint;
 use crate::restore::{self, TableName, Trouble};
 

@@ -25,7 +25,7 @@ use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::model::keys::{KeyRing, Recipient};
 use crate::model::lock::LockPolicy;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;

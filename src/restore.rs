@@ -25,7 +25,7 @@ use crate::codec::Identities;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
-use crate::pg::connect::conninfo::{SESSION_OPTIONS, Server};
+use crate::pg::connect::server::{SESSION_OPTIONS, Server};
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::Archive;
@@ -71,7 +71,7 @@ pub struct Options {
     pub drilled_sound: bool,
 }
 
-/// Restores into a scene that was set before: roles, the database and its extensions are there, and the
+/// Restores into a prepared drill: roles, the database and its extensions are there, and the
 /// target's user can do no more than own things. What it cannot make for that reason is told apart.
 #[derive(Debug, Clone)]
 pub struct Nobody {

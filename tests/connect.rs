@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lifeboat::error::{Error, Kind};
-use lifeboat::pg::connect::conninfo::{Input, Server};
+use lifeboat::pg::connect::conninfo::Input;
+use lifeboat::pg::connect::server::Server;
 use lifeboat::pg::session::{Purpose, Session};
 
 use cluster::{Cluster, ClusterOptions, PASSWORD, bench};

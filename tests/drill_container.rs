@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lifeboat::pg::local::drill_server::{Remote, Wanted, hello};
+use lifeboat::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
 use lifeboat::pg::local::throwaway::Logins;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -359,7 +359,7 @@ fn a_drill_waits_for_the_second_container_to_come_up() {
 async fn one_that_does_not_come_is_named_with_what_runs_there() {
     let folder = shared_folder();
     let socket = folder.path().join("lifeboat.sock");
-    let wanted = Wanted {
+    let wanted = ServerRequest {
         major: 15,
         logins: Logins::random().unwrap(),
         extensions: Vec::new(),
@@ -375,7 +375,7 @@ async fn one_that_does_not_come_is_named_with_what_runs_there() {
     );
     // The socket that a killed one left is no drill server either.
     drop(UnixListener::bind(&socket).unwrap());
-    hello(&socket).await.unwrap_err();
+    ask_walls(&socket).await.unwrap_err();
 }
 
 /// Answers whoever connects with these bytes, as long as the drill asks.

@@ -17,7 +17,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, PlannedTable, Report};
 use crate::humanize::first_names;
 use crate::init;
-use crate::pg::connect::conninfo::Passwords;
+use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
 

@@ -10,7 +10,7 @@ use super::run::Run;
 use crate::aws::Tokens;
 use crate::config::Source;
 use crate::error::Result;
-use crate::pg::connect::conninfo::{Passwords, Server};
+use crate::pg::connect::server::{Passwords, Server};
 
 struct Iam(Tokens);
 

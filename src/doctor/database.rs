@@ -1,7 +1,7 @@
 //! Whether an export would see all of a database.
 
 use crate::error::{Error, Result};
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::tools::{self, Dirs, Tool};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;

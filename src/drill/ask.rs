@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use super::assertion::{Assertion, Outcome};
-use crate::pg::connect::conninfo::Server;
-use crate::pg::target::answer::{TimeLimit, value_within};
+use crate::pg::connect::server::Server;
+use crate::pg::target::single_value::{TimeLimit, read_within};
 
 /// Asks each assertion in a session of its own. `previous` holds what they gave at the drill before,
 /// by their names; `snapshot_at` is the moment that the data shows.
@@ -18,7 +18,7 @@ pub async fn ask(
 ) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for assertion in assertions {
-        let value = value_within(server, &assertion.sql, limit).await;
+        let value = read_within(server, &assertion.sql, limit).await;
         let before = previous.iter().find(|(name, _)| *name == assertion.name);
         let before = before.map(|(_, value)| value.as_str());
         outcomes.push(assertion.judge(value, before, snapshot_at));

@@ -8,7 +8,7 @@ use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::lock::LockPolicy;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::repository::RestorePoint;
 use crate::sign::{Signer, Trust};

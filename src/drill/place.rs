@@ -9,10 +9,10 @@ use super::report::Report;
 use super::running::{Running, Wish};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::scratch;
 use crate::pg::local::throwaway::{Logins, free_bytes, login};
-use crate::pg::target::scene::{self, Scene};
+use crate::pg::target::prepare_drill::{PreparedDrill, prepare_drill};
 use crate::restore::{Nobody, Trouble};
 use crate::wall;
 
@@ -27,7 +27,7 @@ pub struct Place {
 
 enum Kind {
     /// Nothing of the backup has any power there.
-    Scene(Running, Box<Scene>),
+    Prepared(Running, Box<PreparedDrill>),
     /// Everything runs as its superuser, because the configuration says so.
     AsSuperuser(Running),
     /// Somebody's server.
@@ -75,11 +75,11 @@ impl Place {
             let kind = Kind::AsSuperuser(running);
             return Ok(Self { target, kind });
         }
-        let set = scene::set(catalog, &logins, running.folder(), &database);
-        let scene = running.or_lost(set).await?;
+        let preparing = prepare_drill(catalog, &logins, running.folder(), &database);
+        let prepared = running.or_lost(preparing).await?;
         Ok(Self {
-            target: scene.restorer.clone(),
-            kind: Kind::Scene(running, Box::new(scene)),
+            target: prepared.restorer.clone(),
+            kind: Kind::Prepared(running, Box::new(prepared)),
         })
     }
 
@@ -91,21 +91,21 @@ impl Place {
     /// The same, for who only reads.
     pub fn reading(&self) -> &Server {
         match &self.kind {
-            Kind::Scene(_, scene) => &scene.reader,
+            Kind::Prepared(_, prepared) => &prepared.reader,
             _ => &self.target,
         }
     }
 
     /// Whether the database is still to be made.
     pub fn create(&self) -> bool {
-        !matches!(self.kind, Kind::Scene(..))
+        !matches!(self.kind, Kind::Prepared(..))
     }
 
     /// As whom the backup is restored, where nothing of it has any power.
     pub fn nobody(&self) -> Option<Nobody> {
         match &self.kind {
-            Kind::Scene(_, scene) => Some(Nobody {
-                reader: scene.reader.clone(),
+            Kind::Prepared(_, prepared) => Some(Nobody {
+                reader: prepared.reader.clone(),
             }),
             _ => None,
         }
@@ -114,7 +114,7 @@ impl Place {
     /// Runs `work`, which needs the place, and fails where that went away meanwhile.
     pub async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match &self.kind {
-            Kind::Scene(running, _) | Kind::AsSuperuser(running) => running.or_lost(work).await,
+            Kind::Prepared(running, _) | Kind::AsSuperuser(running) => running.or_lost(work).await,
             Kind::Server { .. } => work.await,
         }
     }
@@ -122,18 +122,18 @@ impl Place {
     /// For the report.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Scene(running, _) | Kind::AsSuperuser(running) => running.describe(),
+            Kind::Prepared(running, _) | Kind::AsSuperuser(running) => running.describe(),
             Kind::Server { entry, .. } => entry.to_string(),
         }
     }
 
-    /// Adds which walls stood, and what the scene was set without.
+    /// Adds which walls stood, and what could not be prepared as it was.
     pub fn add_to(&self, report: &mut Report) {
         match &self.kind {
-            Kind::Scene(running, scene) => {
+            Kind::Prepared(running, prepared) => {
                 report.walls = Some(running.walls());
-                report.not_tried.extend(scene.not_tried.iter().cloned());
-                let findings = scene.findings.iter();
+                report.not_tried.extend(prepared.not_tried.iter().cloned());
+                let findings = prepared.findings.iter();
                 let findings = findings.map(|(what, why)| Trouble::new(what, why));
                 report.findings.extend(findings);
             }
@@ -146,7 +146,9 @@ impl Place {
     pub async fn remove(self, catalog: &Catalog) -> Result<()> {
         let (entry, roles) = match self.kind {
             Kind::Server { entry, roles } => (entry, roles),
-            Kind::Scene(running, _) | Kind::AsSuperuser(running) => return running.remove().await,
+            Kind::Prepared(running, _) | Kind::AsSuperuser(running) => {
+                return running.remove().await;
+            }
         };
         let came: Vec<String> = catalog
             .roles

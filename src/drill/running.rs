@@ -8,7 +8,7 @@ use crate::error::{Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
-use crate::pg::local::drill_server::{PATIENCE, Remote, Wanted};
+use crate::pg::local::drill_server::{Remote, START_WAIT, ServerRequest};
 use crate::pg::local::throwaway::{self, Logins, Throwaway, to_preload};
 
 pub enum Running {
@@ -28,7 +28,7 @@ pub struct Wish<'a> {
 
 impl Running {
     pub async fn here(folder: &Path, wish: &Wish<'_>, options: &Options) -> Result<Self> {
-        let wanted = throwaway::Wanted {
+        let wanted = throwaway::Options {
             major: wish.major,
             tool_dirs: options.tool_dirs.clone(),
             base: folder.to_owned(),
@@ -44,13 +44,13 @@ impl Running {
     }
 
     pub async fn remote(socket: &Path, wish: &Wish<'_>, interrupt: &Interrupt) -> Result<Self> {
-        let wanted = Wanted {
+        let wanted = ServerRequest {
             major: wish.major,
             logins: wish.logins.clone(),
             extensions: to_preload(&wish.extensions()),
             database: wish.database.to_owned(),
         };
-        let start = Remote::start(socket, wanted, PATIENCE);
+        let start = Remote::start(socket, wanted, START_WAIT);
         Ok(Self::Remote(interrupt.or(start).await?))
     }
 

@@ -11,7 +11,7 @@ use super::{Run, Source, checks, new_id, records, rows};
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};

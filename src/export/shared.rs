@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::plan::Plan;
 use super::stop::Stop;
 use crate::codec::Sealer;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::repository::PointWriter;
 
 #[derive(Clone)]

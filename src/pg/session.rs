@@ -10,32 +10,20 @@ pub mod pinned;
 mod rows;
 pub mod tap;
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
-use crate::error::{Error, Kind, Result};
-use crate::pg::connect::conninfo::Server;
+use crate::error::{Error, Kind, Result, ResultExt};
+use crate::pg::connect::server::Server;
 use crate::quote::quote_literal;
 
 pub use copy::CopyRows;
 pub use failure::pg_error;
-pub use pinned::{PINNED, PINNED_SINCE, pinned_options, pinned_sql};
+pub use pinned::{LOCK_TIMEOUT, PINNED, PINNED_SINCE, Purpose, pinned_options, pinned_sql};
 pub use rows::{FromRow, RowReader};
-
-/// How long a statement waits for a lock unless [`Session::set_lock_timeout`] says otherwise.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// What a session is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Reads tables: read-only, and neither views nor foreign tables can be read by mistake.
-    Read,
-    /// Runs somebody's queries, such as a drill's assertions: read-only, views allowed.
-    Query,
-    /// It may write.
-    Write,
-}
 
 /// A live session. Dropping it closes the connection.
 pub struct Session {
@@ -173,6 +161,42 @@ impl Session {
     /// Whether it still lives; `what` it is good for is named where not.
     pub async fn check_alive(&self, what: &str) -> Result<()> {
         self.execute("SELECT", &format!("lost {what}")).await
+    }
+
+    /// All rows of a query; an error begins with `what`.
+    pub async fn rows<C>(&self, sql: &str, what: &str) -> Result<C>
+    where
+        C: IntoIterator<Item: FromRow> + Extend<C::Item> + Default,
+    {
+        let failed = |error| self.error(what, error);
+        let no_parameters = std::iter::empty::<&str>();
+        let rows = self.client.query_raw(sql, no_parameters).await;
+        let mut rows = pin!(rows.map_err(failed)?);
+        let mut values = C::default();
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            let value = RowReader::new(&row).read();
+            let value = value.context(|| rows::query(what, sql))?;
+            values.extend([value]);
+        }
+        Ok(values)
+    }
+
+    /// The one row of a query; an error begins with `what`.
+    pub async fn row<T: FromRow>(&self, sql: &str, what: &str) -> Result<T> {
+        let mut rows: Vec<T> = self.rows(sql, what).await?;
+        match rows.pop() {
+            Some(row) if rows.is_empty() => Ok(row),
+            _ => Err(Error::failed(format!(
+                "{}: it gives not one row",
+                rows::query(what, sql)
+            ))),
+        }
+    }
+
+    /// Runs statements that give no rows; an error begins with `what`.
+    pub async fn execute(&self, sql: &str, what: &str) -> Result<()> {
+        let done = self.client.batch_execute(sql).await;
+        done.map_err(|error| self.error(what, error))
     }
 
     /// For statements whose refusal is judged by its SQLSTATE.

@@ -12,7 +12,7 @@ use super::{Means, Options, Run, application, default_jobs};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::names;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::{self, Archive};
 use crate::pg::target::database::DatabaseFacts;
@@ -47,7 +47,7 @@ pub async fn begin<'a>(
         }
     }
     let (session, finished) = match options.nobody {
-        Some(_) => (enter_scene(target).await?, BTreeSet::new()),
+        Some(_) => (enter_prepared_drill(target).await?, BTreeSet::new()),
         None => take_hold(means, options, target).await?,
     };
     let facts = match look.database {
@@ -148,8 +148,8 @@ async fn take_hold(
     Ok((session, finished.phases))
 }
 
-/// A scene is for one restore, which nothing resumes.
-async fn enter_scene(target: &Server) -> Result<Session> {
+/// A drill is prepared for one restore, which nothing resumes.
+async fn enter_prepared_drill(target: &Server) -> Result<Session> {
     let session = Session::connect(target, "lifeboat restore", Purpose::Write).await?;
     resume_state::create_large_object_table(&session).await?;
     Ok(session)
@@ -169,7 +169,7 @@ async fn create_database(catalog: &Catalog, target: &Server, version_num: u32) -
             }
             Err(error) => return Err(error),
         };
-        let refused = crate::pg::target::apply::each(&session, &[statement]).await?;
+        let refused = crate::pg::target::execute::each(&session, &[statement]).await?;
         session.close().await;
         return match refused.into_iter().next() {
             None => Ok(()),

@@ -13,7 +13,7 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::count_large_objects;
 use crate::pg::source::slice;
 use crate::pg::target::resume_state::LoadedParts;
-use crate::pg::target::{reread, server};
+use crate::pg::target::{read_back, server};
 
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
 /// were loaded through it.
@@ -68,7 +68,7 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
     failures.extend(wrong);
     let tables = present.len() as u64;
     if run.options.verify {
-        failures.extend(reread(run, &groups, &there).await?);
+        failures.extend(read_back_tables(run, &groups, &there).await?);
     }
     compare_sequences(run, &session, &mut failures).await?;
     let large_objects = count_large_objects(&session).await?;
@@ -202,7 +202,7 @@ async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>
         run.reading(),
         Purpose::Read,
         tables,
-        async |session, (at, table)| Ok((at, tolerated(reread::count(session, table).await)?)),
+        async |session, (at, table)| Ok((at, tolerated(read_back::count(session, table).await)?)),
     )
     .await?;
     let mut found = vec![RowDigest::default(); groups.len()];
@@ -242,7 +242,7 @@ fn tolerated<T>(result: Result<T>) -> Result<Result<T, String>> {
 }
 
 /// Reads all rows again and compares digests.
-async fn reread(
+async fn read_back_tables(
     run: &Run<'_>,
     groups: &[Group<'_>],
     pages: &BTreeMap<Name, u64>,
@@ -251,7 +251,7 @@ async fn reread(
     for (at, group) in groups.iter().enumerate() {
         for table in &group.tables {
             let pages = pages.get(&table.name).copied().unwrap_or(0);
-            for sql in reread::slices(table, pages, &run.encoding) {
+            for sql in read_back::slices(table, pages, &run.encoding) {
                 work.push((at, &group.what, sql));
             }
         }
@@ -263,7 +263,7 @@ async fn reread(
         Purpose::Read,
         work,
         async |session, (at, what, sql)| {
-            Ok((at, tolerated(reread::digest(session, &sql, what).await)?))
+            Ok((at, tolerated(read_back::digest(session, &sql, what).await)?))
         },
     )
     .await?;
@@ -309,7 +309,7 @@ async fn compare_sequences(
     failures: &mut Vec<Trouble>,
 ) -> Result<()> {
     for sequence in &run.catalog.sequences {
-        let why = match reread::has_exported_value(session, sequence).await {
+        let why = match read_back::has_exported_value(session, sequence).await {
             Ok(true) => continue,
             Ok(false) => "it does not stand where it stood".to_owned(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -331,7 +331,7 @@ async fn compare_large_objects(
     }
     let what = "the large objects";
     let sql = slice::large_object_pages(&run.encoding);
-    if reread::digest(session, &sql, what).await? != expected.pages {
+    if read_back::digest(session, &sql, what).await? != expected.pages {
         failures.push(Trouble::new(what, "their content is not what was exported"));
     }
     Ok(())

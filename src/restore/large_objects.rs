@@ -5,9 +5,9 @@ use super::{Run, roles, tables};
 use crate::error::Result;
 use crate::model::manifest::is_large_objects;
 use crate::pg::source::catalog::count_large_objects;
-use crate::pg::target::apply::Refused;
+use crate::pg::target::execute::Refused;
 use crate::pg::target::statements::Statement;
-use crate::pg::target::{apply, large_objects, statements};
+use crate::pg::target::{execute, large_objects, statements};
 
 /// Restores all of them; a choice of tables leaves them out.
 pub async fn restore(run: &mut Run<'_>) -> Result<()> {
@@ -35,7 +35,7 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
             .iter()
             .flat_map(|object| statements::large_object_properties(object, ownership))
             .collect();
-        let these = apply::batched(&run.session, &statements).await?;
+        let these = execute::batched(&run.session, &statements).await?;
         count += these.len();
         // One finding is enough for what a million objects may have in common.
         refused.extend(these.into_iter().take(1));

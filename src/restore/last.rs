@@ -7,9 +7,9 @@ use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::MaterializedView;
 use crate::pg::session::Purpose;
-use crate::pg::target::apply::Refused;
+use crate::pg::target::execute::Refused;
 use crate::pg::target::statements::{self, Statement};
-use crate::pg::target::{apply, foreign, server};
+use crate::pg::target::{execute, foreign, server};
 
 /// Sets every sequence; one that cannot be set is a failure.
 pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
@@ -19,7 +19,7 @@ pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
         .iter()
         .map(statements::set_sequence)
         .collect();
-    let refused = apply::batched(&run.session, &statements).await?;
+    let refused = execute::batched(&run.session, &statements).await?;
     run.report
         .failures
         .extend(refused.into_iter().map(Trouble::from));
@@ -45,7 +45,7 @@ pub async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
     leave_foreign(run, &foreign);
     // Our sessions read no views, in case somebody swaps a table for one; these queries do.
     run.session.allow_views().await?;
-    let refused = apply::each(&run.session, &statements::refresh(&chosen)).await?;
+    let refused = execute::each(&run.session, &statements::refresh(&chosen)).await?;
     file(run, "materialized view", refused);
     Ok(())
 }
@@ -85,7 +85,7 @@ pub async fn database(run: &mut Run<'_>) -> Result<()> {
     }
     let statements =
         statements::database_properties(&database, &run.server.database, run.ownership());
-    let refused = apply::each(&run.session, &statements).await?;
+    let refused = execute::each(&run.session, &statements).await?;
     file(run, "property of the database", refused);
     Ok(())
 }
@@ -101,7 +101,7 @@ pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
         async |session, table| {
             let about = format!("statistics of {table}");
             let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
-            apply::each(session, &[statement]).await
+            execute::each(session, &[statement]).await
         },
     )
     .await?;

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 
 use super::Run;
 use crate::error::{Error, Result};
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 
 /// Does each piece of work in whatever session is free; results come in any order. The first error

@@ -5,7 +5,7 @@ mod server;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::database::DatabaseFacts;
@@ -91,7 +91,7 @@ pub async fn look(
     }
     server::compare(&mut look, manifest, catalog, options);
     if options.nobody.is_some() {
-        // The scene was set for this point.
+        // The drill was prepared for this point.
         return Ok(look);
     }
     match look.database.clone() {

@@ -6,7 +6,7 @@ use super::Run;
 use super::report::Trouble;
 use crate::error::Result;
 use crate::model::catalog::Membership;
-use crate::pg::target::apply::{self, Refused};
+use crate::pg::target::execute::{self, Refused};
 use crate::pg::target::resume_state::TemporaryGrant;
 use crate::pg::target::server;
 use crate::pg::target::statements;
@@ -38,7 +38,7 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
                 ));
             }
             let refused =
-                apply::each(&run.session, &statements::create_role(role, &rights)).await?;
+                execute::each(&run.session, &statements::create_role(role, &rights)).await?;
             run.report
                 .findings
                 .extend(refused.into_iter().map(Trouble::from));
@@ -81,14 +81,14 @@ pub async fn restore(run: &mut Run<'_>) -> Result<()> {
 
 async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {
     let statements = statements::memberships(memberships, &run.facts.rights);
-    let refused = apply::each(&run.session, &statements).await?;
+    let refused = execute::each(&run.session, &statements).await?;
     for one in refused {
         // The grantor may lack here what it had there: better the membership than its grantor.
         let mut plain = one.statement.clone();
         if let Some((grant, _)) = one.statement.sql.rsplit_once(" GRANTED BY ") {
             plain.sql = grant.to_owned();
         }
-        let still = apply::each(&run.session, &[plain]).await?;
+        let still = execute::each(&run.session, &[plain]).await?;
         run.report
             .findings
             .extend(still.into_iter().map(Trouble::from));

@@ -8,8 +8,8 @@ use super::tables::Chance;
 use super::untried::{self, Meaning};
 use super::{Run, roles, tables};
 use crate::error::Result;
-use crate::pg::target::apply;
 use crate::pg::target::archive::{Complaint, Outcome};
+use crate::pg::target::execute;
 use crate::pg::target::statements::Statement;
 use crate::pg::target::toc::{Entry, Section};
 
@@ -24,7 +24,7 @@ pub async fn before_data(run: &mut Run<'_>) -> Result<()> {
     bulk(run, |entry| before(entry) && entry.kind != "SCHEMA", 1).await
 }
 
-/// Takes out of the archive what a drill's scene has already, and what no login without power makes.
+/// Takes out of the archive what a prepared drill has already, and what no login without power makes.
 fn leave_out(run: &mut Run<'_>) {
     if run.options.nobody.is_none() {
         return;
@@ -108,8 +108,8 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
     // The target was empty: what exists at the very first attempt was not made by us. What exists
-    // after an interruption was, and so were the schemas and casts of a drill's scene.
-    let in_scene = |sql: &str| {
+    // after an interruption was, and so were the schemas and casts of a prepared drill.
+    let in_prepared_drill = |sql: &str| {
         let makes = |what: &str| sql.starts_with(what);
         run.options.nobody.is_some() && (makes("CREATE SCHEMA ") || makes("CREATE CAST "))
     };
@@ -118,7 +118,7 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
         .iter()
         .filter(|complaint| says_exists(&complaint.message))
         .map(|complaint| complaint.sql.as_str())
-        .filter(|sql| !run.report.resumed && !in_scene(sql))
+        .filter(|sql| !run.report.resumed && !in_prepared_drill(sql))
         .collect();
     run.state
         .add_suspects(&run.session, &outcome.suspects, &conflicts)
@@ -181,7 +181,7 @@ async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool
         return Ok(false);
     };
     let about = "a function that is leakproof in the backup";
-    let refused = apply::each(&run.session, &[Statement::new(about, sql)]).await?;
+    let refused = execute::each(&run.session, &[Statement::new(about, sql)]).await?;
     Ok(refused.is_empty())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifeboat::error::Kind;
-use lifeboat::pg::connect::conninfo::Server;
+use lifeboat::pg::connect::server::Server;
 use lifeboat::pg::local::tools::{self, Dirs, Tool};
 use lifeboat::pg::session::{Purpose, Session, pinned};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lifeboat::error::Kind;
-use lifeboat::pg::connect::conninfo::SslMode;
+use lifeboat::pg::connect::server::SslMode;
 
 use super::certificates::{self, Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

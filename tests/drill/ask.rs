@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lifeboat::drill::{Assertion, Must, Outcome, ask};
-use lifeboat::pg::target::answer::TimeLimit;
+use lifeboat::pg::target::single_value::TimeLimit;
 
 use crate::support::forge::server;
 use crate::support::{Database, Major, unique};

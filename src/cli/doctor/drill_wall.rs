@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::drill::DrillSettings;
 use crate::doctor::{DrillWall, Standing};
 use crate::error::{Result, ResultExt};
-use crate::pg::local::drill_server::hello;
+use crate::pg::local::drill_server::ask_walls;
 use crate::wall::{self, Wall};
 
 /// `None` on a machine that says nothing of drills: exporters need no wall.
@@ -18,7 +18,7 @@ pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
     }
     Some(match &config.drill.server_socket {
         Some(socket) => {
-            let found = hello(socket).await.map(|hello| Standing {
+            let found = ask_walls(socket).await.map(|hello| Standing {
                 walls: hello.walls,
                 missing: hello.missing,
             });

@@ -13,7 +13,7 @@ use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Sid
 use crate::error::{Error, Kind, Result};
 use crate::model::lock::{Lock, LockPolicy};
 use crate::model::snapshot::Kind as SnapshotKind;
-use crate::pg::connect::conninfo::Passwords;
+use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;

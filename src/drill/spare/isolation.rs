@@ -8,7 +8,7 @@ use crate::aws::security_group;
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Parameter};
 use crate::pg::session::Session;
-use crate::pg::target::answer;
+use crate::pg::target::single_value;
 
 /// 0: no subscription is ever taken up.
 pub const NO_WORKERS: &str = "max_logical_replication_workers";
@@ -109,7 +109,7 @@ impl Drill<'_> {
 /// The server's own word on what it would do by itself.
 pub async fn check_server(session: &Session, name: &str) -> Result<()> {
     let show = async |setting: &str| -> Result<String> {
-        let value = answer::value(session, &format!("SHOW {setting}")).await?;
+        let value = single_value::read(session, &format!("SHOW {setting}")).await?;
         Ok(value.unwrap_or_default())
     };
     let workers = show(NO_WORKERS).await?;

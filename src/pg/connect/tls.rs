@@ -17,9 +17,10 @@ use tokio_postgres::tls::TlsConnect;
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
-use crate::pg::connect::conninfo::{RootCert, Server, SslMode};
+use crate::pg::connect::server::{RootCert, Server, SslMode};
 use crate::pg::session::tap::Rows;
 
+use failure::Peer;
 pub use stream::PgTlsStream;
 use verify::{Check, Verifier};
 
@@ -33,16 +34,8 @@ pub struct Connector {
 struct Tls {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
-    place: Place,
+    peer: Peer,
     seen: verify::Seen,
-}
-
-/// What an error about TLS names.
-#[derive(Clone)]
-struct Place {
-    host: String,
-    mode: SslMode,
-    roots: String,
 }
 
 impl Connector {
@@ -65,7 +58,7 @@ impl Connector {
             Check::Nothing => roots::Roots::none(),
             _ => roots::load(&server.root_cert)?,
         };
-        let place = Place {
+        let peer = Peer {
             host: server.host.clone(),
             mode: server.ssl,
             roots: roots.describe(),
@@ -83,7 +76,7 @@ impl Connector {
             tls: Some(Tls {
                 config: Arc::new(config),
                 name,
-                place,
+                peer,
                 seen,
             }),
             rows,
@@ -108,7 +101,7 @@ where
                 .connect(tls.name, stream)
                 .await
                 .map(|stream| PgTlsStream::new(stream, self.rows))
-                .map_err(|error| failure::handshake(&tls.place, tls.seen.get(), error))
+                .map_err(|error| failure::handshake(&tls.peer, tls.seen.get(), error))
         })
     }
 }

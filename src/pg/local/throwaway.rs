@@ -22,12 +22,8 @@ use crate::wall::{self, User, Wall, Walled};
 pub use installation::to_preload;
 use installation::{preloaded, sibling};
 use logins::admission;
-pub use logins::{Logins, login};
+pub use logins::{Logins, SOCKET_FILE, login};
 
-/// No TCP: nobody else's port is taken.
-const PORT: u16 = 5432;
-/// The socket's name in the server's folder.
-pub const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// What a socket's path may have at most, less `/.s.PGSQL.5432`.
 const MAX_SOCKET_FOLDER: usize = 90;
 /// What the folder's name begins with where other users may come to the socket.
@@ -68,9 +64,9 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-/// Which server is wanted.
+/// The server to start.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct Options {
     /// Of this major version or a newer one.
     pub major: u32,
     pub tool_dirs: Dirs,
@@ -97,14 +93,14 @@ pub struct Throwaway {
 
 impl Throwaway {
     /// Starts one; returns once it answers.
-    pub fn start(wanted: &Wanted) -> Result<Self> {
-        let mut initdb = tools::find(Tool::InitDb, wanted.major, true, &wanted.tool_dirs)?;
+    pub fn start(options: &Options) -> Result<Self> {
+        let mut initdb = tools::find(Tool::InitDb, options.major, true, &options.tool_dirs)?;
         // Behind the wall links from elsewhere lead nowhere.
         initdb.path = (initdb.path.canonicalize()).context(|| initdb.path.display().to_string())?;
         let beside = |tool| sibling(&initdb, tool);
         let (postgres, pg_ctl) = (beside(Tool::Postgres)?, beside(Tool::PgCtl)?);
         let user = wall::unprivileged()?;
-        let folder = make_folder(wanted, user)?;
+        let folder = make_folder(options, user)?;
         let wall = Wall::build(
             user,
             folder.path(),
@@ -119,7 +115,7 @@ impl Throwaway {
             version: initdb.version.clone(),
         };
         // From here on dropping `started` removes all of it.
-        started.initialise(&initdb, wanted)?;
+        started.initialise(&initdb, options)?;
         started.launch(&postgres)?;
         Ok(started)
     }
@@ -145,32 +141,32 @@ impl Throwaway {
         self.wall.missing()
     }
 
-    fn initialise(&self, initdb: &ToolPath, wanted: &Wanted) -> Result<()> {
+    fn initialise(&self, initdb: &ToolPath, options: &Options) -> Result<()> {
         let data = self.folder.path().join("data");
         let mut walled = self.wall.command(&initdb.path)?;
         walled
             .command
-            .arg(format!("--username={}", wanted.logins.superuser))
+            .arg(format!("--username={}", options.logins.superuser))
             .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
             .arg("--pgdata")
             .arg(&data);
         self.finish(walled, "initdb")?;
-        self.write("data/pg_hba.conf", &admission(&wanted.logins))?;
+        self.write("data/pg_hba.conf", &admission(&options.logins))?;
         let mut settings = SETTINGS.to_owned();
         let mut set = |name, value: &str| settings += &config_line(name, value);
         let socket = self.folder.path().display().to_string();
         set("unix_socket_directories", &socket);
-        if wanted.shared {
+        if options.shared {
             // A container's /dev/shm is small: what parallel workers share goes to the folder.
             set("dynamic_shared_memory_type", "mmap");
         }
-        let preloaded = preloaded(initdb, &wanted.extensions);
+        let preloaded = preloaded(initdb, &options.extensions);
         set("shared_preload_libraries", &preloaded.join(","));
         if !preloaded.is_empty() {
             set("max_worker_processes", "0");
         }
         if preloaded.contains(&"pg_cron") {
-            set("cron.database_name", &wanted.database);
+            set("cron.database_name", &options.database);
         }
         self.write("data/postgresql.auto.conf", &settings)
     }
@@ -292,10 +288,10 @@ fn wait_until_ready(postmaster: &mut Child, file: &Path) -> Result<()> {
     )))
 }
 
-fn make_folder(wanted: &Wanted, user: Option<User>) -> Result<TempDir> {
-    let base = &wanted.base;
+fn make_folder(options: &Options, user: Option<User>) -> Result<TempDir> {
+    let base = &options.base;
     // Others may pass through to the socket, no more: names of logins are the way in.
-    let (prefix, mode) = match wanted.shared {
+    let (prefix, mode) = match options.shared {
         true => (SHARED_PREFIX, 0o711),
         false => ("lifeboat-drill-", 0o700),
     };
@@ -306,7 +302,7 @@ fn make_folder(wanted: &Wanted, user: Option<User>) -> Result<TempDir> {
         .tempdir_in(base)
         .context(cannot)?;
     let path = folder.path();
-    // As meant, whatever our umask is.
+    // Whatever our umask is.
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).context(cannot)?;
     if path.as_os_str().len() > MAX_SOCKET_FOLDER {
         return Err(Error::usage(format!(
@@ -353,8 +349,8 @@ pub fn free_bytes(folder: &Path) -> Result<u64> {
 mod tests {
     use super::*;
 
-    fn wanted(base: &Path) -> Wanted {
-        Wanted {
+    fn options(base: &Path) -> Options {
+        Options {
             major: 15,
             tool_dirs: Dirs::system(Vec::new()),
             base: base.to_owned(),
@@ -369,7 +365,7 @@ mod tests {
     fn the_folder_is_private_and_gone_afterwards() {
         let base = tempfile::tempdir().unwrap();
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let throwaway = Throwaway::start(&wanted(base.path())).unwrap();
+        let throwaway = Throwaway::start(&options(base.path())).unwrap();
         let folder = throwaway.folder().to_owned();
         let mode = fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);

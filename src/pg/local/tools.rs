@@ -7,7 +7,7 @@ use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::pg::connect::conninfo::ToolEnv;
+use crate::pg::connect::tool_env::ToolEnv;
 
 /// A program of PostgreSQL's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use crate::error::{Error, Kind, Result};
-use crate::pg::connect::conninfo::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, Server};
+use crate::pg::connect::server::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, Server};
 
 /// What a receive buffer should hold: rows keep arriving while a part is being compressed.
 const RECEIVE_BUFFER: usize = 4 << 20;

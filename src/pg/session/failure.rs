@@ -7,7 +7,7 @@ use tokio_postgres::error::DbError;
 
 use crate::error::{Error, Kind};
 use crate::escape::one_line;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 
 const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
                       Name the database server itself";

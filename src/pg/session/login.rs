@@ -9,7 +9,7 @@ use super::driver::Driver;
 use super::failure;
 use super::tap::{Rows, Tap};
 use crate::error::Result;
-use crate::pg::connect::conninfo::{Server, SslMode};
+use crate::pg::connect::server::{Server, SslMode};
 use crate::pg::connect::tls::Connector;
 
 /// A client whose connection is being driven.

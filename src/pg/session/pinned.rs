@@ -1,11 +1,25 @@
 //! The settings every session has, so that a value prints and is read in one way everywhere.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
 use super::login::Login;
-use super::{LOCK_TIMEOUT, Purpose};
+
+/// How long a statement waits for a lock unless `Session::set_lock_timeout` says otherwise.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a session is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reads tables: read-only, and neither views nor foreign tables can be read by mistake.
+    Read,
+    /// Runs somebody's queries, such as a drill's assertions: read-only, views allowed.
+    Query,
+    /// It may write.
+    Write,
+}
 
 /// Settings that every supported server knows. The stock-tools script and `pg_restore` (by
 /// `PGOPTIONS`) set the same.

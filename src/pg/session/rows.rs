@@ -1,13 +1,9 @@
 //! A query's rows as values of our types. A column of another type is an error that names the column
 //! and the statement.
 
-use std::pin::pin;
-
-use futures_util::TryStreamExt as _;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use super::Session;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
 
@@ -22,7 +18,11 @@ pub struct RowReader<'a> {
     column: usize,
 }
 
-impl RowReader<'_> {
+impl<'a> RowReader<'a> {
+    pub(super) fn new(row: &'a Row) -> Self {
+        Self { row, column: 0 }
+    }
+
     /// The next value, which may take several columns.
     pub fn read<T: FromRow>(&mut self) -> Result<T> {
         T::from_row(self)
@@ -90,49 +90,8 @@ impl FromRow for Name {
     }
 }
 
-impl Session {
-    /// All rows of a query; an error begins with `what`.
-    pub async fn rows<C>(&self, sql: &str, what: &str) -> Result<C>
-    where
-        C: IntoIterator<Item: FromRow> + Extend<C::Item> + Default,
-    {
-        let failed = |error| self.error(what, error);
-        let no_parameters = std::iter::empty::<&str>();
-        let rows = self.client.query_raw(sql, no_parameters).await;
-        let mut rows = pin!(rows.map_err(failed)?);
-        let mut values = C::default();
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
-            let mut reader = RowReader {
-                row: &row,
-                column: 0,
-            };
-            let value = reader.read().context(|| query(what, sql))?;
-            values.extend([value]);
-        }
-        Ok(values)
-    }
-
-    /// The one row of a query; an error begins with `what`.
-    pub async fn row<T: FromRow>(&self, sql: &str, what: &str) -> Result<T> {
-        let mut rows: Vec<T> = self.rows(sql, what).await?;
-        match rows.pop() {
-            Some(row) if rows.is_empty() => Ok(row),
-            _ => Err(Error::failed(format!(
-                "{}: it gives not one row",
-                query(what, sql)
-            ))),
-        }
-    }
-
-    /// Runs statements that give no rows; an error begins with `what`.
-    pub async fn execute(&self, sql: &str, what: &str) -> Result<()> {
-        let done = self.client.batch_execute(sql).await;
-        done.map_err(|error| self.error(what, error))
-    }
-}
-
 /// An error shows a statement on one line.
-fn query(what: &str, sql: &str) -> String {
+pub(super) fn query(what: &str, sql: &str) -> String {
     let words: Vec<&str> = sql.split_whitespace().collect();
     format!("{what}: by {}", words.join(" "))
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::pg::connect::conninfo::{Server, tool_conninfo};
+use crate::pg::connect::server::Server;
+use crate::pg::connect::tool_env::tool_conninfo;
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::source::catalog::NOTES_SCHEMA;
 

@@ -1,7 +1,7 @@
 //! A worker's session: reads under the exported snapshot, one table at a time.
 
 use crate::error::Result;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::session::{CopyRows, Purpose, Session};
 
 /// A session that imports the snapshot anew for each table, so that it never holds more than one

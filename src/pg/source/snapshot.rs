@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, SourceTable};
 

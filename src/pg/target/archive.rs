@@ -10,7 +10,8 @@ use std::path::Path;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::pg::connect::conninfo::{SESSION_OPTIONS, Server, ToolEnv, tool_conninfo};
+use crate::pg::connect::server::{SESSION_OPTIONS, Server};
+use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::target::toc::{self, Entry, Section};
 

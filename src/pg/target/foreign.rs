@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::pg::session::Session;
-use crate::pg::target::statements::scene::reaching_list;
+use crate::pg::target::statements::drill::reaching_list;
 
 const WHAT: &str = "cannot tell what reaches foreign servers";
 

@@ -6,11 +6,10 @@
 
 mod acl;
 mod database;
+pub mod drill;
 mod roles;
-pub mod scene;
 mod settings;
-
-use std::fmt::Write as _;
+mod statement;
 
 use crate::model::catalog::{Grant, MaterializedView, Sequence};
 use crate::quote::{quote_ident, quote_literal};
@@ -20,32 +19,7 @@ pub use database::{create_database, database_properties};
 pub use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
-
-/// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent
-/// together and so share an implicit transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    pub sql: String,
-    /// What it is about, for a finding: `role "reader"`.
-    pub about: String,
-}
-
-impl Statement {
-    pub fn new(about: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self {
-            sql: sql.into(),
-            about: about.into(),
-        }
-    }
-}
-
-/// A script of these statements, each ended by a semicolon and a newline.
-pub fn script(statements: &[Statement]) -> String {
-    statements.iter().fold(String::new(), |mut text, one| {
-        let _ = writeln!(text, "{};", one.sql);
-        text
-    })
-}
+pub use statement::{Statement, script};
 
 /// Sets a sequence as it was. Works for identity columns' and extensions' sequences alike.
 pub fn set_sequence(sequence: &Sequence) -> Statement {
@@ -143,13 +117,19 @@ mod tests {
 
     #[test]
     fn a_large_object_gets_owner_acl_and_comment() {
+        let grant = |grantee: Option<&str>, privilege: &str| Grant {
+            grantor: "app".to_owned(),
+            grantee: grantee.map(str::to_owned),
+            privilege: privilege.to_owned(),
+            grantable: false,
+        };
         let object = LargeObject {
             oid: 42,
             owner: "app".to_owned(),
             acl: Some(vec![
-                acl::tests::grant("app", Some("app"), "SELECT", false),
-                acl::tests::grant("app", Some("app"), "UPDATE", false),
-                acl::tests::grant("app", None, "SELECT", false),
+                grant(Some("app"), "SELECT"),
+                grant(Some("app"), "UPDATE"),
+                grant(None, "SELECT"),
             ]),
             comment: Some("it's".to_owned()),
         };

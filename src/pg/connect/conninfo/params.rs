@@ -1,7 +1,6 @@
 //! Connection parameters as written: URLs and keyword/value strings.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use crate::error::{Error, Result};
 
@@ -151,20 +150,6 @@ fn decode(text: &str) -> Result<String> {
     }
     String::from_utf8(bytes)
         .map_err(|_| Error::usage("the database URL holds bytes that are not UTF-8"))
-}
-
-/// Percent-encodes all but unreserved characters.
-pub fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// `key = value` pairs, values plain or in single quotes, `\` escaping the next character.

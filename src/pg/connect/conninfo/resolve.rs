@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::files::{self, Login};
 use super::params::{self, KEYWORDS, Params};
-use super::{CONNECT_TIMEOUT, RootCert, Server, SslMode};
 use crate::error::{Error, Result, ResultExt};
+use crate::pg::connect::server::{CONNECT_TIMEOUT, RootCert, Server, SslMode};
 
 /// libpq's two customary folders of the server's socket: Debian's and upstream's.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
@@ -27,48 +27,62 @@ pub struct Input<'a> {
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-pub fn resolve(input: Input<'_>, env: Env<'_>) -> Result<Server> {
-    let explicit = match input.url {
-        Some(url) => params::parse(url)?,
-        None => Params::new(),
-    };
-    if explicit.contains_key("password") && input.password_file.is_some() {
-        return Err(
-            Error::usage("the password is given twice: in the URL and in a file")
-                .hint("take it out of the URL"),
-        );
+impl Server {
+    /// Reads a `postgresql://` URL or a keyword/value string, over this process's `PG*`
+    /// variables, service file and `.pgpass`.
+    pub fn from_url(url: &str) -> Result<Self> {
+        let input = Input {
+            url: Some(url),
+            ..Input::default()
+        };
+        Self::resolve(input, &|name| std::env::var(name).ok())
     }
-    let (params, service) = layer(explicit, env)?;
-    let get = |key: &str| given(&params, key);
 
-    let port = port(get("port"))?;
-    let address = address(get("hostaddr"))?;
-    let host = host(get("host"), address, port)?;
-    let user = match get("user") {
-        Some(user) => user.to_owned(),
-        None => os_user()?,
-    };
-    let database = get("dbname").unwrap_or(&user).to_owned();
-    let mut server = Server {
-        database_named: get("dbname").is_some(),
-        ssl: ssl_mode(input.sslmode, get("sslmode"), &host, address)?,
-        root_cert: root_cert(input.sslrootcert, get("sslrootcert"), env)?,
-        connect_timeout: connect_timeout(get("connect_timeout"))?,
-        application_name: get("application_name").map(str::to_owned),
-        session_options: None,
-        password: None,
-        password_from: None,
-        passwords: None,
-        warnings: Vec::new(),
-        host,
-        address,
-        port,
-        user,
-        database,
-        service,
-    };
-    find_password(&mut server, input, &params, env)?;
-    Ok(server)
+    /// Resolves as libpq does: the URL, then the service file, then `PG*` variables, then
+    /// defaults; the password also from `password_file` or `.pgpass`. Unlike libpq's, the
+    /// default sslmode is verify-full for a server that is not on this machine.
+    pub fn resolve(input: Input<'_>, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let explicit = match input.url {
+            Some(url) => params::parse(url)?,
+            None => Params::new(),
+        };
+        if explicit.contains_key("password") && input.password_file.is_some() {
+            return Err(
+                Error::usage("the password is given twice: in the URL and in a file")
+                    .hint("take it out of the URL"),
+            );
+        }
+        let (params, service) = layer(explicit, env)?;
+        let get = |key: &str| given(&params, key);
+        let port = port(get("port"))?;
+        let address = address(get("hostaddr"))?;
+        let host = host(get("host"), address, port)?;
+        let user = match get("user") {
+            Some(user) => user.to_owned(),
+            None => os_user()?,
+        };
+        let database = get("dbname").unwrap_or(&user).to_owned();
+        let mut server = Self {
+            database_named: get("dbname").is_some(),
+            ssl: ssl_mode(input.sslmode, get("sslmode"), &host, address)?,
+            root_cert: root_cert(input.sslrootcert, get("sslrootcert"), env)?,
+            connect_timeout: connect_timeout(get("connect_timeout"))?,
+            application_name: get("application_name").map(str::to_owned),
+            session_options: None,
+            password: None,
+            password_from: None,
+            passwords: None,
+            warnings: Vec::new(),
+            host,
+            address,
+            port,
+            user,
+            database,
+            service,
+        };
+        find_password(&mut server, input, &params, env)?;
+        Ok(server)
+    }
 }
 
 /// A parameter's value; an empty one is as good as none.

@@ -1,6 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
+use crate::error::{Kind, Result};
+use crate::pg::connect::server::{Passwords, Server, SslMode};
 
 fn with(url: &str, vars: &[(&str, &str)]) -> Result<Server> {
     let input = Input {

@@ -4,19 +4,28 @@ use std::io;
 
 use rustls::CertificateError as Bad;
 
-use super::Place;
 use super::x509::Facts;
 use crate::error::{Error, Kind};
+use crate::pg::connect::server::SslMode;
+
+/// The server, as an error about TLS names it.
+#[derive(Clone)]
+pub struct Peer {
+    pub host: String,
+    pub mode: SslMode,
+    /// The trusted authorities, in words.
+    pub roots: String,
+}
 
 /// The error of a handshake; `seen` is what the server's certificate said, where it was read.
-pub fn handshake(place: &Place, seen: Option<&Facts>, error: io::Error) -> Error {
-    let what = format!("TLS to {} (sslmode={})", place.host, place.mode);
+pub fn handshake(peer: &Peer, seen: Option<&Facts>, error: io::Error) -> Error {
+    let what = format!("TLS to {} (sslmode={})", peer.host, peer.mode);
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(bad)) => {
-            let (cause, hint) = certificate(place, seen, bad);
+            let (cause, hint) = certificate(peer, seen, bad);
             Error::new(Kind::Untrusted, format!("{what}: {cause}")).hint(hint)
         }
         Some(other) => Error::new(Kind::Failed, format!("{what}: {other}"))
@@ -27,7 +36,7 @@ pub fn handshake(place: &Place, seen: Option<&Facts>, error: io::Error) -> Error
     }
 }
 
-fn certificate(place: &Place, seen: Option<&Facts>, bad: &Bad) -> (String, &'static str) {
+fn certificate(peer: &Peer, seen: Option<&Facts>, bad: &Bad) -> (String, &'static str) {
     let fact = |text: &dyn Fn(&Facts) -> String| seen.map(text).unwrap_or_default();
     match bad {
         Bad::Expired | Bad::ExpiredContext { .. } => (
@@ -52,7 +61,7 @@ fn certificate(place: &Place, seen: Option<&Facts>, bad: &Bad) -> (String, &'sta
             format!(
                 "the certificate was issued by an unknown authority{}; trusted are {}",
                 fact(&|seen| format!(", {:?}", seen.issuer)),
-                place.roots
+                peer.roots
             ),
             "name the file with the authority's certificate in sslrootcert",
         ),

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result, ResultExt};
-use crate::pg::connect::conninfo::RootCert;
+use crate::pg::connect::server::RootCert;
 
 /// Amazon's authorities for RDS, so that verify-full works without a download.
 const RDS: &[u8] = include_bytes!("../rds-ca.pem");

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
-use super::{
-    Answer, MAX_ANSWER, Outcome, Ready, Request, STILL_THERE, Started, VERSION, Wanted, parse,
-    read_line, to_line,
+use super::protocol::{
+    Answer, MAX_ANSWER, Outcome, Ready, Request, STILL_THERE, ServerRequest, Started, VERSION,
+    parse, read_line, to_line,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::attestation::Walls;
@@ -20,8 +20,8 @@ use crate::pg::local::throwaway::{SHARED_PREFIX, SOCKET_FILE};
 use crate::wall::User;
 use crate::wall::container::{Container, Peer};
 
-/// Containers of a task start at the same time.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the drill server: containers of a task start at the same time.
+pub const START_WAIT: Duration = Duration::from_secs(60);
 /// How long a new server may take until it is answered for.
 const START: Duration = Duration::from_secs(180);
 /// How long a drill server may take over what is done at once, and over removing a server.
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What an answer says of the walls, weighed against what the kernel says of who answered.
 #[derive(Debug)]
-pub struct Hello {
+pub struct WallReport {
     pub walls: Walls,
     /// Why a wall does not stand; empty where all do.
     pub missing: Vec<String>,
@@ -41,29 +41,29 @@ pub struct Hello {
 pub struct Remote {
     stream: UnixStream,
     folder: PathBuf,
-    hello: Hello,
+    report: WallReport,
     /// Such as "15.4".
     pub version: String,
 }
 
-/// Asks a drill server who it is, without a server.
-pub async fn hello(socket: &Path) -> Result<Hello> {
+/// Asks a drill server which walls stand around it; starts no server.
+pub async fn ask_walls(socket: &Path) -> Result<WallReport> {
     let mut stream = connect(socket, Duration::ZERO).await?;
     let (ready, peer) = ask(&mut stream, None, REPLY).await?;
-    weigh(ready.walls, &ready.missing, &ready.container, peer)
+    report_walls(ready.walls, &ready.missing, &ready.container, peer)
 }
 
 impl Remote {
-    /// Starts one; waits as long as `patience` for somebody to listen on `socket`.
-    pub async fn start(socket: &Path, wanted: Wanted, patience: Duration) -> Result<Self> {
-        let mut stream = connect(socket, patience).await?;
-        let (ready, peer) = ask(&mut stream, Some(wanted), START).await?;
-        let hello = weigh(ready.walls, &ready.missing, &ready.container, peer)?;
+    /// Starts one; waits as long as `wait` for somebody to listen on `socket`.
+    pub async fn start(socket: &Path, request: ServerRequest, wait: Duration) -> Result<Self> {
+        let mut stream = connect(socket, wait).await?;
+        let (ready, peer) = ask(&mut stream, Some(request), START).await?;
+        let report = report_walls(ready.walls, &ready.missing, &ready.container, peer)?;
         let started = (ready.server).ok_or_else(|| untrue("it has started no server"))?;
         Ok(Self {
             stream,
             folder: folder(socket, &started, peer)?,
-            hello,
+            report,
             version: version(started.postgres)?,
         })
     }
@@ -74,11 +74,11 @@ impl Remote {
     }
 
     pub fn walls(&self) -> Walls {
-        self.hello.walls
+        self.report.walls
     }
 
     pub fn missing_walls(&self) -> &[String] {
-        &self.hello.missing
+        &self.report.missing
     }
 
     /// Runs `work`, which needs the server, and fails where it was not there until the end: what came of
@@ -151,7 +151,7 @@ fn untrue(what: &str) -> Error {
     .hint("run lifeboat's own image in the second container, and start it anew")
 }
 
-async fn connect(socket: &Path, patience: Duration) -> Result<UnixStream> {
+async fn connect(socket: &Path, wait: Duration) -> Result<UnixStream> {
     let began = Instant::now();
     loop {
         let why = match UnixStream::connect(socket).await {
@@ -165,8 +165,8 @@ async fn connect(socket: &Path, patience: Duration) -> Result<UnixStream> {
         if !may_come {
             return Err(why).context(|| format!("cannot connect to {}", socket.display()));
         }
-        if began.elapsed() >= patience {
-            let waited = match patience.as_secs() {
+        if began.elapsed() >= wait {
+            let waited = match wait.as_secs() {
                 0 => String::new(),
                 seconds => format!(" within {seconds} s"),
             };
@@ -188,27 +188,27 @@ async fn connect(socket: &Path, patience: Duration) -> Result<UnixStream> {
 /// Sends the request, and reads what came of it.
 async fn ask(
     stream: &mut UnixStream,
-    server: Option<Wanted>,
-    patience: Duration,
+    server: Option<ServerRequest>,
+    wait: Duration,
 ) -> Result<(Ready, Peer)> {
     let peer = peer(stream)?;
-    let request = to_line(&Request {
+    let line = to_line(&Request {
         lifeboat: VERSION.to_owned(),
         server,
     })?;
     let exchange = async {
-        let sent = stream.write_all(&request).await;
+        let sent = stream.write_all(&line).await;
         sent.context(|| "asking the drill server".to_owned())?;
         read_line(stream, MAX_ANSWER).await
     };
-    let line = match tokio::time::timeout(patience, exchange).await {
+    let line = match tokio::time::timeout(wait, exchange).await {
         Ok(line) => line.context(|| "the drill server's answer".to_owned())?,
         Err(_) => {
             return Err(Error::new(
                 Kind::Unavailable,
                 format!(
                     "the drill server gave no answer within {} s",
-                    patience.as_secs()
+                    wait.as_secs()
                 ),
             ));
         }
@@ -237,12 +237,17 @@ fn peer(stream: &UnixStream) -> Result<Peer> {
 }
 
 /// The server's own walls, and those that its container adds.
-fn weigh(said: Walls, missing: &[String], theirs: &Container, peer: Peer) -> Result<Hello> {
+fn report_walls(
+    own: Walls,
+    missing: &[String],
+    theirs: &Container,
+    peer: Peer,
+) -> Result<WallReport> {
     let between = Container::own()?.walls_towards(theirs, peer);
     let walls = Walls {
-        network: said.network,
-        files: said.files || between.files,
-        processes: said.processes || between.processes,
+        network: own.network,
+        files: own.files || between.files,
+        processes: own.processes || between.processes,
         uid: between.uid,
     };
     let mut why = Vec::new();
@@ -258,7 +263,7 @@ fn weigh(said: Walls, missing: &[String], theirs: &Container, peer: Peer) -> Res
     if !walls.processes {
         why.push("the drill server may see this container's processes".to_owned());
     }
-    Ok(Hello {
+    Ok(WallReport {
         walls,
         missing: why,
     })

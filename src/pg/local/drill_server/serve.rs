@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::{
-    Answer, MAX_REQUEST, Outcome, Ready, Refusal, Request, SOCKET, STILL_THERE, Started, VERSION,
-    Wanted, is_name_of_ours, parse, read_line, to_line,
+use super::protocol::{
+    Answer, MAX_REQUEST, Outcome, Ready, Refusal, Request, STILL_THERE, ServerRequest, Started,
+    VERSION, is_name_of_ours, parse, read_line, to_line,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::interrupt::Interrupt;
@@ -26,6 +26,9 @@ use crate::wall::container::Container;
 const REQUEST: Duration = Duration::from_secs(10);
 /// Before the next try, where connections cannot be accepted.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The socket's name in the shared folder.
+pub const SOCKET: &str = "lifeboat.sock";
 
 struct Server {
     folder: PathBuf,
@@ -171,7 +174,7 @@ async fn request(stream: &mut UnixStream) -> Result<Option<Request>> {
 }
 
 /// The names end up in the server's settings: none of them says more than a name.
-fn check(wanted: &Wanted) -> Result<()> {
+fn check(wanted: &ServerRequest) -> Result<()> {
     let logins = &wanted.logins;
     let names = [
         &logins.superuser,
@@ -216,7 +219,7 @@ impl Server {
     /// Puts a server into `throwaway` where one is wanted.
     async fn start(
         &self,
-        wanted: Option<Wanted>,
+        wanted: Option<ServerRequest>,
         throwaway: &mut Option<Throwaway>,
     ) -> Result<Outcome> {
         let container = Container::own()?;
@@ -231,7 +234,7 @@ impl Server {
                 server: None,
             }));
         };
-        let wanted = throwaway::Wanted {
+        let options = throwaway::Options {
             major: wanted.major,
             tool_dirs: self.tool_dirs.clone(),
             base: self.folder.clone(),
@@ -240,7 +243,7 @@ impl Server {
             database: wanted.database,
             shared: true,
         };
-        let started = spawn_blocking(move || Throwaway::start(&wanted)).await;
+        let started = spawn_blocking(move || Throwaway::start(&options)).await;
         let started = started.context(|| "starting a server for a drill".to_owned())??;
         let version = started.version.clone();
         self.progress
@@ -265,8 +268,8 @@ mod tests {
     use super::*;
     use crate::pg::local::throwaway::Logins;
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> ServerRequest {
+        ServerRequest {
             major: 15,
             logins: Logins::random().unwrap(),
             extensions: vec!["pg_cron".to_owned()],

@@ -3,14 +3,19 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::pg::connect::conninfo::{Input, SESSION_OPTIONS, Server};
+use crate::pg::connect::conninfo::Input;
+use crate::pg::connect::server::{SESSION_OPTIONS, Server};
 use crate::quote::conninfo_pair;
 use crate::random;
 
+/// No TCP: nobody else's port is taken.
+const PORT: u16 = 5432;
+/// The socket's name in the server's folder.
+pub const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// The three that may log in; their names are random, as those of a backup's roles are not.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Logins {
-    /// What initdb makes. It sets the scene, and can then no longer log in.
+    /// What initdb makes. It prepares the drill, and can then no longer log in.
     pub superuser: String,
     /// Runs all that comes out of the backup.
     pub restorer: String,
@@ -50,7 +55,7 @@ pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
     let folder = folder.display().to_string();
     let pairs = [
         ("host", folder.as_str()),
-        ("port", &super::PORT.to_string()),
+        ("port", &PORT.to_string()),
         ("user", user),
         ("dbname", database),
         ("sslmode", "disable"),

@@ -124,10 +124,10 @@ fn in_order(owner: &str, groups: Vec<Group>) -> Vec<Group> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
-    pub fn grant(grantor: &str, grantee: Option<&str>, privilege: &str, grantable: bool) -> Grant {
+    fn grant(grantor: &str, grantee: Option<&str>, privilege: &str, grantable: bool) -> Grant {
         Grant {
             grantor: grantor.to_owned(),
             grantee: grantee.map(str::to_owned),

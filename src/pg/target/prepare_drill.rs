@@ -1,22 +1,23 @@
-//! The scene in which a backup is restored by nobody: set by the throwaway's superuser, who then
-//! cannot log in any more. Nothing of the backup has run when it does, and nothing runs as it later.
+//! Prepares a throwaway server, so that a backup is restored there without superuser: makes the roles,
+//! the database and its extensions as the server's superuser, who then cannot log in any more. Nothing of
+//! the backup has run by then, and nothing of it runs as this superuser later.
 
 use crate::error::{Result, ResultExt};
 use crate::model::attestation::NotTried;
 use crate::model::catalog::Catalog;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::local::throwaway::{Logins, login};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::apply::{self, Refused};
-use crate::pg::target::statements::{Statement, scene};
+use crate::pg::target::execute::{self, Refused};
+use crate::pg::target::statements::{Statement, drill};
 use crate::quote::{quote_ident, quote_idents};
 
 const EXTENSIONS: &str = "cannot read the drill's extensions";
 const APPLICATION: &str = "lifeboat drill";
 
-/// A scene that is set.
+/// A prepared server.
 #[derive(Debug)]
-pub struct Scene {
+pub struct PreparedDrill {
     /// The drill's database, as the login that runs what comes out of the backup.
     pub restorer: Server,
     /// The same as the login that reads what was restored.
@@ -27,15 +28,15 @@ pub struct Scene {
     pub not_tried: Vec<NotTried>,
 }
 
-/// Sets it on the server whose socket lies in `folder`, in a new database of that name.
-pub async fn set(
+/// Prepares the server whose socket lies in `folder`, with a new database of that name.
+pub async fn prepare_drill(
     catalog: &Catalog,
     logins: &Logins,
     folder: &std::path::Path,
     database: &str,
-) -> Result<Scene> {
+) -> Result<PreparedDrill> {
     let superuser = |database: &str| login(folder, &logins.superuser, database);
-    let mut scene = Scene {
+    let mut prepared = PreparedDrill {
         restorer: login(folder, &logins.restorer, database)?,
         reader: login(folder, &logins.reader, database)?,
         findings: Vec::new(),
@@ -43,44 +44,48 @@ pub async fn set(
     };
     let session = Session::connect(&superuser("postgres")?, APPLICATION, Purpose::Write).await?;
     let version = session.server_version_num;
-    let roles = scene::roles(catalog, logins, version);
-    scene.note(&apply::each(&session, &roles).await?);
+    let roles = drill::roles(catalog, logins, version);
+    prepared.note(&execute::each(&session, &roles).await?);
     needed(
         &session,
-        &scene::database(catalog, logins, database, version),
+        &drill::database(catalog, logins, database, version),
     )
     .await?;
     session.close().await;
     let session = Session::connect(&superuser(database)?, APPLICATION, Purpose::Write).await?;
-    needed(&session, &scene::born(catalog, logins, version)).await?;
-    let schemas = scene::extension_schemas(catalog);
+    needed(
+        &session,
+        &drill::new_database_rights(catalog, logins, version),
+    )
+    .await?;
+    let schemas = drill::extension_schemas(catalog);
     for schema in schemas {
-        needed(&session, &[scene::schema(schema, logins)]).await?;
+        needed(&session, &[drill::schema(schema, logins)]).await?;
     }
-    extensions(&session, catalog, &mut scene).await?;
-    scene.note(&apply::each(&session, &scene::casts(catalog)).await?);
+    extensions(&session, catalog, &mut prepared).await?;
+    prepared.note(&execute::each(&session, &drill::casts(catalog)).await?);
     needed(&session, &members(&session, logins).await?).await?;
-    needed(&session, &scene::no_more_extensions(logins)).await?;
-    needed(&session, &[scene::leave(logins)]).await?;
+    needed(&session, &drill::no_more_extensions(logins)).await?;
+    needed(&session, &[drill::end_superuser(logins)]).await?;
     session.close().await;
-    let powerful = scene::powerful_memberships(catalog);
-    scene.not_tried.extend(powerful.map(|one| NotTried {
+    let powerful = drill::powerful_memberships(catalog);
+    prepared.not_tried.extend(powerful.map(|one| NotTried {
         kind: "membership".to_owned(),
         name: format!("{} in {}", one.member, one.role),
     }));
-    Ok(scene)
+    Ok(prepared)
 }
 
-impl Scene {
+impl PreparedDrill {
     fn note(&mut self, refused: &[Refused]) {
         let one = |refused: &Refused| (refused.statement.about.clone(), refused.why());
         self.findings.extend(refused.iter().map(one));
     }
 }
 
-/// Runs statements without which there is no scene.
+/// Runs statements without which there is no prepared.
 async fn needed(session: &Session, statements: &[Statement]) -> Result<()> {
-    let refused = apply::each(session, statements).await?;
+    let refused = execute::each(session, statements).await?;
     match refused.into_iter().next() {
         None => Ok(()),
         Some(refused) => Err(refused.error).context(|| "cannot prepare the drill".to_owned()),
@@ -88,20 +93,24 @@ async fn needed(session: &Session, statements: &[Statement]) -> Result<()> {
 }
 
 /// Extensions as they were, else in the version that the machine has. One that is not there at all is
-/// told by whoever compares the server with the backup.
-async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> Result<()> {
+/// found when the server is compared with the backup.
+async fn extensions(
+    session: &Session,
+    catalog: &Catalog,
+    prepared: &mut PreparedDrill,
+) -> Result<()> {
     let sql = "SELECT name::text FROM pg_catalog.pg_available_extensions";
     let available: Vec<String> = session.rows(sql, EXTENSIONS).await?;
     for extension in &catalog.extensions {
         if !available.contains(&extension.name) {
             continue;
         }
-        let exact = apply::each(session, &[scene::extension(extension, true)]).await?;
+        let exact = execute::each(session, &[drill::extension(extension, true)]).await?;
         if exact.is_empty() {
             continue;
         }
-        let installed = apply::each(session, &[scene::extension(extension, false)]).await?;
-        scene.note(&installed);
+        let installed = execute::each(session, &[drill::extension(extension, false)]).await?;
+        prepared.note(&installed);
     }
     Ok(())
 }
@@ -113,7 +122,7 @@ async fn extensions(session: &Session, catalog: &Catalog, scene: &mut Scene) -> 
 async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
     let restorer = quote_ident(&logins.restorer);
     let both = quote_idents([&logins.restorer, &logins.reader]);
-    let reaching = scene::reaching_list();
+    let reaching = drill::reaching_list();
     let member = |class: &str, oid: &str| {
         format!(
             "EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = {oid}

@@ -1,4 +1,4 @@
-//! One value by somebody's own query, which may run code of the database that it asks.
+//! One value by a query of the user, which may run code of the database.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -10,7 +10,7 @@ use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
 use crate::error::{Error, Kind, Result};
 use crate::humanize::rough;
-use crate::pg::connect::conninfo::Server;
+use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 
 /// Finds names as the database's own users do, but built-in ones first: nobody can override `count(*)`.
@@ -42,15 +42,15 @@ impl Default for TimeLimit {
     }
 }
 
-/// Like [`value`], in a session of its own, whose settings end with it, and within a time limit.
-pub async fn value_within(server: &Server, sql: &str, limit: TimeLimit) -> Result<Option<String>> {
+/// Like [`read`], in a session of its own, whose settings end with it, and within a time limit.
+pub async fn read_within(server: &Server, sql: &str, limit: TimeLimit) -> Result<Option<String>> {
     let until = Instant::now() + limit.query;
     let session = match timeout_at(until, connect(server)).await {
         Ok(connected) => connected?,
         Err(_) => return Err(late(limit, "nobody was let in")),
     };
     let answer = {
-        let mut asked = pin!(value(&session, sql));
+        let mut asked = pin!(read(&session, sql));
         let in_time = timeout_at(until, asked.as_mut()).await;
         match in_time {
             Ok(answer) => answer,
@@ -113,11 +113,11 @@ async fn connect(server: &Server) -> Result<Session> {
 
 /// Runs `sql`, which must give one row of one column, in a transaction that cannot write and in which
 /// names are found as by the database's own users. `None` is SQL's NULL.
-pub async fn value(session: &Session, sql: &str) -> Result<Option<String>> {
+pub async fn read(session: &Session, sql: &str) -> Result<Option<String>> {
     let what = "the query";
     session.execute(BEGIN, what).await?;
     let answer = match session.client().simple_query_raw(sql).await {
-        Ok(rows) => Answer::read(rows).await,
+        Ok(rows) => Answer::receive(rows).await,
         Err(error) => Err(error),
     };
     session.execute("ROLLBACK", what).await?;
@@ -132,7 +132,7 @@ struct Answer {
 }
 
 impl Answer {
-    async fn read(rows: SimpleQueryStream) -> Result<Self, tokio_postgres::Error> {
+    async fn receive(rows: SimpleQueryStream) -> Result<Self, tokio_postgres::Error> {
         let mut rows = pin!(rows);
         let mut answer = Self::default();
         while let Some(message) = rows.try_next().await? {

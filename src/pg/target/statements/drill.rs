@@ -1,7 +1,8 @@
-//! What must be there before anything of a backup runs as nobody: roles without power, the database,
-//! extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
+//! What must be there before anything of a backup runs without superuser: roles without power, the
+//! database, extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
 
-use super::{Statement, create_database};
+use super::database::create_database;
+use super::statement::Statement;
 use crate::model::catalog::{Catalog, Extension, Membership, Role};
 use crate::pg::local::throwaway::Logins;
 use crate::quote::{quote_ident, quote_literal, quote_literals};
@@ -119,7 +120,7 @@ pub fn database_owner<'a>(catalog: &'a Catalog, logins: &'a Logins) -> &'a str {
     if is_there { owner } else { &logins.restorer }
 }
 
-/// The database, to which the two logins get whatever the backup says of it.
+/// The database, and the rights of the two logins on it, whatever the backup's own privileges are.
 pub fn database(
     catalog: &Catalog,
     logins: &Logins,
@@ -131,19 +132,19 @@ pub fn database(
     create.sql.push_str(&format!(" OWNER {owner}"));
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
     let name = quote_ident(name);
-    let enter = format!("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {name} TO {restorer}");
-    let look = format!("GRANT CONNECT ON DATABASE {name} TO {reader}");
+    let restoring = format!("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {name} TO {restorer}");
+    let reading = format!("GRANT CONNECT ON DATABASE {name} TO {reader}");
     let others = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC";
     vec![
         create,
-        Statement::new("the restoring login", enter),
-        Statement::new("the reading login", look),
+        Statement::new("the restoring login", restoring),
+        Statement::new("the reading login", reading),
         Statement::new("other databases", others),
     ]
 }
 
-/// What the database has from its birth, given to whom the restore acts for.
-pub fn born(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+/// Gives the owner what every new database has, and the reading login its rights on older servers.
+pub fn new_database_rights(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
     let mut statements = Vec::new();
     if version_num < 150_000 {
         let owner = quote_ident(database_owner(catalog, logins));
@@ -250,15 +251,15 @@ pub fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
     .into()
 }
 
-/// The last word of the superuser.
-pub fn leave(logins: &Logins) -> Statement {
+/// The last statement of the superuser: from now on it cannot log in.
+pub fn end_superuser(logins: &Logins) -> Statement {
     let sql = format!("ALTER ROLE {} NOLOGIN", quote_ident(&logins.superuser));
     Statement::new("the superuser's login", sql)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::script;
+    use super::super::statement::script;
     use super::*;
     use crate::restore::fixture::catalog;
 

@@ -4,8 +4,11 @@ use std::fmt;
 
 use tempfile::NamedTempFile;
 
-use super::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode};
 use crate::error::Result;
+use crate::pg::connect::server::{
+    KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode,
+};
+use crate::pg::connect::tls::roots;
 use crate::quote::conninfo_pair;
 
 /// Variables for a tool, and the files they point to. Its Debug never shows the password.
@@ -60,44 +63,47 @@ pub fn tool_conninfo(database: &str) -> String {
     )
 }
 
-pub fn tool_env(server: &Server) -> Result<ToolEnv> {
-    let mut vars = vec![
-        ("PGHOST", server.host.clone()),
-        ("PGPORT", server.port.to_string()),
-        ("PGUSER", server.user.clone()),
-        ("PGDATABASE", server.database.clone()),
-        ("PGSSLMODE", server.ssl.as_str().to_owned()),
-        // Kerberos encryption would take the place of the TLS that sslmode asks for.
-        ("PGGSSENCMODE", "disable".to_owned()),
-        ("PGAPPNAME", app_name(server)),
-        (
-            "PGCONNECT_TIMEOUT",
-            server
-                .connect_timeout
-                .map_or(0, |t| t.as_secs())
-                .to_string(),
-        ),
-    ];
-    if let Some(address) = server.address {
-        vars.push(("PGHOSTADDR", address.to_string()));
+impl Server {
+    /// Environment for `pg_dump`, `pg_restore` and `psql`, password and pinned address included; of
+    /// a [`Server::for_login`], as a tool logs in when it starts.
+    /// Keep the value alive as long as the tool runs: it may own a file of root certificates.
+    /// The tool must see no other `PG*` variable; [`crate::pg::local::tools::command`] takes care of that.
+    pub fn tool_env(&self) -> Result<ToolEnv> {
+        let mut vars = vec![
+            ("PGHOST", self.host.clone()),
+            ("PGPORT", self.port.to_string()),
+            ("PGUSER", self.user.clone()),
+            ("PGDATABASE", self.database.clone()),
+            ("PGSSLMODE", self.ssl.as_str().to_owned()),
+            // Kerberos encryption would take the place of the TLS that sslmode asks for.
+            ("PGGSSENCMODE", "disable".to_owned()),
+            ("PGAPPNAME", app_name(self)),
+            (
+                "PGCONNECT_TIMEOUT",
+                self.connect_timeout.map_or(0, |t| t.as_secs()).to_string(),
+            ),
+        ];
+        if let Some(address) = self.address {
+            vars.push(("PGHOSTADDR", address.to_string()));
+        }
+        if let Some(password) = &self.password {
+            vars.push(("PGPASSWORD", password.clone()));
+        }
+        let (path, roots) = root_cert_file(self)?;
+        vars.extend(path.map(|path| ("PGSSLROOTCERT", path)));
+        Ok(ToolEnv {
+            vars,
+            _roots: roots,
+        })
     }
-    if let Some(password) = &server.password {
-        vars.push(("PGPASSWORD", password.clone()));
-    }
-    let (path, roots) = roots(server)?;
-    vars.extend(path.map(|path| ("PGSSLROOTCERT", path)));
-    Ok(ToolEnv {
-        vars,
-        _roots: roots,
-    })
 }
 
 /// The file to name as root certificates, and the file to keep where it is ours.
-fn roots(server: &Server) -> Result<(Option<String>, Option<NamedTempFile>)> {
+fn root_cert_file(server: &Server) -> Result<(Option<String>, Option<NamedTempFile>)> {
     Ok(match (&server.root_cert, server.ssl) {
         (RootCert::File(path), _) => (Some(path.display().to_string()), None),
         (RootCert::Default, SslMode::VerifyCa | SslMode::VerifyFull) => {
-            let file = crate::pg::connect::tls::roots::to_file()?;
+            let file = roots::to_file()?;
             (Some(file.path().display().to_string()), Some(file))
         }
         (RootCert::Default, _) => (None, None),

@@ -1,0 +1,306 @@
+//! A PostgreSQL server, and how sessions and tools log in to it.
+
+use std::fmt::{self, Write as _};
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::{Error, Kind, Result};
+
+/// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// After so long without a word a server is asked whether it is there, so often, and then given up. NAT
+/// gateways forget an idle connection after minutes; the system's default is to ask after hours.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub const KEEPALIVE_COUNT: u32 = 3;
+
+/// For every session and tool that works in a restored database: a setting that the backup gives to its
+/// database or roles must not make us somebody else, load a library, or end a session before it has pinned
+/// its own.
+pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
+    -c idle_in_transaction_session_timeout=0";
+
+/// libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SslMode {
+    /// Never TLS.
+    Disable,
+    /// Without TLS, unless the server insists.
+    Allow,
+    /// With TLS where the server has it; proves nothing about who answers.
+    Prefer,
+    /// Always TLS; the chain is checked only where a root certificate file is named.
+    Require,
+    /// TLS, and the certificate's chain ends at a trusted root.
+    VerifyCa,
+    /// TLS, a trusted chain, and the certificate names the host.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// libpq's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl fmt::Display for SslMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" => Self::Allow,
+            "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                return Err(Error::usage(format!("there is no sslmode {text:?}"))
+                    .hint("one of disable, allow, prefer, require, verify-ca, verify-full"));
+            }
+        })
+    }
+}
+
+/// Which certificate authorities are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootCert {
+    /// The system's roots and the RDS authorities shipped with lifeboat.
+    Default,
+    /// Only those in this PEM file.
+    File(PathBuf),
+}
+
+/// Makes a password for each login, such as a token that is good for minutes.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// For this host (by its name, whatever the address), port and user.
+    async fn password(&self, server: &Server) -> Result<String>;
+
+    /// What to look at where the server refuses one.
+    fn refused(&self, server: &Server) -> String;
+}
+
+/// One server and one database, resolved. Its Display and Debug never show the password.
+#[derive(Clone)]
+pub struct Server {
+    /// A host name, an address, or a socket folder (begins with `/`).
+    pub host: String,
+    /// The address that `host` resolved to once, so that every session and tool of a run meets
+    /// the same server. `None` for sockets and before [`Server::pin`].
+    pub address: Option<IpAddr>,
+    pub port: u16,
+    pub user: String,
+    pub password: Option<String>,
+    /// Where the password came from, in words, for the hint when it is wrong.
+    pub password_from: Option<String>,
+    /// Makes each login's password; wins over `password`.
+    pub(super) passwords: Option<Arc<dyn Passwords>>,
+    pub database: String,
+    /// Whether anybody named it; where not, it is called like the user, as with libpq.
+    pub database_named: bool,
+    pub ssl: SslMode,
+    pub root_cert: RootCert,
+    /// The service file's entry that was used, if any.
+    pub service: Option<String>,
+    /// For the whole login; `None` waits for ever (libpq's `connect_timeout=0`).
+    pub connect_timeout: Option<Duration>,
+    /// Only what the user asked for; a session's own name wins over it.
+    pub application_name: Option<String>,
+    /// Settings for the start of each session, as `PGOPTIONS` has them: they win over those of the
+    /// database and of the role.
+    pub session_options: Option<&'static str>,
+    /// What was odd but not fatal while resolving, such as a `.pgpass` that others can read.
+    pub warnings: Vec<String>,
+}
+
+impl Server {
+    /// A server that proves its name over TLS, by the default authorities; nothing of this machine's
+    /// settings is asked.
+    pub fn verified(host: &str, port: u16, user: &str, password: String, database: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            address: None,
+            port,
+            user: user.to_owned(),
+            password: Some(password),
+            password_from: None,
+            passwords: None,
+            database: database.to_owned(),
+            database_named: true,
+            ssl: SslMode::VerifyFull,
+            root_cert: RootCert::Default,
+            service: None,
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            application_name: None,
+            session_options: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            database_named: true,
+            ..self.clone()
+        }
+    }
+
+    /// Whether `host` is a socket folder.
+    pub fn is_socket(&self) -> bool {
+        self.host.starts_with('/')
+    }
+
+    /// Resolves the name once and remembers the address: a reader endpoint or a round-robin
+    /// name must not lead two sessions of one run to two servers.
+    pub fn pin(&mut self) -> Result<()> {
+        if self.is_socket() || self.address.is_some() {
+            return Ok(());
+        }
+        let mut found = self.lookup()?.into_iter();
+        self.address = found.next();
+        Ok(())
+    }
+
+    /// The same server, logged in to with passwords made for one login each. They travel as they
+    /// are: never without TLS, and to a host that has a name.
+    pub fn with_passwords(self, passwords: Arc<dyn Passwords>) -> Result<Self> {
+        if self.is_socket() || self.host.parse::<IpAddr>().is_ok() {
+            return Err(
+                Error::usage(format!("{:?} is not the name of a host", self.host)).hint(
+                    "a token is made for the endpoint's name: name that as host, and in the URL an \
+                     address beside it where DNS does not know it: ?hostaddr=…",
+                ),
+            );
+        }
+        if self.ssl < SslMode::Require {
+            return Err(Error::usage(format!(
+                "a token would travel in clear to {}: sslmode is {}",
+                self.host, self.ssl
+            ))
+            .hint("sslmode = \"verify-full\" is needed, the default for a host that is not local; require encrypts, but proves nothing"));
+        }
+        Ok(Self {
+            password: None,
+            password_from: None,
+            passwords: Some(passwords),
+            ..self
+        })
+    }
+
+    /// The same server with the password of the next login: a new one each time, where they are made
+    /// for one login each.
+    pub async fn for_login(&self) -> Result<Self> {
+        let password = match &self.passwords {
+            Some(passwords) => Some(passwords.password(self).await?),
+            None => self.password.clone(),
+        };
+        Ok(Self {
+            password,
+            ..self.clone()
+        })
+    }
+
+    /// What to look at where a password that was made for the login is refused.
+    pub(crate) fn on_refusal(&self) -> Option<String> {
+        let passwords = self.passwords.as_ref()?;
+        Some(passwords.refused(self))
+    }
+
+    /// All addresses of `host`, in the resolver's order; never empty.
+    pub(crate) fn lookup(&self) -> Result<Vec<IpAddr>> {
+        if let Some(address) = self.address {
+            return Ok(vec![address]);
+        }
+        let unknown = |cause: Option<std::io::Error>| {
+            let error = Error::new(
+                Kind::Unavailable,
+                format!("no address found for the host name {:?}", self.host),
+            )
+            .hint("check the spelling, and that this machine's DNS knows the name");
+            match cause {
+                Some(cause) => error.because(cause),
+                None => error,
+            }
+        };
+        let found: Vec<IpAddr> = (self.host.as_str(), self.port)
+            .to_socket_addrs()
+            .map_err(|cause| unknown(Some(cause)))?
+            .map(|address| address.ip())
+            .collect();
+        if found.is_empty() {
+            return Err(unknown(None));
+        }
+        Ok(found)
+    }
+
+    /// `postgresql://user@host:port/database`, percent-encoded, fit for [`Server::from_url`].
+    pub fn url_without_password(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            percent_encode(&self.host)
+        };
+        format!(
+            "postgresql://{}@{host}:{}/{}",
+            percent_encode(&self.user),
+            self.port,
+            percent_encode(&self.database)
+        )
+    }
+}
+
+/// Percent-encodes all but unreserved characters.
+fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url_without_password())
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("url", &self.url_without_password())
+            .field("address", &self.address)
+            .field("password", &self.password.as_ref().map(|_| "…"))
+            .field("ssl", &self.ssl)
+            .field("root_cert", &self.root_cert)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}

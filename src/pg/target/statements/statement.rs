@@ -1,0 +1,29 @@
+//! A statement, and what it is about.
+
+use std::fmt::Write as _;
+
+/// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent
+/// together and so share an implicit transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    pub sql: String,
+    /// What it is about, for a finding: `role "reader"`.
+    pub about: String,
+}
+
+impl Statement {
+    pub fn new(about: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            about: about.into(),
+        }
+    }
+}
+
+/// A script of these statements, each ended by a semicolon and a newline.
+pub fn script(statements: &[Statement]) -> String {
+    statements.iter().fold(String::new(), |mut text, one| {
+        let _ = writeln!(text, "{};", one.sql);
+        text
+    })
+}

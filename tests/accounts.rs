@@ -218,6 +218,7 @@ fn nobody() -> Key {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_role_with_its_external_id_exports_and_sts_is_asked_twice() {
     let world = World::new().await;
     world.export().ok();
@@ -241,6 +242,7 @@ async fn a_role_with_its_external_id_exports_and_sts_is_asked_twice() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn another_account_than_configured_is_refused() {
     let world = World::new().await;
     let role = format!("role_arn = {:?}\n", world.role);
@@ -254,6 +256,7 @@ async fn another_account_than_configured_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_role_of_another_account_is_a_mistake_in_the_file() {
     let world = World::new().await;
     let other = world.source.role_arn("exporter");
@@ -267,6 +270,7 @@ async fn a_role_of_another_account_is_a_mistake_in_the_file() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_role_that_is_not_there_or_not_to_be_assumed_is_named_with_what_to_look_at() {
     let none = World::new().await;
     none.change_config("role/exporter", "role/exporters");
@@ -296,6 +300,7 @@ async fn a_role_that_is_not_there_or_not_to_be_assumed_is_named_with_what_to_loo
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_external_id_that_is_wrong_or_missing_is_named_as_such() {
     let world = World::new().await;
     let line = format!("external_id = {EXTERNAL_ID:?}");
@@ -310,6 +315,7 @@ async fn an_external_id_that_is_wrong_or_missing_is_named_as_such() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn one_account_on_both_sides_is_refused_unless_allowed_and_then_told() {
     let world = World::new().await;
     let id = |id: &str| format!("[source_account]\nid = {id:?}");
@@ -327,6 +333,7 @@ async fn one_account_on_both_sides_is_refused_unless_allowed_and_then_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn credentials_that_are_missing_wrong_or_unknown_are_told_apart() {
     let world = World::new().await;
     let words = [
@@ -367,6 +374,7 @@ async fn credentials_that_are_missing_wrong_or_unknown_are_told_apart() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn rights_that_are_missing_in_the_bucket_are_named() {
     for right in ["s3:PutObject", "s3:PutObjectRetention"] {
         let world = World::with(|roles| {
@@ -379,6 +387,7 @@ async fn rights_that_are_missing_in_the_bucket_are_named() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_call_names_the_account_that_must_own_the_bucket() {
     let world = World::new().await;
     let proxy = Faulty::before(cloud::endpoint(), |_, _| Fate::Pass).await;
@@ -425,6 +434,7 @@ async fn every_call_names_the_account_that_must_own_the_bucket() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_bucket_of_the_same_name_in_other_hands_is_refused() {
     let thief = cloud::account();
     let bucket = thief.bucket().await;
@@ -466,6 +476,7 @@ fn finish(export: Child) -> Ran {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn sessions_that_end_while_it_uploads_are_renewed() {
     let _own = cloud::own();
     let world = World::new().await;
@@ -485,6 +496,7 @@ async fn sessions_that_end_while_it_uploads_are_renewed() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_export_that_takes_longer_than_its_session_completes() {
     let _own = cloud::own();
     let world = World::new().await;
@@ -499,6 +511,7 @@ async fn an_export_that_takes_longer_than_its_session_completes() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_given_session_that_ends_while_it_uploads_ends_the_export() {
     let _own = cloud::own();
     let world = World::new().await;
@@ -535,6 +548,7 @@ async fn a_given_session_that_ends_while_it_uploads_ends_the_export() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_clock_that_is_off_is_named_as_the_cause() {
     let _own = cloud::own();
     let world = World::new().await;

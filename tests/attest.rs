@@ -129,6 +129,7 @@ const OTHER: &str = "age1bbbbbbbbb";
 const STATEMENT: &str = "lifeboat-attestation-v1";
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_newest_sound_drill_is_found_and_locked_as_a_manifest() {
     let scene = Scene::new().await;
     assert_eq!(scene.proof().await, Proof::default());
@@ -167,6 +168,7 @@ async fn the_newest_sound_drill_is_found_and_locked_as_a_manifest() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_failed_drill_after_a_sound_one_is_told() {
     let scene = Scene::new().await;
     let signer = &scene.forge.signer;
@@ -188,6 +190,7 @@ async fn a_failed_drill_after_a_sound_one_is_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_unproven_drill_counts_neither_as_sound_nor_as_failed() {
     let scene = Scene::new().await;
     let signer = &scene.forge.signer;
@@ -211,6 +214,7 @@ async fn an_unproven_drill_counts_neither_as_sound_nor_as_failed() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_result_that_a_reader_does_not_know_is_never_sound() {
     let scene = Scene::new().await;
     let mut body = scene.body();
@@ -222,6 +226,7 @@ async fn a_result_that_a_reader_does_not_know_is_never_sound() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_assertions_gave_is_sealed_and_compared_with_at_the_next_drill() {
     let scene = Scene::new().await;
     let put = attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR).await;
@@ -246,6 +251,7 @@ async fn what_assertions_gave_is_sealed_and_compared_with_at_the_next_drill() {
 
 /// Before there were seals and walls.
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn attestations_of_early_versions_are_read() {
     let scene = Scene::new().await;
     let mut body = scene.body();
@@ -268,6 +274,7 @@ async fn attestations_of_early_versions_are_read() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn one_that_lists_or_seals_too_much_counts_as_none() {
     let kinds = vec![serde_json::json!({"kind": "", "count": 1}); 10_001];
     for (field, value) in [
@@ -283,6 +290,7 @@ async fn one_that_lists_or_seals_too_much_counts_as_none() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_no_pinned_key_signed_counts_as_none() {
     let scene = Scene::new().await;
     let foreign = Signer::generate().unwrap();
@@ -307,6 +315,7 @@ async fn what_no_pinned_key_signed_counts_as_none() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_key_that_a_pinned_one_announced_attests_as_well() {
     let scene = Scene::new().await;
     let (new, by) = (Signer::generate().unwrap(), &scene.forge.signer);
@@ -319,6 +328,7 @@ async fn a_key_that_a_pinned_one_announced_attests_as_well() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_about_something_else_counts_as_none() {
     for (field, value, why) in [
         (
@@ -369,6 +379,7 @@ async fn what_is_about_something_else_counts_as_none() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_damaged_or_lost_counts_as_none_and_hides_nothing() {
     let scene = Scene::new().await;
     let signer = &scene.forge.signer;
@@ -388,6 +399,7 @@ async fn what_is_damaged_or_lost_counts_as_none_and_hides_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn readers_without_rights_on_attestations_list_as_if_there_were_none() {
     let scene = Scene::new().await;
     attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR).await;
@@ -401,6 +413,7 @@ async fn readers_without_rights_on_attestations_list_as_if_there_were_none() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_attestation_is_written_once() {
     let scene = Scene::new().await;
     let attestation = attestation(&scene.point, Verdict::Sound, Timestamp::now());
@@ -418,6 +431,7 @@ async fn an_attestation_is_written_once() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn when_break_glass_last_opened_a_point_is_known_even_after_the_point_is_gone() {
     let scene = Scene::new().await;
     let repository = &scene.forge.repository;
@@ -459,6 +473,7 @@ async fn when_break_glass_last_opened_a_point_is_known_even_after_the_point_is_g
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_drill_of_the_future_does_not_count_longer_than_the_store_says() {
     let scene = Scene::new().await;
     let by = OpenedBy {
@@ -502,6 +517,7 @@ fn told(lifeboat: &Lifeboat, id: &str, target: &Database) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_restore_says_when_the_point_was_last_drilled_and_which_newest_one_was() {
     let (source, target) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
     source.sql("CREATE TABLE t AS SELECT 1 AS id");

@@ -121,6 +121,7 @@ impl Home {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_password_is_found_where_libpq_looks() {
     let home = Home::new();
     let (kind, text) = refusal(&home.with(&[])).await;
@@ -154,6 +155,7 @@ async fn a_password_is_found_where_libpq_looks() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_password_may_have_a_file_of_its_own() {
     let home = Home::new();
     let file = home.write("password", &format!("{PASSWORD}\n"), 0o600);
@@ -176,6 +178,7 @@ async fn a_password_may_have_a_file_of_its_own() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_not_there_is_said_in_one_line() {
     let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());
     let (kind, text) = refusal(&resolve(&cluster.url()).with_database("nowhere")).await;

@@ -98,6 +98,7 @@ fn id_of(key: &Key) -> Id {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_export_cut_off_after_any_operation_leaves_no_half_visible_point() {
     let mut scene = Scene::new().await;
     // The first has no previous point to read.
@@ -116,6 +117,7 @@ async fn an_export_cut_off_after_any_operation_leaves_no_half_visible_point() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_operation_that_fails_once_or_loses_its_reply_makes_no_false_point() {
     let mut scene = Scene::new().await;
     scene.export(Cut::Never).await;
@@ -166,6 +168,7 @@ fn kill_when(child: &mut Child, reached: impl Fn() -> bool) -> bool {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_killed_export_leaves_whole_points_only_and_the_next_one_works() {
     let lifeboat = Lifeboat::init();
     let source = Database::new(Major::Pg15);

@@ -166,6 +166,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn verify_finds_and_names_every_damage_to_any_object() {
     let scene = Scene::new().await;
     let all = objects(&scene.point).await;
@@ -201,6 +202,7 @@ async fn verify_finds_and_names_every_damage_to_any_object() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn verify_without_data_finds_what_is_gone() {
     let scene = Scene::new().await;
     assert_eq!(scene.forge.problems(scene.id(), false).await, [""; 0]);
@@ -252,6 +254,7 @@ fn reached(role: Role, draft: &Draft) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn no_row_of_a_damaged_part_or_list_reaches_the_target() {
     let scene = Scene::new().await;
     let (store, forge) = (&scene.store, &scene.forge);
@@ -327,6 +330,7 @@ async fn no_row_of_a_damaged_part_or_list_reaches_the_target() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_damaged_manifest_catalog_or_schema_leaves_the_target_untouched() {
     let scene = Scene::new().await;
     let (store, forge) = (&scene.store, &scene.forge);
@@ -374,6 +378,7 @@ async fn a_damaged_manifest_catalog_or_schema_leaves_the_target_untouched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_manifest_moved_to_another_name_is_refused() {
     let scene = Scene::new().await;
     let key = &scene.point.manifest_ref.key;
@@ -407,6 +412,7 @@ async fn a_manifest_moved_to_another_name_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_manifest_of_another_repository_is_refused() {
     let scene = Scene::new().await;
     let mut manifest = serde_json::to_value(&scene.point.manifest).unwrap();

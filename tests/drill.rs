@@ -96,6 +96,7 @@ fn result(ran: &Ran) -> Value {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_sound_point_is_restored_read_again_and_asked() {
     let bench = Bench::new(USERS);
     let asked = [
@@ -158,6 +159,7 @@ fn a_sound_point_is_restored_read_again_and_asked() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_assertion_that_does_not_hold_or_is_no_sql_fails_the_drill() {
     for (sql, must) in [
         ("SELECT count(*) FROM users", "equals = 999"),
@@ -201,6 +203,7 @@ fn meddler(folder: &Path, sql: &str) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_was_changed_after_loading_is_found() {
     for (sql, what) in [
         ("DELETE FROM users WHERE id = 7", "users"),
@@ -225,6 +228,7 @@ fn what_was_changed_after_loading_is_found() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_server_of_somebody_gets_a_database_and_loses_it_again() {
     let (role, source) = (unique("drilled"), Database::new(Major::Pg15));
     let databases = || Major::Pg15.sql("postgres", "SELECT datname FROM pg_database ORDER BY 1");
@@ -245,6 +249,7 @@ fn a_server_of_somebody_gets_a_database_and_loses_it_again() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_assertion_is_compared_with_what_it_gave_at_the_drill_before() {
     let bench = Bench::new(USERS);
     let asked = |sql: &str| assertion("many", sql, "within_percent = 10");
@@ -277,6 +282,7 @@ fn attested(bench: &Bench, report: &Value) -> (Value, Details) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_only_a_superuser_makes_is_counted_in_clear_and_named_under_seal() {
     let trigger = "
       CREATE FUNCTION secret_guard() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
@@ -306,6 +312,7 @@ fn what_only_a_superuser_makes_is_counted_in_clear_and_named_under_seal() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_sample_says_that_it_is_one() {
     let bench = Bench::new(USERS);
     let report = result(&bench.drill(&["--sample", "1"]).ok());
@@ -317,6 +324,7 @@ fn a_sample_says_that_it_is_one() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn nothing_stays_after_an_interrupt() {
     let bench = Bench::new(USERS);
     let mut child = bench.stuck();
@@ -327,6 +335,7 @@ fn nothing_stays_after_an_interrupt() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn nothing_stays_after_a_kill_that_nobody_survives() {
     let bench = Bench::new(USERS);
     let mut child = bench.stuck();
@@ -341,6 +350,7 @@ fn nothing_stays_after_a_kill_that_nobody_survives() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_a_drill_cannot_do_it_says_before_it_begins() {
     let bench = Bench::new(USERS);
     let empty = tempfile::tempdir().unwrap();

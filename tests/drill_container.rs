@@ -269,6 +269,7 @@ fn result(ran: &Ran) -> Value {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_second_container_walls_files_processes_network_and_user() {
     let bench = Bench::new();
     let _helper = second_container(bench.folder.path());
@@ -302,6 +303,7 @@ fn a_second_container_walls_files_processes_network_and_user() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_superuser_drills_there_too_behind_the_whole_wall() {
     let bench = Bench::new();
     bench.lifeboat.configure("superuser = true");
@@ -311,6 +313,7 @@ fn a_superuser_drills_there_too_behind_the_whole_wall() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_process_beside_the_drill_is_not_taken_for_a_container() {
     let bench = Bench::new();
     // Where bubblewrap works it has namespaces of its own; here it must not.
@@ -346,6 +349,7 @@ fn a_process_beside_the_drill_is_not_taken_for_a_container() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_drill_waits_for_the_second_container_to_come_up() {
     let bench = Bench::new();
     let mut child = bench.command(&[]).stdout(Stdio::piped()).spawn().unwrap();
@@ -410,6 +414,7 @@ fn line(value: &Value) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn nothing_of_an_answer_leads_out_of_the_shared_folder() {
     let bench = Bench::new();
     let shared = bench.folder.path();
@@ -458,6 +463,7 @@ fn nothing_of_an_answer_leads_out_of_the_shared_folder() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_answer_that_is_too_long_unfinished_or_none_at_all_ends_the_drill() {
     let bench = Bench::new();
     let mut long = ready(&"x".repeat(20_000), "15.4").to_string().into_bytes();
@@ -486,6 +492,7 @@ fn an_answer_that_is_too_long_unfinished_or_none_at_all_ends_the_drill() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_drill_that_is_killed_leaves_no_server_in_the_second_container() {
     let bench = Bench::new();
     let _helper = second_container(bench.folder.path());
@@ -501,6 +508,7 @@ fn a_drill_that_is_killed_leaves_no_server_in_the_second_container() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_second_container_that_dies_ends_the_drill_without_a_verdict() {
     let bench = Bench::new();
     let helper = second_container(bench.folder.path());
@@ -520,6 +528,7 @@ fn a_second_container_that_dies_ends_the_drill_without_a_verdict() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_drill_server_that_is_asked_to_end_takes_its_servers_along() {
     let bench = Bench::new();
     let helper = beside(bench.folder.path());
@@ -538,6 +547,7 @@ fn a_drill_server_that_is_asked_to_end_takes_its_servers_along() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn root_is_refused_and_requests_are_bounded() {
     let bench = Bench::new();
     let command = bench
@@ -587,6 +597,7 @@ fn root_is_refused_and_requests_are_bounded() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn only_the_folder_of_the_socket_can_be_meant_beside_it() {
     let bench = Bench::new();
     let ran = bench.drill(&["--folder", "/var/tmp"]);
@@ -627,6 +638,7 @@ fn in_place_of_bubblewrap(hidden: &TempDir) -> Command {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn without_namespaces_and_a_second_container_a_drill_says_what_is_missing() {
     let source = Database::new(Major::Pg15);
     source.sql(TABLE);
@@ -660,6 +672,7 @@ fn without_namespaces_and_a_second_container_a_drill_says_what_is_missing() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn doctor_tells_of_a_wall_where_something_drills_and_nowhere_else() {
     let bench = Bench::new();
     let wall = |command: &mut Command| {

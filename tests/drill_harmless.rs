@@ -90,21 +90,25 @@ fn zoo_is_drilled(major: Major) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_of_15_is_drilled_but_for_what_only_a_superuser_makes() {
     zoo_is_drilled(Major::Pg15);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_of_16_is_drilled_but_for_what_only_a_superuser_makes() {
     zoo_is_drilled(Major::Pg16);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_of_18_is_drilled_but_for_what_only_a_superuser_makes() {
     zoo_is_drilled(Major::Pg18);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn as_the_configuration_asks_the_zoo_is_drilled_whole_by_a_superuser() {
     roles(Major::Pg15);
     let source = Database::new(Major::Pg15);
@@ -125,6 +129,7 @@ fn as_the_configuration_asks_the_zoo_is_drilled_whole_by_a_superuser() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_database_of_many_extensions_loses_nothing() {
     roles(Major::Pg15);
     let source = Database::new(Major::Pg15);
@@ -174,6 +179,7 @@ fn a_database_of_many_extensions_loses_nothing() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_a_servers_own_administrator_owns_comes_whole() {
     let source = Database::new(Major::Pg15);
     source.sql(
@@ -213,6 +219,7 @@ const DELETES_LATER: &str = "
   CREATE MATERIALIZED VIEW thief AS SELECT steal() AS n;";
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_that_a_view_deletes_while_it_is_filled_are_missed_by_drill_and_verify() {
     let source = Database::new(Major::Pg15);
     source.sql(DELETES_LATER);
@@ -247,6 +254,7 @@ fn rows_that_a_view_deletes_while_it_is_filled_are_missed_by_drill_and_verify() 
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_function_that_never_ends_is_stopped_by_the_time_limit() {
     let source = Database::new(Major::Pg15);
     source.sql(
@@ -262,6 +270,7 @@ fn a_function_that_never_ends_is_stopped_by_the_time_limit() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_target_with_postgis_in_it_is_empty() {
     let source = Database::new(Major::Pg15);
     source.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");

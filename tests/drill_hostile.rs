@@ -329,6 +329,7 @@ fn hostile_source(canaries: &Canaries) -> (Database, Roles) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn code_of_a_backup_has_no_power_whoever_drills() {
     let canaries = Canaries::new();
     assert!(WAYS.len() >= 40);

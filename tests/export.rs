@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Database, Lifeboat, Major};
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_export_verifies_and_holds_what_the_server_counts() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -25,6 +26,7 @@ fn an_export_verifies_and_holds_what_the_server_counts() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn slices_and_sessions_change_nothing_of_the_digests() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -97,6 +99,7 @@ fn wait_until(database: &Database, sql: &str) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn production_waits_no_longer_than_ddl_wait() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -143,6 +146,7 @@ fn production_waits_no_longer_than_ddl_wait() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_interrupted_export_leaves_no_restore_point_and_the_next_one_works() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -190,6 +194,7 @@ fn an_interrupted_export_leaves_no_restore_point_and_the_next_one_works() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn memory_is_bounded_by_parts_and_the_largest_row_not_by_how_many_rows_wait() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

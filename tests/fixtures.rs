@@ -111,12 +111,14 @@ impl Directory {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_directory_comes_back_into_15() {
     let directory = Directory::opened_by("directory.key");
     directory.comes_back(FIRST, Major::Pg15);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_directory_comes_back_into_18_by_the_other_identity() {
     let directory = Directory::opened_by("directory-second.key");
     directory.comes_back(SECOND, Major::Pg18);
@@ -211,6 +213,7 @@ fn adopt(store: &MemoryStore, line: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_bucket_comes_back() {
     let bucket = Bucket::load();
     let _alone = ROLES.lock().await;

@@ -166,26 +166,31 @@ async fn delete_markers_hide_nothing(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn hold_extends_every_lock_in_memory() {
     every_lock_is_extended(&Scene::in_memory().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn hold_extends_every_lock_on_ceph() {
     every_lock_is_extended(&Scene::on_ceph().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn delete_markers_over_everything_change_nothing_in_memory() {
     delete_markers_hide_nothing(&Scene::in_memory().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn delete_markers_over_everything_change_nothing_on_ceph() {
     delete_markers_hide_nothing(&Scene::on_ceph().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_interrupted_hold_leaves_the_manifest_as_it_was_and_is_run_again() {
     let scene = Scene::in_memory().await;
     let point = scene.forge.export(&scene.source).await;
@@ -211,6 +216,7 @@ async fn an_interrupted_hold_leaves_the_manifest_as_it_was_and_is_run_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_lost_object_does_not_keep_the_others_from_being_held() {
     let memory = Arc::new(MemoryStore::default());
     let scene = Scene::over(memory.clone(), memory.clone()).await;

@@ -1,14 +1,18 @@
-//! The floors of the house: who may import whom.
+//! The house: who may import whom, and what nobody may do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
 
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "error" | "escape" | "clock" | "humanize" | "interrupt" | "outcome" | "percent"
-        | "progress" | "quote" | "random" | "retry" | "wall" | "http" | "context" | "model" => 0,
-        "codec" | "store" | "sign" | "pg" | "aws" | "notify" => 1,
+        "clock" | "context" | "error" | "escape" | "http" | "humanize" | "interrupt" | "model"
+        | "outcome" | "percent" | "progress" | "quote" | "random" | "retry" | "wall" => 0,
+        "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "nightly"
         | "promote" | "prove" | "report" | "restore" | "schedule" | "snapshot" | "status"
@@ -18,88 +22,286 @@ fn floor(module: &str) -> u32 {
     }
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+/// A file of `src` without its tests.
+struct Source {
+    /// As in `restore/roles.rs`.
+    path: PathBuf,
+    /// As in `restore::roles`.
+    module: String,
+    text: String,
+    /// Full paths of what it names inside of the crate.
+    names: BTreeSet<String>,
+}
+
+impl Source {
+    fn root(&self) -> &str {
+        self.module.split("::").next().unwrap()
+    }
+}
+
+fn list(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            list(&path, found);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             found.push(path);
         }
     }
 }
 
-/// Each source file with the root module that it belongs to.
-fn files() -> Vec<(String, PathBuf, String)> {
+fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    sources(&root, &mut found);
-    assert!(found.len() > 20, "the sources are elsewhere");
-    found
-        .into_iter()
-        .map(|path| {
-            let inside = path.strip_prefix(&root).unwrap();
-            let first = inside
-                .components()
-                .next()
-                .unwrap()
-                .as_os_str()
-                .to_str()
-                .unwrap();
-            let module = first.trim_end_matches(".rs").to_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            (module, inside.to_owned(), text)
-        })
-        .collect()
+    list(&root, &mut found);
+    assert!(found.len() > 20, "src is not where it was");
+    let sources = found.iter().map(|path| read(path, &root));
+    sources.flatten().collect()
 }
 
-/// The part of a file that is not its tests.
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap()
+/// `None`: the whole file is a test.
+fn read(path: &Path, root: &Path) -> Option<Source> {
+    let whole = fs::read_to_string(path).unwrap();
+    let inside = path.strip_prefix(root).unwrap().to_owned();
+    if is_test_module(path) {
+        return None;
+    }
+    let file = syn::parse_file(&whole).unwrap();
+    let module = inside
+        .with_extension("")
+        .to_str()
+        .unwrap()
+        .replace('/', "::");
+    let mut tests = TestLines(BTreeSet::new());
+    tests.visit_file(&file);
+    let mut paths = Names {
+        module: module.split("::").map(str::to_owned).collect(),
+        found: BTreeSet::new(),
+    };
+    paths.visit_file(&file);
+    let lines = whole.lines().enumerate();
+    let lines = lines.filter(|(number, _)| !tests.0.contains(&(number + 1)));
+    let lines: Vec<&str> = lines.map(|(_, line)| line).collect();
+    Some(Source {
+        path: inside,
+        module,
+        text: lines.join("\n"),
+        names: paths.found,
+    })
 }
 
-/// Root modules that a text names after `crate::`.
-fn imports(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for rest in text.split("crate::").skip(1) {
-        let words = match rest.strip_prefix('{') {
-            Some(group) => group.split('}').next().unwrap().split(',').collect(),
-            None => vec![rest],
-        };
-        for word in words {
-            let name = |c: char| c.is_ascii_lowercase() || c == '_';
-            let module: String = word.trim().chars().take_while(|c| name(*c)).collect();
-            if !module.is_empty() {
-                found.push(module);
-            }
+/// Whether the file's parent declares it by `#[cfg(test)] mod name;`.
+fn is_test_module(path: &Path) -> bool {
+    let parent = path.parent().unwrap().with_extension("rs");
+    let Ok(parent) = fs::read_to_string(parent) else {
+        return false;
+    };
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    let file = syn::parse_file(&parent).unwrap();
+    file.items.iter().any(|item| match item {
+        syn::Item::Mod(module) => module.ident == name && is_for_tests(&module.attrs),
+        _ => false,
+    })
+}
+
+fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<syn::Path>()
+                .is_ok_and(|condition| condition.is_ident("test"))
+    })
+}
+
+fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        syn::Item::Const(item) => &item.attrs,
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        syn::Item::Macro(item) => &item.attrs,
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Static(item) => &item.attrs,
+        syn::Item::Struct(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// The lines of what is compiled for tests only.
+struct TestLines(BTreeSet<usize>);
+
+impl TestLines {
+    fn add(&mut self, span: proc_macro2::Span) {
+        self.0.extend(span.start().line..=span.end().line);
+    }
+}
+
+impl<'ast> Visit<'ast> for TestLines {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if is_for_tests(attributes(item)) {
+            self.add(item.span());
+        } else {
+            visit::visit_item(self, item);
         }
     }
-    found
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if is_for_tests(&item.attrs) {
+            self.add(item.span());
+        }
+    }
+}
+
+/// What a module names inside of the crate, tests left out.
+struct Names {
+    module: Vec<String>,
+    found: BTreeSet<String>,
+}
+
+impl Names {
+    /// `path` begins with `crate`, `super` or `self`, or with a module below this one.
+    fn add(&mut self, path: &[String]) {
+        let mut base = self.module.clone();
+        let mut rest = path;
+        match path.first().map(String::as_str) {
+            Some("crate") => {
+                base.clear();
+                rest = &path[1..];
+            }
+            Some("self") => rest = &path[1..],
+            _ => {}
+        }
+        while rest.first().is_some_and(|word| word == "super") {
+            base.pop();
+            rest = &rest[1..];
+        }
+        base.extend(rest.iter().cloned());
+        self.found.insert(base.join("::"));
+    }
+
+    fn add_tree(&mut self, before: &[String], tree: &syn::UseTree) {
+        let with = |word: &syn::Ident| [before, &[word.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.add_tree(&with(&path.ident), &path.tree),
+            syn::UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.add_tree(before, tree);
+                }
+            }
+            syn::UseTree::Name(name) if name.ident == "self" => self.add(before),
+            syn::UseTree::Name(name) => self.add(&with(&name.ident)),
+            syn::UseTree::Rename(name) => self.add(&with(&name.ident)),
+            syn::UseTree::Glob(_) => self.add(before),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if !is_for_tests(attributes(item)) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.add_tree(&[], &item.tree);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let words: Vec<String> = path
+            .segments
+            .iter()
+            .map(|one| one.ident.to_string())
+            .collect();
+        if words.len() > 1 {
+            self.add(&words);
+        }
+        visit::visit_path(self, path);
+    }
+
+    /// The arguments of `format!` and its like, where they can be read as expressions.
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let list = syn::punctuated::Punctuated::<syn::Expr, syn::Token![,]>::parse_terminated;
+        if let Ok(arguments) = call.parse_body_with(list) {
+            for argument in &arguments {
+                self.visit_expr(argument);
+            }
+        }
+        visit::visit_macro(self, call);
+    }
+}
+
+/// Each file with those that it imports from. `mod name;` alone is no import.
+fn imports(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let modules: BTreeSet<&str> = sources.iter().map(|one| one.module.as_str()).collect();
+    let owner = |name: &str| {
+        let mut name = name;
+        loop {
+            if let Some(module) = modules.get(name) {
+                return Some(*module);
+            }
+            name = name.rsplit_once("::")?.0;
+        }
+    };
+    let imports = sources.iter().map(|source| {
+        let owners = source.names.iter().filter_map(|name| owner(name));
+        let others = owners.filter(|other| *other != source.module);
+        (source.module.as_str(), others.collect())
+    });
+    imports.collect()
 }
 
 #[test]
 fn a_file_imports_only_from_lower_floors() {
-    for (module, path, text) in files() {
-        for import in imports(without_tests(&text)) {
+    let sources = sources();
+    for (module, imports) in imports(&sources) {
+        let root = module.split("::").next().unwrap();
+        for import in imports {
+            let import = import.split("::").next().unwrap();
             // Floor 4 is one room: the command line reads the configuration.
-            let room = floor(&module) == 4 && floor(&import) == 4;
+            let room = floor(root) == 4 && floor(import) == 4;
             // A drill is a restore that is looked at, of an export or of a snapshot.
             let restores = import == "restore" || import == "snapshot";
-            let room = room || (module == "drill" && restores);
             // A schedule calls other use cases; none of them imports it.
-            let schedules = ["nightly", "prove", "schedule"];
-            let calls = schedules.contains(&module.as_str());
-            let room = room || (calls && floor(&import) == 3);
+            let schedules = ["nightly", "prove", "schedule"].contains(&root);
+            let calls = schedules && floor(import) == 3;
+            let allowed = room || calls || (root == "drill" && restores);
             assert!(
-                import == module || room || floor(&import) < floor(&module) || floor(&module) == 0,
-                "{} imports {import}",
-                path.display()
+                import == root || allowed || floor(import) < floor(root) || floor(root) == 0,
+                "{module} imports {import}"
             );
             assert!(
-                floor(&module) > 0 || floor(&import) == 0,
-                "{} imports {import}",
-                path.display()
+                floor(root) > 0 || floor(import) == 0,
+                "{module} imports {import}"
             );
+        }
+    }
+}
+
+/// Every crate of Cargo.toml is named somewhere.
+#[test]
+fn no_crate_is_unused() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let text_of = |folder: &str| {
+        let mut found = Vec::new();
+        list(&root.join(folder), &mut found);
+        let texts = found.iter().map(|path| fs::read_to_string(path).unwrap());
+        texts.collect::<String>()
+    };
+    let (src, tests) = (text_of("src"), text_of("tests"));
+    let linux = &manifest["target"]["cfg(target_os = \"linux\")"];
+    for (crates, text) in [
+        (&manifest["dependencies"], &src),
+        (&linux["dependencies"], &src),
+        (&manifest["dev-dependencies"], &tests),
+    ] {
+        for name in crates.as_table().unwrap().keys() {
+            // The one crate whose library has another name.
+            let name = if name == "md-5" { "md5" } else { name };
+            let path = format!("{}::", name.replace('-', "_"));
+            assert!(text.contains(&path), "nothing names the crate {name}");
         }
     }
 }
@@ -113,16 +315,16 @@ fn each_library_stays_in_its_room() {
         ("clap::", &["cli"]),
         ("toml::", &["config"]),
     ];
-    for (_, path, text) in files() {
-        let place = path.to_str().unwrap().trim_end_matches(".rs").to_owned();
+    for source in sources() {
+        let place = source.module.replace("::", "/");
         for (library, allowed) in rooms {
             let inside = allowed
                 .iter()
                 .any(|room| place == *room || place.starts_with(&format!("{room}/")));
             assert!(
-                inside || !without_tests(&text).contains(library),
+                inside || !source.text.contains(library),
                 "{} uses {library}",
-                path.display()
+                source.module
             );
         }
     }
@@ -130,16 +332,12 @@ fn each_library_stays_in_its_room() {
 
 #[test]
 fn nothing_can_delete_but_the_proof_that_it_is_refused() {
-    for (_, path, text) in files() {
+    for Source { path, text, .. } in sources() {
         if path == Path::new("store/s3/proof.rs") {
             continue;
         }
         for word in ["delete_object", "bypass_governance"] {
-            assert!(
-                !without_tests(&text).contains(word),
-                "{} can {word}",
-                path.display()
-            );
+            assert!(!text.contains(word), "{} can {word}", path.display());
         }
     }
 }
@@ -149,16 +347,12 @@ const PRINTERS: [&str; 2] = ["cli/output.rs", "cli/progress.rs"];
 
 #[test]
 fn nothing_prints_but_what_escapes_all_that_it_prints() {
-    for (_, path, text) in files() {
+    for Source { path, text, .. } in sources() {
         if PRINTERS.iter().any(|printer| path == Path::new(printer)) {
             continue;
         }
         for word in ["print!(", "println!(", "dbg!(", "io::stdout", "io::stderr"] {
-            assert!(
-                !without_tests(&text).contains(word),
-                "{} prints by {word}",
-                path.display()
-            );
+            assert!(!text.contains(word), "{} prints by {word}", path.display());
         }
     }
 }
@@ -167,8 +361,8 @@ fn nothing_prints_but_what_escapes_all_that_it_prints() {
 /// leaves a document on one line for everybody.
 #[test]
 fn no_text_is_shown_as_it_came_but_a_shells_completions() {
-    for (module, path, text) in files() {
-        let text = without_tests(&text);
+    for source in sources() {
+        let (path, text, module) = (&source.path, &source.text, source.root());
         assert!(
             path == Path::new("cli/completions.rs") || !text.contains("Page::script"),
             "{} shows a text as it came",

@@ -98,6 +98,7 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_export_logs_in_with_tokens_alone_and_restores_equal() {
     let scene = Scene::new().await;
     scene.export(&[]).await.ok();
@@ -134,6 +135,7 @@ async fn an_export_logs_in_with_tokens_alone_and_restores_equal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_session_token_and_a_users_odd_name_are_signed_too() {
     // In the URL of the configuration, and in the token's, percent-encoded.
     let scene = Scene::with("a%26b%20%25%2B%C3%BC", REGION, |_| {}).await;
@@ -153,6 +155,7 @@ async fn a_session_token_and_a_users_odd_name_are_signed_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_rds_does_not_say_the_hint_does() {
     let scene = Scene::with("exporter", "us-west-2", |_| {}).await;
     let ran = scene.export(&[("AWS_REGION", REGION)]).await;
@@ -184,6 +187,7 @@ async fn what_rds_does_not_say_the_hint_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_token_never_travels_in_clear_or_to_a_server_without_a_name() {
     for (url, says) in [
         (format!("{HOST}:1/d?sslmode=prefer"), "in clear"),
@@ -213,6 +217,7 @@ async fn a_token_never_travels_in_clear_or_to_a_server_without_a_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn without_credentials_nothing_is_tried() {
     let scene = Scene::new().await;
     let none = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", "")];

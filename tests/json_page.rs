@@ -288,6 +288,7 @@ fn commands(definition: &clap::Command, above: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let role = Role(unique("reader"));
     let (source, _uncovered) = (Database::new(Major::Pg15), Database::new(Major::Pg15));

@@ -65,11 +65,13 @@ async fn leftovers_are_found(store: Arc<dyn Store>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn leftovers_are_found_in_memory() {
     leftovers_are_found(Arc::new(MemoryStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn leftovers_are_found_in_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     let store = DirStore::create(folder.path().join("repository")).unwrap();

@@ -102,6 +102,7 @@ async fn check_moment(lifeboat: &Lifeboat, id: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_restore_point_shows_one_moment_under_writers_and_ddl() {
     let rounds: usize = std::env::var("LIFEBOAT_TEST_MOMENTS").map_or(12, |n| n.parse().unwrap());
     let lifeboat = Lifeboat::init();
@@ -154,6 +155,7 @@ async fn a_restore_point_shows_one_moment_under_writers_and_ddl() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn labels_renamed_in_mid_export_start_it_over_and_then_fail_it() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -185,6 +187,7 @@ async fn labels_renamed_in_mid_export_start_it_over_and_then_fail_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn schemas_swapped_in_mid_export_do_not_swap_their_rows() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);
@@ -230,6 +233,7 @@ async fn until(client: &Client, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn waiting_for_one_lock_holds_no_other_and_misses_no_large_object() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

@@ -56,6 +56,7 @@ const PROOF: [(&str, u64); 4] = [
 ];
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and_proven() {
     let (deployed, cluster) = (Deployed::new().await, cluster());
     deployed.source("prod", &cluster);
@@ -106,6 +107,7 @@ async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_step_that_fails_neither_hides_nor_stops_the_others() {
     let (deployed, cluster) = (Deployed::new().await, cluster());
     deployed.lifeboat.configure(

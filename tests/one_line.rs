@@ -319,6 +319,7 @@ fn sentences_are_lines(ran: &Ran, least: usize) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_every_command_prints_of_a_hostile_database_is_in_lines_of_ours() {
     let scene = Scene::new();
     let exported = scene.run(&[1], &["export"]);
@@ -367,6 +368,7 @@ fn what_every_command_prints_of_a_hostile_database_is_in_lines_of_ours() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_lies_in_the_store_in_somebody_elses_words_is_in_lines_of_ours() {
     let scene = Scene::new();
     scene.run(&[1], &["export"]);
@@ -387,6 +389,7 @@ fn what_lies_in_the_store_in_somebody_elses_words_is_in_lines_of_ours() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_the_schedules_tell_of_a_hostile_database_is_in_lines_of_ours() {
     let scene = Scene::new();
     let nightly = scene.run(&[1], &["nightly"]);

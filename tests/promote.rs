@@ -205,16 +205,19 @@ async fn the_oldest_drilled_point_is_locked_for_its_year(scene: &Scene) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn promote_locks_one_point_for_its_year_in_memory() {
     the_oldest_drilled_point_is_locked_for_its_year(&Scene::in_memory().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn promote_locks_one_point_for_its_year_on_ceph() {
     the_oldest_drilled_point_is_locked_for_its_year(&Scene::on_ceph().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn each_week_has_its_own_point() {
     let scene = Scene::in_memory().await;
     let (older, newer) = (last_hour() - days(7), last_hour());
@@ -231,6 +234,7 @@ async fn each_week_has_its_own_point() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_not_soundly_attested_is_not_promoted() {
     let scene = Scene::in_memory().await;
     let point = scene.point(last_hour()).await;
@@ -256,6 +260,7 @@ async fn what_is_not_soundly_attested_is_not_promoted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_interrupted_run_leaves_the_manifest_as_it_was_and_is_run_again() {
     let scene = Scene::in_memory().await;
     let point = scene.point(last_hour()).await;
@@ -278,6 +283,7 @@ async fn an_interrupted_run_leaves_the_manifest_as_it_was_and_is_run_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_lost_object_is_a_failure_and_keeps_nothing_else_from_its_lock() {
     let memory = Arc::new(MemoryStore::default());
     let scene = Scene::over(memory.clone()).await;
@@ -292,6 +298,7 @@ async fn a_lost_object_is_a_failure_and_keeps_nothing_else_from_its_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_snapshot_from_the_future_is_locked_as_long_as_allowed_and_told() {
     let scene = Scene::in_memory().await;
     let point = scene.point(last_hour() + days(9)).await;

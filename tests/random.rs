@@ -195,16 +195,19 @@ fn trips(from: Major, to: Major) -> [Trip; 3] {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn random_schemas_come_back_equal_from_15_to_15() {
     go_round(0, trips(Major::Pg15, Major::Pg15));
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn random_schemas_come_back_equal_from_15_to_18() {
     go_round(1, trips(Major::Pg15, Major::Pg18));
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn random_schemas_come_back_equal_from_18_to_18() {
     go_round(2, trips(Major::Pg18, Major::Pg18));
 }

@@ -452,6 +452,7 @@ async fn a_hundred_databases_of_four_hundred_points_fit_into_five_megabytes() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_command_replaces_the_file_in_one_step_and_is_done_whatever_it_says() {
     let source = Database::new(Major::Pg15);
     source.sql("CREATE TABLE t AS SELECT 1 AS id");

@@ -78,6 +78,7 @@ fn nothing_of_ours_is_left(target: &Database) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn everything_comes_back_and_is_compared() {
     let (lifeboat, source) = courses();
     let target = Database::reserve(Major::Pg15);
@@ -92,6 +93,7 @@ fn everything_comes_back_and_is_compared() {
 
 /// Such parts are not fetched ahead, as others are.
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn parts_of_very_wide_rows_come_back() {
     let source = Database::new(Major::Pg15);
     // 40 MiB that nothing compresses, three times.
@@ -117,6 +119,7 @@ fn parts_of_very_wide_rows_come_back() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_target_that_is_not_empty_is_refused_whatever_the_flags() {
     let (lifeboat, _source) = courses();
     for what in [
@@ -145,6 +148,7 @@ fn a_target_that_is_not_empty_is_refused_whatever_the_flags() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_dry_run_lists_all_problems_at_once_and_changes_nothing() {
     let (lifeboat, _source) = courses();
     let target = Database::with(
@@ -176,6 +180,7 @@ fn a_dry_run_lists_all_problems_at_once_and_changes_nothing() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_older_server_is_refused() {
     let source = Database::new(Major::Pg18);
     source.sql("CREATE TABLE t (id int)");
@@ -189,6 +194,7 @@ fn an_older_server_is_refused() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn only_what_was_chosen_gets_its_rows() {
     let (lifeboat, _source) = courses();
     let target = Database::reserve(Major::Pg15);
@@ -217,6 +223,7 @@ fn only_what_was_chosen_gets_its_rows() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_killed_restore_goes_on_and_ends_equal() {
     let (lifeboat, source) = courses();
     let target = Database::reserve(Major::Pg15);
@@ -304,16 +311,19 @@ fn a_schema_that_is_there_already_is_no_trouble(major: Major) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_schema_that_is_there_already_is_no_trouble_on_15() {
     a_schema_that_is_there_already_is_no_trouble(Major::Pg15);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_schema_that_is_there_already_is_no_trouble_on_18() {
     a_schema_that_is_there_already_is_no_trouble(Major::Pg18);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_interrupted_restore_says_how_to_go_on_and_needs_resume_for_it() {
     let (lifeboat, source) = courses();
     let target = Database::reserve(Major::Pg15);
@@ -347,6 +357,7 @@ fn an_interrupted_restore_says_how_to_go_on_and_needs_resume_for_it() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn another_points_unfinished_restore_is_left_alone() {
     let (lifeboat, source) = courses();
     let target = Database::new(Major::Pg15);
@@ -361,6 +372,7 @@ fn another_points_unfinished_restore_is_left_alone() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn terminated_sessions_are_replaced_and_no_row_comes_twice() {
     let (lifeboat, source) = courses();
     let target = Database::reserve(Major::Pg15);
@@ -391,6 +403,7 @@ fn terminated_sessions_are_replaced_and_no_row_comes_twice() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_that_sort_into_another_partition_go_through_the_root() {
     let source = Database::with(Major::Pg15, "TEMPLATE template0 LOCALE 'C'");
     source.sql(
@@ -510,17 +523,20 @@ fn a_master_user_restores_owners_and_privileges(to: Major) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_master_user_restores_owners_and_privileges_on_15() {
     // The same server: its roles exist, and CREATEROLE suffices to take part in them.
     a_master_user_restores_owners_and_privileges(Major::Pg15);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_master_user_restores_owners_and_privileges_on_18() {
     a_master_user_restores_owners_and_privileges(Major::Pg18);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn without_owners_and_privileges_everything_belongs_to_who_restores() {
     let names: Vec<String> = ["one", "two", "reader"].map(unique).into();
     let _roles = Roles(

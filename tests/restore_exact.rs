@@ -75,6 +75,7 @@ const KEYS: &str = "
   INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 1); INSERT INTO p VALUES (1);";
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_key_that_is_not_there_is_a_failure_even_where_nothing_failed() {
     let lifeboat = exported(KEYS);
     let target = Database::new(Major::Pg15);
@@ -120,6 +121,7 @@ fn a_key_that_is_not_there_is_a_failure_even_where_nothing_failed() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_belongs_to_foreign_tables_is_not_missed() {
     let wrapper = unique("fdw");
     let lifeboat = exported(&format!(
@@ -143,6 +145,7 @@ fn what_belongs_to_foreign_tables_is_not_missed() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_schema_public_that_is_gone_or_was_made_anew_is_told() {
     let lifeboat = exported("CREATE TABLE t (a int)");
     let target = Database::new(Major::Pg15);
@@ -157,6 +160,7 @@ fn a_schema_public_that_is_gone_or_was_made_anew_is_told() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn privileges_that_the_target_had_before_are_a_finding() {
     let lifeboat = exported("CREATE TABLE t (a int)");
     let target = Database::new(Major::Pg15);
@@ -183,6 +187,7 @@ fn privileges_that_the_target_had_before_are_a_finding() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_role_that_is_there_with_other_rights_is_a_finding_and_stays() {
     // Roles are the whole server's: other tests would meet this one.
     let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());
@@ -200,6 +205,7 @@ fn a_role_that_is_there_with_other_rights_is_a_finding_and_stays() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_lay_in_a_missing_tablespace_lies_in_the_default_one() {
     let (space, folder) = (unique("space"), tempfile::tempdir().unwrap());
     // The server runs as another user.

@@ -3,6 +3,7 @@
 use crate::support::{Database, Lifeboat, Major};
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_and_views_do_not_reach_a_foreign_server() {
     let other = Database::new(Major::Pg15);
     other.sql("CREATE TABLE secret (s text)");

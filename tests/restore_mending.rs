@@ -71,6 +71,7 @@ fn broken() -> (Lifeboat, Database, Database) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_mended_restore_ends_equal_and_says_all_its_findings() {
     let (lifeboat, source, target) = broken();
     target.sql(MEND);
@@ -101,6 +102,7 @@ fn a_mended_restore_ends_equal_and_says_all_its_findings() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_finished_phase_says_its_findings_again() {
     let (lifeboat, _source, target) = broken();
     // As if the phase had been noted by a run that was killed later.
@@ -116,6 +118,7 @@ fn a_finished_phase_says_its_findings_again() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn another_choice_does_not_go_on_with_an_unfinished_restore() {
     let (lifeboat, _source, target) = broken();
     for flags in [
@@ -129,6 +132,7 @@ fn another_choice_does_not_go_on_with_an_unfinished_restore() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_user_who_is_no_superuser_mends_and_resumes() {
     let [app, master] = ["app", "master"].map(crate::support::unique);
     let source = Database::new(Major::Pg15);
@@ -166,6 +170,7 @@ fn a_user_who_is_no_superuser_mends_and_resumes() {
 /// A crash of the server clears unlogged tables, and may come when the restoring user may no longer
 /// read them.
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_unlogged_table_that_a_crash_cleared_is_missed_without_reading_it() {
     let master = crate::support::unique("master");
     let source = Database::new(Major::Pg15);
@@ -200,6 +205,7 @@ fn an_unlogged_table_that_a_crash_cleared_is_missed_without_reading_it() {
 
 /// Rows are sealed where they are stored; what is said of them goes into logs and messages.
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn why_rows_are_refused_is_said_without_them() {
     let (lifeboat, _source) = exported(
         "CREATE TABLE cfg ();

@@ -104,22 +104,26 @@ fn zoo_goes_round(from: Major, to: Major, variables: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_15_to_15() {
     zoo_goes_round(Major::Pg15, Major::Pg15, &[]);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_15_to_18() {
     // The server of 18 here is built without XML, ICU and LZ4.
     zoo_goes_round(Major::Pg15, Major::Pg18, &["portable=1"]);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_16_to_18() {
     zoo_goes_round(Major::Pg16, Major::Pg18, &[]);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_18_to_18() {
     zoo_goes_round(Major::Pg18, Major::Pg18, &[]);
 }
@@ -137,21 +141,25 @@ fn encoding_goes_round(file: &str, encoding: &str) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_latin1_database_goes_round() {
     encoding_goes_round("latin1.sql", "LATIN1");
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_win1252_database_goes_round() {
     encoding_goes_round("win1252.sql", "WIN1252");
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_sql_ascii_database_goes_round() {
     encoding_goes_round("sqlascii.sql", "SQL_ASCII");
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn names_that_cannot_be_written_in_utf8_are_refused_with_a_way_out() {
     let source = Database::with(
         Major::Pg15,
@@ -164,6 +172,7 @@ fn names_that_cannot_be_written_in_utf8_are_refused_with_a_way_out() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn extensions_go_round() {
     roles(Major::Pg15);
     let source = Database::new(Major::Pg15);

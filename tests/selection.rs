@@ -66,6 +66,7 @@ fn mentions(value: &Value, words: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_schema_comes_with_what_its_rows_need() {
     let source = Database::new(Major::Pg15);
     source.sql(SHOP);
@@ -106,6 +107,7 @@ fn a_schema_comes_with_what_its_rows_need() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn tables_of_several_schemas_are_chosen_by_name() {
     let source = Database::new(Major::Pg15);
     source.sql(SHOP);
@@ -166,11 +168,13 @@ fn encoding_is_made(encoding: &str, bytes: &str) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_latin1_database_is_made_as_it_was() {
     encoding_is_made("LATIN1", r"\xe9ff41");
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_sql_ascii_database_is_made_as_it_was() {
     encoding_is_made("SQL_ASCII", r"\xe9fe8141");
 }
@@ -188,6 +192,7 @@ impl Drop for Roles {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn roles_that_the_target_lacks_are_made_as_they_were() {
     let names = ["team", "writer", "robot"].map(unique);
     let [team, writer, robot] = &names;
@@ -229,6 +234,7 @@ fn roles_that_the_target_lacks_are_made_as_they_were() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_ordinary_owner_restores_into_a_database_of_his() {
     let names = ["master", "app"].map(unique);
     let [master, app] = &names;

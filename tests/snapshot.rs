@@ -13,6 +13,7 @@ use world::{Under, World};
 const BOTH: [Kind; 2] = [Kind::Instance, Kind::Cluster];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_copy_lies_in_the_backup_account_under_its_key_and_nothing_stays_shared() {
     for kind in BOTH {
         let mut world = World::empty(kind).await;

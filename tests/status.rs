@@ -96,6 +96,7 @@ fn says(report: &Report, expected: &[(&str, bool)]) {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_fresh_locked_and_drilled_point_is_no_finding_until_it_ages() {
     let scene = Scene::new().await;
     let report = scene.status().await;
@@ -117,6 +118,7 @@ async fn a_fresh_locked_and_drilled_point_is_no_finding_until_it_ages() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_expected_and_not_there_is_told() {
     let scene = Scene::new().await;
     let expected = |source: &str, database: Option<&str>| Expected {
@@ -144,6 +146,7 @@ async fn what_is_expected_and_not_there_is_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn newest_points_that_cannot_be_trusted_are_passed_over_and_told() {
     let scene = Scene::new().await;
     let thief = Signer::generate().unwrap();
@@ -180,6 +183,7 @@ async fn newest_points_that_cannot_be_trusted_are_passed_over_and_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_point_of_the_future_is_as_old_as_the_store_says() {
     let scene = Scene::new().await;
     let mut draft = scene.forge.draft(&scene.point).await;
@@ -199,6 +203,7 @@ async fn a_point_of_the_future_is_as_old_as_the_store_says() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_shrank_lost_its_lock_or_was_left_over_is_told() {
     let scene = Scene::new().await;
     scene.source.sql("DELETE FROM answer WHERE id > 40");
@@ -236,6 +241,7 @@ async fn what_shrank_lost_its_lock_or_was_left_over_is_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn only_attestations_of_pinned_keys_count_and_failed_ones_are_told() {
     let scene = Scene::new().await;
     scene.clock.advance(SignedDuration::from_mins(1));
@@ -269,6 +275,7 @@ async fn only_attestations_of_pinned_keys_count_and_failed_ones_are_told() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_store_that_refuses_is_an_error_and_never_an_empty_repository() {
     let scene = Scene::new().await;
     for denied in ["manifests/", "parts/"] {
@@ -287,6 +294,7 @@ async fn a_store_that_refuses_is_an_error_and_never_an_empty_repository() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_program_tells_it_in_words_in_json_and_by_its_exit_code() {
     let lifeboat = Lifeboat::init();
     let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());
@@ -319,6 +327,7 @@ fn the_program_tells_it_in_words_in_json_and_by_its_exit_code() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_collector_never_sees_half_of_the_figures() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

@@ -15,18 +15,19 @@ use crate::support::subjects::Subject;
 
 /// Makes a test of each promise for one kind of store.
 macro_rules! contract {
-    ($store:ident: $($promise:ident),* $(,)?) => {
+    ($run:meta, $store:ident: $($promise:ident),* $(,)?) => {
         mod $store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[$run]
                 async fn $promise() {
                     super::$promise(crate::support::subjects::$store().await).await;
                 }
             )*
         }
     };
-    ($($store:ident),*) => { $(
-        contract!($store:
+    ($run:meta: $($store:ident),*) => { $(
+        contract!($run, $store:
             what_is_put_comes_back,
             the_same_bytes_again_are_the_same_version,
             other_bytes_under_a_key_are_refused,
@@ -44,11 +45,13 @@ macro_rules! contract {
     )* };
 }
 
-contract!(directory, in_memory, in_memory_with_locks_only, moto, ceph);
+contract!(doc = "Needs no server.": directory, in_memory, in_memory_with_locks_only);
+contract!(ignore = "needs servers: bash tests/run.sh": moto, ceph);
 
 // moto 5.2 leaves out the first key after a marker that is no key.
 mod past {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs servers: bash tests/run.sh"]
     async fn a_listing_goes_on_past_a_prefix() {
         use crate::support::subjects::{ceph, directory, in_memory};
         for subject in [directory().await, in_memory().await, ceph().await] {

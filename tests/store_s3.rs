@@ -17,6 +17,7 @@ use crate::support::rig::{Rig, key, lock, put, says, versions};
 use crate::support::servers::{Server, open};
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_put_is_conditional_checked_locked_and_signed() {
     let rig = Rig::new(Server::moto(), |_, _| Fate::Pass).await;
     put(&rig.through, "bytes").await.unwrap();
@@ -38,6 +39,7 @@ async fn a_put_is_conditional_checked_locked_and_signed() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_store_that_returns_no_sha256_and_compares_it_confirms_by_taking_a_body() {
     let rig = Rig::new(Server::ceph(), |_, _| Fate::Pass).await;
     let first = put(&rig.through, "bytes").await.unwrap();
@@ -55,6 +57,7 @@ async fn a_store_that_returns_no_sha256_and_compares_it_confirms_by_taking_a_bod
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_store_that_takes_any_body_or_may_not_be_tried_confirms_nothing() {
     // What was no answer is asked again with the next put.
     for (status, tries) in [(200, 1), (403, 1), (503, 2)] {
@@ -82,6 +85,7 @@ async fn a_store_that_takes_any_body_or_may_not_be_tried_confirms_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_owner_is_sent_with_every_request() {
     let rig = Rig::with(
         Server::ceph(),
@@ -109,6 +113,7 @@ async fn the_owner_is_sent_with_every_request() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_writer_that_may_not_read_has_its_put_confirmed_all_the_same() {
     for server in [Server::moto(), Server::ceph()] {
         let rig = Rig::new(server, |_, seen| match seen.method.as_str() {
@@ -131,6 +136,7 @@ async fn a_writer_that_may_not_read_has_its_put_confirmed_all_the_same() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_lock_that_may_not_be_read_is_an_error_and_not_an_unlocked_object() {
     let rig = Rig::new(Server::ceph(), |_, seen| {
         match seen.target.contains("retention") || seen.method == "HEAD" {
@@ -145,6 +151,7 @@ async fn a_lock_that_may_not_be_read_is_an_error_and_not_an_unlocked_object() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn missing_rights_and_wrong_names_are_told_with_a_hint() {
     let changed = async |change: fn(&mut S3Options)| {
         let mut options = Server::ceph().options();
@@ -185,6 +192,7 @@ async fn missing_rights_and_wrong_names_are_told_with_a_hint() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_exporter_can_add_and_read_back_and_not_delete() {
     let server = Server::ceph_as_exporter();
     let options = server.options();
@@ -199,6 +207,7 @@ async fn an_exporter_can_add_and_read_back_and_not_delete() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn bytes_that_are_not_what_was_announced_are_not_stored() {
     let store = open(Server::ceph().options()).await;
     let wrong = Sha256::of(b"something else");
@@ -210,6 +219,7 @@ async fn bytes_that_are_not_what_was_announced_are_not_stored() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn foreign_objects_do_not_break_a_listing() {
     let names = [
         "\u{1}",
@@ -237,6 +247,7 @@ async fn foreign_objects_do_not_break_a_listing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn many_versions_of_a_key_are_all_listed_newest_first() {
     let server = Server::ceph();
     let options = server.options();
@@ -255,6 +266,7 @@ async fn many_versions_of_a_key_are_all_listed_newest_first() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_bucket_without_object_lock_says_so_and_takes_no_lock() {
     let server = Server::ceph();
     let mut options = server.options();

@@ -12,6 +12,7 @@ use crate::support::rig::{Rig, key, put, says, versions};
 use crate::support::servers::{Server, open};
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn after_a_lost_reply_the_stored_version_is_the_answer() {
     let lose = |number, _: &Seen| match number {
         0 => Fate::DropReply,
@@ -38,6 +39,7 @@ async fn after_a_lost_reply_the_stored_version_is_the_answer() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn where_all_replies_are_lost_the_store_is_looked_up() {
     for server in [Server::moto(), Server::ceph()] {
         let rig = Rig::new(server, |_, seen| match seen.method.as_str() {
@@ -61,6 +63,7 @@ fn unreadable(seen: &Seen) -> bool {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_writer_that_may_not_read_finds_what_it_stored() {
     // moto cannot tell a lock but by HeadObject.
     let rig = Rig::new(Server::ceph(), |_, seen| match seen.method.as_str() {
@@ -76,6 +79,7 @@ async fn a_writer_that_may_not_read_finds_what_it_stored() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_writer_that_may_not_read_does_not_take_other_bytes_for_its_own() {
     let rig = Rig::new(Server::moto(), |number, seen| match number {
         0 => Fate::DropRequest,
@@ -89,6 +93,7 @@ async fn a_writer_that_may_not_read_does_not_take_other_bytes_for_its_own() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_reply_that_does_not_come_is_a_lost_reply() {
     let stall = |number, _: &Seen| match number {
         0 => Fate::Stall,
@@ -103,6 +108,7 @@ async fn a_reply_that_does_not_come_is_a_lost_reply() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_lost_reply_over_other_bytes_is_exists() {
     let rig = Rig::new(Server::moto(), |number, _| match number {
         0 => Fate::DropRequest,
@@ -116,6 +122,7 @@ async fn a_lost_reply_over_other_bytes_is_exists() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_request_that_never_arrives_is_an_error_and_stores_nothing() {
     let rig = Rig::new(Server::moto(), |_, seen| match seen.method.as_str() {
         "PUT" => Fate::DropRequest,
@@ -129,6 +136,7 @@ async fn a_request_that_never_arrives_is_an_error_and_stores_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_overloaded_store_and_a_conflict_are_tried_again_within_bounds() {
     for (status, code) in [
         (503, "SlowDown"),
@@ -173,6 +181,7 @@ async fn an_overloaded_store_and_a_conflict_are_tried_again_within_bounds() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_body_that_breaks_off_is_read_again_and_never_taken_for_whole() {
     let rig = Rig::new(Server::ceph(), |number, _| match number {
         0..2 => Fate::CutReply(3),

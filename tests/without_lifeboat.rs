@@ -67,11 +67,13 @@ fn the_zoo_comes_back(major: Major) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_of_15_comes_back_without_lifeboat() {
     the_zoo_comes_back(Major::Pg15);
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_of_18_comes_back_without_lifeboat() {
     the_zoo_comes_back(Major::Pg18);
 }
@@ -99,6 +101,7 @@ fn small(major: Major) -> Database {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn another_major_takes_it_too() {
     for major in [Major::Pg15, Major::Pg16] {
         let source = small(major);
@@ -112,6 +115,7 @@ fn another_major_takes_it_too() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_that_sort_elsewhere_go_through_their_partitioned_table() {
     let icu = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
     let source = Database::with(Major::Pg15, icu);
@@ -134,6 +138,7 @@ fn rows_that_sort_elsewhere_go_through_their_partitioned_table() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_that_sort_elsewhere_do_not_reach_a_foreign_server() {
     let other = Database::new(Major::Pg15);
     let source = Database::with(Major::Pg15, "TEMPLATE template0 LOCALE 'C'");
@@ -159,6 +164,7 @@ fn rows_that_sort_elsewhere_do_not_reach_a_foreign_server() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn roles_come_back_for_a_user_who_is_no_superuser() {
     let [app, reader, master] = ["app", "reader", "master"].map(unique);
     let source = Database::new(Major::Pg15);
@@ -203,6 +209,7 @@ fn roles_come_back_for_a_user_who_is_no_superuser() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_damaged_part_is_found_before_it_reaches_the_target() {
     let source = small(Major::Pg15);
     let point = Point::of(&source);
@@ -234,6 +241,7 @@ fn a_damaged_part_is_found_before_it_reaches_the_target() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_strange_key_a_changed_manifest_and_a_wrong_identity_are_refused() {
     let point = Point::of(&small(Major::Pg15));
     let target = Database::with(Major::Pg15, "TEMPLATE template0");
@@ -286,6 +294,7 @@ fn a_strange_key_a_changed_manifest_and_a_wrong_identity_are_refused() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn without_openssl_it_says_that_the_signature_is_not_checked() {
     let source = small(Major::Pg15);
     let point = Point::of(&source);
@@ -330,6 +339,7 @@ fn block(runbook: &str, word: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_runbook_restores_from_a_bucket_where_everything_is_hidden() {
     let server = Server::ceph();
     let url = format!("s3://{}/{}", server.bucket, unique("without"));

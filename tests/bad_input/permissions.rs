@@ -19,6 +19,7 @@ fn with_reader(reader: &str) -> Database {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_may_not_be_read_fails_the_export_and_is_named() {
     for (take, give, words) in [
         (
@@ -60,6 +61,7 @@ fn what_may_not_be_read_fails_the_export_and_is_named() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_hidden_by_row_level_security_fail_the_export() {
     let reader = unique("lbt_reader");
     let _roles = Roles(vec![(Major::Pg15, reader.clone())]);

@@ -25,6 +25,7 @@ fn is_untouched(target: &Database) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_identity_that_does_not_open_the_point_is_named() {
     let (lifeboat, _source) = one_point();
     let target = Database::new(Major::Pg15);
@@ -69,6 +70,7 @@ fn an_identity_that_does_not_open_the_point_is_named() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_point_that_is_not_there_or_not_trusted_is_named() {
     let (lifeboat, _source) = one_point();
     let target = Database::new(Major::Pg15);
@@ -111,6 +113,7 @@ fn a_point_that_is_not_there_or_not_trusted_is_named() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn latest_of_two_databases_asks_which() {
     let (lifeboat, one) = one_point();
     let two = Database::new(Major::Pg15);
@@ -129,6 +132,7 @@ fn latest_of_two_databases_asks_which() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_directory_has_no_lock_to_extend() {
     let (lifeboat, _source) = one_point();
     complains(
@@ -139,6 +143,7 @@ fn a_directory_has_no_lock_to_extend() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_repository_that_is_none_is_named() {
     let (lifeboat, source) = one_point();
     let folder = lifeboat.folder();
@@ -172,6 +177,7 @@ fn a_repository_that_is_none_is_named() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_configuration_that_cannot_be_used_is_named_before_anything_happens() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

@@ -52,6 +52,7 @@ fn announce_another(mut server: &TcpStream, mut client: &TcpStream) -> std::io::
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_pooler_in_between_is_refused() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

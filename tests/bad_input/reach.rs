@@ -39,6 +39,7 @@ fn wrong_addresses() -> Vec<(String, Vec<String>)> {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_server_that_cannot_be_reached_is_named() {
     let lifeboat = Lifeboat::init();
     for (url, words) in wrong_addresses() {
@@ -82,6 +83,7 @@ fn a_url_that_cannot_be_meant_is_a_usage_error() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_wrong_password_is_said_without_showing_it() {
     let lifeboat = Lifeboat::init();
     let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());

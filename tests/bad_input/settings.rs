@@ -34,6 +34,7 @@ fn hurry(role: &str, database: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn settings_of_the_role_and_the_database_do_not_break_a_backup_or_a_restore() {
     let role = unique("lbt_hurried");
     let _roles = Roles(vec![(Major::Pg18, role.clone())]);

@@ -45,6 +45,7 @@ fn init(lifeboat: &Lifeboat, server: &Server, place: &str) -> Ran {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_bucket_that_cannot_lock_is_refused_with_the_way_to_turn_it_on() {
     for server in [Server::ceph(), Server::moto()] {
         let client = server.attacker(&server.options()).client;
@@ -72,6 +73,7 @@ async fn a_bucket_that_cannot_lock_is_refused_with_the_way_to_turn_it_on() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn credentials_and_endpoints_that_do_not_fit_are_named() {
     let lifeboat = Lifeboat::init();
     let good = Server::ceph();
@@ -125,6 +127,7 @@ fn credentials_and_endpoints_that_do_not_fit_are_named() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_lock_that_is_too_short_too_long_or_past_is_refused() {
     let lifeboat = Lifeboat::init();
     let server = Server::ceph();
@@ -266,6 +269,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_full_disk_fails_the_export_and_leaves_no_restore_point() {
     let lifeboat = Lifeboat::init();
     let disk = SmallDisk::at(lifeboat.folder().join("small"));
@@ -338,6 +342,7 @@ fn open_to_all(folder: &Path) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_folder_that_may_not_be_read_or_written_is_named() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

@@ -6,6 +6,7 @@ use crate::support::cluster::{Cluster, ClusterOptions, bench};
 use crate::support::{Database, Lifeboat, Major};
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_pg_dump_older_than_the_server_is_refused_with_what_was_found() {
     let lifeboat = Lifeboat::init();
     let bin = Major::Pg15.bin();
@@ -21,6 +22,7 @@ fn a_pg_dump_older_than_the_server_is_refused_with_what_was_found() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_target_without_a_database_is_not_taken_for_the_users_own() {
     let source = Database::new(Major::Pg15);
     let lifeboat = Lifeboat::init();
@@ -36,6 +38,7 @@ fn a_target_without_a_database_is_not_taken_for_the_users_own() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_older_target_is_refused_in_one_list_with_all_else() {
     let lifeboat = Lifeboat::init();
     let bin = Major::Pg18.bin();
@@ -76,6 +79,7 @@ fn an_older_target_is_refused_in_one_list_with_all_else() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_extension_that_the_target_lacks_is_listed_and_everything_else_comes() {
     let lifeboat = Lifeboat::init();
     let source = Database::new(Major::Pg15);
@@ -110,6 +114,7 @@ fn an_extension_that_the_target_lacks_is_listed_and_everything_else_comes() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_export_that_would_take_the_applications_locks_is_refused() {
     let settings = [
         ("max_locks_per_transaction", "10"),
@@ -137,6 +142,7 @@ fn an_export_that_would_take_the_applications_locks_is_refused() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_target_that_is_full_fails_by_name_and_resume_goes_on() {
     // Small segments of the log, so that only tables meet the limit.
     let initdb = ["--encoding=UTF8", "--locale=C", "--wal-segsize=1"];

@@ -12,6 +12,7 @@ use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};
 use super::{HOST, ask, complaint, connect, over_tls, resolve};
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_session_is_pinned_on_every_version() {
     for version in ["15", "16", "18"] {
         let server = Server::from_url(&bench(&format!("LIFEBOAT_TEST_PG{version}"))).unwrap();
@@ -48,6 +49,7 @@ async fn every_session_is_pinned_on_every_version() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn two_servers_are_told_apart() {
     let one = Server::from_url(&bench("LIFEBOAT_TEST_PG15")).unwrap();
     let two = Server::from_url(&bench("LIFEBOAT_TEST_PG16")).unwrap();
@@ -58,6 +60,7 @@ async fn two_servers_are_told_apart() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn setting_encoding_and_lock_timeout_takes_no_snapshot() {
     let server = Server::from_url(&bench("LIFEBOAT_TEST_PG15")).unwrap();
     let (session, watcher) = (
@@ -81,6 +84,7 @@ async fn setting_encoding_and_lock_timeout_takes_no_snapshot() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn bytes_pass_as_the_database_stores_them() {
     let cluster = Cluster::start(
         &bench("LIFEBOAT_TEST_PG15_BIN"),
@@ -99,6 +103,7 @@ async fn bytes_pass_as_the_database_stores_them() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_statement_can_be_cancelled_over_tls_and_a_lost_session_says_why() {
     let ours = Authority::new("Ours");
     let folder = tempfile::tempdir().unwrap();
@@ -135,6 +140,7 @@ async fn a_statement_can_be_cancelled_over_tls_and_a_lost_session_says_why() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn postgresql_tools_reach_the_same_server_under_the_same_rules() {
     let ours = Authority::new("Ours");
     let folder = tempfile::tempdir().unwrap();
@@ -173,6 +179,7 @@ async fn postgresql_tools_reach_the_same_server_under_the_same_rules() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn only_sessions_that_read_tables_are_kept_from_views() {
     for version in ["15", "16", "18"] {
         let server = Server::from_url(&bench(&format!("LIFEBOAT_TEST_PG{version}"))).unwrap();
@@ -193,6 +200,7 @@ async fn only_sessions_that_read_tables_are_kept_from_views() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn tools_can_be_pinned_through_pgoptions() {
     for version in ["15", "16", "18"] {
         let server = Server::from_url(&bench(&format!("LIFEBOAT_TEST_PG{version}"))).unwrap();
@@ -217,6 +225,7 @@ async fn tools_can_be_pinned_through_pgoptions() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
     let cluster = Cluster::start(
         &bench("LIFEBOAT_TEST_PG15_BIN"),

@@ -50,6 +50,7 @@ async fn try_modes(cluster: &Cluster, case: &Case<'_>) {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_sslmode_means_what_libpq_says() {
     let ours = Authority::new("Ours");
     let folder = tempfile::tempdir().unwrap();
@@ -90,6 +91,7 @@ async fn every_sslmode_means_what_libpq_says() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_certificate_counts_only_within_its_dates() {
     let ours = Authority::new("Ours");
     let folder = tempfile::tempdir().unwrap();
@@ -122,6 +124,7 @@ async fn a_certificate_counts_only_within_its_dates() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn certificates_as_the_postgresql_manual_makes_them_verify() {
     let folder = tempfile::tempdir().unwrap();
     let alone = certificates::self_signed(HOST);
@@ -161,6 +164,7 @@ async fn certificates_as_the_postgresql_manual_makes_them_verify() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_server_elsewhere_must_prove_its_name_unless_told_otherwise() {
     let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &ClusterOptions::default());
     let far = format!(
@@ -197,6 +201,7 @@ async fn a_server_elsewhere_must_prove_its_name_unless_told_otherwise() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn tls_is_tried_both_ways_where_pg_hba_wants_one() {
     let ours = Authority::new("Ours");
     let (cert, key) = ours.issue(&[HOST], Span::Now);

@@ -17,6 +17,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn commands_exit_with_1_and_name_the_damaged_file() {
     let lifeboat = Lifeboat::init();
     let source = Database::new(Major::Pg15);

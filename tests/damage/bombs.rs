@@ -113,6 +113,7 @@ fn bounded(folder: &Path) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_part_that_opens_to_ten_gigabytes_is_an_error_in_bounded_memory() {
     let scene = Scene::new().await;
     let (oid, name) = scene.part_of_answer();
@@ -139,6 +140,7 @@ async fn a_part_that_opens_to_ten_gigabytes_is_an_error_in_bounded_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_list_or_catalog_that_opens_to_gigabytes_is_an_error_in_bounded_memory() {
     let scene = Scene::new().await;
     let (oid, _) = scene.part_of_answer();

@@ -63,6 +63,7 @@ fn add(value: &mut Value, difference: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_manifest_that_lies_about_counts_and_sizes_is_refused() {
     let scene = Scene::new().await;
     let oid = scene.oid("answer");
@@ -88,6 +89,7 @@ async fn a_manifest_that_lies_about_counts_and_sizes_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_manifest_that_contradicts_itself_is_refused() {
     let scene = Scene::new().await;
     let oid = scene.oid("answer");
@@ -163,6 +165,7 @@ async fn a_manifest_that_contradicts_itself_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_key_that_leads_out_of_the_repository_is_no_key() {
     let scene = Scene::new().await;
     let oid = scene.oid("answer");
@@ -195,6 +198,7 @@ async fn a_key_that_leads_out_of_the_repository_is_no_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_list_that_lies_is_refused() {
     let scene = Scene::new().await;
     let (oid, other) = (scene.oid("answer"), scene.oid("other"));
@@ -272,6 +276,7 @@ async fn a_list_that_lies_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn rows_other_than_the_catalogs_are_refused() {
     let scene = Scene::new().await;
     type Lie = Box<dyn Fn(&mut Draft)>;

@@ -15,6 +15,7 @@ use crate::support::program::Ran;
 use crate::support::servers::Server;
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_templates_bucket_stands_against_exporter_prove_and_administrator() {
     let deployed = Deployed::new().await;
     // The exporter may not ask for all, and what it tries is refused.
@@ -61,6 +62,7 @@ const BARE: [&str; 5] = [
 ];
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_an_administrator_can_destroy_is_critical_and_what_only_hides_is_not() {
     let account = cloud::account();
     let bucket = bare_bucket(&account).await;
@@ -110,6 +112,7 @@ async fn what_an_administrator_can_destroy_is_critical_and_what_only_hides_is_no
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_canary_that_nothing_locks_is_deleted_and_that_is_critical() {
     let account = cloud::account();
     // Object Lock without a default, where exports rely on one.
@@ -156,6 +159,7 @@ async fn a_canary_that_nothing_locks_is_deleted_and_that_is_critical() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn each_setting_that_is_there_is_no_finding_any_more() {
     let account = cloud::account();
     let bucket = bare_bucket(&account).await;
@@ -212,6 +216,7 @@ async fn each_setting_that_is_there_is_no_finding_any_more() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_bucket_out_of_reach_hides_no_other_finding() {
     let account = cloud::account();
     let found = posture(&doctor(&account, "nowhere-at-all", COMPLIANCE, &[]));
@@ -241,6 +246,7 @@ fn on_ceph(server: &Server, lock: &str) -> Ran {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn on_real_locks_too_the_exporter_destroys_nothing_and_an_administrator_what_governance_yields() {
     for lock in [COMPLIANCE, GOVERNANCE] {
         let found = posture(&on_ceph(&Server::ceph_as_exporter(), lock));

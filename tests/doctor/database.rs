@@ -45,6 +45,7 @@ fn found(lifeboat: &Lifeboat) -> Vec<(String, String, String)> {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_database_that_can_be_exported_is_no_finding_and_each_reason_why_not_is() {
     let role = Role::new();
     let database = Database::new(Major::Pg15);
@@ -71,6 +72,7 @@ fn a_database_that_can_be_exported_is_no_finding_and_each_reason_why_not_is() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn one_that_is_not_there_or_not_in_reach_is_told_beside_the_others() {
     let database = Database::new(Major::Pg15);
     let lifeboat = with_source(&database.url(), &[&database.name, "no_such"], false);
@@ -91,6 +93,7 @@ fn one_that_is_not_there_or_not_in_reach_is_told_beside_the_others() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn databases_that_nobody_exports_are_named_unless_left_out_on_purpose() {
     let (database, other) = (Database::new(Major::Pg15), Database::new(Major::Pg15));
     let all = found(&with_source(&database.url(), &[&database.name], false));
@@ -99,6 +102,7 @@ fn databases_that_nobody_exports_are_named_unless_left_out_on_purpose() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_pg_dump_older_than_the_server_is_critical_until_a_newer_one_is_named() {
     let database = Database::new(Major::Pg18);
     let url = database.url();

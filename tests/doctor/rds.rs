@@ -33,6 +33,7 @@ impl Scene {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_key_that_is_disabled_or_to_be_deleted_is_critical_and_so_is_one_of_the_source_account() {
     let scene = Scene::new();
     let key = scene.backup.wrapping_key().await;
@@ -78,6 +79,7 @@ async fn a_key_that_is_disabled_or_to_be_deleted_is_critical_and_so_is_one_of_th
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_instance_without_its_guards_is_told_and_one_with_them_is_not() {
     let scene = Scene::new();
     let key = scene.source.wrapping_key().await;

@@ -52,6 +52,7 @@ const ENDLESS: &str = "
 
 /// Asked by a role without any right but to read, as drills do.
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_question_without_end_is_ended_and_keeps_no_other_from_being_asked() {
     let (database, reader) = (Database::new(Major::Pg15), unique("reader"));
     database.sql(&format!(
@@ -82,6 +83,7 @@ async fn a_question_without_end_is_ended_and_keeps_no_other_from_being_asked() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_question_writes_nothing() {
     let database = Database::new(Major::Pg18);
     database.sql(
@@ -104,6 +106,7 @@ async fn a_question_writes_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn names_are_found_as_configured_but_nobody_overrides_what_is_built_in() {
     let database = Database::new(Major::Pg16);
     let name = &database.name;
@@ -120,6 +123,7 @@ async fn names_are_found_as_configured_but_nobody_overrides_what_is_built_in() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn no_question_sees_the_settings_of_another() {
     let database = Database::new(Major::Pg15);
     let path = "SELECT current_setting('search_path')";
@@ -141,6 +145,7 @@ async fn no_question_sees_the_settings_of_another() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_no_single_short_value_is_no_answer() {
     let database = Database::new(Major::Pg15);
     for (sql, why) in [

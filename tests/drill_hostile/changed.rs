@@ -76,6 +76,7 @@ fn drilled(sql: &str) -> (Option<i32>, serde_json::Value) {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_changes_after_loading_is_found_whatever_changes_it() {
     let mut sql = "SELECT lo_from_bytea(0, 'large');".to_owned();
     for (at, (change, _)) in CHANGES.iter().enumerate() {
@@ -95,6 +96,7 @@ fn what_changes_after_loading_is_found_whatever_changes_it() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn rows_that_go_while_statistics_are_gathered_are_found() {
     let (code, report) = drilled(
         "CREATE TABLE rows (x int); INSERT INTO rows SELECT generate_series(1, 10);
@@ -112,6 +114,7 @@ fn rows_that_go_while_statistics_are_gathered_are_found() {
 
 /// A thing of its name that was there first is not the thing that was exported.
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_takes_the_place_of_an_entry_before_it_is_restored_is_told() {
     let (code, report) = drilled(
         "CREATE TABLE rows (x int); INSERT INTO rows VALUES (1);

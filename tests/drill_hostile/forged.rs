@@ -101,6 +101,7 @@ fn find(text: &[u8], what: &[u8]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn entries_that_lie_about_their_kind_have_no_power() {
     let lies = [
         "COPY (SELECT 1) TO PROGRAM 'id > {canary}/lie'",
@@ -149,6 +150,7 @@ fn way(sql: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
     let mut thief = Thief::new(&format!(
         "CREATE SEQUENCE hostile.number; {}",
@@ -241,6 +243,7 @@ async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn settings_of_a_catalog_make_sessions_neither_another_role_nor_load_a_library() {
     let mut thief = Thief::new(&way("CREATE MATERIALIZED VIEW {s}.m AS SELECT {s}.f(1);")).await;
     let role = thief.role.clone();
@@ -281,6 +284,7 @@ async fn settings_of_a_catalog_make_sessions_neither_another_role_nor_load_a_lib
 
 /// What a query's planner or its condition calls is called by the login that compares.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn code_that_the_comparison_meets_cannot_change_what_was_compared() {
     let mut thief = Thief::new(
         "CREATE SCHEMA s; SET search_path = s;

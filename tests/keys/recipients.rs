@@ -1,6 +1,7 @@
 use super::*;
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_wrapped_identity_is_added_with_the_right_to_encrypt_alone() {
     let keeper = Keeper::new().await;
     let desk = Desk::new(&keeper.wraps);
@@ -51,6 +52,7 @@ async fn a_wrapped_identity_is_added_with_the_right_to_encrypt_alone() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_second_offline_identity_opens_what_comes_after_it() {
     let lifeboat = Lifeboat::empty();
     let init = [
@@ -89,6 +91,7 @@ fn a_second_offline_identity_opens_what_comes_after_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn one_way_alone_is_a_finding_wherever_it_is_asked() {
     let keeper = Keeper::new().await;
     let desk = Desk::new(&keeper.wraps);
@@ -136,6 +139,7 @@ async fn one_way_alone_is_a_finding_wherever_it_is_asked() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_test_of_the_keys_says_which_ones_it_did_not_reach_and_why() {
     let keeper = Keeper::new().await;
     let lifeboat = Lifeboat::empty();
@@ -177,6 +181,7 @@ async fn a_test_of_the_keys_says_which_ones_it_did_not_reach_and_why() {
 
 /// KMS itself says that a ciphertext is sound; whose identity it is shows only afterwards.
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_identity_that_is_not_its_recipients_is_damage() {
     let keeper = Keeper::new().await;
     let desk = Desk::new(&keeper.wraps);
@@ -215,6 +220,7 @@ async fn an_identity_that_is_not_its_recipients_is_damage() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_identity_of_another_repository_is_refused() {
     let keeper = Keeper::new().await;
     let (one, other) = (Desk::new(&keeper.wraps), Desk::new(&keeper.wraps));
@@ -259,6 +265,7 @@ async fn an_identity_of_another_repository_is_refused() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn points_stay_readable_when_recipients_change() {
     let (old, new) = (Keeper::new().await, Keeper::new().await);
     let desk = Desk::new(&old.wraps);
@@ -292,6 +299,7 @@ async fn points_stay_readable_when_recipients_change() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_restore_without_any_identity_says_what_it_needs() {
     let desk = Desk {
         lifeboat: Lifeboat::init(),

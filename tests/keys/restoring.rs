@@ -1,6 +1,7 @@
 use super::*;
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_bare_machine_restores_by_kms_and_only_asks_it_where_it_must() {
     let keeper = Keeper::new().await;
     let bucket = Bucket::new(&keeper).await;
@@ -59,6 +60,7 @@ async fn a_bare_machine_restores_by_kms_and_only_asks_it_where_it_must() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn each_refusal_of_kms_names_its_cause_and_the_way_without_it() {
     let keeper = Keeper::new().await;
     let bucket = Bucket::new(&keeper).await;
@@ -125,6 +127,7 @@ async fn each_refusal_of_kms_names_its_cause_and_the_way_without_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_key_of_the_backup_account_is_used_as_the_role_there() {
     let keeper = Keeper::new().await;
     let source = cloud::account();

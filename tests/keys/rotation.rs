@@ -31,6 +31,7 @@ fn first_trust(desk: &Desk) -> String {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_reader_that_pins_an_old_key_believes_what_it_announced() {
     let desk = Desk {
         lifeboat: Lifeboat::init(),
@@ -112,6 +113,7 @@ fn a_reader_that_pins_an_old_key_believes_what_it_announced() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn an_announcement_counts_only_as_it_was_signed_and_where_it_was_made() {
     let desk = Desk {
         lifeboat: Lifeboat::init(),
@@ -192,6 +194,7 @@ fn an_announcement_counts_only_as_it_was_signed_and_where_it_was_made() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn only_a_pinned_key_announces_another_one() {
     let desk = Desk {
         lifeboat: Lifeboat::init(),
@@ -209,6 +212,7 @@ fn only_a_pinned_key_announces_another_one() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_kms_key_takes_over_from_a_file_and_the_exporter_cannot_announce() {
     let keeper = Keeper::new().await;
     let bucket = Bucket::new(&keeper).await;

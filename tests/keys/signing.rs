@@ -28,6 +28,7 @@ async fn signed_by_kms(account: &Account) -> (Desk, String) {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_kms_signed_restores_with_and_without_lifeboat() {
     let keeper = Keeper::new().await;
     let (desk, _) = signed_by_kms(&keeper.account).await;
@@ -104,6 +105,7 @@ async fn what_kms_signed_restores_with_and_without_lifeboat() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_key_that_cannot_sign_manifests_is_refused_before_anything_is_made() {
     let keeper = Keeper::new().await;
     let desk = Desk {
@@ -161,6 +163,7 @@ async fn a_key_that_cannot_sign_manifests_is_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_signing_key_is_asked_as_the_source_account_and_no_other() {
     let account = cloud::account();
     let (desk, _) = signed_by_kms(&account).await;

@@ -68,6 +68,7 @@ fn points(deployed: &Deployed) -> usize {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_night_that_is_killed_in_any_step_is_made_good_by_the_next_run() {
     let (deployed, cluster) = (Deployed::new().await, cluster());
     deployed.source("prod", &cluster);
@@ -110,6 +111,7 @@ async fn a_night_that_is_killed_in_any_step_is_made_good_by_the_next_run() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_proof_that_is_killed_in_any_step_is_made_good_by_the_next_run() {
     let (deployed, cluster) = (Deployed::new().await, cluster());
     deployed.source("prod", &cluster);
@@ -157,6 +159,7 @@ async fn a_proof_that_is_killed_in_any_step_is_made_good_by_the_next_run() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_signal_ends_a_run_cleanly_and_takes_no_further_step() {
     let (lifeboat, cluster) = (Lifeboat::init(), cluster());
     lifeboat.source("prod", &cluster);

@@ -86,6 +86,7 @@ fn puts_metrics() -> Value {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_webhook_hears_of_trouble_and_a_dead_mans_switch_of_success() {
     let (webhook, ping) = (Listener::answering(&[200]), Listener::answering(&[204]));
     let scene = Scene::new("metrics = true", &[("webhook", &webhook), ("ping", &ping)]);
@@ -122,6 +123,7 @@ fn a_webhook_hears_of_trouble_and_a_dead_mans_switch_of_success() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn always_is_at_success_too() {
     let webhook = Listener::answering(&[200]);
     let scene = Scene::new("webhook_on = \"always\"", &[("webhook", &webhook)]);
@@ -131,6 +133,7 @@ fn always_is_at_success_too() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn findings_are_no_success() {
     let (webhook, ping) = (Listener::answering(&[200]), Listener::answering(&[200]));
     let scene = Scene::new("metrics = true", &[("webhook", &webhook), ("ping", &ping)]);
@@ -148,6 +151,7 @@ fn findings_are_no_success() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn who_is_busy_is_told_again_and_who_cannot_be_told_is_a_finding() {
     let busy = Listener::answering(&[500, 503, 200]);
     let scene = Scene::new("", &[("ping", &busy)]);
@@ -182,6 +186,7 @@ fn who_is_busy_is_told_again_and_who_cannot_be_told_is_a_finding() {
 
 /// A metric that cannot be put is a finding: its silence is an alarm, but not at once.
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_metric_is_put_again_while_cloudwatch_is_busy_and_one_that_is_not_put_is_a_finding() {
     let mut scene = Scene::new("metrics = true", &[]);
     let fault = |more: Value| {
@@ -224,6 +229,7 @@ fn a_metric_is_put_again_while_cloudwatch_is_busy_and_one_that_is_not_put_is_a_f
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_metric_goes_to_the_configured_account_and_where_none_is_needs_a_region() {
     let mut scene = Scene::new("metrics = true", &[]);
     let mut command = scene.lifeboat.command(["nightly", "--json"]);
@@ -288,6 +294,7 @@ async fn who_never_answers_is_not_waited_for_without_end() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_password_in_the_configuration_is_refused_and_repeated_nowhere() {
     let webhook = Listener::answering(&[200]);
     let scene = Scene::new("webhook_on = \"always\"", &[("webhook", &webhook)]);
@@ -301,6 +308,7 @@ fn a_password_in_the_configuration_is_refused_and_repeated_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_webhook_over_tls_hears_where_the_system_trusts_its_authority() {
     let (webhook, authority) = (Listener::answering(&[200]), Authority::new("house"));
     let scene = Scene::new("webhook_on = \"always\"", &[("webhook", &webhook)]);

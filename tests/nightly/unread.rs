@@ -71,6 +71,7 @@ impl Scene {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn as_many_parts_and_bytes_as_the_manifest_says_are_sound() {
     let scene = Scene::new().await;
     let unread = scene.verify().await;
@@ -85,6 +86,7 @@ async fn as_many_parts_and_bytes_as_the_manifest_says_are_sound() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn versions_that_came_later_count_for_nothing_and_hide_nothing() {
     let scene = Scene::new().await;
     let (key, version) = scene.part();
@@ -100,6 +102,7 @@ async fn versions_that_came_later_count_for_nothing_and_hide_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_part_that_is_gone_or_unlocked_is_told() {
     let scene = Scene::new().await;
     let (key, version) = scene.part();

@@ -9,6 +9,7 @@ use crate::support::memory::MemoryStore;
 use crate::support::{Database, Major};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_index_that_fails_is_reported_though_workers_write_into_each_others_lines() {
     const INDEXES: usize = 60;
     let source = Database::new(Major::Pg15);
@@ -47,6 +48,7 @@ fn address(target: &Database) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_lost_reply_to_commit_does_not_double_rows() {
     let scene = Scene::new().await;
     let target = Database::new(Major::Pg15);
@@ -63,6 +65,7 @@ async fn a_lost_reply_to_commit_does_not_double_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_commit_that_outlives_its_connection_does_not_double_rows() {
     let scene = Scene::new().await;
     let prepared = scene.prepared();

@@ -45,6 +45,7 @@ fn stops() -> Vec<(&'static str, How)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_restore_stopped_at_any_stage_goes_on_and_ends_equal() {
     let scene = Scene::new().await;
     let prepared = scene.prepared();
@@ -112,6 +113,7 @@ async fn a_restore_stopped_at_any_stage_goes_on_and_ends_equal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_pg_restore_that_loses_its_session_is_gone_on_with() {
     let scene = Scene::new().await;
     for (makes, holds) in [
@@ -155,6 +157,7 @@ async fn a_pg_restore_that_loses_its_session_is_gone_on_with() {
 
 /// Somebody believes that a restore is stuck, and begins it once more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_second_restore_that_is_refused_does_not_end_the_first() {
     let scene = Scene::new().await;
     let target = scene.prepared();
@@ -185,6 +188,7 @@ async fn a_second_restore_that_is_refused_does_not_end_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_table_that_could_not_be_made_gets_its_rows_once_it_can() {
     let scene = Scene::new().await;
     let target = scene.prepared();
@@ -206,6 +210,7 @@ async fn a_table_that_could_not_be_made_gets_its_rows_once_it_can() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn resume_verify_reads_again_what_an_earlier_run_only_counted() {
     let scene = Scene::new().await;
     let target = scene.prepared();
@@ -232,6 +237,7 @@ async fn resume_verify_reads_again_what_an_earlier_run_only_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn resume_without_an_unfinished_restore_and_a_full_target_are_refused() {
     let scene = Scene::new().await;
     let target = Database::new(Major::Pg15);

@@ -37,6 +37,7 @@ fn impatient(world: &World) -> Options {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_copy_in_another_region_lies_under_that_region_s_key() {
     for kind in BOTH {
         let mut world = World::empty(kind).await;
@@ -76,6 +77,7 @@ async fn a_copy_in_another_region_lies_under_that_region_s_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_cluster_under_a_key_that_aws_owns_is_brought_under_another_first() {
     let world = World::new(Kind::Cluster, Under::Owned).await;
     let report = world.copy().await;
@@ -86,6 +88,7 @@ async fn a_cluster_under_a_key_that_aws_owns_is_brought_under_another_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_customer_s_key_stays_and_tags_are_set_at_creation() {
     for kind in BOTH {
         let world = World::new(kind, Under::Customer).await;
@@ -121,6 +124,7 @@ async fn a_customer_s_key_stays_and_tags_are_set_at_creation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_second_run_finds_the_copy_and_makes_no_other() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -145,6 +149,7 @@ async fn a_second_run_finds_the_copy_and_makes_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_new_snapshot_is_taken_on_demand_or_where_none_is_recent() {
     for kind in BOTH {
         let mut world = World::new(kind, Under::Default).await;
@@ -174,6 +179,7 @@ async fn a_new_snapshot_is_taken_on_demand_or_where_none_is_recent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_dry_run_changes_nothing_and_tells_what_would_be() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -217,6 +223,7 @@ fn calls_begin(world: &World) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn too_many_copies_at_once_are_waited_for_and_too_many_in_all_are_not() {
     for kind in BOTH {
         let mut world = World::empty(kind).await;
@@ -257,6 +264,7 @@ async fn too_many_copies_at_once_are_waited_for_and_too_many_in_all_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_copy_that_fails_is_told_unshared_and_made_anew() {
     for kind in BOTH {
         for side in ["source", "backup"] {
@@ -284,6 +292,7 @@ async fn a_copy_that_fails_is_told_unshared_and_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_copy_that_hangs_is_told_and_waited_for_again() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -312,6 +321,7 @@ async fn a_copy_that_hangs_is_told_and_waited_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_an_earlier_run_left_shared_is_unshared_though_a_newer_snapshot_is_copied() {
     for kind in BOTH {
         let world = World::new(kind, Under::Customer).await;
@@ -344,6 +354,7 @@ async fn what_an_earlier_run_left_shared_is_unshared_though_a_newer_snapshot_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_name_that_is_somebody_else_s_is_refused_by_name() {
     for kind in BOTH {
         for side in ["source", "backup"] {
@@ -370,6 +381,7 @@ async fn a_name_that_is_somebody_else_s_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn stopped_while_a_copy_is_under_way_it_goes_on_later() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -398,6 +410,7 @@ async fn stopped_while_a_copy_is_under_way_it_goes_on_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_role_without_the_right_is_told_which() {
     let world = World::new(Kind::Instance, Under::Default).await;
     let some = world.backup.user("some", &[allow("rds:Describe*", "*")]);
@@ -423,6 +436,7 @@ async fn a_role_without_the_right_is_told_which() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_binary_copies_with_few_calls_and_tells_who_may_not() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -475,6 +489,7 @@ async fn the_binary_copies_with_few_calls_and_tells_who_may_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_record_is_signed_and_locked_as_manifests_are() {
     let world = World::new(Kind::Instance, Under::Default).await;
     let report = world.copy().await;
@@ -504,6 +519,7 @@ async fn a_record_is_signed_and_locked_as_manifests_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn where_records_cannot_be_kept_the_copy_is_made_and_it_is_said() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.configure("");

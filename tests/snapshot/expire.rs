@@ -56,6 +56,7 @@ fn going(report: &Report) -> BTreeSet<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_intermediate_goes_once_its_copy_is_safe() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -103,6 +104,7 @@ async fn an_intermediate_goes_once_its_copy_is_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_another_key() {
     for kind in BOTH {
         let world = World::new(kind, Under::Customer).await;
@@ -135,6 +137,7 @@ async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_anot
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn of_copies_the_newest_held_and_verified_ones_stay() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -211,6 +214,7 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_failed_copy_goes_and_one_that_is_being_made_stays() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.settings(
@@ -225,6 +229,7 @@ async fn a_failed_copy_goes_and_one_that_is_being_made_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_binary_deletes_only_where_the_configuration_says_so() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.copy().await;

@@ -123,6 +123,7 @@ async fn every_call_fails(kind: Kind, take_new: bool, faults: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_call_for_an_instance_fails_once_and_for_good() {
     let faults = [
         "error",
@@ -137,11 +138,13 @@ async fn every_call_for_an_instance_fails_once_and_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_call_for_a_cluster_fails_once_and_for_good() {
     every_call_fails(Kind::Cluster, false, &["reset after", "down", "denied"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_call_with_a_new_snapshot_fails_once_and_for_good() {
     every_call_fails(
         Kind::Instance,
@@ -189,21 +192,25 @@ async fn killed_after_each_call(kind: Kind, args: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn killed_after_each_call_for_an_instance_it_goes_on() {
     killed_after_each_call(Kind::Instance, &["snapshot", "copy"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn killed_after_each_call_for_a_cluster_it_goes_on() {
     killed_after_each_call(Kind::Cluster, &["snapshot", "copy"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn killed_after_each_call_with_a_new_snapshot_it_goes_on() {
     killed_after_each_call(Kind::Instance, &["snapshot", "copy", "--new"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn two_runs_at_once_make_one_copy() {
     for kind in super::BOTH {
         let mut world = World::empty(kind).await;

@@ -57,6 +57,7 @@ async fn restored_with(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_instance_comes_back_with_its_settings() {
     let world = World::empty(Kind::Instance).await;
     world.create_tuned().await;
@@ -119,6 +120,7 @@ async fn an_instance_comes_back_with_its_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_cluster_comes_back_with_an_instance_in_it() {
     let world = World::empty(Kind::Cluster).await;
     world.create_tuned().await;
@@ -155,6 +157,7 @@ async fn a_cluster_comes_back_with_an_instance_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn without_a_record_it_comes_back_by_what_aws_knows_and_says_so() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -197,6 +200,7 @@ async fn without_a_record_it_comes_back_by_what_aws_knows_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_call_of_a_restore_may_lose_its_reply() {
     for kind in BOTH {
         let world = World::empty(kind).await;
@@ -223,6 +227,7 @@ async fn every_call_of_a_restore_may_lose_its_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_lists_show_copies_and_go_on_without_rights() {
     for kind in BOTH {
         let world = World::new(kind, Under::Default).await;
@@ -279,6 +284,7 @@ async fn the_lists_show_copies_and_go_on_without_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_binary_restores_as_a_person_with_mfa() {
     let world = World::new(Kind::Instance, Under::Default).await;
     world.copy().await;

@@ -353,6 +353,7 @@ fn security_groups(of: &DbInstance) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_sound_copy_stays_as_the_warm_spare_in_the_place_of_yesterdays() {
     for kind in BOTH {
         let scene = Scene::new(kind).await;
@@ -436,6 +437,7 @@ async fn is_isolated(scene: &Scene, spare: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_copy_that_fails_is_removed_and_yesterdays_spare_stays() {
     for kind in BOTH {
         let scene = Scene::new(kind).await;
@@ -471,6 +473,7 @@ async fn a_copy_that_fails_is_removed_and_yesterdays_spare_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_database_that_is_not_in_the_copy_fails_the_drill() {
     let scene = Scene::new(Kind::Instance).await;
     scene.server.sql("DROP DATABASE courses WITH (FORCE)");
@@ -493,6 +496,7 @@ fn as_pg_cron(folder: &std::path::Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_server_that_would_act_by_itself_is_refused_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     as_pg_cron(folder.path());
@@ -518,6 +522,7 @@ async fn a_server_that_would_act_by_itself_is_refused_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_instance_that_stands_elsewhere_is_refused_and_removed() {
     let scene = Scene::new(Kind::Instance).await;
     let file = scene.world.folder.path().join("lifeboat.toml");
@@ -555,6 +560,7 @@ async fn an_instance_that_stands_elsewhere_is_refused_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn an_interrupted_drill_leaves_nothing() {
     for kind in BOTH {
         let scene = Scene::new(kind).await;
@@ -588,6 +594,7 @@ async fn an_interrupted_drill_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn every_change_may_lose_its_reply() {
     for kind in BOTH {
         let scene = Scene::new(kind).await;
@@ -622,6 +629,7 @@ async fn every_change_may_lose_its_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_is_left_of_a_drill_that_was_killed_goes_with_the_next_sound_one() {
     let scene = Scene::new(Kind::Instance).await;
     let mut killed = scene.stuck().await;
@@ -637,6 +645,7 @@ async fn what_is_left_of_a_drill_that_was_killed_goes_with_the_next_sound_one() 
 /// On the worst day the last spare may be what everybody works on, while prove goes on drilling the
 /// last copy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_spare_that_somebody_started_stays_until_it_is_stopped() {
     for kind in BOTH {
         let scene = Scene::new(kind).await;
@@ -662,6 +671,7 @@ async fn a_spare_that_somebody_started_stays_until_it_is_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn prove_drills_the_newest_copy_where_there_is_a_place() {
     let scene = Scene::new(Kind::Instance).await;
     let ran = scene.run(&["prove", "--json"]).await;
@@ -677,6 +687,7 @@ async fn prove_drills_the_newest_copy_where_there_is_a_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn the_page_names_every_field_of_the_result() {
     let scene = Scene::new(Kind::Instance).await;
     scene.drill().await.ok();

@@ -16,6 +16,7 @@ fn group(scene: &Scene, egress: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn a_security_group_that_lets_something_out_is_refused_before_anything_is_made() {
     let mut scene = Scene::new(Kind::Instance).await;
     let path = format!("network?account={}&region={REGION}", scene.world.backup.id);
@@ -50,6 +51,7 @@ async fn a_security_group_that_lets_something_out_is_refused_before_anything_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
     let mut scene = Scene::new(Kind::Instance).await;
     // Loopback is how a template says "nothing": without any rule EC2 would add one that allows all.
@@ -102,6 +104,7 @@ async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
 async fn ec2_is_asked_over_tls_by_the_systems_authorities_and_past_proxies_as_all_of_aws_is() {
     let scene = Scene::new(Kind::Instance).await;
     let folder = scene.world.folder.path();

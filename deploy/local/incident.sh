@@ -58,7 +58,7 @@ initialise() {
     sed -n '/^instance/,$ s/^/      /p' "$SCHEDULED/lifeboat.toml"
 }
 
-# Both accounts' configurations, as deploy/README.md has them.
+# Both accounts' configurations, as docs/accounts.md has them.
 configure() {
     local signing attestation
     TRUST=$(sed -n 's/^trust = \["\([0-9a-f]*\)"\]$/\1/p' lifeboat.toml)

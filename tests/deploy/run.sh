@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# What can be said of deploy/ without AWS, Docker or a cluster: templates, policies, alarms, units,
-# manifests. Installs what it needs: Debian's packages where they are missing, the rest in target/deploy-venv.
+# What can be said of deploy/ and of the docs without AWS, Docker or a cluster: templates, policies, alarms, units,
+# manifests, links, commands. Installs what it needs: Debian's packages where they are missing, the rest in
+# target/deploy-venv. Needs lifeboat in target/ or where LIFEBOAT_BIN says; the README's quick start runs where
+# `deploy/local/servers.sh env pg15` names a server.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -52,6 +54,15 @@ units() {
         tail -n 1
 }
 
+# Links of all pages, and their anchors: only within the repository, so that nothing far away makes this fail.
+links() {
+    local pages=() left_out=()
+    mapfile -t pages < <(git ls-files --cached --others --exclude-standard '*.md')
+    # Links to it may come before the page does.
+    [ -e ARCHITECTURE.md ] || left_out=(--exclude 'ARCHITECTURE\.md$')
+    step "$VENV/bin/lychee" --offline --include-fragments --no-progress "${left_out[@]}" "${pages[@]}"
+}
+
 need python3-venv python3 -m ensurepip --version
 need systemd systemd-analyze --version
 install
@@ -60,5 +71,6 @@ step "$VENV/bin/hadolint" deploy/docker/Dockerfile
 step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/deploy/run.sh
 step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 units
+links
 step "$VENV/bin/python" -m unittest discover --start-directory tests/deploy --top-level-directory tests/deploy
 echo "tests/deploy/run.sh: passed in ${SECONDS} s" >&2

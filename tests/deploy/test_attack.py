@@ -125,7 +125,7 @@ def attacks(world):
             attack(who, f"{action} by SnapshotKey through RDS", world.kms(who, action, "SnapshotKey", given=BY_RDS))
         attack(who, "CreateGrant on SnapshotKey through RDS", world.kms(who, "CreateGrant", "SnapshotKey", given=by_service))
 
-    # Snapshot copies. The account's own administrator can delete them: deploy/README.md says so.
+    # Snapshot copies. The account's own administrator can delete them: docs/access.md says so.
     for who in [exporter, snapshot, prove, restore, break_glass, *outside]:
         for action in TO_COPIES:
             attack(who, f"{action} of a copy", world.rds(who, action, COPY, given=TAGGED))

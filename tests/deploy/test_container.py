@@ -119,7 +119,7 @@ class SecondContainer(unittest.TestCase):
         self.assertEqual(skipped, drills["name"])
 
     def test_both_deployments_name_the_socket_that_it_makes(self):
-        for name in ("deploy/README.md", "deploy/kubernetes/prove.yaml"):
+        for name in ("docs/accounts.md", "docs/drills.md", "deploy/kubernetes/prove.yaml"):
             self.assertIn('server_socket = "/drill/lifeboat.sock"', (ROOT / name).read_text(), name)
 
 

@@ -4,7 +4,7 @@ from .accounts import BACKUP, MANAGED, REGION, SOURCE, STRANGER, copy_arn, role_
 from .attack import INSIDE, MASTERS, answered, attack
 from .on_bucket import FOREIGN_KEY
 
-# No snapshot can be locked: the administrator of its own account can do all of this, and deploy/README.md says so.
+# No snapshot can be locked: the administrator of its own account can do all of this, and docs/access.md says so.
 KEEPERS = ("administrator",)
 
 

@@ -10,7 +10,7 @@ use super::run::Run;
 use super::status;
 use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
-use crate::doctor::{self, Finding, Place, Report, Severity};
+use crate::doctor::{self, Finding, Report, Severity};
 use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
 
@@ -52,10 +52,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     } else {
         gate(&args, run)?
     };
-    let outcome = if report.is_critical() {
-        Outcome::Findings
-    } else {
-        Outcome::Done
+    let outcome = match report.count(Severity::Critical) {
+        0 => Outcome::Done,
+        _ => Outcome::Findings,
     };
     Answer::new(&report, text(&report), outcome)
 }
@@ -68,7 +67,7 @@ fn gate(args: &Args, run: &Run) -> Result<Report> {
     let mut findings = Vec::new();
     for file in &args.plan {
         match document(file)? {
-            Document::Plan(plan) => findings.extend(terraform::gate(&plan, &protected)),
+            Document::Plan(plan) => findings.extend(terraform::check_plan(&plan, &protected)),
             Document::State(_) => {
                 return Err(
                     Error::usage(format!("{} is a state, not a plan", file.display()))
@@ -77,31 +76,31 @@ fn gate(args: &Args, run: &Run) -> Result<Report> {
             }
         }
     }
-    Ok(doctor::report(findings, shown(&args.plan)))
+    Ok(Report::new(findings, shown(&args.plan)))
 }
 
 async fn whole(args: &Args, run: &Run) -> Result<Report> {
     let (access, config) = run.globals.access_and_config()?;
     let facts = gather::facts(&access, &config, args.no_try, run).await?;
-    let mut looked_at = vec![access.repository.location.to_string()];
+    let mut looked_at = vec![facts.repository_url.clone()];
     let databases = facts.databases.iter();
     looked_at.extend(databases.map(|one| format!("{}/{}", one.source, one.name)));
     let mut findings = doctor::examine(&facts);
-    if !matches!(facts.place, Place::Unreachable(..)) {
-        findings.extend(standing(access, &config, run).await);
+    if facts.store.is_ok() {
+        findings.extend(status_findings(access, &config, run).await);
     }
     for file in &args.terraform {
         findings.extend(match document(file)? {
-            Document::State(state) => terraform::look(&state, &protected(&config)),
-            Document::Plan(plan) => terraform::gate(&plan, &protected(&config)),
+            Document::State(state) => terraform::check_state(&state, &protected(&config)),
+            Document::Plan(plan) => terraform::check_plan(&plan, &protected(&config)),
         });
     }
     looked_at.extend(shown(&args.terraform));
-    Ok(doctor::report(findings, looked_at))
+    Ok(Report::new(findings, looked_at))
 }
 
 /// What `status` finds: stale, unlocked and unproven backups.
-async fn standing(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
+async fn status_findings(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
     let look = async {
         let access = access.with_trust()?;
         status::report(&access, config, DatabaseFilter::default(), run).await
@@ -110,7 +109,7 @@ async fn standing(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
         Ok(report) => report.findings,
         Err(error) => {
             let what = format!("how old backups are cannot be told: {}", error.chain());
-            return vec![Finding::new(Severity::Warning, "status", what).mend(error.advice())];
+            return vec![Severity::Warning.finding("status", what, "", error.advice())];
         }
     };
     let finding = |one: crate::status::Finding| {
@@ -124,9 +123,8 @@ async fn standing(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
                 "that backups can be restored is less sure",
             ),
         };
-        Finding::new(severity, "status", one.what)
-            .means(means)
-            .mend("look at the last runs of `lifeboat nightly` and `lifeboat prove`")
+        let mend = "look at the last runs of `lifeboat nightly` and `lifeboat prove`";
+        severity.finding("status", one.what, means, mend)
     };
     found.into_iter().map(finding).collect()
 }
@@ -142,42 +140,34 @@ fn document(file: &PathBuf) -> Result<Document> {
 
 /// What the configuration names is protected.
 fn protected(config: &Config) -> Protected {
-    let (source, backup) = (&config.accounts.source, &config.accounts.backup);
-    let roles = [source, backup]
-        .into_iter()
-        .flatten()
-        .flat_map(|account| [&account.role, &account.snapshot_role, &account.expire_role]);
-    let recipients = config.recipients.iter();
-    let keys = recipients.filter_map(|one| Some(one.wrapped.as_ref()?.kms_key.clone()));
-    let signs = match &config.signing_key {
-        Some(SigningKey::Kms(arn)) => Some(arn.clone()),
-        Some(SigningKey::File(_)) | None => None,
-    };
+    let (accounts, snapshot) = (&config.accounts, &config.snapshot);
+    let accounts = [&accounts.source, &accounts.backup].into_iter().flatten();
+    let roles = accounts.flat_map(|one| [&one.role, &one.snapshot_role, &one.expire_role]);
+    let wrapped = config
+        .recipients
+        .iter()
+        .filter_map(|one| one.wrapped.as_ref());
+    let mut keys: Vec<String> = wrapped.map(|one| one.kms_key.clone()).collect();
+    if let Some(SigningKey::Kms(arn)) = &config.signing_key {
+        keys.push(arn.clone());
+    }
+    keys.extend(snapshot.kms_key.clone());
+    keys.extend(snapshot.share_key.clone());
+    let rds = config.sources.iter().filter_map(|one| one.rds.as_ref());
     Protected {
-        databases: config
-            .sources
-            .iter()
-            .filter_map(|source| source.rds.as_ref())
-            .map(|rds| rds.name().to_owned())
-            .collect(),
+        databases: rds.map(|rds| rds.name().to_owned()).collect(),
         bucket: match &config.repository.location {
             Location::S3 { bucket, .. } => Some(bucket.clone()),
             Location::Dir(_) => None,
         },
-        keys: keys
-            .chain(signs)
-            .chain(config.snapshot.kms_key.clone())
-            .chain(config.snapshot.share_key.clone())
-            .collect(),
+        keys,
         roles: roles.flatten().cloned().collect(),
     }
 }
 
 fn shown(files: &[PathBuf]) -> Vec<String> {
-    files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect()
+    let files = files.iter();
+    files.map(|file| file.display().to_string()).collect()
 }
 
 fn text(report: &Report) -> Page {
@@ -185,7 +175,7 @@ fn text(report: &Report) -> Page {
     for finding in &report.findings {
         show(&mut page, finding);
     }
-    let critical = count(report, Severity::Critical);
+    let critical = report.count(Severity::Critical);
     let found = match report.findings.len() {
         0 => "nothing found".to_owned(),
         all => format!("{all} found, {critical} critical"),
@@ -195,11 +185,6 @@ fn text(report: &Report) -> Page {
         report.looked_at.join(", ")
     ));
     page
-}
-
-fn count(report: &Report, severity: Severity) -> usize {
-    let findings = report.findings.iter();
-    findings.filter(|one| one.severity == severity).count()
 }
 
 fn show(page: &mut Page, finding: &Finding) {

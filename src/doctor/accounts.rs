@@ -1,9 +1,9 @@
-//! Whether one loss takes both.
+//! Are source and backup in different accounts and regions?
 
-use super::{Facts, Finding, Severity};
+use super::facts::Facts;
+use super::finding::{Finding, Severity};
 
-pub fn look(facts: &Facts) -> Vec<Finding> {
-    let mut findings = Vec::new();
+pub fn check(facts: &Facts) -> Vec<Finding> {
     let (Some(source), Some(backup)) = (&facts.source, &facts.backup) else {
         let mut missing = Vec::new();
         if facts.source.is_none() {
@@ -12,46 +12,37 @@ pub fn look(facts: &Facts) -> Vec<Finding> {
         if facts.backup.is_none() {
             missing.push("[backup_account]");
         }
-        findings.push(
-            Finding::new(
-                Severity::Info,
-                "accounts",
-                format!("the configuration has no {}", missing.join(" and no ")),
-            )
-            .means("whose accounts these are is not checked before work begins")
-            .mend("config/cross-account.toml shows how"),
-        );
-        return findings;
+        return vec![Severity::Info.finding(
+            "accounts",
+            format!("the configuration has no {}", missing.join(" and no ")),
+            "whose accounts these are is not checked before work begins",
+            "config/cross-account.toml shows how",
+        )];
     };
+    let mut findings = Vec::new();
     if source.id == backup.id {
-        findings.push(
-            Finding::new(
-                Severity::Critical,
-                "accounts",
-                format!("databases and backups lie in one account, {}", source.id),
-            )
-            .means("whoever can destroy the database can destroy its backups' keys, snapshots and bucket settings")
-            .mend("deploy/README.md: a second account for backups"),
-        );
+        findings.push(Severity::Critical.finding(
+            "accounts",
+            format!("databases and backups lie in one account, {}", source.id),
+            "anyone who can destroy the database can destroy its backups' keys, snapshots and bucket settings",
+            "deploy/README.md: a second account for backups",
+        ));
     }
     let copies = facts.copies_region.as_ref().unwrap_or(&backup.region);
     if source.region == backup.region && *copies == source.region {
-        findings.push(
-            Finding::new(
-                Severity::Warning,
-                "regions",
-                format!("databases, bucket and snapshot copies all lie in {}", source.region),
-            )
-            .means("a region that is down takes database and backups out of reach together")
-            .mend("snapshot.region = \"…\" puts snapshot copies elsewhere; a bucket can be made there too"),
-        );
+        findings.push(Severity::Warning.finding(
+            "regions",
+            format!("databases, bucket and snapshot copies all lie in {}", source.region),
+            "a region that is down takes database and backups out of reach together",
+            "snapshot.region = \"…\" puts snapshot copies elsewhere; a bucket can be made there too",
+        ));
     }
     findings
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Place, Side};
+    use super::super::facts::Account;
     use super::*;
 
     fn found(
@@ -59,27 +50,17 @@ mod tests {
         backup: Option<(&str, &str)>,
         copies: Option<&str>,
     ) -> Vec<(Severity, &'static str)> {
-        let side = |side: Option<(&str, &str)>| {
-            side.map(|(id, region)| Side {
-                id: id.to_owned(),
-                region: region.to_owned(),
-            })
+        let account = |(id, region): (&str, &str)| Account {
+            id: id.to_owned(),
+            region: region.to_owned(),
         };
         let facts = Facts {
-            place: Place::Directory(String::new()),
-            source: side(source),
-            backup: side(backup),
+            source: source.map(account),
+            backup: backup.map(account),
             copies_region: copies.map(str::to_owned),
-            recipients: Vec::new(),
-            break_glass: Ok(Vec::new()),
-            break_glass_age: jiff::SignedDuration::ZERO,
-            daily_days: None,
-            databases: Vec::new(),
-            keys: Vec::new(),
-            guarded: Vec::new(),
-            drill_wall: None,
+            ..Facts::none()
         };
-        look(&facts)
+        check(&facts)
             .into_iter()
             .map(|one| (one.severity, one.check))
             .collect()

@@ -1,129 +1,58 @@
-//! Whether an export would see all of a database.
+//! Would an export see all of a database?
 
-use crate::error::{Error, Result};
-use crate::pg::connect::server::Server;
-use crate::pg::local::tools::{self, Dirs, Tool};
-use crate::pg::session::{Purpose, Session};
-use crate::pg::source::catalog;
+use super::facts::{Database, Facts};
+use super::finding::{Finding, Severity};
+use crate::error::Error;
 
-use super::{Finding, Severity};
+const EXPORT_FAILS: &str = "its export fails";
 
-/// What was found out about a database, or why nothing was.
-#[derive(Debug)]
-pub struct Database {
-    pub source: String,
-    pub name: String,
-    /// Why it could not be looked at.
-    pub unreachable: Option<Error>,
-    /// Why its tables cannot all be read.
-    pub unreadable: Option<Error>,
-    pub unreadable_large_objects: u64,
-    /// Why there is no pg_dump for it.
-    pub no_pg_dump: Option<Error>,
-    /// Databases of the same server that nobody exports.
-    pub uncovered: Vec<String>,
+pub fn check(facts: &Facts) -> Vec<Finding> {
+    facts.databases.iter().flat_map(faults).collect()
 }
 
-impl Database {
-    /// One that could not be looked at.
-    pub fn unreachable(source: &str, name: &str, error: Error) -> Self {
-        Self {
-            source: source.to_owned(),
-            name: name.to_owned(),
-            unreachable: Some(error),
-            unreadable: None,
-            unreadable_large_objects: 0,
-            no_pg_dump: None,
-            uncovered: Vec::new(),
-        }
-    }
-
-    /// Looks at one; what fails is part of the answer.
-    pub async fn gather(source: &str, server: &Server, dirs: &Dirs) -> Self {
-        match Self::ask(source, server, dirs).await {
-            Ok(found) => found,
-            Err(error) => Self::unreachable(source, &server.database, error),
-        }
-    }
-
-    async fn ask(source: &str, server: &Server, dirs: &Dirs) -> Result<Self> {
-        let session = Session::connect(server, "lifeboat doctor", Purpose::Read).await?;
-        let unreadable_large_objects = if catalog::count_large_objects(&session).await? > 0 {
-            catalog::unreadable_large_objects(&session).await?
-        } else {
-            0
-        };
-        let found = Self {
-            source: source.to_owned(),
-            name: server.database.clone(),
-            unreachable: None,
-            unreadable: catalog::lock_targets(&session).await.err(),
-            unreadable_large_objects,
-            no_pg_dump: tools::find(Tool::PgDump, session.major(), true, dirs).err(),
-            uncovered: Vec::new(),
-        };
-        session.close().await;
-        Ok(found)
-    }
-}
-
-pub fn look(database: &Database) -> Vec<Finding> {
-    let name = format!("{}/{}", database.source, database.name);
-    let mut findings = Vec::new();
-    let mut add = |severity, check, what: String, means: &str, mend: &str| {
-        findings.push(Finding::new(severity, check, what).means(means).mend(mend));
+fn faults(database: &Database) -> Vec<Finding> {
+    let (source, name) = (&database.source, &database.name);
+    let critical = |check, what: String, means, mend: &str| {
+        Severity::Critical.finding(check, format!("{source}/{name}{what}"), means, mend)
     };
-    if let Some(error) = &database.unreachable {
-        add(
-            Severity::Critical,
-            "database",
-            format!("{name} cannot be reached: {}", error.chain()),
-            "nothing new is exported",
+    let failed = |check, what, means, error: &Error| {
+        critical(
+            check,
+            format!("{what}: {}", error.chain()),
+            means,
             error.advice(),
-        );
+        )
+    };
+    let mut findings = Vec::new();
+    if let Some(error) = &database.unreachable {
+        let means = "nothing new is exported";
+        findings.push(failed("database", " cannot be reached", means, error));
     }
     if let Some(error) = &database.unreadable {
-        add(
-            Severity::Critical,
-            "readable",
-            format!("{name}: {}", error.chain()),
-            "its export fails",
-            error.advice(),
-        );
+        findings.push(failed("readable", "", EXPORT_FAILS, error));
     }
     if database.unreadable_large_objects > 0 {
-        add(
-            Severity::Critical,
+        findings.push(critical(
             "readable",
             format!(
-                "{name}: {} large objects may not be read",
+                ": {} large objects may not be read",
                 database.unreadable_large_objects
             ),
-            "its export fails",
+            EXPORT_FAILS,
             "GRANT SELECT ON LARGE OBJECT, or make the user a member of their owners",
-        );
+        ));
     }
     if let Some(error) = &database.no_pg_dump {
-        add(
-            Severity::Critical,
-            "pg_dump",
-            format!("{name}: {}", error.chain()),
-            "its export fails",
-            error.advice(),
-        );
+        findings.push(failed("pg_dump", "", EXPORT_FAILS, error));
     }
     if !database.uncovered.is_empty() {
-        add(
-            Severity::Warning,
+        let uncovered = database.uncovered.join(", ");
+        findings.push(Severity::Warning.finding(
             "uncovered",
-            format!(
-                "source {}: nobody exports {}",
-                database.source,
-                database.uncovered.join(", ")
-            ),
+            format!("source {source}: nobody exports {uncovered}"),
             "they are in snapshot copies at best",
             "add them to `databases`, or with databases = \"all\" to `exclude_databases`",
-        );
+        ));
     }
     findings
 }
@@ -134,11 +63,8 @@ mod tests {
 
     #[test]
     fn a_database_that_can_be_read_has_no_finding_and_each_fault_has_one() {
-        let sound = || Database {
-            unreachable: None,
-            ..Database::unreachable("prod", "courses", Error::failed(""))
-        };
-        assert_eq!(look(&sound()), []);
+        let sound = || Database::without_fault("prod", "courses");
+        assert_eq!(faults(&sound()), []);
         let failed = || Some(Error::failed("why"));
         for (database, check) in [
             (
@@ -177,7 +103,7 @@ mod tests {
                 "uncovered",
             ),
         ] {
-            let found = look(&database);
+            let found = faults(&database);
             assert_eq!(found.len(), 1);
             assert_eq!(found[0].check, check);
             assert!(found[0].what.contains("prod"), "{found:?}");

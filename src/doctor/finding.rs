@@ -1,4 +1,4 @@
-//! What a check has to say.
+//! What a check finds.
 
 use serde::Serialize;
 
@@ -22,32 +22,27 @@ pub struct Finding {
     pub check: &'static str,
     /// What was found, with the thing's name.
     pub what: String,
-    /// What may come of it.
+    /// The risk; may be empty.
     pub means: String,
-    /// The command or step that mends it.
+    /// The command or step that removes the risk; may be empty.
     pub mend: String,
 }
 
-impl Finding {
-    pub fn new(severity: Severity, check: &'static str, what: impl Into<String>) -> Self {
-        Self {
-            severity,
+impl Severity {
+    /// A finding that is this severe.
+    pub fn finding(
+        self,
+        check: &'static str,
+        what: impl Into<String>,
+        means: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            severity: self,
             check,
             what: what.into(),
-            means: String::new(),
-            mend: String::new(),
+            means: means.into(),
+            mend: mend.into(),
         }
-    }
-
-    #[must_use]
-    pub fn means(mut self, means: impl Into<String>) -> Self {
-        self.means = means.into();
-        self
-    }
-
-    #[must_use]
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = mend.into();
-        self
     }
 }

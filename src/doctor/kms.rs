@@ -1,131 +1,111 @@
-//! Whether the keys that backups hang on will be there tomorrow.
+//! Will the KMS keys that backups depend on be there tomorrow?
 
-use super::{Finding, Severity, Side};
-use crate::aws::{KeyArn, KeyInfo};
-use crate::error::{Error, Kind};
+use super::facts::{Facts, KeyPurpose, KmsKey};
+use super::finding::{Finding, Severity};
+use crate::error::Kind;
 
-/// What a key is there for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Use {
-    /// Opens exports: keeps the identity of this recipient.
-    Opens(String),
-    /// Snapshot copies lie under it.
-    Copies,
-    /// Signs manifests or attestations.
-    Signs,
+pub fn check(facts: &Facts) -> Vec<Finding> {
+    let faults = |key| unusable(key).into_iter().chain(wrong_owner(key, facts));
+    facts.kms_keys.iter().flat_map(faults).collect()
 }
 
-/// A key that the configuration names.
-#[derive(Debug)]
-pub struct Key {
-    pub usage: Use,
-    pub arn: KeyArn,
-    pub found: Result<KeyInfo, Error>,
-}
-
-pub fn look(keys: &[Key], source: Option<&Side>) -> Vec<Finding> {
-    let findings = |key| state(key).into_iter().chain(owner(key, source));
-    keys.iter().flat_map(findings).collect()
-}
-
-impl Key {
-    fn name(&self) -> String {
-        match &self.usage {
-            Use::Opens(recipient) => format!("{}, which keeps '{recipient}',", self.arn),
-            Use::Copies => format!("{}, under which snapshot copies lie,", self.arn),
-            Use::Signs => format!("{}, which signs,", self.arn),
-        }
-    }
-
-    fn means(&self) -> &'static str {
-        match self.usage {
-            Use::Opens(_) => "exports open by the other recipients only",
-            Use::Copies => "snapshot copies under it cannot be restored, and none can be made",
-            Use::Signs => "nothing can be exported, or attested",
-        }
-    }
-}
-
-fn state(key: &Key) -> Option<Finding> {
-    let name = key.name();
-    let region = &key.arn.region;
-    let finding = |severity, what: String, mend: String| {
-        let finding = Finding::new(severity, "kms-key", what);
-        Some(finding.means(key.means()).mend(mend))
+/// How a finding names the key, and what follows when the key cannot be used.
+fn words(key: &KmsKey) -> (String, &'static str) {
+    let (purpose, means) = match &key.purpose {
+        KeyPurpose::OpensExports(recipient) => (
+            format!("which keeps '{recipient}'"),
+            "exports open by the other recipients only",
+        ),
+        KeyPurpose::EncryptsCopies => (
+            "under which snapshot copies lie".to_owned(),
+            "snapshot copies under it cannot be restored, and none can be made",
+        ),
+        KeyPurpose::Signs => (
+            "which signs".to_owned(),
+            "nothing can be exported, or attested",
+        ),
     };
-    let info = match &key.found {
+    (format!("{}, {purpose},", key.arn), means)
+}
+
+fn unusable(key: &KmsKey) -> Option<Finding> {
+    let (name, means) = words(key);
+    let finding = |severity: Severity, what: String, mend: &str| {
+        Some(severity.finding("kms-key", format!("{name} {what}"), means, mend))
+    };
+    let info = match &key.info {
         Ok(info) => info,
-        Err(error) if error.kind() == Kind::NotFound => {
-            let what = format!("{name} does not exist");
-            return finding(Severity::Critical, what, error.advice().to_owned());
-        }
-        // Who may not ask says nothing about the key.
+        // Missing rights say nothing about the key.
         Err(error) if error.kind() == Kind::Denied => return None,
+        Err(error) if error.kind() == Kind::NotFound => {
+            let what = "does not exist".to_owned();
+            return finding(Severity::Critical, what, error.advice());
+        }
         Err(error) => {
-            let what = format!("{name} was not looked at: {}", error.chain());
-            return finding(Severity::Info, what, error.advice().to_owned());
+            let what = format!("was not looked at: {}", error.chain());
+            return finding(Severity::Info, what, error.advice());
         }
     };
-    let enable = format!("aws kms enable-key --region {region} --key-id {}", key.arn);
+    let (arn, region) = (&key.arn, &key.arn.region);
+    let enable = format!("aws kms enable-key --region {region} --key-id {arn}");
     match info.state.as_str() {
         "Enabled" => None,
         "PendingDeletion" | "PendingReplicaDeletion" => {
-            let on = info
-                .deletion_at
-                .map_or_else(String::new, |at| format!(" on {at}"));
+            let on = info.deletion_at.map(|at| format!(" on {at}"));
             let mend = format!(
-                "now: aws kms cancel-key-deletion --region {region} --key-id {}; then {enable}",
-                key.arn
+                "now: aws kms cancel-key-deletion --region {region} --key-id {arn}; then {enable}"
             );
-            let what = format!("{name} will be DELETED{on}");
-            finding(Severity::Critical, what, mend)
+            let what = format!("will be DELETED{}", on.unwrap_or_default());
+            finding(Severity::Critical, what, &mend)
         }
-        other => finding(Severity::Critical, format!("{name} is {other}"), enable),
+        other => finding(Severity::Critical, format!("is {other}"), &enable),
     }
 }
 
-/// Signing keys belong to the account that signs.
-fn owner(key: &Key, source: Option<&Side>) -> Option<Finding> {
-    let in_source = source.is_some_and(|source| source.id == key.arn.account);
-    if !in_source || key.usage == Use::Signs {
+/// Signing keys belong to the account that signs; others must not lie in the source account.
+fn wrong_owner(key: &KmsKey, facts: &Facts) -> Option<Finding> {
+    let in_source = facts.source.as_ref()?.id == key.arn.account;
+    if !in_source || key.purpose == KeyPurpose::Signs {
         return None;
     }
-    Some(
-        Finding::new(
-            Severity::Critical,
-            "kms-owner",
-            format!("{} belongs to the source account", key.name()),
-        )
-        .means(format!(
-            "whoever can destroy the database can have the key deleted: {}",
-            key.means()
-        ))
-        .mend("use a key of the backup account: deploy/aws/backup-account.yaml makes them"),
-    )
+    let (name, means) = words(key);
+    Some(Severity::Critical.finding(
+        "kms-owner",
+        format!("{name} belongs to the source account"),
+        format!("anyone who can destroy the database can have the key deleted: {means}"),
+        "use a key of the backup account: deploy/aws/backup-account.yaml makes them",
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Account;
     use super::*;
+    use crate::aws::KeyInfo;
+    use crate::error::{Error, Result};
 
-    fn found(usage: Use, found: Result<KeyInfo, Error>) -> Vec<(Severity, &'static str)> {
-        let source = Side {
+    fn found(purpose: KeyPurpose, info: Result<KeyInfo>) -> Vec<(Severity, &'static str)> {
+        let source = Account {
             id: "222233334444".into(),
             region: "r".into(),
         };
-        let account = match usage {
-            Use::Copies => "222233334444",
+        let account = match purpose {
+            KeyPurpose::EncryptsCopies => "222233334444",
             _ => "111122223333",
         };
         let arn = format!("arn:aws:kms:r:{account}:key/k").parse().unwrap();
-        let key = Key { usage, arn, found };
-        look(&[key], Some(&source))
+        let facts = Facts {
+            source: Some(source),
+            kms_keys: vec![KmsKey { purpose, arn, info }],
+            ..Facts::none()
+        };
+        check(&facts)
             .into_iter()
             .map(|one| (one.severity, one.check))
             .collect()
     }
 
-    fn state(state: &str) -> Result<KeyInfo, Error> {
+    fn state(state: &str) -> Result<KeyInfo> {
         Ok(KeyInfo {
             state: state.into(),
             deletion_at: None,
@@ -141,23 +121,26 @@ mod tests {
             "PendingImport",
             "Unavailable",
         ] {
-            assert_eq!(found(Use::Signs, state(bad)), critical, "{bad}");
+            assert_eq!(found(KeyPurpose::Signs, state(bad)), critical, "{bad}");
         }
-        assert_eq!(found(Use::Signs, state("Enabled")), []);
+        assert_eq!(found(KeyPurpose::Signs, state("Enabled")), []);
         let error = |kind| Err(Error::new(kind, "why"));
-        assert_eq!(found(Use::Signs, error(Kind::NotFound)), critical);
-        assert_eq!(found(Use::Signs, error(Kind::Denied)), []);
+        assert_eq!(found(KeyPurpose::Signs, error(Kind::NotFound)), critical);
+        assert_eq!(found(KeyPurpose::Signs, error(Kind::Denied)), []);
         assert_eq!(
-            found(Use::Signs, error(Kind::Unavailable)),
+            found(KeyPurpose::Signs, error(Kind::Unavailable)),
             [(Severity::Info, "kms-key")]
         );
     }
 
     #[test]
     fn a_key_of_the_source_account_goes_with_it() {
-        assert_eq!(found(Use::Opens("r".into()), state("Enabled")), []);
         assert_eq!(
-            found(Use::Copies, state("Enabled")),
+            found(KeyPurpose::OpensExports("r".into()), state("Enabled")),
+            []
+        );
+        assert_eq!(
+            found(KeyPurpose::EncryptsCopies, state("Enabled")),
             [(Severity::Critical, "kms-owner")]
         );
     }

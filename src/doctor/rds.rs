@@ -1,77 +1,63 @@
-//! Whether one call destroys a database with its automated snapshots.
+//! Would one call destroy a database with its automated snapshots?
 
-use super::{Finding, Severity};
-use crate::aws::rds::Guards;
-use crate::error::{Error, Kind};
+use super::facts::{Facts, RdsDatabase};
+use super::finding::{Finding, Severity};
+use crate::error::Kind;
 
-/// An instance or cluster that the configuration names.
-#[derive(Debug)]
-pub struct Guarded {
-    /// The source of the configuration.
-    pub source: String,
-    /// Its identifier in RDS.
-    pub name: String,
-    pub found: Result<Guards, Error>,
-    /// Whether its key is one of AWS's own; `None`: not known.
-    pub under_key_of_aws: Option<bool>,
+pub fn check(facts: &Facts) -> Vec<Finding> {
+    facts.rds.iter().flat_map(faults).collect()
 }
 
-pub fn look(one: &Guarded) -> Vec<Finding> {
-    let name = format!("source {}: {} in RDS", one.source, one.name);
-    let mut findings = Vec::new();
-    let mut add = |severity, what: &str, means: &str, mend: &str| {
-        let finding = Finding::new(severity, "rds", format!("{name} {what}"));
-        findings.push(finding.means(means).mend(mend));
+fn faults(database: &RdsDatabase) -> Vec<Finding> {
+    let name = format!("source {}: {} in RDS", database.source, database.name);
+    let finding = |severity: Severity, what: &str, means: &str, mend: &str| {
+        severity.finding("rds", format!("{name} {what}"), means, mend)
     };
-    let guards = match &one.found {
+    let guards = match &database.guards {
         Ok(guards) => guards,
-        // Who may not ask says nothing about it.
-        Err(error) if error.kind() == Kind::Denied => return findings,
+        // Missing rights say nothing about the database.
+        Err(error) if error.kind() == Kind::Denied => return Vec::new(),
         Err(error) => {
-            let what = format!("was not looked at: {}", error.chain());
             let severity = match error.kind() {
                 Kind::NotFound => Severity::Warning,
                 _ => Severity::Info,
             };
-            add(
-                severity,
-                &what,
-                "its snapshots are not copied",
-                error.advice(),
-            );
-            return findings;
+            let what = format!("was not looked at: {}", error.chain());
+            let means = "its snapshots are not copied";
+            return vec![finding(severity, &what, means, error.advice())];
         }
     };
+    let mut findings = Vec::new();
     if !guards.deletion_protection {
-        add(
+        findings.push(finding(
             Severity::Critical,
             "has no deletion protection",
             "one call, or one `terraform destroy`, destroys it; its automated snapshots go with it",
             "switch on deletion protection, in Terraform too: deletion_protection = true",
-        );
+        ));
     }
     if guards.backup_retention_days == 0 {
-        add(
+        findings.push(finding(
             Severity::Warning,
             "has no automated backups: its backup retention is 0",
             "what is lost since the newest export is lost",
             "set a backup retention of at least 7 days",
-        );
+        ));
     }
-    match (guards.encrypted, one.under_key_of_aws) {
-        (false, _) => add(
+    if !guards.encrypted {
+        findings.push(finding(
             Severity::Warning,
             "is not encrypted",
             "its snapshots are not, until they are copied",
             "restore an encrypted copy of a snapshot, and move there",
-        ),
-        (true, Some(true)) => add(
+        ));
+    } else if database.has_aws_managed_key == Some(true) {
+        findings.push(finding(
             Severity::Info,
             "lies under a key of AWS's own",
             "its snapshots cannot be shared: each is first copied in the source account, under snapshot.share_key",
             "",
-        ),
-        (true, _) => {}
+        ));
     }
     findings
 }
@@ -79,8 +65,10 @@ pub fn look(one: &Guarded) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::rds::Guards;
+    use crate::error::{Error, Result};
 
-    fn found(change: impl FnOnce(&mut Guards), of_aws: Option<bool>) -> Vec<Severity> {
+    fn found(change: impl FnOnce(&mut Guards), has_aws_managed_key: Option<bool>) -> Vec<Severity> {
         let mut guards = Guards {
             deletion_protection: true,
             backup_retention_days: 7,
@@ -88,17 +76,18 @@ mod tests {
             kms_key: None,
         };
         change(&mut guards);
-        severities(Ok(guards), of_aws)
+        severities(Ok(guards), has_aws_managed_key)
     }
 
-    fn severities(found: Result<Guards, Error>, under_key_of_aws: Option<bool>) -> Vec<Severity> {
-        let one = Guarded {
+    fn severities(guards: Result<Guards>, has_aws_managed_key: Option<bool>) -> Vec<Severity> {
+        let database = RdsDatabase {
             source: "prod".into(),
             name: "prod".into(),
-            found,
-            under_key_of_aws,
+            guards,
+            has_aws_managed_key,
         };
-        look(&one).into_iter().map(|one| one.severity).collect()
+        let found = faults(&database).into_iter();
+        found.map(|one| one.severity).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! When the identities that lie offline were last used.
+//! Looks up when offline identities last opened a restore point.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use crate::doctor::BreakGlass;
 use crate::error::{Kind, Result};
 use crate::repository::RestorePoint;
 
-/// How many points are tried for one that opens.
-const TRIED: usize = 8;
+/// How many of the newest points are tried until one opens.
+const POINTS_TRIED: usize = 8;
 
-/// Those that the configuration names, else those of the newest restore point. None where there is no
-/// point, or where drills may not be known of: in the source account.
+/// Identities that the configuration names, else those of the newest restore point. None where there
+/// is no point, or these credentials may not read attestations, as in the source account.
 pub async fn gather(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
     match look(access, config, run).await {
         Err(error) if error.kind() == Kind::Denied => Ok(Vec::new()),
@@ -26,7 +26,7 @@ async fn look(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGl
     let repository = connect::repository(access, run).await?;
     let trust = connect::trust(access);
     let points = repository.find(None, None).await?;
-    let newest = repository.newest_trusted(points, &trust, TRIED);
+    let newest = repository.newest_trusted(points, &trust, POINTS_TRIED);
     let Some(newest) = newest.await? else {
         return Ok(Vec::new());
     };
@@ -44,17 +44,15 @@ async fn look(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGl
     Ok(found)
 }
 
-/// Names of recipients whose identities no key service keeps.
+/// Recipients whose identities no KMS key wraps, with their names.
 async fn offline(config: &Config, newest: &RestorePoint) -> Result<BTreeMap<String, String>> {
     if !config.recipients.is_empty() {
-        let offline = config.recipients.iter();
-        let offline = offline.filter(|one| one.wrapped.is_none());
-        return Ok(offline
-            .map(|one| (one.key.clone(), one.name.clone()))
-            .collect());
+        let offline = config.recipients.iter().filter(|one| one.wrapped.is_none());
+        let named = offline.map(|one| (one.key.clone(), one.name.clone()));
+        return Ok(named.collect());
     }
     let ring = newest.key_ring().await?;
-    let offline = ring.recipients.iter();
-    let offline = offline.filter(|one| ring.wrapped_of(one).is_none());
+    let recipients = ring.recipients.iter();
+    let offline = recipients.filter(|one| ring.wrapped_of(one).is_none());
     Ok(offline.map(|one| (one.clone(), one.clone())).collect())
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::cli::globals::Access;
 use crate::config::Config;
 use crate::config::drill::DrillSettings;
-use crate::doctor::{DrillWall, Standing};
+use crate::doctor::{DrillWall, WallState};
 use crate::error::{Result, ResultExt};
 use crate::pg::local::drill_server::ask_walls;
 use crate::wall::{self, Wall};
 
-/// `None` on a machine that says nothing of drills: exporters need no wall.
+/// `None` where nothing is configured for drills: exporters need no wall.
 pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
     let drills = !access.identities.is_empty() || config.drill != DrillSettings::default();
     if !drills {
@@ -18,7 +18,7 @@ pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
     }
     Some(match &config.drill.server_socket {
         Some(socket) => {
-            let found = ask_walls(socket).await.map(|hello| Standing {
+            let found = ask_walls(socket).await.map(|hello| WallState {
                 walls: hello.walls,
                 missing: hello.missing,
             });
@@ -28,15 +28,14 @@ pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
             let folder = config.drill.folder.clone();
             let folder = folder.unwrap_or_else(std::env::temp_dir);
             let tried = tokio::task::spawn_blocking(move || here(&folder)).await;
-            let tried = tried.context(|| "trying a wall".to_owned());
-            DrillWall::Here(tried.and_then(|standing| standing))
+            DrillWall::Here(tried.context(|| "trying a wall".to_owned()).flatten())
         }
     })
 }
 
-fn here(folder: &Path) -> Result<Standing> {
+fn here(folder: &Path) -> Result<WallState> {
     let wall = Wall::build(wall::unprivileged()?, folder, &[])?;
-    Ok(Standing {
+    Ok(WallState {
         walls: wall.walls(),
         missing: wall.missing().to_vec(),
     })

@@ -1,4 +1,4 @@
-//! The facts that doctor judges by. What cannot be found out is one of them.
+//! Gathers the facts that doctor judges by. That something cannot be found out is a fact, too.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use crate::cli::globals::Access;
 use crate::cli::run::Run;
 use crate::cli::{accounts, connect, iam, kms, status};
 use crate::config::{Config, Databases, Rds, SigningKey, Source};
-use crate::doctor::{Bucket, Database, Facts, Guarded, Key, Place, Recipient, Side, Use};
+use crate::doctor::{
+    Account, Database, Facts, KeyPurpose, KmsKey, RdsDatabase, Recipient, StoreFacts,
+};
 use crate::error::{Error, Kind, Result};
 use crate::model::lock::{Lock, LockPolicy};
 use crate::model::snapshot::Kind as SnapshotKind;
@@ -23,36 +25,39 @@ use crate::store::Posture;
 use crate::store::audit::{Attempt, AuditedStore};
 
 pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Facts> {
-    let url = access.repository.location.to_string();
     run.progress.phase("repository", None);
-    let place = match place(access, config, no_try, run).await {
-        Ok(place) => place,
+    let store = match store(access, config, no_try, run).await {
         Err(error) if matches!(error.kind(), Kind::Usage | Kind::Interrupted) => return Err(error),
-        Err(error) => Place::Unreachable(url, error),
+        store => store,
     };
     run.progress.phase("keys", None);
-    let keys = keys(access, config, run).await?;
-    let break_glass = match &place {
-        // That is said of itself.
-        Place::Unreachable(..) => Ok(Vec::new()),
-        _ => {
+    let kms_keys = kms_keys(access, config, run).await?;
+    let break_glass = match &store {
+        Ok(_) => {
             let gathered = break_glass::gather(access, config, run);
             run.interrupt.or(async { Ok(gathered.await) }).await?
         }
+        // The store's own finding says enough.
+        Err(_) => Ok(Vec::new()),
     };
     run.progress.phase("databases", None);
-    let guarded = guarded(access, config, run).await;
+    let rds = rds(access, config, run).await;
     let databases = run.interrupt.or(databases(access, config, run)).await?;
     run.progress.phase("drills", None);
     let drill_wall = (run.interrupt).or(async { Ok(drill_wall::gather(access, config).await) });
-    let side = |account: &crate::config::accounts::Account| Side {
+    let account = |account: &crate::config::accounts::Account| Account {
         id: account.id.clone(),
         region: account.region.clone(),
     };
+    let recipient = |one: &crate::config::Recipient| Recipient {
+        name: one.name.clone(),
+        kms_key: one.wrapped.as_ref().map(|one| one.kms_key.clone()),
+    };
     Ok(Facts {
-        place,
-        source: config.accounts.source.as_ref().map(side),
-        backup: config.accounts.backup.as_ref().map(side),
+        repository_url: access.repository.location.to_string(),
+        store,
+        source: config.accounts.source.as_ref().map(account),
+        backup: config.accounts.backup.as_ref().map(account),
         copies_region: config.snapshot.region.clone(),
         recipients: config.recipients.iter().map(recipient).collect(),
         break_glass,
@@ -62,27 +67,24 @@ pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) ->
             LockPolicy::BucketDefault | LockPolicy::None => None,
         },
         databases,
-        keys,
-        guarded,
+        kms_keys,
+        rds,
         drill_wall: drill_wall.await?,
     })
 }
 
-fn recipient(recipient: &crate::config::Recipient) -> Recipient {
-    Recipient {
-        name: recipient.name.clone(),
-        kms_key: recipient.wrapped.as_ref().map(|one| one.kms_key.clone()),
-    }
-}
-
 // ---- the repository -------------------------------------------------------------------------------
 
-async fn place(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Place> {
-    let url = access.repository.location.to_string();
+async fn store(
+    access: &Access,
+    config: &Config,
+    no_try: bool,
+    run: &Run,
+) -> Result<Option<StoreFacts>> {
     let store = connect::store(access, run).await?;
     let Some(audited) = store.audited() else {
         Repository::new(store).marker().await?;
-        return Ok(Place::Directory(url));
+        return Ok(None);
     };
     let posture = store.posture().await?;
     let audit = audited.audit().await;
@@ -90,13 +92,12 @@ async fn place(access: &Access, config: &Config, no_try: bool, run: &Run) -> Res
         true => None,
         false => Some(attempts(audited, config, &posture, run).await),
     };
-    Ok(Place::Bucket(Box::new(Bucket {
-        url,
+    Ok(Some(StoreFacts {
         prefix: audited.key_prefix().to_owned(),
         posture,
         audit,
         attempts,
-    })))
+    }))
 }
 
 async fn attempts(
@@ -113,7 +114,7 @@ async fn attempts(
         .await
 }
 
-/// As exports are locked; where the bucket has no locks that is its own finding.
+/// A lock like that of exports. A bucket without locks is a finding of its own.
 fn canary_lock(config: &Config, posture: &Posture, run: &Run) -> Result<Option<Lock>> {
     if !posture.object_lock || config.lock.policy == LockPolicy::BucketDefault {
         return Ok(None);
@@ -130,37 +131,38 @@ fn canary_lock(config: &Config, posture: &Posture, run: &Run) -> Result<Option<L
 
 // ---- keys and instances ---------------------------------------------------------------------------
 
-async fn keys(access: &Access, config: &Config, run: &Run) -> Result<Vec<Key>> {
+async fn kms_keys(access: &Access, config: &Config, run: &Run) -> Result<Vec<KmsKey>> {
     let recipients = config.recipients.iter().filter_map(|one| {
         let kms_key = &one.wrapped.as_ref()?.kms_key;
-        Some((Use::Opens(one.name.clone()), kms_key))
+        Some((KeyPurpose::OpensExports(one.name.clone()), kms_key))
     });
     let copies = [&config.snapshot.kms_key, &config.snapshot.share_key];
-    let copies = copies.into_iter().flatten().map(|arn| (Use::Copies, arn));
+    let copies = copies.into_iter().flatten();
+    let copies = copies.map(|arn| (KeyPurpose::EncryptsCopies, arn));
     let signs = match &config.signing_key {
-        Some(SigningKey::Kms(arn)) => Some((Use::Signs, arn)),
+        Some(SigningKey::Kms(arn)) => Some((KeyPurpose::Signs, arn)),
         Some(SigningKey::File(_)) | None => None,
     };
     let mut keys = Vec::new();
-    for (usage, arn) in recipients.chain(copies).chain(signs) {
+    for (purpose, arn) in recipients.chain(copies).chain(signs) {
         let ask = async { kms::client(arn, access, run).await?.describe().await };
-        keys.push(Key {
-            usage,
-            found: run.interrupt.or(async { Ok(ask.await) }).await?,
+        keys.push(KmsKey {
+            purpose,
+            info: run.interrupt.or(async { Ok(ask.await) }).await?,
             arn: arn.parse()?,
         });
     }
     Ok(keys)
 }
 
-async fn guarded(access: &Access, config: &Config, run: &Run) -> Vec<Guarded> {
-    let mut guarded = Vec::new();
+async fn rds(access: &Access, config: &Config, run: &Run) -> Vec<RdsDatabase> {
+    let mut databases = Vec::new();
     if config.accounts.source.is_none() {
-        return guarded;
+        return databases;
     }
     for source in &config.sources {
         let Some(rds) = &source.rds else { continue };
-        let mut under_key_of_aws = None;
+        let mut has_aws_managed_key = None;
         let ask = async {
             let account = accounts::source(&access.accounts, run).await?;
             let kind = match rds {
@@ -169,20 +171,20 @@ async fn guarded(access: &Access, config: &Config, run: &Run) -> Vec<Guarded> {
             };
             let guards = Service::new(&account).guards(kind, rds.name()).await?;
             if let Some(key) = &guards.kms_key {
-                // Who may not ask does not know.
-                under_key_of_aws = is_managed_by_aws(&account, key).await.ok();
+                // Without the right to ask, it is not known.
+                has_aws_managed_key = is_managed_by_aws(&account, key).await.ok();
             }
             Ok(guards)
         };
-        let found = ask.await;
-        guarded.push(Guarded {
+        let guards = ask.await;
+        databases.push(RdsDatabase {
             source: source.name.clone(),
             name: rds.name().to_owned(),
-            found,
-            under_key_of_aws,
+            guards,
+            has_aws_managed_key,
         });
     }
-    guarded
+    databases
 }
 
 // ---- databases ------------------------------------------------------------------------------------
@@ -225,9 +227,9 @@ async fn databases_of(
     session.close().await;
     let connectable = present.iter().filter(|one| one.connectable);
     let connectable = connectable.map(|one| &one.name);
-    let meant = source.databases.select(connectable, &entry.database);
-    let mut found = Vec::with_capacity(meant.len());
-    for name in &meant {
+    let selected = source.databases.select(connectable, &entry.database);
+    let mut found = Vec::with_capacity(selected.len());
+    for name in &selected {
         found.push(if present.iter().any(|one| one.name == *name) {
             Database::gather(&source.name, &entry.with_database(name), dirs).await
         } else {
@@ -237,7 +239,7 @@ async fn databases_of(
     }
     if let (Databases::Named(_), Some(first)) = (&source.databases, found.first_mut()) {
         let left_out = present.iter().map(|one| &one.name);
-        let left_out = left_out.filter(|name| !meant.contains(name));
+        let left_out = left_out.filter(|name| !selected.contains(name));
         // Every server has one, mostly empty; an export looks whether it is.
         first.uncovered = left_out
             .filter(|name| *name != "postgres")

@@ -1,10 +1,10 @@
-//! From the file to plain resources.
+//! Reads resources from a document.
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// A resource as a document tells of it.
+/// A resource of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     /// `module.db.aws_db_instance.main[0]`
@@ -24,6 +24,14 @@ impl Resource {
             .filter(|text| !text.is_empty())
             .collect()
     }
+
+    pub fn flag(&self, attribute: &str) -> Option<bool> {
+        flag(&self.values, attribute)
+    }
+}
+
+pub fn flag(values: &Value, attribute: &str) -> Option<bool> {
+    values.get(attribute)?.as_bool()
 }
 
 /// A resource that a plan changes.
@@ -50,7 +58,7 @@ impl Planned {
     }
 }
 
-/// What a file turned out to be.
+/// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     Plan(Vec<Planned>),
@@ -60,9 +68,23 @@ pub enum Document {
 const HINT: &str =
     "give what `terraform show -json plan.out` or `terraform show -json` printed, or a state file";
 
+fn wrong(what: impl Into<String>) -> Error {
+    Error::usage(what).hint(HINT)
+}
+
+/// Whether Terraform may change it; data sources are only read.
+fn is_managed(resource: &Value) -> bool {
+    resource.get("mode").and_then(Value::as_str) != Some("data")
+}
+
+/// The elements of a list; none where it is not there.
+fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    let list = value.get(name).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
+
 /// Reads a document.
 pub fn parse(text: &str) -> Result<Document> {
-    let wrong = |what: &str| Error::usage(what).hint(HINT);
     if text.trim().is_empty() {
         return Err(wrong("is empty"));
     }
@@ -94,7 +116,6 @@ pub fn parse(text: &str) -> Result<Document> {
 
 fn plan(document: &Value) -> Result<Vec<Planned>> {
     check_format(document)?;
-    let wrong = |what: &str| Error::usage(what).hint(HINT);
     if document.get("errored") == Some(&Value::Bool(true)) {
         return Err(
             Error::usage("is the plan of a run that failed, and not whole")
@@ -102,18 +123,16 @@ fn plan(document: &Value) -> Result<Vec<Planned>> {
         );
     }
     // A plan that changes nothing has no list of changes.
-    let list = |name: &str| match document.get(name) {
+    let changes = |name: &str| match document.get(name) {
         None | Some(Value::Null) => Ok(&[][..]),
         Some(Value::Array(list)) => Ok(list.as_slice()),
-        Some(_) => Err(wrong(&format!("has {name} that are no list"))),
+        Some(_) => Err(wrong(format!("has {name} that are no list"))),
     };
     // Those that a later plan of the same run will make.
-    let deferred = list("deferred_changes")?.iter();
+    let deferred = changes("deferred_changes")?.iter();
     let deferred = deferred.filter_map(|one| one.get("resource_change"));
-    let all = list("resource_changes")?.iter().chain(deferred);
-    // What is only read is never changed.
-    let managed = all.filter(|one| one.get("mode").and_then(Value::as_str) != Some("data"));
-    managed.map(planned).collect()
+    let all = changes("resource_changes")?.iter().chain(deferred);
+    all.filter(|one| is_managed(one)).map(planned).collect()
 }
 
 /// A newer major format may mean other things by the same words.
@@ -125,10 +144,9 @@ fn check_format(document: &Value) -> Result<()> {
     if matches!(format.split('.').next(), Some("0" | "1")) {
         return Ok(());
     }
-    Err(Error::usage(format!(
+    Err(wrong(format!(
         "is in format '{format}' of Terraform, known are 0 and 1"
-    ))
-    .hint(HINT))
+    )))
 }
 
 fn planned(change: &Value) -> Result<Planned> {
@@ -141,7 +159,7 @@ fn planned(change: &Value) -> Result<Planned> {
     let actions = change.pointer("/change/actions").and_then(Value::as_array);
     let (Some(address), Some(kind), Some(actions)) = (text("/address"), text("/type"), actions)
     else {
-        return Err(Error::usage("has a change without address, type or actions").hint(HINT));
+        return Err(wrong("has a change without address, type or actions"));
     };
     let before = change
         .pointer("/change/before")
@@ -173,34 +191,26 @@ fn action(action: &Value) -> Result<String> {
     const KNOWN: [&str; 6] = ["no-op", "create", "read", "update", "delete", "forget"];
     match action.as_str() {
         Some(known) if KNOWN.contains(&known) => Ok(known.to_owned()),
-        _ => Err(Error::usage(format!("has a change with the unknown action {action}")).hint(HINT)),
+        _ => Err(wrong(format!(
+            "has a change with the unknown action {action}"
+        ))),
     }
 }
 
 /// `terraform show -json` of a state: modules within modules.
 fn module(module: &Value, found: &mut Vec<Resource>) -> Result<()> {
-    let list = |name: &str| {
-        module
-            .get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
-    for one in
-        list("resources").filter(|one| one.get("mode").and_then(Value::as_str) != Some("data"))
-    {
+    for one in list(module, "resources").filter(|one| is_managed(one)) {
         let text = |name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(address), Some(kind)) = (text("address"), text("type")) else {
-            return Err(Error::usage("has a resource without address or type").hint(HINT));
+            return Err(wrong("has a resource without address or type"));
         };
-        let values = one.get("values").cloned().unwrap_or_default();
         found.push(Resource {
             address,
             kind,
-            values,
+            values: one.get("values").cloned().unwrap_or_default(),
         });
     }
-    for child in list("child_modules") {
+    for child in list(module, "child_modules") {
         self::module(child, found)?;
     }
     Ok(())
@@ -210,21 +220,16 @@ fn module(module: &Value, found: &mut Vec<Resource>) -> Result<()> {
 fn state_file(document: &Value) -> Result<Vec<Resource>> {
     let version = document.get("version").and_then(Value::as_u64);
     if version != Some(4) {
-        return Err(Error::usage("is a state file of another version than 4").hint(HINT));
+        return Err(wrong("is a state file of another version than 4"));
     }
     let mut found = Vec::new();
-    let resources = document.get("resources").and_then(Value::as_array);
-    for one in resources.into_iter().flatten() {
+    for one in list(document, "resources").filter(|one| is_managed(one)) {
         let text = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("mode") == "data" {
-            continue;
-        }
         let module = match text("module") {
             "" => String::new(),
             module => format!("{module}."),
         };
-        let instances = one.get("instances").and_then(Value::as_array);
-        for instance in instances.into_iter().flatten() {
+        for instance in list(one, "instances") {
             let index = match instance.get("index_key") {
                 None | Some(Value::Null) => String::new(),
                 Some(key) => format!("[{key}]"),

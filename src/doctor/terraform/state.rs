@@ -1,114 +1,65 @@
-//! What one `terraform destroy` of a state would take.
+//! What would one `terraform destroy` of a state take?
 
-use super::gate::flag;
-use super::{Kind, Protected, Resource};
-use crate::doctor::{Finding, Severity};
+use super::guard::GUARDS;
+use super::protected::{Kind, Protected};
+use super::read::Resource;
+use crate::doctor::finding::{Finding, Severity};
 use crate::humanize::first_names;
 
 /// Findings about a state: that it holds a database and its backups together, and guards that its
 /// databases and buckets lack.
-pub fn look(state: &[Resource], protected: &Protected) -> Vec<Finding> {
+pub fn check(state: &[Resource], protected: &Protected) -> Vec<Finding> {
     let ours: Vec<(Kind, &Resource)> = state
         .iter()
-        .filter_map(|one| Some((Kind::of(&one.kind)?, one)))
-        .filter(|(kind, one)| protected.holds(*kind, one))
+        .filter_map(|one| Some((Kind::from_type(&one.kind)?, one)))
+        .filter(|(kind, one)| protected.contains(*kind, one))
         .collect();
     let mut findings = Vec::from_iter(together(&ours));
     for (kind, one) in ours {
-        match kind {
-            Kind::Database => findings.extend(database(one)),
-            Kind::Bucket => findings.extend(bucket(one)),
-            _ => {}
-        }
+        let guards = GUARDS.iter().filter(|guard| guard.kind == kind);
+        let lacking = guards.filter(|guard| one.flag(guard.attribute) == Some(guard.off));
+        findings.extend(lacking.map(|guard| {
+            let what = format!("{}: {}", one.address, guard.setting());
+            let severity = guard.severity;
+            severity.finding("state-guards", what, guard.state_means, guard.mend)
+        }));
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
 
 fn together(ours: &[(Kind, &Resource)]) -> Option<Finding> {
-    let of = |database: bool| -> Vec<&str> {
-        ours.iter()
-            .filter(|(kind, _)| (*kind == Kind::Database) == database)
-            .map(|(_, one)| one.address.as_str())
-            .collect()
+    let addresses = |of_databases: bool| -> Vec<&str> {
+        let side = ours.iter();
+        let side = side.filter(|(kind, _)| (*kind == Kind::Database) == of_databases);
+        side.map(|(_, one)| one.address.as_str()).collect()
     };
-    let (databases, backups) = (of(true), of(false));
+    let (databases, backups) = (addresses(true), addresses(false));
     if databases.is_empty() || backups.is_empty() {
         return None;
     }
-    Some(
-        Finding::new(
-            Severity::Critical,
-            "one-state",
-            format!(
-                "one Terraform state holds databases ({}) and what their backups hang on ({})",
-                first_names(&databases, 4),
-                first_names(&backups, 4)
-            ),
-        )
-        .means("one `terraform destroy` takes both")
-        .mend("keep backups in a CloudFormation stack of another account (deploy/aws/backup-account.yaml); `terraform state rm` takes them out of this state without touching them"),
-    )
-}
-
-fn database(one: &Resource) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut add = |severity, what: &str, means: &str, mend: &str| {
-        findings.push(
-            Finding::new(severity, "state-guards", format!("{}: {what}", one.address))
-                .means(means)
-                .mend(mend),
-        );
-    };
-    if flag(&one.values, "deletion_protection") == Some(false) {
-        add(
-            Severity::Critical,
-            "deletion_protection = false",
-            "a plan that destroys it is carried out",
-            "deletion_protection = true",
-        );
-    }
-    if flag(&one.values, "skip_final_snapshot") == Some(true) {
-        add(
-            Severity::Warning,
-            "skip_final_snapshot = true",
-            "destroying it leaves no snapshot",
-            "skip_final_snapshot = false, and a final_snapshot_identifier",
-        );
-    }
-    if flag(&one.values, "delete_automated_backups") == Some(true) {
-        add(
-            Severity::Warning,
-            "delete_automated_backups = true, the default",
-            "destroying it takes its automated snapshots along",
-            "delete_automated_backups = false",
-        );
-    }
-    findings
-}
-
-fn bucket(one: &Resource) -> Option<Finding> {
-    (flag(&one.values, "force_destroy") == Some(true)).then(|| {
-        Finding::new(
-            Severity::Critical,
-            "state-guards",
-            format!("{}: force_destroy = true", one.address),
-        )
-        .means("destroying it empties it first")
-        .mend("force_destroy = false")
-    })
+    Some(Severity::Critical.finding(
+        "one-state",
+        format!(
+            "one Terraform state holds databases ({}) and what their backups hang on ({})",
+            first_names(&databases, 4),
+            first_names(&backups, 4)
+        ),
+        "one `terraform destroy` takes both",
+        "keep backups in a CloudFormation stack of another account (deploy/aws/backup-account.yaml); `terraform state rm` takes them out of this state without touching them",
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Document, parse};
+    use super::super::read::{Document, parse};
     use super::*;
 
     fn found(text: &str) -> Vec<(Severity, &'static str)> {
         let Document::State(state) = parse(text).unwrap() else {
             panic!("a plan");
         };
-        look(&state, &Protected::default())
+        check(&state, &Protected::default())
             .into_iter()
             .map(|finding| (finding.severity, finding.check))
             .collect()

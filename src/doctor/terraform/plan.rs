@@ -1,49 +1,45 @@
-//! Whether a plan may be applied: a gate for pipelines and for whoever applies plans unread.
+//! May a plan be applied? A gate for pipelines, and for people who apply plans without reading them.
 
 use serde_json::Value;
 
-use super::{Kind, Planned, Protected, Resource};
-use crate::doctor::{Finding, Severity};
+use super::guard::GUARDS;
+use super::protected::{Kind, Protected};
+use super::read::{Planned, Resource, flag};
+use crate::doctor::finding::{Finding, Severity};
 
-/// Findings about a plan, the worst first: a protected thing that is deleted or replaced is critical,
-/// so is a guard of a database that is taken away.
-pub fn gate(plan: &[Planned], protected: &Protected) -> Vec<Finding> {
-    // What is not changed is in a plan, too.
+/// Findings about a plan, the worst first. Critical: it deletes or replaces a protected resource, or
+/// takes a guard away from a database.
+pub fn check(plan: &[Planned], protected: &Protected) -> Vec<Finding> {
+    // A plan also names what it does not change.
     let protected = &match protected.is_empty() {
         true => Protected::default(),
         false => protected.with_keys_of(plan.iter().map(|one| &one.resource)),
     };
-    let mut findings: Vec<Finding> = plan.iter().flat_map(|one| look(one, protected)).collect();
+    let findings = plan.iter().flat_map(|one| faults(one, protected));
+    let mut findings: Vec<Finding> = findings.collect();
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
 
-fn look(planned: &Planned, protected: &Protected) -> Vec<Finding> {
+fn faults(planned: &Planned, protected: &Protected) -> Vec<Finding> {
     let resource = &planned.resource;
-    let Some(kind) = Kind::of(&resource.kind) else {
+    let kind = Kind::from_type(&resource.kind);
+    let Some(kind) = kind.filter(|kind| protected.contains(*kind, resource)) else {
         return Vec::new();
     };
-    if !protected.holds(kind, resource) {
-        return Vec::new();
-    }
     let address = named(planned, kind);
     if planned.deletes() {
         return vec![destroys(planned, kind, &address)];
     }
     if planned.forgets() {
-        return vec![
-            Finding::new(
-                Severity::Info,
-                "plan-forgets",
-                format!("{address} leaves the state"),
-            )
-            .means("Terraform will not destroy it, and no longer guard it either"),
-        ];
+        return vec![Severity::Info.finding(
+            "plan-forgets",
+            format!("{address} leaves the state"),
+            "Terraform will not destroy it, and no longer guard it either",
+            "",
+        )];
     }
-    if kind != Kind::Database && kind != Kind::Bucket {
-        return Vec::new();
-    }
-    weakened(planned, &address)
+    weakened(planned, kind, &address)
 }
 
 /// The address, and the thing's own name where it is known.
@@ -67,111 +63,80 @@ fn named(planned: &Planned, kind: Kind) -> String {
 }
 
 fn destroys(planned: &Planned, kind: Kind, address: &str) -> Finding {
-    let does = if planned.replaces() {
-        "replaces"
-    } else {
-        "destroys"
+    let does = match planned.replaces() {
+        true => "replaces",
+        false => "destroys",
     };
     let means = match kind {
-        Kind::Database => goes_with(&planned.resource),
-        Kind::Snapshot => "what can be restored from it is gone".to_owned(),
-        Kind::Key => {
-            "nothing that lies under it can be opened when the waiting period ends".to_owned()
-        }
-        Kind::Role => "backups that need it stop".to_owned(),
-        Kind::Bucket => "backups lose their place or one of their guards".to_owned(),
-        Kind::Stack => "it may hold the bucket, keys and roles of backups".to_owned(),
+        Kind::Database => lost_with(&planned.resource),
+        Kind::Snapshot => "what can be restored from it is gone",
+        Kind::Key => "nothing that lies under it can be opened when the waiting period ends",
+        Kind::Role => "backups that need it stop",
+        Kind::Bucket => "backups lose their place or one of their guards",
+        Kind::Stack => "it may hold the bucket, keys and roles of backups",
     };
-    Finding::new(Severity::Critical, "plan-destroys", format!("the plan {does} {address}"))
-        .means(means)
-        .mend(format!(
+    Severity::Critical.finding(
+        "plan-destroys",
+        format!("the plan {does} {address}"),
+        means,
+        format!(
             "do not apply it; find out why it {does} that: wrong state or workspace, a renamed resource (`moved`), a changed argument that forces replacement. `lifecycle {{ prevent_destroy = true }}` stops such plans"
-        ))
+        ),
+    )
 }
 
-/// What goes with a database, as far as the document tells.
-fn goes_with(database: &Resource) -> String {
-    let values = &database.values;
-    if !matches!(
-        database.kind.as_str(),
-        "aws_db_instance" | "aws_rds_cluster"
-    ) {
-        return "databases lose an instance, or copies of theirs".to_owned();
-    }
-    let finally = match flag(values, "skip_final_snapshot") {
-        Some(true) => "its data goes, without a final snapshot",
-        Some(false) => "its data goes, after a final snapshot",
-        None => "its data goes",
-    };
-    match flag(values, "delete_automated_backups") {
-        Some(false) => finally.to_owned(),
-        _ => format!("{finally}; its automated snapshots go with it"),
+/// What is lost with a database, as far as the document shows it.
+fn lost_with(database: &Resource) -> &'static str {
+    let is_server = ["aws_db_instance", "aws_rds_cluster"].contains(&database.kind.as_str());
+    let keeps_snapshots = database.flag("delete_automated_backups") == Some(false);
+    match (database.flag("skip_final_snapshot"), keeps_snapshots) {
+        _ if !is_server => "databases lose an instance, or copies of theirs",
+        (Some(true), true) => "its data goes, without a final snapshot",
+        (Some(false), true) => "its data goes, after a final snapshot",
+        (None, true) => "its data goes",
+        (Some(true), false) => {
+            "its data goes, without a final snapshot; its automated snapshots go with it"
+        }
+        (Some(false), false) => {
+            "its data goes, after a final snapshot; its automated snapshots go with it"
+        }
+        (None, false) => "its data goes; its automated snapshots go with it",
     }
 }
 
-/// A database's guards, and what they are when they hold.
-fn weakened(planned: &Planned, address: &str) -> Vec<Finding> {
+/// Guards of a database or bucket that the plan switches off.
+fn weakened(planned: &Planned, kind: Kind, address: &str) -> Vec<Finding> {
     let (before, after) = (&planned.resource.values, &planned.after);
-    let mut findings = Vec::new();
-    let turned =
-        |name: &str, bad: bool| flag(after, name) == Some(bad) && flag(before, name) != Some(bad);
-    let mut add = |severity, what: &str, means: &str| {
-        findings.push(
-            Finding::new(
-                severity,
-                "plan-weakens",
-                format!("the plan sets {what} on {address}"),
-            )
-            .means(means)
-            .mend("leave it out of the plan, unless a person decided so"),
-        );
+    let finding = |severity: Severity, what: &str, means| {
+        severity.finding(
+            "plan-weakens",
+            format!("the plan sets {what} on {address}"),
+            means,
+            "leave it out of the plan, unless a person decided so",
+        )
     };
-    if turned("deletion_protection", false) {
-        add(
-            Severity::Critical,
-            "deletion_protection = false",
-            "the next plan can destroy it",
-        );
-    }
+    let guards = GUARDS.iter().filter(|guard| guard.kind == kind);
+    let switched_off = guards.filter(|guard| {
+        let is_off = |values| flag(values, guard.attribute) == Some(guard.off);
+        is_off(after) && !is_off(before)
+    });
+    let mut findings: Vec<Finding> = switched_off
+        .map(|guard| finding(guard.severity, &guard.setting(), guard.plan_means))
+        .collect();
     let retention = |values: &Value| values.get("backup_retention_period")?.as_f64();
-    if retention(after) == Some(0.0) && retention(before) != Some(0.0) {
-        add(
+    if kind == Kind::Database && retention(after) == Some(0.0) && retention(before) != Some(0.0) {
+        findings.push(finding(
             Severity::Critical,
             "backup_retention_period = 0",
             "all its automated snapshots are deleted at once",
-        );
-    }
-    if turned("skip_final_snapshot", true) {
-        add(
-            Severity::Warning,
-            "skip_final_snapshot = true",
-            "destroying it leaves nothing",
-        );
-    }
-    if turned("delete_automated_backups", true) {
-        add(
-            Severity::Warning,
-            "delete_automated_backups = true",
-            "destroying it takes its automated snapshots along",
-        );
-    }
-    if turned("force_destroy", true) {
-        add(
-            Severity::Critical,
-            "force_destroy = true",
-            "destroying the bucket empties it first",
-        );
+        ));
     }
     findings
 }
 
-pub fn flag(values: &Value, name: &str) -> Option<bool> {
-    values.get(name)?.as_bool()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{Document, parse};
+    use super::super::read::{Document, parse};
     use super::*;
 
     fn plan(changes: &str) -> Vec<Planned> {
@@ -189,7 +154,7 @@ mod tests {
     }
 
     fn critical(changes: &str, protected: &Protected) -> Vec<String> {
-        gate(&plan(changes), protected)
+        check(&plan(changes), protected)
             .into_iter()
             .filter(|finding| finding.severity == Severity::Critical)
             .map(|finding| finding.what)

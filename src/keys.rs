@@ -246,7 +246,7 @@ pub async fn announce(
     let old_alone = Trust {
         fingerprints: vec![old],
     };
-    let before = repository.announced(new, &old_alone).await?;
+    let before = repository.announcement_chain(new, &old_alone).await?;
     let (announcement, locked, existed) = match before.and_then(|chain| chain.into_iter().next()) {
         Some(before) => (before, None, true),
         None => {
@@ -277,7 +277,7 @@ async fn store(
     let locks = Locks::settle(policy, &posture, repository.has_locks(), now, max_days)
         .context(|| repository.url().to_owned())?;
     let (made, _) = repository
-        .announce(key, by, &locks, now)
+        .announce_key(key, by, &locks, now)
         .await
         .map_err(|why| match why.kind() {
             Kind::Denied => {

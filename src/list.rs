@@ -14,7 +14,7 @@ use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::Manifest;
 use crate::repository::{
-    Attestations, Found, Leftover, Proof, Repository, RestorePoint, if_allowed,
+    Attestations, Leftover, ListedPoint, Proof, Repository, RestorePoint, if_allowed,
 };
 use crate::sign::Trust;
 
@@ -96,7 +96,7 @@ async fn point(
     repository: &Repository,
     trust: &Trust,
     drills: &Attestations,
-    found: &Found,
+    found: &ListedPoint,
 ) -> (Point, Vec<String>) {
     let mut point = Point {
         source: found.source.clone(),
@@ -117,7 +117,7 @@ async fn point(
     let read = async {
         let opened = repository.open(found, trust).await?;
         let lock = opened.head(&opened.manifest_ref).await?.lock;
-        let proof = if_allowed(drills.of(&opened, trust).await)?;
+        let proof = if_allowed(drills.proof(&opened, trust).await)?;
         Ok::<_, Error>((opened.manifest, lock, proof))
     };
     match read.await {
@@ -141,7 +141,7 @@ async fn point(
     }
 }
 
-fn findings(found: &Found, proof: Proof) -> Vec<String> {
+fn findings(found: &ListedPoint, proof: Proof) -> Vec<String> {
     let id = &found.id;
     let mut findings = Vec::new();
     if found.versions() > 1 {

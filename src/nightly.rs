@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::keys::announced;
-use crate::repository::Which;
+use crate::repository::PointSelector;
 use crate::schedule::{
     Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, StoredPoint,
     verify,
@@ -69,7 +69,7 @@ async fn verify_stored(
 ) -> Result<StepReport> {
     let repository = &export.repository;
     let (source, database) = (Some(&*point.source), Some(&*point.database));
-    let which = Which::Id(point.id);
+    let which = PointSelector::Id(point.id);
     let found = repository.choose(&which, source, database).await?;
     let opened = repository.open(&found, &export.trust).await?;
     announced::note_all(repository, context.progress).await;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::repository::{Attestations, Found, Repository};
+use crate::repository::{Attestations, ListedPoint, Repository};
 use crate::sign::Trust;
 
 pub use self::tiers::{Choice, Drilled, Tier, Tiers, choose};
@@ -68,7 +68,7 @@ pub struct Promoted {
 
 /// A point that its newest drill found sound, and its lock.
 struct Candidate {
-    found: Found,
+    found: ListedPoint,
     drilled: Drilled,
     drilled_at: Timestamp,
     locked_until: Timestamp,
@@ -122,7 +122,7 @@ async fn candidates(
     let drills = means.repository.attestations(source, database).await?;
     let mut candidates: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
     for one in found {
-        if !drills.name(&one.place()) {
+        if !drills.contains(&one.path()) {
             continue;
         }
         let (place, id) = ((one.source.clone(), one.database.clone()), one.id.clone());
@@ -139,12 +139,12 @@ async fn candidates(
 async fn candidate(
     means: &Means<'_>,
     drills: &Attestations,
-    found: Found,
+    found: ListedPoint,
     report: &mut Report,
 ) -> Result<Option<Candidate>> {
     let point = means.repository.open(&found, means.trust).await?;
     let id = &point.manifest.id;
-    let proof = drills.of(&point, means.trust).await?;
+    let proof = drills.proof(&point, means.trust).await?;
     for why in &proof.passed_over {
         let finding = format!("{id}: a drill's attestation counts as none: {why}");
         report.findings.push(finding);

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::keys::announced;
 use crate::keys::identities::IdentitySource;
-use crate::repository::{Found, Repository, RestorePoint, Which};
+use crate::repository::{ListedPoint, PointSelector, Repository, RestorePoint};
 use crate::schedule::{Notify, Report, Schedule, SnapshotDrill, Status, StepReport, Steps, verify};
 use crate::sign::Trust;
 use crate::{drill, promote};
@@ -63,7 +63,7 @@ struct Newest {
     source: String,
     database: String,
     /// `Latest`, where none can be trusted: opening it will say why.
-    which: Which,
+    which: PointSelector,
 }
 
 impl Options<'_> {
@@ -90,7 +90,7 @@ impl Options<'_> {
 /// being proven. `status` reports those passed over.
 async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newest>> {
     let repository = options.repository()?;
-    let mut by_database: BTreeMap<(String, String), Vec<Found>> = BTreeMap::new();
+    let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
     for one in repository.find(None, None).await? {
         let name = (one.source.clone(), one.database.clone());
         by_database.entry(name).or_default().push(one);
@@ -99,8 +99,8 @@ async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newes
     for ((source, database), found) in by_database {
         let trusted = repository.newest_trusted(found, &options.trust, usize::MAX);
         let which = match trusted.await? {
-            Some(point) => Which::Id(point.manifest.id.clone()),
-            None => Which::Latest,
+            Some(point) => PointSelector::Id(point.manifest.id.clone()),
+            None => PointSelector::Latest,
         };
         newest.push(Newest {
             source,

@@ -198,7 +198,7 @@ impl Signer {
 
 impl Signature {
     /// The fingerprint of the key that it names; says nothing of its soundness.
-    pub fn named_key(&self) -> Result<Fingerprint> {
+    pub fn claimed_key(&self) -> Result<Fingerprint> {
         self.der().map(|der| Fingerprint(Sha256::of(&der)))
     }
 
@@ -258,7 +258,7 @@ pub struct Trust {
 impl Trust {
     /// Returns the fingerprint of the pinned key that signed `statement`.
     pub fn verify(&self, statement: &[u8], signature: &Signature) -> Result<Fingerprint> {
-        let fingerprint = signature.named_key()?;
+        let fingerprint = signature.claimed_key()?;
         if !self.pins(fingerprint) {
             return Err(untrusted(format!("signed by {fingerprint}, which is not pinned")).hint(
                 "compare with the break-glass sheet; only where it is the same, pass it as --trust",

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::model::snapshot::CopyStatus;
-use crate::repository::{Attestations, Found, Repository, RestorePoint, if_allowed};
+use crate::repository::{Attestations, ListedPoint, Repository, RestorePoint, if_allowed};
 use crate::sign::Trust;
 
 pub use judge::Limits;
@@ -91,10 +91,10 @@ pub async fn status(
     Ok(report)
 }
 
-type ByDatabase = BTreeMap<(String, String), Vec<Found>>;
+type ByDatabase = BTreeMap<(String, String), Vec<ListedPoint>>;
 
 /// What is there and what should be, the newest last by the store's time; and sources without any.
-fn by_database(found: Vec<Found>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
+fn by_database(found: Vec<ListedPoint>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
     let mut of = ByDatabase::new();
     for one in found {
         let name = (one.source.clone(), one.database.clone());
@@ -141,7 +141,7 @@ impl Look<'_> {
         &self,
         source: String,
         database: String,
-        found: &[Found],
+        found: &[ListedPoint],
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
@@ -180,10 +180,10 @@ impl Look<'_> {
         let mut newest = Drills::default();
         let places = self.drills.newest_first(source, database);
         for place in places.take(DRILLED_AMONG) {
-            let Some(point) = self.repository.attested(place, self.trust).await? else {
+            let Some(point) = self.repository.open_attested(place, self.trust).await? else {
                 continue;
             };
-            let proof = if_allowed(self.drills.of(&point, self.trust).await)?;
+            let proof = if_allowed(self.drills.proof(&point, self.trust).await)?;
             newest.failed_at = newest.failed_at.max(proof.failed_at);
             newest.unproven_at = newest.unproven_at.max(proof.unproven_at);
             let Some(sound) = proof.sound else { continue };
@@ -207,7 +207,7 @@ impl Look<'_> {
     }
 }
 
-async fn point_status(point: &RestorePoint, found: &Found) -> Result<PointStatus> {
+async fn point_status(point: &RestorePoint, found: &ListedPoint) -> Result<PointStatus> {
     let manifest = &point.manifest;
     let lock = point.head(&point.manifest_ref).await?.lock;
     Ok(PointStatus {

@@ -54,7 +54,7 @@ pub struct Head {
 
 /// One line of a listing. Delete markers are not listed: they hide nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     pub key: Key,
     pub version: String,
     /// Size in bytes.
@@ -65,7 +65,7 @@ pub struct Listed {
 /// A page of a listing and where the next one begins.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Page {
-    pub objects: Vec<Listed>,
+    pub objects: Vec<ListedObject>,
     pub next: Option<Cursor>,
 }
 

@@ -2,7 +2,7 @@
 //! locked as it was. With data: every byte is read, and with an identity every row is counted and
 //! digested again.
 
-mod listed;
+mod by_listing;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -176,7 +176,7 @@ impl Verifier<'_> {
             Ok(parts) => parts,
             Err(_) if known => return Ok(()),
             Err(error) if error.kind() == Kind::Denied && !self.options.data => {
-                return self.listed(table).await;
+                return self.verify_by_listing(table).await;
             }
             Err(error) => return self.problem_or_fail(error),
         };

@@ -12,7 +12,7 @@ use lifeboat::model::attestation::{Attestation, OpenedBy, Verdict};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::LockMode;
-use lifeboat::repository::{Locks, Proof, Repository, RestorePoint, Which};
+use lifeboat::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
 use lifeboat::sign::{PublicKey, Signer, Trust};
 use lifeboat::store::Store;
 use lifeboat::store::dir::DirStore;
@@ -59,7 +59,7 @@ impl Scene {
             .repository
             .attestations(Some(source), Some(database));
         let drills = drills.await.unwrap();
-        drills.of(&self.point, &self.forge.trust).await.unwrap()
+        drills.proof(&self.point, &self.forge.trust).await.unwrap()
     }
 
     /// What the next drill compares with.
@@ -118,7 +118,7 @@ impl Scene {
 
     /// Where an attestation of this point at the beginning of 1970 belongs.
     fn key(&self) -> String {
-        let key = self.point.place().attestation(Timestamp::UNIX_EPOCH, None);
+        let key = self.point.path().attestation(Timestamp::UNIX_EPOCH, None);
         key.unwrap().to_string()
     }
 }
@@ -321,7 +321,7 @@ async fn a_key_that_a_pinned_one_announced_attests_as_well() {
     let (new, by) = (Signer::generate().unwrap(), &scene.forge.signer);
     let (repository, now) = (&scene.forge.repository, Timestamp::now());
     let key = PublicKey::from_pem(&new.to_pem().unwrap()).unwrap();
-    let announced = repository.announce(&key, by, &Locks::None, now);
+    let announced = repository.announce_key(&key, by, &Locks::None, now);
     announced.await.unwrap();
     attest(&scene.point, &new, Verdict::Sound, HOUR).await;
     assert!(scene.proof().await.holds());
@@ -543,7 +543,7 @@ async fn a_restore_says_when_the_point_was_last_drilled_and_which_newest_one_was
         fingerprints: vec![signer.fingerprint()],
     };
     let drill = async |id: &str, result, age| {
-        let which = Which::Id(id.parse().unwrap());
+        let which = PointSelector::Id(id.parse().unwrap());
         let found = repository.choose(&which, None, None).await.unwrap();
         let point = repository.open(&found, &trust).await.unwrap();
         let attestation = attestation(&point, result, Timestamp::now() - age);

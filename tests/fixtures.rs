@@ -10,7 +10,7 @@ use lifeboat::codec::Identities;
 use lifeboat::interrupt::Interrupt;
 use lifeboat::list;
 use lifeboat::progress::Silent;
-use lifeboat::repository::{Repository, RestorePoint, Which};
+use lifeboat::repository::{PointSelector, Repository, RestorePoint};
 use lifeboat::sign::Trust;
 use lifeboat::store::Head;
 use lifeboat::verify;
@@ -181,7 +181,7 @@ impl Bucket {
     }
 
     async fn point(&self) -> RestorePoint {
-        let found = self.repository.choose(&Which::Latest, None, None);
+        let found = self.repository.choose(&PointSelector::Latest, None, None);
         let found = found.await.unwrap();
         self.repository.open(&found, &self.trust).await.unwrap()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::model::snapshot::Kind;
-use lifeboat::repository::{Repository, Which};
+use lifeboat::repository::{PointSelector, Repository};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::store::s3::{S3Options, S3Store, StaticCredentials};
 use serde_json::Value;
@@ -178,7 +178,7 @@ impl Bench {
         };
         let store = S3Store::open(self.options.clone()).await.unwrap();
         let repository = Repository::new(Arc::new(store));
-        let which = Which::Id(id.parse().unwrap());
+        let which = PointSelector::Id(id.parse().unwrap());
         let found = repository.choose(&which, None, None).await.unwrap();
         let point = repository.open(&found, &trust).await.unwrap();
         attest(&point, &signer, Verdict::Sound, SignedDuration::ZERO).await;

@@ -9,7 +9,7 @@ use lifeboat::error::{Kind, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::{Cursor, Head, Listed, PAGE_OBJECTS, Store};
+use lifeboat::store::{Cursor, Head, ListedObject, PAGE_OBJECTS, Store};
 
 use crate::support::subjects::Subject;
 
@@ -81,7 +81,7 @@ async fn put(store: &dyn Store, name: &str, body: impl Into<Bytes>) -> Result<He
     store.put_new(&key(name), body, sha256, None).await
 }
 
-async fn list(store: &dyn Store, prefix: &str) -> Vec<Listed> {
+async fn list(store: &dyn Store, prefix: &str) -> Vec<ListedObject> {
     let mut objects = Vec::new();
     let mut from = None;
     loop {

@@ -26,7 +26,7 @@ async fn line(point: &RestorePoint, trust: &Trust, run: &Run) -> Result<String> 
     let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
     let repository = point.repository();
     let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
-    let proof = if_allowed(drills.of(point, trust).await)?;
+    let proof = if_allowed(drills.proof(point, trust).await)?;
     for why in &proof.passed_over {
         (run.progress).warn(&format!("a drill's attestation counts as none: {why}"));
     }
@@ -66,10 +66,10 @@ async fn newest(
 ) -> Result<Option<(RestorePoint, String)>> {
     let manifest = &point.manifest;
     for place in drills.newest_first(&manifest.source, &manifest.database) {
-        let Some(opened) = point.repository().attested(place, trust).await? else {
+        let Some(opened) = point.repository().open_attested(place, trust).await? else {
             continue;
         };
-        let proof: Proof = if_allowed(drills.of(&opened, trust).await)?;
+        let proof: Proof = if_allowed(drills.proof(&opened, trust).await)?;
         if let (true, Some(at)) = (proof.holds(), proof.drilled_at()) {
             return Ok(Some((opened, render::time(at))));
         }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::source::check_name;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::{Lock, LockMode};
-use crate::repository::Which;
+use crate::repository::PointSelector;
 
 /// A restore point on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -33,7 +33,7 @@ pub struct DatabaseFilter {
 /// Which restore point.
 #[derive(Debug, Clone)]
 pub struct Point {
-    pub which: Which,
+    pub which: PointSelector,
     pub filter: DatabaseFilter,
 }
 

@@ -129,7 +129,7 @@ pub async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
     let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
     let attestations = (point.repository()).attestations(Some(source), Some(database));
     let drills = if_allowed(attestations.await)?;
-    Ok(if_allowed(drills.of(point, trust).await)?.holds())
+    Ok(if_allowed(drills.proof(point, trust).await)?.holds())
 }
 
 /// What assertions gave at the newest sound drill of a database's restore points.
@@ -141,10 +141,10 @@ pub async fn previous(
 ) -> Result<Previous> {
     let drills = if_allowed(repository.attestations(Some(source), Some(database)).await)?;
     for place in drills.newest_first(source, database) {
-        let Some(opened) = repository.attested(place, trust).await? else {
+        let Some(opened) = repository.open_attested(place, trust).await? else {
             continue;
         };
-        if let Some(sound) = if_allowed(drills.of(&opened, trust).await)?.sound {
+        if let Some(sound) = if_allowed(drills.proof(&opened, trust).await)?.sound {
             return Ok(Previous::of(sound, identities));
         }
     }

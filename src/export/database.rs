@@ -18,7 +18,7 @@ use crate::pg::source::catalog::{self, Instance, SourceTable};
 use crate::pg::source::names::{self, Printed};
 use crate::pg::source::slice;
 use crate::pg::source::snapshot::ExportedSnapshot;
-use crate::repository::Place;
+use crate::repository::PointPath;
 
 /// Exports the database that `server` names. Where values' names changed meanwhile it starts over,
 /// once.
@@ -97,7 +97,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
 pub struct Subject<'a> {
     pub run: &'a Run<'a>,
     pub server: &'a Server,
-    pub place: Place,
+    pub place: PointPath,
     /// What all sessions of this export call themselves.
     pub application: String,
     /// A session beside the snapshot's: sees the present.
@@ -127,7 +127,7 @@ pub struct Noted {
 impl<'a> Subject<'a> {
     async fn prepare(run: &'a Run<'_>, source: &Source, server: &'a Server) -> Result<Self> {
         let started_at = run.means.clock.now();
-        let place = Place {
+        let place = PointPath {
             source: source.name.clone(),
             database: server.database.clone(),
             id: new_id(started_at)?,
@@ -272,7 +272,7 @@ impl<'a> Subject<'a> {
 }
 
 /// The newest restore point before this one; a reader that follows the chain notices a missing one.
-async fn find_previous(run: &Run<'_>, place: &Place) -> (Option<Previous>, Option<String>) {
+async fn find_previous(run: &Run<'_>, place: &PointPath) -> (Option<Previous>, Option<String>) {
     let look = async {
         let repository = run.means.repository;
         let found = repository

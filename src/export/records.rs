@@ -124,7 +124,7 @@ pub async fn store(
         objects: stored.clone(),
         ..manifest.clone()
     };
-    let reach = runbook::Reach {
+    let reach = runbook::RepositoryAccess {
         url: means.repository.url(),
         options: &run.options.reach,
     };

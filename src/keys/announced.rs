@@ -5,7 +5,7 @@ use crate::repository::Repository;
 
 /// Notes those that reading the repository needed so far.
 pub async fn note_all(repository: &Repository, progress: &dyn Progress) {
-    for chain in repository.believed().await {
+    for chain in repository.accepted_announcements().await {
         for one in chain.iter().rev() {
             progress.note(&format!(
                 "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",

@@ -17,7 +17,7 @@ use crate::model::id::Id;
 use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{NotCovered, is_large_objects};
-use crate::repository::{Announcement, Attestations, Found, History, Repository, details};
+use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
 use crate::sign::{Fingerprint, Trust};
 
 /// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
@@ -143,7 +143,7 @@ impl Database {
 pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -> Result<Gathered> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let mut found = repository.find(source, database).await?;
-    found.sort_by_key(Found::order);
+    found.sort_by_key(ListedPoint::order);
     let (drills, drills_denied) = match repository.attestations(source, database).await {
         Err(error) if error.kind() == Kind::Denied => (Attestations::default(), true),
         drills => (drills?, false),
@@ -216,7 +216,7 @@ struct Look<'a> {
 
 /// A manifest that does not open is shown and is a finding; it must not hide the others. A store that
 /// does not answer says nothing of a restore point.
-async fn point(look: &Look<'_>, found: &Found) -> Result<(Point, Vec<String>)> {
+async fn point(look: &Look<'_>, found: &ListedPoint) -> Result<(Point, Vec<String>)> {
     let id = found.id.clone();
     let mut findings = Vec::new();
     if found.versions() > 1 {
@@ -253,7 +253,7 @@ fn not_sound(id: &Id, drill: &Drill) -> Option<String> {
     }
 }
 
-async fn seen(look: &Look<'_>, found: &Found) -> Result<(Seen, Vec<String>)> {
+async fn seen(look: &Look<'_>, found: &ListedPoint) -> Result<(Seen, Vec<String>)> {
     let point = look.repository.open(found, look.trust).await?;
     let lock = point.head(&point.manifest_ref).await?.lock;
     let keep = |told| drill(told, look.identities);
@@ -354,13 +354,13 @@ fn keep_newest_values(database: &mut Database) {
 async fn newest(
     repository: &Repository,
     trust: &Trust,
-    found: &[Found],
+    found: &[ListedPoint],
     database: &Database,
 ) -> Result<Option<Newest>> {
     let Some((id, _)) = database.seen().next_back() else {
         return Ok(None);
     };
-    let here = |one: &&Found| {
+    let here = |one: &&ListedPoint| {
         one.id == *id && one.source == database.source && one.database == database.database
     };
     let Some(found) = found.iter().find(here) else {
@@ -386,8 +386,12 @@ async fn newest(
 }
 
 async fn announced(repository: &Repository) -> Vec<Announcement> {
-    let mut announced: Vec<Announcement> =
-        repository.believed().await.into_iter().flatten().collect();
+    let mut announced: Vec<Announcement> = repository
+        .accepted_announcements()
+        .await
+        .into_iter()
+        .flatten()
+        .collect();
     announced.sort_by_key(|one| (one.announced_at, one.key));
     announced.dedup();
     announced

@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::details::MAX_SEALED_BYTES;
-use super::envelope::{self, Says};
-use super::layout::{self, Place};
-use super::{Locks, Repository, RestorePoint, Which};
+use super::envelope::{self, StatementKind};
+use super::handle::Repository;
+use super::layout::{self, PointPath};
+use super::locks::Locks;
+use super::read::{PointSelector, RestorePoint};
 use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
 use crate::model::id::Key;
 use crate::model::manifest::ObjectRef;
 use crate::sign::{Signer, Trust};
-use crate::store::Listed;
+use crate::store::ListedObject;
 
 /// So many entries has a list of one that counts: its bytes are bounded, what a reader makes of a
 /// list is not.
@@ -25,7 +27,7 @@ const MAX_LIST: usize = 10_000;
 #[derive(Debug, Clone, Default)]
 pub struct Attestations {
     /// By the point that they are about, newest drill first.
-    of: BTreeMap<Place, Vec<Listed>>,
+    of: BTreeMap<PointPath, Vec<ListedObject>>,
 }
 
 /// What drills say about one restore point.
@@ -81,7 +83,7 @@ impl Repository {
     ) -> Result<ObjectRef> {
         let key = key_of(attestation)?;
         check_bounds(attestation, &key)?;
-        let (envelope, _) = envelope::wrap(attestation, Says::Attestation, signer).await?;
+        let (envelope, _) = envelope::wrap(attestation, StatementKind::Attestation, signer).await?;
         if envelope.len() as u64 > layout::MAX_ATTESTATION_BYTES {
             return Err(Error::refused(format!(
                 "{key} takes {} bytes, more than a reader accepts",
@@ -100,13 +102,13 @@ impl Repository {
         database: Option<&str>,
     ) -> Result<Attestations> {
         let prefix = layout::below(layout::ATTESTATIONS, source, database);
-        let mut of: BTreeMap<Place, Vec<Listed>> = BTreeMap::new();
+        let mut of: BTreeMap<PointPath, Vec<ListedObject>> = BTreeMap::new();
         let mut from = None;
         loop {
             let page = self.store.list_versions(&prefix, from).await?;
             for listed in page.objects {
-                if let Some(place) = Place::of_attestation(&listed.key) {
-                    of.entry(place).or_default().push(listed);
+                if let Some(path) = PointPath::from_attestation_key(&listed.key) {
+                    of.entry(path).or_default().push(listed);
                 }
             }
             match page.next {
@@ -124,11 +126,15 @@ impl Repository {
 
 impl Repository {
     /// Opens a point that attestations are about; `None`: it is gone by now, or not to be trusted.
-    pub async fn attested(&self, place: &Place, trust: &Trust) -> Result<Option<RestorePoint>> {
-        let which = Which::Id(place.id.clone());
+    pub async fn open_attested(
+        &self,
+        path: &PointPath,
+        trust: &Trust,
+    ) -> Result<Option<RestorePoint>> {
+        let which = PointSelector::Id(path.id.clone());
         let opened = async {
             let found = self
-                .choose(&which, Some(&place.source), Some(&place.database))
+                .choose(&which, Some(&path.source), Some(&path.database))
                 .await?;
             self.open(&found, trust).await
         };
@@ -142,20 +148,20 @@ impl Repository {
 
 impl Attestations {
     /// Whether there is any about this point, sound or not.
-    pub fn name(&self, place: &Place) -> bool {
-        self.of.contains_key(place)
+    pub fn contains(&self, path: &PointPath) -> bool {
+        self.of.contains_key(path)
     }
 
     /// Points of one database that attestations are about, the newest first.
-    pub fn newest_first(&self, source: &str, database: &str) -> impl Iterator<Item = &Place> {
-        let here = move |place: &&Place| place.source == source && place.database == database;
+    pub fn newest_first(&self, source: &str, database: &str) -> impl Iterator<Item = &PointPath> {
+        let here = move |path: &&PointPath| path.source == source && path.database == database;
         self.of.keys().rev().filter(here)
     }
 
     /// Reads what drills say about a point: as far back as the newest that is sound.
-    pub async fn of(&self, point: &RestorePoint, trust: &Trust) -> Result<Proof> {
+    pub async fn proof(&self, point: &RestorePoint, trust: &Trust) -> Result<Proof> {
         let mut proof = Proof::default();
-        for listed in self.of.get(&point.place()).into_iter().flatten() {
+        for listed in self.of.get(&point.path()).into_iter().flatten() {
             match open(listed, point, trust).await {
                 Ok(drill) => match drill.result {
                     Verdict::Sound => {
@@ -190,7 +196,7 @@ impl Attestations {
         keep: impl Fn(Attestation) -> T,
     ) -> Result<History<T>> {
         let mut history = History::default();
-        let listed = self.of.get(&point.place()).into_iter().flatten();
+        let listed = self.of.get(&point.path()).into_iter().flatten();
         for listed in listed.take(most) {
             match open(listed, point, trust).await {
                 Ok(attestation) => history.drills.push(keep(attestation)),
@@ -218,8 +224,8 @@ impl Attestations {
     ) -> Result<Option<Timestamp>> {
         let id = repository.marker().await?.repository;
         let named = self.of.values().flatten();
-        let mut named: Vec<(&str, &Listed)> = named
-            .filter_map(|listed| Some((Place::time_of_opening(&listed.key, recipient)?, listed)))
+        let mut named: Vec<(&str, &ListedObject)> = named
+            .filter_map(|listed| Some((PointPath::opening_time(&listed.key, recipient)?, listed)))
             .collect();
         named.sort_by(|(one, _), (other, _)| other.cmp(one));
         for (_, listed) in named.into_iter().take(OPENINGS) {
@@ -246,7 +252,7 @@ pub fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
 }
 
 /// Opens one about a point that is there.
-async fn open(listed: &Listed, point: &RestorePoint, trust: &Trust) -> Result<Attestation> {
+async fn open(listed: &ListedObject, point: &RestorePoint, trust: &Trust) -> Result<Attestation> {
     let body = read(listed, point.repository(), trust).await?;
     if body.repository != point.manifest.repository {
         return Err(about_another(listed, "repository"));
@@ -258,7 +264,11 @@ async fn open(listed: &Listed, point: &RestorePoint, trust: &Trust) -> Result<At
 }
 
 /// Opens one for what it says of itself: a pinned key signed it, and it lies where it belongs.
-async fn read(listed: &Listed, repository: &Repository, trust: &Trust) -> Result<Attestation> {
+async fn read(
+    listed: &ListedObject,
+    repository: &Repository,
+    trust: &Trust,
+) -> Result<Attestation> {
     let key = &listed.key;
     if listed.bytes > layout::MAX_ATTESTATION_BYTES {
         return Err(Error::damaged(format!(
@@ -290,7 +300,7 @@ fn check_bounds(body: &Attestation, key: &Key) -> Result<()> {
     Ok(())
 }
 
-fn about_another(listed: &Listed, what: &str) -> Error {
+fn about_another(listed: &ListedObject, what: &str) -> Error {
     Error::new(
         Kind::Untrusted,
         format!("{} is about another {what}", listed.key),
@@ -298,10 +308,10 @@ fn about_another(listed: &Listed, what: &str) -> Error {
 }
 
 fn key_of(attestation: &Attestation) -> Result<Key> {
-    let place = Place {
+    let path = PointPath {
         source: attestation.source.clone(),
         database: attestation.database.clone(),
         id: attestation.id.clone(),
     };
-    place.attestation(attestation.drilled_at, attestation.offline())
+    path.attestation(attestation.drilled_at, attestation.offline())
 }

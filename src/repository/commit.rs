@@ -3,9 +3,10 @@
 
 use bytes::Bytes;
 
-use super::layout::{self, Place};
+use super::envelope::{self, to_json_line};
+use super::handle::Repository;
+use super::layout::{self, PointPath};
 use super::locks::Locks;
-use super::{Repository, envelope, to_json_line};
 use crate::codec::{self, Sealed};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::Sha256;
@@ -18,7 +19,7 @@ use crate::store::Head;
 #[derive(Clone)]
 pub struct PointWriter {
     repository: Repository,
-    place: Place,
+    path: PointPath,
     locks: Locks,
 }
 
@@ -31,10 +32,10 @@ pub struct Committed {
 }
 
 impl Repository {
-    pub fn point_writer(&self, place: Place, locks: Locks) -> PointWriter {
+    pub fn point_writer(&self, path: PointPath, locks: Locks) -> PointWriter {
         PointWriter {
             repository: self.clone(),
-            place,
+            path,
             locks,
         }
     }
@@ -50,9 +51,7 @@ impl PointWriter {
         rows: u64,
         copy_bytes: u64,
     ) -> Result<Part> {
-        let object = self
-            .put(self.place.part(table_oid, number)?, sealed)
-            .await?;
+        let object = self.put(self.path.part(table_oid, number)?, sealed).await?;
         Ok(Part {
             object,
             rows,
@@ -79,21 +78,21 @@ impl PointWriter {
         }
         if !parts.is_empty() {
             let list = Sealed::clear(codec::compress(&lines)?);
-            table.list = Some(self.put(self.place.part_list(table_oid)?, list).await?);
+            table.list = Some(self.put(self.path.part_list(table_oid)?, list).await?);
         }
         Ok(table)
     }
 
     /// Stores an object that is neither a part nor a part list.
     pub async fn put_object(&self, name: &str, object: Sealed) -> Result<ObjectRef> {
-        self.put(self.place.object(name)?, object).await
+        self.put(self.path.object(name)?, object).await
     }
 
     /// Signs and stores the manifest: from here on the restore point exists.
     pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<Committed> {
         let (envelope, body_sha256) =
-            envelope::wrap(manifest, envelope::Says::Manifest, signer).await?;
-        let key = self.place.manifest()?;
+            envelope::wrap(manifest, envelope::StatementKind::Manifest, signer).await?;
+        let key = self.path.manifest()?;
         if envelope.len() as u64 > layout::MAX_MANIFEST_BYTES {
             return Err(Error::refused(format!(
                 "{key} takes {} bytes, more than a reader accepts",

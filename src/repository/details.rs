@@ -18,18 +18,18 @@ pub const MAX_SEALED_BYTES: usize = 512 * 1024;
 /// The JSON without any entry takes less.
 const FRAME_BYTES: usize = 256;
 
-/// Seals to these recipients. Entries that find no room are left out and counted. Answers to
+/// Seals to these recipients. Entries that find no budget are left out and counted. Answers to
 /// assertions come first, as the next drill compares with them.
 pub fn seal(details: Details, recipients: &[String]) -> Result<String> {
-    let mut room = Room {
+    let mut budget = SizeBudget {
         bytes: MAX_PLAIN_BYTES - FRAME_BYTES,
         left_out: details.left_out,
     };
     let fitting = Details {
-        assertions: room.take(details.assertions)?,
-        unproven: room.take(details.unproven)?,
-        not_tried: room.take(details.not_tried)?,
-        left_out: room.left_out,
+        assertions: budget.take(details.assertions)?,
+        unproven: budget.take(details.unproven)?,
+        not_tried: budget.take(details.not_tried)?,
+        left_out: budget.left_out,
     };
     let sealer = Sealer::new(recipients.iter().map(String::as_str))?;
     let sealed = sealer.seal(&json(&fitting)?)?;
@@ -58,12 +58,12 @@ pub fn open(sealed: &str, identities: &Identities) -> Result<Details> {
 }
 
 /// What is left of the JSON's size.
-struct Room {
+struct SizeBudget {
     bytes: usize,
     left_out: u64,
 }
 
-impl Room {
+impl SizeBudget {
     /// A large entry is passed over; smaller ones behind it may fit.
     fn take<T: Serialize>(&mut self, all: Vec<T>) -> Result<Vec<T>> {
         let mut taken = Vec::new();

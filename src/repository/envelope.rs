@@ -3,7 +3,6 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{to_json_line, unknown_format};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
@@ -21,7 +20,7 @@ pub struct Envelope {
 
 /// What a signature says. It is part of what is signed, so none can stand for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum StatementKind {
     /// This was exported.
     Manifest,
     /// This key signs from now on.
@@ -32,7 +31,7 @@ pub enum Says {
     Snapshot,
 }
 
-impl Says {
+impl StatementKind {
     /// What is signed for a body of this hash.
     fn statement(self, body_sha256: Sha256) -> String {
         let prefix = match self {
@@ -46,31 +45,31 @@ impl Says {
 }
 
 /// What a reader believes of a pinned key, and of one that a pinned key announced.
-pub trait Signed: DeserializeOwned {
-    const SAYS: Says;
+pub trait SignedBody: DeserializeOwned {
+    const KIND: StatementKind;
 
     /// The id of the repository that it is about.
     fn repository(&self) -> &str;
 }
 
-impl Signed for Manifest {
-    const SAYS: Says = Says::Manifest;
+impl SignedBody for Manifest {
+    const KIND: StatementKind = StatementKind::Manifest;
 
     fn repository(&self) -> &str {
         &self.repository
     }
 }
 
-impl Signed for SnapshotRecord {
-    const SAYS: Says = Says::Snapshot;
+impl SignedBody for SnapshotRecord {
+    const KIND: StatementKind = StatementKind::Snapshot;
 
     fn repository(&self) -> &str {
         &self.repository
     }
 }
 
-impl Signed for Attestation {
-    const SAYS: Says = Says::Attestation;
+impl SignedBody for Attestation {
+    const KIND: StatementKind = StatementKind::Attestation;
 
     fn repository(&self) -> &str {
         &self.repository
@@ -80,21 +79,21 @@ impl Signed for Attestation {
 /// The envelope's bytes, and the body's hash.
 pub async fn wrap<T: Serialize>(
     body: &T,
-    says: Says,
+    kind: StatementKind,
     signer: &Signer,
 ) -> Result<(Vec<u8>, Sha256)> {
     let body = serde_json::to_string(body).context(|| "cannot write JSON to sign".to_owned())?;
     let sha256 = Sha256::of(body.as_bytes());
     let envelope = Envelope {
         format: FORMAT,
-        signature: signer.sign(says.statement(sha256).as_bytes()).await?,
+        signature: signer.sign(kind.statement(sha256).as_bytes()).await?,
         body,
     };
     Ok((to_json_line(&envelope)?, sha256))
 }
 
 /// An envelope whose signature is sound.
-pub struct Opened<T> {
+pub struct VerifiedEnvelope<T> {
     pub body: T,
     pub body_sha256: Sha256,
     pub signed_by: Fingerprint,
@@ -108,41 +107,54 @@ struct Format {
 impl Envelope {
     /// Reads an envelope of this format, and believes nothing of it yet.
     pub fn read(bytes: &[u8], key: &str) -> Result<Self> {
-        let Format { format } = serde_json::from_slice(bytes).map_err(no_envelope(key))?;
+        let Format { format } = serde_json::from_slice(bytes).map_err(not_an_envelope(key))?;
         if format != FORMAT {
             return Err(unknown_format(key, format));
         }
-        serde_json::from_slice(bytes).map_err(no_envelope(key))
+        serde_json::from_slice(bytes).map_err(not_an_envelope(key))
     }
 
     /// The fingerprint of the key that it says it is signed by.
-    pub fn named_key(&self) -> Result<Fingerprint> {
-        self.signature.named_key()
+    pub fn claimed_key(&self) -> Result<Fingerprint> {
+        self.signature.claimed_key()
     }
 
     /// Checks the signature, and only then reads the body.
     pub fn open<T: DeserializeOwned>(
         &self,
-        says: Says,
+        kind: StatementKind,
         key: &str,
         trust: &Trust,
-    ) -> Result<Opened<T>> {
+    ) -> Result<VerifiedEnvelope<T>> {
         let body_sha256 = Sha256::of(self.body.as_bytes());
         let signed_by = trust
-            .verify(says.statement(body_sha256).as_bytes(), &self.signature)
+            .verify(kind.statement(body_sha256).as_bytes(), &self.signature)
             .context(|| format!("{key} cannot be trusted"))?;
-        let Format { format } = serde_json::from_str(&self.body).map_err(no_envelope(key))?;
+        let Format { format } = serde_json::from_str(&self.body).map_err(not_an_envelope(key))?;
         if format != FORMAT {
             return Err(unknown_format(key, format));
         }
-        Ok(Opened {
-            body: serde_json::from_str(&self.body).map_err(no_envelope(key))?,
+        Ok(VerifiedEnvelope {
+            body: serde_json::from_str(&self.body).map_err(not_an_envelope(key))?,
             body_sha256,
             signed_by,
         })
     }
 }
 
-fn no_envelope(key: &str) -> impl Fn(serde_json::Error) -> Error + '_ {
+fn not_an_envelope(key: &str) -> impl Fn(serde_json::Error) -> Error + '_ {
     move |source| Error::damaged(format!("{key} is no envelope of this format")).because(source)
+}
+
+pub fn unknown_format(what: &str, format: u32) -> Error {
+    Error::refused(format!(
+        "{what} is in format {format}; this version of lifeboat knows format {FORMAT}"
+    ))
+    .hint("use a newer lifeboat; the restore.sh beside each restore point needs none")
+}
+
+pub fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value).context(|| "cannot write JSON".to_owned())?;
+    line.push(b'\n');
+    Ok(line)
 }

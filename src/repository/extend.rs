@@ -4,7 +4,7 @@
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::RestorePoint;
+use super::read::RestorePoint;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::lock::{Lock, MANIFEST_LEAD};
 use crate::model::manifest::ObjectRef;
@@ -14,7 +14,7 @@ const AT_A_TIME: usize = 16;
 
 /// What was extended. One lost object must not keep the others from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extended {
+pub struct ExtendedLocks {
     /// Objects whose lock now holds as asked, the manifest among them.
     pub objects: u64,
     /// Objects that are gone or damaged.
@@ -31,7 +31,7 @@ impl RestorePoint {
         max_lock_days: u32,
         now: Timestamp,
         progress: &dyn Progress,
-    ) -> Result<Extended> {
+    ) -> Result<ExtendedLocks> {
         let manifest = &self.manifest;
         let Some(current) = self.head(&self.manifest_ref).await?.lock else {
             return Err(Error::refused(format!(
@@ -53,7 +53,7 @@ impl RestorePoint {
             ..lock
         };
         progress.phase("objects", None);
-        let mut extended = Extended::default();
+        let mut extended = ExtendedLocks::default();
         for table in &manifest.tables {
             match self.parts(table).await {
                 Ok(parts) => {
@@ -75,7 +75,7 @@ impl RestorePoint {
     }
 }
 
-impl Extended {
+impl ExtendedLocks {
     async fn add_all(
         &mut self,
         point: &RestorePoint,

@@ -47,13 +47,13 @@ pub fn announcement(of: Fingerprint) -> Result<Key> {
 
 /// Where a restore point's objects lie.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct PointPath {
     pub source: String,
     pub database: String,
     pub id: Id,
 }
 
-impl Place {
+impl PointPath {
     pub fn manifest(&self) -> Result<Key> {
         format!("{MANIFESTS}{}.json", self.middle()).parse()
     }
@@ -94,41 +94,41 @@ impl Place {
     }
 
     /// Reads `manifests/<source>/<database>/<id>.json`; `None` for any other key.
-    pub fn of_manifest(key: &Key) -> Option<Self> {
+    pub fn from_manifest_key(key: &Key) -> Option<Self> {
         let rest = key
             .as_str()
             .strip_prefix(MANIFESTS)?
             .strip_suffix(".json")?;
-        Self::of_segments(&mut rest.split('/'), true)
+        Self::from_segments(&mut rest.split('/'), true)
     }
 
-    /// Reads the place that an object under `parts/` belongs to.
-    pub fn of_object(key: &Key) -> Option<Self> {
+    /// Reads the path that an object under `parts/` belongs to.
+    pub fn from_object_key(key: &Key) -> Option<Self> {
         let rest = key.as_str().strip_prefix(PARTS)?;
-        Self::of_segments(&mut rest.split('/'), false)
+        Self::from_segments(&mut rest.split('/'), false)
     }
 
-    /// Reads the place that an attestation is about.
-    pub fn of_attestation(key: &Key) -> Option<Self> {
+    /// Reads the path that an attestation is about.
+    pub fn from_attestation_key(key: &Key) -> Option<Self> {
         let rest = key.as_str().strip_prefix(ATTESTATIONS)?;
-        Self::of_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
+        Self::from_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
     }
 
     /// When this recipient's identity, offline, opened a point, as an attestation's name says: sorts by
     /// time.
-    pub fn time_of_opening<'a>(key: &'a Key, recipient: &str) -> Option<&'a str> {
+    pub fn opening_time<'a>(key: &'a Key, recipient: &str) -> Option<&'a str> {
         let (_, name) = key.as_str().rsplit_once('/')?;
         let (time, by) = name.strip_suffix(".json")?.split_once(BY)?;
         (by == tag(recipient)).then_some(time)
     }
 
-    fn of_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
-        let place = Self {
+    fn from_segments(segments: &mut std::str::Split<'_, char>, whole: bool) -> Option<Self> {
+        let path = Self {
             source: from_segment(segments.next()?)?,
             database: from_segment(segments.next()?)?,
             id: segments.next()?.parse().ok()?,
         };
-        (whole == segments.next().is_none()).then_some(place)
+        (whole == segments.next().is_none()).then_some(path)
     }
 }
 
@@ -164,42 +164,42 @@ mod tests {
 
     #[test]
     fn a_place_reads_back_from_its_keys() {
-        let place = Place {
+        let path = PointPath {
             source: "prod".into(),
             database: "../a b".into(),
             id: "20261121T020000Z-k3v9q2".parse().unwrap(),
         };
         assert_eq!(
-            place.manifest().unwrap().as_str(),
+            path.manifest().unwrap().as_str(),
             "manifests/prod/%2E.%2Fa%20b/20261121T020000Z-k3v9q2.json"
         );
         assert_eq!(
-            Place::of_manifest(&place.manifest().unwrap()),
-            Some(place.clone())
+            PointPath::from_manifest_key(&path.manifest().unwrap()),
+            Some(path.clone())
         );
         assert_eq!(
-            Place::of_object(&place.part(1, 2).unwrap()),
-            Some(place.clone())
+            PointPath::from_object_key(&path.part(1, 2).unwrap()),
+            Some(path.clone())
         );
         assert_eq!(
-            Place::of_object(&place.object("keys.json").unwrap()),
-            Some(place.clone())
+            PointPath::from_object_key(&path.object("keys.json").unwrap()),
+            Some(path.clone())
         );
         let drilled_at = "2026-11-22T03:04:05.6Z".parse().unwrap();
         for (offline, name) in [
             (None, "/20261122T030405Z.json"),
             (Some("age1aabcdefgh"), "/20261122T030405Z-by-abcdefgh.json"),
         ] {
-            let key = place.attestation(drilled_at, offline).unwrap();
+            let key = path.attestation(drilled_at, offline).unwrap();
             assert!(key.as_str().ends_with(name), "{key}");
-            assert_eq!(Place::of_attestation(&key), Some(place.clone()));
-            let time = |recipient| Place::time_of_opening(&key, recipient);
+            assert_eq!(PointPath::from_attestation_key(&key), Some(path.clone()));
+            let time = |recipient| PointPath::opening_time(&key, recipient);
             let expected = offline.map(|_| "20261122T030405Z");
             assert_eq!(time("age1aabcdefgh"), expected);
             assert_eq!(time("age1aabcdefgi"), None);
         }
         assert_eq!(
-            Place::of_manifest(&place.object("keys.json").unwrap()),
+            PointPath::from_manifest_key(&path.object("keys.json").unwrap()),
             None
         );
     }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Repository;
-use super::layout::{self, Place};
+use super::handle::Repository;
+use super::layout::{self, PointPath};
 use crate::error::Result;
 use crate::model::id::Id;
-use crate::store::{Cursor, Listed};
+use crate::store::{Cursor, ListedObject};
 
 /// The remains of one export that did not commit, or is still running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,32 +33,32 @@ impl Repository {
         committed: &BTreeSet<Id>,
     ) -> Result<Vec<Leftover>> {
         let prefix = layout::below(layout::PARTS, source, database);
-        let mut found: BTreeMap<Id, (Leftover, Listed)> = BTreeMap::new();
+        let mut found: BTreeMap<Id, (Leftover, ListedObject)> = BTreeMap::new();
         let mut from = None;
         loop {
             let page = self.store.list_versions(&prefix, from).await?;
             let last = page
                 .objects
                 .last()
-                .and_then(|last| Place::of_object(&last.key));
+                .and_then(|last| PointPath::from_object_key(&last.key));
             for listed in page.objects {
-                let Some(place) = Place::of_object(&listed.key) else {
+                let Some(path) = PointPath::from_object_key(&listed.key) else {
                     continue;
                 };
-                if committed.contains(&place.id) {
+                if committed.contains(&path.id) {
                     continue;
                 }
                 let (leftover, _) = found
-                    .entry(place.id.clone())
-                    .or_insert_with(|| (Leftover::of(place), listed.clone()));
+                    .entry(path.id.clone())
+                    .or_insert_with(|| (Leftover::of(path), listed.clone()));
                 leftover.objects += 1;
                 leftover.stored_bytes += listed.bytes;
             }
             from = match (page.next, last) {
                 (None, _) => break,
                 // What a restore point holds may be millions of objects, and is not looked for.
-                (Some(_), Some(place)) if committed.contains(&place.id) => {
-                    Some(Cursor::past(&place.folder()))
+                (Some(_), Some(path)) if committed.contains(&path.id) => {
+                    Some(Cursor::past(&path.folder()))
                 }
                 (next, _) => next,
             };
@@ -75,11 +75,11 @@ impl Repository {
 }
 
 impl Leftover {
-    fn of(place: Place) -> Self {
+    fn of(path: PointPath) -> Self {
         Self {
-            source: place.source,
-            database: place.database,
-            id: place.id,
+            source: path.source,
+            database: path.database,
+            id: path.id,
             objects: 0,
             stored_bytes: 0,
             unlocks_at: None,

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::{Found, Repository, RestorePoint};
+use super::handle::Repository;
+use super::read::{ListedPoint, RestorePoint};
 use crate::error::Result;
 use crate::sign::Trust;
 
@@ -11,7 +12,7 @@ impl Repository {
     /// not hide the others.
     pub async fn newest_trusted(
         &self,
-        mut found: Vec<Found>,
+        mut found: Vec<ListedPoint>,
         trust: &Trust,
         tries: usize,
     ) -> Result<Option<RestorePoint>> {

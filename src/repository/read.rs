@@ -6,10 +6,11 @@ use std::io::Read as _;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::envelope::{Envelope, Opened, Signed};
-use super::layout::{self, Place};
-use super::parts::Parts;
-use super::{Repository, announce, oldest_first, sums};
+use super::envelope::{Envelope, SignedBody, VerifiedEnvelope};
+use super::handle::{Repository, oldest_first};
+use super::layout::{self, PointPath};
+use super::part_list::PartListReader;
+use super::{announcements, consistency};
 use crate::codec::{self, Identities, Plain};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
@@ -19,17 +20,17 @@ use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::sign::{Fingerprint, Trust};
-use crate::store::{Head, Listed};
+use crate::store::{Head, ListedObject};
 
 /// Which restore point is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum PointSelector {
     /// The newest by the store's time.
     Latest,
     Id(Id),
 }
 
-impl std::str::FromStr for Which {
+impl std::str::FromStr for PointSelector {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -42,23 +43,23 @@ impl std::str::FromStr for Which {
 
 /// A manifest that a listing shows; nothing is known of its soundness yet.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct ListedPoint {
     pub source: String,
     pub database: String,
     pub id: Id,
     /// All versions of the manifest's key, oldest first. More than one: somebody wrote again under
     /// it, and the oldest that is sound counts.
-    versions: Vec<Listed>,
+    versions: Vec<ListedObject>,
 }
 
-impl Found {
+impl ListedPoint {
     /// Sorts by the store's time: a clock that was wrong where exports are made does not count.
     pub fn order(&self) -> (Timestamp, Id) {
         (self.stored_at(), self.id.clone())
     }
 
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn path(&self) -> PointPath {
+        PointPath {
             source: self.source.clone(),
             database: self.database.clone(),
             id: self.id.clone(),
@@ -84,19 +85,23 @@ impl Found {
 impl Repository {
     /// Every restore point of a source, of one of its databases, or of all; sorted by source,
     /// database and id. Hidden ones included.
-    pub async fn find(&self, source: Option<&str>, database: Option<&str>) -> Result<Vec<Found>> {
+    pub async fn find(
+        &self,
+        source: Option<&str>,
+        database: Option<&str>,
+    ) -> Result<Vec<ListedPoint>> {
         let prefix = layout::manifests(source, database);
-        let mut found: Vec<Found> = Vec::new();
+        let mut found: Vec<ListedPoint> = Vec::new();
         let mut from = None;
         loop {
             let page = self.store.list_versions(&prefix, from).await?;
             for listed in page.objects {
-                let Some(place) = Place::of_manifest(&listed.key) else {
+                let Some(place) = PointPath::from_manifest_key(&listed.key) else {
                     continue;
                 };
                 match found.last_mut() {
                     Some(last) if last.versions[0].key == listed.key => last.versions.push(listed),
-                    _ => found.push(Found {
+                    _ => found.push(ListedPoint {
                         source: place.source,
                         database: place.database,
                         id: place.id,
@@ -120,12 +125,12 @@ impl Repository {
     /// error that names them.
     pub async fn choose(
         &self,
-        which: &Which,
+        which: &PointSelector,
         source: Option<&str>,
         database: Option<&str>,
-    ) -> Result<Found> {
+    ) -> Result<ListedPoint> {
         let mut found = self.find(source, database).await?;
-        if let Which::Id(id) = which {
+        if let PointSelector::Id(id) = which {
             found.retain(|one| one.id == *id);
         }
         let mut places: Vec<String> = found
@@ -142,11 +147,11 @@ impl Repository {
             .hint("name one by --source and --database"));
         }
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
-        found.sort_by_key(Found::order);
+        found.sort_by_key(ListedPoint::order);
         found.pop().ok_or_else(|| {
             let what = match which {
-                Which::Latest => "no restore point".to_owned(),
-                Which::Id(id) => format!("no restore point {id}"),
+                PointSelector::Latest => "no restore point".to_owned(),
+                PointSelector::Id(id) => format!("no restore point {id}"),
             };
             let place = match (source, database) {
                 (Some(source), Some(database)) => format!(" of {source}/{database}"),
@@ -159,7 +164,7 @@ impl Repository {
     }
 
     /// Reads a manifest and checks its signature against the pinned keys and its place.
-    pub async fn open(&self, found: &Found, trust: &Trust) -> Result<RestorePoint> {
+    pub async fn open(&self, found: &ListedPoint, trust: &Trust) -> Result<RestorePoint> {
         let mut first_error = None;
         for version in &found.versions {
             match self.open_version(version, trust).await {
@@ -170,7 +175,7 @@ impl Repository {
         Err(first_error.unwrap_or_else(|| Error::failed("a listing without versions")))
     }
 
-    async fn open_version(&self, version: &Listed, trust: &Trust) -> Result<RestorePoint> {
+    async fn open_version(&self, version: &ListedObject, trust: &Trust) -> Result<RestorePoint> {
         let key = &version.key;
         if version.bytes > layout::MAX_MANIFEST_BYTES {
             return Err(Error::damaged(format!("{key} is too large for a manifest")));
@@ -178,9 +183,10 @@ impl Repository {
         let body = self.store.get(key, &version.version, version.bytes).await?;
         let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
         let manifest = opened.body;
-        sums::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
-        self.check_home(&manifest.repository, &manifest.id).await?;
-        let place = Place {
+        consistency::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
+        self.check_repository_id(&manifest.repository, &manifest.id)
+            .await?;
+        let place = PointPath {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
             id: manifest.id.clone(),
@@ -212,23 +218,23 @@ impl Repository {
 
 impl Repository {
     /// A key that is not pinned counts where a pinned one announced it.
-    pub(super) async fn open_envelope<T: Signed>(
+    pub(super) async fn open_envelope<T: SignedBody>(
         &self,
         bytes: &[u8],
         key: &Key,
         trust: &Trust,
-    ) -> Result<Opened<T>> {
+    ) -> Result<VerifiedEnvelope<T>> {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
-        let pinned = envelope.open(T::SAYS, key, trust);
-        let signer = match (&pinned, envelope.named_key()) {
+        let pinned = envelope.open(T::KIND, key, trust);
+        let signer = match (&pinned, envelope.claimed_key()) {
             (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
         };
         if trust.pins(signer) || trust.fingerprints.is_empty() {
             return pinned;
         }
-        let chain = self.announced(signer, trust).await.map_err(|why| {
+        let chain = self.announcement_chain(signer, trust).await.map_err(|why| {
             Error::new(
                 Kind::Untrusted,
                 format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
@@ -239,16 +245,16 @@ impl Repository {
         let announced = Trust {
             fingerprints: vec![signer],
         };
-        let opened: Opened<T> = envelope.open(T::SAYS, key, &announced)?;
-        match announce::of_elsewhere(key, &chain, opened.body.repository()) {
+        let opened: VerifiedEnvelope<T> = envelope.open(T::KIND, key, &announced)?;
+        match announcements::check_repository(key, &chain, opened.body.repository()) {
             Some(error) => Err(error),
             None => Ok(opened),
         }
     }
 
     /// A point of another repository under the same key (staging's, say) is not this one's.
-    pub(super) async fn check_home(&self, repository: &str, id: &Id) -> Result<()> {
-        match self.home().await? {
+    pub(super) async fn check_repository_id(&self, repository: &str, id: &Id) -> Result<()> {
+        match self.sound_marker().await? {
             Some(marker) if marker.repository != repository => Err(Error::new(
                 Kind::Untrusted,
                 format!(
@@ -336,13 +342,17 @@ impl RestorePoint {
     }
 
     /// The parts of a table, streamed from its checked list.
-    pub async fn parts(&self, table: &TableParts) -> Result<Parts> {
+    pub async fn parts(&self, table: &TableParts) -> Result<PartListReader> {
         let Some(list) = &table.list else {
-            return Ok(Parts::none());
+            return Ok(PartListReader::none());
         };
         let stored = self.fetch(list).await?;
         let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
-        Ok(Parts::new(table, list.key.clone(), Box::new(lines)))
+        Ok(PartListReader::new(
+            table,
+            list.key.clone(),
+            Box::new(lines),
+        ))
     }
 
     /// Where it lies.
@@ -350,8 +360,8 @@ impl RestorePoint {
         &self.repository
     }
 
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn path(&self) -> PointPath {
+        PointPath {
             source: self.manifest.source.clone(),
             database: self.manifest.database.clone(),
             id: self.manifest.id.clone(),

@@ -1,15 +1,16 @@
 //! Records of snapshot copies: what a snapshot does not carry, signed and locked like a manifest.
 
-use super::envelope::{self, Says};
+use super::envelope::{self, StatementKind};
+use super::handle::{Repository, oldest_first};
+use super::layout;
 use super::locks::Locks;
-use super::{Repository, layout, oldest_first};
 use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
 use crate::model::manifest::ObjectRef;
 use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Signer, Trust};
-use crate::store::Listed;
+use crate::store::ListedObject;
 
 impl Repository {
     /// Signs and stores a record. `Exists` where there is one of this copy.
@@ -20,7 +21,7 @@ impl Repository {
         locks: &Locks,
     ) -> Result<ObjectRef> {
         let key = layout::snapshot(&record.source, &record.id)?;
-        let (envelope, _) = envelope::wrap(record, Says::Snapshot, signer).await?;
+        let (envelope, _) = envelope::wrap(record, StatementKind::Snapshot, signer).await?;
         if envelope.len() as u64 > layout::MAX_RECORD_BYTES {
             return Err(Error::refused(format!(
                 "{key} takes {} bytes, more than a reader accepts",
@@ -56,7 +57,7 @@ impl Repository {
         }))
     }
 
-    async fn open_record(&self, version: &Listed, trust: &Trust) -> Result<SnapshotRecord> {
+    async fn open_record(&self, version: &ListedObject, trust: &Trust) -> Result<SnapshotRecord> {
         let key = &version.key;
         if version.bytes > layout::MAX_RECORD_BYTES {
             return Err(Error::damaged(format!("{key} is too large for a record")));
@@ -64,7 +65,8 @@ impl Repository {
         let body = self.store.get(key, &version.version, version.bytes).await?;
         let opened = self.open_envelope::<SnapshotRecord>(&body, key, trust);
         let record = opened.await?.body;
-        self.check_home(&record.repository, &record.id).await?;
+        self.check_repository_id(&record.repository, &record.id)
+            .await?;
         let home = layout::snapshot(&record.source, &record.id)?;
         if home != *key {
             return Err(Error::new(

@@ -22,7 +22,7 @@ use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
 use lifeboat::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use lifeboat::pg::local::tools::Dirs;
 use lifeboat::progress::Silent;
-use lifeboat::repository::{Locks, Repository, RestorePoint, Which};
+use lifeboat::repository::{Locks, PointSelector, Repository, RestorePoint};
 use lifeboat::sign::{Signer, Trust};
 use lifeboat::store::Store;
 use serde_json::Value;
@@ -143,7 +143,7 @@ impl Forge {
     }
 
     pub async fn open(&self, id: &Id) -> Result<RestorePoint> {
-        let which = Which::Id(id.clone());
+        let which = PointSelector::Id(id.clone());
         let found = self.repository.choose(&which, None, None).await?;
         self.repository.open(&found, &self.trust).await
     }

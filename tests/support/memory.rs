@@ -17,7 +17,7 @@ use lifeboat::error::{Error, Kind, Result};
 use lifeboat::model::digest::Sha256;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::{Cursor, Head, Listed, PAGE_OBJECTS, Page, Posture, Promises, Store};
+use lifeboat::store::{Cursor, Head, ListedObject, PAGE_OBJECTS, Page, Posture, Promises, Store};
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(Mutex<Timestamp>);
@@ -364,7 +364,7 @@ impl Store for MemoryStore {
                     continue;
                 }
                 let head = &version.head;
-                page.objects.push(Listed {
+                page.objects.push(ListedObject {
                     key: key.clone(),
                     version: head.version.clone(),
                     bytes: head.bytes,

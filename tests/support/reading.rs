@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lifeboat::codec::Identities;
 use lifeboat::model::catalog::Catalog;
-use lifeboat::repository::{Repository, RestorePoint, Which};
+use lifeboat::repository::{PointSelector, Repository, RestorePoint};
 use lifeboat::sign::Trust;
 use lifeboat::store::dir::DirStore;
 
@@ -21,7 +21,7 @@ pub struct Reading {
 impl Reading {
     pub async fn open(lifeboat: &Lifeboat, id: &str) -> Self {
         let repository = Repository::new(Arc::new(DirStore::open(lifeboat.repository()).unwrap()));
-        let which: Which = id.parse().unwrap();
+        let which: PointSelector = id.parse().unwrap();
         let found = repository.choose(&which, None, None).await.unwrap();
         let trust = Trust {
             fingerprints: vec![lifeboat.fingerprint().parse().unwrap()],

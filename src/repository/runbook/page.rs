@@ -8,7 +8,13 @@ use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
 use crate::model::manifest::{Manifest, is_large_objects, names};
 use crate::quote::quote_shell;
-use crate::repository::layout::{self, Place};
+use crate::repository::layout::{self, PointPath};
+
+/// `restore.sh`: the same for every restore point of one version of lifeboat, so that its SHA-256
+/// can be printed on the break-glass sheet.
+pub fn script() -> &'static str {
+    include_str!("restore.sh")
+}
 
 /// What the commands to paste add to a lock.
 const HOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -19,7 +25,7 @@ const TEMPLATE: &str = include_str!("RESTORE.md");
 /// signing key's.
 pub fn restore_md(
     manifest: &Manifest,
-    reach: &Reach<'_>,
+    reach: &RepositoryAccess<'_>,
     fingerprint: &str,
     key_ring: &KeyRing,
 ) -> String {
@@ -28,13 +34,13 @@ pub fn restore_md(
 }
 
 /// Where a repository is, and what a bare machine needs to get at it.
-pub struct Reach<'a> {
+pub struct RepositoryAccess<'a> {
     pub url: &'a str,
     /// Options of every command with their values, such as `region`.
     pub options: &'a [(String, String)],
 }
 
-impl Reach<'_> {
+impl RepositoryAccess<'_> {
     /// The value of `--repository` and all that follows.
     fn for_shell(&self) -> String {
         let options = self.options.iter();
@@ -103,11 +109,11 @@ impl Location {
 impl<'a> Page<'a> {
     fn new(
         manifest: &'a Manifest,
-        reach: &Reach<'a>,
+        reach: &RepositoryAccess<'a>,
         fingerprint: &'a str,
         key_ring: &'a KeyRing,
     ) -> Self {
-        let place = Place {
+        let place = PointPath {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
             id: manifest.id.clone(),
@@ -126,7 +132,7 @@ impl<'a> Page<'a> {
             reach: reach.for_shell(),
             fingerprint,
             key_ring,
-            script_sha256: Sha256::of(super::script().as_bytes()).to_string(),
+            script_sha256: Sha256::of(script().as_bytes()).to_string(),
             manifest_key,
             parts,
         }

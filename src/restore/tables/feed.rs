@@ -15,7 +15,7 @@ use crate::model::catalog::Name;
 use crate::model::manifest::Part;
 use crate::pg::target::resume_state::LoadedParts;
 use crate::progress::Progress;
-use crate::repository::{Parts, RestorePoint};
+use crate::repository::{PartListReader, RestorePoint};
 
 /// A part larger than this holds wide rows and is fetched when its turn comes: memory holds two
 /// ordinary parts for each session, or one like this.
@@ -186,7 +186,7 @@ struct Begun<'a> {
     /// Of the rows that were not handed out.
     copy_bytes: AtomicU64,
     /// The next part's number, and the list from there on once it was fetched.
-    list: tokio::sync::Mutex<(u64, Option<Parts>)>,
+    list: tokio::sync::Mutex<(u64, Option<PartListReader>)>,
 }
 
 impl<'a> Begun<'a> {

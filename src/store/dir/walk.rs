@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::file::{VERSION, failed, stored_at};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
-use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
+use crate::store::{Cursor, ListedObject, PAGE_OBJECTS, Page};
 
 /// Names of one folder held at a time; a longer folder is read again for the next ones.
 const WINDOW_NAMES: usize = 1 << 12;
@@ -76,7 +76,7 @@ impl Walk {
         Ok(Page { objects, next })
     }
 
-    fn next(&mut self) -> Result<Option<Listed>> {
+    fn next(&mut self) -> Result<Option<ListedObject>> {
         while let Some(folder) = self.open.last_mut() {
             if let Some(key) = folder.next.pop() {
                 if key.ends_with('/') {
@@ -93,10 +93,10 @@ impl Walk {
         Ok(None)
     }
 
-    fn listed(&self, key: Key) -> Result<Listed> {
+    fn listed(&self, key: Key) -> Result<ListedObject> {
         let path = self.root.join(key.as_str());
         let metadata = fs::metadata(&path).map_err(|error| cannot_list(&path, error))?;
-        Ok(Listed {
+        Ok(ListedObject {
             version: VERSION.to_owned(),
             bytes: metadata.len(),
             stored_at: stored_at(&path, &metadata)?,

@@ -9,7 +9,7 @@ use super::head::timestamp;
 use crate::error::{Error, Result};
 use crate::model::id::Key;
 use crate::percent;
-use crate::store::{Cursor, Listed, PAGE_OBJECTS, Page};
+use crate::store::{Cursor, ListedObject, PAGE_OBJECTS, Page};
 
 const LIST: Operation = Operation {
     name: "ListObjectVersions",
@@ -20,7 +20,7 @@ const LIST: Operation = Operation {
 /// A version of a key with the store's ETag, which is its MD5 where it was stored in one PUT and
 /// not encrypted by a KMS key (S3 User Guide, "Checking object integrity").
 pub(super) struct Tagged {
-    pub listed: Listed,
+    pub listed: ListedObject,
     pub etag: Option<String>,
 }
 
@@ -134,7 +134,7 @@ impl S3Store {
     }
 
     /// `None` for what is not lifeboat's: its key is no [`Key`].
-    fn listed(&self, version: &ObjectVersion, encoded: bool) -> Result<Option<Listed>> {
+    fn listed(&self, version: &ObjectVersion, encoded: bool) -> Result<Option<ListedObject>> {
         let key = version.key().and_then(|key| decoded(key, encoded));
         let Some(key) = key
             .as_deref()
@@ -149,7 +149,7 @@ impl S3Store {
             .ok_or_else(|| "the listing gives no size or version".to_owned())
             .and_then(|(bytes, id)| Ok((bytes, id, timestamp(version.last_modified())?)));
         let (bytes, id, stored_at) = listed.map_err(|what| self.odd(&key, what))?;
-        Ok(Some(Listed {
+        Ok(Some(ListedObject {
             version: id.to_owned(),
             bytes,
             stored_at,

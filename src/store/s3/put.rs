@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Result, ResultExt as _};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::Lock;
-use crate::store::{Head, Listed};
+use crate::store::{Head, ListedObject};
 
 const PUT: Operation = Operation {
     name: "PutObject",
@@ -197,7 +197,7 @@ impl S3Store {
     }
 
     /// A version that may not be read, with its lock.
-    async fn unread(&self, listed: Listed, sha256: Option<Sha256>) -> Result<Head> {
+    async fn unread(&self, listed: ListedObject, sha256: Option<Sha256>) -> Result<Head> {
         Ok(Head {
             lock: self.retention(&listed.key, &listed.version).await?,
             version: listed.version,

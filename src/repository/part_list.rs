@@ -9,7 +9,7 @@ use crate::model::manifest::{Part, TableParts};
 
 /// Iterates over a part list without holding it decompressed. Ends after its first error; a list
 /// that ends before or goes on after the manifest's sums is such an error.
-pub struct Parts {
+pub struct PartListReader {
     open: Option<Open>,
 }
 
@@ -48,7 +48,7 @@ impl Sums {
     }
 }
 
-impl Parts {
+impl PartListReader {
     pub(super) fn none() -> Self {
         Self { open: None }
     }
@@ -71,7 +71,7 @@ impl Parts {
     }
 }
 
-impl Iterator for Parts {
+impl Iterator for PartListReader {
     type Item = Result<Part>;
 
     fn next(&mut self) -> Option<Result<Part>> {
@@ -148,7 +148,7 @@ mod tests {
             list: None,
         };
         let lines = Box::new(std::io::Cursor::new(text));
-        let parts = Parts::new(&table, "list".parse().unwrap(), lines);
+        let parts = PartListReader::new(&table, "list".parse().unwrap(), lines);
         let read: Vec<Result<Part>> = parts.collect();
         let sound = read.iter().filter(|part| part.is_ok()).count();
         (sound, sound < read.len())

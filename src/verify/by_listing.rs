@@ -5,18 +5,18 @@ use futures_util::{StreamExt, stream};
 use super::{HEADS_AT_A_TIME, Verifier, unlocked};
 use crate::error::{Error, Result};
 use crate::model::manifest::TableParts;
-use crate::store::Listed;
+use crate::store::ListedObject;
 
 impl Verifier<'_> {
     /// The signed manifest tells how many parts a table has, and their bytes: so many must be listed,
     /// each locked.
-    pub(super) async fn listed(&mut self, table: &TableParts) -> Result<()> {
+    pub(super) async fn verify_by_listing(&mut self, table: &TableParts) -> Result<()> {
         self.report.listed = true;
         let point = self.point;
-        let mut listing = point.listed_parts(table);
+        let mut listing = point.part_listing(table);
         let (mut parts, mut stored_bytes) = (0, 0);
         loop {
-            let mut some: Vec<Listed> = Vec::with_capacity(HEADS_AT_A_TIME);
+            let mut some: Vec<ListedObject> = Vec::with_capacity(HEADS_AT_A_TIME);
             while some.len() < HEADS_AT_A_TIME
                 && let Some(part) = listing.next().await?
             {

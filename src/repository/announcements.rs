@@ -6,11 +6,12 @@ use std::collections::{BTreeSet, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::envelope::{self, Envelope, Says};
+use super::announcement::{Announcement, AnnouncementChain};
+use super::envelope::{self, Envelope, StatementKind};
+use super::handle::{Repository, oldest_first};
+use super::layout;
 use super::locks::Locks;
-use super::{Repository, layout, oldest_first};
 use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{FORMAT, ObjectRef};
@@ -21,38 +22,9 @@ const MAX_STEPS: usize = 16;
 /// So many announcements are read at most to find the way.
 const MAX_READ: usize = 64;
 
-/// `announcements/<fingerprint of the new key>.json`, signed by another key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Announcement {
-    pub format: u32,
-    /// The repository's id: an announcement means nothing elsewhere.
-    pub repository: String,
-    /// The new key's fingerprint.
-    pub key: Fingerprint,
-    /// SubjectPublicKeyInfo, DER, base64.
-    pub public_key: String,
-    pub announced_at: Timestamp,
-    /// Who signed this.
-    pub by: Fingerprint,
-}
-
-impl Announcement {
-    /// Whether it announces this key, and says so of itself truly.
-    fn is_of(&self, key: Fingerprint, signed_by: Fingerprint) -> bool {
-        let named = BASE64.decode(&self.public_key).ok();
-        let named = named.and_then(|der| PublicKey::from_der(der).ok());
-        self.key == key
-            && self.by == signed_by
-            && named.is_some_and(|named| named.fingerprint() == key)
-    }
-}
-
-/// The way from a key that signed a manifest to a pinned one: the key's own announcement first.
-pub type Chain = Vec<Announcement>;
-
 impl Repository {
     /// Stores the announcement of a key, signed by another one.
-    pub async fn announce(
+    pub async fn announce_key(
         &self,
         key: &PublicKey,
         by: &Signer,
@@ -67,7 +39,7 @@ impl Repository {
             announced_at: now,
             by: by.fingerprint(),
         };
-        let (bytes, _) = envelope::wrap(&announcement, Says::Key, by).await?;
+        let (bytes, _) = envelope::wrap(&announcement, StatementKind::Key, by).await?;
         let place = layout::announcement(announcement.key)?;
         let object = self
             .put_confirmed(place, Sealed::clear(bytes), locks, false)
@@ -76,7 +48,11 @@ impl Repository {
     }
 
     /// The way by which `trust` reaches a key that it does not pin; `None`: nobody announced it.
-    pub async fn announced(&self, key: Fingerprint, trust: &Trust) -> Result<Option<Chain>> {
+    pub async fn announcement_chain(
+        &self,
+        key: Fingerprint,
+        trust: &Trust,
+    ) -> Result<Option<AnnouncementChain>> {
         let mut known = self.announced.lock().await;
         let question = (key, trust.fingerprints.clone());
         if let Some(found) = known.get(&question) {
@@ -88,7 +64,7 @@ impl Repository {
     }
 
     /// What was believed so far because it was announced.
-    pub async fn believed(&self) -> Vec<Chain> {
+    pub async fn accepted_announcements(&self) -> Vec<AnnouncementChain> {
         self.announced
             .lock()
             .await
@@ -99,14 +75,19 @@ impl Repository {
     }
 
     /// Goes from announcement to announcement, the shortest way first; each key is looked up once.
-    async fn find_chain(&self, key: Fingerprint, trust: &Trust) -> Result<Option<Chain>> {
+    async fn find_chain(
+        &self,
+        key: Fingerprint,
+        trust: &Trust,
+    ) -> Result<Option<AnnouncementChain>> {
         let mut seen = BTreeSet::from([key]);
         let mut left = MAX_READ;
-        let mut ways: VecDeque<(Fingerprint, Chain)> = VecDeque::from([(key, Chain::new())]);
+        let mut ways: VecDeque<(Fingerprint, AnnouncementChain)> =
+            VecDeque::from([(key, AnnouncementChain::new())]);
         while let Some((key, way)) = ways.pop_front() {
             for next in self.announcements_of(key, &mut left).await? {
                 let by = next.by;
-                let way: Chain = way.iter().cloned().chain([next]).collect();
+                let way: AnnouncementChain = way.iter().cloned().chain([next]).collect();
                 if trust.pins(by) {
                     return Ok(Some(way));
                 }
@@ -125,7 +106,7 @@ impl Repository {
         left: &mut usize,
     ) -> Result<Vec<Announcement>> {
         let place = layout::announcement(key)?;
-        let home = self.home().await?.map(|marker| &marker.repository);
+        let home = self.sound_marker().await?.map(|marker| &marker.repository);
         let mut found = Vec::new();
         for listed in oldest_first(self.versions_of(place.as_str()).await?) {
             if *left == 0 || listed.bytes > layout::MAX_ANNOUNCEMENT_BYTES {
@@ -150,16 +131,16 @@ impl Repository {
 }
 
 /// Signed by whom it says, which is worth nothing until that key is trusted.
-fn read(bytes: &[u8], place: &str) -> Result<envelope::Opened<Announcement>> {
+fn read(bytes: &[u8], place: &str) -> Result<envelope::VerifiedEnvelope<Announcement>> {
     let envelope = Envelope::read(bytes, place)?;
     let whoever = Trust {
-        fingerprints: vec![envelope.named_key()?],
+        fingerprints: vec![envelope.claimed_key()?],
     };
-    envelope.open(Says::Key, place, &whoever)
+    envelope.open(StatementKind::Key, place, &whoever)
 }
 
 /// A chain of another repository than the manifest's.
-pub fn of_elsewhere(key: &str, chain: &Chain, repository: &str) -> Option<Error> {
+pub fn check_repository(key: &str, chain: &AnnouncementChain, repository: &str) -> Option<Error> {
     let other = chain.iter().find(|one| one.repository != repository)?;
     Some(Error::new(
         Kind::Untrusted,

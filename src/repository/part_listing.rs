@@ -2,18 +2,18 @@
 
 use std::collections::VecDeque;
 
-use super::RestorePoint;
+use super::read::RestorePoint;
 use crate::error::Result;
 use crate::model::lock::Lock;
 use crate::model::manifest::{TableParts, names};
-use crate::store::{Cursor, Listed};
+use crate::store::{Cursor, ListedObject};
 
 /// One object for each key, in the order of keys; a page of them is held at a time.
-pub struct ListedParts<'a> {
+pub struct PartListing<'a> {
     point: &'a RestorePoint,
     /// Ends with a slash; `None`: the table has no parts.
     folder: Option<String>,
-    page: VecDeque<Listed>,
+    page: VecDeque<ListedObject>,
     /// Where the next page begins; `None` with `ended`: nowhere.
     next: Option<Cursor>,
     ended: bool,
@@ -21,18 +21,18 @@ pub struct ListedParts<'a> {
 
 impl RestorePoint {
     /// The lock of a listed object now.
-    pub async fn lock_of(&self, listed: &Listed) -> Result<Option<Lock>> {
+    pub async fn lock_of(&self, listed: &ListedObject) -> Result<Option<Lock>> {
         let store = &self.repository().store;
         Ok(store.head(&listed.key, &listed.version).await?.lock)
     }
 
     /// Lists the parts of a table.
-    pub fn listed_parts(&self, table: &TableParts) -> ListedParts<'_> {
+    pub fn part_listing(&self, table: &TableParts) -> PartListing<'_> {
         let folder = table.list.as_ref().and_then(|list| {
             let folder = list.key.as_str().strip_suffix(names::PART_LIST)?;
             Some(folder.to_owned())
         });
-        ListedParts {
+        PartListing {
             point: self,
             ended: folder.is_none(),
             folder,
@@ -42,9 +42,9 @@ impl RestorePoint {
     }
 }
 
-impl ListedParts<'_> {
+impl PartListing<'_> {
     /// The next part: of several versions under its key the one that was there first.
-    pub async fn next(&mut self) -> Result<Option<Listed>> {
+    pub async fn next(&mut self) -> Result<Option<ListedObject>> {
         let Some(mut part) = self.version().await? else {
             return Ok(None);
         };
@@ -60,7 +60,7 @@ impl ListedParts<'_> {
         Ok(Some(part))
     }
 
-    async fn version(&mut self) -> Result<Option<Listed>> {
+    async fn version(&mut self) -> Result<Option<ListedObject>> {
         loop {
             if let Some(version) = self.page.pop_front() {
                 return Ok(Some(version));

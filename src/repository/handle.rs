@@ -1,0 +1,158 @@
+//! A repository in a store: its marker, and the versions of a key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, OnceCell};
+
+use super::announcement::AnnouncementChain;
+use super::envelope::{to_json_line, unknown_format};
+use super::layout;
+use super::locks::Locks;
+use crate::error::{Error, Kind, Result};
+use crate::model::digest::Sha256;
+use crate::model::manifest::FORMAT;
+use crate::sign::Fingerprint;
+use crate::store::{ListedObject, Posture, Store};
+
+/// `lifeboat.json`, in clear.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    pub format: u32,
+    /// Random, so that a manifest says which repository it belongs to.
+    pub repository: String,
+}
+
+/// A key and the pinned ones, to the way between them.
+type Announced = BTreeMap<(Fingerprint, Vec<Fingerprint>), Option<AnnouncementChain>>;
+
+/// A repository in a store.
+#[derive(Clone)]
+pub struct Repository {
+    pub(super) store: Arc<dyn Store>,
+    /// As reading found it once.
+    marker: Arc<OnceCell<Option<Marker>>>,
+    /// Keys that are not pinned, each with those that are: as it was looked up once.
+    pub(super) announced: Arc<Mutex<Announced>>,
+}
+
+impl Repository {
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            marker: Arc::default(),
+            announced: Arc::default(),
+        }
+    }
+
+    pub fn url(&self) -> &str {
+        self.store.url()
+    }
+
+    pub async fn posture(&self) -> Result<Posture> {
+        self.store.posture().await
+    }
+
+    pub fn has_locks(&self) -> bool {
+        self.store.promises().locks
+    }
+
+    /// Makes the store a repository, once. `Exists` where it is one already.
+    pub async fn create(&self, random: u128, locks: &Locks) -> Result<Marker> {
+        if self.find_marker().await?.is_some() {
+            return Err(Error::new(
+                Kind::Exists,
+                format!("{} is a lifeboat repository already", self.url()),
+            ));
+        }
+        let marker = Marker {
+            format: FORMAT,
+            repository: format!("{random:032x}"),
+        };
+        let body = Bytes::from(to_json_line(&marker)?);
+        let sha256 = Sha256::of(&body);
+        let head = self
+            .store
+            .put_new(&layout::marker()?, body, sha256, locks.sent(false))
+            .await?;
+        locks.confirm(&layout::marker()?, &head, false)?;
+        Ok(marker)
+    }
+
+    /// Reads `lifeboat.json`; a store without one is not a repository that may be written to.
+    pub async fn marker(&self) -> Result<Marker> {
+        let found = self.find_marker().await?;
+        // Where reading found one before, it is the same: it is never written twice.
+        if found.is_some() {
+            let _ = self.marker.set(found.clone());
+        }
+        found.ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("{} is not a lifeboat repository", self.url()),
+            )
+            .hint("`lifeboat init --repository URL` prepares one; check bucket, prefix or folder")
+        })
+    }
+
+    /// The marker for comparing; `None` where it is damaged or gone, for it is needed for writing
+    /// alone.
+    pub(super) async fn sound_marker(&self) -> Result<Option<&Marker>> {
+        let marker = self.marker.get_or_try_init(|| async {
+            match self.find_marker().await {
+                Err(error) if error.kind() == Kind::Damaged => Ok(None),
+                found => found,
+            }
+        });
+        Ok(marker.await?.as_ref())
+    }
+
+    async fn find_marker(&self) -> Result<Option<Marker>> {
+        let key = layout::marker()?;
+        let Some(oldest) = oldest_first(self.versions_of(key.as_str()).await?)
+            .into_iter()
+            .next()
+        else {
+            return Ok(None);
+        };
+        let body = self
+            .store
+            .get(&key, &oldest.version, layout::MAX_MARKER_BYTES)
+            .await?;
+        let marker: Marker = serde_json::from_slice(&body).map_err(|source| {
+            Error::damaged(format!("{key} is not JSON as expected")).because(source)
+        })?;
+        if marker.format != FORMAT {
+            return Err(unknown_format(self.url(), marker.format));
+        }
+        Ok(Some(marker))
+    }
+
+    /// All versions of one key, newest first.
+    pub(super) async fn versions_of(&self, key: &str) -> Result<Vec<ListedObject>> {
+        let mut versions = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self.store.list_versions(key, from).await?;
+            let done = page.objects.iter().any(|object| object.key.as_str() > key);
+            versions.extend(
+                page.objects
+                    .into_iter()
+                    .filter(|object| object.key.as_str() == key),
+            );
+            match page.next {
+                Some(next) if !done => from = Some(next),
+                _ => return Ok(versions),
+            }
+        }
+    }
+}
+
+/// What was there first counts: a thief of writing rights can put a version on top, never below.
+pub(super) fn oldest_first(mut versions: Vec<ListedObject>) -> Vec<ListedObject> {
+    versions.reverse();
+    versions.sort_by_key(|version| version.stored_at);
+    versions
+}

@@ -15,6 +15,22 @@ pub fn quote_idents<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
+/// Reads a quoted SQL identifier after its opening quote: the name, and what follows the closing quote.
+pub fn unquote_ident(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut rest = text;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        // Two quotes stand for one.
+        match after.strip_prefix('"') {
+            Some(after) => rest = after,
+            None => return Some((name, after)),
+        }
+        name.push('"');
+    }
+}
+
 /// An SQL identifier in plain ASCII, by `U&` escapes, so that it means the same in every encoding of
 /// shell, client and server. A server in SQL_ASCII knows no Unicode: `raw_unicode` leaves the bytes as
 /// they are.

@@ -14,6 +14,7 @@ use crate::drill;
 use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
+use crate::quote::unquote_ident;
 use crate::restore::{self, Means, Options, Report, TableName, Trouble};
 
 /// Restore a restore point into an empty database
@@ -142,21 +143,7 @@ fn name_part(text: &str) -> Option<(String, &str)> {
         let end = text.find('.').unwrap_or(text.len());
         return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
     };
-    let mut name = String::new();
-    let mut rest = quoted;
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        // Two quotes stand for one.
-        match rest.strip_prefix('"') {
-            Some(after) => {
-                name.push('"');
-                rest = after;
-            }
-            None => return (!name.is_empty()).then_some((name, rest)),
-        }
-    }
+    unquote_ident(quoted).filter(|(name, _)| !name.is_empty())
 }
 
 pub async fn run(args: Args, run: &Run) -> Result<Answer> {

@@ -23,6 +23,7 @@ use crate::quote::quote_literal;
 pub use copy::CopyRows;
 pub use failure::pg_error;
 pub use pinned::{LOCK_TIMEOUT, PINNED, PINNED_SINCE, Purpose, pinned_options, pinned_sql};
+pub(in crate::pg) use rows::from_row;
 pub use rows::{FromRow, RowReader};
 
 /// A live session. Dropping it closes the connection.
@@ -32,7 +33,7 @@ pub struct Session {
     pub pid: i32,
     /// Such as 150004 for 15.4.
     pub server_version_num: u32,
-    /// The server's start time, in UTC: the same over all sessions that met one server.
+    /// The server's start time, in UTC: the same in all sessions to one server.
     pub started: String,
     /// The encoding of the database, such as `UTF8` or `SQL_ASCII`.
     pub server_encoding: String,
@@ -51,7 +52,7 @@ impl Session {
     /// [`Session::use_database_encoding`]. The connection is driven by the current runtime.
     pub async fn connect(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
         let what = || format!("connecting to {server}");
-        // Before the clock starts: whoever makes the password has a patience of its own.
+        // Before the time limit starts: making a password may take longer.
         let server = &server.for_login().await?;
         let opening = Self::open(server, application, purpose);
         let Some(limit) = server.connect_timeout else {
@@ -216,7 +217,7 @@ impl Session {
         Ok(CopyRows::new(stream, self.rows.clone(), what))
     }
 
-    /// Asks the server to stop what this session is doing. Nothing tells whether it did.
+    /// Asks the server to cancel the running statement. The server does not say whether it did.
     pub async fn cancel(&self) -> Result<()> {
         login::cancel(&self.server, self.cancel.clone()).await
     }
@@ -226,7 +227,7 @@ impl Session {
         failure::session_error(what.into(), error, self.driver.last_words())
     }
 
-    /// Says goodbye to the server and waits until the connection is closed.
+    /// Ends the session and waits until the connection is closed.
     pub async fn close(self) {
         let Self { client, driver, .. } = self;
         drop(client);

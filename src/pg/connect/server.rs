@@ -14,15 +14,15 @@ use crate::error::{Error, Kind, Result};
 /// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// After so long without a word a server is asked whether it is there, so often, and then given up. NAT
+/// A connection without traffic for this time is probed, this number of times, and then given up. NAT
 /// gateways forget an idle connection after minutes; the system's default is to ask after hours.
 pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 pub const KEEPALIVE_COUNT: u32 = 3;
 
 /// For every session and tool that works in a restored database: a setting that the backup gives to its
-/// database or roles must not make us somebody else, load a library, or end a session before it has pinned
-/// its own.
+/// database or roles must not change our role, load a library, or end a session before it has pinned its
+/// own settings.
 pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
     -c idle_in_transaction_session_timeout=0";
 
@@ -44,16 +44,19 @@ pub enum SslMode {
 }
 
 impl SslMode {
+    const WORDS: [(Self, &str); 6] = [
+        (Self::Disable, "disable"),
+        (Self::Allow, "allow"),
+        (Self::Prefer, "prefer"),
+        (Self::Require, "require"),
+        (Self::VerifyCa, "verify-ca"),
+        (Self::VerifyFull, "verify-full"),
+    ];
+
     /// libpq's word.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Allow => "allow",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
-        }
+        let word = Self::WORDS.into_iter().find(|(mode, _)| *mode == self);
+        word.map_or("", |(_, word)| word)
     }
 }
 
@@ -67,17 +70,10 @@ impl FromStr for SslMode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Ok(match text {
-            "disable" => Self::Disable,
-            "allow" => Self::Allow,
-            "prefer" => Self::Prefer,
-            "require" => Self::Require,
-            "verify-ca" => Self::VerifyCa,
-            "verify-full" => Self::VerifyFull,
-            _ => {
-                return Err(Error::usage(format!("there is no sslmode {text:?}"))
-                    .hint("one of disable, allow, prefer, require, verify-ca, verify-full"));
-            }
+        let mode = Self::WORDS.into_iter().find(|(_, word)| *word == text);
+        mode.map(|(mode, _)| mode).ok_or_else(|| {
+            Error::usage(format!("there is no sslmode {text:?}"))
+                .hint("one of disable, allow, prefer, require, verify-ca, verify-full")
         })
     }
 }
@@ -97,7 +93,7 @@ pub trait Passwords: Send + Sync {
     /// For this host (by its name, whatever the address), port and user.
     async fn password(&self, server: &Server) -> Result<String>;
 
-    /// What to look at where the server refuses one.
+    /// What to check where the server refuses one.
     fn refused(&self, server: &Server) -> String;
 }
 
@@ -117,7 +113,7 @@ pub struct Server {
     /// Makes each login's password; wins over `password`.
     pub(super) passwords: Option<Arc<dyn Passwords>>,
     pub database: String,
-    /// Whether anybody named it; where not, it is called like the user, as with libpq.
+    /// Whether it was given; where not, it has the user's name, as with libpq.
     pub database_named: bool,
     pub ssl: SslMode,
     pub root_cert: RootCert,
@@ -130,7 +126,7 @@ pub struct Server {
     /// Settings for the start of each session, as `PGOPTIONS` has them: they win over those of the
     /// database and of the role.
     pub session_options: Option<&'static str>,
-    /// What was odd but not fatal while resolving, such as a `.pgpass` that others can read.
+    /// Problems that do not stop a login, such as a `.pgpass` that others can read.
     pub warnings: Vec<String>,
 }
 
@@ -223,7 +219,7 @@ impl Server {
         })
     }
 
-    /// What to look at where a password that was made for the login is refused.
+    /// What to check where a password that was made for the login is refused.
     pub(crate) fn on_refusal(&self) -> Option<String> {
         let passwords = self.passwords.as_ref()?;
         Some(passwords.refused(self))

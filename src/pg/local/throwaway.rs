@@ -31,7 +31,7 @@ pub const SHARED_PREFIX: &str = "lifeboat-server-";
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(60);
 
-/// Nothing in it outlives the drill, so nothing is made durable, and its log tells only why it does not
+/// Nothing in it outlives the drill, so nothing is made durable, and its log only says why it does not
 /// start: a function could fill the disk with warnings. Background work that could change
 /// rows or start jobs of the restored database stays off. Rows of large objects are compared by a
 /// login that owns none.
@@ -95,7 +95,7 @@ impl Throwaway {
     /// Starts one; returns once it answers.
     pub fn start(options: &Options) -> Result<Self> {
         let mut initdb = tools::find(Tool::InitDb, options.major, true, &options.tool_dirs)?;
-        // Behind the wall links from elsewhere lead nowhere.
+        // Behind the wall, links that lead outside are broken.
         initdb.path = (initdb.path.canonicalize()).context(|| initdb.path.display().to_string())?;
         let beside = |tool| sibling(&initdb, tool);
         let (postgres, pg_ctl) = (beside(Tool::Postgres)?, beside(Tool::PgCtl)?);

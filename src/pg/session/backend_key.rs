@@ -1,7 +1,7 @@
 //! The process id that the server announced at login, which tokio-postgres keeps to itself.
 //!
 //! A pooler announces a number of its own; a server its backend's. So the comparison with
-//! `pg_backend_pid()` tells them apart, whatever addresses are translated in between.
+//! `pg_backend_pid()` distinguishes them, whatever addresses are translated in between.
 
 use std::future::{Ready, ready};
 use std::io;
@@ -19,7 +19,7 @@ use crate::error::Error;
 const SSL_REQUEST: i32 = 80_877_103;
 const CANCEL_REQUEST: i32 = 80_877_102;
 
-/// Lets the token write its cancel request to us instead of to a server.
+/// Makes the token write its cancel request to us instead of to a server.
 pub async fn announced_pid(token: CancelToken) -> Option<i32> {
     let (theirs, mut ours) = tokio::io::duplex(64);
     let writing = token.cancel_query_raw(theirs, Passthrough);

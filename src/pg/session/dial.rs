@@ -15,17 +15,17 @@ use crate::pg::connect::server::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTE
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A connected socket.
-pub enum Socketed {
+pub enum ServerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// Dials the socket folder, or each address of the host in turn.
-pub async fn dial(server: &Server) -> Result<Socketed> {
+pub async fn dial(server: &Server) -> Result<ServerStream> {
     if server.is_socket() {
         let path = Path::new(&server.host).join(format!(".s.PGSQL.{}", server.port));
         return match UnixStream::connect(&path).await {
-            Ok(stream) => Ok(Socketed::Unix(stream)),
+            Ok(stream) => Ok(ServerStream::Unix(stream)),
             Err(error) => Err(refusal(server, &path.display().to_string(), error)),
         };
     }
@@ -38,7 +38,7 @@ pub async fn dial(server: &Server) -> Result<Socketed> {
     let mut last = None;
     for address in addresses {
         match dial_tcp(SocketAddr::new(address, server.port), share).await {
-            Ok(stream) => return Ok(Socketed::Tcp(stream)),
+            Ok(stream) => return Ok(ServerStream::Tcp(stream)),
             Err(error) => last = Some((address, error)),
         }
     }
@@ -84,15 +84,15 @@ fn prepared(address: SocketAddr) -> io::Result<TcpSocket> {
         .with_retries(KEEPALIVE_COUNT);
     socket.set_tcp_keepalive(&keepalive)?;
     if grants_receive_buffer() {
-        // A wish only. The window scale is agreed on in the handshake, so before connecting.
+        // A request only. The window scale is agreed on in the handshake, so before connecting.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     }
     socket.set_nonblocking(true)?;
     Ok(TcpSocket::from_std_stream(socket.into()))
 }
 
-/// Linux cuts the wish down to `rmem_max`, 208 KiB by default, and stops growing the buffer by
-/// itself, which reaches 6 MiB: worse than no wish.
+/// Linux limits the request to `rmem_max`, 208 KiB by default, and stops growing the buffer by
+/// itself, which reaches 6 MiB: worse than no request.
 fn grants_receive_buffer() -> bool {
     std::fs::read_to_string("/proc/sys/net/core/rmem_max")
         .ok()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// How long an abandoned connection may take to say goodbye.
+/// How long an abandoned connection may take to close.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Owns the connection's task. An abandoned connection would go on draining what the server
@@ -24,10 +24,10 @@ impl Driver {
         F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
     {
         let died_of = Arc::new(OnceLock::new());
-        let told = Arc::clone(&died_of);
+        let cause = Arc::clone(&died_of);
         let task = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                let _ = told.set(error);
+                let _ = cause.set(error);
             }
         });
         Self {

@@ -1,4 +1,4 @@
-//! What the server or the network said, as our errors: one line of cause and one hint.
+//! Errors of the server or the network as our errors: one line of cause and one hint.
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,7 +12,7 @@ use crate::pg::connect::server::Server;
 const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
                       Name the database server itself";
 
-/// What the server said, with severity, SQLSTATE, detail, context and hint where there are any;
+/// The server's message, with severity, SQLSTATE, detail, context and hint where there are any;
 /// `what` names the operand.
 pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
     let what = what.into();
@@ -46,7 +46,7 @@ pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error 
     Error::new(Kind::Failed, what).because(error)
 }
 
-/// An error while connecting, with what only the resolved server can tell.
+/// An error while connecting, with what only the resolved server knows.
 pub fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
     let what = format!("connecting to {server}");
     let code = error.code().map(|code| code.code().to_owned());

@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, Config, config};
 
-use super::dial::{Socketed, dial};
+use super::dial::{ServerStream, dial};
 use super::driver::Driver;
 use super::failure;
 use super::tap::{Rows, Tap};
@@ -57,7 +57,7 @@ pub async fn login(server: &Server, application: &str) -> Result<Login> {
                 refused = Some(error);
                 break;
             }
-            // Both ways refused alike: what the first one was told is the answer.
+            // Refused with and without TLS: the first refusal is reported.
             Err(error) => refused = refused.or(Some(error)),
         }
     }
@@ -80,8 +80,8 @@ async fn attempt(server: &Server, config: &Config) -> Result<Result<Login, tokio
     let wanted = config.get_ssl_mode() != config::SslMode::Disable;
     let connector = Connector::new(server, wanted, rows.clone())?;
     Ok(match dial(server).await? {
-        Socketed::Tcp(stream) => start(stream, connector, config, rows).await,
-        Socketed::Unix(stream) => start(stream, connector, config, rows).await,
+        ServerStream::Tcp(stream) => start(stream, connector, config, rows).await,
+        ServerStream::Unix(stream) => start(stream, connector, config, rows).await,
     })
 }
 
@@ -112,8 +112,8 @@ where
 pub async fn cancel(server: &Server, token: CancelToken) -> Result<()> {
     let connector = Connector::new(server, server.ssl != SslMode::Disable, Rows::default())?;
     match dial(server).await? {
-        Socketed::Tcp(stream) => token.cancel_query_raw(stream, connector).await,
-        Socketed::Unix(stream) => token.cancel_query_raw(stream, connector).await,
+        ServerStream::Tcp(stream) => token.cancel_query_raw(stream, connector).await,
+        ServerStream::Unix(stream) => token.cancel_query_raw(stream, connector).await,
     }
     .map_err(|error| failure::pg_error(format!("cancelling a statement on {server}"), error))
 }

@@ -72,6 +72,23 @@ macro_rules! tuples {
 
 tuples!((A, B)(A, B, C)(A, B, C, D)(A, B, C, D, E));
 
+/// Reads the fields of a struct from the columns in this order; fields after the `;` are no columns.
+macro_rules! from_row {
+    ($value:ty: $($field:ident),* $(; $($other:ident: $default:expr),*)?) => {
+        impl $crate::pg::session::FromRow for $value {
+            fn from_row(
+                row: &mut $crate::pg::session::RowReader<'_>,
+            ) -> $crate::error::Result<Self> {
+                Ok(Self {
+                    $($field: row.read()?,)*
+                    $($($other: $default,)*)?
+                })
+            }
+        }
+    };
+}
+pub(in crate::pg) use from_row;
+
 /// A count or a size: a `bigint` that is not negative.
 impl FromRow for u64 {
     fn from_row(row: &mut RowReader<'_>) -> Result<Self> {

@@ -31,7 +31,7 @@ pub struct Rows(Arc<Mutex<Slot>>);
 #[derive(Default)]
 struct Slot {
     block: Option<Vec<u8>>,
-    /// Nobody reads the rest of this COPY.
+    /// The rest of this COPY is to be dropped.
     unwanted: bool,
     /// The tap's, while the slot is full; the reader's, while it is empty.
     waiting: Option<Waker>,
@@ -110,9 +110,9 @@ enum Next {
     First,
     /// A message's tag and length.
     Header,
-    /// So many bytes more of a message that goes on.
+    /// This number of further bytes of a message.
     Message(usize),
-    /// So many bytes more of a row.
+    /// This number of further bytes of a row.
     Row(usize),
     /// Encrypted: another tap is behind the encryption.
     Opaque,
@@ -246,7 +246,7 @@ impl<S> Tap<S> {
         }
     }
 
-    /// Hands on at most so many bytes, and returns how many.
+    /// Hands on at most this number of bytes, and returns the number.
     fn pass(&mut self, most: usize, out: &mut ReadBuf<'_>) -> usize {
         let count = most.min(self.end - self.start).min(out.remaining());
         out.put_slice(&self.buffer[self.start..self.start + count]);

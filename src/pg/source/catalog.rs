@@ -14,7 +14,7 @@ pub use database::{
 };
 pub use roles::{read_memberships, read_roles};
 pub use tables::{
-    LockTarget, NOTES_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
+    LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
 };
 pub use views::{
     count_large_objects, read_materialized_views, read_not_covered, read_sequences,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::pg::connect::server::Server;
 use crate::pg::connect::tool_env::tool_conninfo;
 use crate::pg::local::tools::{self, ToolPath};
-use crate::pg::source::catalog::NOTES_SCHEMA;
+use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
 /// `encoding`: the database's own.
@@ -32,9 +32,9 @@ pub async fn schema(
         .arg(format!("--dbname={}", tool_conninfo(&server.database)))
         .arg("--schema-only")
         .arg("--format=custom")
-        .arg(format!("--exclude-schema={NOTES_SCHEMA}"))
+        .arg(format!("--exclude-schema={RESUME_STATE_SCHEMA}"))
         .arg(format!("--snapshot={snapshot_id}"))
-        // Behind a waiting ALTER it would wait for ever, as the ALTER waits for us.
+        // Behind a waiting ALTER it would wait forever, as the ALTER waits for us.
         .arg(format!(
             "--lock-wait-timeout={}ms",
             lock_wait.as_millis().max(1)
@@ -45,7 +45,7 @@ pub async fn schema(
     Ok(dumped?.stdout)
 }
 
-/// pg_dump tells why only by its text.
+/// Only the text of pg_dump says why it failed.
 fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
     if let Some(hint) = server.on_refusal()
         && error.chain().contains("authentication failed")

@@ -1,6 +1,6 @@
-//! Names that no lock protects: schemas, by which rows are read, and those that rows print: labels of enums, attributes of composite types, and
-//! what reg* types show. COPY prints them as they are now, pg_dump as the snapshot shows them; where
-//! the two differ, the data would not load.
+//! Names that no lock protects: of schemas, by which rows are read, and those that rows print: labels of
+//! enums, attributes of composite types, and what reg* types show. COPY prints them as they are now,
+//! pg_dump as the snapshot shows them; where the two differ, the data would not load.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::pg::session::Session;
 pub type Printed = BTreeMap<(String, u32, i32), String>;
 
 /// Names that no lock on a table protects. Schemas: rows are read by name, and a renamed schema would
-/// show another table's. xmin tells what was renamed and renamed back.
+/// show another table's. xmin shows a renaming that was undone.
 const ALWAYS: &str = "
   SELECT 'schema', n.oid, 0, n.nspname || ' ' || n.xmin
     FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_t(oast|emp)'

@@ -17,7 +17,7 @@ use crate::pg::source::catalog::{self, SourceTable};
 const LOCKS_A_STATEMENT: usize = 500;
 
 /// How long taking locks starts over because tables were busy, came, went or were rewritten.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MIN_WAIT: Duration = Duration::from_secs(60);
 
 /// Between two attempts; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -36,20 +36,20 @@ pub struct ExportedSnapshot {
 
 impl ExportedSnapshot {
     /// Locks every table against being altered, truncated or dropped, then takes the snapshot.
-    /// `scout` is another session, used to list tables.
+    /// `scout` is another session, which lists the tables.
     ///
     /// Never waits for a lock while it holds others: that would make production wait behind both,
-    /// or deadlock with it. Where a table is not to be had at once, all locks are let go and it
-    /// starts over, for a minute at least.
+    /// or deadlock with it. Where a table cannot be locked at once, all locks are released and
+    /// it starts over, for a minute at least.
     pub async fn take(
         server: &Server,
         application: &str,
         scout: &Session,
-        patience: Duration,
+        wait: Duration,
     ) -> Result<Self> {
         let mut session = Session::connect(server, application, Purpose::Read).await?;
         scout.same_server(&session)?;
-        let until = Instant::now() + patience.max(PATIENCE);
+        let until = Instant::now() + wait.max(MIN_WAIT);
         let mut pause = FIRST_PAUSE;
         loop {
             let why = match attempt(session, scout).await? {
@@ -190,16 +190,16 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
     let Err(error) = session.client().batch_execute(&sql).await else {
         return Ok(Locked::All);
     };
-    let said = error
+    let message = error
         .as_db_error()
-        .map_or_else(String::new, |said| said.message().to_owned());
+        .map_or_else(String::new, |error| error.message().to_owned());
     match error.code() {
-        Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(said)),
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(message)),
         Some(code) if GONE.contains(code) => {
             let back = "ROLLBACK TO before; RELEASE before";
             let what = "cannot go on after a table was dropped";
             session.execute(back, what).await?;
-            Ok(Locked::Gone(said))
+            Ok(Locked::Gone(message))
         }
         _ => Err(session.error("cannot lock the tables against being altered", error)),
     }

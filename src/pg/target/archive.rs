@@ -43,14 +43,14 @@ pub struct Options {
     pub server_version_num: u32,
 }
 
-/// What pg_restore said of some entries.
+/// What pg_restore reported.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Entries that it named while complaining; a hostile name may add one, never hide one.
     pub suspects: BTreeSet<u32>,
     /// Errors that it reported, those that were expected among them.
     errors: usize,
-    /// Its own count of them, where that is the last thing it said: only then did it get through.
+    /// Its own count of them, where that is its last line: only then did it get to the end.
     counted: Option<usize>,
     pub complaints: Vec<Complaint>,
 }
@@ -58,7 +58,7 @@ pub struct Outcome {
 /// One statement that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// What the server said.
+    /// The message of the server.
     pub message: String,
     /// The statement; empty where pg_restore named none.
     pub sql: String,

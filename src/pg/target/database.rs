@@ -1,7 +1,7 @@
 //! The database to restore into: what it is, and whether anything is in it.
 
 use crate::error::Result;
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{Session, from_row};
 use crate::pg::target::resume_state::{self, Unfinished};
 
 /// The database to restore into, asked once.
@@ -59,26 +59,14 @@ impl DatabaseFacts {
     }
 }
 
-/// Those of the database itself.
-impl FromRow for DatabaseFacts {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            encoding: row.read()?,
-            locale_provider: row.read()?,
-            collate: row.read()?,
-            ctype: row.read()?,
-            locale: row.read()?,
-            collation_version: row.read()?,
-            may_create: row.read()?,
-            has_public: row.read()?,
-            occupied: Vec::new(),
-            altered: Vec::new(),
-            unfinished: None,
-        })
-    }
-}
+// The other facts are queries of their own.
+from_row!(
+    DatabaseFacts:
+    encoding, locale_provider, collate, ctype, locale, collation_version, may_create,
+    has_public; occupied: Vec::new(), altered: Vec::new(), unfinished: None
+);
 
-/// Where privileges differ from those of a database fresh from template0, whoever the owner is.
+/// Where privileges differ from those of a database fresh from template0, whatever role owns it.
 const ALTERED: &str = "
   WITH now(what, owner, acl, fresh) AS (
     SELECT 'database', datdba, datacl, pg_catalog.acldefault('d', datdba)
@@ -103,7 +91,7 @@ const ALTERED: &str = "
   SELECT what FROM now WHERE fresh IS NULL
    ORDER BY 1";
 
-/// Anything that a user made: not PostgreSQL's own, not an extension's, not our notes. OIDs from
+/// Anything that a user made: not PostgreSQL's own, not an extension's, not our resume state. OIDs from
 /// 16384 on are given to what is made after initdb. What hangs on an extension's member is the
 /// extension's too: a table's indexes, a composite type's relation, the schema that it was put into.
 const OCCUPIED: &str = "

@@ -23,7 +23,7 @@ pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
 }
 
 /// Materialized views that read a foreign table or call a function of an extension that connects
-/// elsewhere, themselves or through what they read.
+/// to other servers, themselves or through what they read.
 pub async fn views(session: &Session) -> Result<BTreeSet<Name>> {
     let sql = format!(
         "WITH RECURSIVE step(of, oid) AS (

@@ -116,9 +116,9 @@ async fn extensions(
 }
 
 /// Lets the restoring login fill the extensions' tables and use their foreign data wrappers, and takes
-/// from everybody what would act as a superuser or reach elsewhere. Whoever may make triggers on a
-/// table that an extension's code writes to as its owner would run as that owner: rows are all that
-/// is granted.
+/// from everybody what would act as a superuser or reach other servers. A role that may make triggers on
+/// a table to which an extension's code writes as its owner could run code as that owner: only rows are
+/// granted.
 async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
     let restorer = quote_ident(&logins.restorer);
     let both = quote_idents([&logins.restorer, &logins.reader]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::model::catalog::Name;
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{Session, from_row};
 use crate::pg::target::statements::Rights;
 use crate::quote::quote_literals;
 
@@ -70,19 +70,7 @@ impl ServerFacts {
     }
 }
 
-/// Without the server's version.
-impl FromRow for Rights {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            version_num: 0,
-            superuser: row.read()?,
-            create_role: row.read()?,
-            create_db: row.read()?,
-            replication: row.read()?,
-            bypass_rls: row.read()?,
-        })
-    }
-}
+from_row!(Rights: superuser, create_role, create_db, replication, bypass_rls; version_num: 0);
 
 impl ServerFacts {
     pub fn is_superuser(&self, role: &str) -> bool {
@@ -240,15 +228,7 @@ pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
     session.rows(sql, what).await
 }
 
-impl FromRow for Unreadable {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            name: row.read()?,
-            no_select: row.read()?,
-            forced_security: row.read()?,
-        })
-    }
-}
+from_row!(Unreadable: name, no_select, forced_security);
 
 /// Of these roles, those that may not make schemas and publications in the database.
 pub async fn without_database_create(session: &Session, roles: &[String]) -> Result<Vec<String>> {

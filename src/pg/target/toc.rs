@@ -110,7 +110,7 @@ impl Entry {
         self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
     }
 
-    /// An extension, or what is said about one.
+    /// An extension, or a comment on one.
     pub fn is_extension(&self) -> bool {
         let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
         self.kind == "EXTENSION" || (about && self.names.starts_with("- EXTENSION "))
@@ -233,7 +233,7 @@ rubbish
     }
 
     #[test]
-    fn privileges_and_event_triggers_are_told_apart() {
+    fn privileges_and_event_triggers_are_distinguished() {
         let of = |chosen: fn(&Entry) -> bool| -> Vec<u32> {
             let entries = entries();
             let chosen = entries.iter().filter(|entry| chosen(entry));

@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<Params> {
     parse_keywords(text)
 }
 
-/// Puts one parameter, or says which known one was probably meant.
+/// Adds one parameter; an unknown one is an error that names the nearest known one.
 pub fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
     // As libpq: what JDBC writes for sslmode=require.
     let (key, value) = match (key, value.as_str()) {

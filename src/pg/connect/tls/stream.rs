@@ -1,4 +1,4 @@
-//! A TLS stream that can tell PostgreSQL's channel binding.
+//! A TLS stream with PostgreSQL's channel binding.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! The few facts of a certificate that rustls does not tell.
+//! The few facts of a certificate that rustls does not give.
 
 use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -11,7 +11,7 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 
-/// What a certificate says of itself.
+/// Facts of a certificate.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub common_name: Option<String>,

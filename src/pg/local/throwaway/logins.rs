@@ -1,4 +1,4 @@
-//! Who may log in to a throwaway server, and how.
+//! The logins of a throwaway server.
 
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use super::roles::{of_rds, settings};
 use crate::error::Result;
 use crate::model::catalog::{Cast, Database, Extension, Grant, Setting};
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{Session, from_row};
 
 /// What the instance says about itself.
 #[derive(Debug, Clone)]
@@ -39,18 +39,11 @@ pub async fn read_instance(session: &Session) -> Result<Instance> {
     Ok(instance)
 }
 
-impl FromRow for Instance {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            version: row.read()?,
-            in_recovery: row.read()?,
-            max_locks_per_transaction: row.read()?,
-            lock_owners: row.read()?,
-            locks_held: row.read()?,
-            system_identifier: None,
-        })
-    }
-}
+from_row!(
+    Instance:
+    version, in_recovery, max_locks_per_transaction, lock_owners, locks_held;
+    system_identifier: None
+);
 
 /// A database of the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,14 +53,7 @@ pub struct InstanceDatabase {
     pub connectable: bool,
 }
 
-impl FromRow for InstanceDatabase {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            name: row.read()?,
-            connectable: row.read()?,
-        })
-    }
-}
+from_row!(InstanceDatabase: name, connectable);
 
 /// Databases that may hold data: all but PostgreSQL's two templates and RDS's own.
 pub async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
@@ -115,28 +101,13 @@ pub async fn read_database(session: &Session) -> Result<Database> {
     Ok(database)
 }
 
-/// Without its ACL and its settings, which are rows of their own.
-impl FromRow for Database {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            name: row.read()?,
-            owner: row.read()?,
-            encoding: row.read()?,
-            locale_provider: row.read()?,
-            collate: row.read()?,
-            ctype: row.read()?,
-            locale: row.read()?,
-            icu_rules: row.read()?,
-            collation_version: row.read()?,
-            connection_limit: row.read()?,
-            is_template: row.read()?,
-            allow_connections: row.read()?,
-            comment: row.read()?,
-            acl: None,
-            settings: Vec::new(),
-        })
-    }
-}
+// ACL and settings are rows of their own.
+from_row!(
+    Database:
+    name, owner, encoding, locale_provider, collate, ctype, locale, icu_rules,
+    collation_version, connection_limit, is_template, allow_connections, comment;
+    acl: None, settings: Vec::new()
+);
 
 async fn read_acl(session: &Session) -> Result<Vec<Grant>> {
     session
@@ -151,16 +122,7 @@ async fn read_acl(session: &Session) -> Result<Vec<Grant>> {
         .await
 }
 
-impl FromRow for Grant {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            grantor: row.read()?,
-            grantee: row.read()?,
-            privilege: row.read()?,
-            grantable: row.read()?,
-        })
-    }
-}
+from_row!(Grant: grantor, grantee, privilege, grantable);
 
 async fn read_settings(session: &Session) -> Result<Vec<Setting>> {
     let sql = format!(
@@ -192,15 +154,7 @@ pub async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {
         .await
 }
 
-impl FromRow for Extension {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            name: row.read()?,
-            version: row.read()?,
-            schema: row.read()?,
-        })
-    }
-}
+from_row!(Extension: name, version, schema);
 
 /// Casts that somebody made between PostgreSQL's own types, by way of text. OIDs below 16384 are given
 /// by initdb.
@@ -222,12 +176,4 @@ pub async fn read_casts(session: &Session) -> Result<Vec<Cast>> {
         .await
 }
 
-impl FromRow for Cast {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            source: row.read()?,
-            target: row.read()?,
-            context: row.read()?,
-        })
-    }
-}
+from_row!(Cast: source, target, context);

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::model::catalog::{Membership, Role, Setting};
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{FromRow, RowReader, Session, from_row};
 
 /// True for a role that the service made and no restore can make: only where RDS's own is there, as
 /// anybody may call a role `rdsreader`. The role's name is `$r`.
@@ -85,15 +85,4 @@ pub async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
         .await
 }
 
-impl FromRow for Membership {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            role: row.read()?,
-            member: row.read()?,
-            grantor: row.read()?,
-            admin: row.read()?,
-            inherit: row.read()?,
-            set: row.read()?,
-        })
-    }
-}
+from_row!(Membership: role, member, grantor, admin, inherit, set);

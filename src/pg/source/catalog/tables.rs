@@ -4,10 +4,10 @@ use crate::error::{Error, Kind, Result};
 use crate::humanize::first_names;
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{FromRow, RowReader, Session, from_row};
 
-/// The notes of an unfinished restore: of this database, not of what is in it.
-pub const NOTES_SCHEMA: &str = "lifeboat_restore";
+/// The schema with the state of an unfinished restore: it is not exported.
+pub const RESUME_STATE_SCHEMA: &str = "lifeboat_restore";
 
 /// User tables as pg_dump sees them: ordinary and partitioned ones, no temporary ones, of an
 /// extension only its configuration tables.
@@ -29,14 +29,7 @@ pub struct LockTarget {
     pub name: Name,
 }
 
-impl FromRow for LockTarget {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            oid: row.read()?,
-            name: row.read()?,
-        })
-    }
-}
+from_row!(LockTarget: oid, name);
 
 /// Lists the tables to lock, in a session of its own. `Denied` names those that we may not read.
 pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{MaterializedView, Name, NotCoveredNames, Sequence};
 use crate::pg::session::Session;
 
-/// Sequences are read in batches of so many, one UNION each.
+/// Sequences read by one UNION.
 const SEQUENCES_A_QUERY: usize = 200;
 
 /// Values of all sequences. They are not transactional: read after the snapshot, a value is never

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::model::digest::RowDigest;
-use crate::pg::session::{FromRow, RowReader, Session};
+use crate::pg::session::{FromRow, RowReader, Session, from_row};
 use crate::quote::quote_literal;
 
 const CREATE: &str = "
@@ -169,16 +169,7 @@ pub async fn finish_phase(
         .await
 }
 
-impl FromRow for RecordedFinding {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            kind: row.read()?,
-            what: row.read()?,
-            why: row.read()?,
-            sql: row.read()?,
-        })
-    }
-}
+from_row!(RecordedFinding: kind, what, why, sql);
 
 /// The findings of finished phases, each with its phase.
 pub async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {

@@ -24,7 +24,7 @@ impl Ownership {
 /// Statements that turn the default ACL of `object` (`DATABASE "d"`) into `acl`. Grants by others
 /// than the owner run as their grantor, after what gives the grantor the right to.
 ///
-/// Where owners are left out, whoever restores stands for the owner and keeps the owner's rights.
+/// Where owners are left out, the restoring user takes the owner's place and keeps the owner's rights.
 pub fn rewrite(object: &str, owner: &str, acl: &[Grant], ownership: Ownership) -> Vec<String> {
     let mut statements = Vec::new();
     // An object without rights for PUBLIC by default takes the same statement without harm.
@@ -99,7 +99,7 @@ fn grouped(acl: &[Grant]) -> Vec<Group> {
     groups
 }
 
-/// The owner's grants first, then those of whoever has been granted something by then.
+/// The owner's grants first, then those of grantees who may grant by then.
 fn in_order(owner: &str, groups: Vec<Group>) -> Vec<Group> {
     let mut able = vec![owner.to_owned()];
     let mut waiting = groups;
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn without_owners_whoever_restores_stands_for_the_owner() {
+    fn without_owners_the_restoring_user_takes_the_owners_place() {
         let acl = [
             grant("own", Some("own"), "CONNECT", false),
             grant("own", Some("a"), "CONNECT", false),

@@ -17,7 +17,7 @@ const HARMLESS: [&str; 6] = [
     "pg_write_all_data",
 ];
 
-/// Extensions whose functions connect elsewhere, or run jobs. What comes out of a backup may not call
+/// Extensions whose functions connect to other servers, or run jobs. What comes out of a backup may not call
 /// them; their tables and types are there.
 const REACHING: [&str; 17] = [
     "aws_lambda",

@@ -1,7 +1,7 @@
 //! `name = value` of a role or database, written so that it reads back the same.
 
 use crate::model::catalog::Setting;
-use crate::quote::{quote_ident, quote_literal, quote_literals};
+use crate::quote::{quote_ident, quote_literal, quote_literals, unquote_ident};
 
 /// Parameters whose value is a list of quoted names; as one literal they would become one name.
 /// From pg_dump's `variable_is_guc_list_quote`.
@@ -37,7 +37,7 @@ fn split_names(list: &str) -> Option<Vec<String>> {
     loop {
         let name;
         (name, rest) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_name(quoted)?,
+            Some(quoted) => unquote_ident(quoted)?,
             None => {
                 let end = rest.find(',').unwrap_or(rest.len());
                 (rest[..end].trim().to_owned(), &rest[end..])
@@ -49,24 +49,6 @@ fn split_names(list: &str) -> Option<Vec<String>> {
             return Some(names);
         }
         rest = rest.strip_prefix(',')?.trim_start();
-    }
-}
-
-/// The name up to its closing quote, and what follows.
-fn quoted_name(text: &str) -> Option<(String, &str)> {
-    let mut name = String::new();
-    let mut rest = text;
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(after) => {
-                name.push('"');
-                rest = after;
-            }
-            None => return Some((name, rest)),
-        }
     }
 }
 

@@ -29,40 +29,40 @@ mod accounts;
 mod completions;
 mod confirmed;
 mod connect;
-pub mod doctor;
-pub mod drill;
-pub mod drill_server;
+mod doctor;
+mod drill;
+mod drill_server;
 mod drilled;
-pub mod export;
+mod export;
 mod file;
-pub mod globals;
-pub mod hold;
+mod globals;
+mod hold;
 mod iam;
-pub mod init;
-pub mod keys;
+mod init;
+mod keys;
 mod kms;
-pub mod list;
+mod list;
 mod man;
-pub mod nightly;
-pub mod output;
-pub mod point;
-pub mod progress;
-pub mod promote;
-pub mod prove;
-pub mod render;
-pub mod report;
-pub mod restore;
+mod nightly;
+mod output;
+mod point;
+mod progress;
+mod promote;
+mod prove;
+mod render;
+mod report;
+mod restore;
 mod run;
 mod schedule;
-pub mod show;
+mod show;
 mod signals;
-pub mod snapshot;
-pub mod status;
-pub mod verify;
+mod snapshot;
+mod status;
+mod verify;
 
 use confirmed::ConfirmedAccounts;
 use globals::Globals;
-use output::{Answer, Form};
+use output::Answer;
 use progress::Reporter;
 use run::Run;
 
@@ -119,7 +119,7 @@ Exit codes:
     subcommand_required = true,
     max_term_width = 100
 )]
-struct Typed {
+struct CommandLine {
     #[command(flatten)]
     globals: Globals,
     #[command(subcommand)]
@@ -149,69 +149,37 @@ enum Command {
     Man(man::Args),
 }
 
-/// A command line that parsed.
-#[derive(Debug)]
-pub struct Asked {
-    typed: Typed,
-    name: String,
-}
-
-impl Asked {
-    /// How the answer is to be printed.
-    pub fn form(&self) -> Form {
-        Form::of(self.typed.globals.json)
-    }
-
-    /// The command's name, for the answer.
-    pub fn command_name(&self) -> String {
-        self.name.clone()
-    }
-}
-
-/// What stops before anything runs: help, the version, or a command line that does not parse.
-#[derive(Debug)]
-pub struct Stop {
-    error: clap::Error,
-    form: Form,
-    command: String,
-}
-
-impl Stop {
-    /// Prints it where it belongs; the exit code is 0 for what was asked for, otherwise 2.
-    pub fn print(self) -> ExitCode {
-        // Nothing can be done where even this cannot be written.
-        let _ = self.error.print();
-        if !self.error.use_stderr() {
-            return ExitCode::SUCCESS;
-        }
-        output::print_usage_document(self.form, &self.command, &self.error)
-    }
-}
-
 /// The definition that help, completions and man pages are made of.
 pub fn definition() -> clap::Command {
-    Typed::command()
+    CommandLine::command()
 }
 
-/// Reads a command line.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Asked, Stop> {
+/// Parses a command line, runs its command and prints the answer, once.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let mut definition = definition();
-    let typed = definition
+    let parsed = definition
         .try_get_matches_from_mut(&args)
-        .and_then(|matches| Ok((Typed::from_arg_matches(&matches)?, name_of(&matches))));
-    match typed {
-        Ok((typed, name)) => Ok(Asked { typed, name }),
-        Err(error) => Err(Stop {
-            error: error.format(&mut definition),
-            form: Form::of(
-                args.iter()
-                    .take_while(|arg| *arg != "--")
-                    .any(|arg| arg == "--json"),
-            ),
-            command: command_in(&args, &definition),
-        }),
+        .and_then(|matches| Ok((CommandLine::from_arg_matches(&matches)?, name_of(&matches))));
+    match parsed {
+        Ok((command_line, name)) => {
+            let json = command_line.globals.json;
+            output::print(json, &name, run_command(command_line))
+        }
+        Err(error) => print_instead(&error.format(&mut definition), &args, &definition),
     }
+}
+
+/// Prints help, the version, or why the command line does not parse.
+fn print_instead(error: &clap::Error, args: &[OsString], definition: &clap::Command) -> ExitCode {
+    // Nothing can be done where even this cannot be written.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let mut options = args.iter().take_while(|arg| *arg != "--");
+    let json = options.any(|arg| arg == "--json");
+    output::print_usage_document(json, &command_in(args, definition), error)
 }
 
 /// `list`, or `keys add`.
@@ -238,11 +206,10 @@ fn command_in(args: &[OsString], definition: &clap::Command) -> String {
     names.join(" ")
 }
 
-/// Runs a command to its answer.
-pub fn run(asked: Asked) -> Result<Answer> {
+fn run_command(command_line: CommandLine) -> Result<Answer> {
     let clock = Arc::new(SystemClock);
     let reporter = Arc::new(Reporter::on_stderr(
-        asked.typed.globals.quiet,
+        command_line.globals.quiet,
         clock.clone(),
     ));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -251,7 +218,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
         .context(|| "cannot start the threads that work needs".to_owned())?;
     let (trigger, interrupt) = interrupt();
     let run = Run {
-        globals: asked.typed.globals,
+        globals: command_line.globals,
         clock,
         progress: reporter.clone(),
         interrupt,
@@ -259,7 +226,7 @@ pub fn run(asked: Asked) -> Result<Answer> {
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;
-        dispatch(asked.typed.command, &run).await
+        dispatch(command_line.command, &run).await
     });
     reporter.finish();
     // A thread that still waits for a dead server must not keep the process.

@@ -78,7 +78,7 @@ fn configured<'a>(account: Option<&'a Configured>, table: &str) -> Result<&'a Co
     })
 }
 
-/// The configuration allowed it; nobody shall forget.
+/// The configuration allows it; the warning comes in every run.
 fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
     let (Some(source), Some(backup)) = (&accounts.source, &accounts.backup) else {
         return Ok(());
@@ -86,7 +86,7 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
     check_apart(&source.id, &backup.id, accounts.allow_same)?;
     if source.id == backup.id && run.accounts.warns_first() {
         run.progress.warn(&format!(
-            "source and backup account are one, {}: whoever can destroy the database can destroy its backups",
+            "source and backup account are one, {}: anybody who can destroy the database can destroy its backups",
             source.id
         ));
     }

@@ -321,7 +321,7 @@ fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: 
         render::counted(database.jobs as u64, "session", "sessions"),
     ));
     if !plan.is_empty() {
-        // A name never stands in front, where it could pass for a line of ours.
+        // A name in front could pass for a line of lifeboat's own.
         let mut table = Table::new(&[">size", ">slices", "table"]);
         for one in plan {
             table.row([

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::error::{Result, ResultExt};
 
-/// Writes a file in one step: whoever reads it sees the old one or the new one, and never half.
+/// Writes a file in one step: a reader sees the old one or the new one, never half.
 pub fn write_whole(file: &Path, text: &str) -> Result<()> {
     let what = || format!("cannot write {}", file.display());
     let folder = match file.parent() {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
-/// As typed.
+/// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Globals {
@@ -51,7 +51,7 @@ pub struct Globals {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
     pub repository: Repository,
-    /// Who to be on each side.
+    /// As which role each account is used.
     pub accounts: Accounts,
     /// Pinned verification keys; may be empty only for `list`.
     pub trust: Vec<Fingerprint>,
@@ -162,7 +162,7 @@ impl Globals {
     }
 
     /// The configured settings of a bucket complete the flags only where it is the same bucket:
-    /// another one has another owner and lies elsewhere.
+    /// another one may have another owner and region.
     fn repository_at(&self, location: Location, config: Option<&Config>) -> Result<Repository> {
         let flags = S3Settings {
             region: self.region.clone(),

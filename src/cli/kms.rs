@@ -41,10 +41,10 @@ pub async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms> {
     Ok(Kms::from_environment(access.repository.s3.profile.as_deref(), key).await)
 }
 
-struct Elsewhere(Kms);
+struct KmsSigningKey(Kms);
 
 #[async_trait]
-impl KeyElsewhere for Elsewhere {
+impl KeyElsewhere for KmsSigningKey {
     async fn public_key(&self) -> Result<Vec<u8>> {
         self.0.public_key().await
     }
@@ -57,7 +57,7 @@ impl KeyElsewhere for Elsewhere {
 /// A signer whose key KMS keeps.
 pub async fn signer_of(kms: Kms) -> Result<Signer> {
     let key = kms.key().to_string();
-    let signer = Signer::elsewhere(Arc::new(Elsewhere(kms))).await;
+    let signer = Signer::elsewhere(Arc::new(KmsSigningKey(kms))).await;
     signer.context(|| format!("the signing key {key}"))
 }
 

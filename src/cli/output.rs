@@ -55,7 +55,7 @@ const SENTENCES: [&str; 15] = [
     "why",
 ];
 
-/// `key` is the field that the value stands in, also where it stands in a list there.
+/// `key` is the field that holds the value, or the list that the value is in.
 fn put_sentences_on_one_line(value: &mut Value, key: &str) {
     match value {
         Value::String(text) if SENTENCES.contains(&key) => *text = one_line(text).into_owned(),
@@ -73,21 +73,8 @@ fn put_sentences_on_one_line(value: &mut Value, key: &str) {
     }
 }
 
-/// Which form goes to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    Text,
-    Json,
-}
-
-impl Form {
-    pub fn of(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text }
-    }
-}
-
-/// Prints a command's answer or error, once, and returns the exit code.
-pub fn print(form: Form, command: String, done: Result<Answer>) -> ExitCode {
+/// Prints a command's answer or error, once, and returns the exit code. `json`: as a document.
+pub fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode {
     let code = match &done {
         Ok(answer) => answer.outcome.exit_code(),
         Err(error) => exit_code(error),
@@ -95,17 +82,17 @@ pub fn print(form: Form, command: String, done: Result<Answer>) -> ExitCode {
     if let Err(error) = &done {
         print_error(error);
     }
-    match (form, done) {
-        (Form::Json, done) => finish(&document(&command, code, done), code),
-        (Form::Text, Ok(answer)) => finish(answer.text.as_str(), code),
-        (Form::Text, Err(_)) => ExitCode::from(code),
+    match done {
+        done if json => finish(&document(command, code, done), code),
+        Ok(answer) => finish(answer.text.as_str(), code),
+        Err(_) => ExitCode::from(code),
     }
 }
 
 /// The document of a command line that did not parse; its text was printed already.
-pub fn print_usage_document(form: Form, command: &str, error: &clap::Error) -> ExitCode {
+pub fn print_usage_document(json: bool, command: &str, error: &clap::Error) -> ExitCode {
     const USAGE: u8 = 2;
-    if form == Form::Text {
+    if !json {
         return ExitCode::from(USAGE);
     }
     let rendered = error.render().to_string();
@@ -124,7 +111,7 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// As the process ends that fails by it.
+/// Of a process that fails with it.
 pub fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         Kind::Usage => 2,
@@ -138,7 +125,7 @@ fn print_error(error: &Error) {
         one_line(&error.chain()),
         one_line(error.advice())
     );
-    // Where stderr is gone the exit code still tells.
+    // Where stderr is gone the exit code still says it.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -207,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_tells_ok_only_with_exit_code_0() {
+    fn a_document_is_ok_only_with_exit_code_0() {
         let answer = |outcome| Answer::new(&json!({"points": 3}), "three", outcome).unwrap();
         let read = |outcome: Outcome| -> Value {
             let text = document("list", outcome.exit_code(), Ok(answer(outcome)));
@@ -236,8 +223,8 @@ mod tests {
         let read: Value = serde_json::from_str(&document).unwrap();
         let (result, sentence) = (&read["result"], r"a\n\u{2028}b");
         let trouble = &result["failures"][0];
-        for told in [&result["findings"][0], &trouble["what"], &trouble["why"]] {
-            assert_eq!(told, sentence);
+        for shown in [&result["findings"][0], &trouble["what"], &trouble["why"]] {
+            assert_eq!(shown, sentence);
         }
         for exact in [
             &trouble["sql"],

@@ -1,4 +1,4 @@
-//! Which restore point is meant, and until when.
+//! Restore points and dates on the command line.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -99,12 +99,12 @@ mod tests {
     #[test]
     fn dates_hold_through_their_day() {
         let now = at("2026-11-21T10:00:00Z");
-        for (text, meant) in [
+        for (text, expected) in [
             ("2027-01-31", "2027-02-01T00:00:00Z"),
             ("2027-01-31T12:00:00+02:00", "2027-01-31T10:00:00Z"),
             ("90d", "2027-02-19T10:00:00Z"),
         ] {
-            assert_eq!(until(text, now, 400).unwrap(), at(meant), "{text}");
+            assert_eq!(until(text, now, 400).unwrap(), at(expected), "{text}");
         }
     }
 

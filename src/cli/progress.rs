@@ -1,4 +1,4 @@
-//! Progress on stderr: one updating line on a terminal, JSON lines elsewhere, or only warnings.
+//! Progress on stderr: one updating line on a terminal, else JSON lines; or only warnings.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -53,7 +53,7 @@ pub struct Reporter {
 struct State {
     sink: Box<dyn Write + Send>,
     meter: Option<Meter>,
-    /// Characters of the line that stands on the terminal.
+    /// Length of the line on the terminal, in characters.
     shown: usize,
     finished: bool,
 }
@@ -93,12 +93,12 @@ impl Reporter {
         state.finished = true;
     }
 
-    // A panic elsewhere leaves nothing half-written here that a later line could not follow.
+    // After a panic of another thread the state is still whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows where the current phase stands.
+    /// Shows how far the current phase is.
     fn update(&self, now: Duration) {
         let mut state = self.lock();
         let done = self.done.load(Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Reporter {
         }
     }
 
-    fn say(&self, event: &str, text: &str) {
+    fn message(&self, event: &str, text: &str) {
         let text = one_line(text);
         let mut state = self.lock();
         match self.style {
@@ -176,12 +176,12 @@ impl Progress for Reporter {
 
     fn note(&self, line: &str) {
         if self.style != Style::Quiet {
-            self.say("note", line);
+            self.message("note", line);
         }
     }
 
     fn warn(&self, line: &str) {
-        self.say("warning", line);
+        self.message("warning", line);
     }
 }
 
@@ -327,7 +327,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_line_tells_share_rate_and_time_left() {
+    fn a_line_shows_share_rate_and_time_left() {
         let mut meter = Meter::new("tables", Some(100 << 20), Duration::ZERO);
         meter.sample(10 * SECOND, 20 << 20);
         assert_eq!(

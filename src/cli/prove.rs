@@ -12,7 +12,7 @@ use crate::keys::identities::IdentitySource;
 use crate::prove::{self, Options};
 use crate::schedule::SnapshotDrill;
 
-/// The backup account's schedule: verify every byte, drill, promote, and say how things stand
+/// The backup account's schedule: verify every byte, drill, promote, and show the status
 ///
 /// For the newest restore point of each database, and the newest snapshot copy of each source where
 /// there is a place for its drill. Takes every step whatever became of the others, and

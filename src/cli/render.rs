@@ -1,5 +1,5 @@
-//! Text for people: a page of lines, and tables. What comes from elsewhere cannot end a line here, as
-//! there is no way to write more than one at a time: a value with a line break would otherwise write the
+//! Text for people: a page of lines, and tables. A value cannot end a line here, as there is
+//! no way to write more than one at a time: a value with a line break would otherwise write the
 //! lines after it, and a log that counts lines would believe them.
 
 use std::fmt::{Display, Write as _};
@@ -42,7 +42,7 @@ impl Page {
         self.text += &page.text;
     }
 
-    /// For a shell to run, not for people to read, and with nothing from elsewhere in it.
+    /// A script of lifeboat's own for a shell to run: nothing in it is escaped.
     pub fn script(script: String) -> Self {
         Self { text: script }
     }
@@ -96,7 +96,7 @@ impl Table {
         self.rows.len() <= 1
     }
 
-    /// One line a row, without spaces at the end, and two in front: whatever stands in the first cell
+    /// One line a row, without spaces at the end, and two in front: a value in the first cell
     /// does not begin a line.
     fn render(&self) -> String {
         let width = |column: usize| {

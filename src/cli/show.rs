@@ -91,7 +91,7 @@ fn text(shown: &Shown) -> Page {
     let mut page = Page::default();
     page.table(&table);
     if let Some(catalog) = &shown.catalog {
-        // A name never stands in front, where it could pass for a line of ours.
+        // A name in front could pass for a line of lifeboat's own.
         let mut table = Table::new(&[">rows", ">in the source", "digest", "table"]);
         for one in &catalog.tables {
             table.row([

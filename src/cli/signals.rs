@@ -29,7 +29,7 @@ pub fn listen(trigger: Trigger, reporter: Arc<Reporter>) -> Result<()> {
                 std::process::exit(STOPPED_AT_ONCE);
             }
             asked = true;
-            // Said before the run can end.
+            // Before the run can end.
             reporter.warn("stopping; once more stops at once");
             trigger.set();
         }

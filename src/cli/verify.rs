@@ -72,7 +72,7 @@ fn text(report: &Report) -> Page {
         render::duration(Duration::from_secs_f64(report.seconds)),
     ));
     if !report.locked {
-        page.line("not locked: whoever may write there may delete it");
+        page.line("not locked: anybody who may write there may delete it");
     }
     page.line(match report.problems_in_all {
         0 => "sound",

@@ -15,7 +15,7 @@ use crate::snapshot::expire::{Keep, Report};
 ///
 /// In the source account: intermediate snapshots whose copy is in the backup account, checked. In
 /// the backup account: copies beyond what [snapshot] keeps; never the newest one, never one with
-/// the tag lifeboat:hold, and never so many that fewer than keep_verified verified ones are left.
+/// the tag lifeboat:hold, and never one of the last keep_verified verified ones.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless
 /// snapshot.expire is true.
 #[derive(Debug, clap::Args)]

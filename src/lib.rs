@@ -12,10 +12,11 @@
 //!   [`prove`], which call others as the steps of a [`schedule`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`context`], [`humanize`], [`interrupt`], [`outcome`], [`percent`],
+//! * 0: [`error`], [`escape`], [`clock`], [`compute`], [`context`], [`humanize`], [`interrupt`], [`outcome`], [`percent`],
 //!   [`progress`], [`quote`], [`random`], [`retry`], [`wall`], [`http`], [`model`]
 
 pub mod clock;
+pub mod compute;
 pub mod context;
 pub mod error;
 pub mod escape;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
+use crate::compute;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
@@ -146,7 +147,10 @@ impl Verifier<'_> {
         for object in &point.manifest.objects {
             let name = object.key.name();
             if name.ends_with(".age") && name != names::CATALOG {
-                let read = async { drain(point.open_object(name, self.identities).await?) };
+                let read = async {
+                    let plain = point.open_object(name, self.identities).await?;
+                    compute::on_own_thread(move || drain(plain)).await?
+                };
                 if let Err(error) = read
                     .await
                     .context(|| format!("{} does not open", object.key))
@@ -182,8 +186,7 @@ impl Verifier<'_> {
         };
         let (point, options, identities) = (self.point, self.options, self.identities);
         let jobs = if options.data {
-            let cores = std::thread::available_parallelism().map_or(2, usize::from);
-            options.jobs.unwrap_or(cores)
+            options.jobs.unwrap_or_else(compute::cores)
         } else {
             HEADS_AT_A_TIME
         };
@@ -338,13 +341,12 @@ async fn verify_part(
         if open {
             let identities = identities.clone();
             let (rows, copy_bytes) = (part.rows, part.copy_bytes);
-            let read = tokio::task::spawn_blocking(move || {
+            let read = compute::on_own_thread(move || {
                 let plain = identities.open_compressed(stored)?;
                 digest_rows(plain, rows, copy_bytes)
             });
             digest = read
-                .await
-                .map_err(|why| Error::failed("reading a part broke").because(why))?
+                .await?
                 .context(|| format!("{} is damaged", object.key))?;
         }
     }

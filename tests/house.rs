@@ -10,8 +10,9 @@ use syn::visit::{self, Visit};
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "clock" | "context" | "error" | "escape" | "http" | "humanize" | "interrupt" | "model"
-        | "outcome" | "percent" | "progress" | "quote" | "random" | "retry" | "wall" => 0,
+        "clock" | "compute" | "context" | "error" | "escape" | "http" | "humanize"
+        | "interrupt" | "model" | "outcome" | "percent" | "progress" | "quote" | "random"
+        | "retry" | "wall" => 0,
         "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "nightly"

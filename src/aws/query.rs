@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
+use backon::Retryable as _;
 use roxmltree::Document;
 use ureq::http::Request;
 
@@ -15,10 +16,13 @@ use super::account::Account;
 use super::call_error::{self, Operation};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::http;
+use crate::retry::RetryPolicy;
 
-const ATTEMPT: Duration = Duration::from_secs(20);
-/// Milliseconds before the second to the fifth attempt.
-const PAUSES: [u64; 4] = [250, 500, 1000, 2000];
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+const RETRY: RetryPolicy = RetryPolicy {
+    attempts: 5,
+    first_pause: Duration::from_millis(250),
+};
 const EXPIRED: [&str; 3] = ["RequestExpired", "ExpiredToken", "ExpiredTokenException"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -37,25 +41,24 @@ impl Query {
     /// Returns the service's answer, as XML. Tries again while the service is busy or cannot be reached,
     /// and when AWS calls the credentials expired.
     pub async fn send(&self, account: &Account) -> Result<String> {
-        let mut pauses = PAUSES.iter();
-        loop {
-            let credentials = account.credentials().provide_credentials().await;
-            let credentials =
-                credentials.map_err(|why| call_error::no_answer(self.what.clone(), &why))?;
-            let access_key = credentials.access_key_id().to_owned();
-            let failed = match self.attempt(account, credentials).await {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
+        let send_once = async || {
+            let credentials = match account.credentials().provide_credentials().await {
+                Ok(credentials) => credentials,
+                // The provider has tried again itself.
+                Err(why) => return Ok(Err(call_error::no_answer(self.what.clone(), &why))),
             };
-            if failed.expired {
+            let access_key = credentials.access_key_id().to_owned();
+            let answer = self.attempt(account, credentials).await;
+            if matches!(&answer, Err(failed) if failed.expired) {
                 account.forget(&access_key);
             }
-            let again = failed.expired || failed.error.kind() == Kind::Unavailable;
-            match pauses.next() {
-                Some(pause) if again => tokio::time::sleep(Duration::from_millis(*pause)).await,
-                _ => return Err(failed.error),
-            }
-        }
+            answer.map(Ok)
+        };
+        send_once
+            .retry(RETRY)
+            .when(|failed| failed.expired || failed.error.kind() == Kind::Unavailable)
+            .await
+            .map_err(|failed| failed.error)?
     }
 
     async fn attempt(&self, account: &Account, by: Credentials) -> Result<String, AttemptError> {
@@ -64,7 +67,7 @@ impl Query {
             .map_err(|why| Error::failed(self.what.clone()).because(why))?;
         let reply = tokio::task::spawn_blocking(move || {
             // Past any proxy, as the SDKs' calls go.
-            let mut reply = http::agent(ATTEMPT, false).run(request)?;
+            let mut reply = http::agent(ATTEMPT_TIMEOUT, false).run(request)?;
             let text = reply.body_mut().read_to_string()?;
             Ok::<_, ureq::Error>((reply.status().as_u16(), text))
         });

@@ -7,7 +7,9 @@ use super::envelope::{self, to_json_line};
 use super::handle::Repository;
 use super::layout::{self, PointPath};
 use super::locks::Locks;
+use super::read::sha256_of;
 use crate::codec::{self, Sealed};
+use crate::compute;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
@@ -77,7 +79,8 @@ impl PointWriter {
             lines.extend(to_json_line(part)?);
         }
         if !parts.is_empty() {
-            let list = Sealed::clear(codec::compress(&lines)?);
+            let compress = move || codec::compress(&lines).map(Sealed::clear);
+            let list = compute::on_own_thread(compress).await??;
             table.list = Some(self.put(self.path.part_list(table_oid)?, list).await?);
         }
         Ok(table)
@@ -151,7 +154,7 @@ impl Repository {
                     .get(key, &head.version, size)
                     .await
                     .context(|| format!("cannot read back {key}"))?;
-                Sha256::of(&body)
+                sha256_of(&body).await?
             }
         };
         if head.bytes != size || stored != sha256 {

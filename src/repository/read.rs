@@ -12,6 +12,7 @@ use super::layout::{self, PointPath};
 use super::part_list::PartListReader;
 use super::{announcements, consistency};
 use crate::codec::{self, Identities, Plain};
+use crate::compute;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
 use crate::model::digest::Sha256;
@@ -287,7 +288,7 @@ impl RestorePoint {
             .store
             .get(key, version, object.bytes)
             .await?;
-        let found = (body.len() as u64, Sha256::of(&body));
+        let found = (body.len() as u64, sha256_of(&body).await?);
         if found != (object.bytes, object.sha256) {
             return Err(Error::damaged(format!(
                 "{key} is damaged: the manifest says {} bytes with SHA-256 {}, stored are {} with {}",
@@ -317,17 +318,20 @@ impl RestorePoint {
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
         let plain = self.open_object(names::CATALOG, identities).await?;
         let name = self.name_of(names::CATALOG);
-        let damaged = || Error::damaged(format!("{name} does not read"));
-        let mut json = Vec::new();
-        plain
-            .take(layout::MAX_CATALOG_BYTES + 1)
-            .read_to_end(&mut json)
-            .map_err(|source| damaged().because(source))?;
-        if json.len() as u64 > layout::MAX_CATALOG_BYTES {
-            let why = format!("it opens to more than {} bytes", layout::MAX_CATALOG_BYTES);
-            return Err(damaged().because(Error::damaged(why)));
-        }
-        serde_json::from_slice(&json).map_err(|source| damaged().because(source))
+        let damaged = move || Error::damaged(format!("{name} does not read"));
+        compute::on_own_thread(move || {
+            let mut json = Vec::new();
+            plain
+                .take(layout::MAX_CATALOG_BYTES + 1)
+                .read_to_end(&mut json)
+                .map_err(|source| damaged().because(source))?;
+            if json.len() as u64 > layout::MAX_CATALOG_BYTES {
+                let why = format!("it opens to more than {} bytes", layout::MAX_CATALOG_BYTES);
+                return Err(damaged().because(Error::damaged(why)));
+            }
+            serde_json::from_slice(&json).map_err(|source| damaged().because(source))
+        })
+        .await?
     }
 
     /// Who opens the point, and which identities KMS keeps.
@@ -398,4 +402,10 @@ impl RestorePoint {
             .object(name)
             .map_or_else(|| name.to_owned(), |object| object.key.to_string())
     }
+}
+
+/// Away from the async threads: one task reads many parts, and hashes them on all cores.
+pub(super) async fn sha256_of(body: &Bytes) -> Result<Sha256> {
+    let body = body.clone();
+    compute::on_own_thread(move || Sha256::of(&body)).await
 }

@@ -18,6 +18,7 @@ use super::fault::{Fault, Operation};
 use super::head::confirmed;
 use super::list::Tagged;
 use super::proof::CANARIES;
+use crate::compute;
 use crate::error::{Error, Kind, Result, ResultExt as _};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
@@ -239,7 +240,8 @@ impl S3Store {
                 Some(stored) => stored,
                 None => {
                     let body = self.read(key, &listed.version, bytes).await;
-                    Sha256::of(&body.context(|| self.unsure(key))?)
+                    let body = body.context(|| self.unsure(key))?;
+                    compute::on_own_thread(move || Sha256::of(&body)).await?
                 }
             };
             if stored == sha256 {

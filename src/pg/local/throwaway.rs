@@ -175,15 +175,7 @@ impl Throwaway {
     fn write(&self, name: &str, text: &str) -> Result<()> {
         let file = self.folder.path().join(name);
         let what = || format!("cannot write {}", file.display());
-        let mut walled = self.wall.command_beside(Path::new("/bin/sh"));
-        walled
-            .command
-            .args(["-c", "exec cat >\"$1\"", "lifeboat-drill"])
-            .arg(&file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut writer = self.wall.spawn(walled)?;
+        let mut writer = spawn_shell(&self.wall, "exec cat >\"$1\"", &[&file])?;
         if let Some(mut input) = writer.stdin.take() {
             input.write_all(text.as_bytes()).context(what)?;
         }
@@ -325,12 +317,16 @@ fn keeper(wall: &Wall, pg_ctl: &ToolPath, folder: &Path) -> Result<Child> {
         true => stops_itself,
         false => &pg_ctl.path,
     };
+    spawn_shell(wall, KEEPER, &[pg_ctl, folder])
+}
+
+/// Runs a shell script as the server's user; its standard input is a pipe.
+fn spawn_shell(wall: &Wall, script: &str, arguments: &[&Path]) -> Result<Child> {
     let mut walled = wall.command_beside(Path::new("/bin/sh"));
     walled
         .command
-        .args(["-c", KEEPER, "lifeboat-drill"])
-        .arg(pg_ctl)
-        .arg(folder)
+        .args(["-c", script, "lifeboat-drill"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -9,8 +9,8 @@ mod views;
 
 pub use constraints::read_constraints;
 pub use database::{
-    Instance, InstanceDatabase, databases, read_casts, read_database, read_extensions,
-    read_instance,
+    Instance, InstanceDatabase, databases, locale_columns, read_casts, read_database,
+    read_extensions, read_instance,
 };
 pub use roles::{read_memberships, read_roles};
 pub use tables::{

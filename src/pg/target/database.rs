@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::pg::session::{Session, from_row};
+use crate::pg::source::catalog::locale_columns;
 use crate::pg::target::resume_state::{self, Unfinished};
 
 /// The database to restore into, asked once.
@@ -28,16 +29,7 @@ pub struct DatabaseFacts {
 impl DatabaseFacts {
     pub async fn read(session: &Session) -> Result<Self> {
         let version = session.server_version_num;
-        let provider = if version >= 150_000 {
-            "datlocprovider::text"
-        } else {
-            "'c'"
-        };
-        let locale = match version {
-            170_000.. => "datlocale",
-            150_000.. => "daticulocale",
-            _ => "NULL::text",
-        };
+        let (provider, locale) = locale_columns(version);
         let collation = if version >= 150_000 {
             "pg_catalog.pg_database_collation_actual_version(oid)"
         } else {

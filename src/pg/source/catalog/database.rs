@@ -66,17 +66,21 @@ pub async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
         .await
 }
 
+/// Of `pg_database`: the locale provider, and the locale of a provider other than libc. These columns
+/// came and were renamed with versions 15 and 17.
+pub fn locale_columns(version_num: u32) -> (&'static str, &'static str) {
+    match version_num {
+        170_000.. => ("datlocprovider::text", "datlocale::text"),
+        150_000.. => ("datlocprovider::text", "daticulocale::text"),
+        _ => ("'c'", "NULL::text"),
+    }
+}
+
 pub async fn read_database(session: &Session) -> Result<Database> {
     let version = session.server_version_num;
-    // Columns came and were renamed with versions 15, 16 and 17.
-    let (provider, collation_version) = if version >= 150_000 {
-        ("d.datlocprovider::text", "d.datcollversion")
-    } else {
-        ("'c'", "NULL")
-    };
-    let locale = match version {
-        170_000.. => "d.datlocale",
-        150_000.. => "d.daticulocale",
+    let (provider, locale) = locale_columns(version);
+    let collation_version = match version {
+        150_000.. => "d.datcollversion",
         _ => "NULL",
     };
     let rules = if version >= 160_000 {
@@ -87,7 +91,7 @@ pub async fn read_database(session: &Session) -> Result<Database> {
     let sql = format!(
         "SELECT d.datname::text, pg_catalog.pg_get_userbyid(d.datdba)::text,
                 pg_catalog.pg_encoding_to_char(d.encoding)::text, {provider},
-                d.datcollate::text, d.datctype::text, {locale}::text, {rules}::text,
+                d.datcollate::text, d.datctype::text, {locale}, {rules}::text,
                 {collation_version}::text, d.datconnlimit, d.datistemplate, d.datallowconn,
                 pg_catalog.shobj_description(d.oid, 'pg_database'), d.datacl IS NOT NULL
            FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"

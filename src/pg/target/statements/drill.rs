@@ -2,6 +2,7 @@
 //! database, extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
 
 use super::database::create_database;
+use super::roles::{Rights, membership};
 use super::statement::Statement;
 use crate::model::catalog::{Catalog, Extension, Membership, Role};
 use crate::pg::local::throwaway::Logins;
@@ -75,7 +76,11 @@ pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statem
         statements.push(Statement::new(format!("role {role}"), sql));
     }
     let given = catalog.memberships.iter().filter(|one| is_harmless(one));
-    statements.extend(given.map(|one| membership(one, version_num)));
+    let no_superuser = Rights {
+        superuser: false,
+        ..Rights::superuser(version_num)
+    };
+    statements.extend(given.map(|one| membership(one, &no_superuser)));
     statements
 }
 
@@ -89,19 +94,6 @@ fn create_role(role: &Role) -> Statement {
     };
     let sql = format!("CREATE ROLE {name}{inherit}{policies}");
     Statement::new(format!("role {name}"), sql)
-}
-
-fn membership(one: &Membership, version_num: u32) -> Statement {
-    let (role, member) = (quote_ident(&one.role), quote_ident(&one.member));
-    let options = match (version_num >= 160_000, one.inherit, one.set) {
-        (true, Some(inherit), Some(set)) => {
-            format!(" WITH ADMIN {}, INHERIT {inherit}, SET {set}", one.admin)
-        }
-        _ if one.admin => " WITH ADMIN OPTION".to_owned(),
-        _ => String::new(),
-    };
-    let sql = format!("GRANT {role} TO {member}{options}");
-    Statement::new(format!("membership of {member} in {role}"), sql)
 }
 
 fn is_harmless(one: &Membership) -> bool {

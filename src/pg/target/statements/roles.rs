@@ -124,7 +124,7 @@ pub fn memberships(memberships: &[Membership], rights: &Rights) -> Vec<Statement
     statements
 }
 
-fn membership(one: &Membership, rights: &Rights) -> Statement {
+pub(super) fn membership(one: &Membership, rights: &Rights) -> Statement {
     let (role, member) = (quote_ident(&one.role), quote_ident(&one.member));
     let mut sql = format!("GRANT {role} TO {member}");
     let from_16 = rights.version_num >= 160_000;

@@ -94,7 +94,7 @@ pub fn server(connection: &Connection, run: &Run) -> Result<Server> {
     let input = Input {
         url: Some(&connection.address),
         password_file: connection.password_file.as_deref(),
-        sslmode: connection.sslmode.as_deref().map(str::parse).transpose()?,
+        sslmode: connection.sslmode,
         sslrootcert: connection.sslrootcert.as_deref(),
     };
     let server = Server::resolve(input, &|name| std::env::var(name).ok())

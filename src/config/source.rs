@@ -8,6 +8,7 @@ use super::position::KeyError;
 use super::raw;
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
+use crate::pg::connect::conninfo::{Params, SslMode, parse_url};
 use crate::quote::conninfo_pair;
 
 /// The longest name of a source.
@@ -16,15 +17,6 @@ const NAME_LEN: usize = 63;
 /// Where the list of databases is asked for when nothing names one: PostgreSQL's and RDS's own.
 const MAINTENANCE_DATABASE: &str = "postgres";
 
-const SSL_MODES: [&str; 6] = [
-    "disable",
-    "allow",
-    "prefer",
-    "require",
-    "verify-ca",
-    "verify-full",
-];
-
 /// What is known about a connection before `PG*` variables, `.pgpass` and the service file are
 /// asked. Its Debug does not show the address: it may hold a password.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -32,8 +24,8 @@ pub struct Connection {
     /// A `postgresql://` URL, or libpq's `key='value'` pairs.
     pub address: String,
     pub password_file: Option<PathBuf>,
-    /// One of libpq's six words; wins over the address.
-    pub sslmode: Option<String>,
+    /// Wins over the address.
+    pub sslmode: Option<SslMode>,
     /// Wins over the address.
     pub sslrootcert: Option<PathBuf>,
     /// A fresh IAM token for each connection instead of a password.
@@ -86,9 +78,8 @@ pub struct Source {
 impl Source {
     /// A source given by its URL alone: the database in it, under a name made from the host.
     pub fn from_url(url: &str) -> Result<Self> {
-        let parts = inspect(url)?;
         Ok(Self {
-            name: name_from_host(parts.host, parts.port),
+            name: name_from_host(&parse_url(url)?),
             connection: Connection {
                 address: url.to_owned(),
                 ..Connection::default()
@@ -132,46 +123,44 @@ pub fn check_name(name: &str) -> Result<()> {
 /// Resolves one `[[source]]`; the key that is wrong comes with the error.
 pub fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError> {
     check_name(&raw.name).map_err(|error| ("name", error))?;
-    if let Some(mode) = &raw.sslmode
-        && !SSL_MODES.contains(&mode.as_str())
-    {
-        let error = Error::usage(format!("'{mode}' is no sslmode"))
-            .hint(format!("one of {}", SSL_MODES.join(", ")));
-        return Err(("sslmode", error));
-    }
-    let iam = raw.auth == Some(raw::Auth::Iam);
-    if iam && raw.password_file.is_some() {
-        let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
-        return Err(("password_file", error));
-    }
-    if iam && let Some(mode @ ("disable" | "allow" | "prefer")) = raw.sslmode.as_deref() {
-        let error = Error::usage(format!(
-            "'{mode}' beside auth = \"iam\": a token would travel in clear"
-        ))
-        .hint("leave it out: verify-full is the default for a host that is not local");
-        return Err(("sslmode", error));
-    }
-    let address = address(raw)?;
     let databases = databases(raw)?;
-    let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
     Ok(Source {
         name: raw.name.clone(),
         entry_database: entry_database(raw, &databases),
-        connection: Connection {
-            address,
-            password_file: in_base(&raw.password_file),
-            sslmode: raw.sslmode.clone(),
-            sslrootcert: in_base(&raw.sslrootcert),
-            iam,
-        },
+        connection: connection(raw, base)?,
         rds: rds(raw)?,
         databases,
         uncovered_is_finding: true,
     })
 }
 
+fn connection(raw: &raw::Source, base: &Path) -> Result<Connection, KeyError> {
+    let sslmode = raw.sslmode.as_deref().map(str::parse).transpose();
+    let sslmode = sslmode.map_err(|error| ("sslmode", error))?;
+    let iam = raw.auth == Some(raw::Auth::Iam);
+    if iam && raw.password_file.is_some() {
+        let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
+        return Err(("password_file", error));
+    }
+    if iam && let Some(mode) = sslmode.filter(|mode| *mode < SslMode::Require) {
+        let error = Error::usage(format!(
+            "'{mode}' beside auth = \"iam\": a token would travel in clear"
+        ))
+        .hint("leave it out: verify-full is the default for a host that is not local");
+        return Err(("sslmode", error));
+    }
+    let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
+    Ok(Connection {
+        address: address(raw)?,
+        password_file: in_base(&raw.password_file),
+        sslmode,
+        sslrootcert: in_base(&raw.sslrootcert),
+        iam,
+    })
+}
+
 fn rds(raw: &raw::Source) -> Result<Option<Rds>, KeyError> {
-    let named = match (&raw.instance, &raw.cluster) {
+    let (key, name, rds) = match (&raw.instance, &raw.cluster) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             let error = Error::usage("cannot stand beside instance")
@@ -181,7 +170,6 @@ fn rds(raw: &raw::Source) -> Result<Option<Rds>, KeyError> {
         (Some(name), None) => ("instance", name, Rds::Instance(name.to_lowercase())),
         (None, Some(name)) => ("cluster", name, Rds::Cluster(name.to_lowercase())),
     };
-    let (key, name, rds) = named;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     let sound = (1..=63).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -218,8 +206,7 @@ fn address(raw: &raw::Source) -> Result<String, KeyError> {
         let error = Error::usage("cannot stand beside url").hint("write it into the url");
         return Err((key, error));
     }
-    let parts = inspect(url).map_err(|error| ("url", error))?;
-    if parts.has_password {
+    if has_password(url).map_err(|error| ("url", error))? {
         let error = Error::usage("holds a password, and this file is no place for secrets")
             .hint("move the password to a file of its own (mode 0600): password_file = \"…\"");
         return Err(("url", error));
@@ -258,18 +245,11 @@ fn entry_database(raw: &raw::Source, databases: &Databases) -> Option<String> {
         return names.first().cloned();
     }
     let names_one = match &raw.url {
-        Some(url) => inspect(url).is_ok_and(|parts| parts.names_database),
+        Some(url) => parse_url(url)
+            .is_ok_and(|params| params.contains_key("dbname") || params.contains_key("service")),
         None => raw.service.is_some(),
     };
     (!names_one).then(|| MAINTENANCE_DATABASE.to_owned())
-}
-
-/// What has to be known about a URL here; the connection itself is resolved by `pg`.
-struct UrlParts<'a> {
-    host: &'a str,
-    port: &'a str,
-    has_password: bool,
-    names_database: bool,
 }
 
 /// Whether a text is meant as the URL of a database.
@@ -277,72 +257,45 @@ pub fn is_url(text: &str) -> bool {
     text.contains("://")
 }
 
-/// Refuses what is not a PostgreSQL URL. No message repeats the URL: it may hold a password.
+/// Refuses what is not a PostgreSQL URL.
 pub fn check_url(url: &str) -> Result<()> {
-    inspect(url).map(|_| ())
+    parse_url(url).map(drop)
 }
 
-/// Whether the URL holds a password.
+/// Whether the URL holds a password, or a user with a colon, behind which one may be meant.
 pub fn has_password(url: &str) -> Result<bool> {
-    inspect(url).map(|parts| parts.has_password)
+    parse_url(url).map(|params| holds_password(&params))
 }
 
-fn inspect(url: &str) -> Result<UrlParts<'_>> {
-    let rest = url
-        .strip_prefix("postgresql://")
-        .or_else(|| url.strip_prefix("postgres://"))
-        .ok_or_else(|| {
-            Error::usage("a database URL begins with postgresql://")
-                .hint("write postgresql://user@host:port/database")
-        })?;
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let (login, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    // The colon of a port comes after an IPv6 address's closing bracket.
-    let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port),
-        _ => (host, ""),
-    };
-    let names: Vec<&str> = query
-        .split('&')
-        .map(|pair| pair.split('=').next().unwrap_or_default())
-        .collect();
-    let secret = |name: &&str| matches!(*name, "password" | "sslpassword");
-    Ok(UrlParts {
-        host,
-        port,
-        has_password: login.contains(':') || names.iter().any(secret),
-        names_database: !database.is_empty()
-            || names
-                .iter()
-                .any(|name| matches!(*name, "dbname" | "service")),
-    })
+fn holds_password(params: &Params) -> bool {
+    let user = params.get("user");
+    params.contains_key("password") || user.is_some_and(|user| user.contains(':'))
 }
 
-/// The database that a URL's path names, where it does.
+/// The database that a URL names, where it does.
 pub fn database_of(url: &str) -> Option<String> {
-    let rest = url.split_once("://")?.1;
-    let path = rest.split('?').next()?.split_once('/')?.1;
-    // One with percent signs is left to whoever reads the whole URL.
-    (!path.is_empty() && !path.contains('%')).then(|| path.to_owned())
+    parse_url(url).ok()?.remove("dbname")
 }
 
 /// `db.example.com`, `db.example.com-5433`; `local` for a socket.
-fn name_from_host(host: &str, port: &str) -> String {
+fn name_from_host(url: &Params) -> String {
+    let get = |key| url.get(key).map_or("", String::as_str);
+    let host = get("host").trim_matches(['.', ':']);
+    if host.is_empty() || host.starts_with('/') {
+        return format!("local{}", port_suffix(get("port")));
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let name: String = host
-        .trim_matches(['[', ']', '.', ':'])
-        .chars()
-        .map(|c| if plain(c) { c } else { '-' })
-        .collect();
-    let socket = name.is_empty() || host.starts_with("%2F") || host.starts_with("%2f");
-    let mut name = if socket { "local".to_owned() } else { name };
-    let port = match port {
-        "" | "5432" => String::new(),
-        other => format!("-{other}"),
-    };
+    let mut name = host.replace(|c| !plain(c), "-");
+    let port = port_suffix(get("port"));
     name.truncate(NAME_LEN.saturating_sub(port.len()));
     name + &port
+}
+
+fn port_suffix(port: &str) -> String {
+    match port {
+        "" | "5432" => String::new(),
+        other => format!("-{other}"),
+    }
 }
 
 #[cfg(test)]
@@ -394,6 +347,10 @@ mod tests {
         for (url, holds) in [
             ("postgresql://me:pw@host/x", true),
             ("postgresql://me@host/x?password=pw", true),
+            ("postgresql://me@host/x?%70assword=pw", true),
+            ("postgresql://me@host/x?pass%77ord=pw", true),
+            ("postgresql://me%3Apw@host/x", true),
+            ("postgresql://m%65@host/x", false),
             ("postgresql://me@host:5432/x?sslmode=require", false),
             ("postgresql://[::1]:5432/x", false),
         ] {

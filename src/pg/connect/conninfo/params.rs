@@ -25,17 +25,11 @@ pub const KEYWORDS: &[(&str, Option<&str>)] = &[
 
 /// Reads a URL or a keyword/value string. No message repeats the text: it may hold a password.
 pub fn parse(text: &str) -> Result<Params> {
-    for scheme in ["postgresql://", "postgres://"] {
-        if let Some(rest) = text.strip_prefix(scheme) {
-            return parse_url(rest);
-        }
-    }
     if text.contains("://") {
-        let scheme = text.split("://").next().unwrap_or_default();
-        return Err(Error::usage(format!("{scheme}:// is not a PostgreSQL URL"))
-            .hint("write postgresql://user@host:port/database"));
+        parse_url(text)
+    } else {
+        parse_keywords(text)
     }
-    parse_keywords(text)
 }
 
 /// Adds one parameter; an unknown one is an error that names the nearest known one.
@@ -60,8 +54,16 @@ pub fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
     Ok(())
 }
 
-fn parse_url(rest: &str) -> Result<Params> {
+/// Reads a URL. No message repeats it: it may hold a password.
+pub fn parse_url(url: &str) -> Result<Params> {
     let mut params = Params::new();
+    let rest = url
+        .strip_prefix("postgresql://")
+        .or_else(|| url.strip_prefix("postgres://"))
+        .ok_or_else(|| {
+            Error::usage("not a PostgreSQL URL: it does not begin with postgresql://")
+                .hint("write postgresql://user@host:port/database")
+        })?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let host = match authority.rsplit_once('@') {

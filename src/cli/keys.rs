@@ -156,7 +156,7 @@ async fn add(args: AddArgs, run: &Run) -> Result<Answer> {
         ))
         .hint("give the new one another name: --name NAME"));
     }
-    let edit = Edit::begin(&config.file)?;
+    let edit = Edit::prepare(&config.file)?;
     let made = match (&args.kms, &args.file) {
         (Some(key), _) => {
             let marker = connect::repository(&access, run).await?.marker().await?;

@@ -6,23 +6,23 @@ use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
-use toml::de::{DeTable, DeValue};
+use toml_edit::{Document, Table, value};
 
 use super::{Config, Recipient};
 use crate::error::{Error, Result, ResultExt};
 
-/// A file that can be changed: everything was tried that could fail, but for the change.
+/// A file that can be changed: all that can fail was tried before there is something to lose.
 pub struct Edit {
     file: PathBuf,
     text: String,
     config: Config,
     /// Beside the file, with its mode and owner.
-    new: NamedTempFile,
+    replacement: NamedTempFile,
 }
 
 impl Edit {
     /// Refuses a file that could not be replaced.
-    pub fn begin(file: &Path) -> Result<Self> {
+    pub fn prepare(file: &Path) -> Result<Self> {
         // A link stays one: what it names is replaced.
         let real = fs::canonicalize(file).context(|| file.display().to_string())?;
         let cannot = || format!("{} cannot be changed", real.display());
@@ -34,12 +34,11 @@ impl Edit {
                 Error::refused(cannot()).hint("it is read-only: chmod u+w, or work on a copy")
             );
         }
-        let folder = real.parent().unwrap_or(Path::new("/"));
-        let new = tempfile::Builder::new()
+        let replacement = tempfile::Builder::new()
             .prefix(".lifeboat-")
-            .tempfile_in(folder)
+            .tempfile_in(folder_of(&real))
             .context(cannot)?;
-        let at = new.as_file();
+        let at = replacement.as_file();
         at.set_permissions(old.permissions()).context(cannot)?;
         let made = at.metadata().context(cannot)?;
         if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
@@ -53,7 +52,7 @@ impl Edit {
             file: real,
             text,
             config,
-            new,
+            replacement,
         })
     }
 
@@ -63,8 +62,10 @@ impl Edit {
         let cannot = || format!("cannot write {}", file.display());
         let text = with_recipient(&self.text, recipient);
         self.check(&text, recipient)?;
-        self.new.write_all(text.as_bytes()).context(cannot)?;
-        self.new.as_file().sync_all().context(cannot)?;
+        self.replacement
+            .write_all(text.as_bytes())
+            .context(cannot)?;
+        self.replacement.as_file().sync_all().context(cannot)?;
         if fs::read(&self.file).context(cannot)? != self.text.as_bytes() {
             return Err(Error::refused(format!(
                 "{} was changed by somebody else meanwhile; it is as they left it",
@@ -72,12 +73,11 @@ impl Edit {
             ))
             .hint("run the command again"));
         }
-        self.new
+        self.replacement
             .persist(&self.file)
             .map_err(|why| why.error)
             .context(cannot)?;
-        let folder = self.file.parent().unwrap_or(Path::new("/"));
-        File::open(folder)
+        File::open(folder_of(&self.file))
             .and_then(|folder| folder.sync_all())
             .context(cannot)
     }
@@ -97,44 +97,51 @@ impl Edit {
     }
 }
 
-/// Behind the last recipient with its comments; in a file without any, at the end.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new("/"))
+}
+
+/// Behind the last recipient with its comments; in a file without any, at the end. Only the new
+/// table is written by `toml_edit`: a whole file would lose its CRLF, and comments would move.
 fn with_recipient(text: &str, recipient: &Recipient) -> String {
     let at = last_recipient(text).map_or(text.len(), |end| behind_block(text, end));
     let (before, after) = text.split_at(at);
-    let newline = if before.is_empty() || before.ends_with('\n') {
+    let line_break = if before.is_empty() || before.ends_with('\n') {
         ""
     } else {
         "\n"
     };
-    format!("{before}{newline}\n{}{after}", block(recipient))
+    let mut new = format!("{line_break}\n[[recipient]]\n{}", table(recipient));
+    if text.contains("\r\n") {
+        new = new.replace('\n', "\r\n");
+    }
+    format!("{before}{new}{after}")
 }
 
-fn block(recipient: &Recipient) -> String {
-    // A TOML basic string: JSON's escapes are among TOML's.
-    let quote = |text: &str| serde_json::Value::from(text).to_string();
-    let mut block = format!(
-        "[[recipient]]\nname = {}\nkey = {}\n",
-        quote(&recipient.name),
-        quote(&recipient.key)
-    );
+fn table(recipient: &Recipient) -> Table {
+    let mut table = Table::new();
+    table["name"] = value(&recipient.name);
+    table["key"] = value(&recipient.key);
     if let Some(wrapped) = &recipient.wrapped {
-        block += &format!(
-            "# Its identity, which only this KMS key opens.\nkms_key = {}\nwrapped = {}\n",
-            quote(&wrapped.kms_key),
-            quote(&wrapped.ciphertext)
-        );
+        table["kms_key"] = value(&wrapped.kms_key);
+        table["wrapped"] = value(&wrapped.ciphertext);
     }
-    block
+    if let Some(mut key) = table.key_mut("kms_key") {
+        (key.leaf_decor_mut()).set_prefix("# Its identity, which only this KMS key opens.\n");
+    }
+    table
 }
 
 /// Where the last value of the last `[[recipient]]` ends.
 fn last_recipient(text: &str) -> Option<usize> {
-    let table = DeTable::parse(text).ok()?.into_inner();
-    let DeValue::Array(several) = table.get("recipient")?.get_ref() else {
-        return None;
-    };
-    let last = several.iter().last()?.get_ref().as_table()?;
-    last.values().map(|value| value.span().end).max()
+    let document = Document::parse(text).ok()?;
+    let last = document
+        .get("recipient")?
+        .as_array_of_tables()?
+        .iter()
+        .last()?;
+    let ends = last.iter().filter_map(|(_, item)| Some(item.span()?.end));
+    ends.max()
 }
 
 /// The beginning of the line behind this one and the comments that follow it; comments right above
@@ -181,7 +188,7 @@ mod tests {
         }
     }
 
-    const BLOCK: &str = "[[recipient]]\nname = \"a \\\"new\\\" one\"\nkey = \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\"\n\
+    const BLOCK: &str = "[[recipient]]\nname = 'a \"new\" one'\nkey = \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\"\n\
         # Its identity, which only this KMS key opens.\n\
         kms_key = \"arn:aws:kms:eu-west-1:111122223333:key/1\"\nwrapped = \"eA==\"\n";
 
@@ -198,10 +205,16 @@ mod tests {
             (&format!("{old}\n# end"), ""),
             (&old, ""),
         ] {
-            let text = with_recipient(&format!("{before}{after}"), &new());
+            let old = format!("{before}{after}");
+            let text = with_recipient(&old, &new());
             let ended = before.is_empty() || before.ends_with('\n');
             let newline = if ended { "" } else { "\n" };
-            assert_eq!(text, format!("{before}{newline}\n{BLOCK}{after}"));
+            let expected = format!("{before}{newline}\n{BLOCK}{after}");
+            assert_eq!(text, expected);
+            if old.contains('\n') {
+                let crlf = |text: &str| text.replace('\n', "\r\n");
+                assert_eq!(with_recipient(&crlf(&old), &new()), crlf(&expected));
+            }
         }
     }
 
@@ -219,8 +232,8 @@ mod tests {
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
 
-        let meanwhile = Edit::begin(&link).unwrap();
-        Edit::begin(&link).unwrap().add_recipient(&new()).unwrap();
+        let meanwhile = Edit::prepare(&link).unwrap();
+        Edit::prepare(&link).unwrap().add_recipient(&new()).unwrap();
         assert_eq!(
             fs::read_to_string(&file).unwrap(),
             format!("{old}\n{BLOCK}")
@@ -229,11 +242,11 @@ mod tests {
         assert!(link.symlink_metadata().unwrap().is_symlink());
         let error = meanwhile.add_recipient(&new()).unwrap_err();
         assert!(error.to_string().contains("meanwhile"), "{error}");
-        // A recipient that is there already is no configuration.
-        assert!(Edit::begin(&file).unwrap().add_recipient(&new()).is_err());
+        // A file that cannot be parsed, here with a recipient twice, stays as it is.
+        assert!(Edit::prepare(&file).unwrap().add_recipient(&new()).is_err());
         let inline = "recipient = []\n[repository]\nurl = 'b'\n";
         fs::write(&file, inline).unwrap();
-        let error = Edit::begin(&file)
+        let error = Edit::prepare(&file)
             .unwrap()
             .add_recipient(&new())
             .unwrap_err();
@@ -245,6 +258,6 @@ mod tests {
             "nothing is left over"
         );
         fs::set_permissions(&file, Permissions::from_mode(0o440)).unwrap();
-        assert!(Edit::begin(&file).is_err());
+        assert!(Edit::prepare(&file).is_err());
     }
 }

@@ -8,7 +8,8 @@ use super::position::KeyError;
 use super::raw;
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
-use crate::pg::connect::conninfo::{Params, SslMode, parse_url};
+use crate::pg::connect::conninfo::{Params, parse_url};
+use crate::pg::connect::server::SslMode;
 use crate::quote::conninfo_pair;
 
 /// The longest name of a source.

@@ -7,6 +7,7 @@ use super::render::{self, Page, Table};
 use super::run::Run;
 use crate::error::Result;
 use crate::list::{self, Shown};
+use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::outcome::Outcome;
 
@@ -44,6 +45,16 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 fn text(shown: &Shown) -> Page {
+    let mut page = Page::default();
+    page.table(&summary(shown));
+    if let Some(catalog) = &shown.catalog {
+        page.space();
+        page.table(&tables(catalog));
+    }
+    page
+}
+
+fn summary(shown: &Shown) -> Table {
     let manifest = &shown.manifest;
     let lock = |lock: Option<Lock>| {
         lock.map_or_else(
@@ -51,58 +62,43 @@ fn text(shown: &Shown) -> Page {
             |lock| format!("{} until {}", lock.mode, render::time(lock.retain_until)),
         )
     };
+    let (stored, tables) = (render::bytes(shown.stored_bytes), manifest.user_tables());
     let mut table = Table::new(&["restore point", &manifest.id.to_string()]);
     let mut line = |name: &str, value: String| table.row([name.to_owned(), value]);
     line("of", format!("{}/{}", manifest.source, manifest.database));
     line("in", shown.repository.clone());
     line("snapshot at", render::time(manifest.snapshot_at));
     line("server", format!("PostgreSQL {}", manifest.server_version));
-    line(
-        "tables",
-        render::count(manifest.user_tables().count() as u64),
-    );
+    line("tables", render::count(tables.count() as u64));
     line("rows", render::count(shown.rows));
     line("COPY text", render::bytes(shown.copy_bytes));
-    line(
-        "stored",
-        format!(
-            "{} in {} parts",
-            render::bytes(shown.stored_bytes),
-            shown.parts
-        ),
-    );
+    line("stored", format!("{stored} in {} parts", shown.parts));
     line("manifest's lock", lock(shown.lock));
     line("parts' lock", lock(manifest.lock));
     line("run", manifest.run.to_string());
-    line(
-        "made by",
-        format!("{}, pg_dump {}", manifest.tool, manifest.pg_dump_major),
-    );
+    let (tool, major) = (&manifest.tool, manifest.pg_dump_major);
+    line("made by", format!("{tool}, pg_dump {major}"));
     line("signed by", shown.signed_by.clone());
     for recipient in &manifest.recipients {
         line("opens for", recipient.clone());
     }
     for left_out in &manifest.not_covered {
-        line(
-            "not covered",
-            format!("{} {}", left_out.count, left_out.kind),
-        );
+        let (count, kind) = (left_out.count, &left_out.kind);
+        line("not covered", format!("{count} {kind}"));
     }
-    let mut page = Page::default();
-    page.table(&table);
-    if let Some(catalog) = &shown.catalog {
-        // A name in front could pass for a line of lifeboat's own.
-        let mut table = Table::new(&[">rows", ">in the source", "digest", "table"]);
-        for one in &catalog.tables {
-            table.row([
-                render::count(one.digest.rows),
-                render::bytes(one.table_bytes),
-                format!("{:032x}", one.digest.sum),
-                one.name.to_string(),
-            ]);
-        }
-        page.space();
-        page.table(&table);
+    table
+}
+
+/// A name in front could pass for a line of lifeboat's own.
+fn tables(catalog: &Catalog) -> Table {
+    let mut table = Table::new(&[">rows", ">in the source", "digest", "table"]);
+    for one in &catalog.tables {
+        table.row([
+            render::count(one.digest.rows),
+            render::bytes(one.table_bytes),
+            format!("{:032x}", one.digest.sum),
+            one.name.to_string(),
+        ]);
     }
-    page
+    table
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::schedule::SnapshotCopy;
 use crate::sign::Signer;
-use crate::snapshot::copy::{Options, Report};
+use crate::snapshot::copy::{Copied, Options, Planned, Report};
 
 /// Copy the newest snapshot of each source into the backup account
 ///
@@ -112,46 +112,10 @@ fn options(args: &Args, config: &Config) -> Result<Options> {
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     for one in &report.planned {
-        let what = match &one.snapshot {
-            Some(snapshot) => format!("snapshot {snapshot}"),
-            None => "a new snapshot".to_owned(),
-        };
-        let key = match one.re_encrypted {
-            Some(true) => ", brought under another key first",
-            _ => "",
-        };
-        let copy = match (&one.copy, one.was_there) {
-            (Some(copy), true) => format!("is there as {copy}"),
-            (Some(copy), false) => format!("would be copied to {copy}"),
-            (None, _) => "would be copied".to_owned(),
-        };
-        page.line(format_args!(
-            "{}: {what} of {} {} {copy}{key}",
-            one.source, one.kind, one.identifier
-        ));
+        show_planned(&mut page, one);
     }
-    let mut table = Table::new(&[
-        "source",
-        "copy",
-        "restore point",
-        "taken at",
-        ">GiB",
-        "region",
-        "",
-    ]);
-    for one in &report.copies {
-        table.row([
-            one.source.clone(),
-            one.copy.clone(),
-            one.id.clone(),
-            render::time(one.taken_at),
-            one.allocated_gib.to_string(),
-            one.region.clone(),
-            if one.was_there { "was there" } else { "new" }.to_owned(),
-        ]);
-    }
-    if !table.is_empty() {
-        page.table(&table);
+    if !report.copies.is_empty() {
+        page.table(&table(&report.copies));
     }
     page.lines("finding:", &report.findings);
     for failure in &report.failures {
@@ -162,4 +126,48 @@ fn text(report: &Report) -> Page {
         page.line(format_args!("hint: {}", failure.hint));
     }
     page
+}
+
+fn show_planned(page: &mut Page, one: &Planned) {
+    let what = match &one.snapshot {
+        Some(snapshot) => format!("snapshot {snapshot}"),
+        None => "a new snapshot".to_owned(),
+    };
+    let key = match one.re_encrypted {
+        Some(true) => ", brought under another key first",
+        _ => "",
+    };
+    let copy = match (&one.copy, one.was_there) {
+        (Some(copy), true) => format!("is there as {copy}"),
+        (Some(copy), false) => format!("would be copied to {copy}"),
+        (None, _) => "would be copied".to_owned(),
+    };
+    page.line(format_args!(
+        "{}: {what} of {} {} {copy}{key}",
+        one.source, one.kind, one.identifier
+    ));
+}
+
+fn table(copies: &[Copied]) -> Table {
+    let mut table = Table::new(&[
+        "source",
+        "copy",
+        "restore point",
+        "taken at",
+        ">GiB",
+        "region",
+        "",
+    ]);
+    for one in copies {
+        table.row([
+            one.source.clone(),
+            one.copy.clone(),
+            one.id.clone(),
+            render::time(one.taken_at),
+            one.allocated_gib.to_string(),
+            one.region.clone(),
+            if one.was_there { "was there" } else { "new" }.to_owned(),
+        ]);
+    }
+    table
 }

@@ -36,7 +36,7 @@ pub fn options(
     config: &Config,
     access: &Access,
 ) -> Option<Options> {
-    (!config.tiers.is_empty()).then(|| Options {
+    (!config.tiers.is_empty()).then_some(Options {
         source: filter.source,
         database: filter.database,
         tiers: Tiers {

@@ -4,9 +4,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::clock::Clock;
+use crate::context::Context;
 use crate::error::Result;
-use crate::progress::Progress;
 use crate::repository::RestorePoint;
 
 #[derive(Debug, Serialize)]
@@ -28,11 +27,10 @@ pub async fn hold(
     point: &RestorePoint,
     until: Timestamp,
     max_lock_days: u32,
-    clock: &dyn Clock,
-    progress: &dyn Progress,
+    context: Context<'_>,
 ) -> Result<Report> {
     let held = point
-        .extend_locks(until, max_lock_days, clock.now(), progress)
+        .extend_locks(until, max_lock_days, context.clock.now(), context.progress)
         .await?;
     let manifest = &point.manifest;
     Ok(Report {

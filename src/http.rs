@@ -5,13 +5,13 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// Trusts the system's authorities, as the SDKs do, and built in ones where it has none. A status is
-/// an answer, never an error; nobody is followed elsewhere.
+/// Trusts the system's authorities, as the SDKs do, and built-in ones where it has none. A status is
+/// an answer, never an error; redirects are not followed.
 ///
-/// `limit` is for all of a call. Through `HTTPS_PROXY` and its like only where `proxies` says so.
-pub fn agent(limit: Duration, proxies: bool) -> Agent {
+/// `timeout` is for a whole call. Proxies such as `HTTPS_PROXY` are used only where `proxies` says so.
+pub fn agent(timeout: Duration, proxies: bool) -> Agent {
     let mut config = Agent::config_builder()
-        .timeout_global(Some(limit))
+        .timeout_global(Some(timeout))
         .tls_config(TlsConfig::builder().root_certs(roots()).build())
         .max_redirects(0)
         .http_status_as_error(false);

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::clock::Clock;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::outcome::Outcome;
-use crate::progress::Progress;
 use crate::repository::{Attestations, ListedPoint, Repository};
 use crate::sign::Trust;
 
@@ -74,16 +73,25 @@ struct Candidate {
     locked_until: Timestamp,
 }
 
-/// What it works with.
-pub struct Means<'a> {
-    pub repository: &'a Repository,
-    pub trust: &'a Trust,
-    pub clock: &'a dyn Clock,
-    pub progress: &'a dyn Progress,
+struct Promotion<'a> {
+    repository: &'a Repository,
+    trust: &'a Trust,
+    options: &'a Options,
+    context: Context<'a>,
 }
 
-pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
-    let repository = means.repository;
+pub async fn run(
+    repository: &Repository,
+    trust: &Trust,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Report> {
+    let promotion = Promotion {
+        repository,
+        trust,
+        options,
+        context,
+    };
     if !repository.has_locks() {
         return Err(Error::refused(format!(
             "{} has no locks, and promoting extends locks",
@@ -98,13 +106,13 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
         findings: Vec::new(),
         failures: Vec::new(),
     };
-    let now = means.clock.now();
-    for candidates in candidates(means, options, &mut report).await?.into_values() {
+    let now = context.clock.now();
+    for candidates in candidates(&promotion, &mut report).await?.into_values() {
         let drilled: Vec<Drilled> = candidates.iter().map(|one| one.drilled.clone()).collect();
         let choices = choose(&drilled, options.tiers, now, options.max_lock_days);
         for candidate in candidates {
             if let Some(choice) = choices.get(&candidate.drilled.id) {
-                promote(means, options, candidate, choice, &mut report).await?;
+                promote(&promotion, candidate, choice, &mut report).await?;
             }
         }
     }
@@ -113,20 +121,22 @@ pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
 
 /// Points that drills found sound, by source and database.
 async fn candidates(
-    means: &Means<'_>,
-    options: &Options,
+    promotion: &Promotion<'_>,
     report: &mut Report,
 ) -> Result<BTreeMap<(String, String), Vec<Candidate>>> {
-    let (source, database) = (options.source.as_deref(), options.database.as_deref());
-    let found = means.repository.find(source, database).await?;
-    let drills = means.repository.attestations(source, database).await?;
+    let (source, database) = (
+        promotion.options.source.as_deref(),
+        promotion.options.database.as_deref(),
+    );
+    let found = promotion.repository.find(source, database).await?;
+    let drills = promotion.repository.attestations(source, database).await?;
     let mut candidates: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
     for one in found {
         if !drills.contains(&one.path()) {
             continue;
         }
         let (place, id) = ((one.source.clone(), one.database.clone()), one.id.clone());
-        match candidate(means, &drills, one, report).await {
+        match candidate(promotion, &drills, one, report).await {
             Ok(Some(candidate)) => candidates.entry(place).or_default().push(candidate),
             Ok(None) => {}
             Err(error) if error.affects_every_point() => return Err(error),
@@ -137,14 +147,14 @@ async fn candidates(
 }
 
 async fn candidate(
-    means: &Means<'_>,
+    promotion: &Promotion<'_>,
     drills: &Attestations,
     found: ListedPoint,
     report: &mut Report,
 ) -> Result<Option<Candidate>> {
-    let point = means.repository.open(&found, means.trust).await?;
+    let point = promotion.repository.open(&found, promotion.trust).await?;
     let id = &point.manifest.id;
-    let proof = drills.proof(&point, means.trust).await?;
+    let proof = drills.proof(&point, promotion.trust).await?;
     for why in &proof.passed_over {
         let finding = format!("{id}: a drill's attestation counts as none: {why}");
         report.findings.push(finding);
@@ -169,8 +179,7 @@ async fn candidate(
 }
 
 async fn promote(
-    means: &Means<'_>,
-    options: &Options,
+    promotion: &Promotion<'_>,
     candidate: Candidate,
     choice: &Choice,
     report: &mut Report,
@@ -184,16 +193,16 @@ async fn promote(
     if choice.cut {
         report.findings.push(format!(
             "{id}: locked until {} only: more would be over max_lock_days = {}, counted from now; is its snapshot's time in the future?",
-            choice.until, options.max_lock_days
+            choice.until, promotion.options.max_lock_days
         ));
     }
     // Of whole seconds, as the store keeps them.
     let extended = locked_until.as_second() < choice.until.as_second();
     let mut objects = 0;
-    if extended && !options.dry_run {
-        let point = means.repository.open(&found, means.trust).await?;
-        let now = means.clock.now();
-        let (days, progress) = (options.max_lock_days, means.progress);
+    if extended && !promotion.options.dry_run {
+        let point = promotion.repository.open(&found, promotion.trust).await?;
+        let now = promotion.context.clock.now();
+        let (days, progress) = (promotion.options.max_lock_days, promotion.context.progress);
         let done = point
             .extend_locks(choice.until, days, now, progress)
             .await?;

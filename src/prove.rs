@@ -142,13 +142,7 @@ async fn promote(
     promote: &promote::Options,
     context: Context<'_>,
 ) -> Result<StepReport> {
-    let means = promote::Means {
-        repository: options.repository()?,
-        trust: &options.trust,
-        clock: context.clock,
-        progress: context.progress,
-    };
-    let report = promote::run(&means, promote).await?;
+    let report = promote::run(options.repository()?, &options.trust, promote, context).await?;
     Ok(StepReport::Promote(report))
 }
 

@@ -69,7 +69,7 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// At most so many objects are in a page.
+/// The most objects in a page.
 pub const PAGE_OBJECTS: usize = 1000;
 
 /// A position in a listing: behind this version of this key.
@@ -111,8 +111,8 @@ pub trait Store: Send + Sync {
 
     /// Stores `body` whole under a key that does not exist, locked where `lock` is given, and
     /// returns what the store then says of that version (as [`Store::head`]): the caller compares
-    /// checksum and lock. The SHA-256 is there, too, where the store is known to compare it with what
-    /// arrives and tells of it no more.
+    /// checksum and lock. The SHA-256 is set, too, where the store is known to compare it with what
+    /// arrives, even if it does not report it.
     ///
     /// Atomic: a reader sees all of it or nothing. Retried within bounds. After a lost reply the
     /// store is looked up: where the same bytes (size and SHA-256; for a caller that may not read

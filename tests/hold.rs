@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::clock::SystemClock;
+use lifeboat::context::Context;
 use lifeboat::error::Result;
 use lifeboat::hold::{self, Report};
+use lifeboat::interrupt::Interrupt;
 use lifeboat::list;
 use lifeboat::model::id::Key;
 use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
@@ -81,7 +83,12 @@ impl Scene {
 }
 
 async fn hold(point: &RestorePoint, until: Timestamp) -> Result<Report> {
-    hold::hold(point, until, 400, &SystemClock, &Silent).await
+    let context = Context {
+        clock: &SystemClock,
+        progress: &Silent,
+        interrupt: &Interrupt::never(),
+    };
+    hold::hold(point, until, 400, context).await
 }
 
 fn in_days(days: i64) -> Timestamp {

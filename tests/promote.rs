@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::clock::SystemClock;
+use lifeboat::context::Context;
 use lifeboat::error::Result;
+use lifeboat::interrupt::Interrupt;
 use lifeboat::model::attestation::Verdict;
 use lifeboat::model::id::{Id, Key};
 use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::progress::Silent;
-use lifeboat::promote::{self, Means, Options, Report, Tier, Tiers};
+use lifeboat::promote::{self, Options, Report, Tier, Tiers};
 use lifeboat::repository::RestorePoint;
 use lifeboat::sign::Signer;
 use lifeboat::store::Store;
@@ -74,12 +76,6 @@ impl Scene {
     }
 
     async fn promote(&self, dry_run: bool) -> Result<Report> {
-        let means = Means {
-            repository: &self.forge.repository,
-            trust: &self.forge.trust,
-            clock: &SystemClock,
-            progress: &Silent,
-        };
         let options = Options {
             source: None,
             database: None,
@@ -91,7 +87,12 @@ impl Scene {
             max_lock_days: 400,
             dry_run,
         };
-        promote::run(&means, &options).await
+        let context = Context {
+            clock: &SystemClock,
+            progress: &Silent,
+            interrupt: &Interrupt::never(),
+        };
+        promote::run(&self.forge.repository, &self.forge.trust, &options, context).await
     }
 
     /// What a run did: the points that it chose, and whether it extended them.

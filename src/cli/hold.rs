@@ -34,8 +34,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let until = until(&args.until, run.clock.now(), access.max_lock_days)
         .context(|| "--until".to_owned())?;
     let point = connect::restore_point(&access, &point, run).await?;
-    let (clock, progress) = (run.clock.as_ref(), run.progress.as_ref());
-    let report = hold::hold(&point, until, access.max_lock_days, clock, progress).await?;
+    let report = hold::hold(&point, until, access.max_lock_days, run.context()).await?;
     let outcome = Outcome::from_counts(report.failures.len(), 0);
     Answer::new(&report, text(&report), outcome)
 }

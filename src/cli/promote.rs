@@ -8,7 +8,7 @@ use super::render::{self, Page, Table};
 use super::run::Run;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::promote::{self, Means, Options, Promoted, Report, Tier, Tiers};
+use crate::promote::{self, Options, Promoted, Report, Tier, Tiers};
 
 /// Lock the oldest drilled point of each week, month and year for longer
 ///
@@ -61,13 +61,9 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     })?;
     let access = access.with_trust()?;
     let repository = connect::repository(&access, run).await?;
-    let means = Means {
-        repository: &repository,
-        trust: &connect::trust(&access),
-        clock: run.clock.as_ref(),
-        progress: run.progress.as_ref(),
-    };
-    answer(&promote::run(&means, &options).await?)
+    let trust = connect::trust(&access);
+    let report = promote::run(&repository, &trust, &options, run.context()).await?;
+    answer(&report)
 }
 
 pub fn answer(report: &Report) -> Result<Answer> {

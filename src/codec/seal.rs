@@ -108,7 +108,7 @@ impl Sealer {
     }
 }
 
-/// A frame holds at most so many plain bytes. Past about 1 MiB larger ones are neither smaller nor
+/// The most plain bytes in a frame. Past about 1 MiB larger ones are neither smaller nor
 /// faster.
 const MAX_FRAME_BYTES: usize = 2 * 1024 * 1024;
 

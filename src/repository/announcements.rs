@@ -1,5 +1,5 @@
 //! A new verification key, announced by an old one: a reader that pins the old key believes manifests
-//! signed by the new one. Whoever may only export cannot write here.
+//! signed by the new one. An exporter's rights do not suffice to write here.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,9 +17,9 @@ use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{FORMAT, ObjectRef};
 use crate::sign::{Fingerprint, PublicKey, Signer, Trust};
 
-/// So many keys may lie between the one that signed and a pinned one.
+/// The most keys between the one that signed and a pinned one.
 const MAX_STEPS: usize = 16;
-/// So many announcements are read at most to find the way.
+/// The most announcements that are read to find the chain.
 const MAX_READ: usize = 64;
 
 impl Repository {
@@ -99,7 +99,7 @@ impl Repository {
         Ok(None)
     }
 
-    /// Sound ones, oldest first, whoever signed them.
+    /// Sound announcements of a key, oldest first, by any signer.
     async fn announcements_of(
         &self,
         key: Fingerprint,

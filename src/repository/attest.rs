@@ -19,8 +19,8 @@ use crate::model::manifest::ObjectRef;
 use crate::sign::{Signer, Trust};
 use crate::store::ListedObject;
 
-/// So many entries has a list of one that counts: its bytes are bounded, what a reader makes of a
-/// list is not.
+/// The most entries in a list of an attestation: its bytes are bounded, the memory that its entries
+/// take is not.
 const MAX_LIST: usize = 10_000;
 
 /// What a listing shows of attestations; nothing is known of their soundness yet.
@@ -210,8 +210,8 @@ impl Attestations {
     }
 }
 
-/// So many attestations are read for one that counts.
-const OPENINGS: usize = 8;
+/// The most attestations that are read to find one that counts.
+const MAX_OPENINGS_READ: usize = 8;
 
 impl Attestations {
     /// When this recipient's identity, given as a file, last opened a restore point in a drill, however
@@ -228,7 +228,7 @@ impl Attestations {
             .filter_map(|listed| Some((PointPath::opening_time(&listed.key, recipient)?, listed)))
             .collect();
         named.sort_by(|(one, _), (other, _)| other.cmp(one));
-        for (_, listed) in named.into_iter().take(OPENINGS) {
+        for (_, listed) in named.into_iter().take(MAX_OPENINGS_READ) {
             match read(listed, repository, trust).await {
                 Err(error) if error.affects_every_point() => return Err(error),
                 Ok(read) if read.repository == id && read.offline() == Some(recipient) => {

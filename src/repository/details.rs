@@ -1,5 +1,5 @@
-//! What of an attestation is not in clear: sealed to the recipients of its restore point, and bounded,
-//! as whoever stole the attestation key decides what a reader opens.
+//! An attestation's details, sealed to the recipients of its restore point. Their size is bounded, as a
+//! thief of the attestation key decides what a reader opens.
 
 use std::io::Read as _;
 

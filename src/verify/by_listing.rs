@@ -8,8 +8,8 @@ use crate::model::manifest::TableParts;
 use crate::store::ListedObject;
 
 impl Verifier<'_> {
-    /// The signed manifest tells how many parts a table has, and their bytes: so many must be listed,
-    /// each locked.
+    /// The signed manifest says how many parts a table has, and their bytes: the listing must show as
+    /// many, each locked.
     pub(super) async fn verify_by_listing(&mut self, table: &TableParts) -> Result<()> {
         self.report.listed = true;
         let point = self.point;

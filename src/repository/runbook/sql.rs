@@ -146,8 +146,8 @@ fn membership_blocks(memberships: &[Membership]) -> Vec<String> {
         .collect()
 }
 
-/// Makes whoever restores, and is no superuser, a member of an owner. What was lent is noted in the
-/// target, so that [`TAKE_BACK`] takes back that and nothing else. A role that cannot be lent may
+/// Makes the restoring user, where it is no superuser, a member of an owner. Each such membership is
+/// noted in the target, so that [`TAKE_BACK`] takes back that and nothing else. A role that cannot be lent may
 /// own nothing here: where it does, pg_restore says so.
 fn temporary_grant_block(role: &Role) -> String {
     let name = quote_literal(&role.name);

@@ -21,8 +21,8 @@ use crate::store::audit::{Attempt, Outcome};
 /// Objects under it belong to no restore point: two segments where those of points have four.
 pub(super) const CANARIES: &str = "parts/lifeboat.canary/";
 const CANARY: &[u8] = b"lifeboat doctor tries to destroy this object. It must not succeed.\n";
-/// One with less of its lock left is not worth trying on.
-const WORTH: SignedDuration = SignedDuration::from_hours(1);
+/// A canary whose lock ends sooner is not tried on.
+const MIN_LOCK_LEFT: SignedDuration = SignedDuration::from_hours(1);
 
 /// What attempts are made on.
 struct Canary {
@@ -67,7 +67,7 @@ impl S3Store {
                 true => self.retention(&one.key, &one.version).await?,
                 false => None,
             };
-            let lasts = |lock: Lock| lock.retain_until.duration_since(now) > WORTH;
+            let lasts = |lock: Lock| lock.retain_until.duration_since(now) > MIN_LOCK_LEFT;
             if lock.is_some_and(lasts) || !object_lock {
                 return Ok(Some(Canary {
                     key: one.key,

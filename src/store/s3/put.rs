@@ -36,8 +36,8 @@ const PUT_LOCKED: Operation = Operation {
     rights: "s3:PutObject and s3:PutObjectRetention",
 };
 
-/// The name of a canary beside those of `doctor`.
-const DOOR: &str = "door";
+/// The object by which [`S3Store::compares`] tries the store, beside `doctor`'s canaries.
+const CHECKSUM_PROBE: &str = "door";
 
 impl S3Store {
     pub(super) async fn put(
@@ -140,7 +140,7 @@ impl S3Store {
     /// no checksum: tried once, with a body that is not. Where it is taken, a canary is there.
     async fn compares(&self, lock: Option<Lock>) -> bool {
         let tried = self.compares.get_or_try_init(async || {
-            let key = format!("{CANARIES}{DOOR}").parse()?;
+            let key = format!("{CANARIES}{CHECKSUM_PROBE}").parse()?;
             let announced = Sha256::of(b"another body");
             let body = Bytes::from_static(b"not what was announced");
             match self.put_object(&key, body, announced, lock).await {

@@ -13,6 +13,12 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
+/// Sessions with a server unless told otherwise. Two overlap reading and compressing; more than eight
+/// would be felt by production.
+pub(crate) fn default_jobs() -> usize {
+    cores().clamp(2, 8)
+}
+
 /// Runs `work` on a thread of its own, at most one for each core at a time. What waits holds its input:
 /// the caller bounds how many it starts.
 pub async fn on_own_thread<T: Send + 'static>(

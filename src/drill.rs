@@ -20,7 +20,7 @@ use crate::model::catalog::Catalog;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::single_value::TimeLimit;
 use crate::repository::RestorePoint;
-use crate::restore::{self, TableName, Trouble};
+use crate::restore::{self, Finding, TableName};
 
 pub use ask::ask;
 pub use assertion::{Assertion, Must, Outcome, Question, check_names};
@@ -68,12 +68,12 @@ pub async fn run(
     };
     let mut report = drill_once(&drill).await?;
     if let Some(error) = previous.unread {
-        report.findings.push(Trouble::new(BEFORE, error.chain()));
+        report.findings.push(Finding::new(BEFORE, error.chain()));
     }
     if let Some(attestation) = &options.attestation {
         context.progress.phase("attestation", None);
         if let Err(error) = attest(point, &mut report, attestation, context.clock.now()).await {
-            report.findings.push(Trouble::new(
+            report.findings.push(Finding::new(
                 "the signed statement on this drill",
                 format!("it was not stored: {}", error.chain()),
             ));
@@ -100,7 +100,7 @@ async fn drill_once(drill: &Drill<'_>) -> Result<Report> {
     removed?;
     match opened_by {
         Ok(opened_by) => report.opened_by = opened_by,
-        Err(error) => report.findings.push(Trouble::new(
+        Err(error) => report.findings.push(Finding::new(
             "which identity opened the restore point",
             error.chain(),
         )),
@@ -122,12 +122,8 @@ async fn restore_and_ask(drill: &Drill<'_>, catalog: &Catalog, place: &Place) ->
     let options = drill.options;
     let sample = options.sample.map(|percent| sample(catalog, percent));
     let restored = Box::pin(restore::run(
-        &restore::Means {
-            point: drill.point,
-            identities: drill.identities,
-            progress: drill.context.progress,
-            interrupt: drill.context.interrupt,
-        },
+        drill.point,
+        drill.identities,
         &restore::Options {
             target: place.target().clone(),
             jobs: options.jobs,
@@ -140,9 +136,10 @@ async fn restore_and_ask(drill: &Drill<'_>, catalog: &Catalog, place: &Place) ->
             schemas: Vec::new(),
             tables: sample.clone().unwrap_or_default(),
             tool_dirs: options.tool_dirs.clone(),
-            nobody: place.nobody(),
+            drill_reader: place.nobody(),
             drilled_sound: drill.drilled_sound,
         },
+        drill.context,
     ))
     .await?;
     let mut report = Report::new(drill.point, restored, place.describe());

@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::clock::Clock;
 use crate::codec::Sealer;
+use crate::compute::default_jobs;
+use crate::context::Context;
 use crate::error::{Error, Result, ResultExt};
-use crate::interrupt::Interrupt;
 use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::model::keys::{KeyRing, Recipient};
@@ -29,7 +29,6 @@ use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
-use crate::progress::Progress;
 use crate::random;
 use crate::repository::{CLOCK_TOLERANCE, Locks, Marker, Repository};
 use crate::sign::{Signer, Trust};
@@ -69,21 +68,20 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-/// What a run is made of: where to, by which keys, and how to report.
-pub struct Means<'a> {
-    pub repository: &'a Repository,
+/// What seals a restore point, and what signs it.
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
     pub sealer: &'a Sealer,
     pub signer: &'a Signer,
     /// Pinned verification keys; the signer's must be among them.
     pub trust: &'a Trust,
-    pub clock: &'a dyn Clock,
-    pub progress: &'a dyn Progress,
-    pub interrupt: &'a Interrupt,
 }
 
 /// One run over all databases, with what was settled before the first of them.
 struct Run<'a> {
-    means: &'a Means<'a>,
+    repository: &'a Repository,
+    keys: Keys<'a>,
+    context: Context<'a>,
     options: &'a Options,
     id: Id,
     marker: Marker,
@@ -94,49 +92,56 @@ struct Run<'a> {
 
 /// Exports every database of every source. One that fails does not stop the others; the report
 /// tells.
-pub async fn run(means: &Means<'_>, options: &Options) -> Result<Report> {
-    check_signer(means)?;
-    let marker = means.repository.marker().await?;
-    let posture = means.repository.posture().await?;
-    let now = means.clock.now();
+pub async fn run(
+    repository: &Repository,
+    keys: Keys<'_>,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Report> {
+    check_signer(keys)?;
+    let marker = repository.marker().await?;
+    let posture = repository.posture().await?;
+    let now = context.clock.now();
     check_clock(now, posture.server_time)?;
     let run = Run {
         id: new_id(now)?,
         locks: Locks::settle(
             options.lock,
             &posture,
-            means.repository.has_locks(),
+            repository.has_locks(),
             now,
             options.max_lock_days,
         )
-        .context(|| means.repository.url().to_owned())?,
+        .context(|| repository.url().to_owned())?,
         jobs: options.jobs.unwrap_or_else(default_jobs),
-        means,
+        repository,
+        keys,
+        context,
         options,
         key_ring: KeyRing::new(&marker.repository, &options.recipients),
         marker,
     };
-    let mut report = Report::new(&run.id, means.repository.url(), run.locks.first_to_end());
+    let mut report = Report::new(&run.id, repository.url(), run.locks.first_to_end());
     report.findings.extend(run.key_ring.finding());
     if report.lock.is_none() {
-        means.progress.note(&format!(
+        context.progress.note(&format!(
             "{} has no locks: whoever may write there may delete these backups",
-            means.repository.url()
+            repository.url()
         ));
     }
     for source in &options.sources {
         if let Err(error) = export_source(&run, source, &mut report).await {
             report.failed(&source.name, None, &error);
         }
-        means.interrupt.check()?;
+        context.interrupt.check()?;
     }
     Ok(report)
 }
 
 /// A point that its own readers do not trust would be no backup.
-fn check_signer(means: &Means<'_>) -> Result<()> {
-    let signer = means.signer.fingerprint();
-    if means.trust.fingerprints.contains(&signer) {
+fn check_signer(keys: Keys<'_>) -> Result<()> {
+    let signer = keys.signer.fingerprint();
+    if keys.trust.fingerprints.contains(&signer) {
         return Ok(());
     }
     Err(Error::usage(format!(
@@ -154,7 +159,7 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
         scout.close().await;
         Ok(present)
     };
-    let present = run.means.interrupt.or(list).await?;
+    let present = run.context.interrupt.or(list).await?;
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
@@ -175,7 +180,7 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
             }
             Err(error) => report.failed(&source.name, Some(name), &error),
         }
-        run.means.interrupt.check()?;
+        run.context.interrupt.check()?;
     }
     let mut uncovered = Vec::new();
     for one in present {
@@ -206,19 +211,11 @@ async fn is_bare(
     };
     // Where we may not look, something may be.
     Ok(run
-        .means
+        .context
         .interrupt
         .or(count)
         .await
         .is_ok_and(|tables| tables == 0))
-}
-
-/// Two cores are needed to overlap reading and compressing; more than eight sessions would be felt
-/// by production.
-fn default_jobs() -> usize {
-    std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .clamp(2, 8)
 }
 
 fn new_id(now: Timestamp) -> Result<Id> {

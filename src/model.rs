@@ -4,6 +4,8 @@ pub mod attestation;
 pub mod catalog;
 pub mod databases;
 pub mod digest;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod id;
 pub mod keys;
 pub mod lock;

@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::model::attestation::{NotTried, Walls};
     use crate::outcome::Outcome;
-    use crate::restore::Trouble;
+    use crate::restore::Finding;
 
     /// Of a drill that found nothing wrong.
     fn report() -> Report {
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn only_what_may_be_lost_or_is_not_known_changes_the_exit_code() {
-        let trouble = || vec![Trouble::new("table public.t", "a base type")];
+        let trouble = || vec![Finding::new("table public.t", "a base type")];
         let (mut whole, mut unproven, mut failed) = (report(), report(), report());
         whole.not_tried = vec![NotTried {
             kind: "event trigger".to_owned(),

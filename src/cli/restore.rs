@@ -15,7 +15,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
 use crate::quote::unquote_ident;
-use crate::restore::{self, Means, Options, Report, TableName, Trouble};
+use crate::restore::{self, Finding, Options, Report, TableName};
 
 /// Restore a restore point into an empty database
 ///
@@ -104,7 +104,7 @@ impl Args {
             schemas: self.schema,
             tables,
             tool_dirs: Dirs::system(pg_bin.collect()),
-            nobody: None,
+            drill_reader: None,
             drilled_sound: false,
         };
         Ok((access, point, options))
@@ -155,13 +155,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let trust = connect::trust(&access);
     drilled::note(&point, &trust, run).await;
     options.drilled_sound = drill::is_sound(&point, &trust).await.unwrap_or(false);
-    let means = Means {
-        point: &point,
-        identities: &identities,
-        progress: run.progress.as_ref(),
-        interrupt: &run.interrupt,
-    };
-    let report = restore::run(&means, &options).await?;
+    let report = restore::run(&point, &identities, &options, run.context()).await?;
     let failures = report.failures.len() + report.problems.len();
     let outcome = Outcome::from_counts(failures, report.findings.len());
     Answer::new(&report, text(&report), outcome)
@@ -222,7 +216,7 @@ fn show_summary(page: &mut Page, report: &Report) {
 /// A line each, as many as a screen takes; all of them, whole and with statements as they are to be
 /// run, are in the JSON document. On the screen no statement stands: where a name in it has a line
 /// break, it would have to be changed to stay on one line.
-fn show_troubles(page: &mut Page, word: &str, troubles: &[Trouble]) {
+fn show_troubles(page: &mut Page, word: &str, troubles: &[Finding]) {
     const SHOWN: usize = 12;
     for trouble in troubles.iter().take(SHOWN) {
         let why = trouble.why.lines().next().unwrap_or_default();

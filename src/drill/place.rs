@@ -13,7 +13,7 @@ use crate::pg::connect::server::Server;
 use crate::pg::local::scratch;
 use crate::pg::local::throwaway::{Logins, free_bytes, login};
 use crate::pg::target::prepare_drill::{PreparedDrill, prepare_drill};
-use crate::restore::{Nobody, Trouble};
+use crate::restore::Finding;
 use crate::wall;
 
 /// Beside the data: a server's own files, and its log of changes.
@@ -102,11 +102,9 @@ impl Place {
     }
 
     /// As whom the backup is restored, where nothing of it has any power.
-    pub fn nobody(&self) -> Option<Nobody> {
+    pub fn nobody(&self) -> Option<Server> {
         match &self.kind {
-            Kind::Prepared(_, prepared) => Some(Nobody {
-                reader: prepared.reader.clone(),
-            }),
+            Kind::Prepared(_, prepared) => Some(prepared.reader.clone()),
             _ => None,
         }
     }
@@ -134,7 +132,7 @@ impl Place {
                 report.walls = Some(running.walls());
                 report.not_tried.extend(prepared.not_tried.iter().cloned());
                 let findings = prepared.findings.iter();
-                let findings = findings.map(|(what, why)| Trouble::new(what, why));
+                let findings = findings.map(|(what, why)| Finding::new(what, why));
                 report.findings.extend(findings);
             }
             Kind::AsSuperuser(running) => report.walls = Some(running.walls()),

@@ -9,7 +9,7 @@ use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::outcome;
 use crate::repository::RestorePoint;
-use crate::restore::{self, PhaseTime, TableName, Trouble};
+use crate::restore::{self, Finding, PhaseTime, TableName};
 
 /// The phase at whose end rows can be asked for.
 const ROWS_ARE_BACK: &str = "tables";
@@ -42,12 +42,12 @@ pub struct Report {
     pub phases: Vec<PhaseTime>,
     pub assertions: Vec<Outcome>,
     /// What the restore could not bring back: any makes the drill fail.
-    pub failures: Vec<Trouble>,
+    pub failures: Vec<Finding>,
     /// Tables, keys and constraints that cannot be made without a superuser: any makes the drill
     /// prove nothing, neither that the point restores nor that it does not.
-    pub unproven: Vec<Trouble>,
+    pub unproven: Vec<Finding>,
     /// What is not as it was, without loss of data.
-    pub findings: Vec<Trouble>,
+    pub findings: Vec<Finding>,
     /// Objects that were left out because only a superuser may make them.
     pub not_tried: Vec<NotTried>,
     /// Whether statements of the backup ran with the rights of a superuser.

@@ -25,7 +25,7 @@ use crate::repository::PointPath;
 pub async fn export(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
     match attempt(run, source, server).await {
         Ok(Outcome::Done(report)) => return Ok(*report),
-        Ok(Outcome::NamesChanged(what)) => run.means.progress.note(&format!(
+        Ok(Outcome::NamesChanged(what)) => run.context.progress.note(&format!(
             "{what} changed during the export of {}: starting over",
             server.database
         )),
@@ -58,7 +58,6 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     }
 
     let writer = run
-        .means
         .repository
         .point_writer(subject.place.clone(), run.locks);
     let schema = rows::read(&subject, &held, &writer).await?;
@@ -81,8 +80,8 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     report.findings.extend(finding);
     let mut manifest = subject.manifest(&catalog, stored, previous, &report);
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &schema).await?;
-    run.means.interrupt.check()?;
-    writer.commit(&manifest, run.means.signer).await?;
+    run.context.interrupt.check()?;
+    writer.commit(&manifest, run.keys.signer).await?;
 
     report.id = Some(manifest.id.clone());
     report.rows = manifest.rows();
@@ -126,7 +125,7 @@ pub struct Noted {
 
 impl<'a> Subject<'a> {
     async fn prepare(run: &'a Run<'_>, source: &Source, server: &'a Server) -> Result<Self> {
-        let started_at = run.means.clock.now();
+        let started_at = run.context.clock.now();
         let place = PointPath {
             source: source.name.clone(),
             database: server.database.clone(),
@@ -134,7 +133,7 @@ impl<'a> Subject<'a> {
         };
         let application = format!("lifeboat {}", place.id);
         let connecting = Session::connect(server, &application, Purpose::Read);
-        let scout = run.means.interrupt.or(connecting).await?;
+        let scout = run.context.interrupt.or(connecting).await?;
         scout.refuse_pooler()?;
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
@@ -156,7 +155,7 @@ impl<'a> Subject<'a> {
     async fn take_snapshot(&self) -> Result<Held> {
         let wait = self.run.options.ddl_wait;
         let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
-        let snapshot = self.run.means.interrupt.or(taking).await?;
+        let snapshot = self.run.context.interrupt.or(taking).await?;
         let since = Instant::now();
         let nothing_read = AtomicU64::new(0);
         let reading = self.read_catalog(&snapshot);
@@ -197,7 +196,7 @@ impl<'a> Subject<'a> {
 
     pub fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
         Watchdog {
-            means: self.run.means,
+            context: self.run.context,
             holder: &snapshot.session,
             scout: &self.scout,
             application: &self.application,
@@ -245,7 +244,7 @@ impl<'a> Subject<'a> {
         previous: Option<Previous>,
         report: &DatabaseReport,
     ) -> Manifest {
-        let means = self.run.means;
+        let run = self.run;
         Manifest {
             format: FORMAT,
             repository: self.run.marker.repository.clone(),
@@ -260,10 +259,10 @@ impl<'a> Subject<'a> {
             system_identifier: self.instance.system_identifier.clone(),
             started_at: self.started_at,
             snapshot_at: report.snapshot_at,
-            finished_at: means.clock.now(),
+            finished_at: run.context.clock.now(),
             previous,
             lock: self.run.locks.promised(),
-            recipients: means.sealer.recipients(),
+            recipients: run.keys.sealer.recipients(),
             objects: Vec::new(),
             tables,
             not_covered: records::kinds(&catalog.not_covered),
@@ -274,14 +273,14 @@ impl<'a> Subject<'a> {
 /// The newest restore point before this one; a reader that follows the chain notices a missing one.
 async fn find_previous(run: &Run<'_>, place: &PointPath) -> (Option<Previous>, Option<String>) {
     let look = async {
-        let repository = run.means.repository;
+        let repository = run.repository;
         let found = repository
             .find(Some(&place.source), Some(&place.database))
             .await?;
         let Some(newest) = found.last() else {
             return Ok(None);
         };
-        let point = repository.open(newest, run.means.trust).await?;
+        let point = repository.open(newest, run.keys.trust).await?;
         Ok::<_, Error>(Some(Previous {
             id: newest.id.clone(),
             sha256: point.body_sha256,

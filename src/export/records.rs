@@ -75,8 +75,7 @@ pub async fn store(
     manifest: &Manifest,
     schema: &[u8],
 ) -> Result<Vec<ObjectRef>> {
-    let means = run.means;
-    let sealer = means.sealer;
+    let sealer = run.keys.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
     if json.len() as u64 > MAX_CATALOG_BYTES {
         return Err(Error::refused(format!(
@@ -86,7 +85,7 @@ pub async fn store(
         ))
         .hint("split the database: it has too many tables for one restore point"));
     }
-    let fingerprint = means.signer.fingerprint().to_string();
+    let fingerprint = run.keys.signer.fingerprint().to_string();
     let keys = serde_json::to_string(&run.key_ring).context(|| "cannot write JSON".to_owned())?;
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),
@@ -125,7 +124,7 @@ pub async fn store(
         ..manifest.clone()
     };
     let reach = runbook::RepositoryAccess {
-        url: means.repository.url(),
+        url: run.repository.url(),
         options: &run.options.reach,
     };
     let runbook = runbook::restore_md(&known, &reach, &fingerprint, &run.key_ring);

@@ -17,7 +17,7 @@ use crate::repository::PointWriter;
 /// Reads and stores every row, and returns pg_dump's archive of the schema.
 pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> Result<Vec<u8>> {
     let run = subject.run;
-    let progress = run.means.progress;
+    let progress = run.context.progress;
     progress.phase("rows", Some(held.noted.plan.estimated_bytes));
     let stop = Stop::new();
     let read = Arc::new(AtomicU64::new(0));
@@ -66,7 +66,7 @@ fn start(
         snapshot_id: held.snapshot.id.clone(),
         plan: Arc::clone(&held.noted.plan),
         writer: writer.clone(),
-        sealer: run.means.sealer.clone(),
+        sealer: run.keys.sealer.clone(),
         stop: stop.clone(),
         limit: rate_limit.map(|rate| Arc::new(RateLimit::new(rate))),
         read: Arc::clone(read),

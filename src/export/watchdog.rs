@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Means;
+use crate::context::Context;
 use crate::error::Result;
 use crate::pg::session::Session;
 use crate::pg::source::blocked::BlockedSessions;
@@ -11,7 +11,7 @@ use crate::pg::source::blocked::BlockedSessions;
 const TICK: Duration = Duration::from_secs(1);
 
 pub struct Watchdog<'a> {
-    pub means: &'a Means<'a>,
+    pub context: Context<'a>,
     /// The session that holds locks and snapshot.
     pub holder: &'a Session,
     /// A session that is neither the holder's nor a worker's.
@@ -29,7 +29,7 @@ impl Watchdog<'_> {
     ) -> Result<T> {
         tokio::select! {
             biased;
-            Err(error) = self.means.interrupt.or(self.watch(read)) => Err(error),
+            Err(error) = self.context.interrupt.or(self.watch(read)) => Err(error),
             done = work => done,
         }
     }
@@ -48,7 +48,9 @@ impl Watchdog<'_> {
             blocked
                 .check(self.scout, self.application, self.ddl_wait)
                 .await?;
-            self.means.progress.advance(read.swap(0, Ordering::Relaxed));
+            self.context
+                .progress
+                .advance(read.swap(0, Ordering::Relaxed));
         }
     }
 }

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::{Report, Trouble};
-use super::{Run, constraints, pool, tables};
+use super::report::{Finding, Report};
+use super::run::Run;
+use super::tables::{chosen, parts_of};
+use super::{constraints, sessions};
 use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
@@ -24,21 +26,18 @@ struct Group<'a> {
 }
 
 /// What is certain without reading a row: tables that are not there, parts that were not loaded.
-pub async fn loaded(run: &mut Run<'_>) -> Result<()> {
-    let there = server::tables(&run.session).await?;
+pub(super) async fn loaded(run: &mut Run<'_>) -> Result<()> {
+    let present = server::tables(&run.session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     let mut failures = Vec::new();
-    for (table, parts) in tables::chosen(run)? {
-        if run.report.is_unproven(&table.name) {
-            continue;
-        }
-        if !there.contains_key(&table.name) {
+    for (table, parts) in chosen(run.inputs)? {
+        if !present.contains_key(&table.name) {
             failures.extend(absent(run, table, parts));
-        } else {
+        } else if !run.report.is_unproven(&table.name) {
             failures.extend(compare_loaded(table, &loaded));
         }
     }
-    if run.selection.whole {
+    if run.inputs.selection.whole {
         failures.extend(compare_loaded_objects(run, &loaded));
     }
     add_unknown(&mut run.report, failures);
@@ -47,16 +46,18 @@ pub async fn loaded(run: &mut Run<'_>) -> Result<()> {
 
 /// Compares all that is there, and adds what is not equal to the report's failures. It reads in
 /// sessions of its own: code of the backup may have left something behind in others.
-pub async fn compare(run: &mut Run<'_>) -> Result<()> {
-    let session = Session::connect(run.reading(), &run.application, Purpose::Read).await?;
-    let there = server::tables(&session).await?;
+pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
+    let inputs = run.inputs;
+    let verify = inputs.options.verify;
+    let session = Session::connect(inputs.reader(), &inputs.application(), Purpose::Read).await?;
+    let pages = server::tables(&session).await?;
     let loaded = run.state.loaded_parts(&run.session, None).await?;
     let mut present = Vec::new();
     let mut failures = Vec::new();
-    let mut copy_bytes = 0;
-    for (table, parts) in tables::chosen(run)? {
-        copy_bytes += parts.copy_bytes;
-        if !there.contains_key(&table.name) {
+    run.report.copy_bytes = 0;
+    for (table, parts) in chosen(inputs)? {
+        run.report.copy_bytes += parts.copy_bytes;
+        if !pages.contains_key(&table.name) {
             // It may have been dropped since all was loaded.
             failures.extend(absent(run, table, parts));
         } else if compare_loaded(table, &loaded).is_none() {
@@ -64,48 +65,44 @@ pub async fn compare(run: &mut Run<'_>) -> Result<()> {
         }
     }
     let groups = grouped(&present, &loaded);
-    let (rows, wrong) = count(run, &groups).await?;
+    run.report.tables = present.len() as u64;
+    let (rows, wrong) = compare_counts(run, &groups).await?;
+    run.report.rows = rows;
     failures.extend(wrong);
-    let tables = present.len() as u64;
-    if run.options.verify {
-        failures.extend(read_back_tables(run, &groups, &there).await?);
+    if verify {
+        failures.extend(compare_digests(run, &groups, &pages).await?);
     }
     compare_sequences(run, &session, &mut failures).await?;
-    let large_objects = count_large_objects(&session).await?;
-    let missing = constraints::missing(run, &session, &there).await?;
-    failures.extend(missing.failures);
-    let mut findings = missing.findings;
-    if run.options.verify && run.selection.whole {
+    run.report.large_objects = count_large_objects(&session).await?;
+    let mut missing = constraints::missing(run, &session, &pages).await?;
+    failures.append(&mut missing.failures);
+    if verify && inputs.selection.whole {
         compare_large_objects(run, &session, &mut failures).await?;
-        let counted = orders_differ(&groups);
-        match run.options.nobody {
+        let only_counted = orders_differ(&groups);
+        if inputs.options.is_powerless() {
             // Code of the backup can make rows move so.
-            Some(_) => run.report.unproven.extend(counted),
-            None => findings.extend(counted),
+            run.report.unproven.extend(only_counted);
+        } else {
+            missing.findings.extend(only_counted);
         }
     }
     session.close().await;
-    let report = &mut run.report;
-    report.tables = tables;
-    report.rows = rows;
-    report.copy_bytes = copy_bytes;
-    report.large_objects = large_objects;
-    report.verified = run.options.verify;
-    add_unknown(report, failures);
-    report.findings.extend(findings);
+    run.report.verified = verify;
+    add_unknown(&mut run.report, failures);
+    run.report.findings.append(&mut missing.findings);
     Ok(())
 }
 
 /// A table that is not there, unless it could not be made for want of rights.
-fn absent(run: &Run<'_>, table: &Table, parts: &TableParts) -> Option<Trouble> {
+fn absent(run: &Run<'_>, table: &Table, parts: &TableParts) -> Option<Finding> {
     let why = format!("it is missing, and its {} rows", parts.rows);
     (!run.report.is_unproven(&table.name))
-        .then(|| Trouble::new(format!("table {}", table.name), why))
+        .then(|| Finding::new(format!("table {}", table.name), why))
 }
 
-/// Adds what nothing was said of yet.
-fn add_unknown(report: &mut Report, failures: Vec<Trouble>) {
-    let mut failures = once_each(failures);
+/// Adds failures of what the report does not name yet.
+fn add_unknown(report: &mut Report, failures: Vec<Finding>) {
+    let mut failures = first_of_each(failures);
     let is_known = |what: &String| {
         let mut known = report.failures.iter().chain(&report.unproven);
         known.any(|one| one.what == *what)
@@ -114,58 +111,50 @@ fn add_unknown(report: &mut Report, failures: Vec<Trouble>) {
     report.failures.extend(failures);
 }
 
-/// What was sent of a table, by the notes, against what was exported.
-fn compare_loaded(table: &Table, loaded: &LoadedParts) -> Option<Trouble> {
-    let sent = sent(table.oid, loaded);
-    let why = match (sent.rows == table.digest.rows, sent == table.digest) {
+/// Compares the parts of a table that were loaded with what was exported.
+fn compare_loaded(table: &Table, loaded: &LoadedParts) -> Option<Finding> {
+    let digest = loaded_digest(table.oid, loaded);
+    let why = match (digest.rows == table.digest.rows, digest == table.digest) {
         (true, true) => return None,
         (true, false) => "the rows of its parts are not those of its catalog".to_owned(),
         _ => format!(
             "{} of its {} rows were loaded",
-            sent.rows, table.digest.rows
+            digest.rows, table.digest.rows
         ),
     };
-    Some(Trouble::new(format!("table {}", table.name), why))
+    Some(Finding::new(format!("table {}", table.name), why))
 }
 
-fn sent(oid: u32, loaded: &LoadedParts) -> RowDigest {
-    let mut sent = RowDigest::default();
-    for (_, part) in loaded.range((oid, 0)..=(oid, u64::MAX)) {
-        sent.merge(part.digest);
+fn loaded_digest(oid: u32, loaded: &LoadedParts) -> RowDigest {
+    let mut digest = RowDigest::default();
+    for part in parts_of(loaded, oid) {
+        digest.merge(part.digest);
     }
-    sent
+    digest
 }
 
 /// The same for large objects: their content and their properties.
-fn compare_loaded_objects(run: &Run<'_>, loaded: &LoadedParts) -> Vec<Trouble> {
-    let exported = &run.catalog.large_objects;
+fn compare_loaded_objects(run: &Run<'_>, loaded: &LoadedParts) -> Vec<Finding> {
+    let exported = &run.inputs.catalog.large_objects;
+    let properties = "the large objects' properties";
     let kinds = [
         ("the large objects", LARGE_OBJECT_PAGES, exported.pages),
-        (
-            "the large objects' properties",
-            LARGE_OBJECT_PROPERTIES,
-            exported.properties,
-        ),
+        (properties, LARGE_OBJECT_PROPERTIES, exported.properties),
     ];
-    kinds
-        .into_iter()
-        .filter(|(_, oid, expected)| sent(*oid, loaded) != *expected)
-        .map(|(what, oid, expected)| {
-            let rows = sent(oid, loaded).rows;
-            let why = format!("loaded are {rows} rows, not the {} exported", expected.rows);
-            Trouble::new(what, why)
-        })
-        .collect()
+    let wrong = kinds.into_iter().filter_map(|(what, oid, expected)| {
+        let digest = loaded_digest(oid, loaded);
+        let (rows, exported) = (digest.rows, expected.rows);
+        let why = format!("loaded are {rows} rows, not the {exported} exported");
+        (digest != expected).then(|| Finding::new(what, why))
+    });
+    wrong.collect()
 }
 
 fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {
-    let moved = |table: &Table| {
-        let parts = loaded.range((table.oid, 0)..=(table.oid, u64::MAX));
-        parts.into_iter().any(|(_, part)| part.through_root)
-    };
+    let moved = |table: &&&Table| parts_of(loaded, table.oid).any(|part| part.through_root);
     let roots: BTreeSet<&Name> = tables
         .iter()
-        .filter(|table| moved(table))
+        .filter(moved)
         .filter_map(|table| table.root.as_ref())
         .collect();
     let mut groups: Vec<Group<'_>> = Vec::new();
@@ -189,133 +178,117 @@ fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {
     groups
 }
 
-/// All rows that are there, and the groups that have more or fewer than exported.
-async fn count(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Trouble>)> {
-    run.means.progress.phase("counting", None);
-    let tables: Vec<(usize, &Table)> = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(at, group)| group.tables.iter().map(move |table| (at, *table)))
-        .collect();
-    let counted = pool::each(
-        run,
-        run.reading(),
-        Purpose::Read,
-        tables,
-        async |session, (at, table)| Ok((at, tolerated(read_back::count(session, table).await)?)),
-    )
-    .await?;
+/// Reads each item in a free session, and merges what it gives into the digest of its group. A group
+/// that cannot be read does not keep the others from being compared; a lost server does.
+async fn read_groups<T>(
+    run: &Run<'_>,
+    groups: &[Group<'_>],
+    items: Vec<(usize, T)>,
+    read: impl AsyncFn(&Session, &str, T) -> Result<RowDigest>,
+) -> Result<(Vec<RowDigest>, Vec<Finding>)> {
+    let work = async |session: &Session, (at, item): (usize, T)| {
+        let digest = match read(session, &groups[at].what, item).await {
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Interrupted) => {
+                return Err(error);
+            }
+            other => other.map_err(|error| error.chain()),
+        };
+        Ok((at, digest))
+    };
+    let reader = run.inputs.reader();
     let mut found = vec![RowDigest::default(); groups.len()];
-    let mut wrong = Vec::new();
-    for (at, count) in counted {
-        match count {
-            Ok(rows) => found[at].rows += rows,
-            Err(why) => wrong.push(Trouble::new(groups[at].what.clone(), why)),
+    let mut unreadable = Vec::new();
+    for (at, digest) in sessions::for_each(run, reader, Purpose::Read, items, work).await? {
+        match digest {
+            Ok(digest) => found[at].merge(digest),
+            Err(why) => unreadable.push(Finding::new(&groups[at].what, why)),
         }
     }
+    Ok((found, unreadable))
+}
+
+/// All rows that are there, and the groups that have more or fewer than exported.
+async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Finding>)> {
+    run.inputs.context.progress.phase("counting", None);
+    let numbered = groups.iter().enumerate();
+    let tables = numbered.flat_map(|(at, group)| group.tables.iter().map(move |one| (at, *one)));
+    let count = async |session: &Session, _: &str, table: &Table| {
+        let rows = read_back::count(session, table).await?;
+        Ok(RowDigest { rows, sum: 0 })
+    };
+    let (found, mut wrong) = read_groups(run, groups, tables.collect(), count).await?;
     for (group, found) in groups.iter().zip(&found) {
-        if group.expected.rows != found.rows {
-            let why = format!(
-                "it has {} rows, exported were {}",
-                found.rows, group.expected.rows
-            );
-            wrong.push(Trouble::new(group.what.clone(), why));
+        let (rows, exported) = (found.rows, group.expected.rows);
+        if rows != exported {
+            let why = format!("it has {rows} rows, exported were {exported}");
+            wrong.push(Finding::new(&group.what, why));
         }
     }
-    Ok((found.iter().map(|found| found.rows).sum(), once_each(wrong)))
+    let rows = found.iter().map(|found| found.rows).sum();
+    Ok((rows, first_of_each(wrong)))
 }
 
-/// Of several troubles with one thing the first, which is the cause.
-fn once_each(mut troubles: Vec<Trouble>) -> Vec<Trouble> {
+/// Of several findings about one object the first, which is the cause.
+fn first_of_each(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut known = BTreeSet::new();
-    troubles.retain(|one| known.insert(one.what.clone()));
-    troubles
-}
-
-/// A table that cannot be read does not keep the others from being compared; a lost server does.
-fn tolerated<T>(result: Result<T>) -> Result<Result<T, String>> {
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Interrupted) => Err(error),
-        Err(error) => Ok(Err(error.chain())),
-    }
+    findings.retain(|one| known.insert(one.what.clone()));
+    findings
 }
 
 /// Reads all rows again and compares digests.
-async fn read_back_tables(
+async fn compare_digests(
     run: &Run<'_>,
     groups: &[Group<'_>],
     pages: &BTreeMap<Name, u64>,
-) -> Result<Vec<Trouble>> {
-    let mut work = Vec::new();
+) -> Result<Vec<Finding>> {
+    let mut slices = Vec::new();
     for (at, group) in groups.iter().enumerate() {
         for table in &group.tables {
             let pages = pages.get(&table.name).copied().unwrap_or(0);
-            for sql in read_back::slices(table, pages, &run.encoding) {
-                work.push((at, &group.what, sql));
-            }
+            let statements = read_back::slices(table, pages, &run.session.server_encoding);
+            slices.extend(statements.into_iter().map(|sql| (at, sql)));
         }
     }
-    run.means.progress.phase("reading again", None);
-    let digests = pool::each(
-        run,
-        run.reading(),
-        Purpose::Read,
-        work,
-        async |session, (at, what, sql)| {
-            Ok((at, tolerated(read_back::digest(session, &sql, what).await)?))
-        },
-    )
-    .await?;
-    let mut found = vec![RowDigest::default(); groups.len()];
-    let mut wrong = Vec::new();
-    for (at, digest) in digests {
-        match digest {
-            Ok(digest) => found[at].merge(digest),
-            Err(why) => wrong.push(Trouble::new(groups[at].what.clone(), why)),
-        }
-    }
+    run.inputs.context.progress.phase("reading again", None);
+    let digest = async |session: &Session, what: &str, sql: String| {
+        read_back::digest(session, &sql, what).await
+    };
+    let (found, mut wrong) = read_groups(run, groups, slices, digest).await?;
     for (group, found) in groups.iter().zip(&found) {
         if group.expected != *found && !orders_differ_in(group) {
             let why = "its rows are not those exported";
-            wrong.push(Trouble::new(group.what.clone(), why));
+            wrong.push(Finding::new(&group.what, why));
         }
     }
-    Ok(once_each(wrong))
+    Ok(first_of_each(wrong))
 }
 
 /// A row that moved to a partition with another order of columns reads otherwise.
 fn orders_differ_in(group: &Group<'_>) -> bool {
-    group
-        .tables
-        .windows(2)
-        .any(|pair| pair[0].columns != pair[1].columns)
+    let mut pairs = group.tables.windows(2);
+    pairs.any(|pair| pair[0].columns != pair[1].columns)
 }
 
-fn orders_differ(groups: &[Group<'_>]) -> Vec<Trouble> {
+fn orders_differ(groups: &[Group<'_>]) -> Vec<Finding> {
+    let why = "its rows were counted, not compared: they moved between partitions whose columns come \
+               in different orders";
     let groups = groups.iter().filter(|group| orders_differ_in(group));
-    groups
-        .map(|group| {
-            let why = "its rows were counted, not compared: they moved between partitions whose \
-                       columns come in different orders";
-            Trouble::new(group.what.clone(), why)
-        })
-        .collect()
+    groups.map(|group| Finding::new(&group.what, why)).collect()
 }
 
 async fn compare_sequences(
     run: &Run<'_>,
     session: &Session,
-    failures: &mut Vec<Trouble>,
+    failures: &mut Vec<Finding>,
 ) -> Result<()> {
-    for sequence in &run.catalog.sequences {
+    for sequence in &run.inputs.catalog.sequences {
         let why = match read_back::has_exported_value(session, sequence).await {
             Ok(true) => continue,
             Ok(false) => "it does not stand where it stood".to_owned(),
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             Err(error) => error.chain(),
         };
-        failures.push(Trouble::new(format!("sequence {}", sequence.name), why));
+        failures.push(Finding::new(format!("sequence {}", sequence.name), why));
     }
     Ok(())
 }
@@ -323,16 +296,16 @@ async fn compare_sequences(
 async fn compare_large_objects(
     run: &Run<'_>,
     session: &Session,
-    failures: &mut Vec<Trouble>,
+    failures: &mut Vec<Finding>,
 ) -> Result<()> {
-    let expected = &run.catalog.large_objects;
-    if count_large_objects(session).await? == 0 && expected.properties.rows == 0 {
+    let expected = &run.inputs.catalog.large_objects;
+    if run.report.large_objects == 0 && expected.properties.rows == 0 {
         return Ok(());
     }
     let what = "the large objects";
-    let sql = slice::large_object_pages(&run.encoding);
+    let sql = slice::large_object_pages(&run.session.server_encoding);
     if read_back::digest(session, &sql, what).await? != expected.pages {
-        failures.push(Trouble::new(what, "their content is not what was exported"));
+        failures.push(Finding::new(what, "their content is not what was exported"));
     }
     Ok(())
 }

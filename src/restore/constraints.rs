@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Run;
-use super::report::Trouble;
+use super::report::Finding;
+use super::run::Run;
 use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
 use crate::pg::session::Session;
@@ -13,8 +13,8 @@ use crate::pg::source::catalog::read_constraints;
 /// What is missing: an index that only makes reading faster is a finding, all else a failure.
 #[derive(Debug, Default)]
 pub struct Missing {
-    pub failures: Vec<Trouble>,
-    pub findings: Vec<Trouble>,
+    pub failures: Vec<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 /// Compares with the target. What was complained of already, or belongs to a table that is not
@@ -24,13 +24,13 @@ pub async fn missing(
     session: &Session,
     there: &BTreeMap<Name, u64>,
 ) -> Result<Missing> {
-    let tables = run.catalog.tables.iter().map(|table| &table.name);
+    let tables = run.inputs.catalog.tables.iter().map(|table| &table.name);
     let absent: BTreeSet<&Name> = tables.filter(|name| !there.contains_key(name)).collect();
     let found = read_constraints(session).await?;
     let found: BTreeMap<_, _> = found.iter().map(|one| (key(one), one)).collect();
     let mut missing = Missing::default();
-    for wanted in &run.catalog.constraints {
-        let left_out = !run.selection.whole && wanted.kind == ConstraintKind::ForeignKey;
+    for wanted in &run.inputs.catalog.constraints {
+        let left_out = !run.inputs.selection.whole && wanted.kind == ConstraintKind::ForeignKey;
         let Some(why) = difference(wanted, found.get(&key(wanted)).copied()) else {
             continue;
         };
@@ -43,7 +43,7 @@ pub async fn missing(
             wanted.name.escape_debug(),
             wanted.on
         );
-        let trouble = Trouble::new(what, why);
+        let trouble = Finding::new(what, why);
         match wanted.kind {
             ConstraintKind::Index => missing.findings.push(trouble),
             _ => missing.failures.push(trouble),

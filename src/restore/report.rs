@@ -1,4 +1,4 @@
-//! What a restore tells at its end.
+//! The report of a restore.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -6,9 +6,10 @@ use serde::Serialize;
 use super::selection::Selection;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Name};
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
+use crate::pg::target::execute::Refused;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -38,18 +39,21 @@ pub struct Report {
     /// Whether the restored rows were read again and their digests compared.
     pub verified: bool,
     /// Missing tables, rows, sequences, keys or constraints: any makes the exit code 1.
-    pub failures: Vec<Trouble>,
+    pub failures: Vec<Finding>,
     /// Anything else that is not as it was: any makes the exit code 3.
-    pub findings: Vec<Trouble>,
+    pub findings: Vec<Finding>,
     /// Whether the target's user is a superuser.
     #[serde(skip)]
     pub as_superuser: bool,
     /// Tables, keys and constraints that a drill's login may not make.
     #[serde(skip)]
-    pub unproven: Vec<Trouble>,
+    pub unproven: Vec<Finding>,
     /// What else it may not make.
     #[serde(skip)]
     pub not_tried: Vec<NotTried>,
+    /// Roles that this restore made, in earlier runs too.
+    #[serde(skip)]
+    pub created_roles: Vec<String>,
     /// Left out because only some schemas or tables were asked for.
     pub left_out: Vec<String>,
     /// What is left to do by hand.
@@ -63,9 +67,9 @@ pub struct PhaseTime {
     pub seconds: f64,
 }
 
-/// Something that is not as it was.
+/// Something that is missing or not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Trouble {
+pub struct Finding {
     pub what: String,
     /// What the server said.
     pub why: String,
@@ -73,7 +77,7 @@ pub struct Trouble {
     pub sql: Option<String>,
 }
 
-impl Trouble {
+impl Finding {
     pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -86,6 +90,13 @@ impl Trouble {
     pub fn sql(mut self, sql: impl Into<String>) -> Self {
         self.sql = Some(sql.into());
         self
+    }
+}
+
+impl From<Refused> for Finding {
+    fn from(refused: Refused) -> Self {
+        let why = refused.why();
+        Self::new(refused.statement.about, why).sql(refused.statement.sql)
     }
 }
 
@@ -112,9 +123,18 @@ impl Report {
             as_superuser: false,
             unproven: Vec::new(),
             not_tried: Vec::new(),
+            created_roles: Vec::new(),
             left_out: Vec::new(),
             to_do: Vec::new(),
         }
+    }
+
+    /// Whether a table could not be made for want of rights.
+    pub(super) fn is_unproven(&self, table: &Name) -> bool {
+        // pg_restore writes line breaks in names as spaces.
+        let entry = format!("TABLE {} {} ", table.schema, table.name).replace(['\n', '\r'], " ");
+        let mut unproven = self.unproven.iter();
+        unproven.any(|one| one.what.starts_with(&entry))
     }
 
     /// What a restore would bring back.
@@ -129,16 +149,13 @@ impl Report {
     }
 
     /// What no restore can bring back by itself.
-    pub(super) fn list_to_do(&mut self, catalog: &Catalog, created: &[String]) {
+    pub(super) fn list_to_do(&mut self, catalog: &Catalog) {
         for one in &catalog.not_covered {
-            // Roles that were there already keep the passwords that they have.
-            let of_roles = one.kind == "role passwords" && !self.dry_run;
-            let names: Vec<String> = one
-                .names
-                .iter()
-                .filter(|name| !of_roles || created.contains(name))
-                .cloned()
-                .collect();
+            let mut names = one.names.clone();
+            if one.kind == "role passwords" && !self.dry_run {
+                // Roles that were there already keep the passwords that they have.
+                names.retain(|name| self.created_roles.contains(name));
+            }
             if !names.is_empty() {
                 let names = shown(&names);
                 self.to_do
@@ -150,9 +167,6 @@ impl Report {
 
 /// Names in one line, the first few and how many more.
 pub(super) fn shown(names: &[String]) -> String {
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| name.escape_debug().to_string())
-        .collect();
-    first_names(&names, 10)
+    let names = names.iter().map(|name| name.escape_debug().to_string());
+    first_names(&names.collect::<Vec<_>>(), 10)
 }

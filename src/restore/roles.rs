@@ -2,263 +2,237 @@
 
 use std::collections::BTreeSet;
 
-use super::Run;
-use super::report::Trouble;
+use super::report::Finding;
+use super::run::Run;
 use crate::error::Result;
-use crate::model::catalog::Membership;
-use crate::pg::target::execute::{self, Refused};
+use crate::model::catalog::{Membership, Role};
 use crate::pg::target::resume_state::TemporaryGrant;
-use crate::pg::target::server;
-use crate::pg::target::statements;
+use crate::pg::target::{execute, server, statements};
 use crate::quote::quote_ident;
 
-impl From<Refused> for Trouble {
-    fn from(refused: Refused) -> Self {
-        let why = refused.why();
-        Trouble::new(refused.statement.about, why).sql(refused.statement.sql)
-    }
-}
+/// How the rights of [`borrow_reading`] are given back.
+const REVOKE_SELECT: &str = "REVOKE SELECT ON TABLE ";
+const FORCE_SECURITY: &str = "ALTER TABLE ONLY ";
 
 /// Makes the roles and memberships that are missing; those that exist stay as they are.
-pub async fn restore(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
     if rights.superuser || rights.create_role {
-        for role in &run.catalog.roles {
-            if run.facts.roles.contains_key(&role.name) {
-                continue;
+        for role in &run.inputs.catalog.roles {
+            if !run.facts.roles.contains_key(&role.name) {
+                create(run, role).await?;
             }
-            let withheld = statements::withheld_attributes(role, &rights);
-            if !withheld.is_empty() {
-                run.report.findings.push(Trouble::new(
-                    format!("role {}", quote_ident(&role.name)),
-                    format!(
-                        "made without {}: the user may not give it",
-                        withheld.join(", ")
-                    ),
-                ));
-            }
-            let refused =
-                execute::each(&run.session, &statements::create_role(role, &rights)).await?;
-            run.report
-                .findings
-                .extend(refused.into_iter().map(Trouble::from));
-            run.created_roles.push(role.name.clone());
         }
     }
-    let present: BTreeSet<String> = run
-        .facts
+    let memberships = missing_memberships(run);
+    restore_memberships(run, &memberships).await
+}
+
+async fn create(run: &mut Run<'_>, role: &Role) -> Result<()> {
+    let rights = run.facts.rights;
+    let withheld = statements::withheld_attributes(role, &rights);
+    if !withheld.is_empty() {
+        let what = format!("role {}", quote_ident(&role.name));
+        let withheld = withheld.join(", ");
+        let why = format!("made without {withheld}: the user may not give it");
+        run.report.findings.push(Finding::new(what, why));
+    }
+    run.apply(&statements::create_role(role, &rights)).await?;
+    run.report.created_roles.push(role.name.clone());
+    Ok(())
+}
+
+fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
+    let facts = &run.facts;
+    let present: BTreeSet<&String> = facts
         .roles
         .keys()
-        .chain(&run.created_roles)
-        .cloned()
+        .chain(&run.report.created_roles)
         .collect();
-    let memberships: Vec<Membership> = run
-        .catalog
-        .memberships
-        .iter()
-        .filter(|one| present.contains(&one.role) && present.contains(&one.member))
-        .filter(|one| {
-            !run.facts
-                .memberships
-                .contains(&(one.role.clone(), one.member.clone()))
-        })
+    let is_missing = |one: &&Membership| {
+        let pair = (one.role.clone(), one.member.clone());
+        present.contains(&one.role)
+            && present.contains(&one.member)
+            && !facts.memberships.contains(&pair)
+    };
+    let missing = run.inputs.catalog.memberships.iter().filter(is_missing);
+    missing
         .map(|one| {
+            let mut membership = one.clone();
             // A grantor that does not exist here cannot be named.
-            let known = present.contains(&one.grantor);
-            let grantor = if known {
-                one.grantor.clone()
-            } else {
-                String::new()
-            };
-            Membership {
-                grantor,
-                ..one.clone()
+            if !present.contains(&one.grantor) {
+                membership.grantor.clear();
             }
+            membership
         })
-        .collect();
-    restore_memberships(run, &memberships).await
+        .collect()
 }
 
 async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {
     let statements = statements::memberships(memberships, &run.facts.rights);
-    let refused = execute::each(&run.session, &statements).await?;
-    for one in refused {
+    for one in execute::each(&run.session, &statements).await? {
         // The grantor may lack here what it had there: better the membership than its grantor.
-        let mut plain = one.statement.clone();
-        if let Some((grant, _)) = one.statement.sql.rsplit_once(" GRANTED BY ") {
+        let mut plain = one.statement;
+        if let Some((grant, _)) = plain.sql.rsplit_once(" GRANTED BY ") {
             plain.sql = grant.to_owned();
         }
-        let still = execute::each(&run.session, &[plain]).await?;
-        run.report
-            .findings
-            .extend(still.into_iter().map(Trouble::from));
+        run.apply(&[plain]).await?;
     }
     Ok(())
 }
 
-/// Makes the user a member of every role that owns something, so that it can hand things over and
+/// Makes the user a member of every role that owns something, so that it can hand objects over and
 /// still fill them. A superuser needs no such thing.
-pub async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+pub(super) async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
     if !run.needs_temporary_grants() || owners.is_empty() {
         return Ok(());
     }
     for owner in server::without_membership(&run.session, owners).await? {
+        let role = quote_ident(&owner);
         if run.facts.is_superuser(&owner) {
-            run.report.findings.push(Trouble::new(
-                format!("what role {} owns", quote_ident(&owner)),
+            run.report.findings.push(Finding::new(
+                format!("what role {role} owns"),
                 "stays with the user that restores: nobody but a superuser hands things to one",
             ));
             continue;
         }
-        let grant = statements::join_temporarily(&owner, &run.facts.rights);
-        take(
-            run,
-            &format!("objects of role {}", quote_ident(&owner)),
-            &grant,
-        )
-        .await?;
+        let right = statements::join_temporarily(&owner, &run.facts.rights);
+        borrow_right(run, &format!("objects of role {role}"), &right).await?;
     }
     Ok(())
 }
 
-/// Borrows anew what an ended run gave back.
-pub async fn borrow(run: &mut Run<'_>) -> Result<()> {
+/// Borrows again what an earlier run gave back at its end.
+pub(super) async fn borrow(run: &mut Run<'_>) -> Result<()> {
     let owners = owners(run);
     borrow_owners(run, &owners).await?;
     borrow_schemas(run, &owners).await
 }
 
 /// Lets every owner make objects in every schema, which it must be able to when it is given one.
-pub async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+pub(super) async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
     if !run.needs_temporary_grants() || owners.is_empty() {
         return Ok(());
     }
     for (schema, roles) in server::without_create(&run.session, owners).await? {
         let roles: Vec<String> = roles.iter().map(|role| quote_ident(role)).collect();
         let (schema, roles) = (quote_ident(&schema), roles.join(", "));
-        let grant = TemporaryGrant {
-            grant: format!("GRANT CREATE ON SCHEMA {schema} TO {roles}"),
-            revoke: format!("REVOKE CREATE ON SCHEMA {schema} FROM {roles}"),
-        };
-        take(run, &format!("objects in schema {schema}"), &grant).await?;
+        let about = format!("objects in schema {schema}");
+        borrow_create(run, &about, &format!("SCHEMA {schema}"), &roles).await?;
     }
     borrow_database(run, owners).await
 }
 
-/// Whoever is given a publication must be able to make one.
+/// The new owner of a publication must be able to make one.
 async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
-    let publications = run
-        .entries
-        .iter()
-        .filter(|entry| entry.kind == "PUBLICATION");
-    let publications: Vec<_> = publications.collect();
-    let database = quote_ident(&run.server.database);
-    let owners: Vec<String> = owners
-        .iter()
-        .filter(|owner| publications.iter().any(|entry| entry.may_belong_to(owner)))
-        .cloned()
-        .collect();
+    let owns_publication = |owner: &&String| {
+        let mut entries = run.entries.iter();
+        entries.any(|entry| entry.kind == "PUBLICATION" && entry.may_belong_to(owner))
+    };
+    let owners: Vec<String> = owners.iter().filter(owns_publication).cloned().collect();
+    let database = format!("DATABASE {}", quote_ident(&run.inputs.target.database));
     for role in server::without_database_create(&run.session, &owners).await? {
         let role = quote_ident(&role);
-        let grant = TemporaryGrant {
-            grant: format!("GRANT CREATE ON DATABASE {database} TO {role}"),
-            revoke: format!("REVOKE CREATE ON DATABASE {database} FROM {role}"),
-        };
-        take(run, &format!("publications of role {role}"), &grant).await?;
+        let about = format!("publications of role {role}");
+        borrow_create(run, &about, &database, &role).await?;
     }
     Ok(())
 }
 
-async fn take(run: &mut Run<'_>, about: &str, grant: &TemporaryGrant) -> Result<()> {
-    if let Err(error) = run.state.grant_temporarily(&run.session, grant).await {
-        if run.session.is_closed() {
-            return Err(error);
-        }
-        let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
-        run.report
-            .findings
-            .push(Trouble::new(format!("owners of {about}"), why).sql(grant.grant.clone()));
+async fn borrow_create(run: &mut Run<'_>, about: &str, object: &str, roles: &str) -> Result<()> {
+    let right = TemporaryGrant {
+        grant: format!("GRANT CREATE ON {object} TO {roles}"),
+        revoke: format!("REVOKE CREATE ON {object} FROM {roles}"),
+    };
+    borrow_right(run, about, &right).await
+}
+
+/// Borrows one right. One that cannot be had is a finding.
+async fn borrow_right(run: &mut Run<'_>, about: &str, right: &TemporaryGrant) -> Result<()> {
+    let granted = run.state.grant_temporarily(&run.session, right).await;
+    report_refused(run, granted, format!("owners of {about}"), &right.grant)
+}
+
+/// Makes a finding of what the server refused; a lost connection remains an error.
+fn report_refused(
+    run: &mut Run<'_>,
+    result: Result<()>,
+    what: impl Into<String>,
+    sql: &str,
+) -> Result<()> {
+    let Err(error) = result else { return Ok(()) };
+    if run.session.is_closed() {
+        return Err(error);
     }
+    let why = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+    run.report.findings.push(Finding::new(what, why).sql(sql));
     Ok(())
 }
 
-/// Gives back what was borrowed: rights to CREATE before the privileges are restored, roles at the
-/// end.
-pub async fn give_back(run: &mut Run<'_>, creates_only: bool) -> Result<()> {
-    let chosen = |revoke: &str| !creates_only || revoke.starts_with("REVOKE CREATE ON ");
-    revoke_temporary_grants(run, chosen).await
+/// Gives back the borrowed rights to create objects, before the privileges are restored.
+pub(super) async fn give_back_creating(run: &mut Run<'_>) -> Result<()> {
+    give_back_chosen(run, |revoke| revoke.starts_with("REVOKE CREATE ON ")).await
 }
 
-async fn revoke_temporary_grants(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
+/// Gives back what the comparison needed, before the database's own properties come.
+pub(super) async fn give_back_reading(run: &mut Run<'_>) -> Result<()> {
+    give_back_chosen(run, |revoke| {
+        revoke.starts_with(REVOKE_SELECT) || revoke.starts_with(FORCE_SECURITY)
+    })
+    .await
+}
+
+/// Gives back everything that was borrowed.
+pub(super) async fn give_back(run: &mut Run<'_>) -> Result<()> {
+    give_back_chosen(run, |_| true).await
+}
+
+async fn give_back_chosen(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
     for revoke in run.state.revokes(&run.session).await? {
-        if !chosen(&revoke) {
-            continue;
-        }
-        if let Err(error) = run.state.revoke(&run.session, &revoke).await {
-            if run.session.is_closed() {
-                return Err(error);
-            }
-            let why =
-                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
-            run.report.findings.push(
-                Trouble::new("a right borrowed for the restore was not given back", why)
-                    .sql(revoke),
-            );
+        if chosen(&revoke) {
+            let returned = run.state.revoke(&run.session, &revoke).await;
+            let what = "a right borrowed for the restore was not given back";
+            report_refused(run, returned, what, &revoke)?;
         }
     }
     Ok(())
 }
 
-/// Lets the user read what its owners may no longer read once their privileges are back, for the time of
-/// the comparison.
-pub async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
-    if run.facts.rights.superuser || run.options.nobody.is_some() {
+/// Lets the user read what its owners may no longer read once their privileges are back, for the time
+/// of the comparison.
+pub(super) async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
+    if run.facts.rights.superuser || run.inputs.options.is_powerless() {
         return Ok(());
     }
     let owners = owners(run);
     borrow_owners(run, &owners).await?;
     for table in server::unreadable(&run.session).await? {
+        let about = format!("rows of {}", table.name);
         let name = table.name.quoted();
-        if table.no_select {
-            let grant = TemporaryGrant {
-                grant: format!("GRANT SELECT ON TABLE {name} TO CURRENT_USER"),
-                revoke: format!("{REVOKE_SELECT}{name} FROM CURRENT_USER"),
-            };
-            take(run, &format!("rows of {}", table.name), &grant).await?;
-        }
-        if table.forced_security {
-            let grant = TemporaryGrant {
-                grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
-                revoke: format!("{FORCE}{name} FORCE ROW LEVEL SECURITY"),
-            };
-            take(run, &format!("rows of {}", table.name), &grant).await?;
+        let select = TemporaryGrant {
+            grant: format!("GRANT SELECT ON TABLE {name} TO CURRENT_USER"),
+            revoke: format!("{REVOKE_SELECT}{name} FROM CURRENT_USER"),
+        };
+        let security = TemporaryGrant {
+            grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
+            revoke: format!("{FORCE_SECURITY}{name} FORCE ROW LEVEL SECURITY"),
+        };
+        for (needed, right) in [(table.no_select, select), (table.forced_security, security)] {
+            if needed {
+                borrow_right(run, &about, &right).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// How the rights of [`borrow_reading`] are given back.
-const REVOKE_SELECT: &str = "REVOKE SELECT ON TABLE ";
-const FORCE: &str = "ALTER TABLE ONLY ";
-
-/// Gives back what the comparison needed, before the database's own properties come.
-pub async fn give_back_reading(run: &mut Run<'_>) -> Result<()> {
-    revoke_temporary_grants(run, |revoke| {
-        revoke.starts_with(REVOKE_SELECT) || revoke.starts_with(FORCE)
-    })
-    .await
-}
-
 /// Roles that own something in the archive or the database itself, as far as they exist.
-pub fn owners(run: &Run<'_>) -> Vec<String> {
-    run.catalog
-        .roles
-        .iter()
-        .map(|role| &role.name)
-        .filter(|role| {
-            **role == run.catalog.database.owner
-                || run.entries.iter().any(|entry| entry.may_belong_to(role))
-        })
-        .cloned()
-        .collect()
+pub(super) fn owners(run: &Run<'_>) -> Vec<String> {
+    let catalog = run.inputs.catalog;
+    let owns = |role: &&String| {
+        let mut entries = run.entries.iter();
+        **role == catalog.database.owner || entries.any(|entry| entry.may_belong_to(role))
+    };
+    let roles = catalog.roles.iter().map(|role| &role.name);
+    roles.filter(owns).cloned().collect()
 }

@@ -1,12 +1,13 @@
 //! The schema archive in pieces: before the data, after it, privileges last. An entry that fails
-//! does not stop the others; it is tried once more at the end, and then judged.
+//! does not stop the others: it is tried once more at the end, and only then reported.
 
 use std::collections::BTreeSet;
 
-use super::report::Trouble;
-use super::tables::Chance;
-use super::untried::{self, Meaning};
-use super::{Run, roles, tables};
+use super::not_tried::{Judgement, is_failure, without_leakproof};
+use super::report::Finding;
+use super::run::Run;
+use super::tables::Attempt;
+use super::{roles, tables};
 use crate::error::Result;
 use crate::pg::target::archive::{Complaint, Outcome};
 use crate::pg::target::execute;
@@ -15,7 +16,7 @@ use crate::pg::target::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
 pub async fn before_data(run: &mut Run<'_>) -> Result<()> {
-    leave_out(run);
+    remove_entries(run);
     let owners = roles::owners(run);
     roles::borrow_owners(run, &owners).await?;
     let before = |entry: &Entry| entry.section == Section::PreData && is_plain(entry);
@@ -24,76 +25,72 @@ pub async fn before_data(run: &mut Run<'_>) -> Result<()> {
     bulk(run, |entry| before(entry) && entry.kind != "SCHEMA", 1).await
 }
 
-/// Takes out of the archive what a prepared drill has already, and what no login without power makes.
-fn leave_out(run: &mut Run<'_>) {
-    if run.options.nobody.is_none() {
+/// Removes the entries that a drill's database has already, and those that a powerless login cannot
+/// make.
+fn remove_entries(run: &mut Run<'_>) {
+    if !run.inputs.options.is_powerless() {
         return;
     }
-    let mut left_out = Vec::new();
-    run.entries.retain(|entry| {
-        if entry.is_event_trigger() {
-            left_out.push(entry.clone());
+    for entry in run.entries.extract_if(.., |entry| entry.is_event_trigger()) {
+        // Comments on event triggers go too, but are not named.
+        if entry.kind == "EVENT TRIGGER" {
+            let not_tried = run.not_tried.add(&entry);
+            run.report.not_tried.push(not_tried);
         }
-        !entry.is_event_trigger() && !entry.is_extension()
-    });
-    for entry in left_out
-        .iter()
-        .filter(|entry| entry.kind == "EVENT TRIGGER")
-    {
-        let not_tried = run.left_out.add(entry);
-        run.report.not_tried.push(not_tried);
     }
+    run.entries.retain(|entry| !entry.is_extension());
 }
 
-/// Indexes, keys, triggers and the like. Tables that did not load yet may hold names of indexes:
-/// they get a second chance between indexes and triggers.
+/// Indexes, keys, triggers and the like; then everything that failed once more.
 pub async fn after_data(run: &mut Run<'_>) -> Result<()> {
+    restore_after_data(run).await?;
+    retry(run).await
+}
+
+/// Tables that did not load yet may hold names of indexes: they are loaded between indexes and
+/// triggers.
+async fn restore_after_data(run: &mut Run<'_>) -> Result<()> {
     let jobs = run.jobs;
     let after = |entry: &Entry| entry.section == Section::PostData && is_plain(entry);
     if tables::are_complete(run).await? {
         return bulk(run, after, jobs).await;
     }
     bulk(run, |entry| after(entry) && entry.makes_index(), jobs).await?;
-    tables::restore(run, Chance::WithIndexes).await?;
+    tables::restore(run, Attempt::WithIndexes).await?;
     bulk(run, |entry| after(entry) && !entry.makes_index(), jobs).await
 }
 
-/// Tries every failed entry once more, one by one, and judges what still fails. A table that could be
+/// Tries every failed entry once more, one by one, and reports what still fails. A table that could be
 /// made only now, after somebody mended what it lacked, gets its rows.
-pub async fn retry(run: &mut Run<'_>) -> Result<()> {
-    judge(run, |entry| {
-        is_plain(entry) && entry.section == Section::PreData
-    })
-    .await?;
+async fn retry(run: &mut Run<'_>) -> Result<()> {
+    let before = |entry: &Entry| entry.section == Section::PreData;
+    report_failed(run, |entry| is_plain(entry) && before(entry)).await?;
     if !tables::are_complete(run).await? {
-        tables::restore(run, Chance::Last).await?;
+        tables::restore(run, Attempt::Last).await?;
     }
-    judge(run, |entry| {
-        is_plain(entry) && entry.section != Section::PreData
-    })
-    .await
+    report_failed(run, |entry| is_plain(entry) && !before(entry)).await
 }
 
 /// Row security, grants, revokes and default privileges, once nothing needs more rights than they
 /// leave.
 pub async fn privileges(run: &mut Run<'_>) -> Result<()> {
-    roles::give_back(run, true).await?;
+    roles::give_back_creating(run).await?;
     bulk(run, Entry::is_row_security, 1).await?;
-    judge(run, Entry::is_row_security).await?;
-    if run.options.no_privileges {
+    report_failed(run, Entry::is_row_security).await?;
+    if run.inputs.options.no_privileges {
         return Ok(());
     }
     // What --resume makes must not get default privileges that its own do not take away.
     let whole = run.report.failures.is_empty();
     let now = move |entry: &Entry| entry.is_acl() && (whole || entry.kind != "DEFAULT ACL");
     bulk(run, now, 1).await?;
-    judge(run, now).await
+    report_failed(run, now).await
 }
 
 /// Last of all: they would meet our own statements.
 pub async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
     bulk(run, Entry::is_event_trigger, 1).await?;
-    judge(run, Entry::is_event_trigger).await
+    report_failed(run, Entry::is_event_trigger).await
 }
 
 fn is_plain(entry: &Entry) -> bool {
@@ -103,22 +100,22 @@ fn is_plain(entry: &Entry) -> bool {
 /// Entries that are tried again together while all goes well.
 const BATCH: usize = 100;
 
-/// Restores all chosen entries and notes which failed.
+/// Restores all chosen entries and records which failed.
 async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -> Result<()> {
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
     // The target was empty: what exists at the very first attempt was not made by us. What exists
-    // after an interruption was, and so were the schemas and casts of a prepared drill.
-    let in_prepared_drill = |sql: &str| {
+    // after an interruption was, and so were the schemas and casts that a drill prepared.
+    let prepared = |sql: &str| {
         let makes = |what: &str| sql.starts_with(what);
-        run.options.nobody.is_some() && (makes("CREATE SCHEMA ") || makes("CREATE CAST "))
+        run.inputs.options.is_powerless() && (makes("CREATE SCHEMA ") || makes("CREATE CAST "))
     };
     let conflicts: Vec<&str> = outcome
         .complaints
         .iter()
         .filter(|complaint| says_exists(&complaint.message))
         .map(|complaint| complaint.sql.as_str())
-        .filter(|sql| !run.report.resumed && !in_prepared_drill(sql))
+        .filter(|sql| !run.report.resumed && !prepared(sql))
         .collect();
     run.state
         .add_suspects(&run.session, &outcome.suspects, &conflicts)
@@ -126,58 +123,61 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
 }
 
 /// Tries the failed ones of the chosen entries again, and reports those that still fail.
-async fn judge(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()> {
+async fn report_failed(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()> {
     let suspects = run.state.suspects(&run.session).await?;
     let conflicts = run.state.conflicts(&run.session).await?;
     let failed = |entry: &&Entry| chosen(entry) && suspects.contains(&entry.id);
-    let entries: Vec<&Entry> = run.entries.iter().filter(failed).collect();
-    let mut left_out = std::mem::take(&mut run.left_out);
-    let mut troubles = Vec::new();
+    let entries: Vec<Entry> = run.entries.iter().filter(failed).cloned().collect();
     for batch in entries.chunks(BATCH) {
         // Which entry a complaint belongs to is certain only where there is one entry.
-        let together = run.archive.restore(batch, 1).await?;
+        let batch: Vec<&Entry> = batch.iter().collect();
+        let together = run.archive.restore(&batch, 1).await?;
         if left(&together.complaints, &conflicts).is_empty() {
             continue;
         }
         for entry in batch {
             let mut outcome = run.archive.restore(&[entry], 1).await?;
-            if run.options.nobody.is_some() && made_without_leakproof(run, &outcome).await? {
+            if run.inputs.options.is_powerless() && made_without_leakproof(run, &outcome).await? {
                 outcome = run.archive.restore(&[entry], 1).await?;
             }
             let left = left(&outcome.complaints, &conflicts);
-            if let Some(trouble) = describe(entry, &left) {
-                let meaning = match &run.options.nobody {
-                    Some(_) => left_out.judge(entry, &left),
-                    None => Meaning::Broken,
-                };
-                troubles.push((*entry, meaning, is_failure(entry, &left), trouble));
+            if !left.is_empty() {
+                report_complaints(run, entry, &left);
             }
-        }
-    }
-    run.left_out = left_out;
-    let report = &mut run.report;
-    for (entry, meaning, is_failure, trouble) in troubles {
-        if meaning == Meaning::NotTried {
-            report.not_tried.push(run.left_out.not_tried(entry));
-        } else if meaning == Meaning::Unproven {
-            report.unproven.push(trouble);
-        } else if !run.selection.whole && entry.kind == "FK CONSTRAINT" {
-            report
-                .left_out
-                .push(format!("foreign key: {}", entry.describe()));
-        } else if is_failure {
-            report.failures.push(trouble);
-        } else {
-            report.findings.push(trouble);
         }
     }
     Ok(())
 }
 
-/// Makes a function that only a superuser may call leakproof without that word, as tables may need it.
+fn report_complaints(run: &mut Run<'_>, entry: &Entry, complaints: &[&Complaint]) {
+    let join = |text: fn(&Complaint) -> &str| {
+        let texts: Vec<&str> = complaints.iter().map(|one| text(one)).collect();
+        texts.join("\n")
+    };
+    let finding =
+        Finding::new(entry.describe(), join(|one| &one.message)).sql(join(|one| &one.sql));
+    let judgement = if run.inputs.options.is_powerless() {
+        run.not_tried.judge(entry, complaints)
+    } else {
+        Judgement::Broken
+    };
+    let report = &mut run.report;
+    match judgement {
+        Judgement::NotTried => report.not_tried.push(run.not_tried.named(entry)),
+        Judgement::Unproven => report.unproven.push(finding),
+        Judgement::Broken if !run.inputs.selection.whole && entry.kind == "FK CONSTRAINT" => {
+            let left_out = format!("foreign key: {}", entry.describe());
+            report.left_out.push(left_out);
+        }
+        Judgement::Broken if is_failure(entry, complaints) => report.failures.push(finding),
+        Judgement::Broken => report.findings.push(finding),
+    }
+}
+
+/// Makes a function that only a superuser may declare leakproof without that word.
 async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool> {
     let mut complaints = outcome.complaints.iter();
-    let Some(sql) = complaints.find_map(untried::without_leakproof) else {
+    let Some(sql) = complaints.find_map(without_leakproof) else {
         return Ok(false);
     };
     let about = "a function that is leakproof in the backup";
@@ -245,27 +245,6 @@ fn says_exists(message: &str) -> bool {
         || (WORDS.iter().any(|words| around(words)) && !OTHERS.iter().any(|words| around(words)))
 }
 
-fn describe(entry: &Entry, complaints: &[&Complaint]) -> Option<Trouble> {
-    if complaints.is_empty() {
-        return None;
-    }
-    let why: Vec<&str> = complaints.iter().map(|one| one.message.as_str()).collect();
-    let sql: Vec<&str> = complaints.iter().map(|one| one.sql.as_str()).collect();
-    Some(Trouble::new(entry.describe(), why.join("\n")).sql(sql.join("\n")))
-}
-
-/// Whether data, a key or a constraint is missing; a wrong owner alone is not that.
-pub(super) fn is_failure(entry: &Entry, complaints: &[&Complaint]) -> bool {
-    let only_owner = complaints
-        .iter()
-        .all(|one| one.sql.starts_with("ALTER ") && one.sql.contains(" OWNER TO "));
-    let unique = entry.kind == "INDEX"
-        && complaints
-            .iter()
-            .any(|one| one.sql.starts_with("CREATE UNIQUE "));
-    !only_owner && (entry.holds_data_together() || unique)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,15 +253,6 @@ mod tests {
         Complaint {
             message: message.to_owned(),
             sql: sql.to_owned(),
-        }
-    }
-
-    fn entry(kind: &str) -> Entry {
-        Entry {
-            id: 1,
-            section: Section::PreData,
-            kind: kind.to_owned(),
-            names: "public t own".to_owned(),
         }
     }
 
@@ -322,18 +292,5 @@ mod tests {
         ] {
             assert!(!says_exists(message), "{message}");
         }
-    }
-
-    #[test]
-    fn a_missing_table_or_key_fails_and_a_wrong_owner_does_not() {
-        let owner = complaint("ERROR:  role", "ALTER TABLE t OWNER TO own;");
-        let table = complaint("ERROR:  type", "CREATE TABLE t (a x);");
-        let unique = complaint("ERROR:  dup", "CREATE UNIQUE INDEX i ON t (a);");
-        let index = complaint("ERROR:  f", "CREATE INDEX i ON t (f(a));");
-        assert!(!is_failure(&entry("TABLE"), &[&owner]));
-        assert!(is_failure(&entry("TABLE"), &[&owner, &table]));
-        assert!(is_failure(&entry("INDEX"), &[&unique]));
-        assert!(!is_failure(&entry("INDEX"), &[&index]));
-        assert!(!is_failure(&entry("COMMENT"), &[&index]));
     }
 }

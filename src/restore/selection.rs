@@ -3,63 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Options;
+use super::options::TableName;
 use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
-use crate::quote::quote_ident;
-
-/// A table as typed; without a schema it must be the only one of that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableName {
-    pub schema: Option<String>,
-    pub name: String,
-}
-
-impl TableName {
-    fn is(&self, name: &Name) -> bool {
-        self.name == name.name
-            && self
-                .schema
-                .as_ref()
-                .is_none_or(|schema| *schema == name.schema)
-    }
-}
-
-impl std::fmt::Display for TableName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(schema) = &self.schema {
-            write!(f, "{}.", schema.escape_debug())?;
-        }
-        write!(f, "{}", self.name.escape_debug())
-    }
-}
-
-/// What of a point is restored and how, as flags in a fixed order; empty: everything.
-pub fn choice(options: &Options) -> String {
-    let mut schemas: Vec<String> = options.schemas.clone();
-    schemas.sort();
-    schemas.dedup();
-    let mut tables: Vec<String> = options.tables.iter().map(quoted).collect();
-    tables.sort();
-    tables.dedup();
-    let mut flags: Vec<String> = schemas
-        .iter()
-        .map(|schema| format!("--schema {}", quote_ident(schema)))
-        .chain(tables.iter().map(|table| format!("--table {table}")))
-        .collect();
-    if options.no_owner {
-        flags.push("--no-owner".to_owned());
-    }
-    if options.no_privileges {
-        flags.push("--no-privileges".to_owned());
-    }
-    flags.join(" ")
-}
-
-fn quoted(table: &TableName) -> String {
-    let schema = table.schema.as_deref().map(quote_ident);
-    let schema = schema.map_or_else(String::new, |schema| format!("{schema}."));
-    format!("{schema}{}", quote_ident(&table.name))
-}
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +90,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::restore::fixture;
+    use crate::model::fixture;
 
     fn chosen(schemas: &[&str], tables: &[(&str, &str)]) -> (Vec<u32>, Vec<String>) {
         let catalog = fixture::catalog();

@@ -23,16 +23,12 @@ pub struct Export {
 
 impl Export {
     pub async fn run(&self, context: Context<'_>) -> Result<export::Report> {
-        let means = export::Means {
-            repository: &self.repository,
+        let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
-            clock: context.clock,
-            progress: context.progress,
-            interrupt: context.interrupt,
         };
-        export::run(&means, &self.options).await
+        export::run(&self.repository, keys, &self.options, context).await
     }
 }
 

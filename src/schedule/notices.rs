@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::step::{Step, StepReport};
 use crate::drill::Outcome as Answer;
 use crate::model::attestation::{NOT_PROVEN, Verdict};
-use crate::restore::Trouble;
+use crate::restore::Finding;
 use crate::{drill, export, snapshot};
 
 pub fn notices(step: &Step) -> Vec<String> {
@@ -63,8 +63,8 @@ fn snapshot_copy(report: &snapshot::copy::Report) -> Vec<String> {
     lines
 }
 
-fn troubles(label: &str, troubles: &[Trouble]) -> Vec<String> {
-    let line = |one: &Trouble| format!("{label}: {}: {}", one.what, one.why);
+fn troubles(label: &str, troubles: &[Finding]) -> Vec<String> {
+    let line = |one: &Finding| format!("{label}: {}: {}", one.what, one.why);
     troubles.iter().map(line).collect()
 }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lifeboat::clock::SystemClock;
 use lifeboat::codec::{self, Identities, Sealer};
+use lifeboat::context::Context;
 use lifeboat::error::Result;
 use lifeboat::export::{self, Source};
 use lifeboat::interrupt::Interrupt;
@@ -100,11 +101,12 @@ impl Forge {
         database: &Database,
     ) -> Result<export::Report> {
         let repository = Repository::new(store);
-        let means = export::Means {
-            repository: &repository,
+        let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
+        };
+        let context = Context {
             clock: &SystemClock,
             progress: &Silent,
             interrupt: &Interrupt::never(),
@@ -130,7 +132,7 @@ impl Forge {
             reach: Vec::new(),
             dry_run: false,
         };
-        export::run(&means, &options).await
+        export::run(&repository, keys, &options, context).await
     }
 
     pub async fn export(&self, database: &Database) -> RestorePoint {

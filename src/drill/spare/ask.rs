@@ -14,7 +14,7 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
 use crate::pg::target::single_value::TimeLimit;
 use crate::random;
-use crate::restore::Trouble;
+use crate::restore::Finding;
 use crate::snapshot::wait;
 
 /// RDS makes it with every instance.
@@ -77,13 +77,13 @@ impl Drill<'_> {
         for name in report.databases.clone() {
             if let Err(error) = self.ask_one(&server.with_database(&name), report).await {
                 let what = format!("database {name}");
-                report.failures.push(Trouble::new(what, error.chain()));
+                report.failures.push(Finding::new(what, error.chain()));
             }
         }
         if report.assertions.is_empty() {
             let why =
                 "no assertion is configured of it: the drill shows that it boots, and no more";
-            report.findings.push(Trouble::new("the copy", why));
+            report.findings.push(Finding::new("the copy", why));
         }
         Ok(())
     }
@@ -106,7 +106,7 @@ impl Drill<'_> {
         for name in wanted.iter().filter(|name| !there.contains(name)) {
             let what = format!("database {name}");
             let why = "it is not in the copy, or takes no connections";
-            report.failures.push(Trouble::new(what, why));
+            report.failures.push(Finding::new(what, why));
         }
         there.retain(|name| wanted.contains(name));
         Ok(there)

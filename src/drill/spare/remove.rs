@@ -11,7 +11,7 @@ use super::{Drill, Report};
 use crate::aws::rds::DbState;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
-use crate::restore::Trouble;
+use crate::restore::Finding;
 use crate::snapshot::list::KINDS;
 use crate::snapshot::made::RUN;
 use crate::snapshot::names::{spare_made_at, tag};
@@ -82,7 +82,7 @@ impl Drill<'_> {
     async fn remove_older_one(&self, kind: Kind, spare: &DbState, report: &mut Report) {
         let name = &spare.identifier;
         if is_in_use(spare) {
-            report.findings.push(Trouble::new(
+            report.findings.push(Finding::new(
                 format!("older spare {name}"),
                 "it runs: somebody may use it, so it was not removed. Who does tags it \
                  lifeboat:drill=false; if nobody does (RDS starts what was stopped for \

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::model::id::Id;
 use crate::model::snapshot::Kind;
 use crate::outcome;
-use crate::restore::Trouble;
+use crate::restore::Finding;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -37,9 +37,9 @@ pub struct Report {
     pub seconds: f64,
     pub assertions: Vec<Asked>,
     /// Any makes the drill fail.
-    pub failures: Vec<Trouble>,
+    pub failures: Vec<Finding>,
     /// What needs the attention of a person.
-    pub findings: Vec<Trouble>,
+    pub findings: Vec<Finding>,
     /// What the copy's tag `lifeboat:verified` says since.
     pub verified_at: Option<Timestamp>,
     /// What was kept, stopped; `null`: it was removed again.
@@ -63,7 +63,7 @@ impl Report {
 
     pub(super) fn new(drill: &Drill<'_>, findings: Vec<String>) -> Self {
         let (point, rds) = (&drill.found.point, drill.rds());
-        let what = |why| Trouble::new("the original's settings", why);
+        let what = |why| Finding::new("the original's settings", why);
         Self {
             id: point.id.clone(),
             source: point.source.clone(),
@@ -95,7 +95,7 @@ impl Report {
     }
 
     pub(super) fn finding(&mut self, what: &str, why: &Error) {
-        self.findings.push(Trouble::new(what, why.chain()));
+        self.findings.push(Finding::new(what, why.chain()));
     }
 
     pub(super) fn asked(&mut self, database: &str, outcome: Outcome) {

@@ -1,114 +1,100 @@
 //! The database to restore into against that of the backup.
 
-use super::Look;
-use crate::model::catalog::{Catalog, Database};
+use super::check::TargetCheck;
+use crate::model::catalog::Database;
 use crate::pg::target::database::DatabaseFacts;
-use crate::restore::report::{Trouble, shown};
-use crate::restore::{Means, Options, selection};
+use crate::restore::report::shown;
+use crate::restore::run::Inputs;
 
 /// Why nothing may be written into a database: what it holds is neither nothing nor our own
 /// unfinished restore of this point.
-pub fn held(facts: &DatabaseFacts, means: &Means<'_>, options: &Options) -> Option<String> {
-    let point = means.point;
-    match &facts.unfinished {
-        Some(unfinished)
-            if unfinished.id != point.manifest.id.as_str()
-                || unfinished.manifest_sha256 != point.body_sha256.to_string() =>
-        {
-            let id = unfinished.id.escape_debug();
-            Some(format!(
-                "the target holds an unfinished restore of another point, {id}"
-            ))
-        }
-        Some(_) if !options.resume => Some(
+pub(crate) fn occupied(facts: &DatabaseFacts, inputs: Inputs<'_>) -> Option<String> {
+    let point = inputs.point;
+    let Some(unfinished) = &facts.unfinished else {
+        let what = shown(&facts.occupied);
+        return (!facts.occupied.is_empty())
+            .then(|| format!("the target is not empty: it holds {what}"));
+    };
+    if unfinished.id != point.manifest.id.as_str()
+        || unfinished.manifest_sha256 != point.body_sha256.to_string()
+    {
+        let id = unfinished.id.escape_debug();
+        return Some(format!(
+            "the target holds an unfinished restore of another point, {id}"
+        ));
+    }
+    if !inputs.options.resume {
+        return Some(
             "the target holds an unfinished restore of this point: --resume goes on with it"
                 .to_owned(),
-        ),
-        Some(unfinished) if unfinished.choice.as_deref() != Some(&selection::choice(options)) => {
-            let began = unfinished.choice.as_deref().unwrap_or("another version");
-            let began = if began.is_empty() {
-                "everything"
-            } else {
-                began
-            };
-            let now = selection::choice(options);
-            let now = if now.is_empty() { "everything" } else { &now };
-            Some(format!(
-                "its unfinished restore began with {}, not with {}: --resume needs the same",
-                began.escape_debug(),
-                now.escape_debug()
-            ))
-        }
-        None if !facts.occupied.is_empty() => {
-            let what = shown(&facts.occupied);
-            Some(format!("the target is not empty: it holds {what}"))
-        }
-        _ => None,
+        );
     }
+    let now = inputs.options.choice();
+    if unfinished.choice.as_deref() == Some(&now) {
+        return None;
+    }
+    let named = |choice: &str| match choice {
+        "" => "everything".to_owned(),
+        choice => choice.escape_debug().to_string(),
+    };
+    Some(format!(
+        "its unfinished restore began with {}, not with {}: --resume needs the same",
+        named(unfinished.choice.as_deref().unwrap_or("another version")),
+        named(&now)
+    ))
 }
 
-pub fn compare(
-    look: &mut Look,
-    facts: &DatabaseFacts,
-    means: &Means<'_>,
-    options: &Options,
-    catalog: &Catalog,
-) {
+pub(super) fn compare(check: &mut TargetCheck, facts: &DatabaseFacts, inputs: Inputs<'_>) {
+    let (catalog, options) = (inputs.catalog, inputs.options);
     let source = &catalog.database;
-    let uses_public = catalog
-        .tables
-        .iter()
-        .any(|table| table.name.schema == "public");
-    look.problems.extend(held(facts, means, options));
+    check.problems.extend(occupied(facts, inputs));
     if facts.unfinished.is_none() && facts.occupied.is_empty() {
-        let problem = match (options.create, options.resume) {
-            (true, false) => {
-                "--create: the database exists already; leave --create out to restore into it"
+        match (options.create, options.resume) {
+            (true, false) => check.add_problem(
+                "--create: the database exists already; leave --create out to restore into it",
+            ),
+            (false, true) => {
+                check.add_problem("--resume: no restore began in it; leave --resume out");
             }
-            (false, true) => "--resume: no restore began in it; leave --resume out",
             // Both: made where it is not there, gone on with where it is.
-            _ => "",
-        };
-        let problem = Some(problem).filter(|problem| !problem.is_empty());
-        look.problems.extend(problem.map(str::to_owned));
+            _ => {}
+        }
     }
     // An unfinished restore may have given the database to its owner.
     if !facts.may_create && facts.unfinished.is_none() {
-        look.problems.push(format!(
-            "user {} may not make schemas in it",
-            look.server.user
-        ));
+        let user = &check.server.user;
+        check.add_problem(format!("user {user} may not make schemas in it"));
     }
-    if !facts.has_public && uses_public {
-        look.problems.push(
-            "it has no schema public, which no archive makes: CREATE SCHEMA public".to_owned(),
-        );
+    let mut tables = catalog.tables.iter();
+    if !facts.has_public && tables.any(|table| table.name.schema == "public") {
+        check.add_problem("it has no schema public, which no archive makes: CREATE SCHEMA public");
     }
     if facts.encoding != source.encoding {
-        look.problems.push(format!(
+        check.add_problem(format!(
             "its encoding is {}, the backup's {}: --create makes a database that fits",
             facts.encoding, source.encoding
         ));
     }
-    compare_locales(look, facts, source);
+    compare_locales(check, facts, source);
     if facts.unfinished.is_none() {
         for what in &facts.altered {
-            look.findings.push(Trouble::new(
+            check.add_finding(
                 format!("privileges of the {what}"),
                 "somebody changed them in the target: what the backup does not set stays changed",
-            ));
+            );
         }
     }
 }
 
-fn compare_locales(look: &mut Look, facts: &DatabaseFacts, source: &Database) {
-    let locale = |provider: &str, collate: &str, ctype: &str, locale: Option<&str>| {
+fn compare_locales(check: &mut TargetCheck, facts: &DatabaseFacts, source: &Database) {
+    let locale = |provider: &str, collate: &str, ctype: &str, locale: &Option<String>| {
         let name = match provider {
             "i" => "icu",
             "b" => "builtin",
             _ => "libc",
         };
-        format!("{name} {collate} {ctype} {}", locale.unwrap_or_default())
+        let locale = locale.as_deref().unwrap_or_default();
+        format!("{name} {collate} {ctype} {locale}")
             .trim_end()
             .to_owned()
     };
@@ -116,45 +102,42 @@ fn compare_locales(look: &mut Look, facts: &DatabaseFacts, source: &Database) {
         &facts.locale_provider,
         &facts.collate,
         &facts.ctype,
-        facts.locale.as_deref(),
+        &facts.locale,
     );
     let wanted = locale(
         &source.locale_provider,
         &source.collate,
         &source.ctype,
-        source.locale.as_deref(),
+        &source.locale,
     );
     if found != wanted {
-        look.findings.push(Trouble::new(
+        check.add_finding(
             "locale of the database",
             format!("{found} instead of {wanted}: texts sort and compare otherwise"),
-        ));
+        );
     } else if let (Some(now), Some(then)) = (&facts.collation_version, &source.collation_version)
         && now != then
     {
-        look.findings.push(Trouble::new(
+        check.add_finding(
             "collation version of the database",
             format!("{now} instead of {then}: texts may sort otherwise; indexes are built anew"),
-        ));
+        );
     }
 }
 
-pub fn compare_new(look: &mut Look, source: &Database) {
-    let rights = look.server.rights;
+pub(super) fn compare_new(check: &mut TargetCheck, source: &Database) {
+    let rights = check.server.rights;
     if !rights.superuser && !rights.create_db {
-        look.problems.push(format!(
-            "--create: user {} may not make databases",
-            look.server.user
-        ));
+        let user = &check.server.user;
+        check.add_problem(format!("--create: user {user} may not make databases"));
     }
-    let major = rights.version_num / 10_000;
     let needed = match source.locale_provider.as_str() {
         "i" => 15,
         "b" => 17,
         _ => 0,
     };
-    if major < needed {
-        look.problems.push(format!(
+    if rights.version_num / 10_000 < needed {
+        check.add_problem(format!(
             "--create: the backup's locale provider exists from PostgreSQL {needed} on"
         ));
     }

@@ -1,108 +1,100 @@
 //! One connection that loads parts until none is left.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
-
-use super::feed::{Feed, Fetched, Listed};
-use super::{Load, Run};
+use super::load::TableLoad;
+use super::queue::{FetchedPart, PartQueue, QueuedPart};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
-use crate::model::manifest::Part;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::load::{Failure, Open, load_part};
+use crate::restore::run::Run;
 
-/// How often a part is tried anew after a lost connection or a deadlock.
+/// How often a part is tried before a lost connection or a deadlock ends the restore.
 const ATTEMPTS: u32 = 5;
 
-pub struct Worker<'a> {
+pub(super) struct Worker<'a> {
     run: &'a Run<'a>,
-    /// Held by whoever copies through that root: in parallel they would deadlock.
-    roots: &'a BTreeMap<&'a Name, Mutex<()>>,
     session: Session,
 }
 
 impl<'a> Worker<'a> {
-    pub async fn connect(
-        run: &'a Run<'a>,
-        roots: &'a BTreeMap<&'a Name, Mutex<()>>,
-    ) -> Result<Self> {
+    pub async fn connect(run: &'a Run<'a>) -> Result<Self> {
         let session = connect(run).await?;
-        Ok(Self {
-            run,
-            roots,
-            session,
-        })
+        Ok(Self { run, session })
     }
 
     /// Loads until nothing is left or something fails that concerns every table.
-    pub async fn work(mut self, feed: &Feed<'_>) -> Result<()> {
-        while let Some(loads) = feed.next_in_order() {
+    pub async fn run(mut self, queue: &PartQueue<'_>) -> Result<()> {
+        while let Some(loads) = queue.next_in_order() {
             for load in loads {
-                let parts = self.run.means.point.parts(load.parts).await?;
-                for (number, part) in (0..).zip(parts) {
-                    let part = part?;
-                    let listed = Listed { load, number, part };
-                    if feed.wants(&listed) {
-                        self.load(&feed.fetch(listed).await?).await?;
-                    } else {
-                        self.run.means.progress.advance(listed.part.copy_bytes);
-                    }
-                }
+                self.load_in_order(queue, load).await?;
             }
         }
         let mut own = None;
-        while let Some(fetched) = feed.next(&mut own).await? {
-            // What cannot be loaded is told at once; what cannot be fetched, once this part is loaded.
-            let ahead = async { Ok(feed.fetch_ahead(&mut own).await) };
-            let ((), ahead) = tokio::try_join!(self.load(&fetched), ahead)?;
+        while let Some(fetched) = queue.next(&mut own).await? {
+            // A failed load is reported at once; a failed fetch, once this part is loaded.
+            let ahead = async { Ok(queue.fetch_ahead(&mut own).await) };
+            let ((), ahead) = tokio::try_join!(self.load(queue, &fetched), ahead)?;
             ahead?;
         }
         self.session.close().await;
         Ok(())
     }
 
-    async fn load(&mut self, fetched: &Fetched<'_>) -> Result<()> {
-        let Listed { load, part, .. } = &fetched.listed;
-        // Maybe since it was fetched.
-        if !load.is_refused() {
-            self.load_new(fetched).await?;
+    async fn load_in_order<'q>(
+        &mut self,
+        queue: &PartQueue<'q>,
+        load: &'q TableLoad<'q>,
+    ) -> Result<()> {
+        let parts = self.run.inputs.point.parts(load.parts).await?;
+        for (number, part) in (0..).zip(parts) {
+            let part = part?;
+            let queued = QueuedPart { load, number, part };
+            if queue.is_pending(&queued) {
+                self.load(queue, &queue.fetch(queued).await?).await?;
+            }
         }
-        self.run.means.progress.advance(part.copy_bytes);
         Ok(())
     }
 
-    async fn load_new(&mut self, fetched: &Fetched<'_>) -> Result<()> {
-        let Listed { load, number, part } = &fetched.listed;
-        let number = *number;
+    async fn load(&mut self, queue: &PartQueue<'_>, fetched: &FetchedPart<'_>) -> Result<()> {
+        let QueuedPart { load, part, .. } = &fetched.queued;
+        // Maybe since it was fetched.
+        if !load.is_refused() {
+            self.load_with_retries(queue, fetched).await?;
+        }
+        self.run.inputs.context.progress.advance(part.copy_bytes);
+        Ok(())
+    }
+
+    async fn load_with_retries(
+        &mut self,
+        queue: &PartQueue<'_>,
+        fetched: &FetchedPart<'_>,
+    ) -> Result<()> {
+        let load = fetched.queued.load;
         let (mut attempt, mut was_lost) = (1, false);
         loop {
-            let identities = self.run.means.identities.clone();
-            let stored = fetched.stored.clone();
-            let open: Open = Box::new(move || identities.open_compressed(stored));
-            let through_root = load.through_root.load(Ordering::Relaxed);
-            let failure = match self.load_once(load, through_root, number, part, open).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
+            let through_root = load.goes_through_root();
+            let Err(failure) = self.load_once(queue, fetched, through_root).await else {
+                return Ok(());
             };
             match failure {
                 Failure::WrongPartition(_) if load.root.is_some() && !through_root => {
-                    load.through_root.store(true, Ordering::Relaxed);
+                    load.go_through_root();
                     continue;
                 }
                 Failure::TryAgain(_) if attempt < ATTEMPTS => pause(attempt).await,
                 Failure::Lost(_) if attempt < ATTEMPTS => {
                     was_lost = true;
-                    pause(attempt).await;
-                    if self.was_committed(load.parts.oid, number).await? {
+                    if self.was_committed(&fetched.queued, &mut attempt).await? {
                         return Ok(());
                     }
                 }
                 // The session that was believed lost may have committed only now.
                 Failure::Rows(_)
-                    if was_lost && self.was_committed(load.parts.oid, number).await? =>
+                    if was_lost && self.was_committed(&fetched.queued, &mut attempt).await? =>
                 {
                     return Ok(());
                 }
@@ -125,52 +117,89 @@ impl<'a> Worker<'a> {
 
     async fn load_once(
         &self,
-        load: &Load<'_>,
+        queue: &PartQueue<'_>,
+        fetched: &FetchedPart<'_>,
         through_root: bool,
-        number: u64,
-        part: &Part,
-        open: Open,
-    ) -> std::result::Result<(), Failure> {
-        let Some((root, to)) = load.root.as_ref().filter(|_| through_root) else {
-            return load_part(
-                &self.session,
-                &self.run.state,
-                &load.direct,
-                number,
-                part,
-                open,
-            )
-            .await
-            .map(drop);
-        };
-        let _alone = match self.roots.get(root) {
-            Some(root) => Some(root.lock().await),
+    ) -> Result<(), Failure> {
+        let QueuedPart { load, number, part } = &fetched.queued;
+        let identities = self.run.inputs.identities.clone();
+        let stored = fetched.stored.clone();
+        let open: Open = Box::new(move || identities.open_compressed(stored));
+        let root = load.root.as_ref().filter(|_| through_root);
+        let lock = root.and_then(|(root, _)| queue.root_lock(root));
+        let _alone = match lock {
+            Some(lock) => Some(lock.lock().await),
             None => None,
         };
-        load_part(&self.session, &self.run.state, to, number, part, open)
+        let to = root.map_or(&load.direct, |(_, to)| to);
+        load_part(&self.session, &self.run.state, to, *number, part, open)
             .await
             .map(drop)
     }
 
-    /// After a lost connection: a new one, and what the notes say about the part.
-    async fn was_committed(&mut self, table_oid: u32, number: u64) -> Result<bool> {
-        self.session = connect(self.run)
+    /// Connects again after a lost connection, and asks whether the part was committed before that.
+    async fn was_committed(&mut self, part: &QueuedPart<'_>, attempt: &mut u32) -> Result<bool> {
+        let (run, oid) = (self.run, part.load.parts.oid);
+        let asked = retry(attempt, async || {
+            let session = connect(run).await?;
+            let loaded = run.state.loaded_parts(&session, Some(oid)).await?;
+            Ok((session, loaded.contains_key(&(oid, part.number))))
+        });
+        let (session, committed) = asked
             .await
             .context(|| "the connection was lost".to_owned())?;
-        let noted = self
-            .run
-            .state
-            .loaded_parts(&self.session, Some(table_oid))
-            .await?;
-        Ok(noted.contains_key(&(table_oid, number)))
+        self.session = session;
+        Ok(committed)
     }
 }
 
-async fn connect(run: &Run<'_>) -> Result<Session, Error> {
-    Session::connect(&run.server, &run.application, Purpose::Write).await
+async fn connect(run: &Run<'_>) -> Result<Session> {
+    let application = run.inputs.application();
+    Session::connect(run.inputs.target, &application, Purpose::Write).await
+}
+
+/// Repeats `work` until it succeeds. Each failure counts as an attempt to load the part.
+async fn retry<T>(attempt: &mut u32, work: impl AsyncFn() -> Result<T>) -> Result<T> {
+    loop {
+        pause(*attempt).await;
+        match work().await {
+            Err(_) if *attempt + 1 < ATTEMPTS => *attempt += 1,
+            other => return other,
+        }
+    }
 }
 
 /// A little longer each time.
 async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(attempt)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn connect_after(failures: u32, attempt: &mut u32) -> (Result<()>, u32) {
+        let tried = Cell::new(0);
+        let connected = retry(attempt, async || {
+            tried.set(tried.get() + 1);
+            if tried.get() > failures {
+                return Ok(());
+            }
+            Err(Error::failed("connection refused"))
+        });
+        (connected.await, tried.get())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_asked_as_often_as_a_part_is_tried() {
+        let mut attempt = 1;
+        let (connected, tried) = connect_after(2, &mut attempt).await;
+        assert!(connected.is_ok());
+        assert_eq!((tried, attempt), (3, 3));
+        let (connected, tried) = connect_after(u32::MAX, &mut 1).await;
+        assert!(connected.is_err());
+        assert_eq!(tried, ATTEMPTS - 1, "the first attempt was the lost one");
+    }
 }

@@ -1,7 +1,9 @@
 //! Verifies and restores in this process.
 
 use jiff::Timestamp;
+use lifeboat::clock::SystemClock;
 use lifeboat::codec::Identities;
+use lifeboat::context::Context;
 use lifeboat::error::Result;
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::id::Id;
@@ -63,12 +65,6 @@ pub async fn restore(
     target: &Database,
     change: impl FnOnce(&mut restore::Options),
 ) -> Result<restore::Report> {
-    let means = restore::Means {
-        point,
-        identities,
-        progress: &Silent,
-        interrupt: &Interrupt::never(),
-    };
     let mut options = restore::Options {
         target: server(&target.url()),
         jobs: Some(2),
@@ -81,11 +77,16 @@ pub async fn restore(
         schemas: Vec::new(),
         tables: Vec::new(),
         tool_dirs: Dirs::system(vec![target.major.bin()]),
-        nobody: None,
+        drill_reader: None,
         drilled_sound: false,
     };
     change(&mut options);
-    restore::run(&means, &options).await
+    let context = Context {
+        clock: &SystemClock,
+        progress: &Silent,
+        interrupt: &Interrupt::never(),
+    };
+    restore::run(point, identities, &options, context).await
 }
 
 /// Why a restore did not end well: the error, or its failures.

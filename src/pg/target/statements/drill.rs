@@ -253,7 +253,7 @@ pub fn end_superuser(logins: &Logins) -> Statement {
 mod tests {
     use super::super::statement::script;
     use super::*;
-    use crate::restore::fixture::catalog;
+    use crate::model::fixture::catalog;
 
     fn logins() -> Logins {
         Logins {

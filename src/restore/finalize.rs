@@ -1,8 +1,9 @@
 //! What comes after the data: sequences, materialized views, the database's own properties,
 //! statistics.
 
-use super::report::Trouble;
-use super::{Run, pool};
+use super::report::Finding;
+use super::run::Run;
+use super::sessions;
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::MaterializedView;
@@ -12,47 +13,39 @@ use crate::pg::target::statements::{self, Statement};
 use crate::pg::target::{execute, foreign, server};
 
 /// Sets every sequence; one that cannot be set is a failure.
-pub async fn sequences(run: &mut Run<'_>) -> Result<()> {
-    let statements: Vec<Statement> = run
-        .catalog
-        .sequences
-        .iter()
-        .map(statements::set_sequence)
-        .collect();
+pub(super) async fn sequences(run: &mut Run<'_>) -> Result<()> {
+    let sequences = run.inputs.catalog.sequences.iter();
+    let statements: Vec<Statement> = sequences.map(statements::set_sequence).collect();
     let refused = execute::batched(&run.session, &statements).await?;
-    run.report
-        .failures
-        .extend(refused.into_iter().map(Trouble::from));
+    let failures = refused.into_iter().map(Finding::from);
+    run.report.failures.extend(failures);
     Ok(())
 }
 
 /// Fills the materialized views that were filled, in their order.
-pub async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
-    let (chosen, others): (Vec<MaterializedView>, Vec<MaterializedView>) = run
-        .catalog
-        .materialized_views
-        .iter()
-        .cloned()
-        .partition(|view| run.selection.has_view(view));
+pub(super) async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
+    let views = run.inputs.catalog.materialized_views.iter().cloned();
+    let (chosen, others): (Vec<_>, Vec<_>) =
+        views.partition(|view| run.inputs.selection.has_view(view));
     let left_out = others.iter().filter(|view| view.populated);
-    run.report
-        .left_out
-        .extend(left_out.map(|view| format!("materialized view {}, not filled", view.name)));
+    let left_out = left_out.map(|view| format!("materialized view {}, not filled", view.name));
+    run.report.left_out.extend(left_out);
     let foreign = foreign::views(&run.session).await?;
     let (foreign, chosen): (Vec<_>, Vec<_>) = chosen
         .into_iter()
         .partition(|view| foreign.contains(&view.name));
-    leave_foreign(run, &foreign);
+    report_foreign(run, &foreign);
     // Our sessions read no views, in case somebody swaps a table for one; these queries do.
     run.session.allow_views().await?;
     let refused = execute::each(&run.session, &statements::refresh(&chosen)).await?;
-    file(run, "materialized view", refused);
+    report_refused(run, "materialized view", refused);
     Ok(())
 }
 
-/// A restore connects to nothing but its target: what would is left to a person.
-fn leave_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
-    if run.options.nobody.is_some() {
+/// A restore connects to nothing but its target: views that read from other servers are left to a
+/// person.
+fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
+    if run.inputs.options.is_powerless() {
         let filled = views.iter().filter(|view| view.populated);
         run.report.not_tried.extend(filled.map(|view| NotTried {
             kind: "materialized view".to_owned(),
@@ -63,39 +56,49 @@ fn leave_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
     let by_hand = statements::refresh(views).into_iter().map(|one| {
         let why = "not filled: it reads from another server, which a restore leaves alone; \
                    where that server is the right one, run this";
-        Trouble::new(one.about, why).sql(one.sql)
+        Finding::new(one.about, why).sql(one.sql)
     });
     run.report.findings.extend(by_hand);
 }
 
-fn file(run: &mut Run<'_>, kind: &str, refused: Vec<Refused>) {
-    let left_out = run.options.nobody.as_ref().map(|_| &run.left_out);
-    for one in refused {
-        run.report.file_refused(kind, left_out, Trouble::from(one));
+/// Statements of our own, about objects of this kind, that a powerless login could not run are not
+/// tried; the others are findings.
+fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Refused>) {
+    for finding in refused.into_iter().map(Finding::from) {
+        if run.inputs.options.is_powerless() && run.not_tried.excuses(&finding.why) {
+            let name = finding.what.strip_prefix(kind).unwrap_or(&finding.what);
+            run.report.not_tried.push(NotTried {
+                kind: kind.to_owned(),
+                name: name.trim_start().to_owned(),
+            });
+        } else {
+            run.report.findings.push(finding);
+        }
     }
 }
 
 /// Owner, ACL, comment, limit and settings of the database itself.
-pub async fn database(run: &mut Run<'_>) -> Result<()> {
-    let mut database = run.catalog.database.clone();
-    if run.options.nobody.is_some() {
+pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
+    let inputs = run.inputs;
+    let mut database = inputs.catalog.database.clone();
+    if inputs.options.is_powerless() {
         // Assertions still have to get in.
         database.connection_limit = -1;
         database.is_template = false;
     }
-    let statements =
-        statements::database_properties(&database, &run.server.database, run.ownership());
+    let name = &inputs.target.database;
+    let statements = statements::database_properties(&database, name, inputs.ownership());
     let refused = execute::each(&run.session, &statements).await?;
-    file(run, "property of the database", refused);
+    report_refused(run, "property of the database", refused);
     Ok(())
 }
 
 /// Without statistics the first queries would be slow enough to look like another outage.
-pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
     let tables = server::to_analyze(&run.session).await?;
-    let refused = pool::each(
+    let refused = sessions::for_each(
         run,
-        &run.server,
+        run.inputs.target,
         Purpose::Write,
         tables,
         async |session, table| {
@@ -105,6 +108,6 @@ pub async fn statistics(run: &mut Run<'_>) -> Result<()> {
         },
     )
     .await?;
-    file(run, "statistics", refused.into_iter().flatten().collect());
+    report_refused(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
 }

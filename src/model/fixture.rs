@@ -1,7 +1,9 @@
-//! A small catalog for the unit tests.
+//! A small catalog and its manifest for the unit tests.
 
 use crate::model::catalog::{Catalog, Database, Extension, LargeObjects, Name, Role, Table};
 use crate::model::digest::RowDigest;
+use crate::model::id::Id;
+use crate::model::manifest::{FORMAT, Manifest};
 
 fn name(schema: &str, name: &str) -> Name {
     Name {
@@ -84,6 +86,33 @@ pub fn catalog() -> Catalog {
             pages: none,
             properties: none,
         },
+        not_covered: Vec::new(),
+    }
+}
+
+/// Of an export that stored nothing yet.
+pub fn manifest() -> Manifest {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    Manifest {
+        format: FORMAT,
+        repository: "repository".to_owned(),
+        id: Id::new(at, 7),
+        run: Id::new(at, 6),
+        source: "prod".to_owned(),
+        database: "app".to_owned(),
+        tool: "lifeboat".to_owned(),
+        server_version: "15.18".to_owned(),
+        server_version_num: 150_018,
+        pg_dump_major: 15,
+        system_identifier: None,
+        started_at: at,
+        snapshot_at: at,
+        finished_at: at,
+        previous: None,
+        lock: None,
+        recipients: Vec::new(),
+        objects: Vec::new(),
+        tables: Vec::new(),
         not_covered: Vec::new(),
     }
 }

@@ -1,21 +1,19 @@
-//! What a login without a superuser's rights cannot make, told apart from what is broken.
+//! Tells what a login without a superuser's rights cannot make from what is broken.
 //!
-//! Where no row, key or constraint hangs on such an object it is *not tried*, which costs nothing.
-//! A table, key or constraint that is missing because of one *cannot be proven*: neither sound nor
-//! failed. Whoever writes a schema can so keep a point from being proven, never have it proven.
+//! Where no row, key or constraint depends on such an object it is *not tried*, which costs nothing.
+//! A table, key or constraint that is missing because of one is *unproven*: neither sound nor failed.
+//! The author of a schema can so keep a point from being proven, never have it proven.
 
 use std::collections::BTreeSet;
 
-use super::report::{Report, Trouble};
-use super::schema::is_failure;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::{Catalog, Name};
+use crate::model::catalog::Catalog;
 use crate::pg::target::archive::Complaint;
 use crate::pg::target::toc::Entry;
 
-/// PostgreSQL's words for a right that is missing. Text of the backup may hold them too: it can
-/// only make less count as proven.
-const POWERLESS: [&str; 10] = [
+/// PostgreSQL's words for a missing right. Text of the backup may hold them too: it can only make
+/// less count as proven.
+const MISSING_RIGHT: [&str; 10] = [
     "permission denied",
     "must be superuser",
     "must be owner",
@@ -29,31 +27,31 @@ const POWERLESS: [&str; 10] = [
     "transition data type cannot be internal",
 ];
 
-/// What is left out so far, to know what failed because of it.
+/// What could not be made so far, to know what failed because of it.
 #[derive(Debug, Default)]
-pub struct LeftOut {
+pub(super) struct NotTriedObjects {
     roles: Vec<String>,
     /// Schema and name of each, or the name alone, as [`plain`] writes them.
     names: BTreeSet<String>,
-    /// Those that have their rows elsewhere.
+    /// Those whose rows are on other servers.
     foreign_tables: BTreeSet<String>,
 }
 
-/// What the failure of one entry means.
+/// Why an entry of the archive failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub(super) enum Judgement {
+    /// For want of rights, and no data depends on it.
     NotTried,
+    /// For want of rights, and data, a key or a constraint is missing.
     Unproven,
-    /// Something else is wrong with it.
     Broken,
 }
 
-/// Whether a right is what was missing.
-pub fn is_powerless(message: &str) -> bool {
-    POWERLESS.iter().any(|words| message.contains(words))
+fn lacks_right(message: &str) -> bool {
+    MISSING_RIGHT.iter().any(|words| message.contains(words))
 }
 
-impl LeftOut {
+impl NotTriedObjects {
     pub fn new(catalog: &Catalog) -> Self {
         let roles = catalog.roles.iter().map(|role| role.name.clone());
         Self {
@@ -62,8 +60,9 @@ impl LeftOut {
         }
     }
 
-    /// As pg_restore's list has it: `schema name(arguments) owner`. Names may hold spaces.
-    pub fn not_tried(&self, entry: &Entry) -> NotTried {
+    /// Kind and name of an entry: pg_restore lists `schema name(arguments) owner`, and names may hold
+    /// spaces.
+    pub fn named(&self, entry: &Entry) -> NotTried {
         let owners = self.roles.iter().filter(|role| entry.may_belong_to(role));
         let owner_bytes = owners.map(String::len).max();
         let (names, _) = match owner_bytes {
@@ -81,13 +80,13 @@ impl LeftOut {
         }
     }
 
-    /// Where the kind has no schema, with what PostgreSQL calls it: `language x`. An event trigger is
-    /// needed by nothing; of a constraint it is the index that has a name.
-    fn name(&self, entry: &Entry) -> Option<String> {
-        let NotTried { name, kind } = self.not_tried(entry);
+    /// How messages name an entry. Where its kind has no schema, PostgreSQL's word for the kind comes
+    /// first: `language x`. Nothing needs an event trigger; of a constraint, its index is named.
+    fn name_in_messages(&self, entry: &Entry) -> Option<String> {
+        let NotTried { name, kind } = self.named(entry);
         let own = plain(name.split('(').next().unwrap_or_default());
         if own.trim().is_empty() {
-            // A schema may be called `(`; nothing would stand in every text.
+            // A schema may be called `(`; an empty name would be found in every text.
             return None;
         }
         if !entry.names.starts_with("- ") {
@@ -107,17 +106,17 @@ impl LeftOut {
         Some(format!("{called} {own}"))
     }
 
-    /// Decides on an entry that failed, and remembers it for those that need it.
-    pub fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Meaning {
+    /// Judges an entry that failed, and remembers it for those that need it.
+    pub fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Judgement {
         let excused = |one: &&Complaint, own: Option<&str>| {
             let all = format!("{} {}", one.message, one.sql);
-            is_powerless(&one.message) || self.is_missed_in(&all, own)
+            lacks_right(&one.message) || self.misses(&all, own)
         };
-        let name = self.name(entry);
+        let name = self.name_in_messages(entry);
         // Once it could not be made, its owner, say, could not be set either.
         let has_reason = complaints.iter().any(|one| excused(one, None));
         if !has_reason || !complaints.iter().all(|one| excused(one, name.as_deref())) {
-            return Meaning::Broken;
+            return Judgement::Broken;
         }
         if entry.kind == "FOREIGN TABLE" {
             self.foreign_tables.extend(name.clone());
@@ -127,25 +126,25 @@ impl LeftOut {
             .is_none_or(|name| !self.foreign_tables.contains(name));
         self.names.extend(name);
         if is_failure(entry, complaints) && has_rows_here {
-            Meaning::Unproven
+            Judgement::Unproven
         } else {
-            Meaning::NotTried
+            Judgement::NotTried
         }
     }
 
-    /// Leaves an entry out without a try.
+    /// Remembers an entry that is left out without a try.
     pub fn add(&mut self, entry: &Entry) -> NotTried {
-        let name = self.name(entry);
-        self.names.extend(name);
-        self.not_tried(entry)
+        self.names.extend(self.name_in_messages(entry));
+        self.named(entry)
     }
 
-    /// Whether a server's complaint is that something left out is not there.
-    pub fn is_missed_by(&self, complaint: &str) -> bool {
-        self.is_missed_in(complaint, None)
+    /// Whether the server complains about a missing right, or about an object that was not tried.
+    pub fn excuses(&self, complaint: &str) -> bool {
+        lacks_right(complaint) || self.misses(complaint, None)
     }
 
-    fn is_missed_in(&self, complaint: &str, own: Option<&str>) -> bool {
+    /// Whether the complaint is that an object which was not tried, or `own`, does not exist.
+    fn misses(&self, complaint: &str, own: Option<&str>) -> bool {
         const MISSED: &str = "does not exist";
         // A schema `does` with an object `not` would else be missed everywhere.
         let text = plain(complaint).replace(MISSED, "");
@@ -154,7 +153,7 @@ impl LeftOut {
     }
 }
 
-/// Whether a name stands in a text, not as a part of a longer word.
+/// Whether a text holds a name, not as a part of a longer word.
 fn has_whole(text: &str, name: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     text.match_indices(name).any(|(at, _)| {
@@ -169,35 +168,9 @@ fn plain(text: &str) -> String {
     text.replace('"', "").replace(['.', '\n', '\r'], " ")
 }
 
-impl Report {
-    /// Whether a table could not be made for want of rights.
-    pub(super) fn is_unproven(&self, table: &Name) -> bool {
-        // pg_restore writes line breaks in names as spaces.
-        let begin = format!("TABLE {} {} ", table.schema, table.name);
-        let begin = begin.replace(['\n', '\r'], " ");
-        let mut unproven = self.unproven.iter();
-        unproven.any(|one| one.what.starts_with(&begin))
-    }
-
-    /// Files what was refused of our own statements, of this kind.
-    pub(super) fn file_refused(&mut self, kind: &str, nobody: Option<&LeftOut>, refused: Trouble) {
-        let left_out = nobody
-            .filter(|left_out| is_powerless(&refused.why) || left_out.is_missed_by(&refused.why));
-        if left_out.is_some() {
-            let name = refused.what.strip_prefix(kind).unwrap_or(&refused.what);
-            self.not_tried.push(NotTried {
-                kind: kind.to_owned(),
-                name: name.trim_start().to_owned(),
-            });
-        } else {
-            self.findings.push(refused);
-        }
-    }
-}
-
-/// A function that differs from its own definition in one word, which nobody but a superuser may say:
-/// that no row it is asked about leaks through it. Tables may need the function.
-pub fn without_leakproof(complaint: &Complaint) -> Option<String> {
+/// The definition of a function without the word LEAKPROOF, which only a superuser may use. Tables may
+/// need the function.
+pub(super) fn without_leakproof(complaint: &Complaint) -> Option<String> {
     if !complaint.message.contains("leakproof function") {
         return None;
     }
@@ -210,6 +183,18 @@ pub fn without_leakproof(complaint: &Complaint) -> Option<String> {
     let mut sql = complaint.sql.clone();
     sql.replace_range(at..at + " LEAKPROOF".len(), "");
     Some(sql)
+}
+
+/// Whether data, a key or a constraint is missing; a wrong owner alone is not that.
+pub(super) fn is_failure(entry: &Entry, complaints: &[&Complaint]) -> bool {
+    let only_owner = complaints
+        .iter()
+        .all(|one| one.sql.starts_with("ALTER ") && one.sql.contains(" OWNER TO "));
+    let unique = entry.kind == "INDEX"
+        && complaints
+            .iter()
+            .any(|one| one.sql.starts_with("CREATE UNIQUE "));
+    !only_owner && (entry.holds_data_together() || unique)
 }
 
 #[cfg(test)]
@@ -235,29 +220,29 @@ mod tests {
 
     #[test]
     fn what_hangs_on_something_left_out_follows_it() {
-        let mut left_out = LeftOut::default();
+        let mut objects = NotTriedObjects::default();
         let denied = complaint(
             "ERROR:  permission denied for language c",
             "CREATE FUNCTION",
         );
         let function = entry("FUNCTION", "dev f(integer) own");
-        assert_eq!(left_out.judge(&function, &[&denied]), Meaning::NotTried);
+        assert_eq!(objects.judge(&function, &[&denied]), Judgement::NotTried);
         let missing = complaint(
             "ERROR:  function dev.f(integer) does not exist",
             "CREATE TABLE dev.t",
         );
         let trigger = entry("TRIGGER", "dev t tg own");
-        assert_eq!(left_out.judge(&trigger, &[&missing]), Meaning::NotTried);
+        assert_eq!(objects.judge(&trigger, &[&missing]), Judgement::NotTried);
         let table = entry("TABLE", "dev t own");
-        assert_eq!(left_out.judge(&table, &[&missing]), Meaning::Unproven);
+        assert_eq!(objects.judge(&table, &[&missing]), Judgement::Unproven);
         let other = complaint(
             "ERROR:  function dev.g() does not exist",
             "CREATE TABLE x.y",
         );
-        assert_eq!(left_out.judge(&table, &[&other]), Meaning::Broken);
+        assert_eq!(objects.judge(&table, &[&other]), Judgement::Broken);
         assert_eq!(
-            left_out.judge(&table, &[&missing, &other]),
-            Meaning::Broken,
+            objects.judge(&table, &[&missing, &other]),
+            Judgement::Broken,
             "one reason is not excused"
         );
     }
@@ -273,12 +258,12 @@ mod tests {
             "CREATE VIEW dev.v",
         );
         for hostile in ["( f() own", "does not() own", "(  own"] {
-            let mut left_out = LeftOut::default();
-            left_out.judge(&entry("FUNCTION", hostile), &[&denied]);
+            let mut objects = NotTriedObjects::default();
+            objects.judge(&entry("FUNCTION", hostile), &[&denied]);
             let view = entry("VIEW", "dev v own");
             assert_eq!(
-                left_out.judge(&view, &[&broken]),
-                Meaning::Broken,
+                objects.judge(&view, &[&broken]),
+                Judgement::Broken,
                 "{hostile}"
             );
         }
@@ -286,11 +271,11 @@ mod tests {
 
     #[test]
     fn names_are_as_people_write_them() {
-        let left_out = LeftOut {
+        let objects = NotTriedObjects {
             roles: vec!["own".to_owned(), "x; own".to_owned()],
-            ..LeftOut::default()
+            ..NotTriedObjects::default()
         };
-        let shown = |names: &str| left_out.not_tried(&entry("EVENT TRIGGER", names)).name;
+        let shown = |names: &str| objects.named(&entry("EVENT TRIGGER", names)).name;
         assert_eq!(shown("- et postgres"), "et");
         assert_eq!(shown("- heap "), "heap");
         assert_eq!(shown("dev f(integer, text) own"), "dev.f(integer, text)");
@@ -306,5 +291,21 @@ mod tests {
         assert_eq!(without.matches("LEAKPROOF").count(), 1, "{without}");
         assert!(without.contains("LANGUAGE sql\n    AS"));
         assert_eq!(without_leakproof(&complaint("ERROR:  other", sql)), None);
+    }
+
+    #[test]
+    fn a_missing_table_or_key_fails_and_a_wrong_owner_does_not() {
+        let owner = complaint("ERROR:  role", "ALTER TABLE t OWNER TO own;");
+        let table = complaint("ERROR:  type", "CREATE TABLE t (a x);");
+        let unique = complaint("ERROR:  dup", "CREATE UNIQUE INDEX i ON t (a);");
+        let index = complaint("ERROR:  f", "CREATE INDEX i ON t (f(a));");
+        assert!(!is_failure(&entry("TABLE", "public t own"), &[&owner]));
+        assert!(is_failure(
+            &entry("TABLE", "public t own"),
+            &[&owner, &table]
+        ));
+        assert!(is_failure(&entry("INDEX", "public t own"), &[&unique]));
+        assert!(!is_failure(&entry("INDEX", "public t own"), &[&index]));
+        assert!(!is_failure(&entry("COMMENT", "public t own"), &[&index]));
     }
 }

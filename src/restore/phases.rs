@@ -1,0 +1,187 @@
+//! Which phases are finished, how long they took, and what each added to the report: a resumed run
+//! reports that again.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::report::{Finding, PhaseTime, Report};
+use crate::pg::target::resume_state::RecordedFinding;
+
+/// Announces itself once it knows how much there is to load.
+pub(super) const TABLES: &str = "tables";
+
+/// Compares all that is there. Repeated by every run, as a server may lose rows later.
+pub(super) const COMPARISON: &str = "comparison";
+
+/// Phases that need every table to be whole: not finished while anything failed.
+const NEED_WHOLE_TABLES: [&str; 5] = [
+    "privileges",
+    "materialized views",
+    "statistics",
+    "event triggers",
+    "database",
+];
+
+const FINDING: &str = "finding";
+const LEFT_OUT: &str = "left out";
+const ROLE: &str = "role made";
+
+pub(super) struct Phases {
+    finished: BTreeSet<String>,
+    /// What the finished phases of earlier runs reported, by phase.
+    earlier: Vec<(String, RecordedFinding)>,
+    started: Instant,
+    lengths: Lengths,
+}
+
+/// How long the report's lists were when the phase started.
+#[derive(Default)]
+struct Lengths {
+    failures: usize,
+    findings: usize,
+    left_out: usize,
+    created_roles: usize,
+}
+
+impl Phases {
+    pub fn new(finished: BTreeSet<String>, earlier: Vec<(String, RecordedFinding)>) -> Self {
+        Self {
+            finished,
+            earlier,
+            started: Instant::now(),
+            lengths: Lengths::default(),
+        }
+    }
+
+    /// Whether an earlier run finished this phase, so that it is not repeated.
+    pub fn is_finished(&self, name: &str) -> bool {
+        name != COMPARISON && self.finished.contains(name)
+    }
+
+    /// Adds to the report what a finished phase reported when it ran.
+    pub fn report_again(&mut self, name: &str, report: &mut Report) {
+        for (_, one) in self.earlier.extract_if(.., |(phase, _)| phase == name) {
+            match one.kind.as_str() {
+                LEFT_OUT => report.left_out.push(one.what),
+                ROLE => report.created_roles.push(one.what),
+                _ => report.findings.push(Finding {
+                    what: one.what,
+                    why: one.why,
+                    sql: one.sql,
+                }),
+            }
+        }
+    }
+
+    pub fn start(&mut self, report: &Report) {
+        self.started = Instant::now();
+        self.lengths = Lengths {
+            failures: report.failures.len(),
+            findings: report.findings.len(),
+            left_out: report.left_out.len(),
+            created_roles: report.created_roles.len(),
+        };
+    }
+
+    /// Records how long the phase took, and returns what it added to the report. `None`: `--resume`
+    /// repeats it, as something failed.
+    pub fn end(&self, name: &str, report: &mut Report) -> Option<Vec<RecordedFinding>> {
+        report.phases.push(PhaseTime {
+            name: name.to_owned(),
+            seconds: self.started.elapsed().as_secs_f64(),
+        });
+        let failures = report.failures.len();
+        let incomplete = NEED_WHOLE_TABLES.contains(&name) && failures > 0;
+        let repeated = name == COMPARISON || incomplete || failures > self.lengths.failures;
+        (!repeated).then(|| self.added(report))
+    }
+
+    fn added(&self, report: &Report) -> Vec<RecordedFinding> {
+        let named = |kind: &str, names: &[String]| {
+            let names = names.iter().map(|what| RecordedFinding {
+                kind: kind.to_owned(),
+                what: what.clone(),
+                why: String::new(),
+                sql: None,
+            });
+            names.collect::<Vec<_>>()
+        };
+        let findings = report.findings[self.lengths.findings..].iter();
+        findings
+            .map(|one| RecordedFinding {
+                kind: FINDING.to_owned(),
+                what: one.what.clone(),
+                why: one.why.clone(),
+                sql: one.sql.clone(),
+            })
+            .chain(named(LEFT_OUT, &report.left_out[self.lengths.left_out..]))
+            .chain(named(
+                ROLE,
+                &report.created_roles[self.lengths.created_roles..],
+            ))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture;
+
+    fn finding(kind: &str, what: &str) -> RecordedFinding {
+        RecordedFinding {
+            kind: kind.to_owned(),
+            what: what.to_owned(),
+            why: "why".to_owned(),
+            sql: None,
+        }
+    }
+
+    fn report() -> Report {
+        Report::new(&fixture::manifest(), "target".to_owned(), false)
+    }
+
+    #[test]
+    fn a_comparison_is_always_repeated_and_its_old_findings_are_not() {
+        let earlier = vec![(COMPARISON.to_owned(), finding(FINDING, "an index"))];
+        let finished = BTreeSet::from([COMPARISON.to_owned()]);
+        let mut phases = Phases::new(finished, earlier);
+        let mut report = report();
+        assert!(!phases.is_finished(COMPARISON));
+        phases.start(&report);
+        report.findings.push(Finding::new("an index", "why"));
+        assert_eq!(phases.end(COMPARISON, &mut report), None, "never stored");
+    }
+
+    #[test]
+    fn a_finished_phase_reports_again_what_it_added() {
+        let mut report = report();
+        report.findings.push(Finding::new("before", "why"));
+        let mut phases = Phases::new(BTreeSet::new(), Vec::new());
+        phases.start(&report);
+        report.findings.push(Finding::new("locale", "why"));
+        report.created_roles.push("own".to_owned());
+        let added = phases.end("roles", &mut report).unwrap();
+        assert_eq!(added.len(), 2, "{added:?}");
+        let earlier = added.into_iter().map(|one| ("roles".to_owned(), one));
+        let mut later = Phases::new(BTreeSet::from(["roles".to_owned()]), earlier.collect());
+        let mut resumed = self::report();
+        assert!(later.is_finished("roles"));
+        later.report_again("roles", &mut resumed);
+        later.report_again("roles", &mut resumed);
+        assert_eq!(resumed.findings, report.findings[1..]);
+        assert_eq!(resumed.created_roles, ["own"]);
+    }
+
+    #[test]
+    fn a_phase_with_failures_is_left_to_resume() {
+        let mut report = report();
+        let mut phases = Phases::new(BTreeSet::new(), Vec::new());
+        phases.start(&report);
+        report.failures.push(Finding::new("table t", "why"));
+        assert_eq!(phases.end(TABLES, &mut report), None);
+        phases.start(&report);
+        assert_eq!(phases.end("statistics", &mut report), None);
+        assert!(phases.end("sequences", &mut report).is_some());
+    }
+}

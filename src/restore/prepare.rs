@@ -1,0 +1,134 @@
+//! Before the first phase: locks the target, and opens the schema archive.
+
+use std::collections::BTreeSet;
+
+use super::not_tried::NotTriedObjects;
+use super::phases::Phases;
+use super::preflight::{self, TargetCheck};
+use super::report::Report;
+use super::run::{Inputs, Run};
+use crate::compute::default_jobs;
+use crate::error::{Error, Result, ResultExt};
+use crate::model::manifest::names;
+use crate::pg::session::{Purpose, Session};
+use crate::pg::target::archive::{self, Archive};
+use crate::pg::target::database::DatabaseFacts;
+use crate::pg::target::resume_state::{self, ResumeState};
+use crate::pg::target::server::ServerFacts;
+use crate::pg::target::{execute, statements};
+
+/// Makes the database if asked, locks it, and opens the schema archive.
+pub(super) async fn prepare<'a>(
+    inputs: Inputs<'a>,
+    mut checked: TargetCheck,
+    report: Report,
+) -> Result<Run<'a>> {
+    let options = inputs.options;
+    // Read before anything is changed: a damaged archive leaves the target untouched.
+    let archive = open_archive(inputs, &checked).await?;
+    let entries = archive.list().await?;
+    if checked.database.is_none() {
+        let made = create_database(inputs, checked.server.rights.version_num).await;
+        if let Err(error) = made {
+            // A killed restore's CREATE DATABASE may have ended only now: the database is then
+            // checked like any other that is there.
+            checked = preflight::check_target(inputs).await?;
+            if !options.resume || checked.database.is_none() {
+                return Err(error);
+            }
+            checked.refuse_problems(inputs.target)?;
+        }
+    }
+    let session = Session::connect(inputs.target, "lifeboat restore", Purpose::Write).await?;
+    let (state, phases) = if options.is_powerless() {
+        // The database was prepared for this one restore, which nothing resumes.
+        resume_state::create_large_object_table(&session).await?;
+        let phases = Phases::new(BTreeSet::new(), Vec::new());
+        (ResumeState::in_memory(), phases)
+    } else {
+        let finished = acquire_lock(inputs, &session).await?;
+        let phases = Phases::new(finished, resume_state::findings(&session).await?);
+        (ResumeState::InTarget, phases)
+    };
+    let facts = match checked.database {
+        Some(_) => checked.server,
+        // Names of roles have no encoding of their own: as the new database reads them.
+        None => ServerFacts::read(&session).await?,
+    };
+    Ok(Run {
+        inputs,
+        session,
+        state,
+        facts,
+        archive,
+        entries,
+        jobs: options.jobs.unwrap_or_else(default_jobs),
+        phases,
+        not_tried: NotTriedObjects::new(inputs.catalog),
+        report,
+    })
+}
+
+async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archive> {
+    let pg_restore = checked
+        .pg_restore
+        .clone()
+        .ok_or_else(|| Error::failed("pg_restore was not found"))?;
+    let point = inputs.point;
+    let plain = point.open_object(names::SCHEMA, inputs.identities).await?;
+    let tablespaces = &checked.server.tablespaces;
+    let options = archive::Options {
+        application: inputs.application(),
+        owners: !inputs.options.no_owner,
+        privileges: !inputs.options.no_privileges,
+        tablespaces: preflight::missing_tablespaces(inputs.catalog, tablespaces).is_empty(),
+        superuser: checked.server.rights.superuser,
+        server_version_num: checked.server.rights.version_num,
+    };
+    Archive::unpack(plain, pg_restore, inputs.target, &options)
+        .context(|| format!("{} of {}", names::SCHEMA, point.manifest.id))
+}
+
+/// Keeps other restores out of the database for as long as the session lives, and checks it again:
+/// it may have changed since the preflight. Returns the phases that an earlier run finished.
+async fn acquire_lock(inputs: Inputs<'_>, session: &Session) -> Result<BTreeSet<String>> {
+    let target = inputs.target;
+    if !resume_state::lock(session).await? {
+        return Err(
+            Error::refused(format!("another restore into {target} is at work")).hint(
+                "wait for it, or end it: its sessions are called lifeboat in pg_stat_activity",
+            ),
+        );
+    }
+    let facts = DatabaseFacts::read(session).await?;
+    if let Some(problem) = preflight::occupied(&facts, inputs) {
+        return Err(Error::refused(format!("{target}: {problem}"))
+            .hint("something changed it since this restore began; nothing was written"));
+    }
+    let Some(unfinished) = facts.unfinished else {
+        let id = inputs.point.manifest.id.as_str();
+        let sha256 = inputs.point.body_sha256.to_string();
+        let choice = inputs.options.choice();
+        resume_state::create(session, id, &sha256, &choice).await?;
+        return Ok(BTreeSet::new());
+    };
+    resume_state::end_leftover_sessions(session, &inputs.application()).await?;
+    // What those sessions finished meanwhile counts.
+    let finished = resume_state::find_unfinished(session)
+        .await?
+        .unwrap_or(unfinished);
+    Ok(finished.phases)
+}
+
+async fn create_database(inputs: Inputs<'_>, version_num: u32) -> Result<()> {
+    let target = inputs.target;
+    let database = &inputs.catalog.database;
+    let statement = statements::create_database(database, &target.database, version_num);
+    let session = preflight::connect_beside(target).await?;
+    let refused = execute::each(&session, &[statement]).await?;
+    session.close().await;
+    match refused.into_iter().next() {
+        None => Ok(()),
+        Some(refused) => Err(refused.error).context(|| format!("cannot make {target}")),
+    }
+}

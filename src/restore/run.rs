@@ -1,0 +1,103 @@
+//! A restore at work.
+
+use super::not_tried::NotTriedObjects;
+use super::options::Options;
+use super::phases::{Phases, TABLES};
+use super::report::{Finding, Report};
+use super::selection::Selection;
+use crate::codec::Identities;
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::catalog::Catalog;
+use crate::pg::connect::server::Server;
+use crate::pg::session::Session;
+use crate::pg::target::archive::Archive;
+use crate::pg::target::execute;
+use crate::pg::target::resume_state::ResumeState;
+use crate::pg::target::server::ServerFacts;
+use crate::pg::target::statements::{Ownership, Statement};
+use crate::pg::target::toc::Entry;
+use crate::repository::RestorePoint;
+
+/// What is restored, how, and into what.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    pub point: &'a RestorePoint,
+    pub identities: &'a Identities,
+    pub options: &'a Options,
+    pub context: Context<'a>,
+    pub catalog: &'a Catalog,
+    pub selection: &'a Selection,
+    /// Server and database to restore into, its address looked up once.
+    pub target: &'a Server,
+}
+
+impl Inputs<'_> {
+    /// What the sessions of workers and of pg_restore are called.
+    pub fn application(&self) -> String {
+        format!("lifeboat {}", self.point.manifest.id)
+    }
+
+    pub fn ownership(&self) -> Ownership {
+        Ownership {
+            owners: !self.options.no_owner,
+            privileges: !self.options.no_privileges,
+        }
+    }
+
+    /// The target for sessions that read what was restored.
+    pub fn reader(&self) -> &Server {
+        self.options.drill_reader.as_ref().unwrap_or(self.target)
+    }
+}
+
+pub(super) struct Run<'a> {
+    pub inputs: Inputs<'a>,
+    /// Locks the target against a second restore, and runs our own statements.
+    pub session: Session,
+    pub state: ResumeState,
+    pub facts: ServerFacts,
+    pub archive: Archive,
+    pub entries: Vec<Entry>,
+    pub jobs: usize,
+    pub phases: Phases,
+    pub not_tried: NotTriedObjects,
+    pub report: Report,
+}
+
+impl Run<'_> {
+    /// Runs a phase. Of one that an earlier run finished only its findings are reported again.
+    pub async fn phase(
+        &mut self,
+        name: &str,
+        work: impl AsyncFnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        if self.phases.is_finished(name) {
+            self.phases.report_again(name, &mut self.report);
+            return Ok(());
+        }
+        if name != TABLES {
+            self.inputs.context.progress.phase(name, None);
+        }
+        self.phases.start(&self.report);
+        work(self).await?;
+        match self.phases.end(name, &mut self.report) {
+            Some(added) => self.state.finish_phase(&self.session, name, &added).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs statements of our own; those that the server refuses are findings.
+    pub async fn apply(&mut self, statements: &[Statement]) -> Result<()> {
+        let refused = execute::each(&self.session, statements).await?;
+        let findings = refused.into_iter().map(Finding::from);
+        self.report.findings.extend(findings);
+        Ok(())
+    }
+
+    /// Whether the user must borrow rights to hand objects to their owners.
+    pub fn needs_temporary_grants(&self) -> bool {
+        let ownership = self.inputs.ownership();
+        !self.facts.rights.superuser && (ownership.owners || ownership.privileges)
+    }
+}

@@ -1,0 +1,99 @@
+//! One table to load, and whether the server takes its rows.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Error;
+use crate::model::catalog::{Name, Table};
+use crate::model::manifest::{LARGE_OBJECT_PAGES, TableParts};
+use crate::pg::target::large_objects;
+use crate::pg::target::load::{self, Destination};
+
+pub(super) struct TableLoad<'a> {
+    pub parts: &'a TableParts,
+    pub direct: Destination,
+    /// The topmost parent, through which rows find their partition where that is another one than in
+    /// the source.
+    pub root: Option<(Name, Destination)>,
+    /// The topmost parent, where rows could get from it to a foreign server: not loaded through.
+    pub foreign_root: Option<Name>,
+    /// Whether all further parts go through the root.
+    through_root: AtomicBool,
+    /// Why the server refuses these rows.
+    refusal: Mutex<Option<Error>>,
+}
+
+impl<'a> TableLoad<'a> {
+    /// `triggers_off`: no trigger may fire; if true, none of a foreign key either.
+    pub fn of_table(
+        table: &Table,
+        parts: &'a TableParts,
+        encoding: &str,
+        triggers_off: Option<bool>,
+        foreign_roots: &BTreeSet<Name>,
+    ) -> Self {
+        let destination = |name: &Name, through_root| Destination {
+            table_oid: table.oid,
+            before: triggers_off.map_or_else(String::new, |keys| load::triggers_off(name, keys)),
+            sql: load::copy_in(name, &table.columns, encoding),
+            after: triggers_off.map_or("", |_| load::TRIGGERS_ON).to_owned(),
+            what: format!("table {name}"),
+            through_root,
+        };
+        let (foreign_root, root) = match table.root.clone() {
+            Some(root) if foreign_roots.contains(&root) => (Some(root), None),
+            root => (None, root),
+        };
+        Self {
+            parts,
+            direct: destination(&table.name, false),
+            through_root: AtomicBool::new(table.through_root && root.is_some()),
+            root: root.map(|root| {
+                let through_root = destination(&root, true);
+                (root, through_root)
+            }),
+            foreign_root,
+            refusal: Mutex::default(),
+        }
+    }
+
+    pub fn of_large_objects(parts: &'a TableParts, encoding: &str) -> Self {
+        Self {
+            parts,
+            direct: match parts.oid {
+                LARGE_OBJECT_PAGES => large_objects::pages(encoding),
+                _ => large_objects::properties(encoding),
+            },
+            root: None,
+            foreign_root: None,
+            through_root: AtomicBool::new(false),
+            refusal: Mutex::default(),
+        }
+    }
+
+    pub fn goes_through_root(&self) -> bool {
+        self.through_root.load(Ordering::Relaxed)
+    }
+
+    pub fn go_through_root(&self) {
+        self.through_root.store(true, Ordering::Relaxed);
+    }
+
+    /// The first reason counts.
+    pub fn refuse(&self, error: Error) {
+        self.lock_refusal().get_or_insert(error);
+    }
+
+    pub fn is_refused(&self) -> bool {
+        self.lock_refusal().is_some()
+    }
+
+    pub fn take_refusal(&self) -> Option<Error> {
+        self.lock_refusal().take()
+    }
+
+    fn lock_refusal(&self) -> MutexGuard<'_, Option<Error>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -7,7 +7,7 @@ mod driver;
 mod failure;
 mod login;
 pub mod pinned;
-mod rows;
+pub(in crate::pg) mod rows;
 pub mod tap;
 
 use std::pin::pin;

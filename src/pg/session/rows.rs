@@ -75,9 +75,9 @@ tuples!((A, B)(A, B, C)(A, B, C, D)(A, B, C, D, E));
 /// Reads the fields of a struct from the columns in this order; fields after the `;` are no columns.
 macro_rules! from_row {
     ($value:ty: $($field:ident),* $(; $($other:ident: $default:expr),*)?) => {
-        impl $crate::pg::session::FromRow for $value {
+        impl $crate::pg::session::rows::FromRow for $value {
             fn from_row(
-                row: &mut $crate::pg::session::RowReader<'_>,
+                row: &mut $crate::pg::session::rows::RowReader<'_>,
             ) -> $crate::error::Result<Self> {
                 Ok(Self {
                     $($field: row.read()?,)*

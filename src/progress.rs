@@ -5,7 +5,7 @@
 pub trait Progress: Send + Sync {
     /// A phase begins (`"tables"`, `"indexes"`); `total_bytes` is an estimate where there is one.
     fn phase(&self, name: &str, total_bytes: Option<u64>);
-    /// So many bytes of the current phase are done.
+    /// This many more bytes of the current phase are done.
     fn advance(&self, bytes: u64);
     /// Something the user may want to know, in one line.
     fn note(&self, line: &str);

@@ -1,57 +1,26 @@
-//! `lifeboat report`: one page for people about all that a repository holds. What every manifest and
-//! every attestation says is read again; nothing comes from a log.
+//! `lifeboat report`: one page for people about all that a repository holds. It reads every manifest and
+//! every attestation again; nothing comes from a log.
 
 mod axis;
 mod chart;
 mod databases;
 mod drills;
+mod facts;
 mod gather;
 mod head;
 mod html;
+mod options;
 mod overview;
 mod page;
 mod points;
 mod sections;
 
-use std::collections::BTreeMap;
-
-use jiff::{SignedDuration, Timestamp};
-
-use crate::codec::Identities;
 use crate::error::Result;
-use crate::model::snapshot::CopyStatus;
-use crate::repository::{Leftover, Repository};
-use crate::sign::{Fingerprint, Trust};
+use crate::repository::Repository;
+use crate::sign::Trust;
 
-use gather::Gathered;
-
-/// What the page tells beside what it reads itself.
-pub struct Options {
-    /// Only of this source, or of this database.
-    pub source: Option<String>,
-    pub database: Option<String>,
-    /// When all this was found; ages count from it.
-    pub now: Timestamp,
-    pub limits: Limits,
-    /// Databases that have a place on the page, with restore points or without: source and name.
-    pub databases: Vec<(String, String)>,
-    /// What `status` found.
-    pub findings: Vec<String>,
-    pub copies: Vec<CopyStatus>,
-    pub leftovers: Vec<Leftover>,
-    /// Of those who may read what assertions gave; none: the page shows only whether they held.
-    pub identities: Identities,
-    /// Recipients' names, as far as the configuration knows them.
-    pub recipients: BTreeMap<String, String>,
-}
-
-/// What the findings were judged by, and cells are marked by.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    pub export_age: SignedDuration,
-    pub copy_age: SignedDuration,
-    pub drill_age: SignedDuration,
-}
+use facts::Facts;
+pub use options::{Limits, Options};
 
 /// The page, and what it holds.
 pub struct Page {
@@ -59,34 +28,8 @@ pub struct Page {
     pub databases: u64,
     pub points: u64,
     pub drills: u64,
-    /// All that the page names.
+    /// All that are on the page.
     pub findings: Vec<String>,
-}
-
-/// All that the page is made of.
-struct Facts<'a> {
-    repository: &'a str,
-    trust: &'a [Fingerprint],
-    options: Options,
-    gathered: Gathered,
-    /// Those of `status`, then what only a reading of everything shows.
-    findings: Vec<String>,
-    /// Which of them are about each database.
-    findings_of: Vec<Vec<usize>>,
-}
-
-impl Facts<'_> {
-    /// At most so many databases, by their places: where not all have room, those with findings go
-    /// first.
-    fn choose(&self, most: usize) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..self.gathered.databases.len()).collect();
-        if places.len() > most {
-            places.sort_by_key(|at| self.findings_of[*at].is_empty());
-            places.truncate(most);
-            places.sort_unstable();
-        }
-        places
-    }
 }
 
 /// Reads all restore points and their drills, and makes the page.
@@ -98,7 +41,7 @@ pub async fn report(repository: &Repository, trust: &Trust, mut options: Options
             findings.push(finding);
         }
     }
-    let findings_of = by_database(&findings, &gathered);
+    let findings_of = facts::by_database(&findings, &gathered.databases);
     let facts = Facts {
         repository: repository.url(),
         trust: &trust.fingerprints,
@@ -119,29 +62,4 @@ pub async fn report(repository: &Repository, trust: &Trust, mut options: Options
             .sum(),
         findings: facts.findings,
     })
-}
-
-/// A finding begins with the name of its database, or with the id of a restore point.
-fn by_database(findings: &[String], gathered: &Gathered) -> Vec<Vec<usize>> {
-    let databases = gathered.databases.iter().enumerate();
-    let names: BTreeMap<String, usize> = databases.map(|(at, one)| (one.name(), at)).collect();
-    let ids: BTreeMap<String, usize> = gathered
-        .databases
-        .iter()
-        .enumerate()
-        .flat_map(|(at, one)| {
-            one.points
-                .iter()
-                .map(move |point| (point.id.to_string(), at))
-        })
-        .collect();
-    let mut of = vec![Vec::new(); gathered.databases.len()];
-    for (number, finding) in findings.iter().enumerate() {
-        let first = finding.split([' ', ':']).next().unwrap_or_default();
-        let name = finding.split_once(": ").map_or("", |(name, _)| name);
-        if let Some(at) = ids.get(first).or_else(|| names.get(name)) {
-            of[*at].push(number);
-        }
-    }
-    of
 }

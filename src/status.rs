@@ -19,9 +19,9 @@ pub use judge::Limits;
 pub use prometheus::text as prometheus;
 pub use report::{DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
 
-/// Newer points that cannot be trusted are passed over, and told; so many at most.
+/// How many newer points without trust are passed over, each with a finding.
 const PASSED_OVER: usize = 8;
-/// So many points are looked at for the newest drill.
+/// How many points are searched for the newest drill.
 const DRILLED_AMONG: usize = 64;
 
 pub struct Options {
@@ -70,7 +70,7 @@ pub async fn status(
         leftovers: repository.leftovers(source, database, &committed).await?,
         findings,
     };
-    let look = Look {
+    let reader = DatabaseReader {
         repository,
         trust,
         drills: &drills,
@@ -78,7 +78,7 @@ pub async fn status(
     let (of, missing) = by_database(found, options.expected);
     report.findings.extend(missing);
     for ((source, database), found) in of {
-        let (one, passed_over) = look.at(source, database, &found).await?;
+        let (one, passed_over) = reader.read(source, database, &found).await?;
         report.findings.extend(passed_over);
         let judged = judge::database(&one, &options.limits, now);
         report.findings.extend(judged);
@@ -121,7 +121,7 @@ fn by_database(found: Vec<ListedPoint>, expected: Vec<Expected>) -> (ByDatabase,
     (of, missing)
 }
 
-struct Look<'a> {
+struct DatabaseReader<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     drills: &'a Attestations,
@@ -135,9 +135,9 @@ struct Drills {
     unproven_at: Option<Timestamp>,
 }
 
-impl Look<'_> {
+impl DatabaseReader<'_> {
     /// The two newest trusted points of a database, its newest drill, and what was passed over.
-    async fn at(
+    async fn read(
         &self,
         source: String,
         database: String,
@@ -159,7 +159,7 @@ impl Look<'_> {
                 }
             }
         }
-        // Stores tell time in seconds; two may be of one.
+        // Stores keep time in seconds; two points may have the same.
         newest.sort_by_key(|(stored_at, point)| std::cmp::Reverse((*stored_at, point.snapshot_at)));
         let mut newest = newest.into_iter().map(|(_, point)| point);
         let drills = self.drills(&source, &database).await?;

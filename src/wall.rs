@@ -6,6 +6,7 @@
 //! environment, and a filter of system calls. Beyond that bubblewrap's namespaces, where there is
 //! bubblewrap and the kernel allows them. [`Wall::walls`] says which stand.
 
+mod command;
 pub mod container;
 #[cfg(target_os = "linux")]
 mod filter;
@@ -13,23 +14,16 @@ mod filter;
 mod namespaces;
 mod spawner;
 
-use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 
+use command::confine;
+pub use command::{User, Walled};
 use spawner::Spawner;
-
-/// Who runs a server: PostgreSQL refuses root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct User {
-    pub uid: u32,
-    pub gid: u32,
-}
 
 /// A wall that stands, ready for programs behind it.
 pub struct Wall {
@@ -46,7 +40,7 @@ impl Wall {
     /// what the system's own programs need and `readable`. They run as `user`, else as we do.
     pub fn build(user: Option<User>, folder: &Path, readable: &[PathBuf]) -> Result<Self> {
         let mut missing = Vec::new();
-        let prefix = match namespaces_around(user, folder, readable) {
+        let prefix = match namespaces::prefix(user, folder, readable) {
             Ok(prefix) => prefix,
             Err(why) => {
                 missing.push(why);
@@ -98,7 +92,8 @@ impl Wall {
     pub fn command(&self, program: &Path) -> Result<Walled> {
         let (mut command, filter) = match self.prefix.split_first() {
             Some((first, rest)) => {
-                let filter = filter_file().context(|| "the filter of system calls".to_owned())?;
+                let filter = namespaces::filter_file()
+                    .context(|| "the filter of system calls".to_owned())?;
                 let mut command = Command::new(first);
                 command
                     .args(rest)
@@ -109,10 +104,7 @@ impl Wall {
             None => (Command::new(program), None),
         };
         confine(&mut command, self.user);
-        Ok(Walled {
-            command,
-            _filter: filter,
-        })
+        Ok(Walled { command, filter })
     }
 
     /// A command of the same user without namespaces, for what must outlive them.
@@ -121,7 +113,7 @@ impl Wall {
         confine(&mut command, self.user);
         Walled {
             command,
-            _filter: None,
+            filter: None,
         }
     }
 
@@ -132,32 +124,9 @@ impl Wall {
     }
 }
 
-/// A command that only a [`Wall`] starts.
-pub struct Walled {
-    pub command: Command,
-    /// Open until it is started: bubblewrap reads it by its number.
-    _filter: Option<File>,
-}
-
 /// Whether the walls that keep this machine's secrets stand.
 pub fn is_whole(walls: Walls) -> bool {
     walls.network && walls.files && walls.processes
-}
-
-/// The environment is built up, not cut down: what our own holds is nobody's business.
-fn confine(command: &mut Command, user: Option<User>) {
-    command
-        .env_clear()
-        .env("LC_ALL", "C")
-        .env("PATH", "/usr/bin:/bin")
-        // Where we stand may be closed to that user.
-        .current_dir("/")
-        .stdin(Stdio::null())
-        // Ctrl-C is for us, and we end it in order.
-        .process_group(0);
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
-    }
 }
 
 /// The user that a server runs as where we are root; `None` where we are not.
@@ -192,30 +161,21 @@ pub fn hide_this_process() {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn namespaces_around(
-    user: Option<User>,
-    folder: &Path,
-    readable: &[PathBuf],
-) -> std::result::Result<Vec<std::ffi::OsString>, String> {
-    namespaces::prefix(user, folder, readable)
-}
-
-#[cfg(target_os = "linux")]
-fn filter_file() -> std::io::Result<File> {
-    namespaces::filter_file()
-}
-
 #[cfg(not(target_os = "linux"))]
-fn filter_file() -> std::io::Result<File> {
-    Err(std::io::ErrorKind::Unsupported.into())
-}
+mod namespaces {
+    use std::fs::File;
 
-#[cfg(not(target_os = "linux"))]
-fn namespaces_around(
-    _: Option<User>,
-    _: &Path,
-    _: &[PathBuf],
-) -> std::result::Result<Vec<std::ffi::OsString>, String> {
-    Err("this system has no namespaces: drill on Linux".to_owned())
+    use super::{Path, PathBuf, User};
+
+    pub fn prefix(
+        _: Option<User>,
+        _: &Path,
+        _: &[PathBuf],
+    ) -> Result<Vec<std::ffi::OsString>, String> {
+        Err("this system has no namespaces: drill on Linux".to_owned())
+    }
+
+    pub fn filter_file() -> std::io::Result<File> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }

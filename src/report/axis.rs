@@ -43,7 +43,7 @@ pub enum Unit {
     Seconds,
 }
 
-/// At most so many, on round dates in UTC, none at the very edge.
+/// At most `most` marks, on round dates in UTC, none at the very edge.
 pub fn ticks(span: Span, most: i64) -> Vec<(i64, String)> {
     let days = (span.to - span.from) / DAY;
     let step = [1, 2, 7, 14].into_iter().find(|step| days / step < most);

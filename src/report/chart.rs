@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::axis::{self, Span, Unit, WIDE};
 use super::html::{Html, put};
 
-/// Values that are joined by a line have a dot each, up to so many.
+/// How many values that a line joins have a dot each.
 const MAX_DOTS: usize = 15;
-/// The lines of so many restore points fit one below the other.
+/// How many restore points have a line, one below the other.
 pub const MAX_LINES: usize = 600;
 
 /// One measured value.
@@ -58,7 +58,7 @@ impl Series {
         if self.joined {
             joined(page, &sound);
         }
-        // Where they are dense the line tells, and dots would hide it.
+        // Many dots would hide the line.
         let dots = match self.joined && sound.len() > MAX_DOTS {
             true => &sound[sound.len() - 1..],
             false => &sound,

@@ -4,18 +4,19 @@ use jiff::Timestamp;
 
 use super::axis::{Span, Unit};
 use super::chart::{self, Line, Proof, Series, Value};
-use super::gather::{Database, Newest, Seen};
+use super::facts::Facts;
+use super::gather::{Database, NewestPoint, TrustedPoint};
 use super::html::{Html, Name, Text, Time, clipped, put};
 use super::overview::{age, list, seconds};
-use super::{Facts, drills, points};
+use super::{drills, points};
 use crate::escape::is_plain;
 use crate::humanize::{age as words, bytes, count, counted};
 use crate::model::attestation::Verdict;
 use crate::quote::quote_shell;
 
-/// Databases that are told of in detail.
+/// How many databases are shown in detail.
 const SECTIONS: usize = 120;
-/// So few are all open from the start.
+/// How many are open from the start, if there are no more.
 const OPEN: usize = 3;
 
 pub fn sections(page: &mut Html, facts: &Facts) {
@@ -76,9 +77,9 @@ fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
     if !findings.is_empty() {
         list(page, &findings);
     }
-    match (one.seen().next_back(), &one.newest) {
-        (Some((_, seen)), Some(newest)) => {
-            newest_point(page, one, seen, newest, facts.options.now);
+    match (one.trusted_points().next_back(), &one.newest) {
+        (Some((_, trusted)), Some(newest)) => {
+            newest_point(page, one, trusted, newest, facts.options.now);
             charts(page, one, facts.options.now);
             drills::of_database(page, one);
             points::table(page, one, points::share(shown));
@@ -92,8 +93,14 @@ fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
     put!(page, "</details>");
 }
 
-fn newest_point(page: &mut Html, one: &Database, seen: &Seen, newest: &Newest, now: Timestamp) {
-    let lock = seen.lock.map_or_else(
+fn newest_point(
+    page: &mut Html,
+    one: &Database,
+    trusted: &TrustedPoint,
+    newest: &NewestPoint,
+    now: Timestamp,
+) {
+    let lock = trusted.lock.map_or_else(
         || "not locked".to_owned(),
         |lock| {
             let mode = lock.mode.to_string().to_ascii_lowercase();
@@ -111,26 +118,26 @@ fn newest_point(page: &mut Html, one: &Database, seen: &Seen, newest: &Newest, n
         newest.id.to_string(),
         "</code></div>",
         "<div><dt>Shows the data of<dd>",
-        Time(seen.snapshot_at),
+        Time(trusted.snapshot_at),
         ", ",
-        words(age(seen.snapshot_at, now)),
+        words(age(trusted.snapshot_at, now)),
         " ago</div>",
         "<div><dt>Holds<dd>",
-        counted(seen.rows, "row", "rows"),
+        counted(trusted.rows, "row", "rows"),
         ", ",
-        counted(seen.tables, "table", "tables"),
+        counted(trusted.tables, "table", "tables"),
         Text(large_objects),
         "</div>",
         "<div><dt>Size<dd>",
-        bytes(seen.stored_bytes),
+        bytes(trusted.stored_bytes),
         " stored, ",
-        bytes(seen.copy_bytes),
+        bytes(trusted.copy_bytes),
         " as text</div>",
         "<div><dt>Lock<dd>",
         lock,
         "</div>",
         "<div><dt>Export took<dd>",
-        seconds(seen.export_seconds),
+        seconds(trusted.export_seconds),
         "</div>",
         "<div><dt>Server<dd>PostgreSQL ",
         clipped(&newest.server_version, 80).into_owned(),
@@ -138,7 +145,7 @@ fn newest_point(page: &mut Html, one: &Database, seen: &Seen, newest: &Newest, n
         "<div><dt>Written by<dd>",
         clipped(&newest.tool, 80).into_owned(),
         ", signed by <code>",
-        short(&seen.signed_by.to_string()),
+        short(&trusted.signed_by.to_string()),
         "</code></div></dl>"
     );
     if let Some(command) = restore_command(one, newest) {
@@ -157,7 +164,7 @@ pub fn short(fingerprint: &str) -> String {
 }
 
 /// `None`: what the eye would see is not what a shell would be given.
-fn restore_command(one: &Database, newest: &Newest) -> Option<String> {
+fn restore_command(one: &Database, newest: &NewestPoint) -> Option<String> {
     if !one.name().chars().all(is_plain) {
         return None;
     }
@@ -170,7 +177,10 @@ fn restore_command(one: &Database, newest: &Newest) -> Option<String> {
 }
 
 fn charts(page: &mut Html, one: &Database, now: Timestamp) {
-    let lines: Vec<Line> = one.seen().map(|(_, seen)| line(seen)).collect();
+    let lines: Vec<Line> = one
+        .trusted_points()
+        .map(|(_, trusted)| line(trusted))
+        .collect();
     let locked = lines
         .iter()
         .filter(|line| line.to.is_some_and(|to| to > now))
@@ -198,12 +208,16 @@ fn charts(page: &mut Html, one: &Database, now: Timestamp) {
         );
     }
     put!(page, "</p><div class=\"small\">");
-    let Some(first) = one.seen().map(|(_, seen)| seen.snapshot_at).min() else {
+    let Some(first) = one
+        .trusted_points()
+        .map(|(_, trusted)| trusted.snapshot_at)
+        .min()
+    else {
         return;
     };
     let span = Span::new(first, now);
-    series(one, "Stored", Unit::Bytes, |seen| seen.stored_bytes).draw(page, span);
-    series(one, "Rows", Unit::Count, |seen| seen.rows).draw(page, span);
+    series(one, "Stored", Unit::Bytes, |trusted| trusted.stored_bytes).draw(page, span);
+    series(one, "Rows", Unit::Count, |trusted| trusted.rows).draw(page, span);
     let drills = recoveries(one);
     if !drills.values.is_empty() {
         drills.draw(page, span);
@@ -211,11 +225,11 @@ fn charts(page: &mut Html, one: &Database, now: Timestamp) {
     put!(page, "</div>");
 }
 
-fn line(seen: &Seen) -> Line {
+fn line(trusted: &TrustedPoint) -> Line {
     Line {
-        from: seen.snapshot_at,
-        to: seen.lock.map(|lock| lock.retain_until),
-        proof: match seen.proof().map(|drill| drill.verdict) {
+        from: trusted.snapshot_at,
+        to: trusted.lock.map(|lock| lock.retain_until),
+        proof: match trusted.proof().map(|drill| drill.verdict) {
             None | Some(Verdict::Unproven) => Proof::None,
             Some(Verdict::Sound) => Proof::Sound,
             Some(Verdict::Failed) => Proof::Failed,
@@ -223,8 +237,16 @@ fn line(seen: &Seen) -> Line {
     }
 }
 
-fn series(one: &Database, title: &'static str, unit: Unit, of: impl Fn(&Seen) -> u64) -> Series {
-    let values: Vec<u64> = one.seen().map(|(_, seen)| of(seen)).collect();
+fn series(
+    one: &Database,
+    title: &'static str,
+    unit: Unit,
+    of: impl Fn(&TrustedPoint) -> u64,
+) -> Series {
+    let values: Vec<u64> = one
+        .trusted_points()
+        .map(|(_, trusted)| of(trusted))
+        .collect();
     let words = |value: Option<&u64>| {
         let value = value.copied().unwrap_or_default();
         if unit == Unit::Bytes {
@@ -239,9 +261,9 @@ fn series(one: &Database, title: &'static str, unit: Unit, of: impl Fn(&Seen) ->
         words(values.iter().min()),
         words(values.iter().max())
     );
-    let values = one.seen().map(|(_, seen)| Value {
-        at: seen.snapshot_at,
-        value: of(seen) as f64,
+    let values = one.trusted_points().map(|(_, trusted)| Value {
+        at: trusted.snapshot_at,
+        value: of(trusted) as f64,
         failed: false,
     });
     Series {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Facts;
+use super::facts::Facts;
 use super::gather::{DRILLS_WITH_VALUES, Database, Drill};
 use super::html::{Html, Name, Text, Time, clipped, day, put};
 use super::overview::seconds;

@@ -1,4 +1,4 @@
-//! From a repository to plain facts, one small record for each restore point and drill.
+//! Reads a repository into plain facts: one small record for each restore point and each drill.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use super::Options;
 use super::html::clipped;
+use super::options::Options;
 use crate::codec::Identities;
 use crate::error::{Kind, Result};
 use crate::model::attestation::{
@@ -20,15 +20,14 @@ use crate::model::manifest::{NotCovered, is_large_objects};
 use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
 use crate::sign::{Fingerprint, Trust};
 
-/// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
-/// them before they are read.
-const AT_A_TIME: usize = 16;
+/// Limits of what is read at a time: a manifest may be anybody's until it is read.
+const MANIFESTS_AT_A_TIME: usize = 16;
 const MIB_AT_A_TIME: u32 = 128;
-/// So many drills of one restore point are read.
+/// How many drills of one restore point are read.
 const DRILLS_OF_A_POINT: usize = 64;
-/// So many drills of one database are told with what their assertions gave.
+/// How many drills of one database are shown with the values of their assertions.
 pub const DRILLS_WITH_VALUES: usize = 5;
-/// What is kept of a drill while all are gathered: of how many assertions, and how much of each text.
+/// Limits of what is kept of one drill.
 const ASSERTIONS: usize = 200;
 const TEXT_CHARS: usize = 120;
 const KINDS: usize = 32;
@@ -49,17 +48,17 @@ pub struct Database {
     /// Oldest first.
     pub points: Vec<Point>,
     /// Of its newest restore point that is trusted.
-    pub newest: Option<Newest>,
+    pub newest: Option<NewestPoint>,
 }
 
 pub struct Point {
     pub id: Id,
     /// `None`: no trusted key signed it, or it does not read.
-    pub seen: Option<Seen>,
+    pub trusted: Option<TrustedPoint>,
 }
 
-/// What a signed manifest says, and the store of its lock.
-pub struct Seen {
+/// What a signed manifest says, and its lock as the store reports it.
+pub struct TrustedPoint {
     pub snapshot_at: Timestamp,
     pub export_seconds: f64,
     pub tables: u64,
@@ -90,8 +89,8 @@ pub struct Drill {
     pub not_tried: Vec<NotTriedCount>,
 }
 
-/// What is told of the newest point alone.
-pub struct Newest {
+/// What is shown of the newest point alone.
+pub struct NewestPoint {
     pub id: Id,
     pub server_version: String,
     pub tool: String,
@@ -107,7 +106,7 @@ impl Drill {
     }
 }
 
-impl Seen {
+impl TrustedPoint {
     /// The newest drill that found the point sound or not; an unproven one only where none did.
     pub fn proof(&self) -> Option<&Drill> {
         let mut drills = self.drills.iter();
@@ -122,15 +121,15 @@ impl Database {
     }
 
     /// Trusted points, oldest first.
-    pub fn seen(&self) -> impl DoubleEndedIterator<Item = (&Id, &Seen)> {
+    pub fn trusted_points(&self) -> impl DoubleEndedIterator<Item = (&Id, &TrustedPoint)> {
         let points = self.points.iter();
-        points.filter_map(|point| Some((&point.id, point.seen.as_ref()?)))
+        points.filter_map(|point| Some((&point.id, point.trusted.as_ref()?)))
     }
 
     /// All drills, by point.
     pub fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
-        self.seen()
-            .flat_map(|(id, seen)| seen.drills.iter().map(move |drill| (id, drill)))
+        self.trusted_points()
+            .flat_map(|(id, trusted)| trusted.drills.iter().map(move |drill| (id, drill)))
     }
 
     /// The newest drill that found a point sound.
@@ -153,7 +152,7 @@ pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -
         databases.insert((source.clone(), name.clone()), empty(source, name));
     }
     let mut findings = Vec::new();
-    let look = Look {
+    let reader = PointReader {
         repository,
         trust,
         drills: &drills,
@@ -164,11 +163,11 @@ pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -
         .map(async |one| {
             let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
             let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
-            let read = point(&look, one).await;
+            let read = point(&reader, one).await;
             drop(taken);
             (one, read)
         })
-        .buffered(AT_A_TIME);
+        .buffered(MANIFESTS_AT_A_TIME);
     while let Some((one, read)) = read.next().await {
         let (point, found) = read?;
         findings.extend(found);
@@ -180,7 +179,7 @@ pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -
     }
     let mut databases: Vec<Database> = databases.into_values().collect();
     for one in &mut databases {
-        keep_newest_values(one);
+        drop_old_values(one);
         one.newest = newest(repository, trust, &found, one).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
@@ -206,8 +205,8 @@ fn empty(source: &str, database: &str) -> Database {
     }
 }
 
-/// What points are looked at with.
-struct Look<'a> {
+/// Reads single restore points.
+struct PointReader<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     drills: &'a Attestations,
@@ -216,7 +215,7 @@ struct Look<'a> {
 
 /// A manifest that does not open is shown and is a finding; it must not hide the others. A store that
 /// does not answer says nothing of a restore point.
-async fn point(look: &Look<'_>, found: &ListedPoint) -> Result<(Point, Vec<String>)> {
+async fn point(reader: &PointReader<'_>, found: &ListedPoint) -> Result<(Point, Vec<String>)> {
     let id = found.id.clone();
     let mut findings = Vec::new();
     if found.versions() > 1 {
@@ -225,14 +224,14 @@ async fn point(look: &Look<'_>, found: &ListedPoint) -> Result<(Point, Vec<Strin
             found.versions()
         ));
     }
-    let seen = match seen(look, found).await {
-        Ok((seen, passed_over)) => {
-            findings.extend(seen.proof().and_then(|drill| not_sound(&id, drill)));
+    let trusted = match read_point(reader, found).await {
+        Ok((trusted, passed_over)) => {
+            findings.extend(trusted.proof().and_then(|drill| not_sound(&id, drill)));
             let passed_over = passed_over.into_iter();
             findings.extend(
                 passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}")),
             );
-            Some(seen)
+            Some(trusted)
         }
         Err(error) if error.kind() == Kind::Unavailable => return Err(error),
         Err(error) => {
@@ -241,7 +240,7 @@ async fn point(look: &Look<'_>, found: &ListedPoint) -> Result<(Point, Vec<Strin
             None
         }
     };
-    Ok((Point { id, seen }, findings))
+    Ok((Point { id, trusted }, findings))
 }
 
 fn not_sound(id: &Id, drill: &Drill) -> Option<String> {
@@ -253,19 +252,22 @@ fn not_sound(id: &Id, drill: &Drill) -> Option<String> {
     }
 }
 
-async fn seen(look: &Look<'_>, found: &ListedPoint) -> Result<(Seen, Vec<String>)> {
-    let point = look.repository.open(found, look.trust).await?;
+async fn read_point(
+    reader: &PointReader<'_>,
+    found: &ListedPoint,
+) -> Result<(TrustedPoint, Vec<String>)> {
+    let point = reader.repository.open(found, reader.trust).await?;
     let lock = point.head(&point.manifest_ref).await?.lock;
-    let keep = |told| drill(told, look.identities);
-    let history = look
+    let keep = |attestation| drill(attestation, reader.identities);
+    let history = reader
         .drills
-        .history(&point, look.trust, DRILLS_OF_A_POINT, keep);
+        .history(&point, reader.trust, DRILLS_OF_A_POINT, keep);
     let history = match history.await {
         Err(error) if error.kind() == Kind::Denied => History::default(),
         history => history?,
     };
     let manifest = &point.manifest;
-    let seen = Seen {
+    let trusted = TrustedPoint {
         snapshot_at: manifest.snapshot_at,
         export_seconds: manifest
             .finished_at
@@ -279,48 +281,52 @@ async fn seen(look: &Look<'_>, found: &ListedPoint) -> Result<(Seen, Vec<String>
         signed_by: point.signed_by,
         drills: history.drills,
     };
-    Ok((seen, history.passed_over))
+    Ok((trusted, history.passed_over))
 }
 
-fn drill(told: Attestation, identities: &Identities) -> Drill {
-    let mut not_tried = told.not_tried;
+fn drill(attestation: Attestation, identities: &Identities) -> Drill {
+    let mut not_tried = attestation.not_tried;
     not_tried.truncate(KINDS);
     for one in &mut not_tried {
         one.kind = clipped(&one.kind, TEXT_CHARS).into_owned();
     }
     Drill {
-        at: told.drilled_at,
-        verdict: told.result,
-        seconds_to_restore: told.seconds_to_restore,
-        seconds_to_first_query: told.seconds_to_first_query,
-        rows: told.rows,
-        sample: told
+        at: attestation.drilled_at,
+        verdict: attestation.result,
+        seconds_to_restore: attestation.seconds_to_restore,
+        seconds_to_first_query: attestation.seconds_to_first_query,
+        rows: attestation.rows,
+        sample: attestation
             .sample
             .map(|sample| clipped(&sample, TEXT_CHARS).into_owned()),
-        held: told.assertions.iter().filter(|one| one.ok).count(),
-        asked: told.assertions.len(),
-        assertions: assertions(told.assertions, told.sealed.as_deref(), identities),
-        as_superuser: told.as_superuser,
-        walls: told.walls,
+        held: attestation.assertions.iter().filter(|one| one.ok).count(),
+        asked: attestation.assertions.len(),
+        assertions: assertions(
+            attestation.assertions,
+            attestation.sealed.as_deref(),
+            identities,
+        ),
+        as_superuser: attestation.as_superuser,
+        walls: attestation.walls,
         not_tried,
     }
 }
 
-/// With what they gave, where the reader has an identity that opens it. Who has none is not shown what
-/// early versions wrote in clear either.
+/// With their values where an identity opens these. Without one, values that early versions wrote in
+/// clear are not shown either.
 fn assertions(
-    mut told: Vec<Assertion>,
+    mut assertions: Vec<Assertion>,
     sealed: Option<&str>,
     identities: &Identities,
 ) -> Vec<Assertion> {
-    told.truncate(ASSERTIONS);
+    assertions.truncate(ASSERTIONS);
     let answers: Vec<Answer> = match sealed {
         Some(sealed) if !identities.is_empty() => {
             details::open(sealed, identities).map_or_else(|_| Vec::new(), |open| open.assertions)
         }
         _ => Vec::new(),
     };
-    for one in &mut told {
+    for one in &mut assertions {
         if identities.is_empty() {
             one.value = None;
         } else if let Some(answer) = answers.iter().find(|answer| answer.name == one.name) {
@@ -330,21 +336,21 @@ fn assertions(
         one.value = value.map(|value| clipped(&value, TEXT_CHARS).into_owned());
         one.name = clipped(&one.name, TEXT_CHARS).into_owned();
     }
-    told
+    assertions
 }
 
-/// Values of thousands of drills would be held for nothing.
-fn keep_newest_values(database: &mut Database) {
+/// Drops the values of all but the newest drills, as the page does not show them.
+fn drop_old_values(database: &mut Database) {
     let mut times: Vec<Timestamp> = database.drills().map(|(_, drill)| drill.at).collect();
     times.sort_unstable_by(|one, other| other.cmp(one));
     let Some(oldest) = times.get(DRILLS_WITH_VALUES) else {
         return;
     };
-    let seen = database
+    let trusted = database
         .points
         .iter_mut()
-        .filter_map(|one| one.seen.as_mut());
-    for drill in seen.flat_map(|seen| &mut seen.drills) {
+        .filter_map(|one| one.trusted.as_mut());
+    for drill in trusted.flat_map(|trusted| &mut trusted.drills) {
         if drill.at <= *oldest {
             drill.assertions = Vec::new();
         }
@@ -356,8 +362,8 @@ async fn newest(
     trust: &Trust,
     found: &[ListedPoint],
     database: &Database,
-) -> Result<Option<Newest>> {
-    let Some((id, _)) = database.seen().next_back() else {
+) -> Result<Option<NewestPoint>> {
+    let Some((id, _)) = database.trusted_points().next_back() else {
         return Ok(None);
     };
     let here = |one: &&ListedPoint| {
@@ -372,7 +378,7 @@ async fn newest(
         keys => keys,
     };
     let manifest = point.manifest;
-    Ok(Some(Newest {
+    Ok(Some(NewestPoint {
         id: manifest.id,
         server_version: manifest.server_version,
         tool: manifest.tool,

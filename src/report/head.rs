@@ -1,6 +1,6 @@
 //! The top of the page: how things stand, in one look.
 
-use super::Facts;
+use super::facts::Facts;
 use super::gather::Database;
 use super::html::{Html, Name, Time, day, put};
 use super::overview::{age, ends_soon, flagged, seconds};
@@ -66,8 +66,8 @@ fn figures(page: &mut Html, facts: &Facts) {
         "in the last sound drill of ",
         of,
     );
-    let seen = databases.iter().flat_map(Database::seen);
-    let stored: u64 = seen.map(|(_, seen)| seen.stored_bytes).sum();
+    let trusted = databases.iter().flat_map(Database::trusted_points);
+    let stored: u64 = trusted.map(|(_, trusted)| trusted.stored_bytes).sum();
     let points: usize = databases.iter().map(|one| one.points.len()).sum();
     let what = format!(
         "{}, {}",
@@ -81,7 +81,11 @@ fn figures(page: &mut Html, facts: &Facts) {
 fn lost(page: &mut Html, facts: &Facts) {
     const WHAT: &str = "Changes not backed up";
     let now = facts.options.now;
-    let newest = |one: &Database| one.seen().next_back().map(|(_, seen)| seen.snapshot_at);
+    let newest = |one: &Database| {
+        one.trusted_points()
+            .next_back()
+            .map(|(_, trusted)| trusted.snapshot_at)
+    };
     match facts
         .gathered
         .databases
@@ -109,7 +113,7 @@ fn lost(page: &mut Html, facts: &Facts) {
 
 fn first_lock(page: &mut Html, facts: &Facts) {
     let newest = facts.gathered.databases.iter();
-    let newest = newest.filter_map(|one| Some((one, one.seen().next_back()?.1.lock)));
+    let newest = newest.filter_map(|one| Some((one, one.trusted_points().next_back()?.1.lock)));
     let end = |lock: Option<Lock>| lock.map(|lock| lock.retain_until);
     let Some((one, lock)) = newest.min_by_key(|(_, lock)| end(*lock)) else {
         return figure(

@@ -3,9 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
-use super::gather::{Database, Drill, Seen};
+use super::facts::Facts;
+use super::gather::{Database, Drill, TrustedPoint};
 use super::html::{Html, Name, Text, clipped, day, put};
-use super::{Facts, Limits};
+use super::options::Limits;
 use crate::humanize::{age as words, bytes, count, counted, duration};
 use crate::model::attestation::Verdict;
 use crate::model::id::Id;
@@ -167,12 +168,12 @@ fn row(page: &mut Html, facts: &Facts, at: usize) {
     }
     put!(page, "<td class=\"days\">");
     strip(page, one, now);
-    let newest = one.seen().next_back();
+    let newest = one.trusted_points().next_back();
     put!(page, "<td class=\"n\" data-l=\"Newest export\">");
     match newest {
         None => put!(page, "<b class=\"bad\">none</b>"),
-        Some((_, seen)) => {
-            let age = age(seen.snapshot_at, now);
+        Some((_, trusted)) => {
+            let age = age(trusted.snapshot_at, now);
             flagged(page, words(age), age > facts.options.limits.export_age);
         }
     }
@@ -185,18 +186,18 @@ fn row(page: &mut Html, facts: &Facts, at: usize) {
     );
 }
 
-fn sizes(page: &mut Html, newest: Option<(&Id, &Seen)>, now: Timestamp) {
+fn sizes(page: &mut Html, newest: Option<(&Id, &TrustedPoint)>, now: Timestamp) {
     let none = || "–".to_owned();
-    let seen = newest.map(|(_, seen)| seen);
+    let trusted = newest.map(|(_, trusted)| trusted);
     put!(
         page,
         "<td class=\"n\" data-l=\"Rows\">",
-        seen.map_or_else(none, |seen| count(seen.rows)),
+        trusted.map_or_else(none, |trusted| count(trusted.rows)),
         "<td class=\"n\" data-l=\"Stored\">",
-        seen.map_or_else(none, |seen| bytes(seen.stored_bytes)),
+        trusted.map_or_else(none, |trusted| bytes(trusted.stored_bytes)),
         "<td data-l=\"Locked until\">"
     );
-    match seen.map(|seen| seen.lock) {
+    match trusted.map(|trusted| trusted.lock) {
         None => put!(page, "–"),
         Some(None) => flagged(page, "not locked".to_owned(), true),
         Some(Some(lock)) => {
@@ -263,11 +264,11 @@ fn days(one: &Database, now: Timestamp) -> Vec<Day> {
         days[from..].fill(Day::None);
     }
     for point in &one.points {
-        let found = match &point.seen {
+        let found = match &point.trusted {
             None => point.id.time().ok().map(|at| (at, Day::Bad)),
-            Some(seen) => Some((
-                seen.snapshot_at,
-                match seen.proof().map(|drill| drill.verdict) {
+            Some(trusted) => Some((
+                trusted.snapshot_at,
+                match trusted.proof().map(|drill| drill.verdict) {
                     None | Some(Verdict::Unproven) => Day::Kept,
                     Some(Verdict::Sound) => Day::Sound,
                     Some(Verdict::Failed) => Day::Bad,

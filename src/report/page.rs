@@ -1,6 +1,6 @@
 //! The page from head to foot. It loads nothing, runs nothing, and says so to the browser.
 
-use super::Facts;
+use super::facts::Facts;
 use super::html::{Html, Text, put};
 use super::{databases, drills, head, overview, sections};
 

@@ -1,6 +1,6 @@
 //! The restore points of a database as a table: the newest each, older ones by month.
 
-use super::gather::{Database, Drill, Point, Seen};
+use super::gather::{Database, Drill, Point, TrustedPoint};
 use super::html::{Html, day, put};
 use super::overview::seconds;
 use crate::humanize::{bytes, count, counted};
@@ -12,7 +12,7 @@ const ROWS: usize = 10_000;
 /// Months that have a row.
 const MONTHS: usize = 120;
 
-/// How many rows each of so many databases has.
+/// Rows of the page that each database gets.
 pub fn share(databases: usize) -> usize {
     ROWS / databases.max(1)
 }
@@ -39,7 +39,7 @@ pub fn table(page: &mut Html, one: &Database, rows: usize) {
 
 fn row(page: &mut Html, point: &Point) {
     put!(page, "<tr><td><code>", point.id.to_string(), "</code>");
-    let Some(seen) = &point.seen else {
+    let Some(trusted) = &point.trusted else {
         put!(
             page,
             "<td colspan=\"5\" class=\"bad\">▲ not trusted: see findings"
@@ -49,16 +49,16 @@ fn row(page: &mut Html, point: &Point) {
     put!(
         page,
         "<td class=\"n\">",
-        count(seen.rows),
+        count(trusted.rows),
         "<td class=\"n\">",
-        bytes(seen.stored_bytes),
+        bytes(trusted.stored_bytes),
         "<td>"
     );
-    match seen.lock {
+    match trusted.lock {
         Some(lock) => put!(page, day(lock.retain_until)),
         None => put!(page, "not locked"),
     }
-    let Some(drill) = seen.proof() else {
+    let Some(drill) = trusted.proof() else {
         put!(page, "<td>–<td class=\"n\">–");
         return;
     };
@@ -95,17 +95,21 @@ fn months(page: &mut Html, older: &[Point]) {
             "<td class=\"n\">",
             count(points.len() as u64)
         );
-        let seen: Vec<&Seen> = points
+        let trusted: Vec<&TrustedPoint> = points
             .iter()
-            .filter_map(|point| point.seen.as_ref())
+            .filter_map(|point| point.trusted.as_ref())
             .collect();
-        between(page, seen.iter().map(|seen| seen.rows), count);
-        between(page, seen.iter().map(|seen| seen.stored_bytes), bytes);
-        let ends = seen.iter().filter_map(|seen| seen.lock);
+        between(page, trusted.iter().map(|trusted| trusted.rows), count);
+        between(
+            page,
+            trusted.iter().map(|trusted| trusted.stored_bytes),
+            bytes,
+        );
+        let ends = trusted.iter().filter_map(|trusted| trusted.lock);
         let last = ends.map(|lock| lock.retain_until).max();
-        let sound = seen
+        let sound = trusted
             .iter()
-            .filter(|seen| seen.proof().is_some_and(Drill::is_sound));
+            .filter(|trusted| trusted.proof().is_some_and(Drill::is_sound));
         put!(
             page,
             "<td>",

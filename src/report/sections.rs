@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Facts;
+use super::facts::Facts;
 use super::html::{Html, Name, Time, clipped, put};
 use super::overview::age;
 use crate::humanize::{age as words, bytes, count, counted};
@@ -200,8 +200,13 @@ fn signers(page: &mut Html, facts: &Facts) {
     for pinned in facts.trust {
         signed.insert(*pinned, 0);
     }
-    for (_, seen) in facts.gathered.databases.iter().flat_map(|one| one.seen()) {
-        *signed.entry(seen.signed_by).or_default() += 1;
+    for (_, trusted) in facts
+        .gathered
+        .databases
+        .iter()
+        .flat_map(|one| one.trusted_points())
+    {
+        *signed.entry(trusted.signed_by).or_default() += 1;
     }
     put!(
         page,
@@ -332,7 +337,7 @@ pub fn leftovers(page: &mut Html, facts: &Facts) {
 
 pub fn method(page: &mut Html, facts: &Facts) {
     let untrusted = facts.gathered.databases.iter().flat_map(|one| &one.points);
-    let untrusted = untrusted.filter(|point| point.seen.is_none()).count();
+    let untrusted = untrusted.filter(|point| point.trusted.is_none()).count();
     put!(
         page,
         "<section id=\"method\"><h2>How this is known</h2><p>Read from the repository, and from no log. Restore points count where a ",

@@ -1,4 +1,4 @@
-//! From what was found of a database to what is wrong with it. Pure: the clock is an argument.
+//! Judges what was found of a database. Pure: the time is an argument.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,7 @@ pub struct Limits {
     pub export_age: SignedDuration,
     pub copy_age: SignedDuration,
     pub drill_age: SignedDuration,
-    /// An export with so many per cent fewer rows or bytes than the one before is a finding.
+    /// An export that lost more than this share of its rows or bytes is a finding.
     pub shrink_percent: u32,
 }
 

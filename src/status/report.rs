@@ -1,4 +1,4 @@
-//! What `status` tells.
+//! What `status` reports.
 
 use jiff::Timestamp;
 use serde::Serialize;

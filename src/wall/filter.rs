@@ -31,11 +31,12 @@ const REFUSED: &[i64] = &[
     libc::SYS_open_by_handle_at,
 ];
 
-/// Requests to a terminal that put words into whoever's hands it is: a shell reads them after us.
+/// Terminal requests that type into it: a shell would read that after us.
 const TYPING: [libc::c_ulong; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
-fn typed(request: libc::c_ulong) -> Result<SeccompRule, String> {
-    SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, request)
+/// Matches calls whose argument with this index compares so.
+fn argument(index: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, String> {
+    SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, value)
         .and_then(|condition| SeccompRule::new(vec![condition]))
         .map_err(|why| why.to_string())
 }
@@ -49,21 +50,14 @@ const X32_ONLY: std::ops::Range<i64> = 512..550;
 
 /// The program: all is allowed but what is refused, and sockets but of PostgreSQL's kind.
 pub fn program() -> Result<BpfProgram, String> {
-    let not_unix = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Dword,
-        SeccompCmpOp::Ne,
-        u64::from(libc::AF_UNIX.unsigned_abs()),
-    );
-    let not_unix = not_unix
-        .and_then(|condition| SeccompRule::new(vec![condition]))
-        .map_err(|why| why.to_string())?;
+    let unix = u64::from(libc::AF_UNIX.unsigned_abs());
+    let not_unix = argument(0, SeccompCmpOp::Ne, unix)?;
     let mut rules = BTreeMap::from([
         (libc::SYS_socket, vec![not_unix.clone()]),
         (libc::SYS_socketpair, vec![not_unix]),
     ]);
     rules.extend(REFUSED.iter().map(|call| (*call, Vec::new())));
-    let typing = TYPING.map(typed);
+    let typing = TYPING.map(|request| argument(1, SeccompCmpOp::Eq, request));
     rules.insert(
         libc::SYS_ioctl,
         typing.into_iter().collect::<Result<_, _>>()?,

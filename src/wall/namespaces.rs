@@ -7,7 +7,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{User, confine};
+use super::command::{User, confine};
 
 const PROGRAM: &str = "bwrap";
 

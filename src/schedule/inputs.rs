@@ -9,8 +9,9 @@ use crate::keys::identities::{Available, IdentitySource};
 use crate::model::lock::LockPolicy;
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::{Signer, Trust};
-use crate::snapshot::copy::Records;
+use crate::snapshot::copy::{Accounts, RecordWriter};
 use crate::snapshot::expire::{Keep, Side};
+use crate::snapshot::restore::RecordReader;
 use crate::{export, snapshot, status, verify};
 
 pub struct Export {
@@ -47,19 +48,19 @@ pub struct SnapshotCopy {
 
 impl SnapshotCopy {
     pub async fn run(&self, context: Context<'_>) -> Result<snapshot::copy::Report> {
-        let means = snapshot::copy::Means {
+        let accounts = Accounts {
             source: &self.source,
             backup: &self.backup,
-            records: self.records.as_ref().map(|(repository, signer)| Records {
-                repository,
-                signer,
-                trust: &self.trust,
-                lock: self.lock,
-                max_lock_days: self.max_lock_days,
-            }),
-            context,
         };
-        snapshot::copy::run(&means, &self.options).await
+        let records = self.records.as_ref();
+        let records = records.map(|(repository, signer)| RecordWriter {
+            repository,
+            signer,
+            trust: &self.trust,
+            lock: self.lock,
+            max_lock_days: self.max_lock_days,
+        });
+        snapshot::copy::run(accounts, records, &self.options, context).await
     }
 }
 
@@ -149,12 +150,11 @@ impl SnapshotDrill<'_> {
             }
         }
         let records = self.repository.as_ref();
-        let means = spare::Means {
-            backup: &self.backup,
-            records: records.map(|repository| (repository, &self.trust)),
-            context,
-        };
-        spare::run(&means, &self.options).await
+        let records = records.map(|repository| RecordReader {
+            repository,
+            trust: &self.trust,
+        });
+        spare::run(&self.backup, records, &self.options, context).await
     }
 
     /// To read what assertions gave at drills of exports: those that are given, else what KMS unwraps for

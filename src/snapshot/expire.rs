@@ -1,7 +1,7 @@
 //! `lifeboat snapshot expire`: which snapshots of ours may go, and on demand their deletion.
 //!
-//! RDS keeps no locks on snapshots. What stands between a copy and its end are the rules of
-//! [`keep`], and roles that may delete by name and tag only.
+//! RDS cannot lock snapshots. Copies are protected by the rules of [`keep`], and by roles that may delete
+//! by name and tag only.
 
 mod intermediates;
 mod keep;
@@ -9,7 +9,7 @@ mod keep;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::list::{Found, KINDS, find};
+use super::list::{FoundCopy, KINDS, find};
 use crate::aws::Account;
 use crate::aws::rds::{Rds, SnapshotFilter};
 use crate::context::Context;
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::model::snapshot::Kind;
 use crate::outcome::Outcome;
 
-pub use keep::{Copy, Decision, Keep, Standing, decide};
+pub use keep::{CopyFacts, CopyState, Decision, Keep, decide};
 
 /// SnapshotFilter side, and as whom.
 pub enum Side<'a> {
@@ -25,9 +25,9 @@ pub enum Side<'a> {
     Source {
         /// May delete.
         source: &'a Account,
-        /// May look.
+        /// May list.
         backup: &'a Account,
-        /// Copies must lie under it.
+        /// Encrypts the copies.
         kms_key: &'a str,
     },
     /// Copies in the backup account.
@@ -36,12 +36,12 @@ pub enum Side<'a> {
 
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// Nothing is deleted unless the configuration says so.
+    /// Whether the run may delete: the configuration decides.
     pub deletes: bool,
     /// Every snapshot of lifeboat, newest first within its source.
     pub snapshots: Vec<Line>,
     pub deleted: u64,
-    /// What was to go and is still there.
+    /// Snapshots that could not be deleted.
     pub failures: Vec<String>,
 }
 
@@ -65,8 +65,8 @@ pub struct Line {
     pub deleted: bool,
 }
 
-/// Decides on both sides' snapshots, and deletes what may go where `deletes` says so. One that
-/// cannot be deleted does not keep the others.
+/// Decides about the snapshots of all sides, and deletes those that may go if `deletes` is true. One
+/// that cannot be deleted does not keep the others.
 pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Result<Report> {
     let mut report = Report {
         deletes,
@@ -78,8 +78,11 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
                 source,
                 backup,
                 kms_key,
-            } => (Rds::new(source), of_source(source, backup, kms_key).await?),
-            Side::Backup { backup, keep } => (Rds::new(backup), of_backup(backup, *keep).await?),
+            } => (
+                Rds::new(source),
+                source_lines(source, backup, kms_key).await?,
+            ),
+            Side::Backup { backup, keep } => (Rds::new(backup), backup_lines(backup, *keep).await?),
         };
         for mut line in lines {
             if deletes && line.goes {
@@ -98,7 +101,7 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
     Ok(report)
 }
 
-async fn of_source(source: &Account, backup: &Account, kms_key: &str) -> Result<Vec<Line>> {
+async fn source_lines(source: &Account, backup: &Account, kms_key: &str) -> Result<Vec<Line>> {
     let copies = find(backup).await?;
     let rds = Rds::new(source);
     let mut lines = Vec::new();
@@ -106,13 +109,13 @@ async fn of_source(source: &Account, backup: &Account, kms_key: &str) -> Result<
         let mut all = rds.snapshots(kind, SnapshotFilter::Own).await?;
         all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
         lines.extend(all.iter().filter_map(|one| {
-            let (mark, decision) = intermediates::decide(one, &copies, kms_key)?;
+            let (origin, decision) = intermediates::decide(one, &copies, kms_key)?;
             Some(Line {
                 side: rds.side,
-                source: mark.source,
+                source: origin.source,
                 kind,
                 name: one.name.clone(),
-                taken_at: mark.taken_at,
+                taken_at: origin.taken_at,
                 goes: decision.goes,
                 reason: decision.reason,
                 deleted: false,
@@ -122,19 +125,19 @@ async fn of_source(source: &Account, backup: &Account, kms_key: &str) -> Result<
     Ok(lines)
 }
 
-async fn of_backup(backup: &Account, keep: Keep) -> Result<Vec<Line>> {
+async fn backup_lines(backup: &Account, keep: Keep) -> Result<Vec<Line>> {
     let mut found = find(backup).await?;
     found.sort_by(|a, b| {
-        let place = |one: &Found| (one.point.source.clone(), one.point.kind);
+        let group = |one: &FoundCopy| (one.point.source.clone(), one.point.kind);
         let newest_first = b.point.taken_at.cmp(&a.point.taken_at);
-        place(a).cmp(&place(b)).then(newest_first)
+        group(a).cmp(&group(b)).then(newest_first)
     });
     let mut lines = Vec::new();
     for group in found.chunk_by(|a, b| {
         (&a.point.source, a.point.kind, &a.point.identifier)
             == (&b.point.source, b.point.kind, &b.point.identifier)
     }) {
-        let copies: Vec<Copy> = group.iter().map(Copy::of).collect();
+        let copies: Vec<CopyFacts> = group.iter().map(CopyFacts::new).collect();
         for (one, decision) in group.iter().zip(decide(&copies, keep)) {
             lines.push(Line {
                 side: backup.side(),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::names::{Mark, tag, to_second, told_time};
+use super::names::{self, Origin, tag, to_second};
 use crate::aws::Account;
 use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::error::{Error, Kind as ErrorKind, Result};
@@ -34,30 +34,41 @@ pub struct CopyPoint {
     pub engine: String,
     pub engine_version: String,
     pub allocated_gib: u64,
-    /// What the tag `lifeboat:verified` says; `None`: not restored yet.
+    /// The value of the tag `lifeboat:verified`; `None`: not restored yet.
     pub verified: Option<String>,
     /// It has the tag `lifeboat:hold`.
     pub held: bool,
 }
 
-/// A copy of ours with the snapshot that it is.
+impl CopyPoint {
+    /// The family of parameter groups for its engine, such as `postgres16`.
+    pub fn parameter_family(&self) -> String {
+        let major = self.engine_version.split('.').next().unwrap_or_default();
+        format!("{}{major}", self.engine)
+    }
+}
+
+/// A copy of ours: as a restore point, and as RDS describes it.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct FoundCopy {
     pub point: CopyPoint,
-    pub mark: Mark,
+    pub origin: Origin,
     pub snapshot: Snapshot,
 }
 
 /// All copies that lifeboat made in the account's region; sorted by source and time.
-pub async fn find(account: &Account) -> Result<Vec<Found>> {
+pub async fn find(account: &Account) -> Result<Vec<FoundCopy>> {
     let rds = Rds::new(account);
     let mut found = Vec::new();
     for kind in KINDS {
         let all = rds.snapshots(kind, SnapshotFilter::Own).await?;
-        found.extend(all.into_iter().filter_map(|one| of(one, &rds.region)));
+        found.extend(
+            all.into_iter()
+                .filter_map(|one| found_copy(one, &rds.region)),
+        );
     }
     found.sort_by(|a, b| {
-        let key = |one: &Found| (one.point.source.clone(), one.point.taken_at);
+        let key = |one: &FoundCopy| (one.point.source.clone(), one.point.taken_at);
         key(a).cmp(&key(b))
     });
     Ok(found)
@@ -88,7 +99,7 @@ pub async fn list(account: &Account, source: Option<&str>) -> Result<Listing> {
 pub async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopyStatus>> {
     let found = find(account).await?;
     let status = |source: &String| {
-        let usable = |one: &&Found| one.point.source == *source && one.snapshot.is_available();
+        let usable = |one: &&FoundCopy| one.point.source == *source && one.snapshot.is_available();
         let usable = found.iter().filter(usable);
         CopyStatus {
             source: source.clone(),
@@ -99,11 +110,29 @@ pub async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopySta
     Ok(sources.iter().map(status).collect())
 }
 
-/// The one copy that is meant: of an id, or the newest that is available.
-pub async fn choose(account: &Account, which: Option<&Id>, source: Option<&str>) -> Result<Found> {
+/// Chooses a copy that is available: the one of an id, or the newest. `purpose` is what is to be done
+/// with it, for messages.
+pub async fn choose(
+    account: &Account,
+    id: Option<&Id>,
+    source: Option<&str>,
+    purpose: &str,
+) -> Result<FoundCopy> {
+    let found = choose_any(account, id, source).await?;
+    if found.snapshot.is_available() {
+        return Ok(found);
+    }
+    Err(Error::refused(format!(
+        "copy {} is '{}': only an available one can be {purpose}",
+        found.point.copy, found.point.status
+    ))
+    .hint("`lifeboat snapshot list` shows others"))
+}
+
+async fn choose_any(account: &Account, id: Option<&Id>, source: Option<&str>) -> Result<FoundCopy> {
     let mut found = find(account).await?;
     found.retain(|one| source.is_none_or(|source| one.point.source == source));
-    match which {
+    match id {
         Some(id) => found.retain(|one| one.point.id == *id),
         None => found.retain(|one| one.snapshot.is_available()),
     }
@@ -118,7 +147,7 @@ pub async fn choose(account: &Account, which: Option<&Id>, source: Option<&str>)
     }
     found.sort_by_key(|one| one.point.taken_at);
     found.pop().ok_or_else(|| {
-        let what = match which {
+        let what = match id {
             Some(id) => format!("no snapshot copy {id}"),
             None => "no snapshot copy that is available".to_owned(),
         };
@@ -131,12 +160,12 @@ pub async fn choose(account: &Account, which: Option<&Id>, source: Option<&str>)
 }
 
 /// `None`: not ours.
-fn of(snapshot: Snapshot, region: &str) -> Option<Found> {
-    let mark = Mark::of(&snapshot)?;
-    let taken_at = taken_at(&snapshot, &mark);
-    Some(Found {
+fn found_copy(snapshot: Snapshot, region: &str) -> Option<FoundCopy> {
+    let origin = Origin::from_tags(&snapshot)?;
+    let taken_at = taken_at(&snapshot, &origin);
+    Some(FoundCopy {
         point: CopyPoint {
-            source: mark.source.clone(),
+            source: origin.source.clone(),
             kind: snapshot.kind,
             identifier: snapshot.identifier.clone(),
             id: id(taken_at, &snapshot.arn),
@@ -154,15 +183,15 @@ fn of(snapshot: Snapshot, region: &str) -> Option<Found> {
             verified: snapshot.tags.get(tag::VERIFIED).cloned(),
             held: snapshot.tags.contains_key(tag::HOLD),
         },
-        mark,
+        origin,
         snapshot,
     })
 }
 
-/// RDS's own word, which nobody can write; of clusters there is only the tag.
-fn taken_at(snapshot: &Snapshot, mark: &Mark) -> Timestamp {
+/// What RDS itself says, which nobody can write; for clusters there is only the tag.
+fn taken_at(snapshot: &Snapshot, origin: &Origin) -> Timestamp {
     match snapshot.kind {
-        Kind::Instance => told_time(snapshot).map_or(mark.taken_at, to_second),
-        Kind::Cluster => mark.taken_at,
+        Kind::Instance => names::taken_at(snapshot).map_or(origin.taken_at, to_second),
+        Kind::Cluster => origin.taken_at,
     }
 }

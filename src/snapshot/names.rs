@@ -9,9 +9,9 @@ use crate::aws::rds::Snapshot;
 use crate::model::digest::Sha256;
 
 pub const PREFIX: &str = "lifeboat-";
-/// Of instances, clusters and parameter groups that drills make: prove may change no others.
+/// Prefix of instances, clusters and parameter groups that drills create: prove may change no others.
 const SPARE: &str = "lifeboat-drill-";
-/// How names tell a moment.
+/// The format of times in names.
 const MOMENT: &str = "%Y%m%dt%H%M%Sz";
 
 /// Keys of tags.
@@ -25,23 +25,26 @@ pub mod tag {
     pub const TAKEN: &str = "lifeboat:taken";
     /// Set by prove: the copy was restored and found sound.
     pub const VERIFIED: &str = "lifeboat:verified";
-    /// On what a drill made.
+    /// On what a drill created.
     pub const DRILL: &str = "lifeboat:drill";
     /// On a spare that was stopped: since when. If it runs, somebody has started it.
     pub const KEPT: &str = "lifeboat:kept";
-    /// Set by people: the copy is not to go.
+    /// On what a restore created: ARN of the copy.
+    pub const RESTORED_FROM: &str = "lifeboat:restored-from";
+    /// On what a run created: which run. A lost reply is looked up by it.
+    pub const RUN: &str = "lifeboat:run";
+    /// Set by people: the copy is not to be deleted.
     pub const HOLD: &str = "lifeboat:hold";
 }
 
-/// RDS takes 63 characters for a cluster's; what is added to a stem takes up to 35 of them.
+/// RDS allows 63 characters for a cluster's; what is added to a stem takes up to 35 of them.
 const LONGEST_IDENTIFIER: usize = 28;
-/// Of an identifier that is cut, so that two long ones stay apart.
+/// Digits added to an identifier that is cut, so that two long ones stay apart.
 const HASH_DIGITS: usize = 8;
-/// A copy that failed keeps its name until it is expired; so many failures of one snapshot are enough.
+/// How often one snapshot is copied at most; a copy that failed keeps its name until it is expired.
 pub const MOST_ATTEMPTS: usize = 9;
 
-/// What names of all snapshots that lead from one original begin with:
-/// `lifeboat-prod-20261121t020000z`.
+/// How the names of one snapshot and of all its copies begin: `lifeboat-prod-20261121t020000z`.
 pub fn stem(identifier: &str, taken_at: Timestamp) -> String {
     let moment = taken_at.strftime(MOMENT);
     format!("{PREFIX}{}-{moment}", short(identifier))
@@ -55,21 +58,21 @@ fn short(identifier: &str) -> String {
     with_hash(&identifier, &identifier)
 }
 
-/// The beginning of a text, and of the hash of what it stands for.
-fn with_hash(text: &str, of: &str) -> String {
-    let hash = Sha256::of(of.as_bytes()).to_string();
+/// The beginning of a text, then of the hash of `hashed`.
+fn with_hash(text: &str, hashed: &str) -> String {
+    let hash = Sha256::of(hashed.as_bytes()).to_string();
     let kept = &text[..text.len().min(LONGEST_IDENTIFIER - HASH_DIGITS - 1)];
     let words = [kept.trim_end_matches('-'), &hash[..HASH_DIGITS]];
     let words = words.into_iter().filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-")
 }
 
-/// What a drill of this source makes at this moment: `lifeboat-drill-prod-20261121t090000z`.
+/// The name of what a drill of this source creates: `lifeboat-drill-prod-20261121t090000z`.
 pub fn spare(source: &str, at: Timestamp) -> String {
     format!("{}{}", spare_prefix(source), at.strftime(MOMENT))
 }
 
-/// When a drill of this source made what is called so; `None`: none did.
+/// When a drill of this source created what has this name; `None`: no drill did.
 pub fn spare_made_at(name: &str, source: &str) -> Option<Timestamp> {
     let moment = name.strip_prefix(&spare_prefix(source))?;
     let moment = jiff::civil::DateTime::strptime(MOMENT, moment).ok()?;
@@ -77,7 +80,7 @@ pub fn spare_made_at(name: &str, source: &str) -> Option<Timestamp> {
     Some(moment.timestamp())
 }
 
-/// Sources have names that RDS would not take.
+/// Names of sources may have characters that RDS does not allow.
 fn spare_prefix(source: &str) -> String {
     let words = source.split(|one: char| !one.is_ascii_alphanumeric());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -98,9 +101,9 @@ pub fn attempt(stem: &str, number: usize) -> String {
     }
 }
 
-/// What a snapshot of ours says of itself in its tags.
+/// Where a snapshot of ours comes from, as its tags say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct Origin {
     pub source: String,
     /// ARN of the original snapshot.
     pub from: String,
@@ -108,8 +111,8 @@ pub struct Mark {
     pub taken_at: Timestamp,
 }
 
-impl Mark {
-    /// All of them, to be set as the snapshot is made: nobody may set them later.
+impl Origin {
+    /// The tags, to be set when the snapshot is created: nobody may set them later.
     pub fn tags(&self) -> BTreeMap<String, String> {
         [
             (tag::MANAGED, "true".to_owned()),
@@ -122,7 +125,7 @@ impl Mark {
     }
 
     /// `None`: not a snapshot of ours, by its name or by its tags.
-    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+    pub fn from_tags(snapshot: &Snapshot) -> Option<Self> {
         let tag = |key: &str| snapshot.tags.get(key);
         if !snapshot.name.starts_with(PREFIX)
             || snapshot.snapshot_type != "manual"
@@ -138,13 +141,13 @@ impl Mark {
     }
 }
 
-/// When a snapshot, or what it is a copy of, was taken, by RDS's word; of clusters' copies RDS
-/// does not say.
-pub fn told_time(snapshot: &Snapshot) -> Option<Timestamp> {
+/// When a snapshot, or what it is a copy of, was taken, as RDS says; for copies of clusters' snapshots
+/// it does not.
+pub fn taken_at(snapshot: &Snapshot) -> Option<Timestamp> {
     snapshot.original_at.or(snapshot.created_at)
 }
 
-/// Names tell whole seconds, and so do tags.
+/// Names and tags have whole seconds.
 pub fn to_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -4,65 +4,91 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Patience;
 use crate::aws::rds::{Rds, Snapshot};
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::interrupt::Interrupt;
 use crate::model::snapshot::Kind;
 
-/// So many looks in a row may go unanswered, each of which has been tried several times.
+/// How often RDS may leave us without an answer in a row; each call has been tried several times.
 const UNANSWERED: u32 = 3;
 
-/// How a wait ended.
+/// How often RDS is asked, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitLimits {
+    /// From one call to the next.
+    pub poll: Duration,
+    /// For one snapshot, copy or restored instance.
+    pub wait: Duration,
+}
+
+/// How a wait for a snapshot ended.
 #[derive(Debug)]
-pub enum Ended {
+pub enum Waited {
     /// Available or failed: it does not change any more.
     Settled(Snapshot),
     /// Still under way when the time was over.
-    TooSlow(Snapshot),
+    TimedOut(Snapshot),
 }
 
-/// Looks at a snapshot until it has settled.
-pub async fn settled(
-    rds: &Rds,
-    kind: Kind,
-    name: &str,
-    patience: Patience,
-    context: Context<'_>,
-) -> Result<Ended> {
-    let until = Instant::now() + patience.wait;
-    let mut steps = Steps::default();
+/// Asks RDS until `judge` returns a result; `judge` also gets whether the time is over. What RDS does
+/// not know any more is `NotFound`, in the words of `gone`.
+pub async fn poll<T, R>(
+    limits: WaitLimits,
+    interrupt: &Interrupt,
+    ask: impl AsyncFn() -> Result<Option<T>>,
+    gone: impl Fn() -> String,
+    mut judge: impl FnMut(T, bool) -> Result<Option<R>>,
+) -> Result<R> {
+    let until = Instant::now() + limits.wait;
     let mut unanswered = 0;
     loop {
-        match rds.snapshot(kind, name).await {
-            Ok(Some(found)) if found.is_available() || found.has_failed() => {
-                return Ok(Ended::Settled(found));
-            }
+        match ask().await {
             Ok(Some(found)) => {
                 unanswered = 0;
-                steps.tell(&found, context);
-                if Instant::now() >= until {
-                    return Ok(Ended::TooSlow(found));
+                if let Some(result) = judge(found, Instant::now() >= until)? {
+                    return Ok(result);
                 }
             }
             Ok(None) => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("snapshot {name} is gone from the {}", rds.side),
-                )
-                .hint("somebody deleted it: CloudTrail says who"));
+                return Err(Error::new(ErrorKind::NotFound, gone())
+                    .hint("somebody deleted it: CloudTrail says who"));
             }
             Err(error) if error.kind() == ErrorKind::Unavailable && unanswered + 1 < UNANSWERED => {
                 unanswered += 1;
             }
             Err(error) => return Err(error),
         }
-        pause(patience.poll, context.interrupt).await?;
+        pause(limits.poll, interrupt).await?;
     }
 }
 
-/// A poll's interval, unless somebody asks to stop.
+/// Waits until a snapshot has settled.
+pub async fn for_snapshot(
+    rds: &Rds,
+    kind: Kind,
+    name: &str,
+    limits: WaitLimits,
+    context: Context<'_>,
+) -> Result<Waited> {
+    let mut shown = ShownProgress::default();
+    poll(
+        limits,
+        context.interrupt,
+        async || rds.snapshot(kind, name).await,
+        || format!("snapshot {name} is gone from the {}", rds.side),
+        |found: Snapshot, is_over| {
+            if found.is_available() || found.has_failed() {
+                return Ok(Some(Waited::Settled(found)));
+            }
+            shown.update(&found, context);
+            Ok(is_over.then(|| Waited::TimedOut(found)))
+        },
+    )
+    .await
+}
+
+/// Sleeps until the next poll, unless somebody asks to stop.
 pub async fn pause(poll: Duration, interrupt: &Interrupt) -> Result<()> {
     let slept = async {
         sleep(poll).await;
@@ -71,18 +97,18 @@ pub async fn pause(poll: Duration, interrupt: &Interrupt) -> Result<()> {
     interrupt.or(slept).await
 }
 
-/// Turns percents into the bytes that progress counts.
+/// Turns RDS's percents into the bytes that progress counts.
 #[derive(Default)]
-struct Steps {
-    told: bool,
+struct ShownProgress {
+    has_begun: bool,
     percent: u8,
 }
 
-impl Steps {
-    fn tell(&mut self, snapshot: &Snapshot, context: Context<'_>) {
+impl ShownProgress {
+    fn update(&mut self, snapshot: &Snapshot, context: Context<'_>) {
         let total = snapshot.allocated_gib << 30;
-        if !self.told {
-            self.told = true;
+        if !self.has_begun {
+            self.has_begun = true;
             let phase = format!("{} in the making", snapshot.name);
             context.progress.phase(&phase, (total > 0).then_some(total));
         }

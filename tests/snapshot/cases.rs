@@ -7,12 +7,12 @@ use lifeboat::aws::Account as AwsAccount;
 use lifeboat::clock::{Clock as _, SystemClock};
 use lifeboat::interrupt::{Interrupt, interrupt};
 use lifeboat::model::snapshot::Kind;
-use lifeboat::snapshot::Patience;
+use lifeboat::snapshot::WaitLimits;
 use lifeboat::snapshot::copy::{Options, Report};
 use serde_json::json;
 
 use super::BOTH;
-use super::world::{FAR, Under, World, entered};
+use super::world::{FAR, Under, World, account};
 use crate::support::cloud::{self, REGION, allow};
 use crate::support::memory::TestClock;
 
@@ -28,7 +28,7 @@ fn failure(report: &Report, words: &[&str]) {
 
 fn impatient(world: &World) -> Options {
     Options {
-        patience: Patience {
+        limits: WaitLimits {
             poll: Duration::from_millis(1),
             wait: Duration::from_millis(100),
         },
@@ -414,7 +414,7 @@ async fn stopped_while_a_copy_is_under_way_it_goes_on_later() {
 async fn a_role_without_the_right_is_told_which() {
     let world = World::new(Kind::Instance, Under::Default).await;
     let some = world.backup.user("some", &[allow("rds:Describe*", "*")]);
-    let backup: AwsAccount = entered("backup account", &world.backup, &some);
+    let backup: AwsAccount = account("backup account", &world.backup, &some);
     let options = world.options();
     let (source, never) = (world.source_side(), Interrupt::never());
     let copied = world.copy_from(&options, &SystemClock, &source, &backup, &never);

@@ -11,7 +11,7 @@ use lifeboat::progress::Silent;
 use lifeboat::snapshot::expire::{self, Keep, Report, Side};
 
 use super::BOTH;
-use super::world::{Under, World, entered};
+use super::world::{Under, World, account};
 use crate::support::cloud::Key;
 
 const KEEP: Keep = Keep {
@@ -32,7 +32,7 @@ async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
 
 async fn in_source(world: &World, deletes: bool) -> Report {
     let expirer = world.nightly_expire().await;
-    let source = entered("source account", &world.source, &expirer);
+    let source = account("source account", &world.source, &expirer);
     let side = Side::Source {
         source: &source,
         backup: &world.backup_side(),
@@ -42,7 +42,7 @@ async fn in_source(world: &World, deletes: bool) -> Report {
 }
 
 async fn in_backup(world: &World, key: &Key, deletes: bool) -> Report {
-    let backup = entered("backup account", &world.backup, key);
+    let backup = account("backup account", &world.backup, key);
     let side = Side::Backup {
         backup: &backup,
         keep: KEEP,
@@ -111,7 +111,7 @@ async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_anot
         world.copy().await;
         let wrong_key = world.far_key.clone();
         let expirer = world.nightly_expire().await;
-        let source = entered("source account", &world.source, &expirer);
+        let source = account("source account", &world.source, &expirer);
         let side = Side::Source {
             source: &source,
             backup: &world.backup_side(),

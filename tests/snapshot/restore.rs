@@ -5,15 +5,14 @@ use lifeboat::error::{Error, Kind as ErrorKind, Result};
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::snapshot::Kind;
 use lifeboat::progress::Silent;
-use lifeboat::repository::Repository;
 use lifeboat::sign::Trust;
-use lifeboat::snapshot::restore::{self, Means, Options, Report};
-use lifeboat::{clock::SystemClock, snapshot::Patience};
+use lifeboat::snapshot::restore::{self, Options, RecordReader, Report};
+use lifeboat::{clock::SystemClock, snapshot::WaitLimits};
 use serde_json::json;
 use std::time::Duration;
 
 use super::BOTH;
-use super::world::{Under, World, entered};
+use super::world::{Under, World, account};
 use crate::support::cloud::Key;
 
 fn options(identifier: &str) -> Options {
@@ -24,7 +23,7 @@ fn options(identifier: &str) -> Options {
         subnet_group: None,
         security_groups: Vec::new(),
         class: None,
-        patience: Patience {
+        limits: WaitLimits {
             poll: Duration::from_millis(1),
             wait: Duration::from_secs(60),
         },
@@ -34,26 +33,26 @@ fn options(identifier: &str) -> Options {
 
 async fn restored(world: &World, key: &Key, options: &Options) -> Result<Report> {
     let repository = world.repository(key).await;
-    restored_with(world, key, options, Ok((&repository, &world.trust()))).await
+    let records = RecordReader {
+        repository: &repository,
+        trust: &world.trust(),
+    };
+    restored_with(world, key, options, Ok(records)).await
 }
 
 async fn restored_with(
     world: &World,
     key: &Key,
     options: &Options,
-    records: std::result::Result<(&Repository, &Trust), &Error>,
+    records: Result<RecordReader<'_>, &Error>,
 ) -> Result<Report> {
-    let backup = entered("backup account", &world.backup, key);
-    let means = Means {
-        backup: &backup,
-        records,
-        context: Context {
-            clock: &SystemClock,
-            progress: &Silent,
-            interrupt: &Interrupt::never(),
-        },
+    let backup = account("backup account", &world.backup, key);
+    let context = Context {
+        clock: &SystemClock,
+        progress: &Silent,
+        interrupt: &Interrupt::never(),
     };
-    restore::run(&means, options).await
+    restore::run(&backup, records, options, context).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,9 +162,10 @@ async fn without_a_record_it_comes_back_by_what_aws_knows_and_says_so() {
         let world = World::new(kind, Under::Default).await;
         world.copy().await;
         let people = world.restore_role().await;
-        let nobody = Trust::default();
-        let repository = world.repository(&people).await;
-        let untrusted = Ok((&repository, &nobody));
+        let untrusted = Ok(RecordReader {
+            repository: &world.repository(&people).await,
+            trust: &Trust::default(),
+        });
         if kind == Kind::Cluster {
             let error = restored_with(&world, &people, &options("again"), untrusted).await;
             assert!(error.unwrap_err().find_hint().unwrap().contains("--class"));

@@ -14,15 +14,15 @@ use jiff::Timestamp;
 use lifeboat::aws::Account as AwsAccount;
 use lifeboat::clock::{Clock, SystemClock};
 use lifeboat::context::Context;
-use lifeboat::error::{Error, Result as Done};
+use lifeboat::error::Result as Done;
 use lifeboat::interrupt::Interrupt;
 use lifeboat::model::lock::{LockMode, LockPolicy};
 use lifeboat::model::snapshot::Kind;
 use lifeboat::progress::Silent;
 use lifeboat::repository::{Locks, Repository};
 use lifeboat::sign::{Signer, Trust};
-use lifeboat::snapshot::copy::{self, Means, Options, Records, Report};
-use lifeboat::snapshot::{Patience, Source};
+use lifeboat::snapshot::copy::{self, Accounts, Options, RecordWriter, Report};
+use lifeboat::snapshot::{Source, WaitLimits};
 use lifeboat::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -272,7 +272,7 @@ impl World {
             take_new: false,
             kms_key: self.kms_key.clone(),
             share_key: self.kms_key.clone(),
-            patience: Patience {
+            limits: WaitLimits {
                 poll: Duration::from_millis(1),
                 wait: Duration::from_secs(60),
             },
@@ -281,11 +281,11 @@ impl World {
     }
 
     pub fn source_side(&self) -> AwsAccount {
-        entered("source account", &self.source, &self.nightly)
+        account("source account", &self.source, &self.nightly)
     }
 
     pub fn backup_side(&self) -> AwsAccount {
-        entered("backup account", &self.backup, &self.snapshot_role)
+        account("backup account", &self.backup, &self.snapshot_role)
     }
 
     pub async fn copy(&self) -> Report {
@@ -321,26 +321,22 @@ impl World {
     ) -> Done<Report> {
         let repository = self.repository(&self.exporter).await;
         let trust = self.trust();
-        let means = Means {
-            source,
-            backup,
-            records: Ok::<_, &Error>(Records {
-                repository: &repository,
-                signer: &self.signer,
-                trust: &trust,
-                lock: LockPolicy::Explicit {
-                    mode: LockMode::Compliance,
-                    days: 7,
-                },
-                max_lock_days: 400,
-            }),
-            context: Context {
-                clock,
-                progress: &Silent,
-                interrupt,
+        let records = RecordWriter {
+            repository: &repository,
+            signer: &self.signer,
+            trust: &trust,
+            lock: LockPolicy::Explicit {
+                mode: LockMode::Compliance,
+                days: 7,
             },
+            max_lock_days: 400,
         };
-        copy::run(&means, options).await
+        let context = Context {
+            clock,
+            progress: &Silent,
+            interrupt,
+        };
+        copy::run(Accounts { source, backup }, Ok(records), options, context).await
     }
 
     // ---- Faults and the log ----
@@ -489,7 +485,7 @@ pub struct Call {
 }
 
 /// Retries as ever, with shorter pauses.
-pub fn entered(side: &'static str, account: &Account, key: &Key) -> AwsAccount {
+pub fn account(side: &'static str, account: &Account, key: &Key) -> AwsAccount {
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1));

@@ -7,7 +7,7 @@ use crate::cli::globals::Access;
 use crate::cli::output::Answer;
 use crate::cli::render::{self, Page};
 use crate::cli::run::Run;
-use crate::cli::snapshot::options::{patience, which};
+use crate::cli::snapshot::options::{wait_limits, which};
 use crate::cli::{accounts, connect};
 use crate::codec::Identities;
 use crate::config::Config;
@@ -69,7 +69,7 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
             .collect(),
         questions: questions(&config.drill.assertions)?,
         identities: Identities::default(),
-        patience: patience(&config.snapshot),
+        limits: wait_limits(&config.snapshot),
     })
 }
 

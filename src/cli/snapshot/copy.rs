@@ -1,6 +1,6 @@
 //! `lifeboat snapshot copy`
 
-use super::options::{patience, sources};
+use super::options::{sources, wait_limits};
 use crate::cli::globals::Access;
 use crate::cli::output::Answer;
 use crate::cli::render::{self, Page, Table};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::repository::Repository;
 use crate::schedule::SnapshotCopy;
 use crate::sign::Signer;
-use crate::snapshot::copy::{Copied, Options, Planned, Report};
+use crate::snapshot::copy::{CopiedSnapshot, Options, PlannedCopy, Report};
 
 /// Copy the newest snapshot of each source into the backup account
 ///
@@ -104,7 +104,7 @@ fn options(args: &Args, config: &Config) -> Result<Options> {
         take_new: args.new || settings.take_new,
         share_key: share_key.unwrap_or(&kms_key).clone(),
         kms_key,
-        patience: patience(settings),
+        limits: wait_limits(settings),
         dry_run: args.dry_run,
     })
 }
@@ -128,7 +128,7 @@ fn text(report: &Report) -> Page {
     page
 }
 
-fn show_planned(page: &mut Page, one: &Planned) {
+fn show_planned(page: &mut Page, one: &PlannedCopy) {
     let what = match &one.snapshot {
         Some(snapshot) => format!("snapshot {snapshot}"),
         None => "a new snapshot".to_owned(),
@@ -148,7 +148,7 @@ fn show_planned(page: &mut Page, one: &Planned) {
     ));
 }
 
-fn table(copies: &[Copied]) -> Table {
+fn table(copies: &[CopiedSnapshot]) -> Table {
     let mut table = Table::new(&[
         "source",
         "copy",

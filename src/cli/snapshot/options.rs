@@ -4,7 +4,7 @@ use crate::config::{Config, Rds, SnapshotSettings, Source as Configured};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::id::Id;
 use crate::model::snapshot::Kind;
-use crate::snapshot::{Patience, Source};
+use crate::snapshot::{Source, WaitLimits};
 
 /// `None`: its snapshots are not copied.
 fn source(configured: &Configured) -> Option<Source> {
@@ -42,8 +42,8 @@ pub fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
     named.collect()
 }
 
-pub fn patience(settings: &SnapshotSettings) -> Patience {
-    Patience {
+pub fn wait_limits(settings: &SnapshotSettings) -> WaitLimits {
+    WaitLimits {
         poll: settings.poll,
         wait: settings.wait,
     }

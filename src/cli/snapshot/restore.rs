@@ -1,6 +1,6 @@
 //! `lifeboat snapshot restore`
 
-use super::options::{patience, which};
+use super::options::{wait_limits, which};
 use crate::cli::output::Answer;
 use crate::cli::render::{self, Page};
 use crate::cli::run::Run;
@@ -8,7 +8,7 @@ use crate::cli::{accounts, connect};
 use crate::config::source::check_name;
 use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
-use crate::snapshot::restore::{self, Means, Options, Report};
+use crate::snapshot::restore::{self, Options, RecordReader, Report};
 
 /// Make a new instance or cluster of a snapshot copy
 ///
@@ -55,7 +55,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
         subnet_group: args.subnet_group,
         security_groups: args.security_group,
         class: args.class,
-        patience: patience(&config.snapshot),
+        limits: wait_limits(&config.snapshot),
         dry_run: args.dry_run,
     };
     if let Some(name) = &options.source {
@@ -64,12 +64,11 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     let backup = accounts::restores(&access.accounts, &config.snapshot, run).await?;
     let repository = connect::repository(&access, run).await;
     let trust = connect::trust(&access);
-    let means = Means {
-        backup: &backup,
-        records: repository.as_ref().map(|repository| (repository, &trust)),
-        context: run.context(),
-    };
-    let report = restore::run(&means, &options).await?;
+    let records = repository.as_ref().map(|repository| RecordReader {
+        repository,
+        trust: &trust,
+    });
+    let report = restore::run(&backup, records, &options, run.context()).await?;
     let outcome = Outcome::from_counts(0, report.findings.len());
     Answer::new(&report, text(&report), outcome)
 }

@@ -1,8 +1,9 @@
-//! Logging in with a password that nobody else ever knows, and asking every database.
+//! Logs in with a password that nobody else ever knows, and asks every database.
 
 use std::time::Instant;
 
-use super::{Drill, Report};
+use super::job::SpareDrill;
+use super::report::Report;
 use crate::aws::rds::DbState;
 use crate::drill::ask::ask;
 use crate::drill::assertion::Question;
@@ -15,10 +16,11 @@ use crate::pg::source::catalog;
 use crate::pg::target::single_value::TimeLimit;
 use crate::random;
 use crate::restore::Finding;
+use crate::snapshot::restore::RecordReader;
 use crate::snapshot::wait;
 
-/// RDS makes it with every instance.
-const ENTRY: &str = "postgres";
+/// RDS creates it with every instance.
+const FIRST_DATABASE: &str = "postgres";
 const APPLICATION: &str = "lifeboat drill";
 
 /// Letters and digits, of 160 random bits: Aurora takes 41 characters at most.
@@ -27,52 +29,47 @@ fn new_password() -> Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-impl Drill<'_> {
-    /// Sets a new password for the master user and enters by it.
-    pub(super) async fn log_in(&self, standing: &DbState) -> Result<(Server, Session)> {
+impl SpareDrill<'_> {
+    /// Sets a new password for the master user and connects with it.
+    pub async fn log_in(&self, created: &DbState) -> Result<(Server, Session)> {
         let (kind, name) = (self.kind(), self.name.as_str());
         let missing = |what| Error::failed(format!("RDS tells no {what} of {kind} {name}"));
-        let host = standing.address.as_deref();
+        let host = created.address.as_deref();
         let host = host.ok_or_else(|| missing("address"))?;
-        let port = standing.port.and_then(|port| u16::try_from(port).ok());
+        let port = created.port.and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| missing("port"))?;
-        let user = standing.master_user.as_deref();
+        let user = created.master_user.as_deref();
         let user = user.ok_or_else(|| missing("master user"))?;
         let password = new_password()?;
         self.once_available(async || self.rds().set_password(kind, name, &password).await)
             .await?;
         let is_set = |there: &DbState| there.status == "available" && !there.awaits_password;
-        (self.made)
-            .until(kind, name, "takes a new password", is_set)
+        self.creation
+            .wait_until(kind, name, "takes a new password", is_set)
             .await?;
-        let server = Server::verified(host, port, user, password, ENTRY);
-        let session = self.enter(&server).await?;
+        let server = Server::verified(host, port, user, password, FIRST_DATABASE);
+        let session = self.connect(&server).await?;
         Ok((server, session))
     }
 
     /// RDS says `available` some seconds before the password is in force and the name is known to DNS.
-    async fn enter(&self, server: &Server) -> Result<Session> {
-        let (until, context) = (self.soon(), self.made.context);
+    async fn connect(&self, server: &Server) -> Result<Session> {
+        let (until, context) = (self.short_deadline(), self.creation.context);
         context.progress.phase("a first query", None);
         loop {
-            let entering = Session::connect(server, APPLICATION, Purpose::Query);
-            match context.interrupt.or(entering).await {
+            let connecting = Session::connect(server, APPLICATION, Purpose::Query);
+            match context.interrupt.or(connecting).await {
                 Err(error) if is_early(&error) && Instant::now() < until => {
-                    wait::pause(self.options.patience.poll, context.interrupt).await?;
+                    wait::pause(self.options.limits.poll, context.interrupt).await?;
                 }
-                entered => return entered,
+                connected => return connected,
             }
         }
     }
 
     /// Asks each database its questions.
-    pub(super) async fn ask(
-        &self,
-        server: &Server,
-        session: &Session,
-        report: &mut Report,
-    ) -> Result<()> {
-        self.made.context.progress.phase("assertions", None);
+    pub async fn ask(&self, server: &Server, session: &Session, report: &mut Report) -> Result<()> {
+        self.creation.context.progress.phase("assertions", None);
         report.databases = self.databases(session, report).await?;
         for name in report.databases.clone() {
             if let Err(error) = self.ask_one(&server.with_database(&name), report).await {
@@ -88,14 +85,14 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// Those that are there and wanted; one that is wanted and not there is a failure.
+    /// The wanted databases that exist; one that does not is a failure.
     async fn databases(&self, session: &Session, report: &mut Report) -> Result<Vec<String>> {
         let listed = catalog::databases(session).await?;
         let there = listed.into_iter().filter(|one| one.connectable);
         let mut there: Vec<String> = there.map(|one| one.name).collect();
         let source = &self.found.point.source;
-        let of = |one: &&(String, Databases)| one.0 == *source;
-        let wanted = match self.options.databases.iter().find(of) {
+        let is_of_source = |one: &&(String, Databases)| one.0 == *source;
+        let wanted = match self.options.databases.iter().find(is_of_source) {
             None | Some((_, Databases::OfConnection)) => return Ok(there),
             Some((_, Databases::All { except })) => {
                 there.retain(|name| !except.contains(name));
@@ -126,12 +123,12 @@ impl Drill<'_> {
         let limit = TimeLimit::default();
         let outcomes = ask(server, assertions, &previous, point.taken_at, limit).await;
         for outcome in outcomes {
-            report.asked(database, outcome);
+            report.add_assertion(database, outcome);
         }
         Ok(())
     }
 
-    /// What the same assertions gave when an export of the database was drilled last.
+    /// The values of the same assertions when an export of the database was drilled last.
     async fn previous(
         &self,
         questions: &[&Question],
@@ -142,8 +139,8 @@ impl Drill<'_> {
             return Vec::new();
         }
         let of = (self.found.point.source.as_str(), database);
-        let found = match &self.means.records {
-            Ok((repository, trust)) => {
+        let found = match &self.records {
+            Ok(RecordReader { repository, trust }) => {
                 previous(repository, of, trust, &self.options.identities).await
             }
             Err(error) => Err(error.repeat()),

@@ -1,8 +1,7 @@
 //! A physical copy that boots goes on with what the original did: it consumes the slots of its
-//! subscriptions, and its jobs run. Checked, not hoped: what cannot be confirmed is refused.
+//! subscriptions, and its jobs run. That it cannot is checked; what cannot be confirmed is refused.
 
-use super::Drill;
-use super::make::member;
+use super::job::{SpareDrill, member_name};
 use crate::aws::rds::DbState;
 use crate::aws::security_group;
 use crate::error::{Error, Result};
@@ -16,7 +15,7 @@ const PRELOADED: &str = "shared_preload_libraries";
 /// Libraries that start jobs or replication by themselves, once they are preloaded.
 const ACTORS: [&str; 5] = ["pg_cron", "pglogical", "pgactive", "pg_partman_bgw", "bdr"];
 
-/// Recorded values, without libraries that act and their settings.
+/// Recorded values, without libraries that act by themselves and their settings.
 pub fn without_actors(recorded: &[Parameter]) -> Vec<Parameter> {
     let is_actors = |name: &str| {
         let (library, _) = name.split_once('.').unwrap_or_default();
@@ -47,11 +46,11 @@ fn libraries(list: &str) -> impl Iterator<Item = &str> {
         .filter(|library| !library.is_empty())
 }
 
-impl Drill<'_> {
-    /// That from its security group it would reach nobody, as EC2 tells: RDS does not know.
-    pub(super) async fn check_egress(&self) -> Result<()> {
+impl SpareDrill<'_> {
+    /// Checks that its security group allows no egress. EC2 says so; RDS does not know.
+    pub async fn check_egress(&self) -> Result<()> {
         let group = &self.options.security_group;
-        let lets_out = security_group::egress(self.means.backup, group).await?;
+        let lets_out = security_group::egress(self.backup, group).await?;
         if lets_out.is_empty() {
             return Ok(());
         }
@@ -66,38 +65,38 @@ impl Drill<'_> {
         ))
     }
 
-    /// That it stands where it was put, as RDS tells.
-    pub(super) async fn check_place(&self, standing: &DbState) -> Result<()> {
-        self.check(self.kind(), &self.name, standing)?;
+    /// Checks that RDS created it in the network and with the groups that were asked for.
+    pub async fn check_network(&self, created: &DbState) -> Result<()> {
+        self.check(self.kind(), &self.name, created)?;
         if self.kind() == Kind::Instance {
             return Ok(());
         }
-        let member = member(&self.name);
+        let member = member_name(&self.name);
         match self.rds().state(Kind::Instance, &member).await? {
-            Some(standing) => self.check(Kind::Instance, &member, &standing),
+            Some(there) => self.check(Kind::Instance, &member, &there),
             // A Multi-AZ cluster's have names of their own, and its settings.
             None => Ok(()),
         }
     }
 
-    fn check(&self, kind: Kind, name: &str, standing: &DbState) -> Result<()> {
+    fn check(&self, kind: Kind, name: &str, there: &DbState) -> Result<()> {
         let (subnets, security) = (&self.options.subnet_group, &self.options.security_group);
-        let wrong = if standing.is_public {
+        let wrong = if there.is_public {
             "it is publicly accessible".to_owned()
-        } else if standing.subnet_group.as_ref() != Some(subnets) {
+        } else if there.subnet_group.as_ref() != Some(subnets) {
             format!(
                 "its subnet group is {:?}, not {subnets}",
-                standing.subnet_group
+                there.subnet_group
             )
-        } else if standing.security_groups != [security.as_str()] {
+        } else if there.security_groups != [security.as_str()] {
             format!(
                 "its security groups are {:?}, not {security} alone",
-                standing.security_groups
+                there.security_groups
             )
-        } else if standing.parameter_groups != [self.name.as_str()] {
+        } else if there.parameter_groups != [self.name.as_str()] {
             format!(
                 "its parameter groups are {:?}, not {} alone",
-                standing.parameter_groups, self.name
+                there.parameter_groups, self.name
             )
         } else {
             return Ok(());
@@ -106,7 +105,7 @@ impl Drill<'_> {
     }
 }
 
-/// The server's own word on what it would do by itself.
+/// Asks the server itself whether it would act by itself.
 pub async fn check_server(session: &Session, name: &str) -> Result<()> {
     let show = async |setting: &str| -> Result<String> {
         let value = single_value::read(session, &format!("SHOW {setting}")).await?;

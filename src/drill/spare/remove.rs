@@ -1,35 +1,34 @@
-//! Removing what drills made, and nothing else: known by name and tag, older than this one or its own,
-//! and used by nobody.
+//! Removes what drills created, and nothing else: known by name and tag, older than this drill or its
+//! own, and used by nobody.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::make::{group_kinds, member};
-use super::{Drill, Report};
+use super::job::{SpareDrill, group_kinds, member_name};
+use super::report::Report;
 use crate::aws::rds::DbState;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 use crate::restore::Finding;
 use crate::snapshot::list::KINDS;
-use crate::snapshot::made::RUN;
 use crate::snapshot::names::{spare_made_at, tag};
 
-/// What a spare's tag `lifeboat:kept` says from the moment on that it is removed.
+/// The value of a spare's tag `lifeboat:kept` while it is removed.
 const REMOVING: &str = "removing";
 
-/// What a killed drill left runs as well, but was never kept.
+/// What a killed drill left runs as well, but has no tag.
 fn is_in_use(there: &DbState) -> bool {
     let is_kept = there.tags.get(tag::KEPT).is_some_and(|at| at != REMOVING);
     is_kept && !["stopped", "deleting"].contains(&there.status.as_str())
 }
 
-impl Drill<'_> {
+impl SpareDrill<'_> {
     /// After a drill that failed or was interrupted.
-    pub(super) async fn leave_nothing(&self, report: &mut Report) {
+    pub async fn leave_nothing(&self, report: &mut Report) {
         let (kind, name) = (self.kind(), &self.name);
-        self.made
+        self.creation
             .context
             .progress
             .phase("removing what was made", None);
@@ -42,26 +41,20 @@ impl Drill<'_> {
             self.rds().region
         );
         let line = format!("{what}: {}", error.chain());
-        self.made.context.progress.warn(&line);
+        self.creation.context.progress.warn(&line);
         report.finding(&what, &error);
     }
 
     async fn remove_own(&self) -> Result<()> {
         let (kind, name) = (self.kind(), self.name.as_str());
-        let ours = |there: &DbState| {
-            there
-                .tags
-                .get(RUN)
-                .is_some_and(|run| run == self.made.nonce)
-        };
         match self.rds().state(kind, name).await? {
-            Some(there) if !ours(&there) => Ok(()),
+            Some(there) if !self.creation.is_ours(&there) => Ok(()),
             there => self.remove(kind, name, there.as_ref()).await,
         }
     }
 
     /// Spares of earlier drills of this source, and parameter groups that some left.
-    pub(super) async fn remove_older(&self, report: &mut Report) {
+    pub async fn remove_older(&self, report: &mut Report) {
         for kind in KINDS {
             match self.rds().states(kind).await {
                 Ok(all) => {
@@ -112,13 +105,13 @@ impl Drill<'_> {
             && says(tag::SOURCE, &self.found.point.source)
     }
 
-    /// Those whose instance or cluster is gone: RDS keeps a group for as long as it is used.
+    /// Removes groups whose instance or cluster is gone: RDS keeps a group for as long as it is used.
     async fn remove_groups(&self, kind: Kind) -> Result<()> {
         let groups = self.rds().parameter_groups(kind).await?;
         for name in groups.iter().filter(|name| self.is_older(name)) {
             let mut used = false;
-            for of in KINDS {
-                used |= self.rds().state(of, name).await?.is_some();
+            for user in KINDS {
+                used |= self.rds().state(user, name).await?.is_some();
             }
             let tags = self.rds().parameter_group_tags(kind, name).await?;
             if !used && self.is_spare(&tags) {
@@ -139,8 +132,8 @@ impl Drill<'_> {
             }
             self.delete(kind, name).await?;
         }
-        for of in group_kinds(kind) {
-            self.rds().delete_parameter_group(*of, name).await?;
+        for kind in group_kinds(kind) {
+            self.rds().delete_parameter_group(*kind, name).await?;
         }
         Ok(())
     }
@@ -154,18 +147,20 @@ impl Drill<'_> {
             if now.is_none_or(|now| now.status == "stopped") {
                 started?;
             }
-            self.made.available(Kind::Cluster, name).await?;
+            self.creation
+                .wait_until_available(Kind::Cluster, name)
+                .await?;
         }
-        match self.rds().state(Kind::Instance, &member(name)).await? {
-            Some(_) => self.delete(Kind::Instance, &member(name)).await,
+        match self.rds().state(Kind::Instance, &member_name(name)).await? {
+            Some(_) => self.delete(Kind::Instance, &member_name(name)).await,
             None => Ok(()),
         }
     }
 
-    /// Deletes, and waits until it is gone. Not interrupted: who asked to stop wants nothing left. What
-    /// is in the making may have to be made first.
+    /// Deletes, and waits until it is gone. An interrupt does not stop it: nothing is to be left. What is
+    /// being created may have to be finished first.
     async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
-        let until = self.soon();
+        let until = self.short_deadline();
         let mut refused: Option<Error> = None;
         loop {
             let error = match self.rds().state(kind, name).await {
@@ -185,7 +180,7 @@ impl Drill<'_> {
                 }));
             }
             refused = error;
-            tokio::time::sleep(self.options.patience.poll).await;
+            tokio::time::sleep(self.options.limits.poll).await;
         }
     }
 }

@@ -1,9 +1,8 @@
-//! What a drill of a snapshot copy tells.
+//! The result of a drill of a snapshot copy.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Drill;
 use crate::drill::assertion::Outcome;
 use crate::error::Error;
 use crate::model::id::Id;
@@ -27,30 +26,30 @@ pub struct Report {
     pub class: Option<String>,
     /// The settings of the original were found in the repository.
     pub recorded: bool,
-    /// That were asked.
+    /// The databases that were asked.
     pub databases: Vec<String>,
     /// From the start of the restore until it took connections.
     pub seconds_to_restore: f64,
     /// From the start of the restore until somebody had logged in.
     pub seconds_to_first_query: Option<f64>,
-    /// All of it.
+    /// Of the whole drill.
     pub seconds: f64,
-    pub assertions: Vec<Asked>,
+    pub assertions: Vec<AssertionResult>,
     /// Any makes the drill fail.
     pub failures: Vec<Finding>,
     /// What needs the attention of a person.
     pub findings: Vec<Finding>,
-    /// What the copy's tag `lifeboat:verified` says since.
+    /// The value that the copy's tag `lifeboat:verified` was set to.
     pub verified_at: Option<Timestamp>,
-    /// What was kept, stopped; `null`: it was removed again.
+    /// The spare that was kept, stopped; `null`: it was removed again.
     pub spare: Option<String>,
     /// Older spares that were removed.
     pub removed: Vec<String>,
 }
 
-/// An assertion, and in which database.
+/// The result of an assertion in one database.
 #[derive(Debug, Serialize)]
-pub struct Asked {
+pub struct AssertionResult {
     pub database: String,
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -61,45 +60,17 @@ impl Report {
         outcome::Outcome::from_counts(usize::from(!self.is_sound()), self.findings.len())
     }
 
-    pub(super) fn new(drill: &Drill<'_>, findings: Vec<String>) -> Self {
-        let (point, rds) = (&drill.found.point, drill.rds());
-        let what = |why| Finding::new("the original's settings", why);
-        Self {
-            id: point.id.clone(),
-            source: point.source.clone(),
-            kind: point.kind,
-            copy: point.copy.clone(),
-            snapshot_at: point.taken_at,
-            place: format!(
-                "{} {} in account {}, {}",
-                point.kind, drill.name, rds.account, rds.region
-            ),
-            class: drill.class(),
-            recorded: drill.settings.is_some(),
-            databases: Vec::new(),
-            seconds_to_restore: 0.0,
-            seconds_to_first_query: None,
-            seconds: 0.0,
-            assertions: Vec::new(),
-            failures: Vec::new(),
-            findings: findings.into_iter().map(what).collect(),
-            verified_at: None,
-            spare: None,
-            removed: Vec::new(),
-        }
-    }
-
     /// Whether the copy restores, and the user's questions are answered as expected.
     pub fn is_sound(&self) -> bool {
         self.failures.is_empty() && self.assertions.iter().all(|one| one.outcome.ok)
     }
 
-    pub(super) fn finding(&mut self, what: &str, why: &Error) {
+    pub fn finding(&mut self, what: &str, why: &Error) {
         self.findings.push(Finding::new(what, why.chain()));
     }
 
-    pub(super) fn asked(&mut self, database: &str, outcome: Outcome) {
-        self.assertions.push(Asked {
+    pub fn add_assertion(&mut self, database: &str, outcome: Outcome) {
+        self.assertions.push(AssertionResult {
             database: database.to_owned(),
             outcome,
         });

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::job::{Job, Original};
+use super::job::{Job, SourceSnapshot};
 use crate::aws::rds::{Reason, Snapshot};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, id};
-use crate::snapshot::names::{self, Mark, name_in, to_second, told_time};
-use crate::snapshot::wait::{self, Ended};
+use crate::snapshot::names::{self, Origin, name_in, taken_at, to_second};
+use crate::snapshot::wait::{self, Waited};
 
 /// An older snapshot is not worth a copy: automated ones are made each day.
 const RECENT: SignedDuration = SignedDuration::from_hours(24);
@@ -17,19 +17,19 @@ impl Job<'_> {
     pub async fn choose(&mut self) -> Result<Option<Snapshot>> {
         let now = self.now();
         let recent =
-            |one: &&Snapshot| told_time(one).is_none_or(|taken| now.duration_since(taken) < RECENT);
+            |one: &&Snapshot| taken_at(one).is_none_or(|taken| now.duration_since(taken) < RECENT);
         if !self.options.take_new {
             let automated = self
-                .mine
+                .own
                 .iter()
                 .filter(recent)
                 .filter(|one| one.snapshot_type == "automated" && one.is_available());
-            if let Some(newest) = automated.max_by_key(|one| told_time(one)) {
+            if let Some(newest) = automated.max_by_key(|one| taken_at(one)) {
                 return Ok(Some(newest.clone()));
             }
         }
         let taken_by_us = self
-            .mine
+            .own
             .iter()
             .filter(recent)
             .filter(|one| is_root(one) && !one.has_failed())
@@ -42,92 +42,91 @@ impl Job<'_> {
 
     /// Whether an earlier run came to its end with a snapshot that it took.
     async fn is_finished(&self, root: &Snapshot) -> Result<bool> {
-        let Some(mark) = self.mark(root).filter(|_| root.is_available()) else {
+        let Some(origin) = self.origin_of(root).filter(|_| root.is_available()) else {
             return Ok(false);
         };
-        let Some(copy) = self.copy_of(&mark).filter(|copy| copy.is_available()) else {
+        let Some(copy) = self.copy_of(&origin).filter(|copy| copy.is_available()) else {
             return Ok(false);
         };
         let is_of_it = |shared: &Snapshot| {
-            let mine = self.mine.iter().find(|mine| mine.arn == shared.arn);
-            mine.and_then(Mark::of)
-                .is_some_and(|other| other.from == mark.from)
+            let own = self.own.iter().find(|own| own.arn == shared.arn);
+            own.and_then(Origin::from_tags)
+                .is_some_and(|other| other.from == origin.from)
         };
         if self.shared.iter().any(is_of_it) {
             return Ok(false);
         }
-        match &self.means.records {
-            Ok(records) => {
-                let id = id(mark.taken_at, &copy.arn);
+        match self.records {
+            Some(records) => {
+                let id = id(origin.taken_at, &copy.arn);
                 records.repository.has_record(&self.source.name, &id).await
             }
-            Err(_) => Ok(true),
+            None => Ok(true),
         }
     }
 
-    /// What everything that comes of a snapshot is tagged with; `None`: RDS does not say yet when it
-    /// was taken.
-    fn mark(&self, snapshot: &Snapshot) -> Option<Mark> {
-        Some(Mark {
+    /// The tags of all copies of a snapshot; `None`: RDS does not say yet when it was taken.
+    fn origin_of(&self, snapshot: &Snapshot) -> Option<Origin> {
+        Some(Origin {
             source: self.source.name.clone(),
             from: snapshot.arn.clone(),
-            taken_at: to_second(told_time(snapshot)?),
+            taken_at: to_second(taken_at(snapshot)?),
         })
     }
 
-    /// A snapshot that is available.
-    pub fn original(&self, snapshot: Snapshot) -> Result<Original> {
-        let mark = self.mark(&snapshot).ok_or_else(|| {
+    /// With the tags of a snapshot that is available.
+    pub fn original(&self, snapshot: Snapshot) -> Result<SourceSnapshot> {
+        let origin = self.origin_of(&snapshot).ok_or_else(|| {
             Error::failed(format!(
                 "RDS does not say when snapshot {} was taken",
                 snapshot.name
             ))
         })?;
-        Ok(Original { snapshot, mark })
+        Ok(SourceSnapshot { snapshot, origin })
     }
 
-    /// A snapshot of ours that an earlier run, or another one now, has begun to take.
-    pub async fn waited_for(&mut self, snapshot: Snapshot) -> Result<Original> {
+    /// Waits for a snapshot that an earlier run, or another one now, has started to take.
+    pub async fn wait_until_taken(&mut self, snapshot: Snapshot) -> Result<SourceSnapshot> {
         if snapshot.is_available() {
             return self.original(snapshot);
         }
-        let snapshot = self.made(&snapshot.name).await?;
+        let snapshot = self.wait_for_own(&snapshot.name).await?;
         self.original(snapshot)
     }
 
     /// Waits for a snapshot in the source account.
-    pub async fn made(&self, name: &str) -> Result<Snapshot> {
-        let (patience, rds) = (self.options.patience, &self.sides.source);
-        match wait::settled(rds, self.kind(), name, patience, self.means.context).await? {
-            Ended::Settled(made) if made.is_available() => Ok(made),
-            Ended::Settled(failed) => Err(Error::failed(format!(
+    pub async fn wait_for_own(&self, name: &str) -> Result<Snapshot> {
+        let (limits, rds) = (self.options.limits, &self.clients.source);
+        match wait::for_snapshot(rds, self.kind(), name, limits, self.context).await? {
+            Waited::Settled(taken) if taken.is_available() => Ok(taken),
+            Waited::Settled(failed) => Err(Error::failed(format!(
                 "snapshot {name} has failed: RDS says '{}' at {} %",
                 failed.status, failed.percent
             ))
             .hint("RDS's events may say why (aws rds describe-events); then run it again")),
-            Ended::TooSlow(slow) => Err(Error::failed(format!(
+            Waited::TimedOut(slow) => Err(Error::failed(format!(
                 "snapshot {name} is still '{}' at {} % after {} s",
                 slow.status,
                 slow.percent,
-                patience.wait.as_secs()
+                limits.wait.as_secs()
             ))
             .hint("run it again: it waits for the same snapshot; snapshot.wait says for how long")),
         }
     }
 
-    /// Takes a snapshot. Its name tells when, for the next run to find it after a crash.
-    pub async fn take_new(&mut self) -> Result<Original> {
+    /// Takes a snapshot. Its name has the time, so that the next run finds it after a crash.
+    pub async fn take_new(&mut self) -> Result<SourceSnapshot> {
         let now = self.now();
         let name = names::stem(&self.source.identifier, now);
-        let mark = Mark {
+        let origin = Origin {
             source: self.source.name.clone(),
-            from: self.arn_to_be(&name),
+            from: self.future_arn(&name),
             taken_at: to_second(now),
         };
         let (kind, identifier) = (self.kind(), &self.source.identifier);
-        let rds = &self.sides.source;
+        let rds = &self.clients.source;
         let taken = rds
-            .create_snapshot(kind, identifier, &name, &mark.tags())
+            .create_snapshot(kind, identifier, &name, &origin.tags())
             .await;
         if let Err(refused) = taken {
             let found = match refused.reason {
@@ -141,13 +140,13 @@ impl Job<'_> {
                 None => return Err(refused.error),
             }
         }
-        let made = self.made(&name).await?;
-        self.mine.push(made.clone());
-        self.original(made)
+        let snapshot = self.wait_for_own(&name).await?;
+        self.own.push(snapshot.clone());
+        self.original(snapshot)
     }
 
-    fn arn_to_be(&self, name: &str) -> String {
-        let account = self.means.source;
+    fn future_arn(&self, name: &str) -> String {
+        let account = self.accounts.source;
         // As STS spells the partition: arn:aws:sts:…, arn:aws-cn:sts:…
         let partition = account.caller.split(':').nth(1).unwrap_or("aws");
         let resource = match self.kind() {
@@ -162,20 +161,19 @@ impl Job<'_> {
     /// run's, until it has taken too long.
     pub async fn close_leftovers(&mut self, chosen: Option<&Snapshot>) {
         let now = self.now();
-        let is_current = |mark: &Mark| {
+        let is_current = |origin: &Origin| {
             chosen.is_some_and(|chosen| {
-                let taken = told_time(chosen).map(to_second);
-                mark.from == chosen.arn
-                    && taken.is_none_or(|taken| taken == mark.taken_at || is_root(chosen))
+                let taken = taken_at(chosen).map(to_second);
+                origin.from == chosen.arn
+                    && taken.is_none_or(|taken| taken == origin.taken_at || is_root(chosen))
             })
         };
         for shared in std::mem::take(&mut self.shared) {
             let name = name_in(&shared.arn).to_owned();
-            let mine = self.mine.iter().find(|mine| mine.name == name);
-            let Some(mark) = mine.and_then(Mark::of) else {
+            let Some(origin) = self.own_named(&name).and_then(Origin::from_tags) else {
                 continue;
             };
-            if mark.source != self.source.name || is_current(&mark) {
+            if origin.source != self.source.name || is_current(&origin) {
                 self.shared.push(shared);
                 continue;
             }
@@ -187,7 +185,7 @@ impl Job<'_> {
                 !copy.is_available() && !copy.has_failed() && !self.is_too_old(copy.created_at, now)
             });
             if is_under_way {
-                self.means.context.progress.note(&format!(
+                self.context.progress.note(&format!(
                     "{name} stays shared: it is being copied, by an earlier run or another one"
                 ));
             } else if let Err(error) = self.unshare(&name).await {
@@ -196,15 +194,15 @@ impl Job<'_> {
         }
     }
 
-    fn is_too_old(&self, begun: Option<Timestamp>, now: Timestamp) -> bool {
-        let wait = SignedDuration::try_from(self.options.patience.wait).unwrap_or(RECENT);
-        begun.is_some_and(|begun| now.duration_since(begun) > wait)
+    fn is_too_old(&self, started: Option<Timestamp>, now: Timestamp) -> bool {
+        let wait = SignedDuration::try_from(self.options.limits.wait).unwrap_or(RECENT);
+        started.is_some_and(|started| now.duration_since(started) > wait)
     }
 }
 
 /// A snapshot that lifeboat took itself, not a copy of another one.
 pub fn is_root(snapshot: &Snapshot) -> bool {
-    Mark::of(snapshot).is_some_and(|mark| mark.from == snapshot.arn)
+    Origin::from_tags(snapshot).is_some_and(|origin| origin.from == snapshot.arn)
 }
 
 /// A name of ours that somebody else uses.

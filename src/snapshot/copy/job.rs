@@ -4,186 +4,189 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Copied, Means, Options, Planned, Sides};
-use crate::aws::rds::{Snapshot, SnapshotFilter};
+use super::options::{Accounts, Options, RecordWriter};
+use super::report::{CopiedSnapshot, PlannedCopy};
+use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
+use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::snapshot::{Kind, id};
-use crate::snapshot::Source;
-use crate::snapshot::names::{self, Mark, name_in};
-use crate::snapshot::wait::{self, Ended};
+use crate::snapshot::names::{self, Origin, name_in};
+use crate::snapshot::source::Source;
+use crate::snapshot::wait::{self, Waited};
 
-pub(super) struct Job<'a> {
-    pub means: &'a Means<'a>,
+pub struct Job<'a> {
+    pub accounts: Accounts<'a>,
+    /// `None`: no record can be kept.
+    pub records: Option<&'a RecordWriter<'a>>,
     pub options: &'a Options,
-    pub sides: &'a Sides,
+    pub context: Context<'a>,
+    pub clients: &'a Clients,
     pub source: &'a Source,
     /// The source account's snapshots of the instance or cluster.
-    pub mine: Vec<Snapshot>,
+    pub own: Vec<Snapshot>,
     /// Copies in the backup account.
     pub copies: Vec<Snapshot>,
     /// The source account's snapshots that the backup account may copy now.
     pub shared: Vec<Snapshot>,
     pub findings: Vec<String>,
-    began: Instant,
 }
 
-pub(super) enum Done {
-    Copied(Copied),
-    Planned(Planned),
+/// The clients of RDS.
+pub struct Clients {
+    pub source: Rds,
+    pub backup: Rds,
+    /// The backup account in the region of the databases, where it sees what is shared with it;
+    /// `None`: its copies lie in that region.
+    pub backup_in_source_region: Option<Rds>,
+}
+
+impl Clients {
+    pub fn new(accounts: Accounts<'_>) -> Self {
+        let Accounts { source, backup } = accounts;
+        Self {
+            source: Rds::new(source),
+            backup: Rds::new(backup),
+            backup_in_source_region: (source.region != backup.region)
+                .then(|| Rds::new(&backup.in_region(&source.region))),
+        }
+    }
+}
+
+pub enum JobResult {
+    Copied(CopiedSnapshot),
+    Planned(PlannedCopy),
 }
 
 /// The snapshot that a copy goes back to.
-pub(super) struct Original {
+pub struct SourceSnapshot {
     pub snapshot: Snapshot,
-    /// What all that come of it are tagged with.
-    pub mark: Mark,
+    /// The tags of all copies of it.
+    pub origin: Origin,
 }
 
-impl<'a> Job<'a> {
-    pub fn new(
-        means: &'a Means<'a>,
-        options: &'a Options,
-        sides: &'a Sides,
-        source: &'a Source,
-    ) -> Self {
-        Self {
-            means,
-            options,
-            sides,
-            source,
-            mine: Vec::new(),
-            copies: Vec::new(),
-            shared: Vec::new(),
-            findings: Vec::new(),
-            began: Instant::now(),
-        }
-    }
-
+impl Job<'_> {
     pub fn kind(&self) -> Kind {
         self.source.kind
     }
 
     pub fn now(&self) -> Timestamp {
-        self.means.context.clock.now()
+        self.context.clock.now()
     }
 
-    pub async fn run(&mut self) -> Result<Done> {
-        self.look().await?;
+    pub async fn run(&mut self) -> Result<JobResult> {
+        let began = Instant::now();
+        self.list_snapshots().await?;
         let chosen = self.choose().await?;
         if self.options.dry_run {
-            return self.plan(chosen).await.map(Done::Planned);
+            return self.plan(chosen).await.map(JobResult::Planned);
         }
         self.close_leftovers(chosen.as_ref()).await;
         let settings = self.settings_unless_recorded(chosen.as_ref()).await;
         let original = match chosen {
-            Some(snapshot) => self.waited_for(snapshot).await?,
+            Some(snapshot) => self.wait_until_taken(snapshot).await?,
             None => self.take_new().await?,
         };
-        let there = self.copy_of(&original.mark).cloned();
-        let was_there = there.as_ref().is_some_and(Snapshot::is_available);
-        let copy = match there {
+        let existing = self.copy_of(&original.origin).cloned();
+        let was_there = existing.as_ref().is_some_and(Snapshot::is_available);
+        let copy = match existing {
             Some(copy) => self.finish(&original, copy).await?,
             None => self.bring_over(&original).await?,
         };
         let recorded = self.record(&original, &copy, settings).await;
-        Ok(Done::Copied(
-            self.copied(&original, copy, was_there, recorded),
-        ))
+        let mut copy = self.describe(&original, copy);
+        (copy.was_there, copy.recorded) = (was_there, recorded);
+        copy.seconds = began.elapsed().as_secs_f64();
+        Ok(JobResult::Copied(copy))
     }
 
-    async fn look(&mut self) -> Result<()> {
-        let (kind, sides) = (self.kind(), self.sides);
-        self.mine = sides
-            .source
-            .snapshots(kind, SnapshotFilter::OwnOf(&self.source.identifier))
-            .await?;
-        let seen = sides
-            .backup
-            .snapshots(kind, SnapshotFilter::OwnAndShared)
-            .await?;
-        let own = format!(":{}:", sides.backup.account);
+    async fn list_snapshots(&mut self) -> Result<()> {
+        let (kind, clients) = (self.kind(), self.clients);
+        let own = SnapshotFilter::OwnOf(&self.source.identifier);
+        self.own = clients.source.snapshots(kind, own).await?;
+        let filter = SnapshotFilter::OwnAndShared;
+        let seen = clients.backup.snapshots(kind, filter).await?;
+        let backup = format!(":{}:", clients.backup.account);
         let (copies, shared): (Vec<_>, Vec<_>) =
-            seen.into_iter().partition(|one| one.arn.contains(&own));
+            seen.into_iter().partition(|one| one.arn.contains(&backup));
         self.copies = copies;
-        self.shared = match &sides.lobby {
-            Some(lobby) => lobby.snapshots(kind, SnapshotFilter::Shared).await?,
+        self.shared = match &clients.backup_in_source_region {
+            Some(backup) => backup.snapshots(kind, SnapshotFilter::Shared).await?,
             None => shared,
         };
-        let from = format!(":{}:", sides.source.account);
+        let from = format!(":{}:", clients.source.account);
         self.shared
             .retain(|one| one.arn.contains(&from) && one.identifier == self.source.identifier);
         Ok(())
     }
 
     /// The copy that goes back to this original, unless it has failed.
-    pub fn copy_of(&self, mark: &Mark) -> Option<&Snapshot> {
-        let ours = |one: &&Snapshot| Mark::of(one).as_ref() == Some(mark) && !one.has_failed();
-        self.copies.iter().find(ours)
+    pub fn copy_of(&self, origin: &Origin) -> Option<&Snapshot> {
+        let is_copy =
+            |one: &&Snapshot| Origin::from_tags(one).as_ref() == Some(origin) && !one.has_failed();
+        self.copies.iter().find(is_copy)
     }
 
     /// Shares, copies, and ends the sharing, however the copy ends.
-    async fn bring_over(&mut self, original: &Original) -> Result<Snapshot> {
-        let lent = self.lend(original).await?;
-        let begun = match self.begin(original, &lent).await {
-            Ok(begun) => begun,
-            Err(error) => return Err(self.after_failure(&lent.name, error).await),
-        };
-        self.finish(original, begun).await
+    async fn bring_over(&mut self, original: &SourceSnapshot) -> Result<Snapshot> {
+        let shareable = self.shareable_snapshot(original).await?;
+        match self.share_and_copy(original, &shareable).await {
+            Ok(copy) => self.finish(original, copy).await,
+            Err(error) => Err(self.unshare_after_failure(&shareable.name, error).await),
+        }
     }
 
-    /// From a copy that has begun, by whichever run, to one that is checked and shared no more.
-    async fn finish(&mut self, original: &Original, begun: Snapshot) -> Result<Snapshot> {
-        let lent = begun.copied_from.as_deref().map_or_else(
-            || self.lent_before(&original.mark),
+    /// Waits for a copy that some run has started, checks it, and ends the sharing.
+    async fn finish(&mut self, original: &SourceSnapshot, copy: Snapshot) -> Result<Snapshot> {
+        let shared = copy.copied_from.as_deref().map_or_else(
+            || self.shared_snapshot_of(&original.origin),
             |arn| Some(name_in(arn).to_owned()),
         );
-        let copy = if begun.is_available() {
-            begun
+        let copy = if copy.is_available() {
+            copy
         } else {
-            self.arrived(&begun, lent.as_deref()).await?
+            self.wait_for_copy(&copy, shared.as_deref()).await?
         };
         let checked = self.check(original, &copy);
-        match (lent, checked) {
-            (Some(lent), Err(error)) => Err(self.after_failure(&lent, error).await),
-            (None, Err(error)) => Err(error),
-            (Some(lent), Ok(())) => {
-                self.unshare(&lent).await?;
-                Ok(copy)
+        match (shared, checked) {
+            (Some(shared), Err(error)) => {
+                return Err(self.unshare_after_failure(&shared, error).await);
             }
-            (None, Ok(())) => Ok(copy),
+            (Some(shared), Ok(())) => self.unshare(&shared).await?,
+            (None, checked) => checked?,
         }
+        Ok(copy)
     }
 
     /// Waits for the copy. One that has failed is shared no more; one that is under way still
     /// needs the sharing, whether we wait for it or not.
-    async fn arrived(&mut self, begun: &Snapshot, lent: Option<&str>) -> Result<Snapshot> {
-        let (patience, context) = (self.options.patience, self.means.context);
-        let ended = wait::settled(
-            &self.sides.backup,
+    async fn wait_for_copy(&mut self, copy: &Snapshot, shared: Option<&str>) -> Result<Snapshot> {
+        let (limits, context) = (self.options.limits, self.context);
+        let ended = wait::for_snapshot(
+            &self.clients.backup,
             self.kind(),
-            &begun.name,
-            patience,
+            &copy.name,
+            limits,
             context,
         );
-        let goes_on = || format!("copy {} goes on in the backup account", begun.name);
+        let goes_on = || format!("copy {} goes on in the backup account", copy.name);
         let ended = match ended.await {
             // Nothing is under way any more.
             Err(error) if error.kind() == ErrorKind::NotFound => Err(error),
             ended => Ok(ended.context(goes_on)?),
         };
         let error = match ended {
-            Ok(Ended::Settled(copy)) if copy.is_available() => return Ok(copy),
-            Ok(Ended::TooSlow(copy)) => {
+            Ok(Waited::Settled(copy)) if copy.is_available() => return Ok(copy),
+            Ok(Waited::TimedOut(copy)) => {
                 return Err(Error::failed(format!(
                     "copy {} is still '{}' at {} % after {} s; it goes on, and its source stays shared for it",
                     copy.name,
                     copy.status,
                     copy.percent,
-                    patience.wait.as_secs()
+                    limits.wait.as_secs()
                 ))
                 .hint("run it again: it waits for the same copy; snapshot.wait says for how long"));
             }
-            Ok(Ended::Settled(copy)) => Error::failed(format!(
+            Ok(Waited::Settled(copy)) => Error::failed(format!(
                 "copy {} has failed: RDS says '{}' at {} %",
                 copy.name, copy.status, copy.percent
             ))
@@ -193,72 +196,67 @@ impl<'a> Job<'a> {
             ),
             Err(error) => error,
         };
-        match lent {
-            Some(lent) => Err(self.after_failure(lent, error).await),
+        match shared {
+            Some(shared) => Err(self.unshare_after_failure(shared, error).await),
             None => Err(error),
         }
     }
 
     /// Ends the sharing of a snapshot whose copy will not come; the error says where that failed.
-    async fn after_failure(&mut self, lent: &str, error: Error) -> Error {
-        let Err(still) = self.unshare(lent).await else {
+    async fn unshare_after_failure(&mut self, shared: &str, error: Error) -> Error {
+        let Err(still_shared) = self.unshare(shared).await else {
             return error;
         };
         let hint = error.advice().to_owned();
         Error::new(
             error.kind(),
             format!(
-                "{}; and snapshot {lent} stays shared with the backup account: {}",
+                "{}; and snapshot {shared} stays shared with the backup account: {}",
                 error.chain(),
-                still.chain()
+                still_shared.chain()
             ),
         )
         .hint(hint)
     }
 
-    /// The intermediate of an original, where a copy does not say what it was copied from.
-    fn lent_before(&self, mark: &Mark) -> Option<String> {
-        let ours = self.shared.iter().filter(|shared| {
-            let mine = self
-                .mine
-                .iter()
-                .find(|mine| mine.name == name_in(&shared.arn));
-            mine.and_then(Mark::of)
-                .is_some_and(|other| other.from == mark.from)
-        });
-        ours.map(|shared| name_in(&shared.arn).to_owned()).next()
+    /// The shared snapshot of an original, where a copy does not say what it was copied from.
+    fn shared_snapshot_of(&self, origin: &Origin) -> Option<String> {
+        let names = self.shared.iter().map(|shared| name_in(&shared.arn));
+        let is_of_it = |name: &&str| {
+            let other = self.own_named(name).and_then(Origin::from_tags);
+            other.is_some_and(|other| other.from == origin.from)
+        };
+        names.into_iter().find(is_of_it).map(str::to_owned)
     }
 
-    fn copied(
-        &self,
-        original: &Original,
-        copy: Snapshot,
-        was_there: bool,
-        recorded: bool,
-    ) -> Copied {
-        Copied {
+    pub fn own_named(&self, name: &str) -> Option<&Snapshot> {
+        self.own.iter().find(|own| own.name == name)
+    }
+
+    fn describe(&self, original: &SourceSnapshot, copy: Snapshot) -> CopiedSnapshot {
+        CopiedSnapshot {
             source: self.source.name.clone(),
             kind: self.kind(),
             identifier: self.source.identifier.clone(),
-            id: id(original.mark.taken_at, &copy.arn).to_string(),
+            id: id(original.origin.taken_at, &copy.arn).to_string(),
             snapshot: original.snapshot.name.clone(),
-            taken_at: original.mark.taken_at,
+            taken_at: original.origin.taken_at,
             copy: copy.name,
             copy_arn: copy.arn,
-            region: self.sides.backup.region.clone(),
+            region: self.clients.backup.region.clone(),
             encrypted: copy.encrypted,
             kms_key: copy.kms_key,
             engine: copy.engine,
             engine_version: copy.engine_version,
             allocated_gib: copy.allocated_gib,
-            was_there,
-            recorded,
-            seconds: self.began.elapsed().as_secs_f64(),
+            was_there: false,
+            recorded: false,
+            seconds: 0.0,
         }
     }
 
-    async fn plan(&mut self, chosen: Option<Snapshot>) -> Result<Planned> {
-        let mut planned = Planned {
+    async fn plan(&mut self, chosen: Option<Snapshot>) -> Result<PlannedCopy> {
+        let mut planned = PlannedCopy {
             source: self.source.name.clone(),
             kind: self.kind(),
             identifier: self.source.identifier.clone(),
@@ -272,11 +270,11 @@ impl<'a> Job<'a> {
             return Ok(planned);
         };
         let original = self.original(original)?;
-        planned.taken_at = Some(original.mark.taken_at);
+        planned.taken_at = Some(original.origin.taken_at);
         planned.re_encrypted = Some(self.needs_other_key(&original.snapshot).await?);
-        let copy = self.copy_of(&original.mark);
+        let copy = self.copy_of(&original.origin);
         planned.was_there = copy.is_some_and(Snapshot::is_available);
-        let stem = names::stem(&self.source.identifier, original.mark.taken_at);
+        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
         planned.copy = Some(copy.map_or(stem, |copy| copy.name.clone()));
         Ok(planned)
     }

@@ -1,8 +1,8 @@
-//! Keeping the settings that no snapshot carries. A copy without them is a copy: what fails here is
-//! a finding.
+//! Records the settings that no snapshot carries. A copy without them is a copy: what fails here is a
+//! finding.
 
-use super::Records;
-use super::job::{Job, Original};
+use super::job::{Job, SourceSnapshot};
+use super::options::RecordWriter;
 use crate::aws::rds::Snapshot;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::manifest::FORMAT;
@@ -11,30 +11,31 @@ use crate::repository::Locks;
 
 const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
 
-/// Settings as they were read, and whether a record is wanted at all.
-pub(super) enum Read {
-    /// There is a record of this copy.
-    Recorded,
+/// What is to be recorded of a copy.
+pub enum ToRecord {
+    /// Nothing: there is a record of this copy.
+    Nothing,
+    /// `None`: the settings could not be read.
     Settings(Box<Option<Settings>>),
 }
 
 impl Job<'_> {
-    /// Reads the settings, before anything slow: whoever destroys the instance meanwhile shall not
-    /// take them along. A copy that is there with its record needs none.
-    pub async fn settings_unless_recorded(&mut self, chosen: Option<&Snapshot>) -> Read {
+    /// Reads the settings, before anything slow: the instance may be destroyed meanwhile. A copy that is
+    /// there with its record needs none.
+    pub async fn settings_unless_recorded(&mut self, chosen: Option<&Snapshot>) -> ToRecord {
         let copy = chosen
             .filter(|chosen| chosen.is_available())
             .and_then(|chosen| self.original(chosen.clone()).ok())
             .and_then(|original| {
-                let copy = self.copy_of(&original.mark)?;
-                Some(id(original.mark.taken_at, &copy.arn))
+                let copy = self.copy_of(&original.origin)?;
+                Some(id(original.origin.taken_at, &copy.arn))
             });
-        if let (Some(id), Ok(records)) = (copy, &self.means.records)
+        if let (Some(id), Some(records)) = (copy, self.records)
             && let Ok(true) = records.repository.has_record(&self.source.name, &id).await
         {
-            return Read::Recorded;
+            return ToRecord::Nothing;
         }
-        let rds = &self.sides.source;
+        let rds = &self.clients.source;
         let settings = match rds.settings(self.kind(), &self.source.identifier).await {
             Ok(settings) => Some(settings),
             Err(error) => {
@@ -46,22 +47,27 @@ impl Job<'_> {
                 None
             }
         };
-        Read::Settings(Box::new(settings))
+        ToRecord::Settings(Box::new(settings))
     }
 
     /// Signs and stores the record; whether there is one now.
-    pub async fn record(&mut self, original: &Original, copy: &Snapshot, read: Read) -> bool {
-        let Ok(records) = &self.means.records else {
+    pub async fn record(
+        &mut self,
+        original: &SourceSnapshot,
+        copy: &Snapshot,
+        to_record: ToRecord,
+    ) -> bool {
+        let Some(records) = self.records else {
             return false;
         };
-        let Read::Settings(settings) = read else {
-            return self.look_at_record(records, original, copy).await;
+        let ToRecord::Settings(settings) = to_record else {
+            return self.check_record(records, original, copy).await;
         };
         match self.put(records, original, copy, *settings).await {
             Ok(()) => true,
             // An earlier run's, or another one's.
             Err(error) if error.kind() == ErrorKind::Exists => {
-                self.look_at_record(records, original, copy).await
+                self.check_record(records, original, copy).await
             }
             Err(error) => {
                 self.findings.push(format!(
@@ -73,13 +79,13 @@ impl Job<'_> {
         }
     }
 
-    async fn look_at_record(
+    async fn check_record(
         &mut self,
-        records: &Records<'_>,
-        original: &Original,
+        records: &RecordWriter<'_>,
+        original: &SourceSnapshot,
         copy: &Snapshot,
     ) -> bool {
-        let id = id(original.mark.taken_at, &copy.arn);
+        let id = id(original.origin.taken_at, &copy.arn);
         let found = records
             .repository
             .record(&self.source.name, &id, records.trust);
@@ -100,12 +106,12 @@ impl Job<'_> {
 
     async fn put(
         &self,
-        records: &Records<'_>,
-        original: &Original,
+        records: &RecordWriter<'_>,
+        original: &SourceSnapshot,
         copy: &Snapshot,
         settings: Option<Settings>,
     ) -> Result<()> {
-        let Records {
+        let RecordWriter {
             repository,
             signer,
             trust,
@@ -130,13 +136,13 @@ impl Job<'_> {
         let record = SnapshotRecord {
             format: FORMAT,
             repository: marker.repository,
-            id: id(original.mark.taken_at, &copy.arn),
+            id: id(original.origin.taken_at, &copy.arn),
             source: self.source.name.clone(),
             tool: TOOL.to_owned(),
             kind: self.kind(),
             identifier: self.source.identifier.clone(),
-            taken_at: original.mark.taken_at,
-            from: original.mark.from.clone(),
+            taken_at: original.origin.taken_at,
+            from: original.origin.from.clone(),
             copy: copy.arn.clone(),
             kms_key: copy.kms_key.clone(),
             engine: copy.engine.clone(),

@@ -1,14 +1,14 @@
 //! Whether a copy is what was copied, by what AWS says of both.
 
-use super::job::{Job, Original};
+use super::job::{Job, SourceSnapshot};
 use crate::aws::rds::Snapshot;
 use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
-use crate::snapshot::names::{Mark, to_second};
+use crate::snapshot::names::{Origin, to_second};
 
 impl Job<'_> {
     /// Compares a copy that is available with its original.
-    pub fn check(&mut self, original: &Original, copy: &Snapshot) -> Result<()> {
+    pub fn check(&mut self, original: &SourceSnapshot, copy: &Snapshot) -> Result<()> {
         let kms_key = &self.options.kms_key;
         let mut wrong = differences(original, copy, kms_key);
         if let Some(from) = &copy.copied_from
@@ -36,18 +36,19 @@ impl Job<'_> {
 
     /// Whether an ARN is of a snapshot of ours in the source account, from the same original; one that
     /// was expired meanwhile is gone from there.
-    fn is_ours(&self, from: &str, original: &Original) -> bool {
-        let of_source = format!(":{}:", self.sides.source.account);
-        let known = self.mine.iter().find(|mine| mine.arn == from);
+    fn is_ours(&self, from: &str, original: &SourceSnapshot) -> bool {
+        let of_source = format!(":{}:", self.clients.source.account);
+        let known = self.own.iter().find(|own| own.arn == from);
         from.contains(&of_source)
             && known.is_none_or(|known| {
-                known.arn == original.mark.from
-                    || Mark::of(known).is_some_and(|mark| mark.from == original.mark.from)
+                known.arn == original.origin.from
+                    || Origin::from_tags(known)
+                        .is_some_and(|origin| origin.from == original.origin.from)
             })
     }
 }
 
-fn differences(original: &Original, copy: &Snapshot, kms_key: &str) -> Vec<String> {
+fn differences(original: &SourceSnapshot, copy: &Snapshot, kms_key: &str) -> Vec<String> {
     let snapshot = &original.snapshot;
     let mut wrong = Vec::new();
     let mut differ = |what: &str, is: &str, should: &str| {
@@ -71,11 +72,11 @@ fn differences(original: &Original, copy: &Snapshot, kms_key: &str) -> Vec<Strin
         differ("key", key.unwrap_or("none"), kms_key);
     }
     if let Some(taken) = copy.original_at
-        && to_second(taken) != original.mark.taken_at
+        && to_second(taken) != original.origin.taken_at
     {
         wrong.push(format!(
             "its data was taken at {taken}, not at {}",
-            original.mark.taken_at
+            original.origin.taken_at
         ));
     }
     wrong

@@ -3,15 +3,19 @@
 use super::keep::Decision;
 use crate::aws::rds::Snapshot;
 use crate::model::snapshot::Kind;
-use crate::snapshot::list::Found;
-use crate::snapshot::names::{Mark, to_second};
+use crate::snapshot::list::FoundCopy;
+use crate::snapshot::names::{Origin, to_second};
 
 /// `None`: not a snapshot of ours.
-pub fn decide(snapshot: &Snapshot, copies: &[Found], kms_key: &str) -> Option<(Mark, Decision)> {
-    let mark = Mark::of(snapshot)?;
+pub fn decide(
+    snapshot: &Snapshot,
+    copies: &[FoundCopy],
+    kms_key: &str,
+) -> Option<(Origin, Decision)> {
+    let origin = Origin::from_tags(snapshot)?;
     let of_same =
-        |copy: &&Found| copy.snapshot.kind == snapshot.kind && copy.mark.from == mark.from;
-    let copies: Vec<&Found> = copies.iter().filter(of_same).collect();
+        |copy: &&FoundCopy| copy.snapshot.kind == snapshot.kind && copy.origin.from == origin.from;
+    let copies: Vec<&FoundCopy> = copies.iter().filter(of_same).collect();
     let safe = copies
         .iter()
         .find(|copy| what_is_wrong(snapshot, copy, kms_key).is_none());
@@ -27,10 +31,10 @@ pub fn decide(snapshot: &Snapshot, copies: &[Found], kms_key: &str) -> Option<(M
         )),
         (None, None) => Decision::stays("no copy of it is in the backup account".to_owned()),
     };
-    Some((mark, decision))
+    Some((origin, decision))
 }
 
-fn what_is_wrong(snapshot: &Snapshot, copy: &Found, kms_key: &str) -> Option<String> {
+fn what_is_wrong(snapshot: &Snapshot, copy: &FoundCopy, kms_key: &str) -> Option<String> {
     let there = &copy.snapshot;
     if !there.is_available() {
         return Some(format!("it is '{}'", there.status));

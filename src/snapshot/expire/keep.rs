@@ -6,46 +6,47 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::snapshot::list::Found;
+use crate::snapshot::list::FoundCopy;
 
-/// How many stay.
+/// How many copies are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// The newest of each of so many days that have a copy; so of weeks and months.
+    /// The newest copy of a day is kept, for the last `days` days that have one; likewise for weeks and
+    /// months.
     pub days: u32,
     pub weeks: u32,
     pub months: u32,
-    /// So many verified ones, whatever else is said.
+    /// How many of the newest verified ones are kept, whatever else applies.
     pub verified: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum CopyState {
     Available,
     UnderWay,
     Failed,
 }
 
-/// What is decided by.
+/// What the decision about a copy depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copy {
+pub struct CopyFacts {
     pub taken_at: Timestamp,
-    pub standing: Standing,
+    pub state: CopyState,
     pub verified: bool,
     pub held: bool,
 }
 
-impl Copy {
-    pub fn of(found: &Found) -> Self {
+impl CopyFacts {
+    pub fn new(found: &FoundCopy) -> Self {
         let snapshot = &found.snapshot;
         Self {
             taken_at: found.point.taken_at,
-            standing: if snapshot.is_available() {
-                Standing::Available
+            state: if snapshot.is_available() {
+                CopyState::Available
             } else if snapshot.has_failed() {
-                Standing::Failed
+                CopyState::Failed
             } else {
-                Standing::UnderWay
+                CopyState::UnderWay
             },
             verified: found.point.verified.is_some(),
             held: found.point.held,
@@ -73,7 +74,7 @@ impl Decision {
 }
 
 /// What becomes of each copy of one instance or cluster, in the order given.
-pub fn decide(copies: &[Copy], keep: Keep) -> Vec<Decision> {
+pub fn decide(copies: &[CopyFacts], keep: Keep) -> Vec<Decision> {
     let mut newest_first: Vec<usize> = (0..copies.len()).collect();
     newest_first.sort_by_key(|at| std::cmp::Reverse((copies[*at].taken_at, *at)));
     let mut decisions = vec![Decision::goes(String::new()); copies.len()];
@@ -106,16 +107,16 @@ impl Rules {
         }
     }
 
-    fn apply(&mut self, copy: &Copy) -> Decision {
-        match copy.standing {
-            _ if copy.held && copy.standing != Standing::Available => {
+    fn apply(&mut self, copy: &CopyFacts) -> Decision {
+        match copy.state {
+            _ if copy.held && copy.state != CopyState::Available => {
                 return Decision::stays("held".to_owned());
             }
-            Standing::Failed => {
+            CopyState::Failed => {
                 return Decision::goes("it has failed and cannot be restored".to_owned());
             }
-            Standing::UnderWay => return Decision::stays("it is being copied".to_owned()),
-            Standing::Available => {}
+            CopyState::UnderWay => return Decision::stays("it is being copied".to_owned()),
+            CopyState::Available => {}
         }
         // Every rule counts every copy, whichever one keeps it.
         let mut reasons = Vec::new();
@@ -172,16 +173,16 @@ mod tests {
         verified: 2,
     };
 
-    fn copy(taken_at: &str) -> Copy {
-        Copy {
+    fn copy(taken_at: &str) -> CopyFacts {
+        CopyFacts {
             taken_at: taken_at.parse().unwrap(),
-            standing: Standing::Available,
+            state: CopyState::Available,
             verified: false,
             held: false,
         }
     }
 
-    fn staying(copies: &[Copy], keep: Keep) -> Vec<usize> {
+    fn staying(copies: &[CopyFacts], keep: Keep) -> Vec<usize> {
         let decisions = decide(copies, keep);
         let stays = decisions.iter().enumerate().filter(|(_, one)| !one.goes);
         stays.map(|(at, _)| at).collect()
@@ -206,15 +207,15 @@ mod tests {
 
     #[test]
     fn verified_and_held_ones_stay_and_failed_ones_go() {
-        let mut copies: Vec<Copy> = (1..=9)
+        let mut copies: Vec<CopyFacts> = (1..=9)
             .map(|day| copy(&format!("2026-11-0{day}T02:00:00Z")))
             .collect();
         copies[0].held = true;
         for at in [1, 2, 3] {
             copies[at].verified = true;
         }
-        copies[8].standing = Standing::Failed;
-        copies[7].standing = Standing::UnderWay;
+        copies[8].state = CopyState::Failed;
+        copies[7].state = CopyState::UnderWay;
         let none = Keep {
             days: 0,
             weeks: 0,
@@ -229,21 +230,21 @@ mod tests {
         );
     }
 
-    fn any_copy() -> impl Strategy<Value = Copy> {
-        let standing = prop_oneof![
-            6 => Just(Standing::Available),
-            1 => Just(Standing::Failed),
-            1 => Just(Standing::UnderWay),
+    fn any_copy() -> impl Strategy<Value = CopyFacts> {
+        let state = prop_oneof![
+            6 => Just(CopyState::Available),
+            1 => Just(CopyState::Failed),
+            1 => Just(CopyState::UnderWay),
         ];
         (
             0i64..24 * 400,
-            standing,
+            state,
             prop::bool::weighted(0.3),
             prop::bool::weighted(0.1),
         )
-            .prop_map(|(hours, standing, verified, held)| Copy {
+            .prop_map(|(hours, state, verified, held)| CopyFacts {
                 taken_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(480_000 + hours),
-                standing,
+                state,
                 verified,
                 held,
             })
@@ -259,8 +260,8 @@ mod tests {
             let decisions = decide(&copies, keep);
             let all = || copies.iter().zip(&decisions);
             prop_assert!(all().all(|(copy, one)| !(copy.held && one.goes)));
-            prop_assert!(all().all(|(copy, one)| copy.standing != Standing::UnderWay || !one.goes));
-            let available = || all().filter(|(copy, _)| copy.standing == Standing::Available);
+            prop_assert!(all().all(|(copy, one)| copy.state != CopyState::UnderWay || !one.goes));
+            let available = || all().filter(|(copy, _)| copy.state == CopyState::Available);
             if let Some(newest) = available().map(|(copy, _)| copy.taken_at).max() {
                 prop_assert!(available().any(|(copy, one)| copy.taken_at == newest && !one.goes));
             }
@@ -268,7 +269,7 @@ mod tests {
             let left = available().filter(|(copy, one)| copy.verified && !one.goes).count();
             prop_assert!(left >= sound.min(verified as usize));
             // What stays stays when it is asked again: nothing more goes without a new copy.
-            let rest: Vec<Copy> = all().filter(|(_, one)| !one.goes).map(|(copy, _)| *copy).collect();
+            let rest: Vec<CopyFacts> = all().filter(|(_, one)| !one.goes).map(|(copy, _)| *copy).collect();
             prop_assert!(decide(&rest, keep).iter().all(|one| !one.goes));
         }
     }

@@ -1,21 +1,16 @@
-//! What is made of a copy and its record, and what is left to do by hand.
+//! What is created from a copy and its record, and what is left to do by hand.
 
-use super::{Making, Planned, Report};
+use super::job::Job;
+use super::recorded::{custom_parameter_group, storage};
+use super::report::Report;
 use crate::aws::rds::{NewCluster, NewInstance, NewMember};
 use crate::error::{Error, Result};
-use crate::model::snapshot::{Kind, Settings, Storage};
+use crate::model::snapshot::{Kind, Settings};
+use crate::snapshot::creation::RestorePlan;
 
-/// RDS takes IOPS and throughput of gp3 from so many GiB on.
-const STRIPED_GIB: u32 = 400;
-
-impl Making<'_> {
-    /// Of all groups that are made: the new identifier's own.
-    pub fn group_name(&self) -> String {
-        format!("lifeboat-{}", self.options.identifier)
-    }
-
-    fn custom_parameters(&self, of: Kind) -> Option<String> {
-        super::groups::wanted(self.settings?, of)
+impl Job<'_> {
+    fn custom_parameters(&self, kind: Kind) -> Option<String> {
+        custom_parameter_group(self.settings?, kind)
             .is_some()
             .then(|| self.group_name())
     }
@@ -25,13 +20,13 @@ impl Making<'_> {
         (!group.options.is_empty()).then(|| self.group_name())
     }
 
-    pub fn plan(&self) -> Result<Planned> {
+    pub fn plan(&self) -> Result<RestorePlan> {
         let recorded = Settings::default();
         let settings = self.settings.unwrap_or(&recorded);
         let (options, tags) = (self.options, self.tags());
         let class = options.class.clone().or_else(|| settings.class.clone());
         if self.kind() == Kind::Instance {
-            return Ok(Planned::Instance(NewInstance {
+            return Ok(RestorePlan::Instance(NewInstance {
                 identifier: options.identifier.clone(),
                 snapshot: self.found.point.copy.clone(),
                 class,
@@ -47,7 +42,7 @@ impl Making<'_> {
                 tags,
             }));
         }
-        // A Multi-AZ cluster has a class itself, and makes its instances.
+        // A Multi-AZ cluster has a class itself, and creates its instances.
         let has_own_class = settings.class.is_some();
         let member = if has_own_class {
             None
@@ -70,7 +65,7 @@ impl Making<'_> {
             deletion_protection: true,
             tags,
         };
-        Ok(Planned::Cluster(Box::new(new), member))
+        Ok(RestorePlan::Cluster(Box::new(new), member))
     }
 
     /// One instance is enough to get at the data; readers can follow.
@@ -94,16 +89,16 @@ impl Making<'_> {
         })
     }
 
-    pub fn report(&self, planned: &Planned, findings: Vec<String>) -> Report {
+    pub fn report(&self, plan: &RestorePlan, findings: Vec<String>) -> Report {
         let point = &self.found.point;
-        let (class, parameter_group, option_group, member) = match planned {
-            Planned::Instance(new) => (
+        let (class, parameter_group, option_group, member) = match plan {
+            RestorePlan::Instance(new) => (
                 new.class.clone(),
                 new.parameter_group.clone(),
                 new.option_group.clone(),
                 None,
             ),
-            Planned::Cluster(new, member) => (
+            RestorePlan::Cluster(new, member) => (
                 member
                     .as_ref()
                     .map(|member| member.class.clone())
@@ -130,7 +125,7 @@ impl Making<'_> {
             security_groups: self.options.security_groups.clone(),
             address: None,
             port: None,
-            recorded: false,
+            recorded: self.settings.is_some(),
             seconds: 0.0,
             findings,
             to_do: self.to_do(),
@@ -155,7 +150,7 @@ impl Making<'_> {
     }
 }
 
-/// Settings that are not made again: they name things of the other account, or cost.
+/// Settings that are not restored: they name things of the other account, or cost money.
 fn settings_by_hand(settings: &Settings) -> Vec<String> {
     let mut list = Vec::new();
     if let (Some(window), Some(days)) = (&settings.backup_window, settings.backup_retention_days) {
@@ -198,17 +193,4 @@ fn settings_by_hand(settings: &Settings) -> Vec<String> {
         ));
     }
     list
-}
-
-/// As RDS takes it of a new instance.
-pub fn storage(recorded: &Storage) -> Storage {
-    let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
-    let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
-    let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));
-    Storage {
-        iops: recorded.iops.filter(|_| provisioned || striped),
-        throughput: recorded.throughput.filter(|_| striped),
-        kind,
-        ..Storage::default()
-    }
 }

@@ -1,34 +1,31 @@
-//! What a drill makes of a copy: a parameter group that keeps it from acting, an instance or cluster in
-//! the place for drills.
+//! What a drill creates from a copy: a parameter group that keeps it from acting by itself, and an
+//! instance or cluster in the network for drills.
 
 use std::collections::BTreeMap;
 
 use super::isolation::{self, NO_WORKERS};
-use super::{Drill, Report};
+use super::job::{SpareDrill, group_kinds, member_name};
+use super::report::Report;
 use crate::aws::rds::{DbState, NewCluster, NewInstance, NewMember, NewParameterGroup};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, Parameter, Settings};
-use crate::snapshot::made::RUN;
+use crate::snapshot::creation::RestorePlan;
 use crate::snapshot::names::tag;
-use crate::snapshot::restore::{RESTORED_FROM, groups, plan};
+use crate::snapshot::restore::recorded::{custom_parameter_group, storage};
 
-/// What the place for drills lets in.
+/// The port that the network for drills lets in.
 const PORT: u32 = 5432;
 
-impl Drill<'_> {
-    /// Of a cluster's instance.
-    pub(super) fn member_name(&self) -> String {
-        member(&self.name)
-    }
-
-    pub(super) fn class(&self) -> Option<String> {
-        let settings = self.settings;
-        let recorded = settings.and_then(|settings| settings.class.clone());
-        let writer = settings.and_then(|settings| settings.members.first()?.class.clone());
-        let class = self.options.class.clone().or(recorded);
-        match self.kind() {
-            Kind::Instance => class,
-            Kind::Cluster => class.or(writer),
+impl SpareDrill<'_> {
+    /// Nothing is ever overwritten.
+    pub async fn check_name_is_free(&self) -> Result<()> {
+        match self.rds().state(self.kind(), &self.name).await? {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorKind::Exists,
+                format!("{} {} exists", self.kind(), self.name),
+            )
+            .hint("another drill of this source began in the same second: run it again")),
         }
     }
 
@@ -38,17 +35,18 @@ impl Drill<'_> {
             (tag::DRILL, "true"),
             (tag::MANAGED, "true"),
             (tag::SOURCE, &point.source),
-            (RESTORED_FROM, &point.copy_arn),
-            (RUN, self.made.nonce),
+            (tag::RESTORED_FROM, &point.copy_arn),
+            (tag::RUN, self.creation.nonce),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into()
     }
 
-    /// The recorded values, without what would act; what keeps it from acting is read back.
-    pub(super) async fn make_groups(&self, report: &mut Report) -> Result<()> {
-        for of in group_kinds(self.kind()) {
-            self.make_group(*of, report).await?;
+    /// Sets the recorded values, without those that would make the copy act by itself, and reads back the
+    /// one that prevents it.
+    pub async fn create_groups(&self, report: &mut Report) -> Result<()> {
+        for kind in group_kinds(self.kind()) {
+            self.create_group(*kind, report).await?;
         }
         let (kind, name) = (self.kind(), &self.name);
         let values = self.rds().parameters(kind, name).await?;
@@ -64,72 +62,66 @@ impl Drill<'_> {
         ))
     }
 
-    async fn make_group(&self, of: Kind, report: &mut Report) -> Result<()> {
+    async fn create_group(&self, kind: Kind, report: &mut Report) -> Result<()> {
         let (point, tags) = (&self.found.point, self.tags());
-        let major = point.engine_version.split('.').next().unwrap_or_default();
         let group = NewParameterGroup {
             name: &self.name,
-            family: &format!("{}{major}", point.engine),
+            family: &point.parameter_family(),
             tags: &tags,
         };
-        match self.rds().create_parameter_group(of, &group).await {
+        match self.rds().create_parameter_group(kind, &group).await {
             Ok(()) => {}
             // The reply to our own call may have been lost.
             Err(error) if error.kind() == ErrorKind::Exists => {
-                let there = self.rds().parameter_group_tags(of, &self.name).await?;
-                if there.get(RUN).is_none_or(|run| run != self.made.nonce) {
+                let there = self.rds().parameter_group_tags(kind, &self.name).await?;
+                if there
+                    .get(tag::RUN)
+                    .is_none_or(|run| run != self.creation.nonce)
+                {
                     return Err(error);
                 }
             }
             Err(error) => return Err(error),
         }
-        if of == self.kind() {
+        if kind == self.kind() {
             let off = Parameter {
                 name: NO_WORKERS.to_owned(),
                 value: "0".to_owned(),
             };
-            self.rds().set_parameters(of, &self.name, &[off]).await?;
+            self.rds().set_parameters(kind, &self.name, &[off]).await?;
         }
         let recorded = self
             .settings
-            .and_then(|settings| groups::wanted(settings, of));
+            .and_then(|settings| custom_parameter_group(settings, kind));
         let values = recorded.map(|group| isolation::without_actors(&group.values));
         if let Some(values) = values.filter(|values| !values.is_empty())
-            && let Err(error) = self.rds().set_parameters(of, &self.name, &values).await
+            && let Err(error) = self.rds().set_parameters(kind, &self.name, &values).await
         {
             report.finding("not all values of the old parameter group", &error);
         }
         Ok(())
     }
 
-    /// Makes it, and waits until it takes connections.
-    pub(super) async fn make(&self) -> Result<DbState> {
-        let (kind, name, made) = (self.kind(), self.name.as_str(), &self.made);
+    /// Creates it, and waits until it takes connections.
+    pub async fn create(&self) -> Result<DbState> {
+        self.creation.create(&self.plan()?).await
+    }
+
+    fn plan(&self) -> Result<RestorePlan> {
         let recorded = Settings::default();
         let settings = self.settings.unwrap_or(&recorded);
-        if kind == Kind::Instance {
-            let begun = self.rds().restore_instance(&self.instance(settings)).await;
-            made.begun(kind, name, begun).await?;
-            return made.available(kind, name).await;
+        if self.kind() == Kind::Instance {
+            return Ok(RestorePlan::Instance(self.instance(settings)));
         }
-        // A Multi-AZ cluster has a class itself, and makes its instances.
+        // A Multi-AZ cluster has a class itself, and creates its instances.
         let has_own_class = settings.class.is_some();
         let class = self.class().ok_or_else(|| {
             Error::usage("which class is the instance of the cluster to have? No record tells")
                 .hint("say drill.class, for example \"db.r6g.large\"")
         })?;
         let cluster = self.cluster(settings, has_own_class.then(|| class.clone()));
-        let begun = self.rds().restore_cluster(&cluster).await;
-        made.begun(kind, name, begun).await?;
-        let standing = made.available(kind, name).await?;
-        if !has_own_class {
-            let member = self.member(class);
-            let begun = self.rds().add_member(&member).await;
-            made.begun(Kind::Instance, &member.identifier, begun)
-                .await?;
-            made.available(Kind::Instance, &member.identifier).await?;
-        }
-        Ok(standing)
+        let member = (!has_own_class).then(|| self.member(class));
+        Ok(RestorePlan::Cluster(Box::new(cluster), member))
     }
 
     /// One zone is enough for a spare that is stopped.
@@ -138,7 +130,7 @@ impl Drill<'_> {
             identifier: self.name.clone(),
             snapshot: self.found.point.copy.clone(),
             class: self.class(),
-            storage: plan::storage(&settings.storage),
+            storage: storage(&settings.storage),
             port: Some(PORT),
             parameter_group: Some(self.name.clone()),
             subnet_group: Some(self.options.subnet_group.clone()),
@@ -156,7 +148,7 @@ impl Drill<'_> {
             engine: point.engine.clone(),
             engine_version: point.engine_version.clone(),
             class,
-            storage: plan::storage(&settings.storage),
+            storage: storage(&settings.storage),
             port: Some(PORT),
             parameter_group: Some(self.name.clone()),
             serverless: settings.serverless.clone(),
@@ -169,25 +161,12 @@ impl Drill<'_> {
 
     fn member(&self, class: String) -> NewMember {
         NewMember {
-            identifier: self.member_name(),
+            identifier: member_name(&self.name),
             cluster: self.name.clone(),
             class,
             engine: self.found.point.engine.clone(),
             parameter_group: Some(self.name.clone()),
             tags: self.tags(),
         }
-    }
-}
-
-/// A cluster's one instance.
-pub fn member(cluster: &str) -> String {
-    format!("{cluster}-1")
-}
-
-/// A cluster's instances have groups of their own.
-pub fn group_kinds(kind: Kind) -> &'static [Kind] {
-    match kind {
-        Kind::Instance => &[Kind::Instance],
-        Kind::Cluster => &[Kind::Cluster, Kind::Instance],
     }
 }

@@ -1,14 +1,14 @@
-//! Making a snapshot that can be shared, sharing it, copying it, and ending the sharing.
+//! Brings a snapshot under a key that can be shared, shares it, copies it, and ends the sharing.
 
 use tokio::time::Instant;
 
 use super::choose::not_ours;
-use super::job::{Job, Original};
+use super::job::{Job, SourceSnapshot};
 use crate::aws::kms;
 use crate::aws::rds::{Rds, Reason, Snapshot, SnapshotError};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
-use crate::snapshot::names::{self, MOST_ATTEMPTS, Mark};
+use crate::snapshot::names::{self, MOST_ATTEMPTS, Origin};
 use crate::snapshot::wait;
 
 /// Another run may share the same snapshot again between our two calls.
@@ -16,35 +16,35 @@ const UNSHARE_ATTEMPTS: usize = 3;
 
 impl Job<'_> {
     /// A manual snapshot of the source account, under a key that can be shared, or none.
-    pub async fn lend(&mut self, original: &Original) -> Result<Snapshot> {
+    pub async fn shareable_snapshot(&mut self, original: &SourceSnapshot) -> Result<Snapshot> {
         let snapshot = &original.snapshot;
         let other_key = self.needs_other_key(snapshot).await?;
-        let stem = names::stem(&self.source.identifier, original.mark.taken_at);
+        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
         let stem = match (snapshot.snapshot_type == "manual", other_key) {
             (true, false) => return Ok(snapshot.clone()),
             // The stem is the name of the snapshot that we took.
             (true, true) => format!("{stem}-shared"),
             (false, _) => stem,
         };
-        let (name, found) = free_name(&stem, &self.mine, &original.mark, &self.sides.source)?;
+        let (name, found) = free_name(&stem, &self.own, &original.origin, &self.clients.source)?;
         let found = match found {
             Some(found) => found,
             None => {
                 let key = other_key.then_some(self.options.share_key.as_str());
-                let copying = Copying {
-                    rds: &self.sides.source,
+                let request = CopyRequest {
+                    rds: &self.clients.source,
                     from: &snapshot.name,
                     name: &name,
                     key,
                     original,
                 };
-                self.copy(&copying).await?
+                self.copy(&request).await?
             }
         };
         if found.is_available() {
             return Ok(found);
         }
-        self.made(&name).await
+        self.wait_for_own(&name).await
     }
 
     /// Whether a snapshot lies under a key of AWS's own, which cannot be shared.
@@ -58,69 +58,74 @@ impl Job<'_> {
         if [&self.options.share_key, &self.options.kms_key].contains(&key) {
             return Ok(false);
         }
-        kms::is_managed_by_aws(self.means.source, key).await
+        kms::is_managed_by_aws(self.accounts.source, key).await
     }
 
-    /// Shares the snapshot and begins its copy; or finds that another run has.
-    pub async fn begin(&mut self, original: &Original, lent: &Snapshot) -> Result<Snapshot> {
-        let stem = names::stem(&self.source.identifier, original.mark.taken_at);
-        let (name, found) = free_name(&stem, &self.copies, &original.mark, &self.sides.backup)?;
+    /// Shares the snapshot and starts its copy, unless another run has.
+    pub async fn share_and_copy(
+        &mut self,
+        original: &SourceSnapshot,
+        shareable: &Snapshot,
+    ) -> Result<Snapshot> {
+        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
+        let (name, found) = free_name(&stem, &self.copies, &original.origin, &self.clients.backup)?;
         if let Some(found) = found {
             return Ok(found);
         }
-        self.share(&lent.name).await?;
+        self.share(&shareable.name).await?;
         // A cluster's snapshot stays as it is where it is not encrypted; RDS refuses a key for it.
-        let key = (lent.encrypted || self.kind() == Kind::Instance)
+        let key = (shareable.encrypted || self.kind() == Kind::Instance)
             .then_some(self.options.kms_key.as_str());
-        let copying = Copying {
-            rds: &self.sides.backup,
-            from: &lent.arn,
+        let request = CopyRequest {
+            rds: &self.clients.backup,
+            from: &shareable.arn,
             name: &name,
             key,
             original,
         };
-        match self.copy(&copying).await {
+        match self.copy(&request).await {
             // Another run, done with an older snapshot, took this sharing for a leftover.
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.share(&lent.name).await?;
-                self.copy(&copying).await
+                self.share(&shareable.name).await?;
+                self.copy(&request).await
             }
             done => done,
         }
     }
 
     async fn share(&self, name: &str) -> Result<()> {
-        let account = &self.sides.backup.account;
-        self.sides
+        let account = &self.clients.backup.account;
+        self.clients
             .source
             .share_snapshot(self.kind(), name, account)
             .await
     }
 
-    /// Begins a copy, waiting while there are too many. A copy that is there already is ours, or in
-    /// the way.
-    async fn copy(&self, copying: &Copying<'_>) -> Result<Snapshot> {
-        let until = Instant::now() + self.options.patience.wait;
-        let tags = copying.original.mark.tags();
-        let (rds, kind) = (copying.rds, self.kind());
+    /// Starts a copy, waiting while too many are under way. A copy of that name is ours, or in the way.
+    async fn copy(&self, request: &CopyRequest<'_>) -> Result<Snapshot> {
+        let until = Instant::now() + self.options.limits.wait;
+        let tags = request.original.origin.tags();
+        let (rds, kind) = (request.rds, self.kind());
         loop {
-            let begun = rds
-                .copy_snapshot(kind, copying.from, copying.name, copying.key, &tags)
+            let reply = rds
+                .copy_snapshot(kind, request.from, request.name, request.key, &tags)
                 .await;
-            let SnapshotError { reason, error } = match begun {
-                Ok(begun) => return Ok(begun),
-                Err(refused) => refused,
+            let SnapshotError { reason, error } = match reply {
+                Ok(copy) => return Ok(copy),
+                Err(error) => error,
             };
             if reason == Reason::Busy && Instant::now() < until {
-                let progress = self.means.context.progress;
+                let progress = self.context.progress;
                 progress.note(&format!("waiting to copy: {}", error.chain()));
-                wait::pause(self.options.patience.poll, self.means.context.interrupt).await?;
+                wait::pause(self.options.limits.poll, self.context.interrupt).await?;
                 continue;
             }
             // Our own call may have lost its reply, or another run was faster. That one exists is not
             // always what RDS says: the role must not tag what is there, which is judged first.
-            return match rds.snapshot(kind, copying.name).await {
-                Ok(Some(found)) if Mark::of(&found).as_ref() == Some(&copying.original.mark) => {
+            return match rds.snapshot(kind, request.name).await {
+                Ok(Some(found))
+                    if Origin::from_tags(&found).as_ref() == Some(&request.original.origin) =>
+                {
                     Ok(found)
                 }
                 Ok(Some(found)) => Err(not_ours(&found, rds.side)),
@@ -129,10 +134,10 @@ impl Job<'_> {
         }
     }
 
-    /// Ends the sharing with the backup account, and looks that it has ended.
+    /// Ends the sharing with the backup account, and checks that it has ended.
     pub async fn unshare(&mut self, name: &str) -> Result<()> {
-        let (rds, kind) = (&self.sides.source, self.kind());
-        let account = &self.sides.backup.account;
+        let (rds, kind) = (&self.clients.source, self.kind());
+        let account = &self.clients.backup.account;
         for _ in 0..UNSHARE_ATTEMPTS {
             let left = async {
                 rds.unshare_snapshot(kind, name, account).await?;
@@ -161,20 +166,20 @@ impl Job<'_> {
     }
 }
 
-/// A copy to be begun, on either side.
-struct Copying<'a> {
+/// A copy to start, in either account.
+struct CopyRequest<'a> {
     rds: &'a Rds,
     from: &'a str,
     name: &'a str,
     key: Option<&'a str>,
-    original: &'a Original,
+    original: &'a SourceSnapshot,
 }
 
 /// The first name whose snapshot has not failed, with that snapshot where there is one of ours.
 fn free_name(
     stem: &str,
     among: &[Snapshot],
-    mark: &Mark,
+    origin: &Origin,
     rds: &Rds,
 ) -> Result<(String, Option<Snapshot>)> {
     for number in 1..=MOST_ATTEMPTS {
@@ -182,7 +187,7 @@ fn free_name(
         let Some(found) = among.iter().find(|one| one.name == name) else {
             return Ok((name, None));
         };
-        if Mark::of(found).as_ref() != Some(mark) {
+        if Origin::from_tags(found).as_ref() != Some(origin) {
             return Err(not_ours(found, rds.side));
         }
         if !found.has_failed() {

@@ -1,0 +1,113 @@
+//! One drill of a snapshot copy, with all that its steps work on.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::options::Options;
+use super::report::Report;
+use crate::aws::Account;
+use crate::aws::rds::Rds;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::snapshot::{Kind, Settings};
+use crate::restore::Finding;
+use crate::snapshot::creation::Creation;
+use crate::snapshot::list::FoundCopy;
+use crate::snapshot::restore::RecordReader;
+
+pub struct SpareDrill<'a> {
+    pub backup: &'a Account,
+    /// `Err`: why records cannot be read.
+    pub records: Result<RecordReader<'a>, &'a Error>,
+    pub options: &'a Options,
+    pub found: &'a FoundCopy,
+    pub settings: Option<&'a Settings>,
+    /// To the second, as in names.
+    pub now: Timestamp,
+    /// Of the instance or cluster, and of its parameter groups.
+    pub name: String,
+    pub creation: Creation<'a>,
+}
+
+impl SpareDrill<'_> {
+    pub fn kind(&self) -> Kind {
+        self.found.point.kind
+    }
+
+    pub fn rds(&self) -> &Rds {
+        self.creation.rds
+    }
+
+    pub fn class(&self) -> Option<String> {
+        let settings = self.settings;
+        let recorded = settings.and_then(|settings| settings.class.clone());
+        let writer = settings.and_then(|settings| settings.members.first()?.class.clone());
+        let class = self.options.class.clone().or(recorded);
+        match self.kind() {
+            Kind::Instance => class,
+            Kind::Cluster => class.or(writer),
+        }
+    }
+
+    /// The report before anything is done.
+    pub fn new_report(&self, findings: Vec<String>) -> Report {
+        let (point, rds) = (&self.found.point, self.rds());
+        let finding = |why| Finding::new("the original's settings", why);
+        Report {
+            id: point.id.clone(),
+            source: point.source.clone(),
+            kind: point.kind,
+            copy: point.copy.clone(),
+            snapshot_at: point.taken_at,
+            place: format!(
+                "{} {} in account {}, {}",
+                point.kind, self.name, rds.account, rds.region
+            ),
+            class: self.class(),
+            recorded: self.settings.is_some(),
+            databases: Vec::new(),
+            seconds_to_restore: 0.0,
+            seconds_to_first_query: None,
+            seconds: 0.0,
+            assertions: Vec::new(),
+            failures: Vec::new(),
+            findings: findings.into_iter().map(finding).collect(),
+            verified_at: None,
+            spare: None,
+            removed: Vec::new(),
+        }
+    }
+
+    /// Repeats a call that RDS refuses while it is busy after a restore, such as with a first backup.
+    pub async fn once_available(&self, call: impl AsyncFn() -> Result<()>) -> Result<()> {
+        const ATTEMPTS: u32 = 5;
+        let (kind, name) = (self.kind(), self.name.as_str());
+        for _ in 1..ATTEMPTS {
+            match call().await {
+                Err(error) if error.kind() == ErrorKind::Failed => {}
+                done => return done,
+            }
+            self.creation.wait_until_available(kind, name).await?;
+        }
+        call().await
+    }
+
+    /// The end of the time that RDS may need for what usually takes it a minute.
+    pub fn short_deadline(&self) -> Instant {
+        const SHORT: Duration = Duration::from_secs(15 * 60);
+        Instant::now() + SHORT.min(self.options.limits.wait)
+    }
+}
+
+/// The name of a cluster's one instance.
+pub fn member_name(cluster: &str) -> String {
+    format!("{cluster}-1")
+}
+
+/// A cluster's instances have groups of their own.
+pub fn group_kinds(kind: Kind) -> &'static [Kind] {
+    match kind {
+        Kind::Instance => &[Kind::Instance],
+        Kind::Cluster => &[Kind::Cluster, Kind::Instance],
+    }
+}

@@ -1,0 +1,80 @@
+//! The settings of the old instance or cluster, which no snapshot carries: read from the repository.
+
+use crate::error::Error;
+use crate::model::snapshot::{Kind, ParameterGroup, Settings, Storage};
+use crate::repository::Repository;
+use crate::sign::Trust;
+use crate::snapshot::list::FoundCopy;
+
+/// RDS accepts IOPS and throughput for gp3 from this size on.
+const STRIPED_GIB: u32 = 400;
+
+/// Reads records of settings.
+#[derive(Clone, Copy)]
+pub struct RecordReader<'a> {
+    pub repository: &'a Repository,
+    pub trust: &'a Trust,
+}
+
+/// The recorded settings. Without them, which is a finding, the copy is restored with what AWS itself
+/// knows of it. `Err` in `records`: why they cannot be read.
+pub async fn recorded(
+    records: Result<RecordReader<'_>, &Error>,
+    found: &FoundCopy,
+    findings: &mut Vec<String>,
+) -> Option<Settings> {
+    let read = match records {
+        Err(error) => Err(error.chain()),
+        Ok(records) => records.read(found).await,
+    };
+    match read {
+        Ok(settings) => Some(settings),
+        Err(why) => {
+            findings.push(format!(
+                "restored without the recorded settings: {why}. Class, parameters and options are RDS's \
+                 defaults for the snapshot"
+            ));
+            None
+        }
+    }
+}
+
+impl RecordReader<'_> {
+    async fn read(&self, found: &FoundCopy) -> Result<Settings, String> {
+        let point = &found.point;
+        let record = self
+            .repository
+            .record(&point.source, &point.id, self.trust)
+            .await
+            .map_err(|error| error.chain())?;
+        if record.copy != point.copy_arn {
+            return Err(format!("the record of {} is of {}", point.id, record.copy));
+        }
+        record
+            .settings
+            .ok_or_else(|| "they could not be read when the copy was made".to_owned())
+    }
+}
+
+/// The recorded parameter group, if it has values to set. The group of a cluster's instance is the
+/// writer's.
+pub fn custom_parameter_group(settings: &Settings, kind: Kind) -> Option<&ParameterGroup> {
+    let group = match (kind, settings.members.first()) {
+        (Kind::Instance, Some(writer)) => writer.parameter_group.as_ref(),
+        _ => settings.parameter_group.as_ref(),
+    };
+    group.filter(|group| !group.values.is_empty())
+}
+
+/// The recorded storage, as far as RDS accepts it for a new instance.
+pub fn storage(recorded: &Storage) -> Storage {
+    let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
+    let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
+    let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));
+    Storage {
+        iops: recorded.iops.filter(|_| provisioned || striped),
+        throughput: recorded.throughput.filter(|_| striped),
+        kind,
+        ..Storage::default()
+    }
+}

@@ -41,7 +41,7 @@ pub async fn run(
     let (id, source) = (options.which.as_ref(), options.source.as_deref());
     let found = choose(backup, id, source, "drilled").await?;
     let mut findings = Vec::new();
-    let settings = recorded(records.clone(), &found, &mut findings).await;
+    let settings = recorded(records, &found, &mut findings).await;
     let rds = Rds::new(backup);
     let nonce = new_nonce()?;
     let now = to_second(context.clock.now());

@@ -82,7 +82,7 @@ pub async fn for_snapshot(
                 return Ok(Some(Waited::Settled(found)));
             }
             shown.update(&found, context);
-            Ok(is_over.then(|| Waited::TimedOut(found)))
+            Ok(is_over.then_some(Waited::TimedOut(found)))
         },
     )
     .await

@@ -80,7 +80,7 @@ impl PublicKey {
     /// Reads the public key, or the public half of a private Ed25519 key, from PEM.
     pub fn from_pem(pem: &str) -> Result<Self> {
         const LABEL: &str = "PUBLIC KEY";
-        if !pem.contains(&format!("-----BEGIN {LABEL}-----")) {
+        if pem_rfc7468::decode_label(pem.trim().as_bytes()) != Ok(LABEL) {
             return Signer::from_pem(pem).map(|signer| signer.public_key);
         }
         let wrong = |why| Error::usage(format!("not a public key in PEM: {why}"));

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::Path;
 
+use pem_rfc7468::LineEnding;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -96,22 +97,12 @@ pub fn to_file() -> Result<NamedTempFile> {
         .context(what)?;
     file.write_all(RDS).context(what)?;
     for cert in system() {
-        file.write_all(pem(&cert).as_bytes()).context(what)?;
+        let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, &cert)
+            .map_err(|error| Error::failed(what()).because(Error::failed(error.to_string())))?;
+        file.write_all(pem.as_bytes()).context(what)?;
     }
     file.flush().context(what)?;
     Ok(file)
-}
-
-fn pem(cert: &CertificateDer<'_>) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(cert);
-    let mut out = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in text.as_bytes().chunks(64) {
-        out.extend(line.iter().map(|byte| char::from(*byte)));
-        out.push('\n');
-    }
-    out.push_str("-----END CERTIFICATE-----\n");
-    out
 }
 
 #[cfg(test)]

@@ -539,7 +539,7 @@ async fn an_instance_that_stands_elsewhere_is_refused_and_removed() {
             "no id of a security group",
             2,
         ),
-        ("", "without drill.security_group", 2),
+        ("", "comes without `security_group`", 2),
     ] {
         let line = format!("security_group = \"{}\"", scene.security_group);
         std::fs::write(&file, config.replace(&line, is)).unwrap();

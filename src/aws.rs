@@ -1,17 +1,18 @@
 //! AWS without S3: accounts, keys, RDS, metrics. The SDKs' types do not leave this folder.
 
-pub mod account;
+pub(crate) mod account;
 mod call_error;
 mod credentials;
-pub mod kms;
-pub mod metric;
+pub(crate) mod kms;
+pub(crate) mod metric;
 mod query;
-pub mod rds;
+pub(crate) mod rds;
 mod role;
-pub mod security_group;
-pub mod token;
+pub(crate) mod security_group;
+pub(crate) mod token;
 
-pub use account::{Account, AccountOptions};
-pub use kms::{KeyArn, KeyInfo, Kms};
-pub use role::Role;
-pub use token::Tokens;
+pub use account::Account;
+pub(crate) use account::AccountOptions;
+pub(crate) use kms::{KeyArn, KeyInfo, Kms};
+pub(crate) use role::Role;
+pub(crate) use token::Tokens;

@@ -3,5 +3,7 @@
 mod open;
 mod seal;
 
-pub use open::{Identities, Plain, new_identity};
-pub use seal::{Compressor, Sealed, SealedWriter, Sealer, compress, decompress};
+pub(crate) use open::Plain;
+pub use open::{Identities, new_identity};
+pub(crate) use seal::{Compressor, Sealed, SealedWriter, decompress};
+pub use seal::{Sealer, compress};

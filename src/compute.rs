@@ -9,7 +9,7 @@ use crate::error::{Result, ResultExt as _};
 static IDLE_CORES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 
 /// How many cores there are; 2 where the system does not say.
-pub fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn default_jobs() -> usize {
 
 /// Runs `work` on a thread of its own, at most one for each core at a time. What waits holds its input:
 /// the caller bounds how many it starts.
-pub async fn on_own_thread<T: Send + 'static>(
+pub(crate) async fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     // Never closed.

@@ -9,45 +9,47 @@ use crate::error::{Error, Result};
 use crate::model::lock::LockPolicy;
 use crate::sign::Fingerprint;
 
-pub mod accounts;
-pub mod drill;
+pub(crate) mod accounts;
+pub(crate) mod drill;
 mod edit;
 mod known_keys;
 mod limits;
-pub mod locate;
-pub mod location;
+pub(crate) mod locate;
+pub(crate) mod location;
 mod notify;
 mod position;
 mod raw;
 mod resolve;
 mod rules;
 mod secret_free;
-pub mod snapshot;
-pub mod source;
-pub mod units;
+pub(crate) mod snapshot;
+pub(crate) mod source;
+pub(crate) mod units;
 
 pub use crate::model::databases::Databases;
-pub use crate::model::keys::{Recipient, Wrapped};
-pub use accounts::Accounts;
-pub use drill::DrillSettings;
-pub use edit::Edit;
-pub use limits::Limits;
-pub use location::{Location, Repository, S3Settings};
-pub use notify::NotifySettings;
-pub use raw::{Mode, Table, tables};
-pub use resolve::policy as lock_policy;
+pub(crate) use crate::model::keys::{Recipient, Wrapped};
+pub(crate) use accounts::Accounts;
+pub(crate) use drill::DrillSettings;
+pub(crate) use edit::Edit;
+pub(crate) use limits::Limits;
+pub use location::Location;
+pub(crate) use location::{Repository, S3Settings};
+pub(crate) use notify::NotifySettings;
+pub(crate) use raw::Mode;
+pub use raw::tables;
+pub(crate) use resolve::policy as lock_policy;
 pub use secret_free::secret_free_text;
-pub use snapshot::SnapshotSettings;
-pub use source::{Connection, Rds, Source};
+pub(crate) use snapshot::SnapshotSettings;
+pub(crate) use source::{Connection, Rds, Source};
 
 /// The daily tier's lock, in days, unless configured.
-pub const DAILY_DAYS: u32 = 35;
+pub(crate) const DAILY_DAYS: u32 = 35;
 /// No lock is made longer than this many days, unless configured.
-pub const MAX_LOCK_DAYS: u32 = 400;
+pub(crate) const MAX_LOCK_DAYS: u32 = 400;
 /// How long an export may block another session, unless configured.
-pub const DDL_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
 /// More connections than this to one server are never meant.
-pub const MAX_JOBS: u16 = 128;
+pub(crate) const MAX_JOBS: u16 = 128;
 
 /// A configuration, resolved: paths absolute or relative to the working folder, units read, names
 /// checked.

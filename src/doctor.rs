@@ -9,20 +9,20 @@ mod kms;
 mod rds;
 mod recipients;
 mod store;
-pub mod terraform;
+pub(crate) mod terraform;
 mod wall;
 
 use serde::Serialize;
 
-pub use facts::{
+pub(crate) use facts::{
     Account, BreakGlass, Database, DrillWall, Facts, KeyPurpose, KmsKey, RdsDatabase, Recipient,
     StoreFacts, WallState,
 };
-pub use finding::{Finding, Severity};
+pub(crate) use finding::{Finding, Severity};
 
 /// What `doctor` prints.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// The worst first.
     pub findings: Vec<Finding>,
     /// What was looked at.
@@ -31,7 +31,7 @@ pub struct Report {
 
 impl Report {
     /// Findings of the same severity stay in the order of the checks.
-    pub fn new(mut findings: Vec<Finding>, looked_at: Vec<String>) -> Self {
+    pub(crate) fn new(mut findings: Vec<Finding>, looked_at: Vec<String>) -> Self {
         findings.sort_by_key(|finding| finding.severity);
         Self {
             findings,
@@ -40,7 +40,7 @@ impl Report {
     }
 
     /// How many findings are this severe.
-    pub fn count(&self, severity: Severity) -> usize {
+    pub(crate) fn count(&self, severity: Severity) -> usize {
         let findings = self.findings.iter();
         findings.filter(|one| one.severity == severity).count()
     }
@@ -59,6 +59,6 @@ const CHECKS: [fn(&Facts) -> Vec<Finding>; 8] = [
 ];
 
 /// Runs every check.
-pub fn examine(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check(facts)).collect()
 }

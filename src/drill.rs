@@ -8,7 +8,7 @@ mod options;
 mod place;
 mod report;
 mod running;
-pub mod spare;
+pub(crate) mod spare;
 
 use std::time::{Duration, Instant};
 
@@ -23,17 +23,19 @@ use crate::repository::RestorePoint;
 use crate::restore::{self, Finding, TableName};
 
 pub use ask::ask;
-pub use assertion::{Assertion, Must, Outcome, Question, check_names};
+pub use assertion::{Assertion, Must, Outcome};
+pub(crate) use assertion::{Question, check_names};
+pub(crate) use attest::is_sound;
 use attest::{BEFORE, attest};
-pub use attest::{Previous, is_sound, previous};
+pub use attest::{Previous, previous};
 use options::Drill;
-pub use options::{AttestationOptions, Options, Where};
+pub(crate) use options::{AttestationOptions, Options, Where};
 use place::Place;
-pub use report::Report;
+pub(crate) use report::Report;
 
 /// Restores, compares every row, asks the assertions, and removes what it made. A report that is not
 /// `sound` says what is wrong with the point; an error says that there was no drill.
-pub async fn run(
+pub(crate) async fn run(
     point: &RestorePoint,
     identities: &Identities,
     options: &Options,

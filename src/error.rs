@@ -181,7 +181,7 @@ impl StdError for Error {
 }
 
 /// Adds the operand to an error from below.
-pub trait ResultExt<T> {
+pub(crate) trait ResultExt<T> {
     /// Wraps the error, keeping its kind where it is one of ours.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }

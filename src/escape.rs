@@ -12,7 +12,7 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 /// The text on one line, what is not plain in it escaped as Rust would: `\n`, `\r`, `\u{1b}`.
 /// Backslashes stay as they are, so that doing it twice changes nothing.
-pub fn one_line(text: &str) -> Cow<'_, str> {
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_plain) {
         return Cow::Borrowed(text);
     }
@@ -34,7 +34,7 @@ pub fn is_plain(c: char) -> bool {
 }
 
 /// Writes what it is given as [`one_line`] does.
-pub struct OneLine<'a>(pub &'a mut String);
+pub(crate) struct OneLine<'a>(pub &'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -51,7 +51,7 @@ impl fmt::Write for OneLine<'_> {
 
 /// A JSON document on one line, whoever splits lines: strings mean what they say, but what is not
 /// plain in them is written as `\u2028`, which JSON allows to be left as it is.
-pub fn json(value: &Value) -> String {
+pub(crate) fn json(value: &Value) -> String {
     let mut written = Vec::new();
     // What lies in memory can be written to memory, and JSON is UTF-8.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut written, Plain));

@@ -33,7 +33,8 @@ use crate::random;
 use crate::repository::{CLOCK_TOLERANCE, Locks, Marker, Repository};
 use crate::sign::{Signer, Trust};
 
-pub use report::{DatabaseReport, PlannedTable, Report};
+pub use report::Report;
+pub(crate) use report::{DatabaseReport, PlannedTable};
 
 /// An instance to export.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 /// an answer, never an error; redirects are not followed.
 ///
 /// `timeout` is for a whole call. Proxies such as `HTTPS_PROXY` are used only where `proxies` says so.
-pub fn agent(timeout: Duration, proxies: bool) -> Agent {
+pub(crate) fn agent(timeout: Duration, proxies: bool) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(timeout))
         .tls_config(TlsConfig::builder().root_certs(roots()).build())

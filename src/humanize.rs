@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 /// `1.5 GiB`
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if count < 1024 {
         return format!("{count} B");
@@ -21,7 +21,7 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// `1,943,200`
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -34,12 +34,12 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1,943,200 rows`, `1 row`
-pub fn counted(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// `a, b and 3 more`: at most `shown` of the names, and the number of the others.
-pub fn first_names<T: AsRef<str>>(names: &[T], shown: usize) -> String {
+pub(crate) fn first_names<T: AsRef<str>>(names: &[T], shown: usize) -> String {
     let first: Vec<&str> = names.iter().take(shown).map(AsRef::as_ref).collect();
     match names.len().saturating_sub(shown) {
         0 => first.join(", "),
@@ -48,7 +48,7 @@ pub fn first_names<T: AsRef<str>>(names: &[T], shown: usize) -> String {
 }
 
 /// `4.2 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`
-pub fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", time.as_secs_f64()),
@@ -60,7 +60,7 @@ pub fn duration(time: Duration) -> String {
 }
 
 /// How old something is, or may be: `3 d 4 h`, `26 h`, `12 min`
-pub fn age(age: SignedDuration) -> String {
+pub(crate) fn age(age: SignedDuration) -> String {
     let minutes = age.as_mins().max(0);
     let (hours, days) = (minutes / 60, minutes / (60 * 24));
     match (days, hours) {
@@ -72,7 +72,7 @@ pub fn age(age: SignedDuration) -> String {
 }
 
 /// A time to come, no more exact than it is known: `40 s`, `12 min`, `2 h 07 min`
-pub fn rough(time: Duration) -> String {
+pub(crate) fn rough(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..90 => format!("{seconds} s"),
@@ -82,7 +82,7 @@ pub fn rough(time: Duration) -> String {
 }
 
 /// `2026-11-21 02:00:00 UTC`
-pub fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

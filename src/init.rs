@@ -20,9 +20,9 @@ use crate::repository::{Locks, Repository, runbook};
 use crate::sign::{Fingerprint, Signer};
 
 /// The offline identity's file name.
-pub const IDENTITY_FILE: &str = "break-glass.key";
+pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
 
-pub struct Options {
+pub(crate) struct Options {
     /// Where the configuration goes.
     pub config: PathBuf,
     /// Where keys and sheet go.
@@ -38,13 +38,13 @@ pub struct Options {
 }
 
 /// A signing key that KMS keeps.
-pub struct KmsSigning {
+pub(crate) struct KmsSigning {
     pub arn: String,
     pub fingerprint: Fingerprint,
 }
 
 /// A source to be written into the configuration.
-pub struct NewSource {
+pub(crate) struct NewSource {
     pub name: String,
     /// Without a password.
     pub url: String,
@@ -53,7 +53,7 @@ pub struct NewSource {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub repository: String,
     pub repository_id: String,
     /// Whether the repository was there already; keys and configuration were added for it.
@@ -85,7 +85,11 @@ struct Facts<'a> {
 
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
 /// already gets its keys and configuration then.
-pub async fn init(repository: &Repository, options: &Options, clock: &dyn Clock) -> Result<Report> {
+pub(crate) async fn init(
+    repository: &Repository,
+    options: &Options,
+    clock: &dyn Clock,
+) -> Result<Report> {
     let identity = options.keys_dir.join(IDENTITY_FILE);
     let signing_key = options.keys_dir.join("manifest-signing.pem");
     let sheet = options.keys_dir.join("break-glass-sheet.md");
@@ -192,13 +196,13 @@ impl Signing {
 }
 
 /// An age identity file.
-pub fn identity_text(name: &str, url: &str, recipient: &str, secret: &str) -> String {
+pub(crate) fn identity_text(name: &str, url: &str, recipient: &str, secret: &str) -> String {
     let name = name.escape_debug();
     format!("# lifeboat {name} identity of {url}\n# public key: {recipient}\n{secret}\n")
 }
 
 /// Makes a file, and its folder; one that exists is `Exists`.
-pub fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
+pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
     if let Some(folder) = path
         .parent()

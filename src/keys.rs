@@ -1,7 +1,7 @@
 //! `lifeboat keys`: who can open the backups, whether they really can, and new keys.
 
-pub mod announced;
-pub mod identities;
+pub(crate) mod announced;
+pub(crate) mod identities;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// Makes an identity that only KMS can open: it is in this process's memory, and nowhere else.
 /// `repository` is the id that it is bound to.
-pub async fn make_wrapped(kms: &Kms, repository: &str, name: &str) -> Result<Recipient> {
+pub(crate) async fn make_wrapped(kms: &Kms, repository: &str, name: &str) -> Result<Recipient> {
     let (secret, recipient) = codec::new_identity();
     let ciphertext = kms
         .wrap(secret.as_bytes(), &context(repository, &recipient))
@@ -40,7 +40,7 @@ pub async fn make_wrapped(kms: &Kms, repository: &str, name: &str) -> Result<Rec
 }
 
 /// Whose keys are looked at.
-pub struct Subject {
+pub(crate) struct Subject {
     pub repository: String,
     /// `None`: those of the configuration, for exports to come.
     pub point: Option<String>,
@@ -74,7 +74,7 @@ impl Subject {
 
 /// What `keys list` prints.
 #[derive(Debug, Serialize)]
-pub struct Listing {
+pub(crate) struct Listing {
     pub repository: String,
     /// `null`: the configuration's, for exports to come.
     pub point: Option<String>,
@@ -86,7 +86,7 @@ pub struct Listing {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// `null`: a restore point does not say it of an identity that is kept elsewhere.
     pub name: Option<String>,
     pub recipient: String,
@@ -94,7 +94,7 @@ pub struct Listed {
     pub kms_key: Option<String>,
 }
 
-pub fn list(subject: &Subject) -> Result<Listing> {
+pub(crate) fn list(subject: &Subject) -> Result<Listing> {
     subject.check()?;
     let ring = &subject.ring;
     let recipients = ring.recipients.iter().map(|recipient| Listed {
@@ -113,7 +113,7 @@ pub fn list(subject: &Subject) -> Result<Listing> {
 
 /// What `keys test` prints.
 #[derive(Debug, Serialize)]
-pub struct Tested {
+pub(crate) struct Tested {
     pub repository: String,
     /// `null`: the configuration's, for exports to come.
     pub point: Option<String>,
@@ -125,7 +125,7 @@ pub struct Tested {
 }
 
 #[derive(Debug, Serialize)]
-pub struct TestedRecipient {
+pub(crate) struct TestedRecipient {
     pub name: Option<String>,
     pub recipient: String,
     pub kms_key: Option<String>,
@@ -134,7 +134,7 @@ pub struct TestedRecipient {
 }
 
 impl Tested {
-    pub fn opened(&self) -> usize {
+    pub(crate) fn opened(&self) -> usize {
         let opened = self.recipients.iter();
         opened.filter(|one| !one.opened_by.is_empty()).count()
     }
@@ -142,7 +142,7 @@ impl Tested {
 
 /// Seals a canary for each recipient, and opens it by each identity at hand: `given` by files, and
 /// what KMS said of each wrapped one, by recipient.
-pub fn test(
+pub(crate) fn test(
     subject: &Subject,
     given: &Identities,
     by_kms: BTreeMap<String, Result<Identities>>,
@@ -206,7 +206,7 @@ fn opens(recipient: &str, identities: &Identities) -> Result<bool> {
 
 /// What `keys announce` prints.
 #[derive(Debug, Serialize)]
-pub struct Announced {
+pub(crate) struct Announced {
     pub repository: String,
     /// Its key in the repository.
     pub announcement: String,
@@ -222,7 +222,7 @@ pub struct Announced {
 }
 
 /// Lets a pinned key vouch for a new one, in an object that the exporter cannot write.
-pub async fn announce(
+pub(crate) async fn announce(
     repository: &Repository,
     key: &PublicKey,
     by: &Signer,

@@ -12,51 +12,237 @@
 //!   [`prove`], which call others as the steps of a [`schedule`]
 //! * 2: [`repository`]: format v1
 //! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`error`], [`escape`], [`clock`], [`compute`], [`context`], [`humanize`], [`interrupt`], [`outcome`], [`percent`],
-//!   [`progress`], [`quote`], [`random`], [`retry`], [`wall`], [`http`], [`model`]
+//! * 0: [`clock`], [`compute`], [`context`], [`error`], [`escape`], [`http`], [`humanize`],
+//!   [`interrupt`], [`model`], [`outcome`], [`percent`], [`progress`], [`quote`], [`random`],
+//!   [`retry`], [`wall`]
 
-pub mod clock;
-pub mod compute;
-pub mod context;
-pub mod error;
-pub mod escape;
-pub mod http;
-pub mod humanize;
-pub mod interrupt;
-pub mod model;
-pub mod outcome;
-pub mod percent;
-pub mod progress;
-pub mod quote;
-pub mod random;
-pub mod retry;
-pub mod wall;
+#![cfg_attr(not(test), deny(unreachable_pub))]
 
-pub mod aws;
-pub mod codec;
-pub mod notify;
-pub mod pg;
-pub mod sign;
-pub mod store;
+mod clock;
+mod compute;
+mod context;
+mod error;
+mod escape;
+mod http;
+mod humanize;
+mod interrupt;
+mod model;
+mod outcome;
+mod percent;
+mod progress;
+mod quote;
+mod random;
+mod retry;
+mod wall;
 
-pub mod repository;
+mod aws;
+mod codec;
+mod notify;
+mod pg;
+mod sign;
+mod store;
 
-pub mod doctor;
-pub mod drill;
-pub mod export;
-pub mod hold;
-pub mod init;
-pub mod keys;
-pub mod list;
-pub mod nightly;
-pub mod promote;
-pub mod prove;
-pub mod report;
-pub mod restore;
-pub mod schedule;
-pub mod snapshot;
-pub mod status;
-pub mod verify;
+mod repository;
 
-pub mod cli;
-pub mod config;
+mod doctor;
+mod drill;
+mod export;
+mod hold;
+mod init;
+mod keys;
+mod list;
+mod nightly;
+mod promote;
+mod prove;
+mod report;
+mod restore;
+mod schedule;
+mod snapshot;
+mod status;
+mod verify;
+
+mod cli;
+mod config;
+
+pub use cli::run;
+pub use wall::hide_this_process;
+
+/// What the integration tests name.
+pub mod testing {
+    pub mod aws {
+        pub use crate::aws::Account;
+    }
+    pub mod cli {
+        pub use crate::cli::definition;
+    }
+    pub mod clock {
+        pub use crate::clock::{Clock, SystemClock};
+    }
+    pub mod codec {
+        pub use crate::codec::{Identities, Sealer, compress, new_identity};
+    }
+    pub mod config {
+        pub use crate::config::{
+            Config, Databases, Location, SigningKey, secret_free_text, tables,
+        };
+    }
+    pub mod context {
+        pub use crate::context::Context;
+    }
+    pub mod drill {
+        pub use crate::drill::{Assertion, Must, Outcome, Previous, ask, previous};
+    }
+    pub mod error {
+        pub use crate::error::{Error, Kind, Result};
+    }
+    pub mod escape {
+        pub use crate::escape::is_plain;
+    }
+    pub mod export {
+        pub use crate::export::{Keys, Options, Report, Source, run};
+    }
+    pub mod hold {
+        pub use crate::hold::{Report, hold};
+    }
+    pub mod interrupt {
+        pub use crate::interrupt::{Interrupt, interrupt};
+    }
+    pub mod list {
+        pub use crate::list::list;
+    }
+    pub mod model {
+        pub mod attestation {
+            pub use crate::model::attestation::{
+                Answer, Assertion, Attestation, Details, NotTriedCount, OpenedBy, Verdict, Walls,
+            };
+        }
+        pub mod catalog {
+            pub use crate::model::catalog::{
+                Cast, Catalog, Extension, MaterializedView, Membership, Name, Setting,
+            };
+        }
+        pub mod databases {
+            pub use crate::model::databases::Databases;
+        }
+        pub mod digest {
+            pub use crate::model::digest::Sha256;
+        }
+        pub mod id {
+            pub use crate::model::id::{Id, Key, segment};
+        }
+        pub mod keys {
+            pub use crate::model::keys::{KeyRing, Recipient, Wrapped};
+        }
+        pub mod lock {
+            pub use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
+        }
+        pub mod manifest {
+            pub use crate::model::manifest::{
+                LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef,
+                TableParts, names,
+            };
+        }
+        pub mod snapshot {
+            pub use crate::model::snapshot::{CopyStatus, Kind};
+        }
+    }
+    pub mod notify {
+        pub use crate::notify::{DeliveryOptions, ping, webhook};
+    }
+    pub mod pg {
+        pub mod connect {
+            pub mod conninfo {
+                pub use crate::pg::connect::conninfo::Input;
+            }
+            pub mod server {
+                pub use crate::pg::connect::server::{Server, SslMode};
+            }
+        }
+        pub mod local {
+            pub mod drill_server {
+                pub use crate::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
+            }
+            pub mod throwaway {
+                pub use crate::pg::local::throwaway::Logins;
+            }
+            pub mod tools {
+                pub use crate::pg::local::tools::{Dirs, Tool, command, find, run};
+            }
+        }
+        pub mod session {
+            pub use crate::pg::session::{Purpose, Session};
+            pub mod pinned {
+                pub use crate::pg::session::pinned::{
+                    PINNED, PINNED_SINCE, pinned, pinned_options,
+                };
+            }
+        }
+        pub mod target {
+            pub mod single_value {
+                pub use crate::pg::target::single_value::TimeLimit;
+            }
+        }
+    }
+    pub mod progress {
+        pub use crate::progress::Silent;
+    }
+    pub mod promote {
+        pub use crate::promote::{Options, Report, Tier, Tiers, run};
+    }
+    pub mod random {
+        pub use crate::random::bytes;
+    }
+    pub mod report {
+        pub use crate::report::{Limits, Options, Page, report};
+    }
+    pub mod repository {
+        pub use crate::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
+        pub mod details {
+            pub use crate::repository::details::{open, seal};
+        }
+        pub mod runbook {
+            pub use crate::repository::runbook::script;
+        }
+    }
+    pub mod restore {
+        pub use crate::restore::{Options, Report, run};
+    }
+    pub mod retry {
+        pub use crate::retry::RetryPolicy;
+    }
+    pub mod sign {
+        pub use crate::sign::{PublicKey, Signer, Trust};
+    }
+    pub mod snapshot {
+        pub use crate::snapshot::{Source, WaitLimits};
+        pub mod copy {
+            pub use crate::snapshot::copy::{Accounts, Options, RecordWriter, Report, run};
+        }
+        pub mod expire {
+            pub use crate::snapshot::expire::{Keep, Report, Side, run};
+        }
+        pub mod restore {
+            pub use crate::snapshot::restore::{Options, RecordReader, Report, run};
+        }
+    }
+    pub mod status {
+        pub use crate::status::{Expected, Limits, Options, Report, status};
+    }
+    pub mod store {
+        pub use crate::store::{
+            Cursor, Head, ListedObject, PAGE_OBJECTS, Page, Posture, Promises, Store,
+        };
+        pub mod dir {
+            pub use crate::store::dir::DirStore;
+        }
+        pub mod s3 {
+            pub use crate::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
+        }
+    }
+    pub mod verify {
+        pub use crate::verify::{Options, Report, verify};
+    }
+    pub mod wall {
+        pub use crate::wall::{Wall, unprivileged};
+    }
+}

@@ -164,7 +164,7 @@ fn findings(found: &ListedPoint, proof: Proof) -> Vec<String> {
 
 /// What `show` prints.
 #[derive(Debug, Serialize)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub repository: String,
     pub signed_by: String,
     /// The lock of the manifest as the store reports it now.
@@ -178,7 +178,11 @@ pub struct Shown {
     pub catalog: Option<Catalog>,
 }
 
-pub async fn show(point: &RestorePoint, url: &str, identities: &Identities) -> Result<Shown> {
+pub(crate) async fn show(
+    point: &RestorePoint,
+    url: &str,
+    identities: &Identities,
+) -> Result<Shown> {
     let catalog = if identities.is_empty() {
         None
     } else {

@@ -3,6 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lifeboat::wall::hide_this_process();
-    lifeboat::cli::run(std::env::args_os())
+    lifeboat::hide_this_process();
+    lifeboat::run(std::env::args_os())
 }

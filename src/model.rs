@@ -1,13 +1,13 @@
 //! Data that every floor shares: no I/O here.
 
-pub mod attestation;
-pub mod catalog;
-pub mod databases;
-pub mod digest;
+pub(crate) mod attestation;
+pub(crate) mod catalog;
+pub(crate) mod databases;
+pub(crate) mod digest;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod id;
-pub mod keys;
-pub mod lock;
-pub mod manifest;
-pub mod snapshot;
+pub(crate) mod id;
+pub(crate) mod keys;
+pub(crate) mod lock;
+pub(crate) mod manifest;
+pub(crate) mod snapshot;

@@ -10,7 +10,7 @@ use crate::schedule::{
 };
 
 /// What the steps need. An `Err` fails its step alone.
-pub struct Options {
+pub(crate) struct Options {
     /// By the names of the sources; `Err`: why there is none.
     pub exports: Result<Vec<(String, Result<Export>)>>,
     pub snapshot_copy: Option<Result<SnapshotCopy>>,
@@ -22,7 +22,7 @@ pub struct Options {
 
 /// Exports each source, copies snapshots, verifies what the exports stored, and removes intermediate
 /// snapshots that are no longer needed.
-pub async fn run(options: Options, context: Context<'_>) -> Result<Report> {
+pub(crate) async fn run(options: Options, context: Context<'_>) -> Result<Report> {
     let mut steps = Steps::new(Schedule::Nightly, context);
     let exports = match options.exports {
         Ok(exports) => exports,

@@ -41,7 +41,7 @@ pub async fn ping(url: &str, options: DeliveryOptions) -> Result<()> {
 }
 
 /// Escapes Slack's control characters: a table may be called `<!channel>`.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -1,7 +1,7 @@
 //! Percent-encoding, read strictly.
 
 /// The text that is meant; `None` where no two hex digits follow a `%`, or the bytes are not UTF-8.
-pub fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut pieces = text.split('%');
     let mut bytes = pieces.next()?.as_bytes().to_vec();
     for piece in pieces {

@@ -16,7 +16,8 @@ use crate::outcome::Outcome;
 use crate::repository::{Attestations, ListedPoint, Repository};
 use crate::sign::Trust;
 
-pub use self::tiers::{Choice, Drilled, Tier, Tiers, choose};
+pub(crate) use self::tiers::{Choice, Drilled, choose};
+pub use self::tiers::{Tier, Tiers};
 
 pub struct Options {
     pub source: Option<String>,

@@ -13,7 +13,7 @@ use crate::sign::Trust;
 use crate::{drill, promote};
 
 /// What the steps need. An `Err` fails its steps alone.
-pub struct Options<'a> {
+pub(crate) struct Options<'a> {
     pub repository: Result<Repository>,
     pub trust: Trust,
     pub identities: Result<&'a IdentitySource<'a>>,
@@ -28,7 +28,7 @@ pub struct Options<'a> {
 
 /// Verifies and drills the newest point of each database, drills the newest snapshot copies, promotes,
 /// and looks at all that there is.
-pub async fn run(mut options: Options<'_>, context: Context<'_>) -> Result<Report> {
+pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Result<Report> {
     let mut steps = Steps::new(Schedule::Prove, context);
     let began = Instant::now();
     let newest = match newest(&options, context).await {

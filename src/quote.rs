@@ -5,18 +5,18 @@ use std::fmt::Write as _;
 use crate::escape::is_plain;
 
 /// An SQL identifier, always quoted.
-pub fn quote_ident(name: &str) -> String {
+pub(crate) fn quote_ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// SQL identifiers, separated by commas.
-pub fn quote_idents<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+pub(crate) fn quote_idents<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     let names = names.into_iter().map(|name| quote_ident(name));
     names.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads a quoted SQL identifier after its opening quote: the name, and what follows the closing quote.
-pub fn unquote_ident(text: &str) -> Option<(String, &str)> {
+pub(crate) fn unquote_ident(text: &str) -> Option<(String, &str)> {
     let mut name = String::new();
     let mut rest = text;
     loop {
@@ -34,7 +34,7 @@ pub fn unquote_ident(text: &str) -> Option<(String, &str)> {
 /// An SQL identifier in plain ASCII, by `U&` escapes, so that it means the same in every encoding of
 /// shell, client and server. A server in SQL_ASCII knows no Unicode: `raw_unicode` leaves the bytes as
 /// they are.
-pub fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
+pub(crate) fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.chars().all(plain) {
         return format!("\"{name}\"");
@@ -54,7 +54,7 @@ pub fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
 }
 
 /// An SQL string literal that reads the same whatever `standard_conforming_strings` says.
-pub fn quote_literal(text: &str) -> String {
+pub(crate) fn quote_literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
     if text.contains('\\') {
         format!("E'{}'", quoted.replace('\\', "\\\\"))
@@ -64,25 +64,25 @@ pub fn quote_literal(text: &str) -> String {
 }
 
 /// SQL string literals, separated by commas.
-pub fn quote_literals<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn quote_literals<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let texts = texts.into_iter().map(|text| quote_literal(text.as_ref()));
     texts.collect::<Vec<_>>().join(", ")
 }
 
 /// One of libpq's `key='value'` pairs.
-pub fn conninfo_pair(key: &str, value: &str) -> String {
+pub(crate) fn conninfo_pair(key: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('\'', "\\'");
     format!("{key}='{value}'")
 }
 
 /// A line `name = 'value'` of a `postgresql.conf`.
-pub fn config_line(name: &str, value: &str) -> String {
+pub(crate) fn config_line(name: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace('\'', "''");
     format!("{name} = '{value}'\n")
 }
 
 /// A word for a POSIX shell, on one line.
-pub fn quote_shell(text: &str) -> String {
+pub(crate) fn quote_shell(text: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "/:._%+,@-".contains(c);
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(bare) {
         text.to_owned()

@@ -29,9 +29,11 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::target::resume_state;
 use crate::repository::RestorePoint;
 
-pub use self::options::{Options, TableName};
+pub use self::options::Options;
+pub(crate) use self::options::TableName;
 use self::phases::{COMPARISON, TABLES};
-pub use self::report::{Finding, PhaseTime, Report};
+pub use self::report::Report;
+pub(crate) use self::report::{Finding, PhaseTime};
 use self::run::{Inputs, Run};
 use self::selection::Selection;
 use self::tables::Attempt;

@@ -7,9 +7,9 @@ mod notify;
 mod step;
 mod steps;
 
-pub use inputs::{
+pub(crate) use inputs::{
     Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
 };
-pub use notify::Notify;
-pub use step::{Report, Schedule, Step, StepReport, StoredPoint};
+pub(crate) use notify::Notify;
+pub(crate) use step::{Report, Schedule, Step, StepReport, StoredPoint};
 pub(crate) use steps::Steps;

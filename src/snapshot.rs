@@ -1,12 +1,12 @@
 //! `lifeboat snapshot`: copies of RDS snapshots in the backup account. AWS says which copies exist; no
 //! record of ours does.
 
-pub mod copy;
+pub(crate) mod copy;
 pub(crate) mod creation;
-pub mod expire;
-pub mod list;
+pub(crate) mod expire;
+pub(crate) mod list;
 pub(crate) mod names;
-pub mod restore;
+pub(crate) mod restore;
 mod source;
 pub(crate) mod wait;
 

@@ -16,8 +16,9 @@ use crate::repository::{Attestations, ListedPoint, Repository, RestorePoint, if_
 use crate::sign::Trust;
 
 pub use judge::Limits;
-pub use prometheus::text as prometheus;
-pub use report::{DatabaseStatus, DrillStatus, Finding, PointStatus, Report};
+pub(crate) use prometheus::text as prometheus;
+pub use report::Report;
+pub(crate) use report::{DatabaseStatus, DrillStatus, Finding, PointStatus};
 
 /// How many newer points without trust are passed over, each with a finding.
 const PASSED_OVER: usize = 8;

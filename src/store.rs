@@ -10,10 +10,10 @@ use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::{Lock, LockMode};
 
-pub mod audit;
-pub mod dir;
-pub mod location;
-pub mod s3;
+pub(crate) mod audit;
+pub(crate) mod dir;
+pub(crate) mod location;
+pub(crate) mod s3;
 
 /// What a store is able to promise. Readers and writers rely on nothing that is not declared here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! bubblewrap and the kernel allows them. [`Wall::walls`] says which stand.
 
 mod command;
-pub mod container;
+pub(crate) mod container;
 #[cfg(target_os = "linux")]
 mod filter;
 #[cfg(target_os = "linux")]
@@ -22,7 +22,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 
 use command::confine;
-pub use command::{User, Walled};
+pub(crate) use command::{User, Walled};
 use spawner::Spawner;
 
 /// A wall that stands, ready for programs behind it.
@@ -125,7 +125,7 @@ impl Wall {
 }
 
 /// Whether the walls that keep this machine's secrets stand.
-pub fn is_whole(walls: Walls) -> bool {
+pub(crate) fn is_whole(walls: Walls) -> bool {
     walls.network && walls.files && walls.processes
 }
 

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::codec::Identities;
-use lifeboat::drill::{self, Previous};
-use lifeboat::error::Kind;
-use lifeboat::list;
-use lifeboat::model::attestation::{Attestation, OpenedBy, Verdict};
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::Key;
-use lifeboat::model::lock::LockMode;
-use lifeboat::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
-use lifeboat::sign::{PublicKey, Signer, Trust};
-use lifeboat::store::Store;
-use lifeboat::store::dir::DirStore;
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::drill::{self, Previous};
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::list;
+use lifeboat::testing::model::attestation::{Attestation, OpenedBy, Verdict};
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::id::Key;
+use lifeboat::testing::model::lock::LockMode;
+use lifeboat::testing::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
+use lifeboat::testing::sign::{PublicKey, Signer, Trust};
+use lifeboat::testing::store::Store;
+use lifeboat::testing::store::dir::DirStore;
 use serde_json::Value;
 
 use crate::support::drills::{ASKED, attest, attestation, daily};
@@ -240,7 +240,7 @@ async fn what_assertions_gave_is_sealed_and_compared_with_at_the_next_drill() {
     assert_eq!(known.values, [(ASKED.to_owned(), "17".to_owned())]);
     assert!(known.unread.is_none());
 
-    let (stranger, _) = lifeboat::codec::new_identity();
+    let (stranger, _) = lifeboat::testing::codec::new_identity();
     let stranger = Identities::from_secret(stranger.as_bytes()).unwrap();
     for identities in [stranger, Identities::default()] {
         let unknown = scene.previous(&identities).await;

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lifeboat::config::{Config, Databases, Location, SigningKey, secret_free_text, tables};
-use lifeboat::error::Kind;
-use lifeboat::model::lock::{LockMode, LockPolicy};
+use lifeboat::testing::config::{
+    Config, Databases, Location, SigningKey, secret_free_text, tables,
+};
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::model::lock::{LockMode, LockPolicy};
 
 const KEY: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
@@ -17,12 +19,12 @@ fn reference() -> String {
     std::fs::read_to_string(examples().join("lifeboat.toml")).unwrap()
 }
 
-fn parse(text: &str) -> lifeboat::error::Result<Config> {
+fn parse(text: &str) -> lifeboat::testing::error::Result<Config> {
     Config::parse(text, Path::new("/etc/lifeboat/lifeboat.toml"))
 }
 
 /// A minimal configuration with these lines added.
-fn with(lines: &str) -> lifeboat::error::Result<Config> {
+fn with(lines: &str) -> lifeboat::testing::error::Result<Config> {
     parse(&format!(
         "[repository]\nurl = 's3://bucket/prefix'\n{lines}"
     ))

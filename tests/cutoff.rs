@@ -8,10 +8,10 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lifeboat::clock::SystemClock;
-use lifeboat::list;
-use lifeboat::model::id::{Id, Key};
-use lifeboat::store::Promises;
+use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::list;
+use lifeboat::testing::model::id::{Id, Key};
+use lifeboat::testing::store::Promises;
 
 use crate::support::cutoff::{Cut, Cutoff};
 use crate::support::forge::Forge;

@@ -8,10 +8,10 @@ mod hostile;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat::error::Kind;
-use lifeboat::model::id::Id;
-use lifeboat::model::manifest::{LARGE_OBJECT_PAGES, ObjectRef, names};
-use lifeboat::repository::RestorePoint;
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::model::id::Id;
+use lifeboat::testing::model::manifest::{LARGE_OBJECT_PAGES, ObjectRef, names};
+use lifeboat::testing::repository::RestorePoint;
 
 use crate::support::forge::{Draft, Forge, why};
 use crate::support::memory::MemoryStore;
@@ -391,9 +391,10 @@ async fn a_manifest_moved_to_another_name_is_refused() {
         ("forge", foreign.database.as_str(), own.1.clone()),
         ("elsewhere", own.0, own.1.clone()),
     ] {
-        let moved: lifeboat::model::id::Key = format!("manifests/{source}/{database}/{id}.json")
-            .parse()
-            .unwrap();
+        let moved: lifeboat::testing::model::id::Key =
+            format!("manifests/{source}/{database}/{id}.json")
+                .parse()
+                .unwrap();
         scene.store.overwrite(&moved, body.clone());
         let all = scene
             .forge

@@ -7,7 +7,7 @@ mod terraform;
 
 use std::fs;
 
-use lifeboat::sign::Signer;
+use lifeboat::testing::sign::Signer;
 use serde_json::Value;
 
 use crate::support::program::Ran;
@@ -61,8 +61,8 @@ fn of<'a>(findings: &'a [(String, String, String)], check: &str) -> Vec<&'a str>
 fn configured(lines: &str) -> Lifeboat {
     let lifeboat = Lifeboat::empty();
     let signer = Signer::generate().unwrap();
-    let (_, one) = lifeboat::codec::new_identity();
-    let (_, other) = lifeboat::codec::new_identity();
+    let (_, one) = lifeboat::testing::codec::new_identity();
+    let (_, other) = lifeboat::testing::codec::new_identity();
     let text = format!(
         "{}\n[[recipient]]\nname = \"one\"\nkey = \"{one}\"\n[[recipient]]\nname = \"two\"\nkey = \"{other}\"\n",
         lines.replace(

@@ -10,9 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use lifeboat::codec::Identities;
-use lifeboat::model::attestation::Details;
-use lifeboat::repository::details;
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::model::attestation::Details;
+use lifeboat::testing::repository::details;
 use serde_json::Value;
 use tempfile::TempDir;
 

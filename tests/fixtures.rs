@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use lifeboat::codec::Identities;
-use lifeboat::interrupt::Interrupt;
-use lifeboat::list;
-use lifeboat::progress::Silent;
-use lifeboat::repository::{PointSelector, Repository, RestorePoint};
-use lifeboat::sign::Trust;
-use lifeboat::store::Head;
-use lifeboat::verify;
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::interrupt::Interrupt;
+use lifeboat::testing::list;
+use lifeboat::testing::progress::Silent;
+use lifeboat::testing::repository::{PointSelector, Repository, RestorePoint};
+use lifeboat::testing::sign::Trust;
+use lifeboat::testing::store::Head;
+use lifeboat::testing::verify;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use lifeboat::model::attestation::Verdict;
-use lifeboat::model::snapshot::Kind;
-use lifeboat::repository::{PointSelector, Repository};
-use lifeboat::sign::{Signer, Trust};
-use lifeboat::store::s3::{S3Options, S3Store, StaticCredentials};
+use lifeboat::testing::model::attestation::Verdict;
+use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::repository::{PointSelector, Repository};
+use lifeboat::testing::sign::{Signer, Trust};
+use lifeboat::testing::store::s3::{S3Options, S3Store, StaticCredentials};
 use serde_json::Value;
 
 use crate::snapshot::world::{Under, World};
@@ -317,7 +317,7 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let mut printed = bench.printed;
     // It runs until it is stopped, and has then nothing to tell: see drill_container.
     printed.entry("drill-server".to_owned()).or_default();
-    for name in commands(&lifeboat::cli::definition(), "") {
+    for name in commands(&lifeboat::testing::cli::definition(), "") {
         assert!(printed.contains_key(&name), "{name} was not run");
     }
     // Only of an event that comes after ten seconds.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use lifeboat::list;
-use lifeboat::model::digest::Sha256;
-use lifeboat::repository::RestorePoint;
-use lifeboat::store::dir::DirStore;
-use lifeboat::store::{PAGE_OBJECTS, Store};
+use lifeboat::testing::list;
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::repository::RestorePoint;
+use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::store::{PAGE_OBJECTS, Store};
 
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;

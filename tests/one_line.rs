@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use lifeboat::escape::is_plain;
-use lifeboat::model::id::segment;
+use lifeboat::testing::escape::is_plain;
+use lifeboat::testing::model::id::segment;
 use serde_json::Value;
 
 use crate::support::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

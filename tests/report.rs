@@ -6,11 +6,11 @@ mod made;
 
 use std::path::PathBuf;
 
-use lifeboat::codec::Identities;
-use lifeboat::model::attestation::Verdict;
-use lifeboat::model::manifest::NotCovered;
-use lifeboat::model::snapshot::CopyStatus;
-use lifeboat::report::{Options, Page};
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::model::attestation::Verdict;
+use lifeboat::testing::model::manifest::NotCovered;
+use lifeboat::testing::model::snapshot::CopyStatus;
+use lifeboat::testing::report::{Options, Page};
 
 use self::made::{HOUR, Made, Spec, assertion, days, healthy, now, two_ways, wave};
 use crate::support::{Database, Lifeboat, Major};
@@ -261,7 +261,7 @@ async fn what_assertions_gave_is_shown_to_who_could_open_it() {
     made.drill(&point, HOUR, 9.0, Verdict::Failed, asked).await;
     let page = made.report(made.options()).await.unwrap();
     says(&page, "details", &["users are there", "4711", "▲ 4712"]);
-    let (stranger, _) = lifeboat::codec::new_identity();
+    let (stranger, _) = lifeboat::testing::codec::new_identity();
     let stranger = Identities::from_secret(stranger.as_bytes()).unwrap();
     for identities in [Identities::default(), stranger] {
         let options = Options {
@@ -294,7 +294,7 @@ async fn names_and_answers_are_text_and_nothing_else() {
     let long = "x".repeat(63);
     for name in HOSTILE.into_iter().chain([long.as_str()]) {
         let keys = made
-            .keys(&lifeboat::model::id::segment(name), &two_ways())
+            .keys(&lifeboat::testing::model::id::segment(name), &two_ways())
             .await;
         for night in [2, 1, 0] {
             let point = made

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::clock::Clock as _;
-use lifeboat::error::Kind;
-use lifeboat::model::attestation::Verdict;
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::lock::MANIFEST_LEAD;
-use lifeboat::repository::RestorePoint;
-use lifeboat::sign::Signer;
-use lifeboat::status::{self, Expected, Limits, Options, Report};
-use lifeboat::store::Store as _;
+use lifeboat::testing::clock::Clock as _;
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::model::attestation::Verdict;
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::lock::MANIFEST_LEAD;
+use lifeboat::testing::repository::RestorePoint;
+use lifeboat::testing::sign::Signer;
+use lifeboat::testing::status::{self, Expected, Limits, Options, Report};
+use lifeboat::testing::store::Store as _;
 use serde_json::Value;
 
 use crate::support::cluster::{Cluster, ClusterOptions, bench};

@@ -5,11 +5,11 @@
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::error::{Kind, Result};
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::Key;
-use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::{Cursor, Head, ListedObject, PAGE_OBJECTS, Store};
+use lifeboat::testing::error::{Kind, Result};
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::id::Key;
+use lifeboat::testing::model::lock::{Lock, LockMode};
+use lifeboat::testing::store::{Cursor, Head, ListedObject, PAGE_OBJECTS, Store};
 
 use crate::support::subjects::Subject;
 

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use lifeboat::error::Kind;
-use lifeboat::store::s3::S3Options;
-use lifeboat::store::{Head, Store as _};
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::store::s3::S3Options;
+use lifeboat::testing::store::{Head, Store as _};
 
 use crate::support::faulty::{Fate, Faulty, Seen};
 use crate::support::rig::{Rig, key, put, says, versions};

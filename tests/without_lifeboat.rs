@@ -271,7 +271,7 @@ fn a_strange_key_a_changed_manifest_and_a_wrong_identity_are_refused() {
     fs::rename(&manifest, &elsewhere).unwrap();
     let repository = point.lifeboat.repository();
     let script = machine.folder.path().join("restore.sh");
-    fs::write(&script, lifeboat::repository::runbook::script()).unwrap();
+    fs::write(&script, lifeboat::testing::repository::runbook::script()).unwrap();
     let restore = |manifest: &Path, identity: &Path| {
         let command = &mut machine.bash([&script]);
         command

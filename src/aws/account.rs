@@ -236,7 +236,7 @@ async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
 }
 
 /// Backups in the account that they protect from are lost with it.
-pub fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
+pub(crate) fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
     if source != backup || allowed {
         return Ok(());
     }

@@ -30,7 +30,7 @@ const RENEWED_WITHOUT_EXPIRY: Duration = Duration::from_secs(900);
 
 /// Keeps what another provider provides until it has to be renewed.
 #[derive(Debug)]
-pub struct RenewingCredentials {
+pub(super) struct RenewingCredentials {
     provider: SharedCredentialsProvider,
     /// The role that the provider assumes.
     role: Option<Role>,
@@ -46,7 +46,7 @@ struct Cached {
 }
 
 impl RenewingCredentials {
-    pub fn new(provider: SharedCredentialsProvider, role: Option<Role>) -> Arc<Self> {
+    pub(super) fn new(provider: SharedCredentialsProvider, role: Option<Role>) -> Arc<Self> {
         Arc::new(Self {
             provider,
             role,
@@ -56,7 +56,7 @@ impl RenewingCredentials {
     }
 
     /// AWS has called these expired: they are not given out again. Newer ones stay.
-    pub fn forget(&self, access_key: &str) {
+    pub(super) fn forget(&self, access_key: &str) {
         let mut cached = self.cached();
         if (cached.as_ref()).is_some_and(|cached| cached.credentials.access_key_id() == access_key)
         {
@@ -121,7 +121,7 @@ impl ProvideCredentials for RenewingCredentials {
 /// Repeats a call that AWS refused for expired credentials, with new ones: the interceptor forgets the
 /// old ones, the classifier asks for another attempt.
 #[derive(Debug, Clone)]
-pub struct RetryExpired(pub Arc<RenewingCredentials>);
+pub(super) struct RetryExpired(pub Arc<RenewingCredentials>);
 
 /// The access key of an attempt.
 #[derive(Debug)]

@@ -42,18 +42,18 @@ const PUBLIC_KEY: Operation = Operation {
 const BREAK_GLASS: &str = "or open the backup without KMS: --identity break-glass.key";
 
 /// What a ciphertext is bound to: it decrypts under exactly these pairs.
-pub type EncryptionContext = BTreeMap<String, String>;
+pub(crate) type EncryptionContext = BTreeMap<String, String>;
 
 /// `arn:aws:kms:<region>:<account>:key/<id>`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyArn {
+pub(crate) struct KeyArn {
     text: String,
     pub region: String,
     pub account: String,
 }
 
 impl KeyArn {
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 }
@@ -96,7 +96,7 @@ impl FromStr for KeyArn {
 
 /// What KMS says of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyInfo {
+pub(crate) struct KeyInfo {
     /// As KMS writes it: `Enabled`, `Disabled`, `PendingDeletion`, …
     pub state: String,
     pub deletion_at: Option<Timestamp>,
@@ -104,14 +104,14 @@ pub struct KeyInfo {
 
 /// One key, called in its own region.
 #[derive(Debug, Clone)]
-pub struct Kms {
+pub(crate) struct Kms {
     client: Client,
     key: KeyArn,
 }
 
 impl Kms {
     /// With the credentials of an account that STS has confirmed.
-    pub fn new(account: &Account, key: KeyArn) -> Self {
+    pub(crate) fn new(account: &Account, key: KeyArn) -> Self {
         Self {
             client: client(&account.in_region(&key.region)),
             key,
@@ -119,19 +119,19 @@ impl Kms {
     }
 
     /// With the credentials that the SDK finds.
-    pub async fn from_environment(profile: Option<&str>, key: KeyArn) -> Self {
+    pub(crate) async fn from_environment(profile: Option<&str>, key: KeyArn) -> Self {
         Self {
             client: Client::new(&load(profile, Some(&key.region)).await),
             key,
         }
     }
 
-    pub fn key(&self) -> &KeyArn {
+    pub(crate) fn key(&self) -> &KeyArn {
         &self.key
     }
 
     /// Encrypts up to 4096 bytes; the ciphertext decrypts under the same context only.
-    pub async fn wrap(&self, plain: &[u8], context: &EncryptionContext) -> Result<Vec<u8>> {
+    pub(crate) async fn wrap(&self, plain: &[u8], context: &EncryptionContext) -> Result<Vec<u8>> {
         let what = || format!("{} cannot wrap", self.key);
         let reply = self
             .client
@@ -147,7 +147,11 @@ impl Kms {
 
     /// Decrypts what [`Kms::wrap`] made under this context. A wrong context, another key's or a
     /// changed ciphertext is `Damaged`; every refusal names the way by the offline identity.
-    pub async fn unwrap(&self, ciphertext: &[u8], context: &EncryptionContext) -> Result<Vec<u8>> {
+    pub(crate) async fn unwrap(
+        &self,
+        ciphertext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<Vec<u8>> {
         let what = || format!("{} does not open it", self.key);
         let reply = self
             .client
@@ -166,7 +170,7 @@ impl Kms {
     }
 
     /// A DER signature, ECDSA P-256 over SHA-256 of `message`, which has 1 to 4096 bytes.
-    pub async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         let what = || format!("{} does not sign", self.key);
         let reply = self
             .client
@@ -182,7 +186,7 @@ impl Kms {
     }
 
     /// Asks for the key's state. A key that is not there is `NotFound`.
-    pub async fn describe(&self) -> Result<KeyInfo> {
+    pub(crate) async fn describe(&self) -> Result<KeyInfo> {
         let what = || format!("cannot look at {}", self.key);
         let reply = self
             .client
@@ -203,7 +207,7 @@ impl Kms {
 
     /// The verification key as DER SubjectPublicKeyInfo. A key that is not ECC_NIST_P256 for
     /// SIGN_VERIFY is `Refused`.
-    pub async fn public_key(&self) -> Result<Vec<u8>> {
+    pub(crate) async fn public_key(&self) -> Result<Vec<u8>> {
         let what = || format!("cannot get the public key of {}", self.key);
         let reply = self
             .client
@@ -273,7 +277,7 @@ impl Kms {
 }
 
 /// Whether AWS manages the key, such as `aws/rds`: what it encrypts cannot be shared.
-pub async fn is_managed_by_aws(account: &Account, key: &str) -> Result<bool> {
+pub(crate) async fn is_managed_by_aws(account: &Account, key: &str) -> Result<bool> {
     let reply = client(account).describe_key().key_id(key).send().await;
     let described = reply.map_err(|why| {
         let what = format!("cannot tell whose key {key} is ({})", account.side());

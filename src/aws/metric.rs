@@ -14,7 +14,7 @@ const NAMESPACE: &str = "lifeboat";
 /// Puts a data point of a metric without dimensions, dated by CloudWatch's clock, not ours. `name`
 /// contains nothing that a form has to encode. After a lost reply the point may be stored twice: a sum
 /// of ones stays above zero, one of zeros stays zero.
-pub async fn put(account: &Account, name: &'static str, value: u8) -> Result<()> {
+pub(crate) async fn put(account: &Account, name: &'static str, value: u8) -> Result<()> {
     let what = || format!("cannot put the metric {name}");
     let query = Query {
         operation: Operation {

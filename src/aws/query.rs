@@ -40,7 +40,7 @@ pub(super) struct Query {
 impl Query {
     /// Returns the service's answer, as XML. Tries again while the service is busy or cannot be reached,
     /// and when AWS calls the credentials expired.
-    pub async fn send(&self, account: &Account) -> Result<String> {
+    pub(super) async fn send(&self, account: &Account) -> Result<String> {
         let send_once = async || {
             let credentials = match account.credentials().provide_credentials().await {
                 Ok(credentials) => credentials,

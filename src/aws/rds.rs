@@ -14,10 +14,10 @@ mod snapshot;
 mod snapshots;
 mod state;
 
-pub use client::Rds;
-pub use create::{NewCluster, NewInstance, NewMember};
-pub use groups::NewParameterGroup;
-pub use guards::Guards;
-pub use snapshot::Snapshot;
-pub use snapshots::{Reason, SnapshotError, SnapshotFilter};
-pub use state::DbState;
+pub(crate) use client::Rds;
+pub(crate) use create::{NewCluster, NewInstance, NewMember};
+pub(crate) use groups::NewParameterGroup;
+pub(crate) use guards::Guards;
+pub(crate) use snapshot::Snapshot;
+pub(crate) use snapshots::{Reason, SnapshotError, SnapshotFilter};
+pub(crate) use state::DbState;

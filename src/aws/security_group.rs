@@ -14,7 +14,7 @@ const VERSION: &str = "2016-11-15";
 const LOOPBACK: [&str; 2] = ["127.0.0.1/32", "::1/128"];
 
 /// The destinations that its egress rules allow, such as `tcp to 0.0.0.0/0`; empty: none.
-pub async fn egress(account: &Account, group: &str) -> Result<Vec<String>> {
+pub(crate) async fn egress(account: &Account, group: &str) -> Result<Vec<String>> {
     let query = Query {
         operation: Operation {
             name: "DescribeSecurityGroups",

@@ -10,17 +10,17 @@ use super::call_error;
 use crate::error::{Error, Result};
 
 /// Makes tokens with the credentials of one account, for its region.
-pub struct Tokens {
+pub(crate) struct Tokens {
     account: Account,
 }
 
 impl Tokens {
-    pub fn new(account: Account) -> Self {
+    pub(crate) fn new(account: Account) -> Self {
         Self { account }
     }
 
     /// Makes a token for a user at the instance's own endpoint.
-    pub async fn make(&self, host: &str, port: u16, user: &str) -> Result<String> {
+    pub(crate) async fn make(&self, host: &str, port: u16, user: &str) -> Result<String> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
         if host.is_empty() || !host.bytes().all(plain) {
             return Err(Error::usage(format!("{host:?} is no endpoint of RDS")));
@@ -39,7 +39,7 @@ impl Tokens {
     }
 
     /// What to look at when the server refuses a token: it never says why.
-    pub fn hint_when_refused(&self, host: &str, user: &str) -> String {
+    pub(crate) fn hint_when_refused(&self, host: &str, user: &str) -> String {
         let Account {
             id, region, caller, ..
         } = &self.account;

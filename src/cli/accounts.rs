@@ -8,12 +8,12 @@ use crate::config::{Accounts, SnapshotSettings};
 use crate::error::{Error, Result};
 
 /// The backup account, for its bucket.
-pub async fn backup(accounts: &Accounts, run: &Run) -> Result<Account> {
+pub(super) async fn backup(accounts: &Accounts, run: &Run) -> Result<Account> {
     in_backup(accounts, None, run).await
 }
 
 /// The backup account where copies of snapshots lie, as the role that makes them.
-pub async fn copies(
+pub(super) async fn copies(
     accounts: &Accounts,
     settings: &SnapshotSettings,
     run: &Run,
@@ -24,7 +24,7 @@ pub async fn copies(
 }
 
 /// The backup account where copies of snapshots lie, as the role for its bucket, which restores them.
-pub async fn restores(
+pub(super) async fn restores(
     accounts: &Accounts,
     settings: &SnapshotSettings,
     run: &Run,
@@ -33,20 +33,20 @@ pub async fn restores(
 }
 
 /// The source account, for the databases' RDS.
-pub async fn source(accounts: &Accounts, run: &Run) -> Result<Account> {
+pub(super) async fn source(accounts: &Accounts, run: &Run) -> Result<Account> {
     let configured = configured(accounts.source.as_ref(), "source_account")?;
     confirm("source account", configured, None, run).await
 }
 
 /// The source account, for deleting snapshots that lifeboat made there.
-pub async fn expire_in_source(accounts: &Accounts, run: &Run) -> Result<Account> {
+pub(super) async fn expire_in_source(accounts: &Accounts, run: &Run) -> Result<Account> {
     let configured = configured(accounts.source.as_ref(), "source_account")?;
     let role = configured.expire_role.as_deref();
     confirm("source account", configured, role, run).await
 }
 
 /// The backup account where copies of snapshots lie, for deleting them.
-pub async fn expire_in_backup(
+pub(super) async fn expire_in_backup(
     accounts: &Accounts,
     settings: &SnapshotSettings,
     run: &Run,

@@ -15,12 +15,12 @@ use crate::outcome::Outcome;
        lifeboat completions zsh > ~/.zfunc/_lifeboat\n  \
        lifeboat completions fish > ~/.config/fish/completions/lifeboat.fish"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     shell: Shell,
 }
 
-pub fn run(args: &Args, definition: &mut clap::Command) -> Result<Answer> {
+pub(super) fn run(args: &Args, definition: &mut clap::Command) -> Result<Answer> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, definition, "lifeboat", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();

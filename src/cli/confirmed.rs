@@ -9,13 +9,13 @@ use crate::aws::{Account, AccountOptions};
 use crate::error::Result;
 
 #[derive(Default)]
-pub struct ConfirmedAccounts {
+pub(super) struct ConfirmedAccounts {
     known: Mutex<Vec<(AccountOptions, Account)>>,
     warned: AtomicBool,
 }
 
 impl ConfirmedAccounts {
-    pub async fn confirm(&self, options: AccountOptions) -> Result<Account> {
+    pub(super) async fn confirm(&self, options: AccountOptions) -> Result<Account> {
         let mut known = self.known.lock().await;
         if let Some((_, account)) = known.iter().find(|(of, _)| *of == options) {
             return Ok(account.clone());
@@ -26,7 +26,7 @@ impl ConfirmedAccounts {
     }
 
     /// Whether this is the first call: a warning is given once.
-    pub fn warns_first(&self) -> bool {
+    pub(super) fn warns_first(&self) -> bool {
         !self.warned.swap(true, Ordering::Relaxed)
     }
 }

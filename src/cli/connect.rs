@@ -20,13 +20,13 @@ use crate::store::Store;
 use crate::store::s3::Renewed;
 
 /// Opens the repository that is read or added to.
-pub async fn repository(access: &Access, run: &Run) -> Result<Repository> {
+pub(super) async fn repository(access: &Access, run: &Run) -> Result<Repository> {
     Ok(Repository::new(store(access, run).await?))
 }
 
 /// Opens the store. A bucket whose account is configured is opened as the role that is named there,
 /// after STS has confirmed the account.
-pub async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> {
+pub(super) async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> {
     let at = &access.repository;
     let mut options = at.s3_options();
     if access.accounts.backup.is_some() && at.location.bucket().is_some() {
@@ -40,13 +40,17 @@ pub async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> {
 }
 
 /// Opens the repository that `init` prepares; a directory that is not there yet is made.
-pub async fn new_repository(at: &config::Repository) -> Result<Repository> {
+pub(super) async fn new_repository(at: &config::Repository) -> Result<Repository> {
     let store = at.location.create(at.s3_options()).await?;
     Ok(Repository::new(store))
 }
 
 /// Opens a restore point after checking its manifest's signature.
-pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<RestorePoint> {
+pub(super) async fn restore_point(
+    access: &Access,
+    point: &Point,
+    run: &Run,
+) -> Result<RestorePoint> {
     let repository = repository(access, run).await?;
     let DatabaseFilter { source, database } = &point.filter;
     let found = repository
@@ -57,19 +61,19 @@ pub async fn restore_point(access: &Access, point: &Point, run: &Run) -> Result<
     Ok(opened)
 }
 
-pub fn trust(access: &Access) -> Trust {
+pub(super) fn trust(access: &Access) -> Trust {
     Trust {
         fingerprints: access.trust.clone(),
     }
 }
 
 /// The identities of `--identity`.
-pub fn identities(access: &Access) -> Result<Identities> {
+pub(super) fn identities(access: &Access) -> Result<Identities> {
     Identities::from_files(&access.identities)
 }
 
 /// Those of `--identity`, and what KMS unwraps.
-pub fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentitySource<'a>> {
+pub(super) fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentitySource<'a>> {
     Ok(IdentitySource {
         given: identities(access)?,
         kms: Box::new(KmsByAccount { access, run }),
@@ -77,7 +81,7 @@ pub fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentityS
 }
 
 /// The server of a source, logged in to with `tokens` where it says so.
-pub fn source(
+pub(super) fn source(
     connection: &Connection,
     tokens: Option<&Arc<dyn Passwords>>,
     run: &Run,
@@ -90,7 +94,7 @@ pub fn source(
 }
 
 /// Asks `PG*` variables, `.pgpass` and the service file for what the connection leaves open.
-pub fn server(connection: &Connection, run: &Run) -> Result<Server> {
+pub(super) fn server(connection: &Connection, run: &Run) -> Result<Server> {
     let input = Input {
         url: Some(&connection.address),
         password_file: connection.password_file.as_deref(),

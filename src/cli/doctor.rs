@@ -30,7 +30,7 @@ mod gather;
        lifeboat doctor --terraform terraform.tfstate\n  \
        terraform show -json plan.out > plan.json && lifeboat doctor --plan plan.json"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// A Terraform plan, as `terraform show -json` prints it: exit code 3 where it deletes or replaces
     /// a protected database, snapshot, key, role or bucket. Protected is what the configuration names;
     /// without one, everything of that kind, and without `instance` or `cluster` in one, every
@@ -46,7 +46,7 @@ pub struct Args {
     no_try: bool,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let report = if args.plan.is_empty() {
         whole(&args, run).await?
     } else {

@@ -1,7 +1,7 @@
 //! `lifeboat drill`
 
 mod questions;
-pub mod snapshot;
+pub(super) mod snapshot;
 mod text;
 
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ use text::text;
        lifeboat drill latest --server postgresql://postgres@scratch.example.com/postgres\n  \
        lifeboat drill --snapshot --source prod"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// The restore point: an id as `lifeboat list` shows it, or `latest`
     #[arg(value_name = "ID", default_value = "latest")]
     id: String,
@@ -77,7 +77,7 @@ pub struct Args {
     pg_bin: Vec<PathBuf>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     if args.snapshot {
         let source = args.filter.source.as_deref();
         return snapshot::run(&args.id, source, run).await;
@@ -90,7 +90,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&drill::run(&point, &identities, &options, run.context()).await?)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 
@@ -128,7 +128,11 @@ impl Args {
 }
 
 /// A drill as it is configured.
-pub async fn options(access: &Access, config: Option<&Config>, run: &Run) -> Result<Options> {
+pub(super) async fn options(
+    access: &Access,
+    config: Option<&Config>,
+    run: &Run,
+) -> Result<Options> {
     let settings = config
         .map(|config| config.drill.clone())
         .unwrap_or_default();

@@ -28,7 +28,7 @@ use crate::pg::local::tools::Dirs;
     "  lifeboat drill-server --folder /drill\n  \
        lifeboat drill-server --folder /drill --pg-bin /usr/lib/postgresql/16/bin"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// Shared with the container that drills; room for the largest database with its indexes
     #[arg(long, value_name = "FOLDER")]
     folder: PathBuf,
@@ -37,7 +37,7 @@ pub struct Args {
     pg_bin: Vec<PathBuf>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let folder = std::path::absolute(&args.folder).context(|| "--folder".to_owned())?;
     serve(
         folder,

@@ -10,7 +10,7 @@ use crate::sign::Trust;
 
 /// Notes when the point was last drilled and, where it was not, which newest one was. Nothing that
 /// fails here keeps anybody from restoring.
-pub async fn note(point: &RestorePoint, trust: &Trust, run: &Run) {
+pub(super) async fn note(point: &RestorePoint, trust: &Trust, run: &Run) {
     match line(point, trust, run).await {
         Ok(line) => run.progress.note(&line),
         Err(error) => {

@@ -37,7 +37,7 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
        lifeboat export --source prod --database courses --dry-run\n  \
        lifeboat export --source postgresql://lifeboat@db.example.com/courses --rate-limit 50MiB/s"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// A configured source, or the URL of one database; may be repeated [default: all configured]
     #[arg(long, value_name = "NAME|URL")]
     source: Vec<String>,
@@ -114,7 +114,7 @@ fn source_of(text: &str, config: &Config) -> Result<Source> {
     }
 }
 
-pub fn check_sources(sources: &[Source], config: &Config) -> Result<()> {
+pub(super) fn check_sources(sources: &[Source], config: &Config) -> Result<()> {
     if sources.is_empty() {
         return Err(
             Error::usage(format!("{} names no [[source]]", config.file.display()))
@@ -124,7 +124,7 @@ pub fn check_sources(sources: &[Source], config: &Config) -> Result<()> {
     Ok(())
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let rate_limit = match &args.rate_limit {
         Some(text) => units::rate(text).context(|| "--rate-limit".to_owned())?,
@@ -138,12 +138,12 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&export.run(run.context()).await?)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 
 /// An export of these sources as it is configured.
-pub async fn inputs(
+pub(super) async fn inputs(
     access: &Access,
     config: &Config,
     sources: &[Source],

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::{Result, ResultExt};
 
 /// Writes a file in one step: a reader sees the old one or the new one, never half.
-pub fn write_whole(file: &Path, text: &str) -> Result<()> {
+pub(super) fn write_whole(file: &Path, text: &str) -> Result<()> {
     let what = || format!("cannot write {}", file.display());
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -14,7 +14,7 @@ use crate::sign::Fingerprint;
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Globals {
+pub(super) struct Globals {
     /// Configuration file (or LIFEBOAT_CONFIG)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -49,7 +49,7 @@ pub struct Globals {
 
 /// What is needed to read a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
+pub(super) struct Access {
     pub repository: Repository,
     /// As which role each account is used.
     pub accounts: Accounts,
@@ -65,7 +65,7 @@ pub struct Access {
 
 impl Access {
     /// Refuses to go on where no signature could be checked.
-    pub fn with_trust(self) -> Result<Self> {
+    pub(super) fn with_trust(self) -> Result<Self> {
         if self.trust.is_empty() {
             return Err(Error::usage("no verification key is trusted, so no manifest can be").hint(
                 "pass --trust FINGERPRINT, as printed on the break-glass sheet, or set repository.trust in the configuration",
@@ -77,12 +77,12 @@ impl Access {
 
 impl Globals {
     /// For commands that read. With --repository no file is needed, and only a named one is read.
-    pub fn access(&self) -> Result<Access> {
+    pub(super) fn access(&self) -> Result<Access> {
         self.access_and_maybe_config().map(|(access, _)| access)
     }
 
     /// As [`Self::access`], with the configuration where one was read.
-    pub fn access_and_maybe_config(&self) -> Result<(Access, Option<Config>)> {
+    pub(super) fn access_and_maybe_config(&self) -> Result<(Access, Option<Config>)> {
         let file = match self.repository {
             Some(_) => locate::named(self.config.as_deref(), &variable),
             None => Some(self.find_config()?),
@@ -92,14 +92,14 @@ impl Globals {
     }
 
     /// The configuration that is named, or else lies in one of the usual places, if any.
-    pub fn maybe_config(&self) -> Result<Option<Config>> {
+    pub(super) fn maybe_config(&self) -> Result<Option<Config>> {
         locate::find(self.config.as_deref(), &variable)
             .map(|file| Config::load(&file))
             .transpose()
     }
 
     /// For commands that need a configuration whatever the flags say.
-    pub fn access_and_config(&self) -> Result<(Access, Config)> {
+    pub(super) fn access_and_config(&self) -> Result<(Access, Config)> {
         let config = Config::load(&self.find_config()?)?;
         let access = self.access_with(Some(&config))?;
         // A lock that suits one place may mean nothing at another.
@@ -114,7 +114,7 @@ impl Globals {
     }
 
     /// The file to be written by `init`.
-    pub fn config_to_write(&self) -> Result<PathBuf> {
+    pub(super) fn config_to_write(&self) -> Result<PathBuf> {
         locate::named(self.config.as_deref(), &variable).ok_or_else(|| {
             Error::usage("init needs a file to write the configuration to")
                 .hint("pass --config lifeboat.toml")
@@ -122,7 +122,7 @@ impl Globals {
     }
 
     /// The repository of the flags alone.
-    pub fn repository_alone(&self) -> Result<Repository> {
+    pub(super) fn repository_alone(&self) -> Result<Repository> {
         let url = self.repository.as_deref().ok_or_else(|| {
             Error::usage("init needs a repository to prepare")
                 .hint("pass --repository s3://bucket/prefix or --repository file:///path")
@@ -223,7 +223,7 @@ fn typed_location(url: &str) -> Result<Location> {
 }
 
 /// Where relative paths of flags begin.
-pub fn working_folder() -> Result<PathBuf> {
+pub(super) fn working_folder() -> Result<PathBuf> {
     std::env::current_dir().context(|| "the working folder".to_owned())
 }
 

@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
        lifeboat hold 20261121T020000Z-k3v9q2 --until 2027-01-31\n  \
        lifeboat hold latest --database courses --until 2027-01-31T12:00:00Z"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     point: PointArgs,
     /// Through this day in UTC (2027-01-31), to a moment (2027-01-31T12:00:00Z), or for a number
@@ -28,7 +28,7 @@ pub struct Args {
     until: String,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = args.point.resolve()?;
     let access = run.globals.access()?.with_trust()?;
     let until = until(&args.until, run.clock.now(), access.max_lock_days)

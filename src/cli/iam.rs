@@ -27,7 +27,7 @@ impl Passwords for Iam {
 }
 
 /// Tokens of the source account, where any of the sources wants them.
-pub async fn tokens(
+pub(super) async fn tokens(
     access: &Access,
     sources: &[Source],
     run: &Run,

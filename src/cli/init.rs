@@ -30,7 +30,7 @@ use crate::outcome::Outcome;
            --source-url postgresql://lifeboat@db.example.com/courses\n  \
        lifeboat init --repository /mnt/backup/lifeboat --config lifeboat.toml"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// A database to protect, as postgresql://user@host:port/database without a password; may be
     /// repeated
     #[arg(long, value_name = "URL")]
@@ -132,7 +132,7 @@ fn source_of(url: &str) -> Result<NewSource> {
     })
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (at, signing_key, mut options) = args.resolve(run)?;
     if let Some(key) = signing_key {
         options.kms_signing = Some(signing(key, &at).await?);

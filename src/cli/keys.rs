@@ -34,7 +34,7 @@ use crate::sign::{PublicKey, Signer};
        lifeboat keys test latest --identity break-glass.key\n  \
        lifeboat keys announce new-signing.pem"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -125,7 +125,7 @@ struct AnnounceArgs {
     by: Option<PathBuf>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     match args.action {
         Action::Add(args) => add(args, run).await,
         Action::List(args) => list(args, run).await,

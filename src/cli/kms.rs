@@ -15,7 +15,7 @@ use crate::sign::{KeyElsewhere, Signer};
 
 /// A key of the backup account is called as the role there, any other as the source account; where
 /// neither is configured, with the credentials that the SDK finds.
-pub struct KmsByAccount<'a> {
+pub(super) struct KmsByAccount<'a> {
     pub access: &'a Access,
     pub run: &'a Run,
 }
@@ -28,7 +28,7 @@ impl KmsAccess for KmsByAccount<'_> {
 }
 
 /// As [`KmsByAccount`] reaches the key.
-pub async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms> {
+pub(super) async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms> {
     let key: KeyArn = key.parse()?;
     let configured = &access.accounts;
     let in_backup = configured.backup.as_ref();
@@ -55,14 +55,14 @@ impl KeyElsewhere for KmsSigningKey {
 }
 
 /// A signer whose key KMS keeps.
-pub async fn signer_of(kms: Kms) -> Result<Signer> {
+pub(super) async fn signer_of(kms: Kms) -> Result<Signer> {
     let key = kms.key().to_string();
     let signer = Signer::elsewhere(Arc::new(KmsSigningKey(kms))).await;
     signer.context(|| format!("the signing key {key}"))
 }
 
 /// The configured signing key.
-pub async fn signer(key: &SigningKey, access: &Access, run: &Run) -> Result<Signer> {
+pub(super) async fn signer(key: &SigningKey, access: &Access, run: &Run) -> Result<Signer> {
     let path = match key {
         SigningKey::File(path) => path,
         SigningKey::Kms(arn) => return signer_of(client(arn, access, run).await?).await,

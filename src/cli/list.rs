@@ -28,7 +28,7 @@ use crate::snapshot::list::CopyPoint;
        lifeboat list --database courses --json\n  \
        lifeboat list --repository s3://backup-bucket/prod --trust FINGERPRINT"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
 }
@@ -42,7 +42,7 @@ struct Whole {
     snapshot_copies: Option<Vec<CopyPoint>>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_maybe_config()?;
     let repository = connect::repository(&access, run).await?;

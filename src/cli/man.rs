@@ -16,13 +16,13 @@ use crate::outcome::Outcome;
 #[command(after_help = with_exit_codes!(
     "  lifeboat man /usr/local/share/man/man1 && man lifeboat-restore"
 ))]
-pub struct Args {
+pub(super) struct Args {
     /// The folder; made where it does not exist
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
 
-pub fn run(args: &Args, definition: clap::Command) -> Result<Answer> {
+pub(super) fn run(args: &Args, definition: clap::Command) -> Result<Answer> {
     let folder = &args.folder;
     let cannot = || format!("cannot write man pages into {}", folder.display());
     std::fs::create_dir_all(folder).context(cannot)?;

@@ -19,9 +19,9 @@ use crate::schedule::Export;
     "  lifeboat nightly\n  \
        lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json"
 ))]
-pub struct Args {}
+pub(super) struct Args {}
 
-pub async fn run(_: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(_: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let options = options(&access, &config, run).await;
     schedule::answer(&nightly::run(options, run.context()).await?)

@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 
 /// What a command has to say, in both forms.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub(super) struct Answer {
     /// For people.
     pub text: Page,
     /// For programs: `result` of the document.
@@ -23,7 +23,11 @@ pub struct Answer {
 
 impl Answer {
     /// An answer of a report and its rendering.
-    pub fn new(report: &impl Serialize, text: impl Into<Page>, outcome: Outcome) -> Result<Self> {
+    pub(super) fn new(
+        report: &impl Serialize,
+        text: impl Into<Page>,
+        outcome: Outcome,
+    ) -> Result<Self> {
         let mut result = serde_json::to_value(report)
             .map_err(|why| Error::failed("cannot write the answer as JSON").because(why))?;
         put_sentences_on_one_line(&mut result, "");
@@ -74,7 +78,7 @@ fn put_sentences_on_one_line(value: &mut Value, key: &str) {
 }
 
 /// Prints a command's answer or error, once, and returns the exit code. `json`: as a document.
-pub fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode {
+pub(super) fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode {
     let code = match &done {
         Ok(answer) => answer.outcome.exit_code(),
         Err(error) => exit_code(error),
@@ -90,7 +94,7 @@ pub fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode {
 }
 
 /// The document of a command line that did not parse; its text was printed already.
-pub fn print_usage_document(json: bool, command: &str, error: &clap::Error) -> ExitCode {
+pub(super) fn print_usage_document(json: bool, command: &str, error: &clap::Error) -> ExitCode {
     const USAGE: u8 = 2;
     if !json {
         return ExitCode::from(USAGE);
@@ -112,7 +116,7 @@ fn words(text: &str) -> String {
 }
 
 /// Of a process that fails with it.
-pub fn exit_code(error: &Error) -> u8 {
+pub(super) fn exit_code(error: &Error) -> u8 {
     match error.kind() {
         Kind::Usage => 2,
         _ => 1,
@@ -144,7 +148,7 @@ fn document(command: &str, code: u8, done: Result<Answer>) -> String {
 }
 
 /// `error` of a document.
-pub fn error_value(error: &Error) -> Value {
+pub(super) fn error_value(error: &Error) -> Value {
     json!({
         "kind": kind_name(error.kind()),
         "message": one_line(&error.chain()),

@@ -11,7 +11,7 @@ use crate::repository::PointSelector;
 
 /// A restore point on the command line.
 #[derive(Debug, Clone, clap::Args)]
-pub struct PointArgs {
+pub(super) struct PointArgs {
     /// The restore point: an id as `lifeboat list` shows it, or `latest`
     #[arg(value_name = "ID")]
     pub id: String,
@@ -21,7 +21,7 @@ pub struct PointArgs {
 
 /// Whose restore points; `None` means any.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct DatabaseFilter {
+pub(super) struct DatabaseFilter {
     /// Only restore points of this source
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
@@ -32,13 +32,13 @@ pub struct DatabaseFilter {
 
 /// Which restore point.
 #[derive(Debug, Clone)]
-pub struct Point {
+pub(super) struct Point {
     pub which: PointSelector,
     pub filter: DatabaseFilter,
 }
 
 impl PointArgs {
-    pub fn resolve(self) -> Result<Point> {
+    pub(super) fn resolve(self) -> Result<Point> {
         Ok(Point {
             which: self.id.parse()?,
             filter: self.filter.resolve()?,
@@ -47,7 +47,7 @@ impl PointArgs {
 }
 
 impl DatabaseFilter {
-    pub fn resolve(self) -> Result<Self> {
+    pub(super) fn resolve(self) -> Result<Self> {
         if let Some(name) = &self.source {
             check_name(name).context(|| "--source".to_owned())?;
         }
@@ -57,7 +57,7 @@ impl DatabaseFilter {
 
 /// The moment that a lock is to hold until: the end of a day in UTC (`2027-01-31`), a moment
 /// (`2027-01-31T12:00:00Z`), or a number of days from now (`90d`).
-pub fn until(text: &str, now: Timestamp, max_lock_days: u32) -> Result<Timestamp> {
+pub(super) fn until(text: &str, now: Timestamp, max_lock_days: u32) -> Result<Timestamp> {
     let at = moment(text, now).ok_or_else(|| {
         Error::usage(format!("'{}' is no date", text.escape_debug()))
             .hint("write 2027-01-31, 2027-01-31T12:00:00Z, or 90d for ninety days from now")

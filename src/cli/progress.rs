@@ -20,7 +20,7 @@ const LINE_LEN: usize = 78;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(super) enum Style {
     /// One line, rewritten in place, without colour or escape codes.
     Terminal,
     JsonLines,
@@ -39,7 +39,7 @@ impl Style {
 }
 
 /// Shows progress; [`Reporter::finish`] ends it.
-pub struct Reporter {
+pub(super) struct Reporter {
     style: Style,
     clock: Arc<dyn Clock>,
     began: Instant,
@@ -60,7 +60,7 @@ struct State {
 
 impl Reporter {
     /// What suits this process's stderr.
-    pub fn on_stderr(quiet: bool, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn on_stderr(quiet: bool, clock: Arc<dyn Clock>) -> Self {
         let style = match (quiet, io::stderr().is_terminal()) {
             (true, _) => Style::Quiet,
             (false, true) => Style::Terminal,
@@ -69,7 +69,7 @@ impl Reporter {
         Self::new(style, Box::new(io::stderr()), clock)
     }
 
-    pub fn new(style: Style, sink: Box<dyn Write + Send>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(style: Style, sink: Box<dyn Write + Send>, clock: Arc<dyn Clock>) -> Self {
         Self {
             style,
             clock,
@@ -86,7 +86,7 @@ impl Reporter {
     }
 
     /// Clears the line; nothing is shown after this.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         let mut state = self.lock();
         state.clear();
         state.meter = None;

@@ -21,7 +21,7 @@ use crate::promote::{self, Options, Promoted, Report, Tier, Tiers};
        lifeboat promote\n  \
        lifeboat promote --source prod --database courses --json"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
     /// Only show which points would be locked until when
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// `None`: the configuration sets no tier.
-pub fn options(
+pub(super) fn options(
     filter: DatabaseFilter,
     dry_run: bool,
     config: &Config,
@@ -49,7 +49,7 @@ pub fn options(
     })
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let options = options(filter, args.dry_run, &config, &access).ok_or_else(|| {
@@ -66,7 +66,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&report)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 

@@ -22,9 +22,9 @@ use crate::schedule::SnapshotDrill;
     "  lifeboat prove\n  \
        lifeboat prove --identity drills.key --json"
 ))]
-pub struct Args {}
+pub(super) struct Args {}
 
-pub async fn run(_: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(_: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
     let identities = connect::identity_source(&access, run);

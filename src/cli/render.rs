@@ -5,49 +5,49 @@
 use std::fmt::{Display, Write as _};
 
 use crate::escape::{OneLine, one_line};
-pub use crate::humanize::{bytes, count, counted, duration, rough, time};
+pub(super) use crate::humanize::{bytes, count, counted, duration, rough, time};
 
 /// What a command shows, line by line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Page {
+pub(super) struct Page {
     text: String,
 }
 
 impl Page {
     /// One line, whatever is in it: what is not plain is escaped.
-    pub fn line(&mut self, line: impl Display) {
+    pub(super) fn line(&mut self, line: impl Display) {
         // Writing to a String does not fail.
         let _ = write!(OneLine(&mut self.text), "{line}");
         self.text.push('\n');
     }
 
     /// A line for each item, with a label in front.
-    pub fn lines(&mut self, label: &str, items: &[impl Display]) {
+    pub(super) fn lines(&mut self, label: &str, items: &[impl Display]) {
         for item in items {
             self.line(format_args!("{label} {item}"));
         }
     }
 
     /// An empty line.
-    pub fn space(&mut self) {
+    pub(super) fn space(&mut self) {
         self.text.push('\n');
     }
 
-    pub fn table(&mut self, table: &Table) {
+    pub(super) fn table(&mut self, table: &Table) {
         self.text += &table.render();
     }
 
     /// The lines of another page.
-    pub fn append(&mut self, page: &Self) {
+    pub(super) fn append(&mut self, page: &Self) {
         self.text += &page.text;
     }
 
     /// A script of lifeboat's own for a shell to run: nothing in it is escaped.
-    pub fn script(script: String) -> Self {
+    pub(super) fn script(script: String) -> Self {
         Self { text: script }
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 }
@@ -63,14 +63,14 @@ impl<T: Display> From<T> for Page {
 
 /// Columns of text, as wide as their widest cell.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(super) struct Table {
     rows: Vec<Vec<String>>,
     right: Vec<bool>,
 }
 
 impl Table {
     /// A header beginning with `>` makes its column lean right, for numbers.
-    pub fn new(headers: &[&str]) -> Self {
+    pub(super) fn new(headers: &[&str]) -> Self {
         Self {
             rows: vec![
                 headers
@@ -85,14 +85,14 @@ impl Table {
         }
     }
 
-    pub fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub(super) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
         let cells = cells
             .into_iter()
             .map(|cell| one_line(&cell.into()).into_owned());
         self.rows.push(cells.collect());
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.len() <= 1
     }
 

@@ -35,7 +35,7 @@ Exit codes:
   0  written, whatever it says
   1  failed
   2  wrong usage or configuration")]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
     /// The file to write; one that is there is replaced in one step
@@ -56,7 +56,7 @@ struct Written {
     findings: Vec<String>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;

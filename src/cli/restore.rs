@@ -30,7 +30,7 @@ use crate::restore::{self, Finding, Options, Report, TableName};
        lifeboat restore ID --repository s3://backup-bucket/prod --trust FINGERPRINT \\\n      \
            --identity break-glass.key --target postgresql://postgres@host/courses --dry-run"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     point: PointArgs,
     /// The database to restore into, as postgresql://user@host:port/database
@@ -146,7 +146,7 @@ fn name_part(text: &str) -> Option<(String, &str)> {
     unquote_ident(quoted).filter(|(name, _)| !name.is_empty())
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, point, mut options) = args.resolve(run)?;
     let identities = connect::identity_source(&access, run)?;
     let point = connect::restore_point(&access, &point, run).await?;

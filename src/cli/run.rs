@@ -10,7 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
 /// One run of the binary.
-pub struct Run {
+pub(super) struct Run {
     pub globals: Globals,
     pub clock: Arc<dyn Clock>,
     pub progress: Arc<dyn Progress>,
@@ -21,7 +21,7 @@ pub struct Run {
 
 impl Run {
     /// What a use case is given.
-    pub fn context(&self) -> Context<'_> {
+    pub(super) fn context(&self) -> Context<'_> {
         Context {
             clock: self.clock.as_ref(),
             progress: self.progress.as_ref(),

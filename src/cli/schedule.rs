@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::schedule::{Notify, Report, Step, StepReport};
 
 /// `metric`: the account that the metric is put into.
-pub fn notify(settings: &NotifySettings, metric: Option<Result<Account>>) -> Notify {
+pub(super) fn notify(settings: &NotifySettings, metric: Option<Result<Account>>) -> Notify {
     Notify {
         webhook_file: settings.webhook_file.clone(),
         webhook_always: settings.webhook_always,
@@ -27,7 +27,7 @@ pub fn notify(settings: &NotifySettings, metric: Option<Result<Account>>) -> Not
 }
 
 /// With the credentials and the region that the SDK finds.
-pub async fn chain_account(access: &Access) -> Result<Account> {
+pub(super) async fn chain_account(access: &Access) -> Result<Account> {
     let profile = access.repository.s3.profile.as_deref();
     Account::from_environment("account of the metric", profile).await
 }
@@ -50,7 +50,7 @@ struct ShownStep<'a> {
     error: Option<Value>,
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     let mut page = Page::default();
     let mut steps = Vec::with_capacity(report.steps.len());
     for step in &report.steps {

@@ -21,12 +21,12 @@ use crate::outcome::Outcome;
        lifeboat show 20261121T020000Z-k3v9q2 --identity break-glass.key\n  \
        lifeboat show latest --source prod --database courses --json"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     point: PointArgs,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = args.point.resolve()?;
     let access = run.globals.access()?.with_trust()?;
     let identities = connect::identity_source(&access, run)?;

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 const STOPPED_AT_ONCE: i32 = 130;
 
 /// Listens for the rest of the process's life.
-pub fn listen(trigger: Trigger, reporter: Arc<Reporter>) -> Result<()> {
+pub(super) fn listen(trigger: Trigger, reporter: Arc<Reporter>) -> Result<()> {
     let cannot = || "cannot listen for signals".to_owned();
     let mut interrupted = signal(SignalKind::interrupt()).context(cannot)?;
     let mut terminated = signal(SignalKind::terminate()).context(cannot)?;

@@ -1,10 +1,10 @@
 //! `lifeboat snapshot …`
 
-pub mod copy;
-pub mod expire;
-pub mod list;
-pub mod options;
-pub mod restore;
+pub(super) mod copy;
+pub(super) mod expire;
+pub(super) mod list;
+pub(super) mod options;
+pub(super) mod restore;
 
 use super::output::Answer;
 use super::run::Run;
@@ -17,7 +17,7 @@ use crate::error::Result;
 /// account: a copy is as safe as the list of who may delete it.
 #[derive(Debug, clap::Args)]
 #[command(arg_required_else_help = true, subcommand_required = true)]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -30,7 +30,7 @@ enum Command {
     Restore(restore::Args),
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     match args.command {
         Command::Copy(args) => copy::run(args, run).await,
         Command::List(args) => list::run(args, run).await,

@@ -27,7 +27,7 @@ use crate::status::{self, DatabaseStatus, Expected, Limits, Report};
        lifeboat status --source prod --json\n  \
        lifeboat status --prometheus /var/lib/node_exporter/textfile/lifeboat.prom"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
     /// Also write the figures as Prometheus text, for node_exporter's textfile collector
@@ -35,7 +35,7 @@ pub struct Args {
     prometheus: Option<PathBuf>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
@@ -46,12 +46,12 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&report)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 
 /// The status of all that the configuration names.
-pub async fn report(
+pub(super) async fn report(
     access: &Access,
     config: &Config,
     filter: DatabaseFilter,
@@ -62,7 +62,7 @@ pub async fn report(
     status.run(&repository, run.context()).await
 }
 
-pub async fn inputs(
+pub(super) async fn inputs(
     access: &Access,
     config: &Config,
     filter: DatabaseFilter,
@@ -92,7 +92,7 @@ pub async fn inputs(
 }
 
 /// Sources whose snapshots are copied. A copy is of no single database.
-pub fn copied_sources(config: &Config, filter: &DatabaseFilter) -> Vec<String> {
+pub(super) fn copied_sources(config: &Config, filter: &DatabaseFilter) -> Vec<String> {
     let wanted = |name: &String| {
         filter.database.is_none() && filter.source.as_ref().is_none_or(|source| source == name)
     };
@@ -101,7 +101,7 @@ pub fn copied_sources(config: &Config, filter: &DatabaseFilter) -> Vec<String> {
     names.filter(wanted).collect()
 }
 
-pub fn signed(age: Duration) -> Result<SignedDuration> {
+pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
     SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 

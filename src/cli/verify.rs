@@ -22,7 +22,7 @@ use crate::verify::Report;
        lifeboat verify latest --database courses --data --identity break-glass.key\n  \
        lifeboat verify 20261121T020000Z-k3v9q2 --repository /mnt/backup --trust FINGERPRINT"
 ))]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     point: PointArgs,
     /// Read every stored byte again
@@ -30,7 +30,7 @@ pub struct Args {
     data: bool,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = args.point.resolve()?;
     let access = run.globals.access()?.with_trust()?;
     let identities = connect::identity_source(&access, run)?;
@@ -39,7 +39,7 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&schedule::verify(&point, identities, run.context()).await?)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 

@@ -19,7 +19,7 @@ pub struct Identities {
 }
 
 /// Plain bytes of a sealed object, as a stream. Reading fails where the stored bytes were changed.
-pub type Plain = Box<dyn Read + Send>;
+pub(crate) type Plain = Box<dyn Read + Send>;
 
 impl Identities {
     /// Reads age identity files: lines of `AGE-SECRET-KEY-1…`, comments begin with `#`.

@@ -220,7 +220,7 @@ pub fn compress(plain: &[u8]) -> Result<Bytes> {
 }
 
 /// Reads what [`compress`] wrote, as a stream.
-pub fn decompress(stored: Bytes) -> Result<impl Read + Send> {
+pub(crate) fn decompress(stored: Bytes) -> Result<impl Read + Send> {
     zstd::Decoder::with_buffer(io::Cursor::new(stored))
         .map_err(|source| Error::damaged("not a zstd frame").because(source))
 }

@@ -35,7 +35,7 @@ fn session_name() -> String {
     "lifeboat".to_owned()
 }
 
-pub fn resolve(
+pub(crate) fn resolve(
     source: Option<raw::SourceAccount>,
     backup: Option<raw::BackupAccount>,
     positions: &Positions<'_>,
@@ -110,7 +110,7 @@ fn check(account: &Account) -> Result<(), KeyError> {
 }
 
 /// 12 digits.
-pub fn check_id(id: &str) -> Result<()> {
+pub(crate) fn check_id(id: &str) -> Result<()> {
     if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(());
     }
@@ -118,7 +118,7 @@ pub fn check_id(id: &str) -> Result<()> {
         .hint("an AWS account id has 12 digits; write it as text, in quotes"))
 }
 
-pub fn check_region(region: &str) -> Result<()> {
+pub(crate) fn check_region(region: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     if !region.is_empty() && region.bytes().all(plain) {
         return Ok(());
@@ -147,6 +147,6 @@ fn check_role(arn: &str, account: &str) -> Result<()> {
 }
 
 /// `arn:aws:kms:<region>:<account>:key/<id>`.
-pub fn check_kms_key(arn: &str) -> Result<()> {
+pub(crate) fn check_kms_key(arn: &str) -> Result<()> {
     arn.parse::<KeyArn>().map(drop)
 }

@@ -75,7 +75,7 @@ pub enum Must {
     NotOlder(Duration),
 }
 
-pub fn resolve(
+pub(crate) fn resolve(
     mut raw: raw::Drill,
     base: &Path,
     positions: &Positions<'_>,

@@ -12,7 +12,7 @@ use super::{Config, Recipient};
 use crate::error::{Error, Result, ResultExt};
 
 /// A file that can be changed: all that can fail was tried before there is something to lose.
-pub struct Edit {
+pub(crate) struct Edit {
     file: PathBuf,
     text: String,
     config: Config,
@@ -22,7 +22,7 @@ pub struct Edit {
 
 impl Edit {
     /// Refuses a file that could not be replaced.
-    pub fn prepare(file: &Path) -> Result<Self> {
+    pub(crate) fn prepare(file: &Path) -> Result<Self> {
         // A link stays one: what it names is replaced.
         let real = fs::canonicalize(file).context(|| file.display().to_string())?;
         let cannot = || format!("{} cannot be changed", real.display());
@@ -57,7 +57,7 @@ impl Edit {
     }
 
     /// Writes the file anew with one recipient more, whole or not at all.
-    pub fn add_recipient(mut self, recipient: &Recipient) -> Result<()> {
+    pub(crate) fn add_recipient(mut self, recipient: &Recipient) -> Result<()> {
         let file = self.file.clone();
         let cannot = || format!("cannot write {}", file.display());
         let text = with_recipient(&self.text, recipient);

@@ -6,7 +6,7 @@ use super::raw::{Table, tables};
 
 /// A key that no table knows.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unknown {
+pub(super) struct Unknown {
     /// `lock.dayly_days`
     pub path: String,
     /// The full path of the nearest known key.
@@ -16,7 +16,7 @@ pub struct Unknown {
 }
 
 /// The first unknown key, in the order of the text.
-pub fn first_unknown(file: &DeTable<'_>) -> Option<Unknown> {
+pub(super) fn first_unknown(file: &DeTable<'_>) -> Option<Unknown> {
     let known = tables();
     let unknown = known.iter().flat_map(|table| {
         let keys = named(file, table.name).into_iter().flat_map(DeTable::keys);
@@ -31,7 +31,7 @@ pub fn first_unknown(file: &DeTable<'_>) -> Option<Unknown> {
 }
 
 /// All tables of this name, such as `source` or `drill.assert`; the file itself has none.
-pub fn named<'a>(file: &'a DeTable<'a>, name: &str) -> Vec<&'a DeTable<'a>> {
+pub(super) fn named<'a>(file: &'a DeTable<'a>, name: &str) -> Vec<&'a DeTable<'a>> {
     name.split('.')
         .filter(|part| !part.is_empty())
         .fold(vec![file], |tables, part| {
@@ -43,7 +43,7 @@ pub fn named<'a>(file: &'a DeTable<'a>, name: &str) -> Vec<&'a DeTable<'a>> {
 }
 
 /// The tables that a value is or lists.
-pub fn tables_in<'a>(value: &'a DeValue<'a>) -> Vec<&'a DeTable<'a>> {
+pub(super) fn tables_in<'a>(value: &'a DeValue<'a>) -> Vec<&'a DeTable<'a>> {
     match value {
         DeValue::Table(table) => vec![table],
         DeValue::Array(several) => several
@@ -70,7 +70,7 @@ fn nearest(table: &Table, name: &str, tables: &[Table]) -> String {
 }
 
 /// `table.key`
-pub fn path(table: &str, key: &str) -> String {
+pub(super) fn path(table: &str, key: &str) -> String {
     if table.is_empty() {
         key.to_owned()
     } else {

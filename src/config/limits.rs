@@ -28,7 +28,7 @@ pub struct Limits {
     pub shrink_percent: u32,
 }
 
-pub fn resolve(raw: &raw::Limits) -> Result<Limits, KeyError> {
+pub(super) fn resolve(raw: &raw::Limits) -> Result<Limits, KeyError> {
     let age = |age: Option<Interval>, default| age.map_or(default, |age| age.0);
     let shrink_percent = raw.shrink_percent.unwrap_or(50);
     if !(1..=100).contains(&shrink_percent) {

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 
 /// Names the file when no flag does.
-pub const VARIABLE: &str = "LIFEBOAT_CONFIG";
+pub(crate) const VARIABLE: &str = "LIFEBOAT_CONFIG";
 
 /// Reads an environment variable.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The file named by the flag or the variable, whether it exists or not.
-pub fn named(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
+pub(crate) fn named(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
     flag.map(Path::to_owned).or_else(|| {
         env(VARIABLE)
             .filter(|path| !path.is_empty())
@@ -21,12 +21,12 @@ pub fn named(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
 }
 
 /// The named file, or else the first of the usual ones that exists.
-pub fn find(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
+pub(crate) fn find(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
     named(flag, env).or_else(|| usual(env).into_iter().find(|path| path.is_file()))
 }
 
 /// Where a configuration file is looked for when none is named.
-pub fn usual(env: Env<'_>) -> Vec<PathBuf> {
+pub(crate) fn usual(env: Env<'_>) -> Vec<PathBuf> {
     let home = env("HOME")
         .filter(|home| !home.is_empty())
         .map(|home| PathBuf::from(home).join(".config/lifeboat/lifeboat.toml"));
@@ -38,7 +38,7 @@ pub fn usual(env: Env<'_>) -> Vec<PathBuf> {
 }
 
 /// What to say when there is none.
-pub fn missing(env: Env<'_>) -> Error {
+pub(crate) fn missing(env: Env<'_>) -> Error {
     let looked: Vec<String> = usual(env)
         .iter()
         .map(|path| path.display().to_string())

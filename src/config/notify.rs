@@ -16,7 +16,7 @@ pub struct NotifySettings {
     pub metrics: bool,
 }
 
-pub fn resolve(raw: &raw::Notify, base: &Path) -> NotifySettings {
+pub(super) fn resolve(raw: &raw::Notify, base: &Path) -> NotifySettings {
     let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
     NotifySettings {
         webhook_file: in_base(&raw.webhook_file),

@@ -8,10 +8,10 @@ use super::known_keys::{self, path};
 use crate::error::{Error, Result};
 
 /// The key that is wrong, and why.
-pub type KeyError = (&'static str, Error);
+pub(super) type KeyError = (&'static str, Error);
 
 /// The text of a configuration file, parsed once for the positions of its keys.
-pub struct Positions<'a> {
+pub(crate) struct Positions<'a> {
     file: &'a Path,
     text: &'a str,
     table: DeTable<'a>,
@@ -19,7 +19,7 @@ pub struct Positions<'a> {
 
 impl<'a> Positions<'a> {
     /// Refuses text that is not TOML.
-    pub fn parse(text: &'a str, file: &'a Path) -> Result<Self> {
+    pub(crate) fn parse(text: &'a str, file: &'a Path) -> Result<Self> {
         let table = DeTable::parse(text).map_err(|why| {
             let line = line_of(text, why.span().map_or(0, |span| span.start));
             let cause = Error::usage(format!("not TOML: {}", one_line(why.message())));
@@ -35,7 +35,7 @@ impl<'a> Positions<'a> {
     }
 
     /// Refuses a key that no table knows.
-    pub fn check_keys(&self) -> Result<()> {
+    pub(crate) fn check_keys(&self) -> Result<()> {
         let Some(unknown) = known_keys::first_unknown(&self.table) else {
             return Ok(());
         };
@@ -54,7 +54,7 @@ impl<'a> Positions<'a> {
     }
 
     /// Adds file, line and key to serde's error: a value of the wrong type, a missing key.
-    pub fn typed(&self, why: &toml::de::Error) -> Error {
+    pub(crate) fn typed(&self, why: &toml::de::Error) -> Error {
         let offset = why.span().map_or(0, |span| span.start);
         let line = line_of(self.text, offset);
         let cause = Error::usage(one_line(why.message()));
@@ -66,12 +66,12 @@ impl<'a> Positions<'a> {
     }
 
     /// Adds file, line and key to the error of resolving `[table]`.
-    pub fn table<T>(&self, table: &str, resolved: Result<T, KeyError>) -> Result<T> {
+    pub(crate) fn table<T>(&self, table: &str, resolved: Result<T, KeyError>) -> Result<T> {
         resolved.map_err(|error| self.locate(table, 0, error))
     }
 
     /// Resolves each `[[table]]`, and adds file, line and key to the error of one.
-    pub fn each<R, T>(
+    pub(crate) fn each<R, T>(
         &self,
         table: &str,
         raw: impl IntoIterator<Item = R>,

@@ -23,7 +23,7 @@ macro_rules! tables {
             #[derive(Debug, Default, Deserialize)]
             #[serde(deny_unknown_fields)]
             $(#[$meta])*
-            pub struct $table {
+            pub(crate) struct $table {
                 $($(#[$key_meta])* pub $key: $value,)*
             }
         )*
@@ -202,7 +202,7 @@ tables! {
 /// `lock.mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mode {
+pub(crate) enum Mode {
     Compliance,
     Governance,
     BucketDefault,
@@ -212,21 +212,21 @@ pub enum Mode {
 /// `export.jobs`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "expected a number or \"auto\"")]
-pub enum Jobs {
+pub(super) enum Jobs {
     Count(i64),
     Word(JobsWord),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum JobsWord {
+pub(super) enum JobsWord {
     Auto,
 }
 
 /// `snapshot.take`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Take {
+pub(crate) enum Take {
     Automated,
     New,
 }
@@ -234,7 +234,7 @@ pub enum Take {
 /// `assert.equals`: a text, a number or a truth value, compared as PostgreSQL prints it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     Truth(bool),
     Whole(i64),
     Number(f64),
@@ -244,7 +244,7 @@ pub enum Scalar {
 /// `notify.webhook_on`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WebhookOn {
+pub(super) enum WebhookOn {
     Trouble,
     Always,
 }
@@ -252,7 +252,7 @@ pub enum WebhookOn {
 /// `source.auth`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Auth {
+pub(crate) enum Auth {
     Password,
     Iam,
 }

@@ -23,7 +23,7 @@ use crate::model::lock::{LockMode, LockPolicy};
 /// Parts are locked two days longer than their manifest.
 const PARTS_DAYS: u32 = 2;
 
-pub fn config(text: &str, file: &Path) -> Result<Config> {
+pub(super) fn config(text: &str, file: &Path) -> Result<Config> {
     let positions = Positions::parse(text, file)?;
     positions.check_keys()?;
     let raw: RawConfig = toml::from_str(text).map_err(|why| positions.typed(&why))?;
@@ -192,7 +192,7 @@ fn check_days(days: u32, max_lock_days: u32) -> Result<()> {
 }
 
 /// The lock of a mode at a location; without a mode, the strictest that the location can keep.
-pub fn policy(mode: Option<Mode>, days: u32, location: &Location) -> Result<LockPolicy> {
+pub(crate) fn policy(mode: Option<Mode>, days: u32, location: &Location) -> Result<LockPolicy> {
     let explicit = |mode| LockPolicy::Explicit { mode, days };
     match (location, mode) {
         (Location::Dir(_), None | Some(Mode::None)) => Ok(LockPolicy::None),

@@ -6,7 +6,7 @@ use super::position::KeyError;
 use crate::error::{Error, Result};
 
 /// Refuses a name that is empty or taken by another of the `several`, such as "recipients".
-pub fn check_new(name: &str, names: &mut BTreeSet<String>, several: &str) -> Result<()> {
+pub(super) fn check_new(name: &str, names: &mut BTreeSet<String>, several: &str) -> Result<()> {
     if name.trim().is_empty() {
         return Err(Error::usage("is empty").hint("any words that say which one it is"));
     }
@@ -21,7 +21,7 @@ pub fn check_new(name: &str, names: &mut BTreeSet<String>, several: &str) -> Res
 }
 
 /// Two keys that mean something only together.
-pub fn both<T>(
+pub(super) fn both<T>(
     first: Option<T>,
     second: Option<T>,
     keys: (&'static str, &'static str),

@@ -8,11 +8,11 @@ use super::raw;
 use crate::error::{Error, Result};
 
 /// A large instance's first copy takes hours; beyond this it hangs.
-pub const WAIT: Duration = Duration::from_secs(12 * 3600);
+pub(crate) const WAIT: Duration = Duration::from_secs(12 * 3600);
 /// RDS takes minutes at least, and limits how often it is asked.
-pub const POLL: Duration = Duration::from_secs(30);
+pub(crate) const POLL: Duration = Duration::from_secs(30);
 /// The verified copies that stay, unless configured.
-pub const KEEP_VERIFIED: u32 = 2;
+pub(crate) const KEEP_VERIFIED: u32 = 2;
 
 /// The settings of `snapshot copy` and `snapshot expire`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Keep {
     pub verified: u32,
 }
 
-pub fn resolve(raw: &raw::Snapshot) -> Result<SnapshotSettings, KeyError> {
+pub(crate) fn resolve(raw: &raw::Snapshot) -> Result<SnapshotSettings, KeyError> {
     for (name, key) in [("kms_key", &raw.kms_key), ("share_key", &raw.share_key)] {
         if let Some(key) = key {
             check_kms_key(key).map_err(|error| (name, error))?;

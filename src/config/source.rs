@@ -105,7 +105,7 @@ impl Source {
 }
 
 /// Refuses a name that cannot stand in keys.
-pub fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let sound =
         (1..=NAME_LEN).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(plain);
@@ -122,7 +122,7 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 /// Resolves one `[[source]]`; the key that is wrong comes with the error.
-pub fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError> {
+pub(crate) fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError> {
     check_name(&raw.name).map_err(|error| ("name", error))?;
     let databases = databases(raw)?;
     Ok(Source {
@@ -254,17 +254,17 @@ fn entry_database(raw: &raw::Source, databases: &Databases) -> Option<String> {
 }
 
 /// Whether a text is meant as the URL of a database.
-pub fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     text.contains("://")
 }
 
 /// Refuses what is not a PostgreSQL URL.
-pub fn check_url(url: &str) -> Result<()> {
+pub(crate) fn check_url(url: &str) -> Result<()> {
     parse_url(url).map(drop)
 }
 
 /// Whether the URL holds a password, or a user with a colon, behind which one may be meant.
-pub fn has_password(url: &str) -> Result<bool> {
+pub(crate) fn has_password(url: &str) -> Result<bool> {
     parse_url(url).map(|params| holds_password(&params))
 }
 
@@ -274,7 +274,7 @@ fn holds_password(params: &Params) -> bool {
 }
 
 /// The database that a URL names, where it does.
-pub fn database_of(url: &str) -> Option<String> {
+pub(crate) fn database_of(url: &str) -> Option<String> {
     parse_url(url).ok()?.remove("dbname")
 }
 

@@ -29,7 +29,7 @@ const DURATIONS: &[(&str, u64)] = &[
 ];
 
 /// Bytes a second from `50MiB/s` (the `/s` may be left out); `None` from `none`.
-pub fn rate(text: &str) -> Result<Option<u64>> {
+pub(crate) fn rate(text: &str) -> Result<Option<u64>> {
     let text = text.trim();
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -50,7 +50,7 @@ pub fn rate(text: &str) -> Result<Option<u64>> {
 /// A length of time from `10s`, `500ms`, `5m`, `2h` or `1d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Interval(pub Duration);
+pub(crate) struct Interval(pub Duration);
 
 impl TryFrom<String> for Interval {
     type Error = String;
@@ -66,7 +66,7 @@ impl TryFrom<String> for Interval {
 /// Bytes a second, as [`rate`] reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Rate(pub Option<u64>);
+pub(crate) struct Rate(pub Option<u64>);
 
 impl TryFrom<String> for Rate {
     type Error = String;

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::finding::{Finding, Severity};
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let (Some(source), Some(backup)) = (&facts.source, &facts.backup) else {
         let mut missing = Vec::new();
         if facts.source.is_none() {

@@ -6,7 +6,7 @@ use crate::error::Error;
 
 const EXPORT_FAILS: &str = "its export fails";
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     facts.databases.iter().flat_map(faults).collect()
 }
 

@@ -15,7 +15,7 @@ use crate::store::audit::{Attempt, Audit};
 
 /// All that checks judge by. An `Error` in it is a fact, too: why something is not known.
 #[derive(Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     pub repository_url: String,
     /// `None`: nothing in it keeps an object from being deleted.
     pub store: Result<Option<StoreFacts>>,
@@ -40,7 +40,7 @@ pub struct Facts {
 
 /// What a store says about itself that can keep objects from being deleted.
 #[derive(Debug)]
-pub struct StoreFacts {
+pub(crate) struct StoreFacts {
     /// Keys of the repository begin with it: empty, or with a slash at its end.
     pub prefix: String,
     pub posture: Posture,
@@ -51,14 +51,14 @@ pub struct StoreFacts {
 
 /// An AWS account, and the region that is used there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     pub id: String,
     pub region: String,
 }
 
 /// One that exports are encrypted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipient {
+pub(crate) struct Recipient {
     pub name: String,
     /// The KMS key that wraps the identity; `None`: people keep the identity offline.
     pub kms_key: Option<String>,
@@ -66,7 +66,7 @@ pub struct Recipient {
 
 /// An offline identity that opens the newest restore point.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreakGlass {
+pub(crate) struct BreakGlass {
     pub name: String,
     /// When it last opened a restore point in a drill, and how long ago.
     pub opened: Option<(Timestamp, SignedDuration)>,
@@ -74,7 +74,7 @@ pub struct BreakGlass {
 
 /// What a KMS key is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyPurpose {
+pub(crate) enum KeyPurpose {
     /// Unwraps the identity of this recipient.
     OpensExports(String),
     EncryptsCopies,
@@ -84,7 +84,7 @@ pub enum KeyPurpose {
 
 /// A KMS key that the configuration names.
 #[derive(Debug)]
-pub struct KmsKey {
+pub(crate) struct KmsKey {
     pub purpose: KeyPurpose,
     pub arn: KeyArn,
     pub info: Result<KeyInfo>,
@@ -92,7 +92,7 @@ pub struct KmsKey {
 
 /// An RDS instance or cluster that the configuration names.
 #[derive(Debug)]
-pub struct RdsDatabase {
+pub(crate) struct RdsDatabase {
     /// The source in the configuration.
     pub source: String,
     /// Its identifier in RDS.
@@ -104,7 +104,7 @@ pub struct RdsDatabase {
 
 /// The wall around the servers that this machine's drills use.
 #[derive(Debug)]
-pub enum DrillWall {
+pub(crate) enum DrillWall {
     /// Drills start servers themselves. An error: no wall could be built.
     Here(Result<WallState>),
     /// A drill server behind this socket starts them. An error: its answer was none, or wrong.
@@ -113,7 +113,7 @@ pub enum DrillWall {
 
 /// Which walls stand.
 #[derive(Debug)]
-pub struct WallState {
+pub(crate) struct WallState {
     pub walls: Walls,
     /// Why the others do not.
     pub missing: Vec<String>,
@@ -121,7 +121,7 @@ pub struct WallState {
 
 /// A database that the configuration names.
 #[derive(Debug)]
-pub struct Database {
+pub(crate) struct Database {
     pub source: String,
     /// `*`: all of the source.
     pub name: String,
@@ -137,7 +137,7 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn unreachable(source: &str, name: &str, error: Error) -> Self {
+    pub(crate) fn unreachable(source: &str, name: &str, error: Error) -> Self {
         Self {
             unreachable: Some(error),
             ..Self::without_fault(source, name)
@@ -157,7 +157,7 @@ impl Database {
     }
 
     /// Asks the server; an error becomes `unreachable`.
-    pub async fn gather(source: &str, server: &Server, dirs: &Dirs) -> Self {
+    pub(crate) async fn gather(source: &str, server: &Server, dirs: &Dirs) -> Self {
         let asked = Self::ask(source, server, dirs).await;
         asked.unwrap_or_else(|error| Self::unreachable(source, &server.database, error))
     }

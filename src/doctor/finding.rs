@@ -5,7 +5,7 @@ use serde::Serialize;
 /// How bad it is; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// A backup, or the only way to it, can be lost by one act: exit code 3.
     Critical,
     /// Protection is thinner than it could be.
@@ -16,7 +16,7 @@ pub enum Severity {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub severity: Severity,
     /// The check's name, stable over versions.
     pub check: &'static str,
@@ -30,7 +30,7 @@ pub struct Finding {
 
 impl Severity {
     /// A finding that is this severe.
-    pub fn finding(
+    pub(crate) fn finding(
         self,
         check: &'static str,
         what: impl Into<String>,

@@ -4,7 +4,7 @@ use super::facts::{Facts, KeyPurpose, KmsKey};
 use super::finding::{Finding, Severity};
 use crate::error::Kind;
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let faults = |key| unusable(key).into_iter().chain(wrong_owner(key, facts));
     facts.kms_keys.iter().flat_map(faults).collect()
 }

@@ -4,7 +4,7 @@ use super::facts::{Facts, RdsDatabase};
 use super::finding::{Finding, Severity};
 use crate::error::Kind;
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     facts.rds.iter().flat_map(faults).collect()
 }
 

@@ -8,7 +8,7 @@ use super::facts::{BreakGlass, Facts, Recipient};
 use super::finding::{Finding, Severity};
 use crate::humanize::age as words;
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     // Where nothing is exported, as in the backup account, nothing is encrypted.
     if facts.recipients.is_empty() && facts.databases.is_empty() {
         return Vec::new();
@@ -46,7 +46,7 @@ fn too_few(recipients: &[Recipient]) -> Vec<Finding> {
     findings
 }
 
-pub fn check_break_glass(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check_break_glass(facts: &Facts) -> Vec<Finding> {
     match &facts.break_glass {
         Ok(identities) => {
             let findings = |one| unused(one, facts.break_glass_age);

@@ -10,7 +10,7 @@ use crate::store::audit::{Asked, Attempt, Audit, Outcome, Rule};
 /// The folders of exports.
 const FOLDERS: [&str; 2] = ["parts/", "manifests/"];
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let url = &facts.repository_url;
     let store = match &facts.store {
         Ok(Some(store)) => store,

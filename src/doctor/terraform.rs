@@ -9,7 +9,7 @@ mod protected;
 mod read;
 mod state;
 
-pub use plan::check as check_plan;
-pub use protected::Protected;
-pub use read::{Document, parse};
-pub use state::check as check_state;
+pub(crate) use plan::check as check_plan;
+pub(crate) use protected::Protected;
+pub(crate) use read::{Document, parse};
+pub(crate) use state::check as check_state;

@@ -7,7 +7,7 @@ use crate::wall::is_whole;
 const REFUSED: &str = "drills refuse restore points that none has found sound yet";
 const NOT_DRILLED: &str = "nothing is drilled";
 
-pub fn check(facts: &Facts) -> Vec<Finding> {
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     facts.drill_wall.iter().filter_map(fault).collect()
 }
 

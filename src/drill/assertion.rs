@@ -28,7 +28,7 @@ pub enum Must {
 
 /// An assertion, and which databases it is for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub(crate) struct Question {
     /// `None`: of all.
     pub source: Option<String>,
     /// `None`: of all.
@@ -148,7 +148,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// Refuses two assertions of one name: the drill before is looked up by it.
-pub fn check_names<'a>(assertions: impl Iterator<Item = &'a Assertion>) -> Result<()> {
+pub(crate) fn check_names<'a>(assertions: impl Iterator<Item = &'a Assertion>) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
     let mut assertions = assertions;
     match assertions.find(|one| !seen.insert(&one.name)) {

@@ -112,7 +112,7 @@ fn counts(not_tried: &[NotTried]) -> Vec<NotTriedCount> {
 }
 
 /// What a finding is about where an assertion has nothing to compare with.
-pub const BEFORE: &str = "what assertions gave at the drill before";
+pub(super) const BEFORE: &str = "what assertions gave at the drill before";
 
 /// What assertions gave at an earlier drill.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ pub struct Previous {
 }
 
 /// Whether a drill that a trusted key signed found this very point sound.
-pub async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
+pub(crate) async fn is_sound(point: &RestorePoint, trust: &Trust) -> Result<bool> {
     let manifest = &point.manifest;
     let (source, database) = (manifest.source.as_str(), manifest.database.as_str());
     let attestations = (point.repository()).attestations(Some(source), Some(database));

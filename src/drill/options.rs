@@ -15,7 +15,7 @@ use crate::sign::{Signer, Trust};
 
 /// Where the point is restored to.
 #[derive(Debug, Clone)]
-pub enum Where {
+pub(crate) enum Where {
     /// A server that the drill starts from local programs and removes, below this folder.
     Throwaway(PathBuf),
     /// A server that the drill server behind this socket starts and removes, in a second container.
@@ -24,7 +24,7 @@ pub enum Where {
     Server(Box<Server>),
 }
 
-pub struct Options {
+pub(crate) struct Options {
     pub place: Where,
     pub jobs: Option<usize>,
     pub tool_dirs: Dirs,
@@ -46,7 +46,7 @@ pub struct Options {
 }
 
 /// How the statement on a drill is signed and locked.
-pub struct AttestationOptions {
+pub(crate) struct AttestationOptions {
     /// `Err`: why nothing can be signed. The drill takes place all the same.
     pub signer: Result<Signer>,
     pub lock: LockPolicy,

@@ -20,7 +20,7 @@ use crate::wall;
 const OVERHEAD: u64 = 768 * 1024 * 1024;
 
 /// A server with room for one database of the drill's own.
-pub struct Place {
+pub(super) struct Place {
     target: Server,
     kind: Kind,
 }
@@ -40,7 +40,7 @@ enum Kind {
 }
 
 impl Place {
-    pub async fn prepare(drill: &Drill<'_>, catalog: &Catalog) -> Result<Self> {
+    pub(super) async fn prepare(drill: &Drill<'_>, catalog: &Catalog) -> Result<Self> {
         let (manifest, options) = (&drill.point.manifest, drill.options);
         let database = format!("lifeboat_drill_{}", manifest.id.as_str().to_lowercase());
         let logins = Logins::random()?;
@@ -84,12 +84,12 @@ impl Place {
     }
 
     /// The drill's own database.
-    pub fn target(&self) -> &Server {
+    pub(super) fn target(&self) -> &Server {
         &self.target
     }
 
     /// The same, for who only reads.
-    pub fn reading(&self) -> &Server {
+    pub(super) fn reading(&self) -> &Server {
         match &self.kind {
             Kind::Prepared(_, prepared) => &prepared.reader,
             _ => &self.target,
@@ -97,12 +97,12 @@ impl Place {
     }
 
     /// Whether the database is still to be made.
-    pub fn create(&self) -> bool {
+    pub(super) fn create(&self) -> bool {
         !matches!(self.kind, Kind::Prepared(..))
     }
 
     /// As whom the backup is restored, where nothing of it has any power.
-    pub fn nobody(&self) -> Option<Server> {
+    pub(super) fn nobody(&self) -> Option<Server> {
         match &self.kind {
             Kind::Prepared(_, prepared) => Some(prepared.reader.clone()),
             _ => None,
@@ -110,7 +110,7 @@ impl Place {
     }
 
     /// Runs `work`, which needs the place, and fails where that went away meanwhile.
-    pub async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match &self.kind {
             Kind::Prepared(running, _) | Kind::AsSuperuser(running) => running.or_lost(work).await,
             Kind::Server { .. } => work.await,
@@ -118,7 +118,7 @@ impl Place {
     }
 
     /// For the report.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.kind {
             Kind::Prepared(running, _) | Kind::AsSuperuser(running) => running.describe(),
             Kind::Server { entry, .. } => entry.to_string(),
@@ -126,7 +126,7 @@ impl Place {
     }
 
     /// Adds which walls stood, and what could not be prepared as it was.
-    pub fn add_to(&self, report: &mut Report) {
+    pub(super) fn add_to(&self, report: &mut Report) {
         match &self.kind {
             Kind::Prepared(running, prepared) => {
                 report.walls = Some(running.walls());
@@ -141,7 +141,7 @@ impl Place {
     }
 
     /// Removes what the drill made; roles only where they came with it.
-    pub async fn remove(self, catalog: &Catalog) -> Result<()> {
+    pub(super) async fn remove(self, catalog: &Catalog) -> Result<()> {
         let (entry, roles) = match self.kind {
             Kind::Server { entry, roles } => (entry, roles),
             Kind::Prepared(running, _) | Kind::AsSuperuser(running) => {

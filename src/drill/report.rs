@@ -15,7 +15,7 @@ use crate::restore::{self, Finding, PhaseTime, TableName};
 const ROWS_ARE_BACK: &str = "tables";
 
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub id: Id,
     pub source: String,
     pub database: String,
@@ -60,7 +60,7 @@ pub struct Report {
 
 impl Report {
     /// What is unproven is a finding; what was not tried, alone, is none.
-    pub fn outcome(&self) -> outcome::Outcome {
+    pub(crate) fn outcome(&self) -> outcome::Outcome {
         match self.verdict() {
             Verdict::Failed => outcome::Outcome::Failed,
             Verdict::Unproven => outcome::Outcome::Findings,
@@ -68,7 +68,7 @@ impl Report {
         }
     }
 
-    pub fn new(point: &RestorePoint, restored: restore::Report, place: String) -> Self {
+    pub(crate) fn new(point: &RestorePoint, restored: restore::Report, place: String) -> Self {
         let manifest = &point.manifest;
         Self {
             id: manifest.id.clone(),
@@ -96,14 +96,8 @@ impl Report {
         }
     }
 
-    /// Whether the point restores: every row that was looked at is as exported, and the user's own
-    /// questions are answered as expected.
-    pub fn is_sound(&self) -> bool {
-        self.verdict() == Verdict::Sound
-    }
-
     /// A failure is certain whatever else could not be tried.
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         if !self.failures.is_empty() || self.assertions.iter().any(|one| !one.ok) {
             Verdict::Failed
         } else if !self.unproven.is_empty() {
@@ -114,7 +108,7 @@ impl Report {
     }
 
     /// Says which part was looked at.
-    pub fn sampled(&mut self, catalog: &Catalog, tables: &[TableName], percent: u8) {
+    pub(crate) fn sampled(&mut self, catalog: &Catalog, tables: &[TableName], percent: u8) {
         self.sample = Some(format!(
             "{} of {} tables, at most {percent} % of the data",
             tables.len(),

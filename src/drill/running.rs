@@ -11,7 +11,7 @@ use crate::model::catalog::Catalog;
 use crate::pg::local::drill_server::{Remote, START_WAIT, ServerRequest};
 use crate::pg::local::throwaway::{self, Logins, Throwaway, to_preload};
 
-pub enum Running {
+pub(super) enum Running {
     /// Started by this process.
     Here(Throwaway),
     /// In a second container.
@@ -19,7 +19,7 @@ pub enum Running {
 }
 
 /// What both kinds are told.
-pub struct Wish<'a> {
+pub(super) struct Wish<'a> {
     pub major: u32,
     pub logins: &'a Logins,
     pub catalog: &'a Catalog,
@@ -27,7 +27,7 @@ pub struct Wish<'a> {
 }
 
 impl Running {
-    pub async fn here(folder: &Path, wish: &Wish<'_>, options: &Options) -> Result<Self> {
+    pub(super) async fn here(folder: &Path, wish: &Wish<'_>, options: &Options) -> Result<Self> {
         let wanted = throwaway::Options {
             major: wish.major,
             tool_dirs: options.tool_dirs.clone(),
@@ -43,7 +43,11 @@ impl Running {
         Ok(Self::Here(throwaway))
     }
 
-    pub async fn remote(socket: &Path, wish: &Wish<'_>, interrupt: &Interrupt) -> Result<Self> {
+    pub(super) async fn remote(
+        socket: &Path,
+        wish: &Wish<'_>,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let wanted = ServerRequest {
             major: wish.major,
             logins: wish.logins.clone(),
@@ -55,14 +59,14 @@ impl Running {
     }
 
     /// Its socket's folder.
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         match self {
             Self::Here(throwaway) => throwaway.folder(),
             Self::Remote(remote) => remote.folder(),
         }
     }
 
-    pub fn walls(&self) -> Walls {
+    pub(super) fn walls(&self) -> Walls {
         match self {
             Self::Here(throwaway) => throwaway.walls(),
             Self::Remote(remote) => remote.walls(),
@@ -70,7 +74,7 @@ impl Running {
     }
 
     /// Why a wall does not stand.
-    pub fn missing_walls(&self) -> &[String] {
+    pub(super) fn missing_walls(&self) -> &[String] {
         match self {
             Self::Here(throwaway) => throwaway.missing_walls(),
             Self::Remote(remote) => remote.missing_walls(),
@@ -78,7 +82,7 @@ impl Running {
     }
 
     /// For the report.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Here(throwaway) => format!("a throwaway PostgreSQL {}", throwaway.version),
             Self::Remote(remote) => {
@@ -91,7 +95,7 @@ impl Running {
     }
 
     /// Runs `work`, which needs it, and fails where a second container went away meanwhile.
-    pub async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         match self {
             Self::Here(_) => work.await,
             Self::Remote(remote) => remote.or_lost(work).await,
@@ -99,7 +103,7 @@ impl Running {
     }
 
     /// Returns when server and folder are gone.
-    pub async fn remove(self) -> Result<()> {
+    pub(super) async fn remove(self) -> Result<()> {
         match self {
             Self::Here(throwaway) => tokio::task::spawn_blocking(move || drop(throwaway))
                 .await

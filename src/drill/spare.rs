@@ -24,13 +24,13 @@ use crate::snapshot::restore::RecordReader;
 use crate::snapshot::restore::recorded::recorded;
 
 use job::SpareDrill;
-pub use options::Options;
-pub use report::{AssertionResult, Report};
+pub(crate) use options::Options;
+pub(crate) use report::Report;
 
 /// Restores, checks the isolation, asks, and keeps what is sound as the warm spare. A report that is not
 /// `sound` says what is wrong with the copy; an error says that there was no drill. Either way what was
 /// created is removed again, and yesterday's spare stays. `Err` in `records`: why they cannot be read.
-pub async fn run(
+pub(crate) async fn run(
     backup: &Account,
     records: Result<RecordReader<'_>, &Error>,
     options: &Options,

@@ -8,7 +8,7 @@ use crate::pg::source::catalog::{self, Instance, SourceTable};
 use crate::repository::MAX_TABLES;
 
 /// A release fixes what earlier ones of its major write wrongly.
-pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
+pub(super) fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
     let server_minor = server_version_num % 10_000;
     let minor: u32 = pg_dump.version.split('.').nth(1)?.parse().ok()?;
     (pg_dump.major == server_version_num / 10_000 && minor < server_minor).then(|| {
@@ -22,7 +22,7 @@ pub fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<Stri
 }
 
 /// A manifest names every table. Said before a night's work, not after it.
-pub fn table_count(tables: usize) -> Result<()> {
+pub(super) fn table_count(tables: usize) -> Result<()> {
     if tables <= MAX_TABLES {
         return Ok(());
     }
@@ -33,7 +33,7 @@ pub fn table_count(tables: usize) -> Result<()> {
 }
 
 /// Each table is locked twice, by us and by pg_dump. An application must still find its own locks.
-pub fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()> {
+pub(super) fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()> {
     let slots = instance.max_locks_per_transaction * instance.lock_owners;
     let needed = 2 * tables as u64 + jobs as u64;
     let free = slots.saturating_sub(instance.locks_held);
@@ -53,7 +53,7 @@ pub fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()>
 }
 
 /// Counts them, and refuses where some may not be read.
-pub async fn large_objects(session: &Session) -> Result<u64> {
+pub(super) async fn large_objects(session: &Session) -> Result<u64> {
     let count = catalog::count_large_objects(session).await?;
     let unreadable = if count > 0 {
         catalog::unreadable_large_objects(session).await?
@@ -71,7 +71,7 @@ pub async fn large_objects(session: &Session) -> Result<u64> {
 }
 
 /// The tables that hold rows we can read, and what is left out.
-pub fn readable(
+pub(super) fn readable(
     tables: &[SourceTable],
     instance: &Instance,
 ) -> (Vec<SourceTable>, Option<NotCoveredNames>) {

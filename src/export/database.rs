@@ -22,7 +22,11 @@ use crate::repository::PointPath;
 
 /// Exports the database that `server` names. Where values' names changed meanwhile it starts over,
 /// once.
-pub async fn export(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
+pub(super) async fn export(
+    run: &Run<'_>,
+    source: &Source,
+    server: &Server,
+) -> Result<DatabaseReport> {
     match attempt(run, source, server).await {
         Ok(Outcome::Done(report)) => return Ok(*report),
         Ok(Outcome::NamesChanged(what)) => run.context.progress.note(&format!(
@@ -93,7 +97,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
 }
 
 /// What is exported, where to, and with what.
-pub struct Subject<'a> {
+pub(super) struct Subject<'a> {
     pub run: &'a Run<'a>,
     pub server: &'a Server,
     pub place: PointPath,
@@ -107,14 +111,14 @@ pub struct Subject<'a> {
 }
 
 /// The snapshot, and what was read in it before the rows.
-pub struct Held {
+pub(super) struct Held {
     pub snapshot: ExportedSnapshot,
     pub noted: Noted,
     since: Instant,
 }
 
 /// Read in the snapshot before the rows.
-pub struct Noted {
+pub(super) struct Noted {
     pub plan: Arc<Plan>,
     tables: Vec<SourceTable>,
     catalog: Catalog,
@@ -194,7 +198,7 @@ impl<'a> Subject<'a> {
         })
     }
 
-    pub fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
+    pub(super) fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
         Watchdog {
             context: self.run.context,
             holder: &snapshot.session,

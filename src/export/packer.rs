@@ -31,7 +31,7 @@ const SMALL_ROWS: usize = 512 * 1024;
 const SMALL_RESERVE: usize = 64 * 1024;
 
 /// Packs the rows of one worker.
-pub struct Packer<'a> {
+pub(super) struct Packer<'a> {
     shared: &'a Shared,
     compressor: Compressor,
     part: Option<OpenPart>,
@@ -74,7 +74,7 @@ struct OpenPart {
 }
 
 impl<'a> Packer<'a> {
-    pub fn new(shared: &'a Shared) -> Result<Self> {
+    pub(super) fn new(shared: &'a Shared) -> Result<Self> {
         Ok(Self {
             shared,
             compressor: Compressor::new()?,
@@ -89,7 +89,12 @@ impl<'a> Packer<'a> {
     /// Packs whole rows of one table, about 1 MiB of them or one that is wider; with the `last` ones its
     /// slice ends. Compressing happens here and now: meanwhile the server fills the socket, which is
     /// then read in large pieces. Waits while the store is behind.
-    pub async fn pack(&mut self, tally: Arc<Tally>, rows: Vec<u8>, last: bool) -> Result<()> {
+    pub(super) async fn pack(
+        &mut self,
+        tally: Arc<Tally>,
+        rows: Vec<u8>,
+        last: bool,
+    ) -> Result<()> {
         let mut digest = RowDigest::default();
         digest.add_rows(&rows);
         self.slice.merge(digest);
@@ -179,7 +184,7 @@ impl<'a> Packer<'a> {
     }
 
     /// Waits until everything is stored; after a stop, ends what is under way.
-    pub async fn end(mut self) -> Result<()> {
+    pub(super) async fn end(mut self) -> Result<()> {
         let uploads = &mut self.uploads;
         let all = async {
             while let Some(ended) = uploads.join_next().await {

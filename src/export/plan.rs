@@ -9,7 +9,7 @@ use crate::pg::source::catalog::SourceTable;
 use crate::pg::source::slice;
 
 /// One COPY.
-pub struct Job {
+pub(super) struct Job {
     pub tally: Arc<Tally>,
     pub sql: String,
     /// Decides who is first.
@@ -19,7 +19,7 @@ pub struct Job {
 }
 
 /// All COPYs of an export.
-pub struct Plan {
+pub(super) struct Plan {
     /// In the order of the catalog's tables.
     pub tables: Vec<Arc<Tally>>,
     /// Pages and properties, where there are large objects.
@@ -31,7 +31,7 @@ pub struct Plan {
 
 impl Plan {
     /// `tables` without the partitioned ones, which have no rows of their own.
-    pub fn new(
+    pub(super) fn new(
         tables: &[SourceTable],
         has_large_objects: bool,
         server_version_num: u32,
@@ -66,7 +66,7 @@ impl Plan {
         }
     }
 
-    pub fn next(&self) -> Option<Job> {
+    pub(super) fn next(&self) -> Option<Job> {
         self.jobs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -18,7 +18,7 @@ use super::plan::Plan;
 const AT_A_TIME: usize = 16;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
-pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
+pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
     let none = RowDigest::default();
     Ok(Catalog {
         database: catalog::read_database(session).await?,
@@ -39,7 +39,7 @@ pub async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<C
 }
 
 /// Takes counts and digests from what was read; returns what was stored of each table.
-pub fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
+pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
     let mut stored = Vec::with_capacity(plan.tables.len() + plan.large_objects.len());
     for (table, tally) in catalog.tables.iter_mut().zip(&plan.tables) {
         let (digest, parts) = tally.finish()?;
@@ -57,7 +57,7 @@ pub fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
 }
 
 /// The kinds of what is not covered, without names.
-pub fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
+pub(super) fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
     not_covered
         .iter()
         .map(|one| NotCovered {
@@ -68,7 +68,7 @@ pub fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
 }
 
 /// Stores everything but parts, part lists and manifest. `manifest` is what is known of it by now.
-pub async fn store(
+pub(super) async fn store(
     run: &Run<'_>,
     writer: &PointWriter,
     catalog: &Catalog,

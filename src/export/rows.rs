@@ -15,7 +15,11 @@ use crate::pg::source::dump;
 use crate::repository::PointWriter;
 
 /// Reads and stores every row, and returns pg_dump's archive of the schema.
-pub async fn read(subject: &Subject<'_>, held: &Held, writer: &PointWriter) -> Result<Vec<u8>> {
+pub(super) async fn read(
+    subject: &Subject<'_>,
+    held: &Held,
+    writer: &PointWriter,
+) -> Result<Vec<u8>> {
     let run = subject.run;
     let progress = run.context.progress;
     progress.phase("rows", Some(held.noted.plan.estimated_bytes));

@@ -14,7 +14,7 @@ use crate::pg::connect::server::Server;
 use crate::repository::PointWriter;
 
 #[derive(Clone)]
-pub struct Shared {
+pub(super) struct Shared {
     pub server: Server,
     pub application: String,
     pub snapshot_id: String,
@@ -30,13 +30,13 @@ pub struct Shared {
 }
 
 /// Keeps all workers together below a rate.
-pub struct RateLimit {
+pub(super) struct RateLimit {
     bytes_per_second: u64,
     next: tokio::sync::Mutex<Instant>,
 }
 
 impl RateLimit {
-    pub fn new(bytes_per_second: u64) -> Self {
+    pub(super) fn new(bytes_per_second: u64) -> Self {
         Self {
             bytes_per_second: bytes_per_second.max(1),
             next: tokio::sync::Mutex::new(Instant::now()),
@@ -44,7 +44,7 @@ impl RateLimit {
     }
 
     /// After so many bytes were read: waits until what was read before them has had its time.
-    pub async fn take(&self, bytes: u64) {
+    pub(super) async fn take(&self, bytes: u64) {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let until = turn(&mut *self.next.lock().await, Instant::now(), cost);
         tokio::time::sleep_until(until).await;

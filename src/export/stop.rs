@@ -8,13 +8,13 @@ use crate::error::Error;
 
 /// Shared by all threads of one export.
 #[derive(Clone)]
-pub struct Stop {
+pub(super) struct Stop {
     first: Arc<Mutex<Option<Error>>>,
     stopped: watch::Sender<bool>,
 }
 
 impl Stop {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             first: Arc::default(),
             stopped: watch::Sender::new(false),
@@ -22,23 +22,23 @@ impl Stop {
     }
 
     /// Stops everything because of this error; later ones are consequences and are dropped.
-    pub fn fail(&self, error: Error) {
+    pub(super) fn fail(&self, error: Error) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         self.stopped.send_replace(true);
     }
 
-    pub fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         *self.stopped.borrow()
     }
 
     /// Returns as soon as something failed.
-    pub async fn wait(&self) {
+    pub(super) async fn wait(&self) {
         // Cannot fail: self keeps the sender alive.
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
     }
 
-    pub fn take(&self) -> Option<Error> {
+    pub(super) fn take(&self) -> Option<Error> {
         self.first
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -9,7 +9,7 @@ use crate::model::manifest::{Part, TableParts};
 use crate::repository::PointWriter;
 
 /// One table's, or one kind of large object data's.
-pub struct Tally {
+pub(super) struct Tally {
     pub oid: u32,
     /// For messages.
     pub name: String,
@@ -27,7 +27,7 @@ struct Inner {
 }
 
 impl Tally {
-    pub fn new(oid: u32, name: String, slices: usize) -> Self {
+    pub(super) fn new(oid: u32, name: String, slices: usize) -> Self {
         Self {
             oid,
             name,
@@ -40,18 +40,18 @@ impl Tally {
     }
 
     /// The number of a part that is about to be stored. Called before its slice ends.
-    pub fn begin_part(&self) -> u64 {
+    pub(super) fn begin_part(&self) -> u64 {
         self.lock().open += 1;
         self.next_part.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
+    pub(super) async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
         self.lock().parts.push(part);
         self.end(RowDigest::default(), writer).await
     }
 
     /// A slice was read; parts of it may still be under way.
-    pub async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
+    pub(super) async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
         self.end(digest, writer).await
     }
 
@@ -81,7 +81,7 @@ impl Tally {
     }
 
     /// What was read and stored, once every slice has ended.
-    pub fn finish(&self) -> Result<(RowDigest, TableParts)> {
+    pub(super) fn finish(&self) -> Result<(RowDigest, TableParts)> {
         let inner = self.lock();
         match &inner.stored {
             Some(stored) => Ok((inner.digest, stored.clone())),

@@ -10,7 +10,7 @@ use crate::pg::source::blocked::BlockedSessions;
 
 const TICK: Duration = Duration::from_secs(1);
 
-pub struct Watchdog<'a> {
+pub(super) struct Watchdog<'a> {
     pub context: Context<'a>,
     /// The session that holds locks and snapshot.
     pub holder: &'a Session,
@@ -22,7 +22,7 @@ pub struct Watchdog<'a> {
 
 impl Watchdog<'_> {
     /// Does the work, unless something ends it before. `read` are bytes read since asked last.
-    pub async fn guard<T>(
+    pub(super) async fn guard<T>(
         &self,
         read: &AtomicU64,
         work: impl Future<Output = Result<T>>,

@@ -17,7 +17,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs until no job is left or the export stops. Blocks its thread: rows stay in its core's cache from
 /// the socket into the part, and wake no other.
-pub fn run(shared: &Shared) {
+pub(super) fn run(shared: &Shared) {
     if let Err(error) = work(shared) {
         shared.stop.fail(error);
     }

@@ -6,7 +6,7 @@ use super::Facts;
 use crate::model::lock::{LockMode, LockPolicy};
 
 /// A commented configuration that works as it is, but for the sources.
-pub fn config(facts: &Facts<'_>) -> String {
+pub(super) fn config(facts: &Facts<'_>) -> String {
     let Facts {
         url,
         fingerprint,
@@ -96,7 +96,7 @@ fn quote(text: &str) -> String {
 }
 
 /// To print, and to keep where the identity is kept.
-pub fn sheet(facts: &Facts<'_>) -> String {
+pub(super) fn sheet(facts: &Facts<'_>) -> String {
     // A profile is this machine's; all else a bare machine needs too.
     let flags: String = facts
         .options

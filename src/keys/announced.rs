@@ -4,7 +4,7 @@ use crate::progress::Progress;
 use crate::repository::Repository;
 
 /// Notes those that reading the repository needed so far.
-pub async fn note_all(repository: &Repository, progress: &dyn Progress) {
+pub(crate) async fn note_all(repository: &Repository, progress: &dyn Progress) {
     for chain in repository.accepted_announcements().await {
         for one in chain.iter().rev() {
             progress.note(&format!(

@@ -16,13 +16,13 @@ const BREAK_GLASS: &str = "open the backup by the offline identity: --identity b
 
 /// Reaches KMS keys, each with the credentials of the account that it belongs to.
 #[async_trait]
-pub trait KmsAccess: Send + Sync {
+pub(crate) trait KmsAccess: Send + Sync {
     async fn key(&self, arn: &str) -> Result<Kms>;
 }
 
 /// Has KMS unwrap an identity, which must be the recipient's. `repository` is the id of the one that it
 /// is to open: an identity that was wrapped for another one is refused before KMS is asked.
-pub async fn unwrap(
+pub(crate) async fn unwrap(
     wrapped: &WrappedIdentity,
     repository: &str,
     kms: &dyn KmsAccess,
@@ -68,7 +68,7 @@ async fn unwrap_checked(
 
 /// What there is to open a restore point with.
 #[derive(Default)]
-pub struct Available {
+pub(crate) struct Available {
     /// May be empty.
     pub identities: Identities,
     /// Why KMS unwrapped none.
@@ -77,7 +77,7 @@ pub struct Available {
 
 impl Available {
     /// For a command that can do nothing without.
-    pub fn required_by(self, command: &str) -> Result<Identities> {
+    pub(crate) fn required_by(self, command: &str) -> Result<Identities> {
         match self.refusal {
             Some(refusal) => Err(refusal),
             None if self.identities.is_empty() => Err(Error::usage(format!(
@@ -90,7 +90,7 @@ impl Available {
 }
 
 /// Where identities come from.
-pub struct IdentitySource<'a> {
+pub(crate) struct IdentitySource<'a> {
     /// Those of `--identity`.
     pub given: Identities,
     pub kms: Box<dyn KmsAccess + 'a>,
@@ -99,7 +99,11 @@ pub struct IdentitySource<'a> {
 impl IdentitySource<'_> {
     /// The given identities; without any, the first one that KMS unwraps for the point. Each refusal
     /// becomes a warning.
-    pub async fn find(&self, point: &RestorePoint, progress: &dyn Progress) -> Result<Available> {
+    pub(crate) async fn find(
+        &self,
+        point: &RestorePoint,
+        progress: &dyn Progress,
+    ) -> Result<Available> {
         let available = |identities, refusal| Available {
             identities,
             refusal,

@@ -8,7 +8,7 @@ use super::digest::Sha256;
 use super::id::Id;
 
 /// What a reader says of a point that only unproven drills are known of.
-pub const NOT_PROVEN: &str = "cannot be proven without a superuser: `[drill] superuser = true` drills \
+pub(crate) const NOT_PROVEN: &str = "cannot be proven without a superuser: `[drill] superuser = true` drills \
                               with one, for points and servers of your own";
 
 /// How a drill ended.

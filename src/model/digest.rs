@@ -94,7 +94,7 @@ impl RowDigest {
 
 /// Digests rows that arrive in blocks cut anywhere: a row as long as any may be costs no memory.
 #[derive(Default)]
-pub struct RowReader {
+pub(crate) struct RowReader {
     digest: RowDigest,
     /// Of the row whose end has not arrived.
     begun: Option<Box<Xxh3>>,
@@ -102,7 +102,7 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    pub fn add(&mut self, block: &[u8]) {
+    pub(crate) fn add(&mut self, block: &[u8]) {
         let mut rows = block;
         if let Some(mut hash) = self.begun.take() {
             let Some(end) = memchr::memchr(b'\n', rows) else {
@@ -130,12 +130,12 @@ impl RowReader {
     }
 
     /// Bytes of the row whose end has not arrived.
-    pub fn begun_bytes(&self) -> usize {
+    pub(crate) fn begun_bytes(&self) -> usize {
         self.begun_bytes
     }
 
     /// Of all whole rows so far.
-    pub fn digest(&self) -> RowDigest {
+    pub(crate) fn digest(&self) -> RowDigest {
         self.digest
     }
 }

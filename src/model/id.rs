@@ -157,7 +157,7 @@ pub fn segment(name: &str) -> String {
 }
 
 /// The name that a segment stands for; `None` where it is not one that [`segment`] writes.
-pub fn from_segment(text: &str) -> Option<String> {
+pub(crate) fn from_segment(text: &str) -> Option<String> {
     percent::decode(text).filter(|name| segment(name) == text)
 }
 

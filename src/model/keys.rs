@@ -55,7 +55,7 @@ impl WrappedIdentity {
 }
 
 /// What an identity's ciphertext is bound to: it opens nothing under another repository's name.
-pub fn context(repository: &str, recipient: &str) -> BTreeMap<String, String> {
+pub(crate) fn context(repository: &str, recipient: &str) -> BTreeMap<String, String> {
     [
         ("lifeboat:repository", repository),
         ("lifeboat:recipient", recipient),

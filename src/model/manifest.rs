@@ -9,7 +9,7 @@ use super::id::{Id, Key};
 use super::lock::Lock;
 
 /// The format that this code writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// One stored object, exactly: a reader fetches this version and accepts nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,14 +143,14 @@ impl Manifest {
 }
 
 /// PostgreSQL itself neither prints nor takes a longer row of COPY text.
-pub const MAX_ROW_BYTES: usize = 1024 * 1024 * 1024;
+pub(crate) const MAX_ROW_BYTES: usize = 1024 * 1024 * 1024;
 
 /// `pg_largeobject`: rows of (oid, page number, 1 MiB page).
 pub const LARGE_OBJECT_PAGES: u32 = 2613;
 /// `pg_largeobject_metadata`: rows of (oid, owner, ACL, comment).
 pub const LARGE_OBJECT_PROPERTIES: u32 = 2995;
 
-pub fn is_large_objects(oid: u32) -> bool {
+pub(crate) fn is_large_objects(oid: u32) -> bool {
     matches!(oid, LARGE_OBJECT_PAGES | LARGE_OBJECT_PROPERTIES)
 }
 

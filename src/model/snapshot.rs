@@ -70,7 +70,7 @@ pub struct SnapshotRecord {
 
 /// The id of a copy as a restore point: the moment of its original snapshot, and six characters
 /// that follow from the copy's ARN, so that it needs no record to be found.
-pub fn id(taken_at: Timestamp, copy_arn: &str) -> Id {
+pub(crate) fn id(taken_at: Timestamp, copy_arn: &str) -> Id {
     let hash = Sha256::of(copy_arn.as_bytes());
     let [a, b, c, d, ..] = hash.0;
     Id::new(taken_at, u32::from_be_bytes([a, b, c, d]))

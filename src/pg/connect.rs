@@ -1,6 +1,6 @@
 //! How to reach a server: connection strings, passwords, TLS.
 
-pub mod conninfo;
-pub mod server;
-pub mod tls;
-pub mod tool_env;
+pub(crate) mod conninfo;
+pub(crate) mod server;
+pub(crate) mod tls;
+pub(crate) mod tool_env;

@@ -1,6 +1,6 @@
 //! What runs on this machine: PostgreSQL's own tools, and throwaway servers for drills.
 
-pub mod drill_server;
-pub mod scratch;
-pub mod throwaway;
-pub mod tools;
+pub(crate) mod drill_server;
+pub(crate) mod scratch;
+pub(crate) mod throwaway;
+pub(crate) mod tools;

@@ -6,9 +6,9 @@ mod dial;
 mod driver;
 mod failure;
 mod login;
-pub mod pinned;
+pub(crate) mod pinned;
 pub(in crate::pg) mod rows;
-pub mod tap;
+pub(crate) mod tap;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,11 +20,11 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::server::Server;
 use crate::quote::quote_literal;
 
-pub use copy::CopyRows;
-pub use failure::pg_error;
-pub use pinned::{LOCK_TIMEOUT, PINNED, PINNED_SINCE, Purpose, pinned_options, pinned_sql};
+pub(crate) use copy::CopyRows;
+pub(crate) use failure::pg_error;
+pub use pinned::Purpose;
 pub(in crate::pg) use rows::from_row;
-pub use rows::{FromRow, RowReader};
+pub(crate) use rows::{FromRow, RowReader};
 
 /// A live session. Dropping it closes the connection.
 pub struct Session {

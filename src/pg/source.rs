@@ -1,9 +1,9 @@
 //! What an export reads: the snapshot, the catalog, rows by slice, the schema by pg_dump.
 
-pub mod blocked;
-pub mod catalog;
-pub mod dump;
-pub mod names;
-pub mod reader;
-pub mod slice;
-pub mod snapshot;
+pub(crate) mod blocked;
+pub(crate) mod catalog;
+pub(crate) mod dump;
+pub(crate) mod names;
+pub(crate) mod reader;
+pub(crate) mod slice;
+pub(crate) mod snapshot;

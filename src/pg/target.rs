@@ -1,15 +1,15 @@
 //! What a restore writes, and reads back to compare.
 
-pub mod archive;
-pub mod database;
-pub mod execute;
-pub mod foreign;
-pub mod large_objects;
-pub mod load;
-pub mod prepare_drill;
-pub mod read_back;
-pub mod resume_state;
-pub mod server;
-pub mod single_value;
-pub mod statements;
-pub mod toc;
+pub(crate) mod archive;
+pub(crate) mod database;
+pub(crate) mod execute;
+pub(crate) mod foreign;
+pub(crate) mod large_objects;
+pub(crate) mod load;
+pub(crate) mod prepare_drill;
+pub(crate) mod read_back;
+pub(crate) mod resume_state;
+pub(crate) mod server;
+pub(crate) mod single_value;
+pub(crate) mod statements;
+pub(crate) mod toc;

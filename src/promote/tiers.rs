@@ -30,14 +30,14 @@ pub enum Tier {
 
 /// A point that its newest drill found sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Drilled {
+pub(crate) struct Drilled {
     pub id: Id,
     pub snapshot_at: Timestamp,
 }
 
 /// A point that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub(crate) struct Choice {
     pub tiers: Vec<Tier>,
     /// Its manifest's lock; that of its parts ends two days later.
     pub until: Timestamp,
@@ -83,7 +83,7 @@ impl Tier {
 ///
 /// A period that began longer ago than its tier's days is over: what was chosen of it may be gone by
 /// now, and the next one must not inherit.
-pub fn choose(
+pub(crate) fn choose(
     points: &[Drilled],
     tiers: Tiers,
     now: Timestamp,

@@ -7,20 +7,20 @@ use jiff::{SignedDuration, Timestamp};
 use crate::humanize::{bytes, duration};
 
 /// Marks are placed on a thousand steps, whatever the width.
-pub const WIDE: i64 = 1000;
+pub(super) const WIDE: i64 = 1000;
 const DAY: i64 = 24 * 3600;
 /// No chart of times is of less than a week.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// The times that a chart shows.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub(super) struct Span {
     from: i64,
     to: i64,
 }
 
 impl Span {
-    pub fn new(from: Timestamp, to: Timestamp) -> Self {
+    pub(super) fn new(from: Timestamp, to: Timestamp) -> Self {
         let from = from.min(to - WEEK).as_second();
         Self {
             from,
@@ -29,7 +29,7 @@ impl Span {
     }
 
     /// Where a moment has its place, from 0 to [`WIDE`].
-    pub fn x(&self, at: Timestamp) -> i64 {
+    pub(super) fn x(&self, at: Timestamp) -> i64 {
         let at = at.as_second().clamp(self.from, self.to);
         (at - self.from) * WIDE / (self.to - self.from)
     }
@@ -37,14 +37,14 @@ impl Span {
 
 /// What an axis counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(super) enum Unit {
     Bytes,
     Count,
     Seconds,
 }
 
 /// At most `most` marks, on round dates in UTC, none at the very edge.
-pub fn ticks(span: Span, most: i64) -> Vec<(i64, String)> {
+pub(super) fn ticks(span: Span, most: i64) -> Vec<(i64, String)> {
     let days = (span.to - span.from) / DAY;
     let step = [1, 2, 7, 14].into_iter().find(|step| days / step < most);
     let dates: Vec<Date> = match step {
@@ -94,7 +94,7 @@ fn date(second: i64) -> Option<Date> {
 }
 
 /// The least round value that is not below `most`, and whose half is round.
-pub fn ceiling(most: f64, unit: Unit) -> f64 {
+pub(super) fn ceiling(most: f64, unit: Unit) -> f64 {
     const TIMES: [f64; 18] = [
         2.0, 4.0, 10.0, 20.0, 30.0, 60.0, 120.0, 240.0, 600.0, 1200.0, 2400.0, 3600.0, 7200.0,
         14_400.0, 28_800.0, 43_200.0, 86_400.0, 172_800.0,
@@ -124,7 +124,7 @@ pub fn ceiling(most: f64, unit: Unit) -> f64 {
 }
 
 /// `0`, `512 MiB`, `2.5 M`, `30 min`
-pub fn words(value: f64, unit: Unit) -> String {
+pub(super) fn words(value: f64, unit: Unit) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }

@@ -8,10 +8,10 @@ use super::html::{Html, put};
 /// How many values that a line joins have a dot each.
 const MAX_DOTS: usize = 15;
 /// How many restore points have a line, one below the other.
-pub const MAX_LINES: usize = 600;
+pub(super) const MAX_LINES: usize = 600;
 
 /// One measured value.
-pub struct Value {
+pub(super) struct Value {
     pub at: Timestamp,
     pub value: f64,
     /// Marked by a cross: what was measured did not succeed.
@@ -19,7 +19,7 @@ pub struct Value {
 }
 
 /// Values over time, on an axis that begins at zero.
-pub struct Series {
+pub(super) struct Series {
     pub title: &'static str,
     /// The newest value, in words.
     pub newest: String,
@@ -32,7 +32,7 @@ pub struct Series {
 }
 
 impl Series {
-    pub fn draw(&self, page: &mut Html, span: Span) {
+    pub(super) fn draw(&self, page: &mut Html, span: Span) {
         let most = self.values.iter().map(|one| one.value).fold(0.0, f64::max);
         let top = axis::ceiling(most, self.unit);
         put!(
@@ -132,14 +132,14 @@ fn marks(page: &mut Html, open: &'static str, places: &[(i64, i64)], mark: &str)
 
 /// What becomes of a restore point's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub(super) enum Proof {
     Sound,
     Failed,
     None,
 }
 
 /// From the moment that a restore point shows to the end of its lock.
-pub struct Line {
+pub(super) struct Line {
     pub from: Timestamp,
     /// `None`: not locked.
     pub to: Option<Timestamp>,
@@ -147,7 +147,7 @@ pub struct Line {
 }
 
 /// One line for each restore point, oldest first.
-pub fn locks(page: &mut Html, label: String, lines: &[Line], now: Timestamp) {
+pub(super) fn locks(page: &mut Html, label: String, lines: &[Line], now: Timestamp) {
     let shown = &lines[lines.len().saturating_sub(MAX_LINES)..];
     let Some(first) = shown.iter().map(|line| line.from).min() else {
         return;
@@ -235,7 +235,7 @@ fn path(
 
 /// What one day has of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Day {
+pub(super) enum Day {
     /// Before its first restore point.
     Before,
     None,
@@ -246,7 +246,7 @@ pub enum Day {
 }
 
 /// A bar for each day, the newest at the right.
-pub fn strip(page: &mut Html, label: String, days: &[Day]) {
+pub(super) fn strip(page: &mut Html, label: String, days: &[Day]) {
     put!(
         page,
         "<svg class=\"strip\" viewBox=\"0 0 ",

@@ -19,7 +19,7 @@ const SECTIONS: usize = 120;
 /// How many are open from the start, if there are no more.
 const OPEN: usize = 3;
 
-pub fn sections(page: &mut Html, facts: &Facts) {
+pub(super) fn sections(page: &mut Html, facts: &Facts) {
     let databases = &facts.gathered.databases;
     if databases.is_empty() {
         return;
@@ -159,7 +159,7 @@ fn newest_point(
 }
 
 /// The beginning of a fingerprint, which the section on keys has whole.
-pub fn short(fingerprint: &str) -> String {
+pub(super) fn short(fingerprint: &str) -> String {
     format!("{}…", fingerprint.get(..12).unwrap_or(fingerprint))
 }
 

@@ -17,7 +17,7 @@ const ASSERTIONS: usize = 60;
 const NAME_CHARS: usize = 120;
 const VALUE_CHARS: usize = 60;
 
-pub fn newest(page: &mut Html, facts: &Facts) {
+pub(super) fn newest(page: &mut Html, facts: &Facts) {
     put!(page, "<section id=\"drills\"><h2>Newest drills</h2>");
     let mut all: Vec<(&Database, &Id, &Drill)> = Vec::new();
     for one in &facts.gathered.databases {
@@ -115,7 +115,7 @@ fn result(page: &mut Html, drill: &Drill) {
 }
 
 /// What the same questions gave in the newest drills, side by side.
-pub fn of_database(page: &mut Html, one: &Database) {
+pub(super) fn of_database(page: &mut Html, one: &Database) {
     let mut newest: Vec<&Drill> = one.drills().map(|(_, drill)| drill).collect();
     newest.sort_by_key(|drill| std::cmp::Reverse(drill.at));
     newest.truncate(DRILLS_WITH_VALUES);

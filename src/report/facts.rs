@@ -7,7 +7,7 @@ use super::options::Options;
 use crate::sign::Fingerprint;
 
 /// Everything that the page is made from.
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     pub repository: &'a str,
     pub trust: &'a [Fingerprint],
     pub options: Options,
@@ -20,7 +20,7 @@ pub struct Facts<'a> {
 
 impl Facts<'_> {
     /// Positions of at most `most` databases: those with findings first, where not all have room.
-    pub fn choose(&self, most: usize) -> Vec<usize> {
+    pub(super) fn choose(&self, most: usize) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.gathered.databases.len()).collect();
         if places.len() > most {
             places.sort_by_key(|at| self.findings_of[*at].is_empty());
@@ -32,7 +32,7 @@ impl Facts<'_> {
 }
 
 /// A finding begins with the name of its database, or with the id of a restore point.
-pub fn by_database(findings: &[String], databases: &[Database]) -> Vec<Vec<usize>> {
+pub(super) fn by_database(findings: &[String], databases: &[Database]) -> Vec<Vec<usize>> {
     let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
     for (at, one) in databases.iter().enumerate() {
         names.insert(one.name(), at);

@@ -26,13 +26,13 @@ const MIB_AT_A_TIME: u32 = 128;
 /// How many drills of one restore point are read.
 const DRILLS_OF_A_POINT: usize = 64;
 /// How many drills of one database are shown with the values of their assertions.
-pub const DRILLS_WITH_VALUES: usize = 5;
+pub(super) const DRILLS_WITH_VALUES: usize = 5;
 /// Limits of what is kept of one drill.
 const ASSERTIONS: usize = 200;
 const TEXT_CHARS: usize = 120;
 const KINDS: usize = 32;
 
-pub struct Gathered {
+pub(super) struct Gathered {
     /// Sorted by source and name.
     pub databases: Vec<Database>,
     /// Keys that are believed because a pinned one announced them.
@@ -42,7 +42,7 @@ pub struct Gathered {
     pub findings: Vec<String>,
 }
 
-pub struct Database {
+pub(super) struct Database {
     pub source: String,
     pub database: String,
     /// Oldest first.
@@ -51,14 +51,14 @@ pub struct Database {
     pub newest: Option<NewestPoint>,
 }
 
-pub struct Point {
+pub(super) struct Point {
     pub id: Id,
     /// `None`: no trusted key signed it, or it does not read.
     pub trusted: Option<TrustedPoint>,
 }
 
 /// What a signed manifest says, and its lock as the store reports it.
-pub struct TrustedPoint {
+pub(super) struct TrustedPoint {
     pub snapshot_at: Timestamp,
     pub export_seconds: f64,
     pub tables: u64,
@@ -71,7 +71,7 @@ pub struct TrustedPoint {
     pub drills: Vec<Drill>,
 }
 
-pub struct Drill {
+pub(super) struct Drill {
     pub at: Timestamp,
     pub verdict: Verdict,
     pub seconds_to_restore: f64,
@@ -90,7 +90,7 @@ pub struct Drill {
 }
 
 /// What is shown of the newest point alone.
-pub struct NewestPoint {
+pub(super) struct NewestPoint {
     pub id: Id,
     pub server_version: String,
     pub tool: String,
@@ -101,14 +101,14 @@ pub struct NewestPoint {
 }
 
 impl Drill {
-    pub fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         self.verdict == Verdict::Sound
     }
 }
 
 impl TrustedPoint {
     /// The newest drill that found the point sound or not; an unproven one only where none did.
-    pub fn proof(&self) -> Option<&Drill> {
+    pub(super) fn proof(&self) -> Option<&Drill> {
         let mut drills = self.drills.iter();
         let proved = drills.find(|one| one.verdict != Verdict::Unproven);
         proved.or(self.drills.first())
@@ -116,30 +116,34 @@ impl TrustedPoint {
 }
 
 impl Database {
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}/{}", self.source, self.database)
     }
 
     /// Trusted points, oldest first.
-    pub fn trusted_points(&self) -> impl DoubleEndedIterator<Item = (&Id, &TrustedPoint)> {
+    pub(super) fn trusted_points(&self) -> impl DoubleEndedIterator<Item = (&Id, &TrustedPoint)> {
         let points = self.points.iter();
         points.filter_map(|point| Some((&point.id, point.trusted.as_ref()?)))
     }
 
     /// All drills, by point.
-    pub fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
+    pub(super) fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
         self.trusted_points()
             .flat_map(|(id, trusted)| trusted.drills.iter().map(move |drill| (id, drill)))
     }
 
     /// The newest drill that found a point sound.
-    pub fn sound(&self) -> Option<(&Id, &Drill)> {
+    pub(super) fn sound(&self) -> Option<(&Id, &Drill)> {
         let sound = self.drills().filter(|(_, drill)| drill.is_sound());
         sound.max_by_key(|(_, drill)| drill.at)
     }
 }
 
-pub async fn gather(repository: &Repository, trust: &Trust, options: &Options) -> Result<Gathered> {
+pub(super) async fn gather(
+    repository: &Repository,
+    trust: &Trust,
+    options: &Options,
+) -> Result<Gathered> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let mut found = repository.find(source, database).await?;
     found.sort_by_key(ListedPoint::order);

@@ -7,7 +7,7 @@ use super::overview::{age, ends_soon, flagged, seconds};
 use crate::humanize::{age as words, bytes, counted};
 use crate::model::lock::Lock;
 
-pub fn head(page: &mut Html, facts: &Facts) {
+pub(super) fn head(page: &mut Html, facts: &Facts) {
     put!(
         page,
         "<header><p class=\"kind\">Backup report</p><h1>",

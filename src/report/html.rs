@@ -10,23 +10,23 @@ use crate::escape::is_plain;
 
 /// A page in the making.
 #[derive(Default)]
-pub struct Html {
+pub(super) struct Html {
     written: String,
 }
 
 /// Something that goes onto a page.
-pub trait Piece {
+pub(super) trait Piece {
     fn write(self, page: &mut Html);
 }
 
 /// Text that was not made here.
-pub struct Text<'a>(pub &'a str);
+pub(super) struct Text<'a>(pub &'a str);
 
 /// A name from the repository: its writing direction stays its own.
-pub struct Name<'a>(pub &'a str);
+pub(super) struct Name<'a>(pub &'a str);
 
 /// Shown to the minute, with the whole second for programs.
-pub struct Time(pub Timestamp);
+pub(super) struct Time(pub Timestamp);
 
 /// Puts pieces onto a page, one after the other: literals as markup, all else as text.
 macro_rules! put {
@@ -37,7 +37,7 @@ macro_rules! put {
 pub(super) use put;
 
 impl Html {
-    pub fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         self.written
     }
 }
@@ -93,17 +93,17 @@ macro_rules! number {
 number!(u64, i64, usize);
 
 /// `2026-11-21 02:00 UTC`
-pub fn minute(at: Timestamp) -> String {
+pub(super) fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `2026-11-21`
-pub fn day(at: Timestamp) -> String {
+pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
 /// No more of a text than a page can bear, cut between characters.
-pub fn clipped(text: &str, most: usize) -> Cow<'_, str> {
+pub(super) fn clipped(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),

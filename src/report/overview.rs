@@ -22,16 +22,16 @@ const FINDING_CHARS: usize = 600;
 const ROWS: usize = 1000;
 
 /// How old something is; a clock that runs ahead elsewhere makes nothing younger than now.
-pub fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
+pub(super) fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(at).max(SignedDuration::ZERO)
 }
 
-pub fn seconds(time: f64) -> String {
+pub(super) fn seconds(time: f64) -> String {
     duration(std::time::Duration::try_from_secs_f64(time).unwrap_or_default())
 }
 
 /// While something can still be done, as `status` finds it.
-pub fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
+pub(super) fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
     end.duration_since(now) < SignedDuration::from_hours(3 * 24)
 }
 
@@ -44,7 +44,7 @@ fn until(end: Timestamp, now: Timestamp) -> String {
     format!("{}, {days} d", day(end))
 }
 
-pub fn findings(page: &mut Html, facts: &Facts) {
+pub(super) fn findings(page: &mut Html, facts: &Facts) {
     put!(page, "<section id=\"findings\"><h2>Findings</h2>");
     let (shown, more) = facts
         .findings
@@ -95,7 +95,7 @@ fn judged(limits: &Limits) -> String {
     )
 }
 
-pub fn list(page: &mut Html, findings: &[String]) {
+pub(super) fn list(page: &mut Html, findings: &[String]) {
     put!(page, "<ul class=\"findings\">");
     for finding in findings {
         put!(
@@ -109,7 +109,7 @@ pub fn list(page: &mut Html, findings: &[String]) {
 }
 
 /// One row for each database, with findings first where not all have room.
-pub fn databases(page: &mut Html, facts: &Facts) {
+pub(super) fn databases(page: &mut Html, facts: &Facts) {
     let databases = &facts.gathered.databases;
     put!(page, "<section id=\"databases\"><h2>Databases</h2>");
     if databases.is_empty() {
@@ -232,7 +232,7 @@ fn drilled(page: &mut Html, sound: Option<(&Id, &Drill)>, facts: &Facts) {
 }
 
 /// What is beyond its limit is said by more than a colour.
-pub fn flagged(page: &mut Html, words: String, is_bad: bool) {
+pub(super) fn flagged(page: &mut Html, words: String, is_bad: bool) {
     if is_bad {
         put!(page, "<b class=\"bad\">▲ ", words, "</b>");
     } else {

@@ -6,7 +6,7 @@ use super::{databases, drills, head, overview, sections};
 
 const STYLE: &str = include_str!("style.css");
 
-pub fn page(facts: &Facts) -> String {
+pub(super) fn page(facts: &Facts) -> String {
     let page = &mut Html::default();
     put!(
         page,

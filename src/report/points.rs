@@ -13,11 +13,11 @@ const ROWS: usize = 10_000;
 const MONTHS: usize = 120;
 
 /// Rows of the page that each database gets.
-pub fn share(databases: usize) -> usize {
+pub(super) fn share(databases: usize) -> usize {
     ROWS / databases.max(1)
 }
 
-pub fn table(page: &mut Html, one: &Database, rows: usize) {
+pub(super) fn table(page: &mut Html, one: &Database, rows: usize) {
     let number = one.points.len();
     put!(
         page,

@@ -16,7 +16,7 @@ const KINDS: usize = 50;
 const RINGS: usize = 40;
 const RECIPIENTS: usize = 40;
 
-pub fn coverage(page: &mut Html, facts: &Facts) {
+pub(super) fn coverage(page: &mut Html, facts: &Facts) {
     put!(
         page,
         "<section id=\"coverage\"><h2>Covered, and not</h2><p>An export carries all that pg_dump knows of a database, and besides: ",
@@ -86,7 +86,7 @@ fn joined(page: &mut Html, names: &[String]) {
     }
 }
 
-pub fn keys(page: &mut Html, facts: &Facts) {
+pub(super) fn keys(page: &mut Html, facts: &Facts) {
     put!(
         page,
         "<section id=\"keys\"><h2>Who can open them, and who made them</h2>"
@@ -235,7 +235,7 @@ fn signers(page: &mut Html, facts: &Facts) {
     put!(page, "</table>");
 }
 
-pub fn copies(page: &mut Html, facts: &Facts) {
+pub(super) fn copies(page: &mut Html, facts: &Facts) {
     put!(
         page,
         "<section id=\"copies\"><h2>Copies of RDS snapshots</h2>"
@@ -284,7 +284,7 @@ pub fn copies(page: &mut Html, facts: &Facts) {
     put!(page, "</table></section>");
 }
 
-pub fn leftovers(page: &mut Html, facts: &Facts) {
+pub(super) fn leftovers(page: &mut Html, facts: &Facts) {
     put!(page, "<section id=\"leftovers\"><h2>Leftovers</h2>");
     let all = &facts.options.leftovers;
     if all.is_empty() {
@@ -335,7 +335,7 @@ pub fn leftovers(page: &mut Html, facts: &Facts) {
     put!(page, "</section>");
 }
 
-pub fn method(page: &mut Html, facts: &Facts) {
+pub(super) fn method(page: &mut Html, facts: &Facts) {
     let untrusted = facts.gathered.databases.iter().flat_map(|one| &one.points);
     let untrusted = untrusted.filter(|point| point.trusted.is_none()).count();
     put!(

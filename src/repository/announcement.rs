@@ -34,4 +34,4 @@ impl Announcement {
 }
 
 /// The way from a key that signed a manifest to a pinned one: the key's own announcement first.
-pub type AnnouncementChain = Vec<Announcement>;
+pub(crate) type AnnouncementChain = Vec<Announcement>;

@@ -140,7 +140,11 @@ fn read(bytes: &[u8], place: &str) -> Result<envelope::VerifiedEnvelope<Announce
 }
 
 /// A chain of another repository than the manifest's.
-pub fn check_repository(key: &str, chain: &AnnouncementChain, repository: &str) -> Option<Error> {
+pub(super) fn check_repository(
+    key: &str,
+    chain: &AnnouncementChain,
+    repository: &str,
+) -> Option<Error> {
     let other = chain.iter().find(|one| one.repository != repository)?;
     Some(Error::new(
         Kind::Untrusted,

@@ -244,7 +244,7 @@ impl Attestations {
 }
 
 /// For a reader without rights on attestations there are none: it may well restore.
-pub fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
+pub(crate) fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
     match read {
         Err(error) if error.kind() == Kind::Denied => Ok(T::default()),
         read => read,

@@ -8,7 +8,7 @@ use crate::model::manifest::{Manifest, TableParts};
 
 /// Refuses doubled tables and objects, sums that no machine can hold, and tables whose list and
 /// counts contradict each other. Everything that adds these numbers relies on it.
-pub fn check(manifest: &Manifest) -> Result<()> {
+pub(super) fn check(manifest: &Manifest) -> Result<()> {
     let (mut oids, mut names) = (BTreeSet::new(), BTreeSet::new());
     for object in &manifest.objects {
         if !names.insert(object.key.name()) {

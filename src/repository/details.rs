@@ -14,7 +14,7 @@ use crate::model::attestation::Details;
 /// Of the JSON inside.
 const MAX_PLAIN_BYTES: usize = 256 * 1024;
 /// Of the text in the attestation: base64 takes a third more, and each recipient some 150 bytes.
-pub const MAX_SEALED_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_SEALED_BYTES: usize = 512 * 1024;
 /// The JSON without any entry takes less.
 const FRAME_BYTES: usize = 256;
 

@@ -11,7 +11,7 @@ use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
 #[derive(Serialize, Deserialize)]
-pub struct Envelope {
+pub(super) struct Envelope {
     format: u32,
     /// JSON as text: signed byte for byte, so no canonical form is needed.
     body: String,
@@ -20,7 +20,7 @@ pub struct Envelope {
 
 /// What a signature says. It is part of what is signed, so none can stand for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatementKind {
+pub(super) enum StatementKind {
     /// This was exported.
     Manifest,
     /// This key signs from now on.
@@ -45,7 +45,7 @@ impl StatementKind {
 }
 
 /// What a reader believes of a pinned key, and of one that a pinned key announced.
-pub trait SignedBody: DeserializeOwned {
+pub(super) trait SignedBody: DeserializeOwned {
     const KIND: StatementKind;
 
     /// The id of the repository that it is about.
@@ -77,7 +77,7 @@ impl SignedBody for Attestation {
 }
 
 /// The envelope's bytes, and the body's hash.
-pub async fn wrap<T: Serialize>(
+pub(super) async fn wrap<T: Serialize>(
     body: &T,
     kind: StatementKind,
     signer: &Signer,
@@ -93,7 +93,7 @@ pub async fn wrap<T: Serialize>(
 }
 
 /// An envelope whose signature is sound.
-pub struct VerifiedEnvelope<T> {
+pub(super) struct VerifiedEnvelope<T> {
     pub body: T,
     pub body_sha256: Sha256,
     pub signed_by: Fingerprint,
@@ -106,7 +106,7 @@ struct Format {
 
 impl Envelope {
     /// Reads an envelope of this format, and believes nothing of it yet.
-    pub fn read(bytes: &[u8], key: &str) -> Result<Self> {
+    pub(super) fn read(bytes: &[u8], key: &str) -> Result<Self> {
         let Format { format } = serde_json::from_slice(bytes).map_err(not_an_envelope(key))?;
         if format != FORMAT {
             return Err(unknown_format(key, format));
@@ -115,12 +115,12 @@ impl Envelope {
     }
 
     /// The fingerprint of the key that it says it is signed by.
-    pub fn claimed_key(&self) -> Result<Fingerprint> {
+    pub(super) fn claimed_key(&self) -> Result<Fingerprint> {
         self.signature.claimed_key()
     }
 
     /// Checks the signature, and only then reads the body.
-    pub fn open<T: DeserializeOwned>(
+    pub(super) fn open<T: DeserializeOwned>(
         &self,
         kind: StatementKind,
         key: &str,
@@ -146,14 +146,14 @@ fn not_an_envelope(key: &str) -> impl Fn(serde_json::Error) -> Error + '_ {
     move |source| Error::damaged(format!("{key} is no envelope of this format")).because(source)
 }
 
-pub fn unknown_format(what: &str, format: u32) -> Error {
+pub(super) fn unknown_format(what: &str, format: u32) -> Error {
     Error::refused(format!(
         "{what} is in format {format}; this version of lifeboat knows format {FORMAT}"
     ))
     .hint("use a newer lifeboat; the restore.sh beside each restore point needs none")
 }
 
-pub fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+pub(super) fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     let mut line = serde_json::to_vec(value).context(|| "cannot write JSON".to_owned())?;
     line.push(b'\n');
     Ok(line)

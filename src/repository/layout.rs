@@ -7,41 +7,41 @@ use crate::model::id::{Id, Key, from_segment, segment};
 use crate::model::manifest::names;
 use crate::sign::Fingerprint;
 
-pub const MANIFESTS: &str = "manifests/";
-pub const PARTS: &str = "parts/";
-pub const SNAPSHOTS: &str = "snapshots/";
+pub(super) const MANIFESTS: &str = "manifests/";
+pub(super) const PARTS: &str = "parts/";
+pub(super) const SNAPSHOTS: &str = "snapshots/";
 const ANNOUNCEMENTS: &str = "announcements/";
-pub const ATTESTATIONS: &str = "attestations/";
+pub(super) const ATTESTATIONS: &str = "attestations/";
 /// Between an attestation's time and the tag of the offline identity that opened the point.
 const BY: &str = "-by-";
 /// Of a recipient's last characters: tells identities apart, no more.
 const TAG_CHARS: usize = 8;
 
 /// What a reader accepts in memory before it has a signed size to go by.
-pub const MAX_MARKER_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_MARKER_BYTES: u64 = 64 * 1024;
 /// Of the announcement of a key.
-pub const MAX_ANNOUNCEMENT_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_ANNOUNCEMENT_BYTES: u64 = 64 * 1024;
 /// Of `keys.json`: thousands of wrapped identities.
-pub const MAX_KEYS_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_KEYS_BYTES: u64 = 4 * 1024 * 1024;
 /// A larger attestation is not one of ours.
-pub const MAX_ATTESTATION_BYTES: u64 = 1024 * 1024;
+pub(super) const MAX_ATTESTATION_BYTES: u64 = 1024 * 1024;
 /// A larger manifest is not one of ours.
-pub const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
 /// What fits into it, at some 500 bytes a table.
-pub const MAX_TABLES: usize = 250_000;
+pub(crate) const MAX_TABLES: usize = 250_000;
 /// A snapshot record is some kilobytes, with all parameters that a user could set.
-pub const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 /// Of a catalog's JSON: the names and columns of about a million tables.
-pub const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
+pub(crate) const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
 /// Of a line in a part list: a key of 900 bytes, a version id of 1024, and numbers.
-pub const MAX_PART_LINE_BYTES: u64 = 8 * 1024;
+pub(super) const MAX_PART_LINE_BYTES: u64 = 8 * 1024;
 
-pub fn marker() -> Result<Key> {
+pub(super) fn marker() -> Result<Key> {
     "lifeboat.json".parse()
 }
 
 /// Where a new verification key is announced.
-pub fn announcement(of: Fingerprint) -> Result<Key> {
+pub(super) fn announcement(of: Fingerprint) -> Result<Key> {
     format!("{ANNOUNCEMENTS}{of}.json").parse()
 }
 
@@ -138,17 +138,17 @@ fn tag(recipient: &str) -> &str {
 }
 
 /// Where the record of a snapshot copy lies.
-pub fn snapshot(source: &str, id: &Id) -> Result<Key> {
+pub(super) fn snapshot(source: &str, id: &Id) -> Result<Key> {
     format!("{SNAPSHOTS}{}/{id}.json", segment(source)).parse()
 }
 
 /// The prefix of the manifests of a source, of one of its databases, or of all.
-pub fn manifests(source: Option<&str>, database: Option<&str>) -> String {
+pub(super) fn manifests(source: Option<&str>, database: Option<&str>) -> String {
     below(MANIFESTS, source, database)
 }
 
 /// The prefix of what lies in one of the repository's folders.
-pub fn below(folder: &str, source: Option<&str>, database: Option<&str>) -> String {
+pub(super) fn below(folder: &str, source: Option<&str>, database: Option<&str>) -> String {
     match (source, database) {
         (Some(source), Some(database)) => {
             format!("{folder}{}/{}/", segment(source), segment(database))

@@ -8,7 +8,7 @@ use crate::model::lock::{Lock, LockPolicy, MANIFEST_LEAD};
 use crate::store::{Head, Posture};
 
 /// How far this machine's clock may be off the store's.
-pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What to ask for and what must come back, for a restore point's objects and its manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Locks {
     }
 }
 
-pub fn no_object_lock() -> Error {
+pub(crate) fn no_object_lock() -> Error {
     Error::refused("the bucket has no Object Lock, or no versioning").hint(
         "turn both on: `aws s3api put-bucket-versioning --bucket B --versioning-configuration \
          Status=Enabled`, then `aws s3api put-object-lock-configuration --bucket B \

@@ -5,6 +5,7 @@ mod page;
 mod plan;
 mod sql;
 
-pub use page::{RepositoryAccess, restore_md, script};
-pub use plan::plan;
-pub use sql::{data_sql, last_sql, roles_sql};
+pub use page::script;
+pub(crate) use page::{RepositoryAccess, restore_md};
+pub(crate) use plan::plan;
+pub(crate) use sql::{data_sql, last_sql, roles_sql};

@@ -12,14 +12,14 @@ use crate::pg::source::catalog::read_constraints;
 
 /// What is missing: an index that only makes reading faster is a finding, all else a failure.
 #[derive(Debug, Default)]
-pub struct Missing {
+pub(super) struct Missing {
     pub failures: Vec<Finding>,
     pub findings: Vec<Finding>,
 }
 
 /// Compares with the target. What was complained of already, or belongs to a table that is not
 /// `there`, is not said again.
-pub async fn missing(
+pub(super) async fn missing(
     run: &Run<'_>,
     session: &Session,
     there: &BTreeMap<Name, u64>,

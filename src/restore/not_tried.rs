@@ -52,7 +52,7 @@ fn lacks_right(message: &str) -> bool {
 }
 
 impl NotTriedObjects {
-    pub fn new(catalog: &Catalog) -> Self {
+    pub(super) fn new(catalog: &Catalog) -> Self {
         let roles = catalog.roles.iter().map(|role| role.name.clone());
         Self {
             roles: roles.collect(),
@@ -62,7 +62,7 @@ impl NotTriedObjects {
 
     /// Kind and name of an entry: pg_restore lists `schema name(arguments) owner`, and names may hold
     /// spaces.
-    pub fn named(&self, entry: &Entry) -> NotTried {
+    pub(super) fn named(&self, entry: &Entry) -> NotTried {
         let owners = self.roles.iter().filter(|role| entry.may_belong_to(role));
         let owner_bytes = owners.map(String::len).max();
         let (names, _) = match owner_bytes {
@@ -107,7 +107,7 @@ impl NotTriedObjects {
     }
 
     /// Judges an entry that failed, and remembers it for those that need it.
-    pub fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Judgement {
+    pub(super) fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Judgement {
         let excused = |one: &&Complaint, own: Option<&str>| {
             let all = format!("{} {}", one.message, one.sql);
             lacks_right(&one.message) || self.misses(&all, own)
@@ -133,13 +133,13 @@ impl NotTriedObjects {
     }
 
     /// Remembers an entry that is left out without a try.
-    pub fn add(&mut self, entry: &Entry) -> NotTried {
+    pub(super) fn add(&mut self, entry: &Entry) -> NotTried {
         self.names.extend(self.name_in_messages(entry));
         self.named(entry)
     }
 
     /// Whether the server complains about a missing right, or about an object that was not tried.
-    pub fn excuses(&self, complaint: &str) -> bool {
+    pub(super) fn excuses(&self, complaint: &str) -> bool {
         lacks_right(complaint) || self.misses(complaint, None)
     }
 

@@ -44,7 +44,7 @@ struct Lengths {
 }
 
 impl Phases {
-    pub fn new(finished: BTreeSet<String>, earlier: Vec<(String, RecordedFinding)>) -> Self {
+    pub(super) fn new(finished: BTreeSet<String>, earlier: Vec<(String, RecordedFinding)>) -> Self {
         Self {
             finished,
             earlier,
@@ -54,12 +54,12 @@ impl Phases {
     }
 
     /// Whether an earlier run finished this phase, so that it is not repeated.
-    pub fn is_finished(&self, name: &str) -> bool {
+    pub(super) fn is_finished(&self, name: &str) -> bool {
         name != COMPARISON && self.finished.contains(name)
     }
 
     /// Adds to the report what a finished phase reported when it ran.
-    pub fn report_again(&mut self, name: &str, report: &mut Report) {
+    pub(super) fn report_again(&mut self, name: &str, report: &mut Report) {
         for (_, one) in self.earlier.extract_if(.., |(phase, _)| phase == name) {
             match one.kind.as_str() {
                 LEFT_OUT => report.left_out.push(one.what),
@@ -73,7 +73,7 @@ impl Phases {
         }
     }
 
-    pub fn start(&mut self, report: &Report) {
+    pub(super) fn start(&mut self, report: &Report) {
         self.started = Instant::now();
         self.lengths = Lengths {
             failures: report.failures.len(),
@@ -85,7 +85,7 @@ impl Phases {
 
     /// Records how long the phase took, and returns what it added to the report. `None`: `--resume`
     /// repeats it, as something failed.
-    pub fn end(&self, name: &str, report: &mut Report) -> Option<Vec<RecordedFinding>> {
+    pub(super) fn end(&self, name: &str, report: &mut Report) -> Option<Vec<RecordedFinding>> {
         report.phases.push(PhaseTime {
             name: name.to_owned(),
             seconds: self.started.elapsed().as_secs_f64(),

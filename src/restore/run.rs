@@ -34,11 +34,11 @@ pub(super) struct Inputs<'a> {
 
 impl Inputs<'_> {
     /// What the sessions of workers and of pg_restore are called.
-    pub fn application(&self) -> String {
+    pub(super) fn application(&self) -> String {
         format!("lifeboat {}", self.point.manifest.id)
     }
 
-    pub fn ownership(&self) -> Ownership {
+    pub(super) fn ownership(&self) -> Ownership {
         Ownership {
             owners: !self.options.no_owner,
             privileges: !self.options.no_privileges,
@@ -46,7 +46,7 @@ impl Inputs<'_> {
     }
 
     /// The target for sessions that read what was restored.
-    pub fn reader(&self) -> &Server {
+    pub(super) fn reader(&self) -> &Server {
         self.options.drill_reader.as_ref().unwrap_or(self.target)
     }
 }
@@ -67,7 +67,7 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// Runs a phase. Of one that an earlier run finished only its findings are reported again.
-    pub async fn phase(
+    pub(super) async fn phase(
         &mut self,
         name: &str,
         work: impl AsyncFnOnce(&mut Self) -> Result<()>,
@@ -88,7 +88,7 @@ impl Run<'_> {
     }
 
     /// Runs statements of our own; those that the server refuses are findings.
-    pub async fn apply(&mut self, statements: &[Statement]) -> Result<()> {
+    pub(super) async fn apply(&mut self, statements: &[Statement]) -> Result<()> {
         let refused = execute::each(&self.session, statements).await?;
         let findings = refused.into_iter().map(Finding::from);
         self.report.findings.extend(findings);
@@ -96,7 +96,7 @@ impl Run<'_> {
     }
 
     /// Whether the user must borrow rights to hand objects to their owners.
-    pub fn needs_temporary_grants(&self) -> bool {
+    pub(super) fn needs_temporary_grants(&self) -> bool {
         let ownership = self.inputs.ownership();
         !self.facts.rights.superuser && (ownership.owners || ownership.privileges)
     }

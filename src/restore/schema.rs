@@ -15,7 +15,7 @@ use crate::pg::target::statements::Statement;
 use crate::pg::target::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
-pub async fn before_data(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn before_data(run: &mut Run<'_>) -> Result<()> {
     remove_entries(run);
     let owners = roles::owners(run);
     roles::borrow_owners(run, &owners).await?;
@@ -42,7 +42,7 @@ fn remove_entries(run: &mut Run<'_>) {
 }
 
 /// Indexes, keys, triggers and the like; then everything that failed once more.
-pub async fn after_data(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn after_data(run: &mut Run<'_>) -> Result<()> {
     restore_after_data(run).await?;
     retry(run).await
 }
@@ -73,7 +73,7 @@ async fn retry(run: &mut Run<'_>) -> Result<()> {
 
 /// Row security, grants, revokes and default privileges, once nothing needs more rights than they
 /// leave.
-pub async fn privileges(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn privileges(run: &mut Run<'_>) -> Result<()> {
     roles::give_back_creating(run).await?;
     bulk(run, Entry::is_row_security, 1).await?;
     report_failed(run, Entry::is_row_security).await?;
@@ -88,7 +88,7 @@ pub async fn privileges(run: &mut Run<'_>) -> Result<()> {
 }
 
 /// Last of all: they would meet our own statements.
-pub async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
+pub(super) async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
     bulk(run, Entry::is_event_trigger, 1).await?;
     report_failed(run, Entry::is_event_trigger).await
 }

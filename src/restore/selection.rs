@@ -8,7 +8,7 @@ use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
 
 /// What was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
+pub(super) struct Selection {
     /// Everything, large objects too.
     pub whole: bool,
     tables: BTreeSet<u32>,
@@ -20,7 +20,7 @@ pub struct Selection {
 impl Selection {
     /// Chooses whole schemas and single tables; neither means everything. A partitioned table means
     /// all its partitions.
-    pub fn new(catalog: &Catalog, schemas: &[String], tables: &[TableName]) -> Self {
+    pub(super) fn new(catalog: &Catalog, schemas: &[String], tables: &[TableName]) -> Self {
         let mut selection = Self {
             whole: schemas.is_empty() && tables.is_empty(),
             tables: BTreeSet::new(),
@@ -39,7 +39,7 @@ impl Selection {
     }
 
     /// RecordedFinding once: which tables are made and stay empty.
-    pub fn other_rows(&self, catalog: &Catalog) -> Option<String> {
+    pub(super) fn other_rows(&self, catalog: &Catalog) -> Option<String> {
         let others = catalog.tables.iter().filter(|table| !self.has(table));
         let count = others.filter(|table| table.digest.rows > 0).count();
         match count {
@@ -78,11 +78,11 @@ impl Selection {
         }
     }
 
-    pub fn has(&self, table: &Table) -> bool {
+    pub(super) fn has(&self, table: &Table) -> bool {
         self.whole || self.tables.contains(&table.oid)
     }
 
-    pub fn has_view(&self, view: &MaterializedView) -> bool {
+    pub(super) fn has_view(&self, view: &MaterializedView) -> bool {
         self.whole || self.views.contains(&view.name)
     }
 }

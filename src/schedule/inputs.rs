@@ -14,7 +14,7 @@ use crate::snapshot::expire::{Keep, Side};
 use crate::snapshot::restore::RecordReader;
 use crate::{export, snapshot, status, verify};
 
-pub struct Export {
+pub(crate) struct Export {
     pub repository: Repository,
     pub sealer: Sealer,
     pub signer: Signer,
@@ -23,7 +23,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub async fn run(&self, context: Context<'_>) -> Result<export::Report> {
+    pub(crate) async fn run(&self, context: Context<'_>) -> Result<export::Report> {
         let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
@@ -33,7 +33,7 @@ impl Export {
     }
 }
 
-pub struct SnapshotCopy {
+pub(crate) struct SnapshotCopy {
     /// In the region of the databases.
     pub source: Account,
     /// In the region where copies lie.
@@ -47,7 +47,7 @@ pub struct SnapshotCopy {
 }
 
 impl SnapshotCopy {
-    pub async fn run(&self, context: Context<'_>) -> Result<snapshot::copy::Report> {
+    pub(crate) async fn run(&self, context: Context<'_>) -> Result<snapshot::copy::Report> {
         let accounts = Accounts {
             source: &self.source,
             backup: &self.backup,
@@ -65,7 +65,7 @@ impl SnapshotCopy {
 }
 
 /// In either account, where it is asked for.
-pub struct SnapshotExpire {
+pub(crate) struct SnapshotExpire {
     pub intermediates: Option<Intermediates>,
     /// In the backup account.
     pub copies: Option<(Account, Keep)>,
@@ -74,7 +74,7 @@ pub struct SnapshotExpire {
 }
 
 /// The intermediate snapshots in the source account.
-pub struct Intermediates {
+pub(crate) struct Intermediates {
     /// May delete.
     pub source: Account,
     /// May look.
@@ -84,7 +84,7 @@ pub struct Intermediates {
 }
 
 impl SnapshotExpire {
-    pub async fn run(&self, context: Context<'_>) -> Result<snapshot::expire::Report> {
+    pub(crate) async fn run(&self, context: Context<'_>) -> Result<snapshot::expire::Report> {
         let intermediates = self.intermediates.as_ref().map(|one| Side::Source {
             source: &one.source,
             backup: &one.backup,
@@ -101,7 +101,7 @@ impl SnapshotExpire {
 }
 
 /// Verifies a point; `identities`: reads every stored byte again, and opens it where one is found.
-pub async fn verify(
+pub(crate) async fn verify(
     point: &RestorePoint,
     identities: Option<&IdentitySource<'_>>,
     context: Context<'_>,
@@ -129,7 +129,7 @@ pub async fn verify(
 }
 
 /// The drill of a snapshot copy.
-pub struct SnapshotDrill<'a> {
+pub(crate) struct SnapshotDrill<'a> {
     pub backup: Account,
     /// `Err`: why no records can be read. The drill takes place all the same.
     pub repository: Result<Repository>,
@@ -139,7 +139,7 @@ pub struct SnapshotDrill<'a> {
 }
 
 impl SnapshotDrill<'_> {
-    pub async fn run(mut self, context: Context<'_>) -> Result<spare::Report> {
+    pub(crate) async fn run(mut self, context: Context<'_>) -> Result<spare::Report> {
         let questions = &self.options.questions;
         if let Ok(repository) = &self.repository
             && questions.iter().any(|one| one.assertion.compares())
@@ -184,7 +184,7 @@ impl SnapshotDrill<'_> {
     }
 }
 
-pub struct Status {
+pub(crate) struct Status {
     pub trust: Trust,
     pub limits: status::Limits,
     pub source: Option<String>,
@@ -195,7 +195,7 @@ pub struct Status {
 }
 
 impl Status {
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         repository: &Repository,
         context: Context<'_>,

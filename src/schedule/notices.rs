@@ -8,7 +8,7 @@ use crate::model::attestation::{NOT_PROVEN, Verdict};
 use crate::restore::Finding;
 use crate::{drill, export, snapshot};
 
-pub fn notices(step: &Step) -> Vec<String> {
+pub(super) fn notices(step: &Step) -> Vec<String> {
     match &step.result {
         Err(error) => vec![
             format!("error: {}", error.chain()),

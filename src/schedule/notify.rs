@@ -11,7 +11,7 @@ use crate::notify::{self, DeliveryOptions};
 use crate::outcome::Outcome;
 
 #[derive(Default)]
-pub struct Notify {
+pub(crate) struct Notify {
     /// Holds the URL of a webhook that takes Slack's `{"text": …}`.
     pub webhook_file: Option<PathBuf>,
     /// At success too.

@@ -9,7 +9,7 @@ use crate::{drill, export, promote, snapshot, status, verify};
 
 /// Which of the two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Schedule {
+pub(crate) enum Schedule {
     Nightly,
     Prove,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-pub struct Report {
+pub(crate) struct Report {
     pub schedule: Schedule,
     /// In the order in which they were taken.
     pub steps: Vec<Step>,
@@ -45,13 +45,13 @@ pub struct Report {
 
 impl Report {
     /// The worst of all.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         let own = Outcome::from_counts(0, self.findings.len() + self.notifications.len());
         self.steps.iter().map(Step::outcome).fold(own, Ord::max)
     }
 }
 
-pub struct Step {
+pub(crate) struct Step {
     /// Such as `verify prod/courses`.
     pub name: String,
     pub seconds: f64,
@@ -60,7 +60,7 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         self.result
             .as_ref()
             .map_or(Outcome::Failed, StepReport::outcome)
@@ -68,13 +68,13 @@ impl Step {
 }
 
 /// A restore point that a step stored.
-pub struct StoredPoint {
+pub(crate) struct StoredPoint {
     pub source: String,
     pub database: String,
     pub id: Id,
 }
 
-pub enum StepReport {
+pub(crate) enum StepReport {
     Export(export::Report),
     SnapshotCopy(snapshot::copy::Report),
     SnapshotExpire(snapshot::expire::Report),
@@ -100,7 +100,7 @@ impl StepReport {
     }
 
     /// The restore points that the step stored.
-    pub fn stored(&self) -> Vec<StoredPoint> {
+    pub(crate) fn stored(&self) -> Vec<StoredPoint> {
         let Self::Export(report) = self else {
             return Vec::new();
         };

@@ -8,13 +8,13 @@ use super::step::{Report, Schedule, Step, StepReport};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 
-pub struct Steps<'a> {
+pub(crate) struct Steps<'a> {
     context: Context<'a>,
     report: Report,
 }
 
 impl<'a> Steps<'a> {
-    pub fn new(schedule: Schedule, context: Context<'a>) -> Self {
+    pub(crate) fn new(schedule: Schedule, context: Context<'a>) -> Self {
         let report = Report {
             schedule,
             steps: Vec::new(),
@@ -26,7 +26,7 @@ impl<'a> Steps<'a> {
 
     /// Takes a step and returns its report, where it has one. After a request to stop, no further step
     /// is taken.
-    pub async fn take(
+    pub(crate) async fn take(
         &mut self,
         name: impl Into<String>,
         step: impl Future<Output = Result<StepReport>>,
@@ -44,7 +44,12 @@ impl<'a> Steps<'a> {
     }
 
     /// Adds a step that was taken.
-    pub fn add(&mut self, name: impl Into<String>, began: Instant, result: Result<StepReport>) {
+    pub(crate) fn add(
+        &mut self,
+        name: impl Into<String>,
+        began: Instant,
+        result: Result<StepReport>,
+    ) {
         self.report.steps.push(Step {
             name: name.into(),
             seconds: began.elapsed().as_secs_f64(),
@@ -53,12 +58,12 @@ impl<'a> Steps<'a> {
     }
 
     /// Adds a finding about the run as a whole.
-    pub fn finding(&mut self, finding: String) {
+    pub(crate) fn finding(&mut self, finding: String) {
         self.report.findings.push(finding);
     }
 
     /// Sends the notifications.
-    pub async fn finish(mut self, notify: &Notify) -> Result<Report> {
+    pub(crate) async fn finish(mut self, notify: &Notify) -> Result<Report> {
         if self.context.interrupt.is_set() {
             return Err(Error::new(Kind::Interrupted, "stopped on request")
                 .hint("run it again: what is stored stays, every step looks first"));

@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 
 use job::{Clients, Job, JobResult};
 pub use options::{Accounts, Options, RecordWriter};
-pub use report::{CopiedSnapshot, Failure, PlannedCopy, Report};
+pub use report::Report;
+pub(crate) use report::{CopiedSnapshot, Failure, PlannedCopy};
 
 /// Copies a snapshot of every source. One that fails does not stop the others and is in the report.
 /// `Err` in `records`: why no record can be kept; copies are made all the same.

@@ -11,7 +11,7 @@ use crate::model::snapshot::Kind;
 use crate::random;
 
 /// What is created from a copy.
-pub enum RestorePlan {
+pub(crate) enum RestorePlan {
     Instance(NewInstance),
     /// With its one instance, which Multi-AZ clusters do not need.
     Cluster(Box<NewCluster>, Option<NewMember>),
@@ -19,7 +19,7 @@ pub enum RestorePlan {
 
 /// What one run needs to create instances and clusters.
 #[derive(Clone, Copy)]
-pub struct Creation<'a> {
+pub(crate) struct Creation<'a> {
     pub rds: &'a Rds,
     pub limits: WaitLimits,
     pub context: Context<'a>,
@@ -29,7 +29,7 @@ pub struct Creation<'a> {
 
 impl Creation<'_> {
     /// Creates what the plan says, and waits until it takes connections.
-    pub async fn create(&self, plan: &RestorePlan) -> Result<DbState> {
+    pub(crate) async fn create(&self, plan: &RestorePlan) -> Result<DbState> {
         match plan {
             RestorePlan::Instance(new) => {
                 let reply = self.rds.restore_instance(new).await;
@@ -61,7 +61,7 @@ impl Creation<'_> {
     }
 
     /// Whether this run created it.
-    pub fn is_ours(&self, there: &DbState) -> bool {
+    pub(crate) fn is_ours(&self, there: &DbState) -> bool {
         there
             .tags
             .get(tag::RUN)
@@ -69,14 +69,14 @@ impl Creation<'_> {
     }
 
     /// Waits until it takes connections.
-    pub async fn wait_until_available(&self, kind: Kind, name: &str) -> Result<DbState> {
+    pub(crate) async fn wait_until_available(&self, kind: Kind, name: &str) -> Result<DbState> {
         let is_available = |there: &DbState| there.status == "available";
         self.wait_until(kind, name, "in the making", is_available)
             .await
     }
 
     /// Waits until it is as wanted; `phase` is shown meanwhile.
-    pub async fn wait_until(
+    pub(crate) async fn wait_until(
         &self,
         kind: Kind,
         name: &str,
@@ -114,7 +114,7 @@ impl Creation<'_> {
 }
 
 /// A new value for the tag [`tag::RUN`].
-pub fn new_nonce() -> Result<String> {
+pub(crate) fn new_nonce() -> Result<String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(random::bytes()?)))
 }
 

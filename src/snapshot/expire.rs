@@ -17,7 +17,8 @@ use crate::error::Result;
 use crate::model::snapshot::Kind;
 use crate::outcome::Outcome;
 
-pub use keep::{CopyFacts, CopyState, Decision, Keep, decide};
+pub use keep::Keep;
+pub(crate) use keep::{CopyFacts, decide};
 
 /// SnapshotFilter side, and as whom.
 pub enum Side<'a> {

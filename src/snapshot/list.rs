@@ -10,11 +10,11 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{CopyStatus, Kind, id};
 
-pub const KINDS: [Kind; 2] = [Kind::Instance, Kind::Cluster];
+pub(crate) const KINDS: [Kind; 2] = [Kind::Instance, Kind::Cluster];
 
 /// A copy as a restore point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CopyPoint {
+pub(crate) struct CopyPoint {
     pub source: String,
     pub kind: Kind,
     /// Of the instance or cluster that it is a snapshot of.
@@ -42,7 +42,7 @@ pub struct CopyPoint {
 
 impl CopyPoint {
     /// The family of parameter groups for its engine, such as `postgres16`.
-    pub fn parameter_family(&self) -> String {
+    pub(crate) fn parameter_family(&self) -> String {
         let major = self.engine_version.split('.').next().unwrap_or_default();
         format!("{}{major}", self.engine)
     }
@@ -50,14 +50,14 @@ impl CopyPoint {
 
 /// A copy of ours: as a restore point, and as RDS describes it.
 #[derive(Debug, Clone)]
-pub struct FoundCopy {
+pub(crate) struct FoundCopy {
     pub point: CopyPoint,
     pub origin: Origin,
     pub snapshot: Snapshot,
 }
 
 /// All copies that lifeboat made in the account's region; sorted by source and time.
-pub async fn find(account: &Account) -> Result<Vec<FoundCopy>> {
+pub(crate) async fn find(account: &Account) -> Result<Vec<FoundCopy>> {
     let rds = Rds::new(account);
     let mut found = Vec::new();
     for kind in KINDS {
@@ -76,7 +76,7 @@ pub async fn find(account: &Account) -> Result<Vec<FoundCopy>> {
 
 /// What `snapshot list` prints.
 #[derive(Debug, Serialize)]
-pub struct Listing {
+pub(crate) struct Listing {
     pub account: String,
     pub region: String,
     /// Sorted by source and time.
@@ -84,7 +84,7 @@ pub struct Listing {
 }
 
 /// The copies of one source, or of all.
-pub async fn list(account: &Account, source: Option<&str>) -> Result<Listing> {
+pub(crate) async fn list(account: &Account, source: Option<&str>) -> Result<Listing> {
     let found = find(account).await?.into_iter().map(|one| one.point);
     Ok(Listing {
         account: account.id.clone(),
@@ -96,7 +96,7 @@ pub async fn list(account: &Account, source: Option<&str>) -> Result<Listing> {
 }
 
 /// The available copies of each of these sources.
-pub async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopyStatus>> {
+pub(crate) async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopyStatus>> {
     let found = find(account).await?;
     let status = |source: &String| {
         let usable = |one: &&FoundCopy| one.point.source == *source && one.snapshot.is_available();
@@ -112,7 +112,7 @@ pub async fn status(account: &Account, sources: &[String]) -> Result<Vec<CopySta
 
 /// Chooses a copy that is available: the one of an id, or the newest. `purpose` is what is to be done
 /// with it, for messages.
-pub async fn choose(
+pub(crate) async fn choose(
     account: &Account,
     id: Option<&Id>,
     source: Option<&str>,

@@ -8,33 +8,33 @@ use jiff::Timestamp;
 use crate::aws::rds::Snapshot;
 use crate::model::digest::Sha256;
 
-pub const PREFIX: &str = "lifeboat-";
+pub(crate) const PREFIX: &str = "lifeboat-";
 /// Prefix of instances, clusters and parameter groups that drills create: prove may change no others.
 const SPARE: &str = "lifeboat-drill-";
 /// The format of times in names.
 const MOMENT: &str = "%Y%m%dt%H%M%Sz";
 
 /// Keys of tags.
-pub mod tag {
-    pub const MANAGED: &str = "lifeboat:managed";
+pub(crate) mod tag {
+    pub(crate) const MANAGED: &str = "lifeboat:managed";
     /// The configured source's name.
-    pub const SOURCE: &str = "lifeboat:source";
+    pub(crate) const SOURCE: &str = "lifeboat:source";
     /// ARN of the original snapshot.
-    pub const FROM: &str = "lifeboat:from";
+    pub(crate) const FROM: &str = "lifeboat:from";
     /// When the original was taken.
-    pub const TAKEN: &str = "lifeboat:taken";
+    pub(crate) const TAKEN: &str = "lifeboat:taken";
     /// Set by prove: the copy was restored and found sound.
-    pub const VERIFIED: &str = "lifeboat:verified";
+    pub(crate) const VERIFIED: &str = "lifeboat:verified";
     /// On what a drill created.
-    pub const DRILL: &str = "lifeboat:drill";
+    pub(crate) const DRILL: &str = "lifeboat:drill";
     /// On a spare that was stopped: since when. If it runs, somebody has started it.
-    pub const KEPT: &str = "lifeboat:kept";
+    pub(crate) const KEPT: &str = "lifeboat:kept";
     /// On what a restore created: ARN of the copy.
-    pub const RESTORED_FROM: &str = "lifeboat:restored-from";
+    pub(crate) const RESTORED_FROM: &str = "lifeboat:restored-from";
     /// On what a run created: which run. A lost reply is looked up by it.
-    pub const RUN: &str = "lifeboat:run";
+    pub(crate) const RUN: &str = "lifeboat:run";
     /// Set by people: the copy is not to be deleted.
-    pub const HOLD: &str = "lifeboat:hold";
+    pub(crate) const HOLD: &str = "lifeboat:hold";
 }
 
 /// RDS allows 63 characters for a cluster's; what is added to a stem takes up to 35 of them.
@@ -42,10 +42,10 @@ const LONGEST_IDENTIFIER: usize = 28;
 /// Digits added to an identifier that is cut, so that two long ones stay apart.
 const HASH_DIGITS: usize = 8;
 /// How often one snapshot is copied at most; a copy that failed keeps its name until it is expired.
-pub const MOST_ATTEMPTS: usize = 9;
+pub(crate) const MOST_ATTEMPTS: usize = 9;
 
 /// How the names of one snapshot and of all its copies begin: `lifeboat-prod-20261121t020000z`.
-pub fn stem(identifier: &str, taken_at: Timestamp) -> String {
+pub(crate) fn stem(identifier: &str, taken_at: Timestamp) -> String {
     let moment = taken_at.strftime(MOMENT);
     format!("{PREFIX}{}-{moment}", short(identifier))
 }
@@ -68,12 +68,12 @@ fn with_hash(text: &str, hashed: &str) -> String {
 }
 
 /// The name of what a drill of this source creates: `lifeboat-drill-prod-20261121t090000z`.
-pub fn spare(source: &str, at: Timestamp) -> String {
+pub(crate) fn spare(source: &str, at: Timestamp) -> String {
     format!("{}{}", spare_prefix(source), at.strftime(MOMENT))
 }
 
 /// When a drill of this source created what has this name; `None`: no drill did.
-pub fn spare_made_at(name: &str, source: &str) -> Option<Timestamp> {
+pub(crate) fn spare_made_at(name: &str, source: &str) -> Option<Timestamp> {
     let moment = name.strip_prefix(&spare_prefix(source))?;
     let moment = jiff::civil::DateTime::strptime(MOMENT, moment).ok()?;
     let moment = moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
@@ -94,7 +94,7 @@ fn spare_prefix(source: &str) -> String {
 }
 
 /// The name of the first attempt is the stem itself.
-pub fn attempt(stem: &str, number: usize) -> String {
+pub(crate) fn attempt(stem: &str, number: usize) -> String {
     match number {
         1 => stem.to_owned(),
         number => format!("{stem}-{number}"),
@@ -103,7 +103,7 @@ pub fn attempt(stem: &str, number: usize) -> String {
 
 /// Where a snapshot of ours comes from, as its tags say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub(crate) struct Origin {
     pub source: String,
     /// ARN of the original snapshot.
     pub from: String,
@@ -113,7 +113,7 @@ pub struct Origin {
 
 impl Origin {
     /// The tags, to be set when the snapshot is created: nobody may set them later.
-    pub fn tags(&self) -> BTreeMap<String, String> {
+    pub(crate) fn tags(&self) -> BTreeMap<String, String> {
         [
             (tag::MANAGED, "true".to_owned()),
             (tag::SOURCE, self.source.clone()),
@@ -125,7 +125,7 @@ impl Origin {
     }
 
     /// `None`: not a snapshot of ours, by its name or by its tags.
-    pub fn from_tags(snapshot: &Snapshot) -> Option<Self> {
+    pub(crate) fn from_tags(snapshot: &Snapshot) -> Option<Self> {
         let tag = |key: &str| snapshot.tags.get(key);
         if !snapshot.name.starts_with(PREFIX)
             || snapshot.snapshot_type != "manual"
@@ -143,17 +143,17 @@ impl Origin {
 
 /// When a snapshot, or what it is a copy of, was taken, as RDS says; for copies of clusters' snapshots
 /// it does not.
-pub fn taken_at(snapshot: &Snapshot) -> Option<Timestamp> {
+pub(crate) fn taken_at(snapshot: &Snapshot) -> Option<Timestamp> {
     snapshot.original_at.or(snapshot.created_at)
 }
 
 /// Names and tags have whole seconds.
-pub fn to_second(at: Timestamp) -> Timestamp {
+pub(crate) fn to_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// The name in a snapshot's ARN.
-pub fn name_in(arn: &str) -> &str {
+pub(crate) fn name_in(arn: &str) -> &str {
     arn.splitn(7, ':').nth(6).unwrap_or(arn)
 }
 

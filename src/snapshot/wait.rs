@@ -24,7 +24,7 @@ pub struct WaitLimits {
 
 /// How a wait for a snapshot ended.
 #[derive(Debug)]
-pub enum Waited {
+pub(crate) enum Waited {
     /// Available or failed: it does not change any more.
     Settled(Snapshot),
     /// Still under way when the time was over.
@@ -33,7 +33,7 @@ pub enum Waited {
 
 /// Asks RDS until `judge` returns a result; `judge` also gets whether the time is over. What RDS does
 /// not know any more is `NotFound`, in the words of `gone`.
-pub async fn poll<T, R>(
+pub(crate) async fn poll<T, R>(
     limits: WaitLimits,
     interrupt: &Interrupt,
     ask: impl AsyncFn() -> Result<Option<T>>,
@@ -64,7 +64,7 @@ pub async fn poll<T, R>(
 }
 
 /// Waits until a snapshot has settled.
-pub async fn for_snapshot(
+pub(crate) async fn for_snapshot(
     rds: &Rds,
     kind: Kind,
     name: &str,
@@ -89,7 +89,7 @@ pub async fn for_snapshot(
 }
 
 /// Sleeps until the next poll, unless somebody asks to stop.
-pub async fn pause(poll: Duration, interrupt: &Interrupt) -> Result<()> {
+pub(crate) async fn pause(poll: Duration, interrupt: &Interrupt) -> Result<()> {
     let slept = async {
         sleep(poll).await;
         Ok(())

@@ -18,7 +18,7 @@ pub struct Limits {
 }
 
 /// What is wrong with one database's restore points, in sentences.
-pub fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
+pub(super) fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
     let name = format!("{}/{}", one.source, one.database);
     let Some(newest) = &one.newest else {
         return vec![Finding::urgent(match one.points {
@@ -123,7 +123,7 @@ fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) ->
 }
 
 /// What is wrong with the copies of one source's RDS snapshots.
-pub fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Option<Finding> {
+pub(super) fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Option<Finding> {
     let Some(taken) = one.newest_at else {
         let none = format!("{}: there is no snapshot copy", one.source);
         return Some(Finding::urgent(none));

@@ -8,7 +8,7 @@ use super::report::{DatabaseStatus, Report};
 use crate::escape::one_line;
 
 /// The whole file: gauges with `source` and `database` as labels.
-pub fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
     let databases = |value: fn(&DatabaseStatus) -> Option<f64>| {
         report

@@ -28,7 +28,7 @@ use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 mod file;
 mod walk;
 
-pub use self::file::VERSION;
+pub(crate) use self::file::VERSION;
 
 /// A repository directory.
 pub struct DirStore {

@@ -27,7 +27,8 @@ mod proof;
 mod put;
 
 pub use self::bucket::{RequestLimits, S3Store};
-pub use self::connect::{Renewed, S3Options, StaticCredentials};
+pub(crate) use self::connect::Renewed;
+pub use self::connect::{S3Options, StaticCredentials};
 
 #[async_trait]
 impl Store for S3Store {

@@ -10,7 +10,7 @@ use crate::model::manifest::MAX_ROW_BYTES;
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// Counts and digests rows; never reads more than the manifest allows.
-pub fn digest_rows(mut plain: impl Read, rows: u64, copy_bytes: u64) -> Result<RowDigest> {
+pub(super) fn digest_rows(mut plain: impl Read, rows: u64, copy_bytes: u64) -> Result<RowDigest> {
     let mut reader = RowReader::default();
     let mut block = vec![0; BLOCK_BYTES];
     let mut read = 0;
@@ -42,7 +42,7 @@ pub fn digest_rows(mut plain: impl Read, rows: u64, copy_bytes: u64) -> Result<R
     Ok(digest)
 }
 
-pub fn drain(mut plain: impl Read) -> Result<()> {
+pub(super) fn drain(mut plain: impl Read) -> Result<()> {
     std::io::copy(&mut plain, &mut std::io::sink())
         .map(|_| ())
         .map_err(|source| Error::damaged("it does not open").because(source))

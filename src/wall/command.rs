@@ -20,7 +20,7 @@ pub struct Walled {
 }
 
 /// Nothing of our own environment is passed on.
-pub fn confine(command: &mut Command, user: Option<User>) {
+pub(super) fn confine(command: &mut Command, user: Option<User>) {
     command
         .env_clear()
         .env("LC_ALL", "C")

@@ -17,7 +17,7 @@ const FIRST_PROCESSES: &str = "pid:[4026531836]";
 /// Where a process lives, by the numbers that tell one container from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Container {
+pub(crate) struct Container {
     /// Its mount namespace, such as `mnt:[4026531841]`.
     pub mounts: String,
     /// Its process namespace.
@@ -29,7 +29,7 @@ pub struct Container {
 
 /// Who answered on a socket: the kernel's word, as this process sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     pub user: User,
     /// 0 where it is no process of our namespace; `None` where the system does not tell.
     pub pid: Option<i32>,
@@ -37,7 +37,7 @@ pub struct Peer {
 
 impl Container {
     /// This process's own.
-    pub fn own() -> Result<Self> {
+    pub(crate) fn own() -> Result<Self> {
         let link = |path: &str| -> Result<String> {
             let link = fs::read_link(path).context(|| format!("cannot read {path}"))?;
             Ok(link.display().to_string())
@@ -52,7 +52,7 @@ impl Container {
 
     /// What separates a process of `peer` in `other` from this one. User and processes go by the kernel,
     /// the files by what the other says of itself.
-    pub fn walls_towards(&self, other: &Self, peer: Peer) -> Walls {
+    pub(crate) fn walls_towards(&self, other: &Self, peer: Peer) -> Walls {
         Walls {
             network: false,
             files: self.mounts != other.mounts && self.root != other.root,

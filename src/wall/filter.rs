@@ -49,7 +49,7 @@ const X32: i64 = 0x4000_0000;
 const X32_ONLY: std::ops::Range<i64> = 512..550;
 
 /// The program: all is allowed but what is refused, and sockets but of PostgreSQL's kind.
-pub fn program() -> Result<BpfProgram, String> {
+pub(super) fn program() -> Result<BpfProgram, String> {
     let unix = u64::from(libc::AF_UNIX.unsigned_abs());
     let not_unix = argument(0, SeccompCmpOp::Ne, unix)?;
     let mut rules = BTreeMap::from([
@@ -79,7 +79,7 @@ pub fn program() -> Result<BpfProgram, String> {
 }
 
 /// The program as the kernel and bubblewrap read it: `struct sock_filter`, one after the other.
-pub fn bytes(program: &BpfProgram) -> Vec<u8> {
+pub(super) fn bytes(program: &BpfProgram) -> Vec<u8> {
     program
         .iter()
         .flat_map(|step| {

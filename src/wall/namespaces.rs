@@ -23,7 +23,7 @@ const SETTINGS: [&str; 5] = [
 ];
 
 /// What to put in front of a program. The error says why namespaces cannot be had, and what to do.
-pub fn prefix(
+pub(super) fn prefix(
     user: Option<User>,
     folder: &Path,
     readable: &[PathBuf],
@@ -78,7 +78,7 @@ fn words(folder: &Path, readable: &[PathBuf]) -> Vec<OsString> {
 
 /// A file that a started program inherits, with the filter of system calls: bubblewrap applies it last,
 /// by the file's number.
-pub fn filter_file() -> io::Result<File> {
+pub(super) fn filter_file() -> io::Result<File> {
     let program = super::filter::program().map_err(io::Error::other)?;
     let file = rustix::fs::memfd_create("filter", rustix::fs::MemfdFlags::empty())?;
     let mut file = File::from(file);

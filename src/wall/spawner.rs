@@ -11,7 +11,7 @@ use crate::error::{Result, ResultExt};
 
 type Job = (Walled, Sender<io::Result<Child>>);
 
-pub struct Spawner {
+pub(super) struct Spawner {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     filter_refused: Option<String>,
@@ -20,7 +20,7 @@ pub struct Spawner {
 impl Spawner {
     /// `filter`: system calls are filtered from here on. `changes_user`: what it starts gives up root
     /// itself, and with it every capability.
-    pub fn start(filter: bool, changes_user: bool) -> Result<Self> {
+    pub(super) fn start(filter: bool, changes_user: bool) -> Result<Self> {
         let (jobs, arriving) = channel::<Job>();
         let (sealed, refused) = channel();
         let thread = std::thread::Builder::new()
@@ -43,11 +43,11 @@ impl Spawner {
     }
 
     /// Why the kernel takes no filter; `None`: it does, or none was asked for.
-    pub fn filter_refused(&self) -> Option<&str> {
+    pub(super) fn filter_refused(&self) -> Option<&str> {
         self.filter_refused.as_deref()
     }
 
-    pub fn spawn(&self, walled: Walled) -> io::Result<Child> {
+    pub(super) fn spawn(&self, walled: Walled) -> io::Result<Child> {
         let ended = || io::Error::other("the thread that starts programs ended");
         let (reply, started) = channel();
         let jobs = self.jobs.as_ref().ok_or_else(ended)?;

@@ -53,7 +53,7 @@ fn every_option_has_a_description() {
         }
         command.get_subcommands().for_each(look);
     }
-    let mut definition = lifeboat::cli::definition();
+    let mut definition = lifeboat::testing::cli::definition();
     definition.build();
     definition.clone().debug_assert();
     look(&definition);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lifeboat::error::Kind;
-use lifeboat::pg::connect::server::Server;
-use lifeboat::pg::local::tools::{self, Dirs, Tool};
-use lifeboat::pg::session::{Purpose, Session, pinned};
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::pg::connect::server::Server;
+use lifeboat::testing::pg::local::tools::{self, Dirs, Tool};
+use lifeboat::testing::pg::session::{Purpose, Session, pinned};
 
 use super::certificates::{Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

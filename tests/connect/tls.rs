@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use lifeboat::error::Kind;
-use lifeboat::pg::connect::server::SslMode;
+use lifeboat::testing::error::Kind;
+use lifeboat::testing::pg::connect::server::SslMode;
 
 use super::certificates::{self, Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lifeboat::drill::{Assertion, Must, Outcome, ask};
-use lifeboat::pg::target::single_value::TimeLimit;
+use lifeboat::testing::drill::{Assertion, Must, Outcome, ask};
+use lifeboat::testing::pg::target::single_value::TimeLimit;
 
 use crate::support::forge::server;
 use crate::support::{Database, Major, unique};

@@ -193,7 +193,7 @@ async fn an_identity_that_is_not_its_recipients_is_damage() {
         let (_, rest) = config.rsplit_once(&format!("\n{key} = \"")).unwrap();
         rest.split('"').next().unwrap().to_owned()
     };
-    let (other, _) = lifeboat::codec::new_identity();
+    let (other, _) = lifeboat::testing::codec::new_identity();
     let sealed = keeper
         .account
         .kms()

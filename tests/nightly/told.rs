@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lifeboat::notify::{self, DeliveryOptions};
-use lifeboat::retry::RetryPolicy;
+use lifeboat::testing::notify::{self, DeliveryOptions};
+use lifeboat::testing::retry::RetryPolicy;
 use serde_json::json;
 
 use super::*;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use lifeboat::clock::Clock as _;
-use lifeboat::codec::Identities;
-use lifeboat::interrupt::Interrupt;
-use lifeboat::model::id::Key;
-use lifeboat::progress::Silent;
-use lifeboat::repository::RestorePoint;
-use lifeboat::verify::{self, Report};
+use lifeboat::testing::clock::Clock as _;
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::interrupt::Interrupt;
+use lifeboat::testing::model::id::Key;
+use lifeboat::testing::progress::Silent;
+use lifeboat::testing::repository::RestorePoint;
+use lifeboat::testing::verify::{self, Report};
 
 use crate::support::forge::Forge;
 use crate::support::memory::{MemoryStore, TestClock};

@@ -4,21 +4,21 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::codec::{self, Identities};
-use lifeboat::error::Result;
-use lifeboat::model::attestation::{
+use lifeboat::testing::codec::{self, Identities};
+use lifeboat::testing::error::Result;
+use lifeboat::testing::model::attestation::{
     Answer, Assertion, Attestation, Details, NotTriedCount, Verdict, Walls,
 };
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::{Id, Key, segment};
-use lifeboat::model::keys::{KeyRing, Recipient, Wrapped};
-use lifeboat::model::lock::{Lock, LockMode, MANIFEST_LEAD};
-use lifeboat::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts};
-use lifeboat::model::snapshot::CopyStatus;
-use lifeboat::report::{self, Page};
-use lifeboat::repository::{Locks, details};
-use lifeboat::status;
-use lifeboat::store::Store;
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::id::{Id, Key, segment};
+use lifeboat::testing::model::keys::{KeyRing, Recipient, Wrapped};
+use lifeboat::testing::model::lock::{Lock, LockMode, MANIFEST_LEAD};
+use lifeboat::testing::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts};
+use lifeboat::testing::model::snapshot::CopyStatus;
+use lifeboat::testing::report::{self, Page};
+use lifeboat::testing::repository::{Locks, details};
+use lifeboat::testing::status;
+use lifeboat::testing::store::Store;
 
 use crate::support::forge::Forge;
 use crate::support::memory::{MemoryStore, TestClock};

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use lifeboat::clock::SystemClock;
-use lifeboat::context::Context;
-use lifeboat::interrupt::Interrupt;
-use lifeboat::model::snapshot::Kind;
-use lifeboat::progress::Silent;
-use lifeboat::snapshot::expire::{self, Keep, Report, Side};
+use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::context::Context;
+use lifeboat::testing::interrupt::Interrupt;
+use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::progress::Silent;
+use lifeboat::testing::snapshot::expire::{self, Keep, Report, Side};
 
 use super::BOTH;
 use super::world::{Under, World, account};

@@ -9,23 +9,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use lifeboat::clock::SystemClock;
-use lifeboat::codec::{self, Identities, Sealer};
-use lifeboat::context::Context;
-use lifeboat::error::Result;
-use lifeboat::export::{self, Source};
-use lifeboat::interrupt::Interrupt;
-use lifeboat::model::catalog::Catalog;
-use lifeboat::model::databases::Databases;
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::{Id, Key, segment};
-use lifeboat::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
-use lifeboat::model::manifest::{Manifest, ObjectRef, TableParts, names};
-use lifeboat::pg::local::tools::Dirs;
-use lifeboat::progress::Silent;
-use lifeboat::repository::{Locks, PointSelector, Repository, RestorePoint};
-use lifeboat::sign::{Signer, Trust};
-use lifeboat::store::Store;
+use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::codec::{self, Identities, Sealer};
+use lifeboat::testing::context::Context;
+use lifeboat::testing::error::Result;
+use lifeboat::testing::export::{self, Source};
+use lifeboat::testing::interrupt::Interrupt;
+use lifeboat::testing::model::catalog::Catalog;
+use lifeboat::testing::model::databases::Databases;
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::id::{Id, Key, segment};
+use lifeboat::testing::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
+use lifeboat::testing::model::manifest::{Manifest, ObjectRef, TableParts, names};
+use lifeboat::testing::pg::local::tools::Dirs;
+use lifeboat::testing::progress::Silent;
+use lifeboat::testing::repository::{Locks, PointSelector, Repository, RestorePoint};
+use lifeboat::testing::sign::{Signer, Trust};
+use lifeboat::testing::store::Store;
 use serde_json::Value;
 
 mod run;
@@ -214,7 +214,7 @@ impl Forge {
 
     /// Stores parts and objects of a draft under a new id.
     pub async fn store_parts(&self, draft: &Draft) -> Forged {
-        let random = u32::from_ne_bytes(lifeboat::random::bytes().unwrap());
+        let random = u32::from_ne_bytes(lifeboat::testing::random::bytes().unwrap());
         let id = Id::new(Timestamp::now(), random);
         let mut manifest = draft.manifest.clone();
         manifest.id = id;

@@ -36,6 +36,6 @@ pub fn unique(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    let random: [u8; 4] = lifeboat::random::bytes().unwrap();
+    let random: [u8; 4] = lifeboat::testing::random::bytes().unwrap();
     format!("{prefix}_{:08x}_{next}", u32::from_ne_bytes(random))
 }

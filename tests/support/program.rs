@@ -60,7 +60,7 @@ impl Ran {
 
 /// A recipient besides `init`'s, as one alone is a finding.
 pub fn second_recipient() -> String {
-    let (_, recipient) = lifeboat::codec::new_identity();
+    let (_, recipient) = lifeboat::testing::codec::new_identity();
     format!("[[recipient]]\nname = \"second\"\nkey = \"{recipient}\"")
 }
 

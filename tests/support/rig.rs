@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::error::{Error, Result};
-use lifeboat::model::digest::Sha256;
-use lifeboat::model::id::Key;
-use lifeboat::model::lock::{Lock, LockMode};
-use lifeboat::store::s3::{RequestLimits, S3Options, S3Store};
-use lifeboat::store::{Head, Store as _};
+use lifeboat::testing::error::{Error, Result};
+use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::id::Key;
+use lifeboat::testing::model::lock::{Lock, LockMode};
+use lifeboat::testing::store::s3::{RequestLimits, S3Options, S3Store};
+use lifeboat::testing::store::{Head, Store as _};
 
 use super::faulty::{Fate, Faulty, Seen};
 use super::servers::{self, Server};

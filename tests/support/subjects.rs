@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat::clock::SystemClock;
-use lifeboat::model::id::Key;
-use lifeboat::store::dir::DirStore;
-use lifeboat::store::{Head, Promises, Store};
+use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::model::id::Key;
+use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::store::{Head, Promises, Store};
 use tempfile::TempDir;
 
 use super::memory::MemoryStore;

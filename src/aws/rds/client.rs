@@ -4,7 +4,7 @@ use crate::aws::account::Account;
 
 /// RDS of one account in one region.
 #[derive(Debug, Clone)]
-pub struct Rds {
+pub(crate) struct Rds {
     pub(super) client: aws_sdk_rds::Client,
     /// Of the account, 12 digits.
     pub account: String,
@@ -14,7 +14,7 @@ pub struct Rds {
 }
 
 impl Rds {
-    pub fn new(account: &Account) -> Self {
+    pub(crate) fn new(account: &Account) -> Self {
         let config = aws_sdk_rds::config::Builder::from(account.sdk())
             .interceptor(account.retry_expired())
             .retry_classifier(account.retry_expired());

@@ -12,7 +12,7 @@ use crate::model::snapshot::{Serverless, Storage};
 
 /// An instance to restore from a snapshot; never publicly accessible.
 #[derive(Debug, Clone, Default)]
-pub struct NewInstance {
+pub(crate) struct NewInstance {
     pub identifier: String,
     pub snapshot: String,
     pub class: Option<String>,
@@ -32,7 +32,7 @@ pub struct NewInstance {
 
 /// A cluster to restore from a snapshot, without instances.
 #[derive(Debug, Clone, Default)]
-pub struct NewCluster {
+pub(crate) struct NewCluster {
     pub identifier: String,
     pub snapshot: String,
     pub engine: String,
@@ -52,7 +52,7 @@ pub struct NewCluster {
 
 /// An instance to add to an Aurora cluster.
 #[derive(Debug, Clone, Default)]
-pub struct NewMember {
+pub(crate) struct NewMember {
     pub identifier: String,
     pub cluster: String,
     pub class: String,
@@ -63,7 +63,7 @@ pub struct NewMember {
 
 impl Rds {
     /// Starts the restore of an instance.
-    pub async fn restore_instance(&self, new: &NewInstance) -> Result<()> {
+    pub(crate) async fn restore_instance(&self, new: &NewInstance) -> Result<()> {
         self.client
             .restore_db_instance_from_db_snapshot()
             .db_instance_identifier(&new.identifier)
@@ -102,7 +102,7 @@ impl Rds {
     }
 
     /// Starts the restore of a cluster.
-    pub async fn restore_cluster(&self, new: &NewCluster) -> Result<()> {
+    pub(crate) async fn restore_cluster(&self, new: &NewCluster) -> Result<()> {
         let scaling = new.serverless.as_ref().map(|serverless| {
             let units = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
             ServerlessV2ScalingConfiguration::builder()
@@ -147,7 +147,7 @@ impl Rds {
     }
 
     /// Starts to add an instance to an Aurora cluster.
-    pub async fn add_member(&self, new: &NewMember) -> Result<()> {
+    pub(crate) async fn add_member(&self, new: &NewMember) -> Result<()> {
         self.client
             .create_db_instance()
             .db_instance_identifier(&new.identifier)

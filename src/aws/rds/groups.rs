@@ -20,7 +20,7 @@ const DESCRIPTION: &str = "made by lifeboat for a restored database";
 
 /// A parameter group to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewParameterGroup<'a> {
+pub(crate) struct NewParameterGroup<'a> {
     pub name: &'a str,
     /// `postgres16`, `aurora-postgresql16`.
     pub family: &'a str,
@@ -29,7 +29,7 @@ pub struct NewParameterGroup<'a> {
 
 impl Rds {
     /// The values of a parameter group that a user set; a cluster's groups are another kind.
-    pub async fn parameters(&self, kind: Kind, group: &str) -> Result<Vec<Parameter>> {
+    pub(crate) async fn parameters(&self, kind: Kind, group: &str) -> Result<Vec<Parameter>> {
         let what = format!("cannot read parameter group {group}");
         list!(self, kind, what;
             "DescribeDBParameters" describe_db_parameters
@@ -40,7 +40,7 @@ impl Rds {
     }
 
     /// The names of all parameter groups, of instances or of clusters.
-    pub async fn parameter_groups(&self, kind: Kind) -> Result<Vec<String>> {
+    pub(crate) async fn parameter_groups(&self, kind: Kind) -> Result<Vec<String>> {
         let what = format!("cannot list the parameter groups of {kind}s");
         list!(self, kind, what;
             "DescribeDBParameterGroups" describe_db_parameter_groups
@@ -49,7 +49,7 @@ impl Rds {
     }
 
     /// An option group with its options; `None` where there is none of that name.
-    pub async fn option_group(&self, name: &str) -> Result<Option<OptionGroup>> {
+    pub(crate) async fn option_group(&self, name: &str) -> Result<Option<OptionGroup>> {
         let call = self.client.describe_option_groups();
         let reply = call.option_group_name(name).send().await.map_err(|why| {
             let what = format!("cannot read option group {name}");
@@ -67,7 +67,7 @@ impl Rds {
     }
 
     /// Creates an empty parameter group.
-    pub async fn create_parameter_group(
+    pub(crate) async fn create_parameter_group(
         &self,
         kind: Kind,
         group: &NewParameterGroup<'_>,
@@ -84,7 +84,7 @@ impl Rds {
     }
 
     /// Sets values, to be in force when an instance first starts with the group.
-    pub async fn set_parameters(
+    pub(crate) async fn set_parameters(
         &self,
         kind: Kind,
         group: &str,
@@ -109,7 +109,7 @@ impl Rds {
     }
 
     /// Deletes a parameter group that nothing uses; one that is gone already is no error.
-    pub async fn delete_parameter_group(&self, kind: Kind, name: &str) -> Result<()> {
+    pub(crate) async fn delete_parameter_group(&self, kind: Kind, name: &str) -> Result<()> {
         let what = format!("cannot delete parameter group {name}");
         unless_gone(send!(self, kind, from_sdk(what);
             "DeleteDBParameterGroup" delete_db_parameter_group
@@ -118,7 +118,7 @@ impl Rds {
     }
 
     /// Creates an option group with its options; security groups of options do not travel.
-    pub async fn create_option_group(
+    pub(crate) async fn create_option_group(
         &self,
         name: &str,
         like: &OptionGroup,
@@ -148,7 +148,7 @@ impl Rds {
     }
 
     /// The tags of a parameter group.
-    pub async fn parameter_group_tags(
+    pub(crate) async fn parameter_group_tags(
         &self,
         kind: Kind,
         group: &str,

@@ -9,7 +9,7 @@ use crate::model::snapshot::Kind;
 
 /// The settings of an instance or cluster that guard it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guards {
+pub(crate) struct Guards {
     pub deletion_protection: bool,
     /// Days that automated backups are kept; 0: there are none.
     pub backup_retention_days: i32,
@@ -20,7 +20,7 @@ pub struct Guards {
 
 impl Rds {
     /// Reads the guards of an instance or cluster. One that RDS does not know is `NotFound`.
-    pub async fn guards(&self, kind: Kind, identifier: &str) -> Result<Guards> {
+    pub(crate) async fn guards(&self, kind: Kind, identifier: &str) -> Result<Guards> {
         Ok(match kind {
             Kind::Instance => self.describe_instance(identifier).await?.into(),
             Kind::Cluster => self.describe_cluster(identifier).await?.into(),

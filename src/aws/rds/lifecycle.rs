@@ -8,7 +8,12 @@ use crate::model::snapshot::Kind;
 
 impl Rds {
     /// Gives the master user this password, at once; RDS needs a while for it.
-    pub async fn set_password(&self, kind: Kind, identifier: &str, password: &str) -> Result<()> {
+    pub(crate) async fn set_password(
+        &self,
+        kind: Kind,
+        identifier: &str,
+        password: &str,
+    ) -> Result<()> {
         let what = format!("cannot set the password of {kind} {identifier}");
         send!(self, kind, from_sdk(what);
             "ModifyDBInstance" modify_db_instance | "ModifyDBCluster" modify_db_cluster;
@@ -17,7 +22,7 @@ impl Rds {
     }
 
     /// Starts to stop it: its storage stays, its compute is not paid for.
-    pub async fn stop_db(&self, kind: Kind, identifier: &str) -> Result<()> {
+    pub(crate) async fn stop_db(&self, kind: Kind, identifier: &str) -> Result<()> {
         let what = format!("cannot stop {kind} {identifier}");
         send!(self, kind, from_sdk(what);
             "StopDBInstance" stop_db_instance | "StopDBCluster" stop_db_cluster;
@@ -25,7 +30,7 @@ impl Rds {
     }
 
     /// Starts a stopped cluster: it cannot be deleted otherwise.
-    pub async fn start_cluster(&self, identifier: &str) -> Result<()> {
+    pub(crate) async fn start_cluster(&self, identifier: &str) -> Result<()> {
         let call = self.client.start_db_cluster();
         let reply = call.db_cluster_identifier(identifier).send().await;
         reply.map(drop).map_err(|why| {
@@ -36,7 +41,7 @@ impl Rds {
 
     /// Starts to delete it, without a last snapshot, its automated backups with it; one that is gone
     /// already is no error.
-    pub async fn delete_db(&self, kind: Kind, identifier: &str) -> Result<()> {
+    pub(crate) async fn delete_db(&self, kind: Kind, identifier: &str) -> Result<()> {
         let what = format!("cannot delete {kind} {identifier}");
         unless_gone(send!(self, kind, from_sdk(what);
             "DeleteDBInstance" delete_db_instance | "DeleteDBCluster" delete_db_cluster;
@@ -45,7 +50,7 @@ impl Rds {
     }
 
     /// Sets one tag.
-    pub async fn tag(&self, arn: &str, key: &str, value: &str) -> Result<()> {
+    pub(crate) async fn tag(&self, arn: &str, key: &str, value: &str) -> Result<()> {
         let tags = [(key.to_owned(), value.to_owned())].into();
         let call = self.client.add_tags_to_resource().resource_name(arn);
         let reply = call.set_tags(tags_to_sdk(&tags)).send().await;

@@ -16,7 +16,7 @@ use crate::model::snapshot::{
 
 impl Rds {
     /// Reads the settings of an instance or cluster, with the values of its groups.
-    pub async fn settings(&self, kind: Kind, identifier: &str) -> Result<Settings> {
+    pub(crate) async fn settings(&self, kind: Kind, identifier: &str) -> Result<Settings> {
         let mut settings = match kind {
             Kind::Instance => instance_settings(self.describe_instance(identifier).await?),
             Kind::Cluster => self.cluster_settings(identifier).await?,

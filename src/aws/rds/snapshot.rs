@@ -10,7 +10,7 @@ use crate::model::snapshot::Kind;
 
 /// A snapshot as RDS describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub kind: Kind,
     pub name: String,
     pub arn: String,
@@ -38,12 +38,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub fn is_available(&self) -> bool {
+    pub(crate) fn is_available(&self) -> bool {
         self.status == "available"
     }
 
     /// Will not change by itself, and is not available.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.status.starts_with("fail") || self.status.starts_with("incompatible")
     }
 }

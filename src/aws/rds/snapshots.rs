@@ -19,7 +19,7 @@ const RESTORE: &str = "restore";
 
 /// Which snapshots are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotFilter<'a> {
+pub(crate) enum SnapshotFilter<'a> {
     /// The account's own of one instance or cluster, automated ones too.
     OwnOf(&'a str),
     /// The account's own.
@@ -32,7 +32,7 @@ pub enum SnapshotFilter<'a> {
 
 /// Why a snapshot was not created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// One of that name exists.
     Exists,
     /// What was to be copied is not there, or not shared.
@@ -46,14 +46,18 @@ pub enum Reason {
 
 /// Why a snapshot was not created, for the program and for people.
 #[derive(Debug)]
-pub struct SnapshotError {
+pub(crate) struct SnapshotError {
     pub reason: Reason,
     pub error: Error,
 }
 
 impl Rds {
     /// All snapshots that pass the filter, in no order.
-    pub async fn snapshots(&self, kind: Kind, filter: SnapshotFilter<'_>) -> Result<Vec<Snapshot>> {
+    pub(crate) async fn snapshots(
+        &self,
+        kind: Kind,
+        filter: SnapshotFilter<'_>,
+    ) -> Result<Vec<Snapshot>> {
         let what = format!("cannot list the {} snapshots of the {}", kind, self.side);
         let (identifier, snapshot_type, shared) = match filter {
             SnapshotFilter::OwnOf(identifier) => (Some(identifier.to_owned()), None, None),
@@ -70,7 +74,7 @@ impl Rds {
     }
 
     /// One of the account's own; `None` where there is none of that name.
-    pub async fn snapshot(&self, kind: Kind, name: &str) -> Result<Option<Snapshot>> {
+    pub(crate) async fn snapshot(&self, kind: Kind, name: &str) -> Result<Option<Snapshot>> {
         let what = format!("cannot look at snapshot {name} in the {}", self.side);
         let found = send!(self, kind, from_sdk(what);
             "DescribeDBSnapshots" describe_db_snapshots
@@ -84,7 +88,7 @@ impl Rds {
     }
 
     /// Takes a snapshot of an instance or cluster.
-    pub async fn create_snapshot(
+    pub(crate) async fn create_snapshot(
         &self,
         kind: Kind,
         identifier: &str,
@@ -106,7 +110,7 @@ impl Rds {
 
     /// Starts a copy of `from`, a name or an ARN, under `key`; `None` keeps its key, or its having
     /// none. Called in the region where the copy is to lie.
-    pub async fn copy_snapshot(
+    pub(crate) async fn copy_snapshot(
         &self,
         kind: Kind,
         from: &str,
@@ -128,14 +132,19 @@ impl Rds {
     }
 
     /// Lets another account copy a snapshot.
-    pub async fn share_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
+    pub(crate) async fn share_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
         let what = format!("cannot share snapshot {name} with account {account}");
         let account = vec![account.to_owned()];
         self.set_share(kind, name, Some(account), None, what).await
     }
 
     /// Ends the sharing with another account.
-    pub async fn unshare_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
+    pub(crate) async fn unshare_snapshot(
+        &self,
+        kind: Kind,
+        name: &str,
+        account: &str,
+    ) -> Result<()> {
         let what = format!("cannot end the sharing of snapshot {name} with account {account}");
         let account = vec![account.to_owned()];
         self.set_share(kind, name, None, Some(account), what).await
@@ -159,7 +168,7 @@ impl Rds {
     }
 
     /// The accounts that a snapshot is shared with.
-    pub async fn shared_with(&self, kind: Kind, name: &str) -> Result<Vec<String>> {
+    pub(crate) async fn shared_with(&self, kind: Kind, name: &str) -> Result<Vec<String>> {
         let what = format!("cannot tell with whom snapshot {name} is shared");
         send!(self, kind, from_sdk(what);
         "DescribeDBSnapshotAttributes" describe_db_snapshot_attributes
@@ -179,7 +188,7 @@ impl Rds {
     }
 
     /// Deletes a snapshot of the account; one that is gone already is no error.
-    pub async fn delete_snapshot(&self, kind: Kind, name: &str) -> Result<()> {
+    pub(crate) async fn delete_snapshot(&self, kind: Kind, name: &str) -> Result<()> {
         let what = format!("cannot delete snapshot {name} in the {}", self.side);
         unless_gone(send!(self, kind, from_sdk(what);
             "DeleteDBSnapshot" delete_db_snapshot

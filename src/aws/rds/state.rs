@@ -12,7 +12,7 @@ use crate::model::snapshot::Kind;
 
 /// An instance or cluster as RDS describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DbState {
+pub(crate) struct DbState {
     pub identifier: String,
     pub arn: String,
     pub status: String,
@@ -83,7 +83,7 @@ impl From<DbCluster> for DbState {
 
 impl Rds {
     /// The state of an instance or cluster; `None` where there is none of that identifier.
-    pub async fn state(&self, kind: Kind, identifier: &str) -> Result<Option<DbState>> {
+    pub(crate) async fn state(&self, kind: Kind, identifier: &str) -> Result<Option<DbState>> {
         let found = match kind {
             Kind::Instance => self.describe_instance(identifier).await.map(Into::into),
             Kind::Cluster => self.describe_cluster(identifier).await.map(Into::into),
@@ -96,7 +96,7 @@ impl Rds {
     }
 
     /// All instances or clusters of the account in the region.
-    pub async fn states(&self, kind: Kind) -> Result<Vec<DbState>> {
+    pub(crate) async fn states(&self, kind: Kind) -> Result<Vec<DbState>> {
         let what = format!("cannot list the {kind}s of the {}", self.side);
         list!(self, kind, what;
             "DescribeDBInstances" describe_db_instances

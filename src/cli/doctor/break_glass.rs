@@ -15,7 +15,7 @@ const POINTS_TRIED: usize = 8;
 
 /// Identities that the configuration names, else those of the newest restore point. None where there
 /// is no point, or these credentials may not read attestations, as in the source account.
-pub async fn gather(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
+pub(super) async fn gather(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
     match look(access, config, run).await {
         Err(error) if error.kind() == Kind::Denied => Ok(Vec::new()),
         found => found,

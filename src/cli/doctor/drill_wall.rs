@@ -11,7 +11,7 @@ use crate::pg::local::drill_server::ask_walls;
 use crate::wall::{self, Wall};
 
 /// `None` where nothing is configured for drills: exporters need no wall.
-pub async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
+pub(super) async fn gather(access: &Access, config: &Config) -> Option<DrillWall> {
     let drills = !access.identities.is_empty() || config.drill != DrillSettings::default();
     if !drills {
         return None;

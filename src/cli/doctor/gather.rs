@@ -24,7 +24,12 @@ use crate::repository::{Locks, Repository};
 use crate::store::Posture;
 use crate::store::audit::{Attempt, AuditedStore};
 
-pub async fn facts(access: &Access, config: &Config, no_try: bool, run: &Run) -> Result<Facts> {
+pub(super) async fn facts(
+    access: &Access,
+    config: &Config,
+    no_try: bool,
+    run: &Run,
+) -> Result<Facts> {
     run.progress.phase("repository", None);
     let store = match store(access, config, no_try, run).await {
         Err(error) if matches!(error.kind(), Kind::Usage | Kind::Interrupted) => return Err(error),

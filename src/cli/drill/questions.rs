@@ -6,7 +6,7 @@ use crate::config::drill::{Assert, Must as Configured};
 use crate::drill::{Assertion, Must, Question};
 use crate::error::{Result, ResultExt};
 
-pub fn questions(configured: &[Assert]) -> Result<Vec<Question>> {
+pub(super) fn questions(configured: &[Assert]) -> Result<Vec<Question>> {
     configured.iter().map(question).collect()
 }
 

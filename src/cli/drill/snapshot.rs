@@ -18,18 +18,18 @@ use crate::keys::identities::IdentitySource;
 use crate::schedule::SnapshotDrill;
 
 /// Drills the copy of an id, or the newest.
-pub async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
+pub(crate) async fn run(id: &str, source: Option<&str>, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let identities = connect::identity_source(&access, run)?;
     let drill = inputs(id, source, &identities, &access, &config, run).await?;
     answer(&drill.run(run.context()).await?)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(crate) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 
-pub async fn inputs<'a>(
+pub(crate) async fn inputs<'a>(
     id: &str,
     source: Option<&str>,
     identities: &'a IdentitySource<'a>,

@@ -7,7 +7,7 @@ use crate::cli::render::{self, Page};
 use crate::drill::Report;
 use crate::model::attestation::{NOT_PROVEN, NotTried, Verdict};
 
-pub fn text(report: &Report) -> Page {
+pub(super) fn text(report: &Report) -> Page {
     let mut page = Page::default();
     for one in &report.assertions {
         match (one.ok, &one.value) {

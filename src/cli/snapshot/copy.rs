@@ -26,7 +26,7 @@ use crate::snapshot::copy::{CopiedSnapshot, Options, PlannedCopy, Report};
        lifeboat snapshot copy --source prod --dry-run\n  \
        lifeboat snapshot copy --new"
 ))]
-pub struct Args {
+pub(crate) struct Args {
     /// Only this configured source; may be repeated
     #[arg(long, value_name = "NAME")]
     source: Vec<String>,
@@ -38,17 +38,17 @@ pub struct Args {
     dry_run: bool,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let copy = inputs(&args, &access, &config, run).await?;
     answer(&copy.run(run.context()).await?)
 }
 
-pub fn answer(report: &Report) -> Result<Answer> {
+pub(crate) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(report, text(report), report.outcome())
 }
 
-pub async fn inputs(
+pub(crate) async fn inputs(
     args: &Args,
     access: &Access,
     config: &Config,

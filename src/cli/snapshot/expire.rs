@@ -24,7 +24,7 @@ use crate::snapshot::expire::{Keep, Report};
        lifeboat snapshot expire --source-account\n  \
        lifeboat snapshot expire --backup-account --json"
 ))]
-pub struct Args {
+pub(crate) struct Args {
     /// Intermediates in the source account [default: where its expire_role_arn is configured]
     #[arg(long)]
     source_account: bool,
@@ -36,7 +36,7 @@ pub struct Args {
     dry_run: bool,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let sides = args.sides(&access.accounts)?;
     let mut expire = inputs(sides, &access, &config, run).await?;
@@ -44,12 +44,12 @@ pub async fn run(args: Args, run: &Run) -> Result<Answer> {
     answer(&expire.run(run.context()).await?, args.dry_run)
 }
 
-pub fn answer(report: &Report, dry_run: bool) -> Result<Answer> {
+pub(crate) fn answer(report: &Report, dry_run: bool) -> Result<Answer> {
     Answer::new(report, text(report, dry_run), report.outcome())
 }
 
 /// In the source account, in the backup account, or in both, as it is configured.
-pub async fn inputs(
+pub(crate) async fn inputs(
     (in_source, in_backup): (bool, bool),
     access: &Access,
     config: &Config,

@@ -17,13 +17,13 @@ use crate::snapshot::list::{self, CopyPoint, Listing};
     "  lifeboat snapshot list\n  \
        lifeboat snapshot list --source prod --json"
 ))]
-pub struct Args {
+pub(crate) struct Args {
     /// Only copies of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     if let Some(name) = &args.source {
         check_name(name).context(|| "--source".to_owned())?;
@@ -49,7 +49,7 @@ fn text(listing: &Listing) -> Page {
 }
 
 /// Copies as a table.
-pub fn table(copies: &[CopyPoint]) -> Table {
+pub(crate) fn table(copies: &[CopyPoint]) -> Table {
     let mut table = Table::new(&[
         "source",
         "snapshot of",

@@ -20,7 +20,7 @@ fn source(configured: &Configured) -> Option<Source> {
 }
 
 /// The sources of these names; without names, all that have snapshots to copy.
-pub fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
+pub(crate) fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
     let file = config.file.display();
     let hint =
         "say `instance = \"…\"` or `cluster = \"…\"` in its [[source]]: the identifier in RDS";
@@ -42,7 +42,7 @@ pub fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
     named.collect()
 }
 
-pub fn wait_limits(settings: &SnapshotSettings) -> WaitLimits {
+pub(crate) fn wait_limits(settings: &SnapshotSettings) -> WaitLimits {
     WaitLimits {
         poll: settings.poll,
         wait: settings.wait,
@@ -50,7 +50,7 @@ pub fn wait_limits(settings: &SnapshotSettings) -> WaitLimits {
 }
 
 /// An id, or `None` for the newest.
-pub fn which(text: &str) -> Result<Option<Id>> {
+pub(crate) fn which(text: &str) -> Result<Option<Id>> {
     match text {
         "latest" => Ok(None),
         text => text.parse().map(Some),

@@ -22,7 +22,7 @@ use crate::snapshot::restore::{self, Options, RecordReader, Report};
        lifeboat snapshot restore 20261121T020000Z-k3v9q2 --as prod-again\n  \
        lifeboat snapshot restore latest --source prod --as prod-again --subnet-group databases --security-group sg-0123abcd"
 ))]
-pub struct Args {
+pub(crate) struct Args {
     /// The copy: an id as `lifeboat snapshot list` shows it, or `latest`
     #[arg(value_name = "ID")]
     id: String,
@@ -46,7 +46,7 @@ pub struct Args {
     dry_run: bool,
 }
 
-pub async fn run(args: Args, run: &Run) -> Result<Answer> {
+pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let options = Options {
         which: which(&args.id)?,

@@ -4,7 +4,7 @@ use super::protected::Kind;
 use crate::doctor::finding::Severity;
 
 /// An argument that is true or false.
-pub struct Guard {
+pub(super) struct Guard {
     pub kind: Kind,
     pub attribute: &'static str,
     /// The value without protection.
@@ -19,12 +19,12 @@ pub struct Guard {
 
 impl Guard {
     /// `deletion_protection = false`
-    pub fn setting(&self) -> String {
+    pub(super) fn setting(&self) -> String {
         format!("{} = {}", self.attribute, self.off)
     }
 }
 
-pub const GUARDS: [Guard; 4] = [
+pub(super) const GUARDS: [Guard; 4] = [
     Guard {
         kind: Kind::Database,
         attribute: "deletion_protection",

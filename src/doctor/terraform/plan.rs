@@ -9,7 +9,7 @@ use crate::doctor::finding::{Finding, Severity};
 
 /// Findings about a plan, the worst first. Critical: it deletes or replaces a protected resource, or
 /// takes a guard away from a database.
-pub fn check(plan: &[Planned], protected: &Protected) -> Vec<Finding> {
+pub(crate) fn check(plan: &[Planned], protected: &Protected) -> Vec<Finding> {
     // A plan also names what it does not change.
     let protected = &match protected.is_empty() {
         true => Protected::default(),

@@ -4,7 +4,7 @@ use super::read::Resource;
 
 /// What the configuration protects, by its own names. All empty: everything of a protected kind is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Protected {
+pub(crate) struct Protected {
     /// Instances' and clusters' identifiers.
     pub databases: Vec<String>,
     pub bucket: Option<String>,
@@ -16,7 +16,7 @@ pub struct Protected {
 
 /// Kinds of resources that databases and backups depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(crate) enum Kind {
     Database,
     Snapshot,
     Key,
@@ -27,7 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// `None`: neither databases nor backups depend on it.
-    pub fn from_type(resource_type: &str) -> Option<Self> {
+    pub(crate) fn from_type(resource_type: &str) -> Option<Self> {
         Some(match resource_type {
             "aws_db_instance"
             | "aws_rds_cluster"
@@ -59,7 +59,7 @@ impl Kind {
     }
 
     /// The word for it in a sentence.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Database => "database",
             Self::Snapshot => "snapshot",
@@ -72,13 +72,13 @@ impl Kind {
 }
 
 impl Protected {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether it contains this resource. One whose names the document does not show counts as
     /// protected: the gate must not let through what it cannot see.
-    pub fn contains(&self, kind: Kind, resource: &Resource) -> bool {
+    pub(crate) fn contains(&self, kind: Kind, resource: &Resource) -> bool {
         match kind {
             Kind::Database => self.databases.is_empty() || self.contains_database(resource),
             // Any snapshot may be the last one.
@@ -108,7 +108,7 @@ impl Protected {
 
     /// Adds the KMS keys of protected databases, as far as the document shows them.
     #[must_use]
-    pub fn with_keys_of<'a>(&self, resources: impl Iterator<Item = &'a Resource>) -> Self {
+    pub(crate) fn with_keys_of<'a>(&self, resources: impl Iterator<Item = &'a Resource>) -> Self {
         let databases = resources.filter(|one| {
             Kind::from_type(&one.kind) == Some(Kind::Database) && self.contains(Kind::Database, one)
         });

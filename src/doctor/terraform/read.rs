@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// A resource of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// `module.db.aws_db_instance.main[0]`
     pub address: String,
     /// `aws_db_instance`
@@ -17,7 +17,7 @@ pub struct Resource {
 
 impl Resource {
     /// The texts of these attributes that are known.
-    pub fn names(&self, attributes: &[&str]) -> Vec<&str> {
+    pub(crate) fn names(&self, attributes: &[&str]) -> Vec<&str> {
         attributes
             .iter()
             .filter_map(|name| self.values.get(name)?.as_str())
@@ -25,18 +25,18 @@ impl Resource {
             .collect()
     }
 
-    pub fn flag(&self, attribute: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, attribute: &str) -> Option<bool> {
         flag(&self.values, attribute)
     }
 }
 
-pub fn flag(values: &Value, attribute: &str) -> Option<bool> {
+pub(super) fn flag(values: &Value, attribute: &str) -> Option<bool> {
     values.get(attribute)?.as_bool()
 }
 
 /// A resource that a plan changes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Planned {
+pub(crate) struct Planned {
     pub resource: Resource,
     /// `create`, `read`, `update`, `delete`, `no-op`, `forget`; two of them for a replacement.
     pub actions: Vec<String>,
@@ -45,22 +45,22 @@ pub struct Planned {
 }
 
 impl Planned {
-    pub fn deletes(&self) -> bool {
+    pub(crate) fn deletes(&self) -> bool {
         self.actions.iter().any(|action| action == "delete")
     }
 
-    pub fn replaces(&self) -> bool {
+    pub(crate) fn replaces(&self) -> bool {
         self.deletes() && self.actions.iter().any(|action| action == "create")
     }
 
-    pub fn forgets(&self) -> bool {
+    pub(crate) fn forgets(&self) -> bool {
         self.actions.iter().any(|action| action == "forget")
     }
 }
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Document {
+pub(crate) enum Document {
     Plan(Vec<Planned>),
     State(Vec<Resource>),
 }
@@ -84,7 +84,7 @@ fn list<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 }
 
 /// Reads a document.
-pub fn parse(text: &str) -> Result<Document> {
+pub(crate) fn parse(text: &str) -> Result<Document> {
     if text.trim().is_empty() {
         return Err(wrong("is empty"));
     }

@@ -8,7 +8,7 @@ use crate::humanize::first_names;
 
 /// Findings about a state: that it holds a database and its backups together, and guards that its
 /// databases and buckets lack.
-pub fn check(state: &[Resource], protected: &Protected) -> Vec<Finding> {
+pub(crate) fn check(state: &[Resource], protected: &Protected) -> Vec<Finding> {
     let ours: Vec<(Kind, &Resource)> = state
         .iter()
         .filter_map(|one| Some((Kind::from_type(&one.kind)?, one)))

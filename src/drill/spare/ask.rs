@@ -31,7 +31,7 @@ fn new_password() -> Result<String> {
 
 impl SpareDrill<'_> {
     /// Sets a new password for the master user and connects with it.
-    pub async fn log_in(&self, created: &DbState) -> Result<(Server, Session)> {
+    pub(super) async fn log_in(&self, created: &DbState) -> Result<(Server, Session)> {
         let (kind, name) = (self.kind(), self.name.as_str());
         let missing = |what| Error::failed(format!("RDS tells no {what} of {kind} {name}"));
         let host = created.address.as_deref();
@@ -68,7 +68,12 @@ impl SpareDrill<'_> {
     }
 
     /// Asks each database its questions.
-    pub async fn ask(&self, server: &Server, session: &Session, report: &mut Report) -> Result<()> {
+    pub(super) async fn ask(
+        &self,
+        server: &Server,
+        session: &Session,
+        report: &mut Report,
+    ) -> Result<()> {
         self.creation.context.progress.phase("assertions", None);
         report.databases = self.databases(session, report).await?;
         for name in report.databases.clone() {

@@ -18,7 +18,7 @@ const PORT: u32 = 5432;
 
 impl SpareDrill<'_> {
     /// Nothing is ever overwritten.
-    pub async fn check_name_is_free(&self) -> Result<()> {
+    pub(super) async fn check_name_is_free(&self) -> Result<()> {
         match self.rds().state(self.kind(), &self.name).await? {
             None => Ok(()),
             Some(_) => Err(Error::new(
@@ -44,7 +44,7 @@ impl SpareDrill<'_> {
 
     /// Sets the recorded values, without those that would make the copy act by itself, and reads back the
     /// one that prevents it.
-    pub async fn create_groups(&self, report: &mut Report) -> Result<()> {
+    pub(super) async fn create_groups(&self, report: &mut Report) -> Result<()> {
         for kind in group_kinds(self.kind()) {
             self.create_group(*kind, report).await?;
         }
@@ -103,7 +103,7 @@ impl SpareDrill<'_> {
     }
 
     /// Creates it, and waits until it takes connections.
-    pub async fn create(&self) -> Result<DbState> {
+    pub(super) async fn create(&self) -> Result<DbState> {
         self.creation.create(&self.plan()?).await
     }
 

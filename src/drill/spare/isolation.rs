@@ -10,13 +10,13 @@ use crate::pg::session::Session;
 use crate::pg::target::single_value;
 
 /// 0: no subscription is ever taken up.
-pub const NO_WORKERS: &str = "max_logical_replication_workers";
+pub(super) const NO_WORKERS: &str = "max_logical_replication_workers";
 const PRELOADED: &str = "shared_preload_libraries";
 /// Libraries that start jobs or replication by themselves, once they are preloaded.
 const ACTORS: [&str; 5] = ["pg_cron", "pglogical", "pgactive", "pg_partman_bgw", "bdr"];
 
 /// Recorded values, without libraries that act by themselves and their settings.
-pub fn without_actors(recorded: &[Parameter]) -> Vec<Parameter> {
+pub(super) fn without_actors(recorded: &[Parameter]) -> Vec<Parameter> {
     let is_actors = |name: &str| {
         let (library, _) = name.split_once('.').unwrap_or_default();
         library == "cron" || ACTORS.contains(&library)
@@ -48,7 +48,7 @@ fn libraries(list: &str) -> impl Iterator<Item = &str> {
 
 impl SpareDrill<'_> {
     /// Checks that its security group allows no egress. EC2 says so; RDS does not know.
-    pub async fn check_egress(&self) -> Result<()> {
+    pub(super) async fn check_egress(&self) -> Result<()> {
         let group = &self.options.security_group;
         let lets_out = security_group::egress(self.backup, group).await?;
         if lets_out.is_empty() {
@@ -66,7 +66,7 @@ impl SpareDrill<'_> {
     }
 
     /// Checks that RDS created it in the network and with the groups that were asked for.
-    pub async fn check_network(&self, created: &DbState) -> Result<()> {
+    pub(super) async fn check_network(&self, created: &DbState) -> Result<()> {
         self.check(self.kind(), &self.name, created)?;
         if self.kind() == Kind::Instance {
             return Ok(());
@@ -106,7 +106,7 @@ impl SpareDrill<'_> {
 }
 
 /// Asks the server itself whether it would act by itself.
-pub async fn check_server(session: &Session, name: &str) -> Result<()> {
+pub(super) async fn check_server(session: &Session, name: &str) -> Result<()> {
     let show = async |setting: &str| -> Result<String> {
         let value = single_value::read(session, &format!("SHOW {setting}")).await?;
         Ok(value.unwrap_or_default())

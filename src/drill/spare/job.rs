@@ -15,7 +15,7 @@ use crate::snapshot::creation::Creation;
 use crate::snapshot::list::FoundCopy;
 use crate::snapshot::restore::RecordReader;
 
-pub struct SpareDrill<'a> {
+pub(super) struct SpareDrill<'a> {
     pub backup: &'a Account,
     /// `Err`: why records cannot be read.
     pub records: Result<RecordReader<'a>, &'a Error>,
@@ -30,15 +30,15 @@ pub struct SpareDrill<'a> {
 }
 
 impl SpareDrill<'_> {
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.found.point.kind
     }
 
-    pub fn rds(&self) -> &Rds {
+    pub(super) fn rds(&self) -> &Rds {
         self.creation.rds
     }
 
-    pub fn class(&self) -> Option<String> {
+    pub(super) fn class(&self) -> Option<String> {
         let settings = self.settings;
         let recorded = settings.and_then(|settings| settings.class.clone());
         let writer = settings.and_then(|settings| settings.members.first()?.class.clone());
@@ -50,7 +50,7 @@ impl SpareDrill<'_> {
     }
 
     /// The report before anything is done.
-    pub fn new_report(&self, findings: Vec<String>) -> Report {
+    pub(super) fn new_report(&self, findings: Vec<String>) -> Report {
         let (point, rds) = (&self.found.point, self.rds());
         let finding = |why| Finding::new("the original's settings", why);
         Report {
@@ -79,7 +79,7 @@ impl SpareDrill<'_> {
     }
 
     /// Repeats a call that RDS refuses while it is busy after a restore, such as with a first backup.
-    pub async fn once_available(&self, call: impl AsyncFn() -> Result<()>) -> Result<()> {
+    pub(super) async fn once_available(&self, call: impl AsyncFn() -> Result<()>) -> Result<()> {
         const ATTEMPTS: u32 = 5;
         let (kind, name) = (self.kind(), self.name.as_str());
         for _ in 1..ATTEMPTS {
@@ -93,19 +93,19 @@ impl SpareDrill<'_> {
     }
 
     /// The end of the time that RDS may need for what usually takes it a minute.
-    pub fn short_deadline(&self) -> Instant {
+    pub(super) fn short_deadline(&self) -> Instant {
         const SHORT: Duration = Duration::from_secs(15 * 60);
         Instant::now() + SHORT.min(self.options.limits.wait)
     }
 }
 
 /// The name of a cluster's one instance.
-pub fn member_name(cluster: &str) -> String {
+pub(super) fn member_name(cluster: &str) -> String {
     format!("{cluster}-1")
 }
 
 /// A cluster's instances have groups of their own.
-pub fn group_kinds(kind: Kind) -> &'static [Kind] {
+pub(super) fn group_kinds(kind: Kind) -> &'static [Kind] {
     match kind {
         Kind::Instance => &[Kind::Instance],
         Kind::Cluster => &[Kind::Cluster, Kind::Instance],

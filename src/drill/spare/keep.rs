@@ -8,7 +8,7 @@ use crate::snapshot::names::tag;
 
 impl SpareDrill<'_> {
     /// The copy is sound: tags it, stops the new spare, and removes the older ones.
-    pub async fn keep(&self, report: &mut Report) {
+    pub(super) async fn keep(&self, report: &mut Report) {
         let arn = &self.found.point.copy_arn;
         match self
             .rds()

@@ -6,7 +6,7 @@ use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::snapshot::WaitLimits;
 
-pub struct Options {
+pub(crate) struct Options {
     /// `None`: the newest that is available.
     pub which: Option<Id>,
     pub source: Option<String>,

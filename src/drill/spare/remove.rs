@@ -26,7 +26,7 @@ fn is_in_use(there: &DbState) -> bool {
 
 impl SpareDrill<'_> {
     /// After a drill that failed or was interrupted.
-    pub async fn leave_nothing(&self, report: &mut Report) {
+    pub(super) async fn leave_nothing(&self, report: &mut Report) {
         let (kind, name) = (self.kind(), &self.name);
         self.creation
             .context
@@ -54,7 +54,7 @@ impl SpareDrill<'_> {
     }
 
     /// Spares of earlier drills of this source, and parameter groups that some left.
-    pub async fn remove_older(&self, report: &mut Report) {
+    pub(super) async fn remove_older(&self, report: &mut Report) {
         for kind in KINDS {
             match self.rds().states(kind).await {
                 Ok(all) => {

@@ -11,7 +11,7 @@ use crate::outcome;
 use crate::restore::Finding;
 
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Of the copy as a restore point.
     pub id: Id,
     pub source: String,
@@ -49,27 +49,27 @@ pub struct Report {
 
 /// The result of an assertion in one database.
 #[derive(Debug, Serialize)]
-pub struct AssertionResult {
+pub(crate) struct AssertionResult {
     pub database: String,
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
 impl Report {
-    pub fn outcome(&self) -> outcome::Outcome {
+    pub(crate) fn outcome(&self) -> outcome::Outcome {
         outcome::Outcome::from_counts(usize::from(!self.is_sound()), self.findings.len())
     }
 
     /// Whether the copy restores, and the user's questions are answered as expected.
-    pub fn is_sound(&self) -> bool {
+    pub(crate) fn is_sound(&self) -> bool {
         self.failures.is_empty() && self.assertions.iter().all(|one| one.outcome.ok)
     }
 
-    pub fn finding(&mut self, what: &str, why: &Error) {
+    pub(crate) fn finding(&mut self, what: &str, why: &Error) {
         self.findings.push(Finding::new(what, why.chain()));
     }
 
-    pub fn add_assertion(&mut self, database: &str, outcome: Outcome) {
+    pub(crate) fn add_assertion(&mut self, database: &str, outcome: Outcome) {
         self.assertions.push(AssertionResult {
             database: database.to_owned(),
             outcome,

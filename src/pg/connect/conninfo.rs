@@ -5,7 +5,7 @@ mod files;
 mod params;
 mod resolve;
 
-pub use params::{Params, parse_url};
+pub(crate) use params::{Params, parse_url};
 pub use resolve::Input;
 
 #[cfg(test)]

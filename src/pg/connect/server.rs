@@ -12,18 +12,18 @@ use async_trait::async_trait;
 use crate::error::{Error, Kind, Result};
 
 /// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A connection without traffic for this time is probed, this number of times, and then given up. NAT
 /// gateways forget an idle connection after minutes; the system's default is to ask after hours.
-pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-pub const KEEPALIVE_COUNT: u32 = 3;
+pub(crate) const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const KEEPALIVE_COUNT: u32 = 3;
 
 /// For every session and tool that works in a restored database: a setting that the backup gives to its
 /// database or roles must not change our role, load a library, or end a session before it has pinned its
 /// own settings.
-pub const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
+pub(crate) const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
     -c idle_in_transaction_session_timeout=0";
 
 /// libpq's `sslmode`.

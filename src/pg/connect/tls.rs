@@ -1,7 +1,7 @@
 //! TLS to PostgreSQL with libpq's sslmodes, over rustls.
 
 mod failure;
-pub mod roots;
+pub(crate) mod roots;
 mod stream;
 mod verify;
 mod x509;
@@ -21,11 +21,11 @@ use crate::pg::connect::server::{RootCert, Server, SslMode};
 use crate::pg::session::tap::Rows;
 
 use failure::Peer;
-pub use stream::PgTlsStream;
+pub(crate) use stream::PgTlsStream;
 use verify::{Check, Verifier};
 
 /// Makes one TLS connection to one server.
-pub struct Connector {
+pub(crate) struct Connector {
     /// Absent where TLS is not wanted.
     tls: Option<Tls>,
     rows: Rows,
@@ -41,7 +41,7 @@ struct Tls {
 impl Connector {
     /// Reads the roots that the server's sslmode needs; none where `wanted` is false. `rows` of
     /// COPY are taken off what was decrypted.
-    pub fn new(server: &Server, wanted: bool, rows: Rows) -> Result<Self> {
+    pub(crate) fn new(server: &Server, wanted: bool, rows: Rows) -> Result<Self> {
         if !wanted || server.is_socket() {
             return Ok(Self { tls: None, rows });
         }

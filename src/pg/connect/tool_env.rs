@@ -53,7 +53,7 @@ impl fmt::Debug for ToolEnv {
 
 /// What only a connection string can say, and no variable: the database, however it is called, and the
 /// keepalives of our own sessions.
-pub fn tool_conninfo(database: &str) -> String {
+pub(crate) fn tool_conninfo(database: &str) -> String {
     format!(
         "{} keepalives_idle={} keepalives_interval={} keepalives_count={}",
         conninfo_pair("dbname", database),

@@ -20,5 +20,6 @@ mod remote;
 mod serve;
 
 pub use protocol::ServerRequest;
-pub use remote::{Remote, START_WAIT, WallReport, ask_walls};
-pub use serve::{SOCKET, serve};
+pub(crate) use remote::START_WAIT;
+pub use remote::{Remote, ask_walls};
+pub(crate) use serve::serve;

@@ -8,7 +8,7 @@ use crate::pg::session::{Purpose, Session};
 use crate::quote::quote_ident;
 
 /// The server's roles by name.
-pub async fn roles(server: &Server) -> Result<BTreeSet<String>> {
+pub(crate) async fn roles(server: &Server) -> Result<BTreeSet<String>> {
     let session = Session::connect(server, "lifeboat drill", Purpose::Query).await?;
     let roles = session
         .rows("SELECT rolname FROM pg_roles", "listing roles")
@@ -19,7 +19,7 @@ pub async fn roles(server: &Server) -> Result<BTreeSet<String>> {
 
 /// Removes the database, whoever is connected to it, then the roles. `server` leads to another
 /// database. A database that is not there is no error.
-pub async fn remove(server: &Server, database: &str, roles: &[String]) -> Result<()> {
+pub(crate) async fn remove(server: &Server, database: &str, roles: &[String]) -> Result<()> {
     let session = Session::connect(server, "lifeboat drill", Purpose::Write).await?;
     let mut statements = vec![format!(
         "DROP DATABASE IF EXISTS {} WITH (FORCE)",

@@ -19,15 +19,16 @@ use crate::pg::local::tools::{self, Dirs, Tool, ToolPath, last_lines};
 use crate::quote::config_line;
 use crate::wall::{self, User, Wall, Walled};
 
-pub use installation::to_preload;
+pub(crate) use installation::to_preload;
 use installation::{preloaded, sibling};
+pub use logins::Logins;
 use logins::admission;
-pub use logins::{Logins, SOCKET_FILE, login};
+pub(crate) use logins::{SOCKET_FILE, login};
 
 /// What a socket's path may have at most, less `/.s.PGSQL.5432`.
 const MAX_SOCKET_FOLDER: usize = 90;
 /// What the folder's name begins with where other users may come to the socket.
-pub const SHARED_PREFIX: &str = "lifeboat-server-";
+pub(crate) const SHARED_PREFIX: &str = "lifeboat-server-";
 /// How long a new server may take to answer.
 const START: Duration = Duration::from_secs(60);
 
@@ -66,7 +67,7 @@ done
 
 /// The server to start.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Of this major version or a newer one.
     pub major: u32,
     pub tool_dirs: Dirs,
@@ -82,7 +83,7 @@ pub struct Options {
 }
 
 /// A running server and its folder.
-pub struct Throwaway {
+pub(crate) struct Throwaway {
     keeper: Child,
     postmaster: Option<Child>,
     folder: TempDir,
@@ -93,7 +94,7 @@ pub struct Throwaway {
 
 impl Throwaway {
     /// Starts one; returns once it answers.
-    pub fn start(options: &Options) -> Result<Self> {
+    pub(crate) fn start(options: &Options) -> Result<Self> {
         let mut initdb = tools::find(Tool::InitDb, options.major, true, &options.tool_dirs)?;
         // Behind the wall, links that lead outside are broken.
         initdb.path = (initdb.path.canonicalize()).context(|| initdb.path.display().to_string())?;
@@ -121,23 +122,23 @@ impl Throwaway {
     }
 
     /// Its socket's folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Which walls stand around it.
-    pub fn walls(&self) -> Walls {
+    pub(crate) fn walls(&self) -> Walls {
         self.wall.walls()
     }
 
     /// Whether the server still runs.
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         let postmaster = self.postmaster.as_mut();
         postmaster.is_some_and(|postmaster| matches!(postmaster.try_wait(), Ok(None)))
     }
 
     /// Why a wall does not stand, and what to install.
-    pub fn missing_walls(&self) -> &[String] {
+    pub(crate) fn missing_walls(&self) -> &[String] {
         self.wall.missing()
     }
 
@@ -334,7 +335,7 @@ fn spawn_shell(wall: &Wall, script: &str, arguments: &[&Path]) -> Result<Child> 
 }
 
 /// Bytes that an unprivileged user may still write below a folder.
-pub fn free_bytes(folder: &Path) -> Result<u64> {
+pub(crate) fn free_bytes(folder: &Path) -> Result<u64> {
     let found = rustix::fs::statvfs(folder)
         .map_err(std::io::Error::from)
         .context(|| format!("cannot look at the disk of {}", folder.display()))?;

@@ -246,7 +246,7 @@ pub async fn run(command: &mut Command, what: &str) -> Result<Output> {
 }
 
 /// The last lines of a tool's complaints, as one line.
-pub fn last_lines(stderr: &[u8]) -> String {
+pub(crate) fn last_lines(stderr: &[u8]) -> String {
     const LINES: usize = 5;
     let text = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = text

@@ -20,7 +20,7 @@ const SSL_REQUEST: i32 = 80_877_103;
 const CANCEL_REQUEST: i32 = 80_877_102;
 
 /// Makes the token write its cancel request to us instead of to a server.
-pub async fn announced_pid(token: CancelToken) -> Option<i32> {
+pub(super) async fn announced_pid(token: CancelToken) -> Option<i32> {
     let (theirs, mut ours) = tokio::io::duplex(64);
     let writing = token.cancel_query_raw(theirs, Passthrough);
     let (_, pid) = tokio::join!(writing, read_pid(&mut ours));

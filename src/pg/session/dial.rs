@@ -15,13 +15,13 @@ use crate::pg::connect::server::{KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTE
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A connected socket.
-pub enum ServerStream {
+pub(super) enum ServerStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 /// Dials the socket folder, or each address of the host in turn.
-pub async fn dial(server: &Server) -> Result<ServerStream> {
+pub(super) async fn dial(server: &Server) -> Result<ServerStream> {
     if server.is_socket() {
         let path = Path::new(&server.host).join(format!(".s.PGSQL.{}", server.port));
         return match UnixStream::connect(&path).await {

@@ -12,14 +12,14 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Owns the connection's task. An abandoned connection would go on draining what the server
 /// still sends, which may be a whole table: after a moment of grace it is cut.
-pub struct Driver {
+pub(crate) struct Driver {
     task: Option<JoinHandle<()>>,
     died_of: Arc<OnceLock<tokio_postgres::Error>>,
 }
 
 impl Driver {
     /// Spawns the connection on the current runtime.
-    pub fn spawn<F>(connection: F) -> Self
+    pub(crate) fn spawn<F>(connection: F) -> Self
     where
         F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
     {
@@ -37,12 +37,12 @@ impl Driver {
     }
 
     /// Why the connection ended, if it ended by an error.
-    pub fn last_words(&self) -> Option<&tokio_postgres::Error> {
+    pub(crate) fn last_words(&self) -> Option<&tokio_postgres::Error> {
         self.died_of.get()
     }
 
     /// Waits for the end; the client must have been dropped before.
-    pub async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         if let Some(task) = self.task.take() {
             wind_down(task).await;
         }

@@ -14,7 +14,7 @@ const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
 
 /// The server's message, with severity, SQLSTATE, detail, context and hint where there are any;
 /// `what` names the operand.
-pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
+pub(crate) fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
     let what = what.into();
     if let Some(said) = error.as_db_error() {
         let kind = kind_of(said.code().code());
@@ -47,7 +47,7 @@ pub fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error 
 }
 
 /// An error while connecting, with what only the resolved server knows.
-pub fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
+pub(super) fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
     let what = format!("connecting to {server}");
     let code = error.code().map(|code| code.code().to_owned());
     let hint = match (code.as_deref(), missing_password(&error)) {
@@ -82,7 +82,7 @@ pub fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
 }
 
 /// An error of a live session; a closed connection's own last words say more than "closed".
-pub fn session_error(
+pub(super) fn session_error(
     what: String,
     error: tokio_postgres::Error,
     last_words: Option<&tokio_postgres::Error>,
@@ -102,7 +102,7 @@ pub fn session_error(
 }
 
 /// Whether it was the TLS handshake that failed.
-pub fn is_tls(error: &tokio_postgres::Error) -> bool {
+pub(super) fn is_tls(error: &tokio_postgres::Error) -> bool {
     find::<Error>(error).is_some() || no_tls(error)
 }
 

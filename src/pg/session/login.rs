@@ -13,7 +13,7 @@ use crate::pg::connect::server::{Server, SslMode};
 use crate::pg::connect::tls::Connector;
 
 /// A client whose connection is being driven.
-pub struct Login {
+pub(crate) struct Login {
     pub client: Client,
     pub driver: Driver,
     /// Of COPY, as they arrive.
@@ -36,7 +36,7 @@ fn attempts(server: &Server) -> &'static [config::SslMode] {
     }
 }
 
-pub async fn login(server: &Server, application: &str) -> Result<Login> {
+pub(super) async fn login(server: &Server, application: &str) -> Result<Login> {
     let mut config = Config::new();
     config
         .user(&server.user)
@@ -109,7 +109,7 @@ where
 }
 
 /// Sends a cancel request over a connection of its own.
-pub async fn cancel(server: &Server, token: CancelToken) -> Result<()> {
+pub(super) async fn cancel(server: &Server, token: CancelToken) -> Result<()> {
     let connector = Connector::new(server, server.ssl != SslMode::Disable, Rows::default())?;
     match dial(server).await? {
         ServerStream::Tcp(stream) => token.cancel_query_raw(stream, connector).await,

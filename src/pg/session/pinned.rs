@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use super::login::Login;
 
 /// How long a statement waits for a lock unless `Session::set_lock_timeout` says otherwise.
-pub const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub const PINNED: &[(&str, &str)] = &[
 
 /// A setting that came later: name, value, and the first version that knows it; for a security
 /// fix the first minor version of each branch, oldest first.
-pub type Later = (&'static str, &'static str, &'static [u32]);
+pub(crate) type Later = (&'static str, &'static str, &'static [u32]);
 
 /// Settings that not every supported server knows.
 pub const PINNED_SINCE: &[Later] = &[
@@ -60,7 +60,7 @@ pub const PINNED_SINCE: &[Later] = &[
 /// Only for sessions that read tables out: an object swapped for a view must not run its owner's
 /// code with our rights (CVE-2024-7348). A restore must not have it: REFRESH MATERIALIZED VIEW
 /// over a view fails under it.
-pub const NO_VIEWS: Later = (
+pub(crate) const NO_VIEWS: Later = (
     "restrict_nonsystem_relation_kind",
     "view, foreign-table",
     &[120_020, 130_016, 140_013, 150_008, 160_004, 170_000],
@@ -76,7 +76,7 @@ pub fn pinned(server_version_num: u32) -> impl Iterator<Item = (&'static str, &'
 }
 
 /// SET statements, one a line; none takes a snapshot.
-pub fn pinned_sql(server_version_num: u32) -> String {
+pub(crate) fn pinned_sql(server_version_num: u32) -> String {
     let mut sql = String::new();
     for (name, value) in pinned(server_version_num) {
         // Writing into a String cannot fail.
@@ -110,7 +110,7 @@ fn set(name: &str, value: &str) -> String {
 }
 
 /// Sends all settings in one go. A server that is not quite PostgreSQL may not know a later one.
-pub async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_postgres::Error> {
+pub(crate) async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_postgres::Error> {
     let version = version_num(&login.server_version);
     let read_only = match purpose {
         Purpose::Read | Purpose::Query => "on",

@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 128 * 1024;
 
 /// A block is handed over after the row that makes it this large. Each becomes a zstd frame of an
 /// export: smaller ones compress more slowly, larger ones leave the processor's cache.
-pub const BLOCK_BYTES: usize = 1024 * 1024;
+pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// A block, and the row that fills it if that is not wide.
 const RESERVED_BYTES: usize = BLOCK_BYTES + BLOCK_BYTES / 2;
@@ -26,7 +26,7 @@ const MAX_MESSAGE: usize = i32::MAX as usize;
 
 /// Where a tap puts blocks, and a reader takes them.
 #[derive(Clone, Default)]
-pub struct Rows(Arc<Mutex<Slot>>);
+pub(crate) struct Rows(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
@@ -39,7 +39,7 @@ struct Slot {
 
 impl Rows {
     /// Whole rows, as soon as there are some.
-    pub fn poll(&self, cx: &Context<'_>) -> Poll<Vec<u8>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Vec<u8>> {
         let mut slot = self.lock();
         match slot.block.take() {
             Some(block) => {
@@ -59,7 +59,7 @@ impl Rows {
     }
 
     /// The rest of the COPY is read and dropped.
-    pub fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let mut slot = self.lock();
         slot.unwanted = true;
         slot.block = None;
@@ -119,7 +119,7 @@ enum Next {
 }
 
 /// A stream to the server, with the rows of COPY taken off.
-pub struct Tap<S> {
+pub(crate) struct Tap<S> {
     inner: S,
     buffer: Box<[u8]>,
     /// What was read and not looked at yet.
@@ -132,7 +132,7 @@ pub struct Tap<S> {
 }
 
 impl<S> Tap<S> {
-    pub fn new(inner: S, rows: Rows) -> Self {
+    pub(crate) fn new(inner: S, rows: Rows) -> Self {
         Self {
             inner,
             buffer: vec![0; BUFFER_BYTES].into(),
@@ -145,7 +145,7 @@ impl<S> Tap<S> {
         }
     }
 
-    pub fn get_ref(&self) -> &S {
+    pub(crate) fn get_ref(&self) -> &S {
         &self.inner
     }
 

@@ -9,14 +9,14 @@ use crate::quote::quote_literal;
 
 /// Sessions that wait for a lock of ours, with the time when each was first seen waiting.
 #[derive(Default)]
-pub struct BlockedSessions {
+pub(crate) struct BlockedSessions {
     since: BTreeMap<i32, Instant>,
 }
 
 impl BlockedSessions {
     /// Looks once. A session that has waited for longer than `limit` is an error that names it.
     /// Ours are the backends with this application name, pg_dump's among them.
-    pub async fn check(
+    pub(crate) async fn check(
         &mut self,
         session: &Session,
         application: &str,

@@ -7,16 +7,16 @@ mod roles;
 mod tables;
 mod views;
 
-pub use constraints::read_constraints;
-pub use database::{
+pub(crate) use constraints::read_constraints;
+pub(crate) use database::{
     Instance, InstanceDatabase, databases, locale_columns, read_casts, read_database,
     read_extensions, read_instance,
 };
-pub use roles::{read_memberships, read_roles};
-pub use tables::{
-    LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
+pub(crate) use roles::{read_memberships, read_roles};
+pub(crate) use tables::{
+    RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
 };
-pub use views::{
+pub(crate) use views::{
     count_large_objects, read_materialized_views, read_not_covered, read_sequences,
     unreadable_large_objects,
 };

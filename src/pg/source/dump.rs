@@ -10,7 +10,7 @@ use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
 /// `encoding`: the database's own.
-pub async fn schema(
+pub(crate) async fn schema(
     pg_dump: &ToolPath,
     server: &Server,
     application: &str,

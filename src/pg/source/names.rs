@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::pg::session::Session;
 
 /// What is printed, by kind and oid.
-pub type Printed = BTreeMap<(String, u32, i32), String>;
+pub(crate) type Printed = BTreeMap<(String, u32, i32), String>;
 
 /// Names that no lock on a table protects. Schemas: rows are read by name, and a renamed schema would
 /// show another table's. xmin shows a renaming that was undone.
@@ -55,7 +55,7 @@ const OBJECTS: &str = "
    WHERE c.oid >= 16384";
 
 /// Whether some column, directly or through a domain or composite type, is of a reg* type.
-pub async fn prints_objects(session: &Session) -> Result<bool> {
+pub(crate) async fn prints_objects(session: &Session) -> Result<bool> {
     session
         .row(
             "WITH reg AS (
@@ -74,7 +74,7 @@ pub async fn prints_objects(session: &Session) -> Result<bool> {
 }
 
 /// Reads what is printed; objects' names only where some column is of a reg* type.
-pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
+pub(crate) async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
     let sql = if with_objects {
         format!("{ALWAYS}{OBJECTS}")
     } else {
@@ -86,7 +86,7 @@ pub async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
 }
 
 /// The first thing that printed otherwise at the start; what came since is harmless.
-pub fn first_change(before: &Printed, after: &Printed) -> Option<String> {
+pub(crate) fn first_change(before: &Printed, after: &Printed) -> Option<String> {
     before
         .iter()
         .find_map(|(key, text)| {

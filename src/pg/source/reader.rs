@@ -6,13 +6,17 @@ use crate::pg::session::{CopyRows, Purpose, Session};
 
 /// A session that imports the snapshot anew for each table, so that it never holds more than one
 /// table's lock.
-pub struct SnapshotReader {
+pub(crate) struct SnapshotReader {
     session: Session,
     snapshot_id: String,
 }
 
 impl SnapshotReader {
-    pub async fn connect(server: &Server, application: &str, snapshot_id: &str) -> Result<Self> {
+    pub(crate) async fn connect(
+        server: &Server,
+        application: &str,
+        snapshot_id: &str,
+    ) -> Result<Self> {
         let session = Session::connect(server, application, Purpose::Read).await?;
         Ok(Self {
             session,
@@ -20,12 +24,12 @@ impl SnapshotReader {
         })
     }
 
-    pub fn session(&self) -> &Session {
+    pub(crate) fn session(&self) -> &Session {
         &self.session
     }
 
     /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
-    pub async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
+    pub(crate) async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
         // An exported id holds digits, letters and dashes only: nothing to quote.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
@@ -36,7 +40,7 @@ impl SnapshotReader {
         self.session.copy_out(sql, what).await
     }
 
-    pub async fn end(&self) -> Result<()> {
+    pub(crate) async fn end(&self) -> Result<()> {
         self.session
             .execute("COMMIT", "cannot end a reader's transaction")
             .await

@@ -18,7 +18,7 @@ const MIN_PAGES: u64 = 2;
 
 /// A range of heap pages, and an estimate of what reading it moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slice {
+pub(crate) struct Slice {
     pub first_page: u64,
     /// `None`: to the end, wherever that is by then.
     pub end_page: Option<u64>,
@@ -45,7 +45,7 @@ impl Slice {
 }
 
 /// Cuts a table. TID range scans are from 14 on, and for the heap access method only.
-pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
+pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
     let bytes = source.table.table_bytes.max(source.heap_bytes);
     let pages = source.heap_bytes / PAGE_BYTES;
     let sliceable =
@@ -65,7 +65,7 @@ pub fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
 
 /// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
 /// nothing is converted.
-pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
+pub(crate) fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
     let (columns, name) = (quote_idents(&table.columns), table.name.quoted());
     // As the extension wrote it: begins with WHERE.
     let range = || slice.condition().map(|range| format!("WHERE {range}"));
@@ -85,7 +85,7 @@ pub fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
 /// Every page of every large object, 1 MiB each, read by lo_get: it works in a read-only
 /// transaction, under the snapshot, without access to pg_largeobject. An empty object has one
 /// empty page.
-pub fn large_object_pages(encoding: &str) -> String {
+pub(crate) fn large_object_pages(encoding: &str) -> String {
     format!(
         "COPY ({LARGE_OBJECT_PAGES}) TO STDOUT WITH (ENCODING {})",
         quote_literal(encoding)
@@ -103,7 +103,7 @@ const LARGE_OBJECT_PAGES: &str = "
      SELECT page, data FROM page WHERE page = 0 OR pg_catalog.length(data) > 0) p";
 
 /// Owner, ACL and comment of every large object.
-pub fn large_object_properties(encoding: &str) -> String {
+pub(crate) fn large_object_properties(encoding: &str) -> String {
     format!(
         "COPY ({LARGE_OBJECT_PROPERTIES}) TO STDOUT WITH (ENCODING {})",
         quote_literal(encoding)

@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// An exported snapshot: its id is good for other sessions while this value lives.
-pub struct ExportedSnapshot {
+pub(crate) struct ExportedSnapshot {
     pub session: Session,
     /// What `SET TRANSACTION SNAPSHOT` takes.
     pub id: String,
@@ -41,7 +41,7 @@ impl ExportedSnapshot {
     /// Never waits for a lock while it holds others: that would make production wait behind both,
     /// or deadlock with it. Where a table cannot be locked at once, all locks are released and
     /// it starts over, for a minute at least.
-    pub async fn take(
+    pub(crate) async fn take(
         server: &Server,
         application: &str,
         scout: &Session,
@@ -75,7 +75,7 @@ impl ExportedSnapshot {
     }
 
     /// Asks at the end what was asked at the start: that no table's file was replaced.
-    pub async fn check_files(&self) -> Result<()> {
+    pub(crate) async fn check_files(&self) -> Result<()> {
         let rewritten = catalog::find_rewritten(&self.session).await?;
         match rewritten.first() {
             None => Ok(()),
@@ -87,7 +87,7 @@ impl ExportedSnapshot {
     }
 
     /// Ends the transaction: locks and snapshot are gone.
-    pub async fn release(self) -> Result<()> {
+    pub(crate) async fn release(self) -> Result<()> {
         self.session
             .execute("COMMIT", "cannot end the snapshot's transaction")
             .await

@@ -21,7 +21,7 @@ const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off 
     -c check_function_bodies=off -c row_security=off";
 
 /// An archive in a temporary file that only this user can read, and where to restore it.
-pub struct Archive {
+pub(crate) struct Archive {
     folder: TempDir,
     pg_restore: ToolPath,
     server: Server,
@@ -31,7 +31,7 @@ pub struct Archive {
 }
 
 /// What pg_restore is run with.
-pub struct Options {
+pub(crate) struct Options {
     /// Becomes `application_name`, so that its sessions can be found.
     pub application: String,
     pub owners: bool,
@@ -45,7 +45,7 @@ pub struct Options {
 
 /// What pg_restore reported.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Entries that it named while complaining; a hostile name may add one, never hide one.
     pub suspects: BTreeSet<u32>,
     /// Errors that it reported, those that were expected among them.
@@ -57,7 +57,7 @@ pub struct Outcome {
 
 /// One statement that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub(crate) struct Complaint {
     /// The message of the server.
     pub message: String,
     /// The statement; empty where pg_restore named none.
@@ -98,7 +98,7 @@ impl Outcome {
 
 impl Archive {
     /// Writes the archive into a temporary folder.
-    pub fn unpack(
+    pub(crate) fn unpack(
         mut plain: impl Read,
         pg_restore: ToolPath,
         server: &Server,
@@ -146,7 +146,7 @@ impl Archive {
     }
 
     /// All entries in the order in which they can be restored.
-    pub async fn list(&self) -> Result<Vec<Entry>> {
+    pub(crate) async fn list(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for section in Section::ALL {
             let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
@@ -165,7 +165,7 @@ impl Archive {
 
     /// Restores these entries, `jobs` at a time, going on after errors. A failure of pg_restore
     /// itself, such as a lost connection, is an error.
-    pub async fn restore(&self, entries: &[&Entry], jobs: usize) -> Result<Outcome> {
+    pub(crate) async fn restore(&self, entries: &[&Entry], jobs: usize) -> Result<Outcome> {
         if entries.is_empty() {
             return Ok(Outcome::default());
         }

@@ -7,7 +7,7 @@ use crate::pg::target::resume_state::{self, Unfinished};
 
 /// The database to restore into, asked once.
 #[derive(Debug, Clone)]
-pub struct DatabaseFacts {
+pub(crate) struct DatabaseFacts {
     pub encoding: String,
     pub locale_provider: String,
     pub collate: String,
@@ -27,7 +27,7 @@ pub struct DatabaseFacts {
 }
 
 impl DatabaseFacts {
-    pub async fn read(session: &Session) -> Result<Self> {
+    pub(crate) async fn read(session: &Session) -> Result<Self> {
         let version = session.server_version_num;
         let (provider, locale) = locale_columns(version);
         let collation = if version >= 150_000 {

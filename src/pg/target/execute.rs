@@ -23,7 +23,7 @@ impl Refused {
 }
 
 /// Runs each statement in a transaction of its own. A lost connection is an error.
-pub async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
+pub(crate) async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for statement in statements {
         match session.client().batch_execute(&statement.sql).await {
@@ -42,7 +42,7 @@ pub async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Ref
 }
 
 /// Like [`each`], for many small statements: sent in batches, one by one only where a batch fails.
-pub async fn batched(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
+pub(crate) async fn batched(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for batch in statements.chunks(BATCH) {
         let sql: Vec<&str> = batch.iter().map(|one| one.sql.as_str()).collect();

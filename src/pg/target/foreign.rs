@@ -10,7 +10,7 @@ use crate::pg::target::statements::drill::reaching_list;
 const WHAT: &str = "cannot tell what reaches foreign servers";
 
 /// Tables that have a foreign table among their descendants.
-pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
+pub(crate) async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
     const SQL: &str = "
       WITH RECURSIVE up(oid) AS (
         SELECT i.inhparent FROM pg_catalog.pg_inherits i
@@ -24,7 +24,7 @@ pub async fn roots(session: &Session) -> Result<BTreeSet<Name>> {
 
 /// Materialized views that read a foreign table or call a function of an extension that connects
 /// to other servers, themselves or through what they read.
-pub async fn views(session: &Session) -> Result<BTreeSet<Name>> {
+pub(crate) async fn views(session: &Session) -> Result<BTreeSet<Name>> {
     let sql = format!(
         "WITH RECURSIVE step(of, oid) AS (
         SELECT w.ev_class, d.refobjid FROM pg_catalog.pg_rewrite w

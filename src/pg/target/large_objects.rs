@@ -9,7 +9,7 @@ use crate::pg::target::statements::LargeObject;
 use crate::quote::quote_literal;
 
 /// Where pages go. The objects are made and written in the transaction that records the part.
-pub fn pages(encoding: &str) -> Destination {
+pub(crate) fn pages(encoding: &str) -> Destination {
     Destination {
         table_oid: LARGE_OBJECT_PAGES,
         before:
@@ -31,7 +31,7 @@ pub fn pages(encoding: &str) -> Destination {
 }
 
 /// Where properties go first.
-pub fn properties(encoding: &str) -> Destination {
+pub(crate) fn properties(encoding: &str) -> Destination {
     Destination {
         table_oid: LARGE_OBJECT_PROPERTIES,
         before: String::new(),
@@ -46,7 +46,7 @@ pub fn properties(encoding: &str) -> Destination {
 }
 
 /// Owners of the large objects whose properties were loaded.
-pub async fn owners(session: &Session) -> Result<Vec<String>> {
+pub(crate) async fn owners(session: &Session) -> Result<Vec<String>> {
     let sql = "SELECT DISTINCT owner FROM lifeboat_restore.large_object ORDER BY 1";
     session
         .rows(sql, "cannot read the large objects' owners")
@@ -54,7 +54,7 @@ pub async fn owners(session: &Session) -> Result<Vec<String>> {
 }
 
 /// Makes the objects that have properties but no page.
-pub async fn create_missing(session: &Session) -> Result<()> {
+pub(crate) async fn create_missing(session: &Session) -> Result<()> {
     session
         .execute(
             "SELECT pg_catalog.lo_create(o.oid) FROM lifeboat_restore.large_object o
@@ -65,7 +65,7 @@ pub async fn create_missing(session: &Session) -> Result<()> {
 }
 
 /// Properties of the next objects after this OID, in order; empty at the end.
-pub async fn after(session: &Session, oid: u32) -> Result<Vec<LargeObject>> {
+pub(crate) async fn after(session: &Session, oid: u32) -> Result<Vec<LargeObject>> {
     let sql = format!(
         "SELECT oid, owner, acl, comment FROM lifeboat_restore.large_object
           WHERE oid > {oid} ORDER BY oid LIMIT 1000"

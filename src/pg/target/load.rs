@@ -21,11 +21,11 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 const BLOCKS: usize = 2;
 
 /// Opens a part's stored bytes, on a thread that may block.
-pub type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
+pub(crate) type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
 
 /// Where a part's rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
+pub(crate) struct Destination {
     /// In the source; the resume state goes by it.
     pub table_oid: u32,
     /// The COPY.
@@ -40,7 +40,7 @@ pub struct Destination {
 
 /// The statement that takes a table's rows, as bytes in the database's own `encoding`. A table
 /// without columns takes no list: its rows are empty lines.
-pub fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
+pub(crate) fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
     let mut list = String::new();
     if !columns.is_empty() {
         list = format!(" ({})", quote_idents(columns));
@@ -54,7 +54,7 @@ pub fn copy_in(table: &Name, columns: &[String], encoding: &str) -> String {
 
 /// Keeps every trigger of a table and its partitions from firing in this transaction; those of keys
 /// too, where `keys` asks for it and it is allowed. [`TRIGGERS_ON`] leaves them as they were.
-pub fn triggers_off(table: &Name, keys: bool) -> String {
+pub(crate) fn triggers_off(table: &Name, keys: bool) -> String {
     let replica = if keys {
         "BEGIN
            SET LOCAL session_replication_role = replica;
@@ -88,7 +88,7 @@ pub fn triggers_off(table: &Name, keys: bool) -> String {
 }
 
 /// The end of what [`triggers_off`] began.
-pub const TRIGGERS_ON: &str = "
+pub(crate) const TRIGGERS_ON: &str = "
   DO 'DECLARE t record;
       BEGIN
         FOR t IN SELECT * FROM pg_temp.lifeboat_trigger LOOP
@@ -99,7 +99,7 @@ pub const TRIGGERS_ON: &str = "
 
 /// Why a part was not loaded.
 #[derive(Debug)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The rows do not belong into this partition (any more): they go through its root.
     WrongPartition(Error),
     /// The server met this transaction with another one; nothing was changed.
@@ -113,7 +113,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             Self::WrongPartition(error)
             | Self::TryAgain(error)
@@ -150,7 +150,7 @@ impl Failure {
 
 /// Loads one part and records it. Counts and sizes are compared with the signed part list before
 /// the transaction commits.
-pub async fn load_part(
+pub(crate) async fn load_part(
     session: &Session,
     state: &ResumeState,
     to: &Destination,

@@ -17,7 +17,7 @@ const APPLICATION: &str = "lifeboat drill";
 
 /// A prepared server.
 #[derive(Debug)]
-pub struct PreparedDrill {
+pub(crate) struct PreparedDrill {
     /// The drill's database, as the login that runs what comes out of the backup.
     pub restorer: Server,
     /// The same as the login that reads what was restored.
@@ -29,7 +29,7 @@ pub struct PreparedDrill {
 }
 
 /// Prepares the server whose socket lies in `folder`, with a new database of that name.
-pub async fn prepare_drill(
+pub(crate) async fn prepare_drill(
     catalog: &Catalog,
     logins: &Logins,
     folder: &std::path::Path,

@@ -13,7 +13,7 @@ const SLICE_PAGES: u64 = 8192;
 
 /// The rows of one table, by the server's own count; of an extension's table those that an export
 /// takes.
-pub async fn count(session: &Session, table: &Table) -> Result<u64> {
+pub(crate) async fn count(session: &Session, table: &Table) -> Result<u64> {
     let condition = table.condition.as_deref().unwrap_or_default();
     let sql = format!(
         "SELECT count(*) FROM ONLY {} {condition}",
@@ -24,7 +24,7 @@ pub async fn count(session: &Session, table: &Table) -> Result<u64> {
 }
 
 /// The statements that read a table of this number of pages (0: in one go), in any order or in parallel.
-pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
+pub(crate) fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
     let count = if table.condition.is_some() {
         1
     } else {
@@ -43,7 +43,7 @@ pub fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
 }
 
 /// Counts and digests the rows of one COPY.
-pub async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
+pub(crate) async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
     in_read_only_transaction(session, async {
         let mut rows = session.copy_out(sql, what).await?;
         let mut digest = RowDigest::default();
@@ -71,7 +71,7 @@ async fn in_read_only_transaction<T>(
 }
 
 /// Whether a sequence has the value that was exported.
-pub async fn has_exported_value(session: &Session, sequence: &Sequence) -> Result<bool> {
+pub(crate) async fn has_exported_value(session: &Session, sequence: &Sequence) -> Result<bool> {
     let sql = format!(
         "SELECT last_value, is_called FROM {}",
         sequence.name.quoted()

@@ -10,14 +10,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::pg::session::Session;
 
-pub use in_target::{
+pub(crate) use in_target::{
     HOW_TO_REMOVE, LoadedPart, LoadedParts, RecordedFinding, TemporaryGrant, Unfinished, create,
     create_large_object_table, end_leftover_sessions, find_unfinished, findings, lock, remove,
 };
 
 /// Where the state is kept.
 #[derive(Debug)]
-pub enum ResumeState {
+pub(crate) enum ResumeState {
     /// Schema `lifeboat_restore` of the target.
     InTarget,
     InMemory(Mutex<Memory>),
@@ -25,7 +25,7 @@ pub enum ResumeState {
 
 /// The same as the tables of schema `lifeboat_restore`, as far as a drill needs it.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     parts: LoadedParts,
     suspects: BTreeSet<u32>,
     conflicts: BTreeSet<String>,
@@ -34,11 +34,11 @@ pub struct Memory {
 }
 
 impl ResumeState {
-    pub fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self::InMemory(Mutex::default())
     }
 
-    pub fn is_in_target(&self) -> bool {
+    pub(crate) fn is_in_target(&self) -> bool {
         matches!(self, Self::InTarget)
     }
 
@@ -50,7 +50,7 @@ impl ResumeState {
     }
 
     /// Records a phase as finished, together with its findings. After a drill no later run asks.
-    pub async fn finish_phase(
+    pub(crate) async fn finish_phase(
         &self,
         session: &Session,
         phase: &str,
@@ -64,7 +64,7 @@ impl ResumeState {
 
     /// Records entries that failed, to be tried once more at the end, and statements that met something
     /// which was there before us.
-    pub async fn add_suspects(
+    pub(crate) async fn add_suspects(
         &self,
         session: &Session,
         entries: &BTreeSet<u32>,
@@ -80,7 +80,7 @@ impl ResumeState {
     }
 
     /// All entries that failed so far.
-    pub async fn suspects(&self, session: &Session) -> Result<BTreeSet<u32>> {
+    pub(crate) async fn suspects(&self, session: &Session) -> Result<BTreeSet<u32>> {
         if let Some(memory) = self.memory() {
             return Ok(memory.suspects.clone());
         }
@@ -88,7 +88,7 @@ impl ResumeState {
     }
 
     /// All statements that met something which was there before us.
-    pub async fn conflicts(&self, session: &Session) -> Result<BTreeSet<String>> {
+    pub(crate) async fn conflicts(&self, session: &Session) -> Result<BTreeSet<String>> {
         if let Some(memory) = self.memory() {
             return Ok(memory.conflicts.clone());
         }
@@ -96,7 +96,11 @@ impl ResumeState {
     }
 
     /// Grants a right for the time of the restore, and records the statement that revokes it.
-    pub async fn grant_temporarily(&self, session: &Session, grant: &TemporaryGrant) -> Result<()> {
+    pub(crate) async fn grant_temporarily(
+        &self,
+        session: &Session,
+        grant: &TemporaryGrant,
+    ) -> Result<()> {
         if self.is_in_target() {
             return in_target::grant_temporarily(session, grant).await;
         }
@@ -108,7 +112,7 @@ impl ResumeState {
     }
 
     /// The statements that revoke the temporary grants, the last grant's first.
-    pub async fn revokes(&self, session: &Session) -> Result<Vec<String>> {
+    pub(crate) async fn revokes(&self, session: &Session) -> Result<Vec<String>> {
         if let Some(memory) = self.memory() {
             return Ok(memory.revokes.iter().rev().cloned().collect());
         }
@@ -116,7 +120,7 @@ impl ResumeState {
     }
 
     /// Runs one of these statements, and forgets it.
-    pub async fn revoke(&self, session: &Session, revoke: &str) -> Result<()> {
+    pub(crate) async fn revoke(&self, session: &Session, revoke: &str) -> Result<()> {
         if self.is_in_target() {
             return in_target::revoke(session, revoke).await;
         }
@@ -128,7 +132,7 @@ impl ResumeState {
 
     /// The statement that records a part, in the transaction that loads it; empty where the state is
     /// kept in memory.
-    pub fn record_part_sql(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
+    pub(crate) fn record_part_sql(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
         match self {
             Self::InTarget => in_target::record_part_sql(table_oid, part, loaded),
             Self::InMemory(_) => String::new(),
@@ -136,14 +140,14 @@ impl ResumeState {
     }
 
     /// To be called once a part's transaction is committed.
-    pub fn part_committed(&self, table_oid: u32, part: u64, loaded: LoadedPart) {
+    pub(crate) fn part_committed(&self, table_oid: u32, part: u64, loaded: LoadedPart) {
         if let Some(mut memory) = self.memory() {
             memory.parts.insert((table_oid, part), loaded);
         }
     }
 
     /// All loaded parts, or those of one table.
-    pub async fn loaded_parts(
+    pub(crate) async fn loaded_parts(
         &self,
         session: &Session,
         table_oid: Option<u32>,

@@ -10,12 +10,11 @@ use crate::quote::quote_literals;
 
 /// A server and its user, asked once.
 #[derive(Debug, Clone)]
-pub struct ServerFacts {
+pub(crate) struct ServerFacts {
     pub user: String,
     pub rights: Rights,
     /// Whether the user has the rights of the roles it is a member of.
     pub inherits: bool,
-    pub databases: BTreeSet<String>,
     /// Each with the keywords of what it may (`LOGIN`, `SUPERUSER`, …).
     pub roles: BTreeMap<String, BTreeSet<String>>,
     /// The superuser that initdb made.
@@ -30,7 +29,7 @@ pub struct ServerFacts {
 }
 
 impl ServerFacts {
-    pub async fn read(session: &Session) -> Result<Self> {
+    pub(crate) async fn read(session: &Session) -> Result<Self> {
         let what = "cannot read the target's facts";
         let (user, rights, inherits) = session
             .row(
@@ -44,7 +43,6 @@ impl ServerFacts {
         let owner: Vec<String> = session.rows(owner, what).await?;
         let language = "SELECT pg_catalog.current_setting('lc_messages')";
         let language: String = session.row(language, what).await?;
-        let databases = "SELECT datname::text FROM pg_catalog.pg_database";
         let tablespaces = "SELECT spcname::text FROM pg_catalog.pg_tablespace";
         let memberships = "
           SELECT r.rolname::text, m.rolname::text FROM pg_catalog.pg_auth_members a
@@ -62,7 +60,6 @@ impl ServerFacts {
                 ..rights
             },
             inherits,
-            databases: session.rows(databases, what).await?,
             roles: read_attributes(session).await?,
             tablespaces: session.rows(tablespaces, what).await?,
             extensions: session.rows(extensions, what).await?,
@@ -73,7 +70,7 @@ impl ServerFacts {
 from_row!(Rights: superuser, create_role, create_db, replication, bypass_rls; version_num: 0);
 
 impl ServerFacts {
-    pub fn is_superuser(&self, role: &str) -> bool {
+    pub(crate) fn is_superuser(&self, role: &str) -> bool {
         let attributes = self.roles.get(role);
         attributes.is_some_and(|attributes| attributes.contains("SUPERUSER"))
     }
@@ -103,22 +100,9 @@ async fn read_attributes(session: &Session) -> Result<BTreeMap<String, BTreeSet<
     Ok(roles.into_iter().map(as_set).collect())
 }
 
-/// Unlogged tables without a page: new, emptied, or cleared by a server that crashed. Needs no right to
-/// read them.
-pub async fn bare_unlogged(session: &Session) -> Result<BTreeSet<Name>> {
-    let sql = "SELECT n.nspname::text, c.relname::text
-                 FROM pg_catalog.pg_class c
-                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                WHERE c.relkind = 'r' AND c.relpersistence = 'u'
-                  AND pg_catalog.pg_relation_size(c.oid) = 0";
-    session
-        .rows(sql, "cannot list the target's unlogged tables")
-        .await
-}
-
 /// Tables that are there, partitioned and ordinary ones, with their pages where a scan may be cut
 /// by page (heap, from 14 on).
-pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
+pub(crate) async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
     let cut = if session.server_version_num >= 140_000 {
         "am.amname = 'heap'"
     } else {
@@ -137,7 +121,7 @@ pub async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
 
 /// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a
 /// foreign one are left out, as ANALYZE would read from the foreign server.
-pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
+pub(crate) async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
     let sql = "
       WITH RECURSIVE up(child, parent) AS (
         SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
@@ -161,7 +145,7 @@ pub async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
 }
 
 /// Of these roles, those whose rights the user does not have yet.
-pub async fn without_membership(session: &Session, roles: &[String]) -> Result<Vec<String>> {
+pub(crate) async fn without_membership(session: &Session, roles: &[String]) -> Result<Vec<String>> {
     let set = if session.server_version_num >= 160_000 {
         "AND pg_catalog.pg_has_role(r.oid, 'SET')"
     } else {
@@ -178,7 +162,7 @@ pub async fn without_membership(session: &Session, roles: &[String]) -> Result<V
 }
 
 /// Schemas of the database in which some of these roles may not make objects, with those roles.
-pub async fn without_create(
+pub(crate) async fn without_create(
     session: &Session,
     roles: &[String],
 ) -> Result<BTreeMap<String, Vec<String>>> {
@@ -203,7 +187,7 @@ pub async fn without_create(
 
 /// A table whose owner's role does not let us read its rows.
 #[derive(Debug)]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     pub name: Name,
     pub no_select: bool,
     /// Its policies are for its owner, too.
@@ -211,7 +195,7 @@ pub struct Unreadable {
 }
 
 /// Tables of roles that the user is a member of, and whose rows it cannot all read.
-pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
+pub(crate) async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
     let sql = "
       WITH mine AS (
         SELECT n.nspname::text AS schema, c.relname::text AS name,
@@ -231,7 +215,10 @@ pub async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
 from_row!(Unreadable: name, no_select, forced_security);
 
 /// Of these roles, those that may not make schemas and publications in the database.
-pub async fn without_database_create(session: &Session, roles: &[String]) -> Result<Vec<String>> {
+pub(crate) async fn without_database_create(
+    session: &Session,
+    roles: &[String],
+) -> Result<Vec<String>> {
     let sql = format!(
         "SELECT r.rolname::text FROM pg_catalog.pg_roles r WHERE r.rolname = ANY ({})
             AND NOT pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'CREATE')",

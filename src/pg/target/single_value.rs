@@ -43,7 +43,11 @@ impl Default for TimeLimit {
 }
 
 /// Like [`read`], in a session of its own, whose settings end with it, and within a time limit.
-pub async fn read_within(server: &Server, sql: &str, limit: TimeLimit) -> Result<Option<String>> {
+pub(crate) async fn read_within(
+    server: &Server,
+    sql: &str,
+    limit: TimeLimit,
+) -> Result<Option<String>> {
     let until = Instant::now() + limit.query;
     let session = match timeout_at(until, connect(server)).await {
         Ok(connected) => connected?,
@@ -113,7 +117,7 @@ async fn connect(server: &Server) -> Result<Session> {
 
 /// Runs `sql`, which must give one row of one column, in a transaction that cannot write and in which
 /// names are found as by the database's own users. `None` is SQL's NULL.
-pub async fn read(session: &Session, sql: &str) -> Result<Option<String>> {
+pub(crate) async fn read(session: &Session, sql: &str) -> Result<Option<String>> {
     let what = "the query";
     session.execute(BEGIN, what).await?;
     let answer = match session.client().simple_query_raw(sql).await {

@@ -6,7 +6,7 @@
 
 mod acl;
 mod database;
-pub mod drill;
+pub(crate) mod drill;
 mod roles;
 mod settings;
 mod statement;
@@ -14,15 +14,15 @@ mod statement;
 use crate::model::catalog::{Grant, MaterializedView, Sequence};
 use crate::quote::{quote_ident, quote_literal};
 
-pub use acl::Ownership;
-pub use database::{create_database, database_properties};
-pub use roles::{
+pub(crate) use acl::Ownership;
+pub(crate) use database::{create_database, database_properties};
+pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
-pub use statement::{Statement, script};
+pub(crate) use statement::{Statement, script};
 
 /// Sets a sequence as it was. Works for identity columns' and extensions' sequences alike.
-pub fn set_sequence(sequence: &Sequence) -> Statement {
+pub(crate) fn set_sequence(sequence: &Sequence) -> Statement {
     let sql = format!(
         "SELECT pg_catalog.setval({}::pg_catalog.regclass, {}, {})",
         quote_literal(&sequence.name.quoted()),
@@ -33,7 +33,7 @@ pub fn set_sequence(sequence: &Sequence) -> Statement {
 }
 
 /// Fills the populated views, in the catalog's order; the others stay as the schema made them.
-pub fn refresh(views: &[MaterializedView]) -> Vec<Statement> {
+pub(crate) fn refresh(views: &[MaterializedView]) -> Vec<Statement> {
     views
         .iter()
         .filter(|view| view.populated)
@@ -46,7 +46,7 @@ pub fn refresh(views: &[MaterializedView]) -> Vec<Statement> {
 
 /// A large object's properties: one row of the manifest's table 2995.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LargeObject {
+pub(crate) struct LargeObject {
     pub oid: u32,
     pub owner: String,
     /// `None`: the default ACL.
@@ -55,7 +55,10 @@ pub struct LargeObject {
 }
 
 /// Owner, ACL and comment of one large object, which exists.
-pub fn large_object_properties(object: &LargeObject, ownership: Ownership) -> Vec<Statement> {
+pub(crate) fn large_object_properties(
+    object: &LargeObject,
+    ownership: Ownership,
+) -> Vec<Statement> {
     let target = format!("LARGE OBJECT {}", object.oid);
     let about = format!("large object {}", object.oid);
     let mut statements = Vec::new();

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// When `pg_restore` runs an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Section {
+pub(crate) enum Section {
     PreData,
     /// Empty in a schema archive, but for what a later pg_dump may put there.
     Data,
@@ -16,10 +16,10 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Self; 3] = [Self::PreData, Self::Data, Self::PostData];
+    pub(crate) const ALL: [Self; 3] = [Self::PreData, Self::Data, Self::PostData];
 
     /// As `--section=` takes it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PreData => "pre-data",
             Self::Data => "data",
@@ -30,7 +30,7 @@ impl Section {
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// What `pg_restore -L` knows it by.
     pub id: u32,
     pub section: Section,
@@ -95,29 +95,29 @@ impl Entry {
     }
 
     /// Grants, revokes and default privileges.
-    pub fn is_acl(&self) -> bool {
+    pub(crate) fn is_acl(&self) -> bool {
         matches!(self.kind.as_str(), "ACL" | "DEFAULT ACL" | "ACL LANGUAGE")
     }
 
     /// It keeps even a table's owner from reading its rows, where that is forced.
-    pub fn is_row_security(&self) -> bool {
+    pub(crate) fn is_row_security(&self) -> bool {
         self.kind == "ROW SECURITY"
     }
 
     /// They would fire at, or forbid, what the restore itself does. Their comments come with them.
-    pub fn is_event_trigger(&self) -> bool {
+    pub(crate) fn is_event_trigger(&self) -> bool {
         let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
         self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
     }
 
     /// An extension, or a comment on one.
-    pub fn is_extension(&self) -> bool {
+    pub(crate) fn is_extension(&self) -> bool {
         let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
         self.kind == "EXTENSION" || (about && self.names.starts_with("- EXTENSION "))
     }
 
     /// A restore without it is not the same data: its absence is a failure, not a finding.
-    pub fn holds_data_together(&self) -> bool {
+    pub(crate) fn holds_data_together(&self) -> bool {
         matches!(
             self.kind.as_str(),
             "TABLE"
@@ -135,12 +135,12 @@ impl Entry {
     }
 
     /// What a column that names an index needs before its rows load.
-    pub fn makes_index(&self) -> bool {
+    pub(crate) fn makes_index(&self) -> bool {
         matches!(self.kind.as_str(), "INDEX" | "INDEX ATTACH" | "CONSTRAINT")
     }
 
     /// Whether the entry's owner may be this role: never a wrong no, rarely a wrong yes.
-    pub fn may_belong_to(&self, role: &str) -> bool {
+    pub(crate) fn may_belong_to(&self, role: &str) -> bool {
         // pg_restore writes line breaks in names as spaces.
         let role = role.replace(['\n', '\r'], " ");
         self.names
@@ -149,7 +149,7 @@ impl Entry {
     }
 
     /// For a message: `TABLE public answer owner`.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         format!("{} {}", self.kind, self.names.trim_end())
     }
 }
@@ -166,7 +166,7 @@ fn split_kind(text: &str, catalog: u32) -> Option<(&str, &str)> {
 
 /// Reads what `pg_restore -l --section=…` printed. Lines that are no entries are skipped, as are
 /// repeated ids.
-pub fn parse_list(list: &str, section: Section) -> Vec<Entry> {
+pub(crate) fn parse_list(list: &str, section: Section) -> Vec<Entry> {
     let mut seen = BTreeSet::new();
     list.lines()
         .filter(|line| !line.starts_with(';'))
@@ -176,7 +176,7 @@ pub fn parse_list(list: &str, section: Section) -> Vec<Entry> {
 }
 
 /// The file that `pg_restore -L` reads: ids alone, no name can disturb it.
-pub fn list_file<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+pub(crate) fn list_file<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
     entries.into_iter().fold(String::new(), |mut text, entry| {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{};", entry.id);

@@ -23,7 +23,7 @@ const TEMPLATE: &str = include_str!("RESTORE.md");
 
 /// `RESTORE.md` of a restore point. `manifest` is what is known of it by now; `fingerprint` is the
 /// signing key's.
-pub fn restore_md(
+pub(crate) fn restore_md(
     manifest: &Manifest,
     reach: &RepositoryAccess<'_>,
     fingerprint: &str,
@@ -34,7 +34,7 @@ pub fn restore_md(
 }
 
 /// Where a repository is, and what a bare machine needs to get at it.
-pub struct RepositoryAccess<'a> {
+pub(crate) struct RepositoryAccess<'a> {
     pub url: &'a str,
     /// Options of every command with their values, such as `region`.
     pub options: &'a [(String, String)],

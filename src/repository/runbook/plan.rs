@@ -57,7 +57,7 @@ impl Quoting {
 }
 
 /// What `restore.sh` needs from the catalog; `tables` as in the manifest.
-pub fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
+pub(crate) fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
     let parts: HashMap<u32, &TableParts> = tables.iter().map(|table| (table.oid, table)).collect();
     let quoting = Quoting::of(&catalog.database.encoding);
     let mut plan = Plan::default();

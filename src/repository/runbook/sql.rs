@@ -7,7 +7,7 @@ use crate::quote::{quote_ident, quote_literal};
 
 /// Roles that do not exist yet, memberships, and what a target user who is not a superuser needs
 /// to work on the owners' objects. A role that exists is left as it is.
-pub fn roles_sql(catalog: &Catalog) -> String {
+pub(crate) fn roles_sql(catalog: &Catalog) -> String {
     let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
     blocks.extend(membership_blocks(&catalog.memberships));
     blocks.extend(catalog.roles.iter().map(temporary_grant_block));
@@ -18,7 +18,7 @@ pub fn roles_sql(catalog: &Catalog) -> String {
 }
 
 /// Sequences' values. Large objects' properties are rows (table 2995), which the script applies.
-pub fn data_sql(catalog: &Catalog) -> String {
+pub(crate) fn data_sql(catalog: &Catalog) -> String {
     let statements: Vec<Statement> = catalog
         .sequences
         .iter()
@@ -52,7 +52,7 @@ END$$;
 
 /// Materialized views in order, statistics, the database's own properties; then what [`roles_sql`]
 /// lent is taken back.
-pub fn last_sql(catalog: &Catalog) -> String {
+pub(crate) fn last_sql(catalog: &Catalog) -> String {
     let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
     text.push_str(ANALYZE);
     let name = unused_name(&catalog.database);

@@ -20,21 +20,21 @@ pub(crate) struct TargetCheck {
 
 impl TargetCheck {
     /// A restore of this point began here and did not end.
-    pub fn is_unfinished(&self) -> bool {
+    pub(crate) fn is_unfinished(&self) -> bool {
         let facts = self.database.as_ref();
         facts.is_some_and(|facts| facts.unfinished.is_some())
     }
 
-    pub fn add_problem(&mut self, problem: impl Into<String>) {
+    pub(crate) fn add_problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
 
-    pub fn add_finding(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(crate) fn add_finding(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.findings.push(Finding::new(what, why));
     }
 
     /// All problems as one error; nothing was changed yet.
-    pub fn refuse_problems(&self, target: &Server) -> Result<()> {
+    pub(crate) fn refuse_problems(&self, target: &Server) -> Result<()> {
         let problems = match self.problems.as_slice() {
             [] => return Ok(()),
             [only] => only.clone(),

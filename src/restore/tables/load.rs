@@ -26,7 +26,7 @@ pub(super) struct TableLoad<'a> {
 
 impl<'a> TableLoad<'a> {
     /// `triggers_off`: no trigger may fire; if true, none of a foreign key either.
-    pub fn of_table(
+    pub(super) fn of_table(
         table: &Table,
         parts: &'a TableParts,
         encoding: &str,
@@ -58,7 +58,7 @@ impl<'a> TableLoad<'a> {
         }
     }
 
-    pub fn of_large_objects(parts: &'a TableParts, encoding: &str) -> Self {
+    pub(super) fn of_large_objects(parts: &'a TableParts, encoding: &str) -> Self {
         Self {
             parts,
             direct: match parts.oid {
@@ -72,24 +72,24 @@ impl<'a> TableLoad<'a> {
         }
     }
 
-    pub fn goes_through_root(&self) -> bool {
+    pub(super) fn goes_through_root(&self) -> bool {
         self.through_root.load(Ordering::Relaxed)
     }
 
-    pub fn go_through_root(&self) {
+    pub(super) fn go_through_root(&self) {
         self.through_root.store(true, Ordering::Relaxed);
     }
 
     /// The first reason counts.
-    pub fn refuse(&self, error: Error) {
+    pub(super) fn refuse(&self, error: Error) {
         self.lock_refusal().get_or_insert(error);
     }
 
-    pub fn is_refused(&self) -> bool {
+    pub(super) fn is_refused(&self) -> bool {
         self.lock_refusal().is_some()
     }
 
-    pub fn take_refusal(&self) -> Option<Error> {
+    pub(super) fn take_refusal(&self) -> Option<Error> {
         self.lock_refusal().take()
     }
 

@@ -51,7 +51,11 @@ pub(super) struct PartQueue<'a> {
 }
 
 impl<'a> PartQueue<'a> {
-    pub fn new(inputs: Inputs<'a>, loads: &'a [TableLoad<'a>], loaded: &'a LoadedParts) -> Self {
+    pub(super) fn new(
+        inputs: Inputs<'a>,
+        loads: &'a [TableLoad<'a>],
+        loaded: &'a LoadedParts,
+    ) -> Self {
         let mut by_root: BTreeMap<&Name, InOrder<'_>> = BTreeMap::new();
         let mut tables: Vec<&TableLoad<'_>> = Vec::new();
         for load in loads {
@@ -73,16 +77,16 @@ impl<'a> PartQueue<'a> {
         }
     }
 
-    pub fn root_lock(&self, root: &Name) -> Option<&tokio::sync::Mutex<()>> {
+    pub(super) fn root_lock(&self, root: &Name) -> Option<&tokio::sync::Mutex<()>> {
         self.root_locks.get(root)
     }
 
-    pub fn next_in_order(&self) -> Option<InOrder<'a>> {
+    pub(super) fn next_in_order(&self) -> Option<InOrder<'a>> {
         locked(&self.in_order).pop_front()
     }
 
     /// Whether a part is still to be loaded; one that is not counts as progress at once.
-    pub fn is_pending(&self, queued: &QueuedPart<'_>) -> bool {
+    pub(super) fn is_pending(&self, queued: &QueuedPart<'_>) -> bool {
         let QueuedPart { load, number, part } = queued;
         let pending = !load.is_refused() && !self.loaded.contains_key(&(load.parts.oid, *number));
         if !pending {
@@ -93,7 +97,7 @@ impl<'a> PartQueue<'a> {
 
     /// The next part for a worker, preferably of its `own` table, by OID in the source. `None`:
     /// nothing is left to hand out.
-    pub async fn next(&self, own: &mut Option<u32>) -> Result<Option<FetchedPart<'a>>> {
+    pub(super) async fn next(&self, own: &mut Option<u32>) -> Result<Option<FetchedPart<'a>>> {
         let is_own = |queued: &QueuedPart<'_>| Some(queued.load.parts.oid) == *own;
         let next = match self.take_ahead(is_own) {
             Some(ahead) => Some(ahead),
@@ -110,7 +114,7 @@ impl<'a> PartQueue<'a> {
     }
 
     /// Fetches what comes after a worker's part while that is being loaded.
-    pub async fn fetch_ahead(&self, own: &mut Option<u32>) -> Result<()> {
+    pub(super) async fn fetch_ahead(&self, own: &mut Option<u32>) -> Result<()> {
         if let Some(queued) = self.choose(own).await? {
             let object = &queued.part.object;
             let stored = if object.bytes > AHEAD_BYTES {
@@ -123,7 +127,7 @@ impl<'a> PartQueue<'a> {
         Ok(())
     }
 
-    pub async fn fetch(&self, queued: QueuedPart<'a>) -> Result<FetchedPart<'a>> {
+    pub(super) async fn fetch(&self, queued: QueuedPart<'a>) -> Result<FetchedPart<'a>> {
         let stored = self.inputs.point.fetch(&queued.part.object).await?;
         Ok(FetchedPart { queued, stored })
     }

@@ -19,13 +19,13 @@ pub(super) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub async fn connect(run: &'a Run<'a>) -> Result<Self> {
+    pub(super) async fn connect(run: &'a Run<'a>) -> Result<Self> {
         let session = connect(run).await?;
         Ok(Self { run, session })
     }
 
     /// Loads until nothing is left or something fails that concerns every table.
-    pub async fn run(mut self, queue: &PartQueue<'_>) -> Result<()> {
+    pub(super) async fn run(mut self, queue: &PartQueue<'_>) -> Result<()> {
         while let Some(loads) = queue.next_in_order() {
             for load in loads {
                 self.load_in_order(queue, load).await?;

@@ -14,7 +14,7 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 
 impl Job<'_> {
     /// The snapshot to be copied; `None`: a new one has to be taken.
-    pub async fn choose(&mut self) -> Result<Option<Snapshot>> {
+    pub(super) async fn choose(&mut self) -> Result<Option<Snapshot>> {
         let now = self.now();
         let recent =
             |one: &&Snapshot| taken_at(one).is_none_or(|taken| now.duration_since(taken) < RECENT);
@@ -75,7 +75,7 @@ impl Job<'_> {
     }
 
     /// With the tags of a snapshot that is available.
-    pub fn original(&self, snapshot: Snapshot) -> Result<SourceSnapshot> {
+    pub(super) fn original(&self, snapshot: Snapshot) -> Result<SourceSnapshot> {
         let origin = self.origin_of(&snapshot).ok_or_else(|| {
             Error::failed(format!(
                 "RDS does not say when snapshot {} was taken",
@@ -86,7 +86,7 @@ impl Job<'_> {
     }
 
     /// Waits for a snapshot that an earlier run, or another one now, has started to take.
-    pub async fn wait_until_taken(&mut self, snapshot: Snapshot) -> Result<SourceSnapshot> {
+    pub(super) async fn wait_until_taken(&mut self, snapshot: Snapshot) -> Result<SourceSnapshot> {
         if snapshot.is_available() {
             return self.original(snapshot);
         }
@@ -95,7 +95,7 @@ impl Job<'_> {
     }
 
     /// Waits for a snapshot in the source account.
-    pub async fn wait_for_own(&self, name: &str) -> Result<Snapshot> {
+    pub(super) async fn wait_for_own(&self, name: &str) -> Result<Snapshot> {
         let (limits, rds) = (self.options.limits, &self.clients.source);
         match wait::for_snapshot(rds, self.kind(), name, limits, self.context).await? {
             Waited::Settled(taken) if taken.is_available() => Ok(taken),
@@ -115,7 +115,7 @@ impl Job<'_> {
     }
 
     /// Takes a snapshot. Its name has the time, so that the next run finds it after a crash.
-    pub async fn take_new(&mut self) -> Result<SourceSnapshot> {
+    pub(super) async fn take_new(&mut self) -> Result<SourceSnapshot> {
         let now = self.now();
         let name = names::stem(&self.source.identifier, now);
         let origin = Origin {
@@ -159,7 +159,7 @@ impl Job<'_> {
 
     /// Ends the sharing of what earlier runs left shared. One whose copy is under way is another
     /// run's, until it has taken too long.
-    pub async fn close_leftovers(&mut self, chosen: Option<&Snapshot>) {
+    pub(super) async fn close_leftovers(&mut self, chosen: Option<&Snapshot>) {
         let now = self.now();
         let is_current = |origin: &Origin| {
             chosen.is_some_and(|chosen| {
@@ -201,12 +201,12 @@ impl Job<'_> {
 }
 
 /// A snapshot that lifeboat took itself, not a copy of another one.
-pub fn is_root(snapshot: &Snapshot) -> bool {
+pub(super) fn is_root(snapshot: &Snapshot) -> bool {
     Origin::from_tags(snapshot).is_some_and(|origin| origin.from == snapshot.arn)
 }
 
 /// A name of ours that somebody else uses.
-pub fn not_ours(found: &Snapshot, side: &str) -> Error {
+pub(super) fn not_ours(found: &Snapshot, side: &str) -> Error {
     Error::refused(format!(
         "{} exists in the {side}, and is not the snapshot that is to have that name: its tags, source \
          or time are others",

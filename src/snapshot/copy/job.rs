@@ -14,7 +14,7 @@ use crate::snapshot::names::{self, Origin, name_in};
 use crate::snapshot::source::Source;
 use crate::snapshot::wait::{self, Waited};
 
-pub struct Job<'a> {
+pub(super) struct Job<'a> {
     pub accounts: Accounts<'a>,
     /// `None`: no record can be kept.
     pub records: Option<&'a RecordWriter<'a>>,
@@ -32,7 +32,7 @@ pub struct Job<'a> {
 }
 
 /// The clients of RDS.
-pub struct Clients {
+pub(super) struct Clients {
     pub source: Rds,
     pub backup: Rds,
     /// The backup account in the region of the databases, where it sees what is shared with it;
@@ -41,7 +41,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn new(accounts: Accounts<'_>) -> Self {
+    pub(super) fn new(accounts: Accounts<'_>) -> Self {
         let Accounts { source, backup } = accounts;
         Self {
             source: Rds::new(source),
@@ -52,28 +52,28 @@ impl Clients {
     }
 }
 
-pub enum JobResult {
+pub(super) enum JobResult {
     Copied(CopiedSnapshot),
     Planned(PlannedCopy),
 }
 
 /// The snapshot that a copy goes back to.
-pub struct SourceSnapshot {
+pub(super) struct SourceSnapshot {
     pub snapshot: Snapshot,
     /// The tags of all copies of it.
     pub origin: Origin,
 }
 
 impl Job<'_> {
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.source.kind
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.context.clock.now()
     }
 
-    pub async fn run(&mut self) -> Result<JobResult> {
+    pub(super) async fn run(&mut self) -> Result<JobResult> {
         let began = Instant::now();
         self.list_snapshots().await?;
         let chosen = self.choose().await?;
@@ -120,7 +120,7 @@ impl Job<'_> {
     }
 
     /// The copy that goes back to this original, unless it has failed.
-    pub fn copy_of(&self, origin: &Origin) -> Option<&Snapshot> {
+    pub(super) fn copy_of(&self, origin: &Origin) -> Option<&Snapshot> {
         let is_copy =
             |one: &&Snapshot| Origin::from_tags(one).as_ref() == Some(origin) && !one.has_failed();
         self.copies.iter().find(is_copy)
@@ -229,7 +229,7 @@ impl Job<'_> {
         names.into_iter().find(is_of_it).map(str::to_owned)
     }
 
-    pub fn own_named(&self, name: &str) -> Option<&Snapshot> {
+    pub(super) fn own_named(&self, name: &str) -> Option<&Snapshot> {
         self.own.iter().find(|own| own.name == name)
     }
 

@@ -12,7 +12,7 @@ use crate::repository::Locks;
 const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
 
 /// What is to be recorded of a copy.
-pub enum ToRecord {
+pub(super) enum ToRecord {
     /// Nothing: there is a record of this copy.
     Nothing,
     /// `None`: the settings could not be read.
@@ -22,7 +22,7 @@ pub enum ToRecord {
 impl Job<'_> {
     /// Reads the settings, before anything slow: the instance may be destroyed meanwhile. A copy that is
     /// there with its record needs none.
-    pub async fn settings_unless_recorded(&mut self, chosen: Option<&Snapshot>) -> ToRecord {
+    pub(super) async fn settings_unless_recorded(&mut self, chosen: Option<&Snapshot>) -> ToRecord {
         let copy = chosen
             .filter(|chosen| chosen.is_available())
             .and_then(|chosen| self.original(chosen.clone()).ok())
@@ -51,7 +51,7 @@ impl Job<'_> {
     }
 
     /// Signs and stores the record; whether there is one now.
-    pub async fn record(
+    pub(super) async fn record(
         &mut self,
         original: &SourceSnapshot,
         copy: &Snapshot,

@@ -16,7 +16,10 @@ const UNSHARE_ATTEMPTS: usize = 3;
 
 impl Job<'_> {
     /// A manual snapshot of the source account, under a key that can be shared, or none.
-    pub async fn shareable_snapshot(&mut self, original: &SourceSnapshot) -> Result<Snapshot> {
+    pub(super) async fn shareable_snapshot(
+        &mut self,
+        original: &SourceSnapshot,
+    ) -> Result<Snapshot> {
         let snapshot = &original.snapshot;
         let other_key = self.needs_other_key(snapshot).await?;
         let stem = names::stem(&self.source.identifier, original.origin.taken_at);
@@ -48,7 +51,7 @@ impl Job<'_> {
     }
 
     /// Whether a snapshot lies under a key of AWS's own, which cannot be shared.
-    pub async fn needs_other_key(&self, snapshot: &Snapshot) -> Result<bool> {
+    pub(super) async fn needs_other_key(&self, snapshot: &Snapshot) -> Result<bool> {
         if !snapshot.encrypted {
             return Ok(false);
         }
@@ -62,7 +65,7 @@ impl Job<'_> {
     }
 
     /// Shares the snapshot and starts its copy, unless another run has.
-    pub async fn share_and_copy(
+    pub(super) async fn share_and_copy(
         &mut self,
         original: &SourceSnapshot,
         shareable: &Snapshot,
@@ -135,7 +138,7 @@ impl Job<'_> {
     }
 
     /// Ends the sharing with the backup account, and checks that it has ended.
-    pub async fn unshare(&mut self, name: &str) -> Result<()> {
+    pub(super) async fn unshare(&mut self, name: &str) -> Result<()> {
         let (rds, kind) = (&self.clients.source, self.kind());
         let account = &self.clients.backup.account;
         for _ in 0..UNSHARE_ATTEMPTS {

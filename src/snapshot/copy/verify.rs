@@ -8,7 +8,7 @@ use crate::snapshot::names::{Origin, to_second};
 
 impl Job<'_> {
     /// Compares a copy that is available with its original.
-    pub fn check(&mut self, original: &SourceSnapshot, copy: &Snapshot) -> Result<()> {
+    pub(super) fn check(&mut self, original: &SourceSnapshot, copy: &Snapshot) -> Result<()> {
         let kms_key = &self.options.kms_key;
         let mut wrong = differences(original, copy, kms_key);
         if let Some(from) = &copy.copied_from

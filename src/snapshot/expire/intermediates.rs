@@ -7,7 +7,7 @@ use crate::snapshot::list::FoundCopy;
 use crate::snapshot::names::{Origin, to_second};
 
 /// `None`: not a snapshot of ours.
-pub fn decide(
+pub(super) fn decide(
     snapshot: &Snapshot,
     copies: &[FoundCopy],
     kms_key: &str,

@@ -21,7 +21,7 @@ pub struct Keep {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyState {
+pub(crate) enum CopyState {
     Available,
     UnderWay,
     Failed,
@@ -29,7 +29,7 @@ pub enum CopyState {
 
 /// What the decision about a copy depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CopyFacts {
+pub(crate) struct CopyFacts {
     pub taken_at: Timestamp,
     pub state: CopyState,
     pub verified: bool,
@@ -37,7 +37,7 @@ pub struct CopyFacts {
 }
 
 impl CopyFacts {
-    pub fn new(found: &FoundCopy) -> Self {
+    pub(crate) fn new(found: &FoundCopy) -> Self {
         let snapshot = &found.snapshot;
         Self {
             taken_at: found.point.taken_at,
@@ -55,17 +55,17 @@ impl CopyFacts {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     pub goes: bool,
     pub reason: String,
 }
 
 impl Decision {
-    pub fn goes(reason: String) -> Self {
+    pub(crate) fn goes(reason: String) -> Self {
         Self { goes: true, reason }
     }
 
-    pub fn stays(reason: String) -> Self {
+    pub(crate) fn stays(reason: String) -> Self {
         Self {
             goes: false,
             reason,
@@ -74,7 +74,7 @@ impl Decision {
 }
 
 /// What becomes of each copy of one instance or cluster, in the order given.
-pub fn decide(copies: &[CopyFacts], keep: Keep) -> Vec<Decision> {
+pub(crate) fn decide(copies: &[CopyFacts], keep: Keep) -> Vec<Decision> {
     let mut newest_first: Vec<usize> = (0..copies.len()).collect();
     newest_first.sort_by_key(|at| std::cmp::Reverse((copies[*at].taken_at, *at)));
     let mut decisions = vec![Decision::goes(String::new()); copies.len()];

@@ -13,7 +13,7 @@ use crate::snapshot::names::tag;
 impl Job<'_> {
     /// Creates the groups that the plan names. Values that RDS refuses are a finding: the database is
     /// wanted all the same.
-    pub async fn create_groups(
+    pub(super) async fn create_groups(
         &self,
         plan: &RestorePlan,
         findings: &mut Vec<String>,

@@ -9,7 +9,7 @@ use crate::model::snapshot::{Kind, Settings};
 use crate::snapshot::list::FoundCopy;
 use crate::snapshot::names::tag;
 
-pub struct Job<'a> {
+pub(super) struct Job<'a> {
     pub rds: &'a Rds,
     pub options: &'a Options,
     pub found: &'a FoundCopy,
@@ -19,22 +19,22 @@ pub struct Job<'a> {
 }
 
 impl Job<'_> {
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.found.point.kind
     }
 
     /// The name of a cluster's instance.
-    pub fn member_name(&self) -> String {
+    pub(super) fn member_name(&self) -> String {
         format!("{}-1", self.options.identifier)
     }
 
     /// The name of all groups that are created.
-    pub fn group_name(&self) -> String {
+    pub(super) fn group_name(&self) -> String {
         format!("lifeboat-{}", self.options.identifier)
     }
 
     /// Nothing is ever overwritten, not even what an earlier restore of this copy has created.
-    pub async fn check_free(&self) -> Result<()> {
+    pub(super) async fn check_free(&self) -> Result<()> {
         let mut names = vec![(self.kind(), self.options.identifier.clone())];
         if self.kind() == Kind::Cluster {
             names.push((Kind::Instance, self.member_name()));
@@ -62,7 +62,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    pub fn tags(&self) -> BTreeMap<String, String> {
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
         let recorded = self.settings.map(|settings| settings.tags.clone());
         let mut tags = recorded.unwrap_or_default();
         // AWS's own cannot be set.

@@ -20,7 +20,7 @@ impl Job<'_> {
         (!group.options.is_empty()).then(|| self.group_name())
     }
 
-    pub fn plan(&self) -> Result<RestorePlan> {
+    pub(super) fn plan(&self) -> Result<RestorePlan> {
         let recorded = Settings::default();
         let settings = self.settings.unwrap_or(&recorded);
         let (options, tags) = (self.options, self.tags());
@@ -89,7 +89,7 @@ impl Job<'_> {
         })
     }
 
-    pub fn report(&self, plan: &RestorePlan, findings: Vec<String>) -> Report {
+    pub(super) fn report(&self, plan: &RestorePlan, findings: Vec<String>) -> Report {
         let point = &self.found.point;
         let (class, parameter_group, option_group, member) = match plan {
             RestorePlan::Instance(new) => (

@@ -18,7 +18,7 @@ pub struct RecordReader<'a> {
 
 /// The recorded settings. Without them, which is a finding, the copy is restored with what AWS itself
 /// knows of it. `Err` in `records`: why they cannot be read.
-pub async fn recorded(
+pub(crate) async fn recorded(
     records: Result<RecordReader<'_>, &Error>,
     found: &FoundCopy,
     findings: &mut Vec<String>,
@@ -58,7 +58,7 @@ impl RecordReader<'_> {
 
 /// The recorded parameter group, if it has values to set. The group of a cluster's instance is the
 /// writer's.
-pub fn custom_parameter_group(settings: &Settings, kind: Kind) -> Option<&ParameterGroup> {
+pub(crate) fn custom_parameter_group(settings: &Settings, kind: Kind) -> Option<&ParameterGroup> {
     let group = match (kind, settings.members.first()) {
         (Kind::Instance, Some(writer)) => writer.parameter_group.as_ref(),
         _ => settings.parameter_group.as_ref(),
@@ -67,7 +67,7 @@ pub fn custom_parameter_group(settings: &Settings, kind: Kind) -> Option<&Parame
 }
 
 /// The recorded storage, as far as RDS accepts it for a new instance.
-pub fn storage(recorded: &Storage) -> Storage {
+pub(crate) fn storage(recorded: &Storage) -> Storage {
     let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
     let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
     let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));

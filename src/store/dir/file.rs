@@ -12,7 +12,7 @@ use crate::model::digest::Sha256;
 
 /// The version id of every file. A key has one version here, and naming it by content would mean
 /// to read the whole repository for a listing.
-pub const VERSION: &str = "file";
+pub(crate) const VERSION: &str = "file";
 
 /// Temporary names hold a `~`, which no key may: they are never listed, whatever is left over.
 const TEMPORARY: &str = ".lifeboat~";

@@ -38,7 +38,11 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    pub fn new<E>(operation: &Operation, name: &str, error: SdkError<E, HttpResponse>) -> Self
+    pub(super) fn new<E>(
+        operation: &Operation,
+        name: &str,
+        error: SdkError<E, HttpResponse>,
+    ) -> Self
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
@@ -75,7 +79,7 @@ impl Fault {
     }
 
     /// Whether the caller lacks the right, rather than valid credentials.
-    pub fn is_forbidden(&self) -> bool {
+    pub(super) fn is_forbidden(&self) -> bool {
         self.status == 403 && self.error.kind() == Kind::Denied
     }
 }

@@ -1,18 +1,18 @@
 //! Verifies and restores in this process.
 
 use jiff::Timestamp;
-use lifeboat::clock::SystemClock;
-use lifeboat::codec::Identities;
-use lifeboat::context::Context;
-use lifeboat::error::Result;
-use lifeboat::interrupt::Interrupt;
-use lifeboat::model::id::Id;
-use lifeboat::pg::connect::conninfo::Input;
-use lifeboat::pg::connect::server::Server;
-use lifeboat::pg::local::tools::Dirs;
-use lifeboat::progress::Silent;
-use lifeboat::repository::RestorePoint;
-use lifeboat::{restore, verify};
+use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::codec::Identities;
+use lifeboat::testing::context::Context;
+use lifeboat::testing::error::Result;
+use lifeboat::testing::interrupt::Interrupt;
+use lifeboat::testing::model::id::Id;
+use lifeboat::testing::pg::connect::conninfo::Input;
+use lifeboat::testing::pg::connect::server::Server;
+use lifeboat::testing::pg::local::tools::Dirs;
+use lifeboat::testing::progress::Silent;
+use lifeboat::testing::repository::RestorePoint;
+use lifeboat::testing::{restore, verify};
 
 use super::Forge;
 use crate::support::Database;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, ResultExt};
 const SYSTEM_FOLDER: &str = "/etc/postgresql-common";
 
 /// What a password is looked up by.
-pub struct Login<'a> {
+pub(super) struct Login<'a> {
     pub host: &'a str,
     pub port: u16,
     pub database: &'a str,
@@ -20,7 +20,7 @@ pub struct Login<'a> {
 
 /// The password in a `.pgpass` file. A file that others can read is passed over with a warning,
 /// as libpq does; a file that does not exist has no password.
-pub fn pgpass(path: &Path, login: &Login<'_>, warnings: &mut Vec<String>) -> Option<String> {
+pub(super) fn pgpass(path: &Path, login: &Login<'_>, warnings: &mut Vec<String>) -> Option<String> {
     let meta = fs::metadata(path).ok()?;
     if !meta.is_file() {
         warnings.push(format!("{} is not a plain file: not read", path.display()));
@@ -75,7 +75,7 @@ fn pgpass_field(text: &str, ends_at_colon: bool) -> (String, Option<&str>) {
 }
 
 /// The whole content of a file as the password, without its last newline.
-pub fn password_file(path: &Path) -> Result<String> {
+pub(super) fn password_file(path: &Path) -> Result<String> {
     let meta = fs::metadata(path).context(|| format!("password file {}", path.display()))?;
     if meta.permissions().mode() & 0o004 != 0 {
         return Err(Error::refused(format!(
@@ -104,7 +104,7 @@ pub fn password_file(path: &Path) -> Result<String> {
 }
 
 /// The parameters of a service: the user's file first, then the system's.
-pub fn service(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Params> {
+pub(super) fn service(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Params> {
     let mut looked = Vec::new();
     let user = env("PGSERVICEFILE")
         .map(PathBuf::from)

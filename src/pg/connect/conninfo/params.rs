@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 
 /// Keyword to value, keywords as libpq spells them.
-pub type Params = BTreeMap<&'static str, String>;
+pub(crate) type Params = BTreeMap<&'static str, String>;
 
 /// The keywords we understand, and the variable that gives each one's default.
-pub const KEYWORDS: &[(&str, Option<&str>)] = &[
+pub(super) const KEYWORDS: &[(&str, Option<&str>)] = &[
     ("application_name", Some("PGAPPNAME")),
     ("connect_timeout", Some("PGCONNECT_TIMEOUT")),
     ("dbname", Some("PGDATABASE")),
@@ -24,7 +24,7 @@ pub const KEYWORDS: &[(&str, Option<&str>)] = &[
 ];
 
 /// Reads a URL or a keyword/value string. No message repeats the text: it may hold a password.
-pub fn parse(text: &str) -> Result<Params> {
+pub(super) fn parse(text: &str) -> Result<Params> {
     if text.contains("://") {
         parse_url(text)
     } else {
@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<Params> {
 }
 
 /// Adds one parameter; an unknown one is an error that names the nearest known one.
-pub fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
+pub(super) fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
     // As libpq: what JDBC writes for sslmode=require.
     let (key, value) = match (key, value.as_str()) {
         ("ssl", "true") => ("sslmode", "require".to_owned()),
@@ -55,7 +55,7 @@ pub fn put(params: &mut Params, key: &str, value: String) -> Result<()> {
 }
 
 /// Reads a URL. No message repeats it: it may hold a password.
-pub fn parse_url(url: &str) -> Result<Params> {
+pub(crate) fn parse_url(url: &str) -> Result<Params> {
     let mut params = Params::new();
     let rest = url
         .strip_prefix("postgresql://")
@@ -120,7 +120,7 @@ fn split_port(host: &str) -> Result<(&str, &str)> {
 }
 
 /// What several hosts in one address are answered with.
-pub fn several_hosts() -> Error {
+pub(super) fn several_hosts() -> Error {
     Error::usage("the database address names several hosts")
         .hint("name one host: every session of a run must meet the same server")
 }

@@ -10,7 +10,7 @@ use crate::pg::connect::server::SslMode;
 
 /// The server, as an error about TLS names it.
 #[derive(Clone)]
-pub struct Peer {
+pub(super) struct Peer {
     pub host: String,
     pub mode: SslMode,
     /// The trusted authorities, in words.
@@ -18,7 +18,7 @@ pub struct Peer {
 }
 
 /// The error of a handshake; `seen` is what the server's certificate said, where it was read.
-pub fn handshake(peer: &Peer, seen: Option<&Facts>, error: io::Error) -> Error {
+pub(super) fn handshake(peer: &Peer, seen: Option<&Facts>, error: io::Error) -> Error {
     let what = format!("TLS to {} (sslmode={})", peer.host, peer.mode);
     let inner = error
         .get_ref()

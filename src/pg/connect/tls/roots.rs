@@ -18,7 +18,7 @@ const RDS: &[u8] = include_bytes!("../rds-ca.pem");
 
 /// Trusted authorities.
 #[derive(Debug)]
-pub struct Roots {
+pub(crate) struct Roots {
     pub store: RootCertStore,
     /// Certificates that are trusted by themselves: a self-signed server certificate may be
     /// named as its own root.
@@ -28,7 +28,7 @@ pub struct Roots {
 
 impl Roots {
     /// Trusts nobody.
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             store: RootCertStore::empty(),
             exact: HashSet::new(),
@@ -37,13 +37,13 @@ impl Roots {
     }
 
     /// For error messages.
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         self.from.clone()
     }
 }
 
 /// Reads the authorities to trust.
-pub fn load(which: &RootCert) -> Result<Roots> {
+pub(crate) fn load(which: &RootCert) -> Result<Roots> {
     let (found, from) = match which {
         RootCert::File(path) => (read(path)?, format!("only those in {}", path.display())),
         RootCert::Default => {
@@ -88,7 +88,7 @@ fn system() -> Vec<CertificateDer<'static>> {
 }
 
 /// Writes the default authorities to a file, for libpq.
-pub fn to_file() -> Result<NamedTempFile> {
+pub(crate) fn to_file() -> Result<NamedTempFile> {
     let what = || "writing root certificates to a temporary file".to_owned();
     let mut file = tempfile::Builder::new()
         .prefix("lifeboat-roots-")

@@ -11,7 +11,7 @@ use super::x509;
 use crate::pg::session::tap::{Rows, Tap};
 
 /// An encrypted connection.
-pub struct PgTlsStream<S>(Box<Tap<tokio_rustls::client::TlsStream<S>>>);
+pub(crate) struct PgTlsStream<S>(Box<Tap<tokio_rustls::client::TlsStream<S>>>);
 
 impl<S> PgTlsStream<S> {
     pub(super) fn new(stream: tokio_rustls::client::TlsStream<S>, rows: Rows) -> Self {

@@ -16,18 +16,18 @@ use super::roots::Roots;
 use super::x509::{self, Facts};
 
 /// What the server's certificate said, for error messages.
-pub type Seen = Arc<OnceLock<Facts>>;
+pub(super) type Seen = Arc<OnceLock<Facts>>;
 
 /// How much of a certificate is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Check {
+pub(super) enum Check {
     Nothing,
     Chain,
     ChainAndName,
 }
 
 /// Checks as the sslmode asks.
-pub struct Verifier {
+pub(super) struct Verifier {
     check: Check,
     roots: Roots,
     host: String,
@@ -36,7 +36,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    pub fn new(
+    pub(super) fn new(
         check: Check,
         roots: Roots,
         host: &str,

@@ -13,7 +13,7 @@ use x509_cert::name::Name;
 
 /// Facts of a certificate.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub(super) struct Facts {
     pub common_name: Option<String>,
     /// DNS names and addresses among the alternative names.
     pub alternative: Vec<String>,
@@ -23,7 +23,7 @@ pub struct Facts {
 
 impl Facts {
     /// For error messages.
-    pub fn names_text(&self) -> String {
+    pub(super) fn names_text(&self) -> String {
         let mut names: Vec<String> = self.alternative.clone();
         if names.is_empty() {
             names.extend(self.common_name.clone());
@@ -33,7 +33,7 @@ impl Facts {
     }
 
     /// Whether the common name stands for the host, as libpq has it.
-    pub fn common_name_fits(&self, host: &str) -> bool {
+    pub(super) fn common_name_fits(&self, host: &str) -> bool {
         let Some(name) = self
             .common_name
             .as_deref()
@@ -53,7 +53,7 @@ impl Facts {
 }
 
 /// Reads a certificate's facts; `None` where it is not one.
-pub fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
+pub(super) fn facts(der: &CertificateDer<'_>) -> Option<Facts> {
     let cert = Certificate::from_der(der).ok()?;
     let body = &cert.tbs_certificate;
     let alternative = match body.get::<SubjectAltName>() {
@@ -102,7 +102,7 @@ fn common_name(subject: &Name) -> Option<String> {
 }
 
 /// Whether the certificate's own dates include `now`.
-pub fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+pub(super) fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
     let cert = Certificate::from_der(der).map_err(|_| CertificateError::BadEncoding)?;
     let validity = &cert.tbs_certificate.validity;
     if now.as_secs() < validity.not_before.to_unix_duration().as_secs() {
@@ -116,7 +116,7 @@ pub fn valid_at(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), Certifica
 
 /// RFC 5929: the certificate's hash by its own signature's hash, at least SHA-256. `None` where
 /// the signature names no hash, as with Ed25519.
-pub fn end_point_hash(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
+pub(super) fn end_point_hash(der: &CertificateDer<'_>) -> Option<Vec<u8>> {
     const SHA1_RSA: ObjectIdentifier = rfc5912::SHA_1_WITH_RSA_ENCRYPTION;
     let cert = Certificate::from_der(der).ok()?;
     match cert.signature_algorithm.oid {

@@ -21,7 +21,7 @@ use crate::wall::User;
 use crate::wall::container::{Container, Peer};
 
 /// How long to wait for the drill server: containers of a task start at the same time.
-pub const START_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const START_WAIT: Duration = Duration::from_secs(60);
 /// How long a new server may take until it is answered for.
 const START: Duration = Duration::from_secs(180);
 /// How long a drill server may take over what is done at once, and over removing a server.

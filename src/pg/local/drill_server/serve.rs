@@ -28,7 +28,7 @@ const REQUEST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The socket's name in the shared folder.
-pub const SOCKET: &str = "lifeboat.sock";
+pub(crate) const SOCKET: &str = "lifeboat.sock";
 
 struct Server {
     folder: PathBuf,
@@ -38,7 +38,7 @@ struct Server {
 }
 
 /// Serves until it is interrupted; then nothing of it is left.
-pub async fn serve(
+pub(crate) async fn serve(
     folder: PathBuf,
     tool_dirs: Dirs,
     progress: Arc<dyn Progress>,

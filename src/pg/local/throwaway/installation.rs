@@ -12,13 +12,13 @@ use crate::pg::local::tools::{Tool, ToolPath};
 const PRELOADED: [&str; 3] = ["pg_cron", "pglogical", "timescaledb"];
 
 /// Of a backup's extensions, those that a server may have to load as it starts.
-pub fn to_preload(extensions: &[String]) -> Vec<String> {
+pub(crate) fn to_preload(extensions: &[String]) -> Vec<String> {
     let known = |name: &&String| PRELOADED.contains(&name.as_str());
     extensions.iter().filter(known).cloned().collect()
 }
 
 /// Of [`PRELOADED`], those that the backup has and that lie in the server's library folder.
-pub fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
+pub(super) fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> {
     let folders = prefix(initdb).map(|prefix| [prefix.join("lib"), prefix.join("lib/postgresql")]);
     let is_there = |name: &str| {
         let file = format!("{name}.so");
@@ -33,7 +33,7 @@ pub fn preloaded(initdb: &ToolPath, extensions: &[String]) -> Vec<&'static str> 
 
 /// What a server needs to read besides the system's own folders: where it is installed, and where its
 /// libraries lie.
-pub fn readable(initdb: &ToolPath, postgres: &ToolPath) -> Vec<PathBuf> {
+pub(super) fn readable(initdb: &ToolPath, postgres: &ToolPath) -> Vec<PathBuf> {
     const SYSTEM: [&str; 3] = ["/usr", "/lib", "/lib64"];
     let mut folders: BTreeSet<PathBuf> = prefix(initdb).into_iter().collect();
     for program in [initdb, postgres] {
@@ -69,7 +69,7 @@ fn prefix(initdb: &ToolPath) -> Option<PathBuf> {
 }
 
 /// The program of the same installation.
-pub fn sibling(of: &ToolPath, tool: Tool) -> Result<ToolPath> {
+pub(super) fn sibling(of: &ToolPath, tool: Tool) -> Result<ToolPath> {
     let path = of.path.with_file_name(tool.name());
     if path.is_file() {
         return Ok(ToolPath {

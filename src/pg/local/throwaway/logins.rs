@@ -11,7 +11,7 @@ use crate::random;
 /// No TCP: nobody else's port is taken.
 const PORT: u16 = 5432;
 /// The socket's name in the server's folder.
-pub const SOCKET_FILE: &str = ".s.PGSQL.5432";
+pub(crate) const SOCKET_FILE: &str = ".s.PGSQL.5432";
 /// The three that may log in; their names are random, as those of a backup's roles are not.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Logins {
@@ -51,7 +51,7 @@ pub(super) fn admission(logins: &Logins) -> String {
 }
 
 /// The server whose socket lies in `folder`, as `user`, in `database`.
-pub fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
+pub(crate) fn login(folder: &Path, user: &str, database: &str) -> Result<Server> {
     let folder = folder.display().to_string();
     let pairs = [
         ("host", folder.as_str()),

@@ -35,7 +35,7 @@ const CONSTRAINTS: &str = "
    ORDER BY 1, 2, 3";
 
 /// All of the database, sorted by table and name.
-pub async fn read_constraints(session: &Session) -> Result<Vec<Constraint>> {
+pub(crate) async fn read_constraints(session: &Session) -> Result<Vec<Constraint>> {
     session
         .rows(CONSTRAINTS, "cannot list the constraints and indexes")
         .await

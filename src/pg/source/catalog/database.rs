@@ -7,7 +7,7 @@ use crate::pg::session::{Session, from_row};
 
 /// What the instance says about itself.
 #[derive(Debug, Clone)]
-pub struct Instance {
+pub(crate) struct Instance {
     /// As `server_version` prints it.
     pub version: String,
     /// Distinguishes instances; `None` where we may not ask.
@@ -21,7 +21,7 @@ pub struct Instance {
     pub locks_held: u64,
 }
 
-pub async fn read_instance(session: &Session) -> Result<Instance> {
+pub(crate) async fn read_instance(session: &Session) -> Result<Instance> {
     let mut instance: Instance = session
         .row(
             "SELECT pg_catalog.current_setting('server_version'),
@@ -47,7 +47,7 @@ from_row!(
 
 /// A database of the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceDatabase {
+pub(crate) struct InstanceDatabase {
     pub name: String,
     /// One that refuses connections cannot be exported.
     pub connectable: bool,
@@ -56,7 +56,7 @@ pub struct InstanceDatabase {
 from_row!(InstanceDatabase: name, connectable);
 
 /// Databases that may hold data: all but PostgreSQL's two templates and RDS's own.
-pub async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
+pub(crate) async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
     session
         .rows(
             "SELECT datname::text, datallowconn FROM pg_catalog.pg_database
@@ -68,7 +68,7 @@ pub async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
 
 /// Of `pg_database`: the locale provider, and the locale of a provider other than libc. These columns
 /// came and were renamed with versions 15 and 17.
-pub fn locale_columns(version_num: u32) -> (&'static str, &'static str) {
+pub(crate) fn locale_columns(version_num: u32) -> (&'static str, &'static str) {
     match version_num {
         170_000.. => ("datlocprovider::text", "datlocale::text"),
         150_000.. => ("datlocprovider::text", "daticulocale::text"),
@@ -76,7 +76,7 @@ pub fn locale_columns(version_num: u32) -> (&'static str, &'static str) {
     }
 }
 
-pub async fn read_database(session: &Session) -> Result<Database> {
+pub(crate) async fn read_database(session: &Session) -> Result<Database> {
     let version = session.server_version_num;
     let (provider, locale) = locale_columns(version);
     let collation_version = match version {
@@ -147,7 +147,7 @@ async fn read_settings(session: &Session) -> Result<Vec<Setting>> {
         .collect())
 }
 
-pub async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {
+pub(crate) async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {
     session
         .rows(
             "SELECT e.extname::text, e.extversion, n.nspname::text
@@ -162,7 +162,7 @@ from_row!(Extension: name, version, schema);
 
 /// Casts that somebody made between PostgreSQL's own types, by way of text. OIDs below 16384 are given
 /// by initdb.
-pub async fn read_casts(session: &Session) -> Result<Vec<Cast>> {
+pub(crate) async fn read_casts(session: &Session) -> Result<Vec<Cast>> {
     session
         .rows(
             "SELECT s.typname::text, t.typname::text, c.castcontext::text

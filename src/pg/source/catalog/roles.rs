@@ -16,7 +16,7 @@ pub(super) fn of_rds(role: &str) -> String {
 }
 
 /// Roles but PostgreSQL's and RDS's own, sorted by name.
-pub async fn read_roles(session: &Session) -> Result<Vec<Role>> {
+pub(crate) async fn read_roles(session: &Session) -> Result<Vec<Role>> {
     let sql = format!(
         "SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
                 rolreplication, rolbypassrls, rolconnlimit, rolvaliduntil::text,
@@ -62,7 +62,7 @@ pub(super) fn settings(role: Option<&str>, items: &[String]) -> Vec<Setting> {
 }
 
 /// Who is a member of what, but for RDS's own roles and the memberships that initdb makes.
-pub async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
+pub(crate) async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
     let options = if session.server_version_num >= 160_000 {
         "m.inherit_option, m.set_option"
     } else {

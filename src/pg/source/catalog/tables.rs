@@ -7,7 +7,7 @@ use crate::model::digest::RowDigest;
 use crate::pg::session::{FromRow, RowReader, Session, from_row};
 
 /// The schema with the state of an unfinished restore: it is not exported.
-pub const RESUME_STATE_SCHEMA: &str = "lifeboat_restore";
+pub(crate) const RESUME_STATE_SCHEMA: &str = "lifeboat_restore";
 
 /// User tables as pg_dump sees them: ordinary and partitioned ones, no temporary ones, of an
 /// extension only its configuration tables.
@@ -24,7 +24,7 @@ const USER_TABLES: &str = "
 
 /// A table to lock before the snapshot is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockTarget {
+pub(crate) struct LockTarget {
     pub oid: u32,
     pub name: Name,
 }
@@ -32,7 +32,7 @@ pub struct LockTarget {
 from_row!(LockTarget: oid, name);
 
 /// Lists the tables to lock, in a session of its own. `Denied` names those that we may not read.
-pub async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
+pub(crate) async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
     let sql = format!(
         "SELECT c.oid, n.nspname::text, c.relname::text,
                 pg_catalog.has_table_privilege(c.oid, 'SELECT')
@@ -81,7 +81,7 @@ fn list(names: &[String]) -> String {
 
 /// A table as the snapshot shows it, with what planning its slices needs.
 #[derive(Debug, Clone)]
-pub struct SourceTable {
+pub(crate) struct SourceTable {
     pub table: Table,
     /// A partitioned table has no rows of its own.
     pub partitioned: bool,
@@ -93,7 +93,7 @@ pub struct SourceTable {
 }
 
 /// All tables of the snapshot, sorted by schema and name.
-pub async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
+pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
     let sql = format!(
         "SELECT c.relkind = 'p', c.relpersistence = 'u',
                 coalesce(am.amname = 'heap', false),
@@ -175,7 +175,7 @@ impl FromRow for SourceTable {
 
 /// Tables whose file is not the one that the snapshot shows: truncated or rewritten since, so that
 /// the snapshot would read them as empty. Dropped ones count.
-pub async fn find_rewritten(session: &Session) -> Result<Vec<Name>> {
+pub(crate) async fn find_rewritten(session: &Session) -> Result<Vec<Name>> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text {USER_TABLES} AND c.relkind = 'r'
             AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)"

@@ -12,7 +12,7 @@ const SEQUENCES_A_QUERY: usize = 200;
 /// Values of all sequences. They are not transactional: read after the snapshot, a value is never
 /// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
 /// its configuration tables.
-pub async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
+pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
     let rows: Vec<(Name, Option<String>, Option<bool>)> = session
         .rows(
             "SELECT n.nspname::text, c.relname::text, e.extname::text,
@@ -83,7 +83,7 @@ async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
 
 /// Materialized views in an order in which they can be refreshed: each after those that it reads,
 /// through views too.
-pub async fn read_materialized_views(session: &Session) -> Result<Vec<MaterializedView>> {
+pub(crate) async fn read_materialized_views(session: &Session) -> Result<Vec<MaterializedView>> {
     let rows: Vec<(u32, Name, bool, Vec<u32>)> = session
         .rows(
             "WITH RECURSIVE uses(view, used) AS (
@@ -146,14 +146,14 @@ fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<Ma
     order
 }
 
-pub async fn count_large_objects(session: &Session) -> Result<u64> {
+pub(crate) async fn count_large_objects(session: &Session) -> Result<u64> {
     let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
     session.row(sql, "cannot count the large objects").await
 }
 
 /// How many large objects we may not read: pg_read_all_data does not cover them. None where all may be
 /// read (superuser, or `lo_compat_privileges`).
-pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
+pub(crate) async fn unreadable_large_objects(session: &Session) -> Result<u64> {
     session
         .row(
             "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata m
@@ -169,7 +169,7 @@ pub async fn unreadable_large_objects(session: &Session) -> Result<u64> {
 }
 
 /// What is there and no export carries, by kind.
-pub async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>> {
+pub(crate) async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>> {
     const KINDS: [(&str, &str); 11] = [
         (
             "role passwords",

@@ -27,7 +27,7 @@ const CREATE_LARGE_OBJECT: &str = "
   CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);";
 
 /// Only this table, for a restore that keeps its state in memory.
-pub async fn create_large_object_table(session: &Session) -> Result<()> {
+pub(crate) async fn create_large_object_table(session: &Session) -> Result<()> {
     let sql = format!("CREATE SCHEMA lifeboat_restore; {CREATE_LARGE_OBJECT}");
     session
         .execute(&sql, "cannot make schema lifeboat_restore")
@@ -58,7 +58,7 @@ fn without_event_triggers(sql: &str) -> String {
 
 /// A restore that was begun in this database and is not finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// The restore point's id.
     pub id: String,
     pub manifest_sha256: String,
@@ -69,7 +69,7 @@ pub struct Unfinished {
 
 /// A loaded part, as recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadedPart {
+pub(crate) struct LoadedPart {
     pub digest: RowDigest,
     /// Its rows went through the topmost parent, not into the partition that they came from.
     pub through_root: bool,
@@ -77,16 +77,16 @@ pub struct LoadedPart {
 
 /// A right that is granted for the time of the restore, and the statement that revokes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemporaryGrant {
+pub(crate) struct TemporaryGrant {
     pub grant: String,
     pub revoke: String,
 }
 
 /// Parts by table OID (in the source) and number.
-pub type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
+pub(crate) type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
 
 /// The unfinished restore in this database, if there is one.
-pub async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
+pub(crate) async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
     let what = "cannot read the state of an earlier restore";
     let there = "SELECT pg_catalog.to_regclass('lifeboat_restore.point') IS NOT NULL";
     if !session.row::<bool>(there, what).await? {
@@ -109,7 +109,7 @@ pub async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
 }
 
 /// Creates the schema; refuses where another restore was faster.
-pub async fn create(
+pub(crate) async fn create(
     session: &Session,
     id: &str,
     manifest_sha256: &str,
@@ -128,7 +128,7 @@ pub async fn create(
 }
 
 /// Drops the schema, at the end of a successful restore.
-pub async fn remove(session: &Session) -> Result<()> {
+pub(crate) async fn remove(session: &Session) -> Result<()> {
     let sql = without_event_triggers("DROP SCHEMA IF EXISTS lifeboat_restore CASCADE");
     session
         .execute(&sql, "cannot drop schema lifeboat_restore")
@@ -137,7 +137,7 @@ pub async fn remove(session: &Session) -> Result<()> {
 
 /// A finding of a finished phase, for the report of a later run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedFinding {
+pub(crate) struct RecordedFinding {
     /// The restore's own word for its kind of finding.
     pub kind: String,
     pub what: String,
@@ -146,7 +146,7 @@ pub struct RecordedFinding {
 }
 
 /// Records a phase as finished, together with its findings.
-pub async fn finish_phase(
+pub(super) async fn finish_phase(
     session: &Session,
     phase: &str,
     findings: &[RecordedFinding],
@@ -172,7 +172,7 @@ pub async fn finish_phase(
 from_row!(RecordedFinding: kind, what, why, sql);
 
 /// The findings of finished phases, each with its phase.
-pub async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
+pub(crate) async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
     session
         .rows(
             "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said",
@@ -183,7 +183,7 @@ pub async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)
 
 /// Records entries that failed, to be tried once more at the end, and statements that met something
 /// which was there before us.
-pub async fn add_suspects(
+pub(super) async fn add_suspects(
     session: &Session,
     entries: &BTreeSet<u32>,
     conflicts: &[&str],
@@ -208,7 +208,7 @@ pub async fn add_suspects(
 }
 
 /// All entries that failed so far.
-pub async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
+pub(super) async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
     let what = "cannot read which entries failed";
     let sql = "SELECT entry FROM lifeboat_restore.suspect";
     let entries: Vec<i64> = session.rows(sql, what).await?;
@@ -219,7 +219,7 @@ pub async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
 }
 
 /// All statements that met something which was there before us.
-pub async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
+pub(super) async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
     let sql = "SELECT sql FROM lifeboat_restore.conflict";
     session
         .rows(sql, "cannot read the recorded conflicts")
@@ -228,7 +228,7 @@ pub async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
 
 /// Grants a right for the time of the restore; the statement that revokes it is recorded in the same
 /// transaction.
-pub async fn grant_temporarily(session: &Session, grant: &TemporaryGrant) -> Result<()> {
+pub(super) async fn grant_temporarily(session: &Session, grant: &TemporaryGrant) -> Result<()> {
     let sql = format!(
         "{}; INSERT INTO lifeboat_restore.loan (revoke) VALUES ({});",
         grant.grant,
@@ -238,13 +238,13 @@ pub async fn grant_temporarily(session: &Session, grant: &TemporaryGrant) -> Res
 }
 
 /// The statements that revoke the temporary grants, the last grant's first.
-pub async fn revokes(session: &Session) -> Result<Vec<String>> {
+pub(super) async fn revokes(session: &Session) -> Result<Vec<String>> {
     let sql = "SELECT revoke FROM lifeboat_restore.loan ORDER BY id DESC";
     session.rows(sql, "cannot read the temporary grants").await
 }
 
 /// Runs one of these statements, and forgets it.
-pub async fn revoke(session: &Session, revoke: &str) -> Result<()> {
+pub(super) async fn revoke(session: &Session, revoke: &str) -> Result<()> {
     let sql = format!(
         "{}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
         without_event_triggers(revoke),
@@ -254,7 +254,7 @@ pub async fn revoke(session: &Session, revoke: &str) -> Result<()> {
 }
 
 /// The statement that records a part, in the transaction that loads it.
-pub fn record_part_sql(table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
+pub(super) fn record_part_sql(table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
     format!(
         "INSERT INTO lifeboat_restore.part VALUES ({table_oid}, {part}, '{}', '{:032x}', {})",
         loaded.digest.rows, loaded.digest.sum, loaded.through_root
@@ -262,7 +262,7 @@ pub fn record_part_sql(table_oid: u32, part: u64, loaded: &LoadedPart) -> String
 }
 
 /// All loaded parts, or those of one table.
-pub async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<LoadedParts> {
+pub(super) async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<LoadedParts> {
     let only = table_oid.map_or(String::new(), |oid| format!(" WHERE table_oid = {oid}"));
     let sql = format!(
         "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
@@ -301,7 +301,7 @@ impl FromRow for LoadedPartRow {
 /// Ends sessions that an earlier run of this restore left at work, by their application name, and
 /// waits until they are gone. A pg_restore that outlived a killed lifeboat may only just be logging
 /// in: twice in a row there must be none.
-pub async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
+pub(crate) async fn end_leftover_sessions(session: &Session, application: &str) -> Result<()> {
     const PAUSE: Duration = Duration::from_millis(200);
     const ATTEMPTS: u32 = 150;
     let sql = format!(
@@ -326,7 +326,7 @@ pub async fn end_leftover_sessions(session: &Session, application: &str) -> Resu
 
 /// Locks the database against a second restore for as long as this session lives. False where another
 /// session keeps the lock: that of a lifeboat that was killed may need a moment to end.
-pub async fn lock(session: &Session) -> Result<bool> {
+pub(crate) async fn lock(session: &Session) -> Result<bool> {
     const PAUSE: Duration = Duration::from_millis(250);
     const ATTEMPTS: u32 = 60;
     let what = "cannot lock the target against a second restore";
@@ -347,4 +347,4 @@ pub async fn lock(session: &Session) -> Result<bool> {
 }
 
 /// For messages: the statement by which a person drops the schema.
-pub const HOW_TO_REMOVE: &str = "DROP SCHEMA \"lifeboat_restore\" CASCADE";
+pub(crate) const HOW_TO_REMOVE: &str = "DROP SCHEMA \"lifeboat_restore\" CASCADE";

@@ -5,17 +5,18 @@ use crate::quote::quote_ident;
 
 /// Which of owners and privileges are to be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ownership {
+pub(crate) struct Ownership {
     pub owners: bool,
     pub privileges: bool,
 }
 
 impl Ownership {
-    pub const ALL: Self = Self {
+    pub(crate) const ALL: Self = Self {
         owners: true,
         privileges: true,
     };
-    pub const NONE: Self = Self {
+    #[cfg(test)]
+    pub(super) const NONE: Self = Self {
         owners: false,
         privileges: false,
     };
@@ -25,7 +26,12 @@ impl Ownership {
 /// than the owner run as their grantor, after what gives the grantor the right to.
 ///
 /// Where owners are left out, the restoring user takes the owner's place and keeps the owner's rights.
-pub fn rewrite(object: &str, owner: &str, acl: &[Grant], ownership: Ownership) -> Vec<String> {
+pub(super) fn rewrite(
+    object: &str,
+    owner: &str,
+    acl: &[Grant],
+    ownership: Ownership,
+) -> Vec<String> {
     let mut statements = Vec::new();
     // An object without rights for PUBLIC by default takes the same statement without harm.
     let mut from = vec!["PUBLIC".to_owned()];

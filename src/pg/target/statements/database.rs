@@ -8,7 +8,7 @@ use crate::quote::{quote_ident, quote_literal};
 
 /// `CREATE DATABASE name` from template0 with the source's encoding, provider and locale, as a
 /// server of `version_num` understands it.
-pub fn create_database(database: &Database, name: &str, version_num: u32) -> Statement {
+pub(crate) fn create_database(database: &Database, name: &str, version_num: u32) -> Statement {
     let mut sql = format!(
         "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
         quote_ident(name),
@@ -41,7 +41,7 @@ pub fn create_database(database: &Database, name: &str, version_num: u32) -> Sta
 
 /// Owner, ACL, comment, connection limit and settings, for the database called `name` in the
 /// target. Settings come last: a later session of ours should not meet them.
-pub fn database_properties(
+pub(crate) fn database_properties(
     database: &Database,
     name: &str,
     ownership: Ownership,

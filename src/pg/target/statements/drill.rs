@@ -41,12 +41,12 @@ const REACHING: [&str; 17] = [
 ];
 
 /// Those extensions as a list for SQL: `('a', 'b')`.
-pub fn reaching_list() -> String {
+pub(crate) fn reaching_list() -> String {
     format!("({})", quote_literals(REACHING))
 }
 
 /// Roles and memberships, and the three logins. No role can do more than own things.
-pub fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
     let mut statements = vec![
         Statement::new(
@@ -101,19 +101,19 @@ fn is_harmless(one: &Membership) -> bool {
 }
 
 /// Memberships that would let their holder out of the server.
-pub fn powerful_memberships(catalog: &Catalog) -> impl Iterator<Item = &Membership> {
+pub(crate) fn powerful_memberships(catalog: &Catalog) -> impl Iterator<Item = &Membership> {
     catalog.memberships.iter().filter(|one| !is_harmless(one))
 }
 
 /// The role of the catalog that owns the database, else the restoring login.
-pub fn database_owner<'a>(catalog: &'a Catalog, logins: &'a Logins) -> &'a str {
+pub(crate) fn database_owner<'a>(catalog: &'a Catalog, logins: &'a Logins) -> &'a str {
     let owner = &catalog.database.owner;
     let is_there = catalog.roles.iter().any(|role| role.name == *owner);
     if is_there { owner } else { &logins.restorer }
 }
 
 /// The database, and the rights of the two logins on it, whatever the backup's own privileges are.
-pub fn database(
+pub(crate) fn database(
     catalog: &Catalog,
     logins: &Logins,
     name: &str,
@@ -136,7 +136,11 @@ pub fn database(
 }
 
 /// Gives the owner what every new database has, and the reading login its rights on older servers.
-pub fn new_database_rights(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+pub(crate) fn new_database_rights(
+    catalog: &Catalog,
+    logins: &Logins,
+    version_num: u32,
+) -> Vec<Statement> {
     let mut statements = Vec::new();
     if version_num < 150_000 {
         let owner = quote_ident(database_owner(catalog, logins));
@@ -160,7 +164,7 @@ pub fn new_database_rights(catalog: &Catalog, logins: &Logins, version_num: u32)
 }
 
 /// Schemas that extensions were put into, and that the archive's own entries hand to their owners.
-pub fn extension_schemas(catalog: &Catalog) -> Vec<&str> {
+pub(crate) fn extension_schemas(catalog: &Catalog) -> Vec<&str> {
     let mut schemas: Vec<&str> = catalog
         .extensions
         .iter()
@@ -175,7 +179,7 @@ pub fn extension_schemas(catalog: &Catalog) -> Vec<&str> {
 }
 
 /// An empty schema of the restoring login.
-pub fn schema(name: &str, logins: &Logins) -> Statement {
+pub(crate) fn schema(name: &str, logins: &Logins) -> Statement {
     let sql = format!(
         "CREATE SCHEMA {} AUTHORIZATION {}",
         quote_ident(name),
@@ -185,7 +189,7 @@ pub fn schema(name: &str, logins: &Logins) -> Statement {
 }
 
 /// Makes an extension where it was; of its version, or of the installed one.
-pub fn extension(one: &Extension, exact: bool) -> Statement {
+pub(crate) fn extension(one: &Extension, exact: bool) -> Statement {
     let version = match exact {
         true => format!(" VERSION {}", quote_literal(&one.version)),
         false => String::new(),
@@ -200,7 +204,7 @@ pub fn extension(one: &Extension, exact: bool) -> Statement {
 
 /// Casts that convert by way of text between types that PostgreSQL has from its birth: nobody but a
 /// superuser may make one, and no code comes with it.
-pub fn casts(catalog: &Catalog) -> Vec<Statement> {
+pub(crate) fn casts(catalog: &Catalog) -> Vec<Statement> {
     let casts = catalog.casts.iter();
     casts
         .map(|one| {
@@ -223,7 +227,7 @@ pub fn casts(catalog: &Catalog) -> Vec<Statement> {
 
 /// From here on extensions stay as they are: their scripts would run with a superuser's rights even
 /// for an ordinary owner, where they are trusted.
-pub fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
+pub(crate) fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
     let schema = quote_ident(&logins.superuser);
     let about = "what keeps extensions as they are";
     [
@@ -244,7 +248,7 @@ pub fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
 }
 
 /// The last statement of the superuser: from now on it cannot log in.
-pub fn end_superuser(logins: &Logins) -> Statement {
+pub(crate) fn end_superuser(logins: &Logins) -> Statement {
     let sql = format!("ALTER ROLE {} NOLOGIN", quote_ident(&logins.superuser));
     Statement::new("the superuser's login", sql)
 }

@@ -8,7 +8,7 @@ use crate::quote::{quote_ident, quote_literal};
 
 /// What the target's server and user allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rights {
+pub(crate) struct Rights {
     /// `server_version_num`
     pub version_num: u32,
     pub superuser: bool,
@@ -20,7 +20,7 @@ pub struct Rights {
 
 impl Rights {
     /// A superuser of a server of this version.
-    pub fn superuser(version_num: u32) -> Self {
+    pub(crate) fn superuser(version_num: u32) -> Self {
         Self {
             version_num,
             superuser: true,
@@ -47,7 +47,7 @@ impl Rights {
 }
 
 /// Attributes that a role has, by their keyword; NOINHERIT is not among them.
-pub fn attributes(role: &Role) -> Vec<&'static str> {
+pub(crate) fn attributes(role: &Role) -> Vec<&'static str> {
     [
         (role.superuser, "SUPERUSER"),
         (role.create_db, "CREATEDB"),
@@ -62,14 +62,14 @@ pub fn attributes(role: &Role) -> Vec<&'static str> {
 }
 
 /// What a role has and the target user may not give it.
-pub fn withheld_attributes(role: &Role, rights: &Rights) -> Vec<&'static str> {
+pub(crate) fn withheld_attributes(role: &Role, rights: &Rights) -> Vec<&'static str> {
     let mut list = attributes(role);
     list.retain(|attribute| !rights.may_give(attribute));
     list
 }
 
 /// Makes a role without a password, then its settings and comment: one statement each.
-pub fn create_role(role: &Role, rights: &Rights) -> Vec<Statement> {
+pub(crate) fn create_role(role: &Role, rights: &Rights) -> Vec<Statement> {
     let name = quote_ident(&role.name);
     let mut sql = format!("CREATE ROLE {name}");
     for attribute in attributes(role) {
@@ -101,7 +101,7 @@ pub fn create_role(role: &Role, rights: &Rights) -> Vec<Statement> {
 }
 
 /// Memberships, each after the one that gives its grantor the right to grant.
-pub fn memberships(memberships: &[Membership], rights: &Rights) -> Vec<Statement> {
+pub(crate) fn memberships(memberships: &[Membership], rights: &Rights) -> Vec<Statement> {
     let mut waiting: Vec<&Membership> = memberships.iter().collect();
     let mut statements = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
@@ -146,7 +146,7 @@ pub(super) fn membership(one: &Membership, rights: &Rights) -> Statement {
 
 /// Makes the restoring user a member of an owner, so that it can still work on objects that it gave to
 /// the owner.
-pub fn join_temporarily(owner: &str, rights: &Rights) -> TemporaryGrant {
+pub(crate) fn join_temporarily(owner: &str, rights: &Rights) -> TemporaryGrant {
     let owner = quote_ident(owner);
     let options = if rights.version_num >= 160_000 {
         " WITH INHERIT TRUE, SET TRUE"

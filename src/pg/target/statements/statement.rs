@@ -21,7 +21,7 @@ impl Statement {
 }
 
 /// A script of these statements, each ended by a semicolon and a newline.
-pub fn script(statements: &[Statement]) -> String {
+pub(crate) fn script(statements: &[Statement]) -> String {
     statements.iter().fold(String::new(), |mut text, one| {
         let _ = writeln!(text, "{};", one.sql);
         text

@@ -11,8 +11,8 @@ use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
-use super::Run;
 use super::plan::Plan;
+use super::run::Run;
 
 /// Small objects are stored so many at a time.
 const AT_A_TIME: usize = 16;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 
-use super::database::{Held, Subject};
 use super::shared::{RateLimit, Shared};
+use super::snapshot::{Held, Subject};
 use super::stop::Stop;
 use super::worker;
 use crate::error::{Error, Result};

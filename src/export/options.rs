@@ -1,0 +1,53 @@
+//! What an export is given: sources, keys and settings.
+
+use std::time::Duration;
+
+use crate::codec::Sealer;
+use crate::model::databases::Databases;
+use crate::model::keys::Recipient;
+use crate::model::lock::LockPolicy;
+use crate::pg::connect::server::Server;
+use crate::pg::local::tools::Dirs;
+use crate::sign::{Signer, Trust};
+
+/// An instance to export.
+#[derive(Clone)]
+pub struct Source {
+    /// As it appears in keys.
+    pub name: String,
+    pub server: Server,
+    pub databases: Databases,
+    /// Whether an uncovered database is a finding, or only listed.
+    pub uncovered_is_finding: bool,
+}
+
+pub struct Options {
+    pub sources: Vec<Source>,
+    /// Sessions that read in parallel; `None`: chosen from this machine's cores.
+    pub jobs: Option<usize>,
+    /// COPY text in bytes per second, all sessions together.
+    pub rate_limit: Option<u64>,
+    /// How long production may wait for one of our locks.
+    pub ddl_wait: Duration,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    pub tool_dirs: Dirs,
+    /// Those that the means' sealer seals for.
+    pub recipients: Vec<Recipient>,
+    /// The configuration without secrets, stored in each restore point.
+    pub config_text: String,
+    /// Options of every command, such as `region`, that a bare machine needs to get at the repository:
+    /// for the runbook.
+    pub reach: Vec<(String, String)>,
+    /// Plan and check, store nothing.
+    pub dry_run: bool,
+}
+
+/// What seals a restore point, and what signs it.
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
+    pub sealer: &'a Sealer,
+    pub signer: &'a Signer,
+    /// Pinned verification keys; the signer's must be among them.
+    pub trust: &'a Trust,
+}

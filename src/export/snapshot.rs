@@ -1,0 +1,205 @@
+//! One database under its snapshot: checked, locked, and read but for its rows.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use super::options::Source;
+use super::plan::Plan;
+use super::report::{DatabaseReport, PlannedTable};
+use super::run::{Run, new_id};
+use super::watchdog::Watchdog;
+use super::{checks, records};
+use crate::error::Result;
+use crate::model::catalog::Catalog;
+use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
+use crate::pg::connect::server::Server;
+use crate::pg::local::tools::{self, Tool, ToolPath};
+use crate::pg::session::{Purpose, Session};
+use crate::pg::source::catalog::{self, Instance, SourceTable};
+use crate::pg::source::names::{self, Printed};
+use crate::pg::source::slice;
+use crate::pg::source::snapshot::ExportedSnapshot;
+use crate::repository::PointPath;
+
+/// What is exported, where to, and with what.
+pub(super) struct Subject<'a> {
+    pub run: &'a Run<'a>,
+    pub server: &'a Server,
+    pub place: PointPath,
+    /// What all sessions of this export call themselves.
+    pub application: String,
+    /// A session beside the snapshot's: sees the present.
+    pub scout: Session,
+    pub pg_dump: ToolPath,
+    instance: Instance,
+    started_at: jiff::Timestamp,
+}
+
+/// The snapshot, and what was read in it before the rows.
+pub(super) struct Held {
+    pub snapshot: ExportedSnapshot,
+    pub noted: Noted,
+    pub since: Instant,
+}
+
+/// Read in the snapshot before the rows.
+pub(super) struct Noted {
+    pub plan: Arc<Plan>,
+    pub tables: Vec<SourceTable>,
+    pub catalog: Catalog,
+    pub large_objects: u64,
+    pub printed: Printed,
+    pub prints_objects: bool,
+}
+
+impl<'a> Subject<'a> {
+    pub(super) async fn prepare(
+        run: &'a Run<'_>,
+        source: &Source,
+        server: &'a Server,
+    ) -> Result<Self> {
+        let started_at = run.context.clock.now();
+        let place = PointPath {
+            source: source.name.clone(),
+            database: server.database.clone(),
+            id: new_id(started_at)?,
+        };
+        let application = format!("lifeboat {}", place.id);
+        let connecting = Session::connect(server, &application, Purpose::Read);
+        let scout = run.context.interrupt.or(connecting).await?;
+        scout.refuse_pooler()?;
+        let instance = catalog::read_instance(&scout).await?;
+        let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
+        let tables = catalog::lock_targets(&scout).await?.len();
+        checks::table_count(tables)?;
+        checks::lock_slots(&instance, tables, run.jobs)?;
+        Ok(Self {
+            run,
+            server,
+            place,
+            application,
+            scout,
+            pg_dump,
+            instance,
+            started_at,
+        })
+    }
+
+    pub(super) async fn take_snapshot(&self) -> Result<Held> {
+        let wait = self.run.options.ddl_wait;
+        let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
+        let snapshot = self.run.context.interrupt.or(taking).await?;
+        let since = Instant::now();
+        let nothing_read = AtomicU64::new(0);
+        let reading = self.read_catalog(&snapshot);
+        let watchdog = self.watchdog(&snapshot);
+        let noted = watchdog.guard(&nothing_read, reading).await?;
+        Ok(Held {
+            snapshot,
+            noted,
+            since,
+        })
+    }
+
+    /// Reads all but the rows, under the snapshot.
+    async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<Noted> {
+        let session = &snapshot.session;
+        // In the snapshot: what is made now is in it or not, never counted wrong.
+        let large_objects = checks::large_objects(session).await?;
+        let prints_objects = names::prints_objects(session).await?;
+        let printed = names::read(session, prints_objects).await?;
+        let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
+        let mut catalog = records::read_catalog(session, &tables).await?;
+        catalog.not_covered.extend(unread);
+        let plan = Arc::new(Plan::new(
+            &tables,
+            large_objects > 0,
+            self.scout.server_version_num,
+            &self.scout.server_encoding,
+        ));
+        Ok(Noted {
+            plan,
+            tables,
+            catalog,
+            large_objects,
+            printed,
+            prints_objects,
+        })
+    }
+
+    pub(super) fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
+        Watchdog {
+            context: self.run.context,
+            holder: &snapshot.session,
+            scout: &self.scout,
+            application: &self.application,
+            ddl_wait: self.run.options.ddl_wait,
+        }
+    }
+
+    pub(super) fn report(&self, held: &Held) -> DatabaseReport {
+        DatabaseReport {
+            source: self.place.source.clone(),
+            database: self.place.database.clone(),
+            id: None,
+            snapshot_at: held.snapshot.taken_at,
+            tables: held.noted.tables.len() as u64,
+            rows: 0,
+            large_objects: held.noted.large_objects,
+            copy_bytes: held.noted.plan.estimated_bytes,
+            stored_bytes: None,
+            parts: 0,
+            jobs: self.run.jobs,
+            seconds: 0.0,
+            snapshot_seconds: 0.0,
+            not_covered: held.noted.catalog.not_covered.clone(),
+            plan: None,
+            findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    pub(super) fn planned(&self, tables: &[SourceTable]) -> Vec<PlannedTable> {
+        let planned = tables.iter().map(|source| PlannedTable {
+            table: source.table.name.to_string(),
+            table_bytes: source.table.table_bytes,
+            slices: slice::cut(source, self.scout.server_version_num).len(),
+        });
+        planned.collect()
+    }
+
+    /// All of the manifest but the objects that are stored next.
+    pub(super) fn manifest(
+        &self,
+        catalog: &Catalog,
+        tables: Vec<TableParts>,
+        previous: Option<Previous>,
+        report: &DatabaseReport,
+    ) -> Manifest {
+        let run = self.run;
+        Manifest {
+            format: FORMAT,
+            repository: self.run.marker.repository.clone(),
+            id: self.place.id.clone(),
+            run: self.run.id.clone(),
+            source: self.place.source.clone(),
+            database: self.place.database.clone(),
+            tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
+            server_version: self.instance.version.clone(),
+            server_version_num: self.scout.server_version_num,
+            pg_dump_major: self.pg_dump.major,
+            system_identifier: self.instance.system_identifier.clone(),
+            started_at: self.started_at,
+            snapshot_at: report.snapshot_at,
+            finished_at: run.context.clock.now(),
+            previous,
+            lock: self.run.locks.promised(),
+            recipients: run.keys.sealer.recipients(),
+            objects: Vec::new(),
+            tables,
+            not_covered: records::kinds(&catalog.not_covered),
+        }
+    }
+}

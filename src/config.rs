@@ -2,12 +2,9 @@
 //!
 //! `config/lifeboat.toml` is the annotated reference of every key.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::model::lock::LockPolicy;
-use crate::sign::Fingerprint;
 
 pub(crate) mod accounts;
 pub(crate) mod drill;
@@ -22,16 +19,15 @@ mod raw;
 mod resolve;
 mod rules;
 mod secret_free;
+mod settings;
 pub(crate) mod snapshot;
 pub(crate) mod source;
 pub(crate) mod units;
 
 pub use crate::model::databases::Databases;
-pub(crate) use crate::model::keys::{Recipient, Wrapped};
+pub(crate) use crate::model::keys::Recipient;
 pub(crate) use accounts::Accounts;
-pub(crate) use drill::DrillSettings;
 pub(crate) use edit::Edit;
-pub(crate) use limits::Limits;
 pub use location::Location;
 pub(crate) use location::{Repository, S3Settings};
 pub(crate) use notify::NotifySettings;
@@ -39,84 +35,10 @@ pub(crate) use raw::Mode;
 pub use raw::tables;
 pub(crate) use resolve::policy as lock_policy;
 pub use secret_free::secret_free_text;
+pub use settings::{Config, SigningKey};
+pub(crate) use settings::{DAILY_DAYS, Locks, MAX_JOBS, MAX_LOCK_DAYS};
 pub(crate) use snapshot::SnapshotSettings;
 pub(crate) use source::{Connection, Rds, Source};
-
-/// The daily tier's lock, in days, unless configured.
-pub(crate) const DAILY_DAYS: u32 = 35;
-/// No lock is made longer than this many days, unless configured.
-pub(crate) const MAX_LOCK_DAYS: u32 = 400;
-/// How long an export may block another session, unless configured.
-pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
-/// More connections than this to one server are never meant.
-pub(crate) const MAX_JOBS: u16 = 128;
-
-/// A configuration, resolved: paths absolute or relative to the working folder, units read, names
-/// checked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Config {
-    /// Where it was read from.
-    pub file: PathBuf,
-    pub repository: Repository,
-    pub accounts: Accounts,
-    /// Pinned verification keys.
-    pub trust: Vec<Fingerprint>,
-    /// What signs manifests.
-    pub signing_key: Option<SigningKey>,
-    pub recipients: Vec<Recipient>,
-    pub lock: Locks,
-    pub tiers: Tiers,
-    pub export: ExportSettings,
-    pub snapshot: SnapshotSettings,
-    pub drill: DrillSettings,
-    pub limits: Limits,
-    pub notify: NotifySettings,
-    pub sources: Vec<Source>,
-}
-
-/// What signs manifests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SigningKey {
-    /// PKCS #8 PEM of an Ed25519 key.
-    File(PathBuf),
-    /// The ARN of an asymmetric KMS key, ECC_NIST_P256.
-    Kms(String),
-}
-
-/// How new objects are locked, and the longest lock that is ever made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Locks {
-    pub policy: LockPolicy,
-    pub max_lock_days: u32,
-}
-
-/// How long `promote` locks the oldest drilled point of each week, month and year, in days; `None`:
-/// not at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tiers {
-    pub weekly_days: Option<u32>,
-    pub monthly_days: Option<u32>,
-    pub yearly_days: Option<u32>,
-}
-
-impl Tiers {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// `[export]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportSettings {
-    /// Sessions that read at the same time; `None`: by the machine.
-    pub jobs: Option<u16>,
-    /// Bytes a second; `None`: no limit.
-    pub rate_limit: Option<u64>,
-    /// How long another session may wait for us before the export gives way.
-    pub ddl_wait: Duration,
-    /// Folders with PostgreSQL's tools, asked before `PATH`.
-    pub pg_bin: Vec<PathBuf>,
-}
 
 impl Config {
     /// Reads and resolves a file.
@@ -132,29 +54,5 @@ impl Config {
     /// Resolves the text of a file; relative paths begin at the file's folder.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
         resolve::config(text, file)
-    }
-
-    /// The source of this name; otherwise an error that names the nearest one.
-    pub fn source(&self, name: &str) -> Result<&Source> {
-        self.sources
-            .iter()
-            .find(|source| source.name == name)
-            .ok_or_else(|| self.no_source(name))
-    }
-
-    fn no_source(&self, name: &str) -> Error {
-        let error = Error::usage(format!(
-            "no source '{}' in {}",
-            name.escape_debug(),
-            self.file.display()
-        ));
-        let nearest = self.sources.iter().max_by(|a, b| {
-            let likeness = |source: &Source| strsim::jaro_winkler(&source.name, name);
-            likeness(a).total_cmp(&likeness(b))
-        });
-        match nearest {
-            Some(source) => error.hint(format!("the nearest configured one is '{}'", source.name)),
-            None => error.hint("add a [[source]] to it, or give the URL of a database"),
-        }
     }
 }

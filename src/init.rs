@@ -1,6 +1,7 @@
 //! `lifeboat init`, run once by an administrator: prepares a repository and writes the keys, a
 //! configuration and the break-glass sheet.
 
+mod facts;
 mod texts;
 
 use std::fs::{self, OpenOptions};
@@ -14,43 +15,15 @@ use crate::clock::Clock;
 use crate::codec;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::digest::Sha256;
-use crate::model::lock::LockPolicy;
 use crate::random;
 use crate::repository::{Locks, Repository, runbook};
 use crate::sign::{Fingerprint, Signer};
 
+use facts::Facts;
+pub(crate) use facts::{KmsSigning, NewSource, Options};
+
 /// The offline identity's file name.
 pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
-
-pub(crate) struct Options {
-    /// Where the configuration goes.
-    pub config: PathBuf,
-    /// Where keys and sheet go.
-    pub keys_dir: PathBuf,
-    pub lock: LockPolicy,
-    pub max_lock_days: u32,
-    /// A KMS key that signs manifests; `None`: a new key in a file.
-    pub kms_signing: Option<KmsSigning>,
-    /// Keys of the configuration's `[repository]` besides `url`, with their values.
-    pub repository_lines: Vec<(String, String)>,
-    /// Sources to begin with.
-    pub sources: Vec<NewSource>,
-}
-
-/// A signing key that KMS keeps.
-pub(crate) struct KmsSigning {
-    pub arn: String,
-    pub fingerprint: Fingerprint,
-}
-
-/// A source to be written into the configuration.
-pub(crate) struct NewSource {
-    pub name: String,
-    /// Without a password.
-    pub url: String,
-    /// `None`: all.
-    pub database: Option<String>,
-}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -68,19 +41,6 @@ pub(crate) struct Report {
     pub recipient: String,
     /// SHA-256 of the restore.sh in every restore point of this version.
     pub script_sha256: Sha256,
-}
-
-/// What the texts are filled with.
-struct Facts<'a> {
-    pub url: &'a str,
-    pub repository_id: &'a str,
-    pub fingerprint: &'a str,
-    pub recipient: &'a str,
-    pub script_sha256: Sha256,
-    /// What the configuration says.
-    pub signing_key: &'a str,
-    pub options: &'a Options,
-    pub made_on: String,
 }
 
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists

@@ -279,6 +279,39 @@ fn a_file_imports_only_from_lower_floors() {
     }
 }
 
+/// All that can be reached from `module`, over any number of imports.
+fn reached<'a>(module: &str, imports: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&str> = imports[module].iter().copied().collect();
+    while let Some(one) = next.pop() {
+        if reached.insert(one) {
+            next.extend(&imports[one]);
+        }
+    }
+    reached
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let sources = sources();
+    let imports = imports(&sources);
+    let mut circles = Vec::new();
+    for module in imports.keys() {
+        let reached_from_it = reached(module, &imports);
+        if !reached_from_it.contains(module) {
+            continue;
+        }
+        let back = reached_from_it
+            .iter()
+            .filter(|one| reached(one, &imports).contains(module));
+        let circle: BTreeSet<&str> = back.copied().collect();
+        if !circles.contains(&circle) {
+            circles.push(circle);
+        }
+    }
+    assert!(circles.is_empty(), "circles: {circles:#?}");
+}
+
 /// Every crate of Cargo.toml is named somewhere.
 #[test]
 fn no_crate_is_unused() {

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use toml_edit::{Document, Table, value};
 
-use super::{Config, Recipient};
+use super::resolve;
+use super::settings::Config;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::keys::Recipient;
 
 /// A file that can be changed: all that can fail was tried before there is something to lose.
 pub(crate) struct Edit {
@@ -27,7 +29,7 @@ impl Edit {
         let real = fs::canonicalize(file).context(|| file.display().to_string())?;
         let cannot = || format!("{} cannot be changed", real.display());
         let text = fs::read_to_string(&real).context(cannot)?;
-        let config = Config::parse(&text, file)?;
+        let config = resolve::config(&text, file)?;
         let old = fs::metadata(&real).context(cannot)?;
         if old.permissions().readonly() {
             return Err(
@@ -86,7 +88,7 @@ impl Edit {
     fn check(&self, text: &str, recipient: &Recipient) -> Result<()> {
         let mut expected = self.config.clone();
         expected.recipients.push(recipient.clone());
-        match Config::parse(text, &self.config.file) {
+        match resolve::config(text, &self.config.file) {
             Ok(config) if config == expected => Ok(()),
             _ => Err(Error::refused(format!(
                 "{} is written in a way that no [[recipient]] can be added to",
@@ -169,8 +171,8 @@ fn behind_block(text: &str, end: usize) -> usize {
 mod tests {
     use std::fs::Permissions;
 
-    use super::super::Wrapped;
     use super::*;
+    use crate::model::keys::Wrapped;
 
     const KEYS: [&str; 2] = [
         "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",

@@ -11,13 +11,14 @@ use super::location::{Location, Repository, S3Settings};
 use super::position::{KeyError, Positions};
 use super::raw::{self, Jobs, Mode, RawConfig};
 use super::rules::{both, check_new};
-use super::source::{self, Source};
-use super::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, Recipient,
-    SigningKey, Tiers, Wrapped, drill, limits, notify, snapshot,
+use super::settings::{
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, SigningKey, Tiers,
 };
+use super::source::{self, Source};
+use super::{drill, limits, notify, snapshot};
 use crate::codec::Sealer;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::keys::{Recipient, Wrapped};
 use crate::model::lock::{LockMode, LockPolicy};
 
 /// Parts are locked two days longer than their manifest.

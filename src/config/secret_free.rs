@@ -2,8 +2,11 @@
 //! when the old one is gone, nothing that helps a thief or means something on one machine only.
 
 use super::raw::{self, Mode, RawConfig};
-use super::{Config, Databases, Rds};
+use super::settings::Config;
+use super::source::{Rds, Source};
 use crate::error::{Result, ResultExt};
+use crate::model::databases::Databases;
+use crate::model::keys::Recipient;
 use crate::model::lock::{LockMode, LockPolicy};
 
 /// The configuration without addresses, users, passwords, profiles, and paths of this machine, as
@@ -67,7 +70,7 @@ fn lock(config: &Config) -> raw::Lock {
     }
 }
 
-fn recipient(recipient: &super::Recipient) -> raw::Recipient {
+fn recipient(recipient: &Recipient) -> raw::Recipient {
     let wrapped = recipient.wrapped.as_ref();
     raw::Recipient {
         name: recipient.name.clone(),
@@ -77,7 +80,7 @@ fn recipient(recipient: &super::Recipient) -> raw::Recipient {
     }
 }
 
-fn source(source: &super::Source) -> raw::Source {
+fn source(source: &Source) -> raw::Source {
     let (instance, cluster) = match source.rds.clone() {
         Some(Rds::Instance(name)) => (Some(name), None),
         Some(Rds::Cluster(name)) => (None, Some(name)),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Facts;
+use super::facts::Facts;
 use crate::model::lock::{LockMode, LockPolicy};
 
 /// A commented configuration that works as it is, but for the sources.

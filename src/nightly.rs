@@ -1,4 +1,4 @@
-//! `lifeboat nightly`: the source account's schedule.
+//! `lifeboat nightly`: everything that runs each night in the source account.
 
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -9,13 +9,13 @@ use crate::schedule::{
     verify,
 };
 
-/// What the steps need. An `Err` fails its step alone.
+/// What the steps need. An `Err` fails only its own step.
 pub(crate) struct Options {
-    /// By the names of the sources; `Err`: why there is none.
+    /// Pairs of source name and export; the outer `Err` says why nothing can be exported.
     pub exports: Result<Vec<(String, Result<Export>)>>,
     pub snapshot_copy: Option<Result<SnapshotCopy>>,
     pub snapshot_expire: Option<Result<SnapshotExpire>>,
-    /// Sources with an instance or cluster, where no key is configured for copies of its snapshots.
+    /// Sources whose RDS snapshots are not copied, because `snapshot.kms_key` is not set.
     pub not_copied: Vec<String>,
     pub notify: Notify,
 }
@@ -56,8 +56,8 @@ pub(crate) async fn run(options: Options, context: Context<'_>) -> Result<Report
         let step = async { Ok(StepReport::SnapshotExpire(expire?.run(context).await?)) };
         steps.take("snapshot expire", step).await;
     }
-    if let [_, ..] = &options.not_copied[..] {
-        steps.finding(not_copied(&options.not_copied));
+    if !options.not_copied.is_empty() {
+        steps.add_finding(not_copied(&options.not_copied));
     }
     steps.finish(&options.notify).await
 }
@@ -69,8 +69,8 @@ async fn verify_stored(
 ) -> Result<StepReport> {
     let repository = &export.repository;
     let (source, database) = (Some(&*point.source), Some(&*point.database));
-    let which = PointSelector::Id(point.id);
-    let found = repository.choose(&which, source, database).await?;
+    let selector = PointSelector::Id(point.id);
+    let found = repository.choose(&selector, source, database).await?;
     let opened = repository.open(&found, &export.trust).await?;
     announced::note_all(repository, context.progress).await;
     Ok(StepReport::Verify(verify(&opened, None, context).await?))
@@ -78,8 +78,8 @@ async fn verify_stored(
 
 fn not_copied(sources: &[String]) -> String {
     format!(
-        "RDS snapshots of {} are not copied: set snapshot.kms_key to a key of the backup account; or, \
-         where exports suffice, leave `instance` and `cluster` out of [[source]]",
+        "RDS snapshots of {} are not copied: set snapshot.kms_key to a key of the backup account, or, \
+         if exports are enough, leave `instance` and `cluster` out of [[source]]",
         sources.join(", ")
     )
 }

@@ -188,6 +188,28 @@ async fn a_step_that_fails_neither_hides_nor_stops_the_others() {
 }
 
 #[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_source_whose_snapshots_no_key_lets_copy_is_a_finding_of_the_night() {
+    let lifeboat = Lifeboat::init();
+    lifeboat.source("prod", &cluster());
+    let file = lifeboat.folder().join("lifeboat.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let of_rds = text.replace(
+        "name = \"prod\"\n",
+        "name = \"prod\"\ninstance = \"shop\"\n",
+    );
+    assert_ne!(of_rds, text);
+    fs::write(&file, of_rds).unwrap();
+    let ran = lifeboat.run(&["nightly", "--json"]);
+    ended(&ran, 3, &NIGHT);
+    let findings = ran.json()["result"]["findings"].to_string();
+    assert!(
+        findings.contains("prod") && findings.contains("snapshot.kms_key"),
+        "{findings}"
+    );
+}
+
+#[test]
 fn an_empty_repository_proves_nothing_and_says_so() {
     let lifeboat = Lifeboat::init();
     let proof = lifeboat.run(["prove"]);

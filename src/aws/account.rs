@@ -21,12 +21,12 @@ use super::credentials::{RenewingCredentials, RetryExpired};
 use super::role::Role;
 use crate::error::{Error, Result};
 
-/// What AWS grants at most where a role assumes a role; the provider asks anew before it ends.
+/// The longest session that AWS allows for role chaining; it is renewed before it expires.
 const SESSION: Duration = Duration::from_secs(3600);
 
 const IDENTITY: Operation = Operation {
     name: "GetCallerIdentity",
-    rights: "no right for this: a boundary or a session policy must not deny it",
+    rights: "no permission for this, but no permissions boundary or session policy may deny it",
 };
 
 /// One side of the account boundary, as configured.
@@ -77,7 +77,7 @@ impl Account {
         );
         if id != options.id {
             return Err(Error::refused(format!(
-                "the {} is to be {}, but the credentials belong to {id} ({caller})",
+                "the {} should be {}, but the credentials belong to {id} ({caller})",
                 options.side, options.id
             ))
             .hint("look at profile, AWS_PROFILE, AWS_ACCESS_KEY_ID and the role of the configuration: nothing was done"));
@@ -106,7 +106,7 @@ impl Account {
         })
     }
 
-    /// With the credentials and in the region that the SDK finds; STS is not asked whose they are.
+    /// Uses the credentials and region that the SDK finds; STS is not asked whose account that is.
     pub async fn from_environment(side: &'static str, profile: Option<&str>) -> Result<Self> {
         let chain = load(profile, None).await;
         let region = chain.region().map(ToString::to_string).ok_or_else(|| {
@@ -122,8 +122,8 @@ impl Account {
         credentials.into()
     }
 
-    /// For a client of S3's with these credentials: where AWS calls them expired, the first has them
-    /// renewed, and the second the call repeated.
+    /// For an S3 client with these credentials. When AWS calls them expired, the interceptor drops
+    /// them, so that new ones are fetched, and the classifier has the call retried.
     pub fn retries_of_expired(&self) -> (SharedInterceptor, SharedRetryClassifier) {
         let retry = self.retry_expired();
         (
@@ -141,7 +141,7 @@ impl Account {
         RetryExpired(self.credentials.clone())
     }
 
-    /// `source account` or `backup account`.
+    /// What messages call this account, such as `source account`.
     pub fn side(&self) -> &'static str {
         self.side
     }
@@ -209,7 +209,7 @@ fn with_renewal(
 ) -> Result<(SdkConfig, Arc<RenewingCredentials>)> {
     let provider = sdk
         .credentials_provider()
-        .ok_or_else(|| Error::failed("the AWS SDK has no place to find credentials in"))?;
+        .ok_or_else(|| Error::failed("the AWS SDK configuration has no credentials provider"))?;
     let credentials = RenewingCredentials::new(provider, role);
     let shared: Arc<dyn ProvideCredentials> = credentials.clone();
     let sdk = sdk
@@ -235,7 +235,7 @@ async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
     base.into_builder().credentials_provider(provider).build()
 }
 
-/// Backups in the account that they protect from are lost with it.
+/// Refuses to keep backups in the source account: whoever destroys that account destroys them too.
 pub(crate) fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
     if source != backup || allowed {
         return Ok(());

@@ -36,7 +36,7 @@ pub struct Sealed {
 
 impl Sealed {
     /// Bytes that are stored as they are.
-    pub fn clear(bytes: impl Into<Bytes>) -> Self {
+    pub fn unencrypted(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let sha256 = Sha256::of(&bytes);
         Self { bytes, sha256 }

@@ -106,12 +106,12 @@ pub(super) async fn store(
             names::LAST_SQL,
             sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?,
         ),
-        (names::KEYS, Sealed::clear(format!("{keys}\n"))),
+        (names::KEYS, Sealed::unencrypted(format!("{keys}\n"))),
         (
             names::CONFIG,
-            Sealed::clear(run.options.config_text.clone()),
+            Sealed::unencrypted(run.options.config_text.clone()),
         ),
-        (names::SCRIPT, Sealed::clear(runbook::script())),
+        (names::SCRIPT, Sealed::unencrypted(runbook::script())),
     ];
     let mut stored: Vec<ObjectRef> = stream::iter(objects)
         .map(|(name, object)| writer.put_object(name, object))
@@ -130,7 +130,7 @@ pub(super) async fn store(
     let runbook = runbook::restore_md(&known, &reach, &fingerprint, &run.key_ring);
     stored.push(
         writer
-            .put_object(names::RUNBOOK, Sealed::clear(runbook))
+            .put_object(names::RUNBOOK, Sealed::unencrypted(runbook))
             .await?,
     );
     Ok(stored)

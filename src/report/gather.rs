@@ -20,7 +20,7 @@ use crate::model::manifest::{NotCovered, is_large_objects};
 use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
 use crate::sign::{Fingerprint, Trust};
 
-/// Limits of what is read at a time: a manifest may be anybody's until it is read.
+/// Limits of concurrent reads: until a manifest's signature is checked, anybody may have written it.
 const MANIFESTS_AT_A_TIME: usize = 16;
 const MIB_AT_A_TIME: u32 = 128;
 /// How many drills of one restore point are read.
@@ -53,7 +53,7 @@ pub(super) struct Database {
 
 pub(super) struct Point {
     pub id: Id,
-    /// `None`: no trusted key signed it, or it does not read.
+    /// `None`: no trusted key signed it, or it cannot be read.
     pub trusted: Option<TrustedPoint>,
 }
 
@@ -107,7 +107,7 @@ impl Drill {
 }
 
 impl TrustedPoint {
-    /// The newest drill that found the point sound or not; an unproven one only where none did.
+    /// The newest drill that was sound or failed; if there is none, the newest unproven one.
     pub(super) fn proof(&self) -> Option<&Drill> {
         let mut drills = self.drills.iter();
         let proved = drills.find(|one| one.verdict != Verdict::Unproven);
@@ -183,7 +183,7 @@ pub(super) async fn gather(
     }
     let mut databases: Vec<Database> = databases.into_values().collect();
     for one in &mut databases {
-        drop_old_values(one);
+        drop_old_assertions(one);
         one.newest = newest(repository, trust, &found, one).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
@@ -217,8 +217,8 @@ struct PointReader<'a> {
     identities: &'a Identities,
 }
 
-/// A manifest that does not open is shown and is a finding; it must not hide the others. A store that
-/// does not answer says nothing of a restore point.
+/// A manifest that cannot be opened makes an untrusted point and a finding, not an error, so that the
+/// others are still shown. An unavailable store is an error: it says nothing about the point.
 async fn point(reader: &PointReader<'_>, found: &ListedPoint) -> Result<(Point, Vec<String>)> {
     let id = found.id.clone();
     let mut findings = Vec::new();
@@ -316,8 +316,8 @@ fn drill(attestation: Attestation, identities: &Identities) -> Drill {
     }
 }
 
-/// With their values where an identity opens these. Without one, values that early versions wrote in
-/// clear are not shown either.
+/// Fills in the sealed values if an identity opens them. Without an identity no values are kept, not
+/// even those that early versions wrote in the clear.
 fn assertions(
     mut assertions: Vec<Assertion>,
     sealed: Option<&str>,
@@ -343,11 +343,11 @@ fn assertions(
     assertions
 }
 
-/// Drops the values of all but the newest drills, as the page does not show them.
-fn drop_old_values(database: &mut Database) {
+/// Drops the assertions of all but the newest drills: the page does not show them.
+fn drop_old_assertions(database: &mut Database) {
     let mut times: Vec<Timestamp> = database.drills().map(|(_, drill)| drill.at).collect();
     times.sort_unstable_by(|one, other| other.cmp(one));
-    let Some(oldest) = times.get(DRILLS_WITH_VALUES) else {
+    let Some(newest_dropped) = times.get(DRILLS_WITH_VALUES) else {
         return;
     };
     let trusted = database
@@ -355,7 +355,7 @@ fn drop_old_values(database: &mut Database) {
         .iter_mut()
         .filter_map(|one| one.trusted.as_mut());
     for drill in trusted.flat_map(|trusted| &mut trusted.drills) {
-        if drill.at <= *oldest {
+        if drill.at <= *newest_dropped {
             drill.assertions = Vec::new();
         }
     }

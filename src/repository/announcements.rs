@@ -42,7 +42,7 @@ impl Repository {
         let (bytes, _) = envelope::wrap(&announcement, StatementKind::Key, by).await?;
         let place = layout::announcement(announcement.key)?;
         let object = self
-            .put_confirmed(place, Sealed::clear(bytes), locks, false)
+            .put_confirmed(place, Sealed::unencrypted(bytes), locks, false)
             .await?;
         Ok((announcement, object))
     }

@@ -91,7 +91,7 @@ impl Repository {
             ))
             .hint("fewer assertions, or shorter names"));
         }
-        self.put_confirmed(key, Sealed::clear(envelope), locks, true)
+        self.put_confirmed(key, Sealed::unencrypted(envelope), locks, true)
             .await
     }
 

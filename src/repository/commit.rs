@@ -17,7 +17,7 @@ use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts};
 use crate::sign::Signer;
 use crate::store::Head;
 
-/// A restore point in the making. Cheap to clone; every method may run concurrently.
+/// Writes one restore point. Cheap to clone; parts and objects may be stored concurrently.
 #[derive(Clone)]
 pub struct PointWriter {
     repository: Repository,
@@ -29,7 +29,7 @@ pub struct PointWriter {
 #[derive(Debug, Clone)]
 pub struct Committed {
     pub manifest: ObjectRef,
-    /// Of the manifest's body: what the next manifest names as its previous one.
+    /// Hash of the manifest's body; the next manifest refers to this one by it.
     pub body_sha256: Sha256,
 }
 
@@ -61,7 +61,7 @@ impl PointWriter {
         })
     }
 
-    /// Stores the list of a table's parts, and sums it up.
+    /// Stores the list of a table's parts and returns the table's totals.
     pub async fn put_part_list(&self, table_oid: u32, parts: &[Part]) -> Result<TableParts> {
         let mut table = TableParts {
             oid: table_oid,
@@ -79,7 +79,7 @@ impl PointWriter {
             lines.extend(to_json_line(part)?);
         }
         if !parts.is_empty() {
-            let compress = move || codec::compress(&lines).map(Sealed::clear);
+            let compress = move || codec::compress(&lines).map(Sealed::unencrypted);
             let list = compute::on_own_thread(compress).await??;
             table.list = Some(self.put(self.path.part_list(table_oid)?, list).await?);
         }
@@ -104,7 +104,7 @@ impl PointWriter {
         }
         let manifest = self
             .repository
-            .put_confirmed(key, Sealed::clear(envelope), &self.locks, true)
+            .put_confirmed(key, Sealed::unencrypted(envelope), &self.locks, true)
             .await?;
         Ok(Committed {
             manifest,
@@ -120,22 +120,22 @@ impl PointWriter {
 }
 
 impl Repository {
-    /// Stores an object under a key that does not exist; bytes and lock are read back.
+    /// Stores an object under a key that must not exist yet, then confirms its bytes and lock.
     pub(super) async fn put_confirmed(
         &self,
         key: Key,
         object: Sealed,
         locks: &Locks,
-        of_manifest: bool,
+        is_manifest: bool,
     ) -> Result<ObjectRef> {
         let Sealed { bytes, sha256 } = object;
         let size = bytes.len() as u64;
         let head = self
             .store
-            .put_new(&key, bytes, sha256, locks.sent(of_manifest))
+            .put_new(&key, bytes, sha256, locks.for_put(is_manifest))
             .await?;
         self.confirm_bytes(&key, &head, size, sha256).await?;
-        locks.confirm(&key, &head, of_manifest)?;
+        locks.confirm(&key, &head, is_manifest)?;
         Ok(ObjectRef {
             key,
             version: head.version,
@@ -144,7 +144,7 @@ impl Repository {
         })
     }
 
-    /// The store must hold the bytes that we sent: by the SHA-256 it returns, else by reading them.
+    /// Checks that the store holds what we sent: by the SHA-256 it returned, else by reading back.
     async fn confirm_bytes(&self, key: &Key, head: &Head, size: u64, sha256: Sha256) -> Result<()> {
         let stored = match head.sha256 {
             Some(stored) => stored,
@@ -159,7 +159,7 @@ impl Repository {
         };
         if head.bytes != size || stored != sha256 {
             return Err(Error::damaged(format!(
-                "{key} was stored as {} bytes with SHA-256 {stored}, sent were {size} bytes with {sha256}",
+                "{key} was stored as {} bytes with SHA-256 {stored}, but {size} bytes with {sha256} were sent",
                 head.bytes
             )));
         }

@@ -75,7 +75,7 @@ impl Repository {
         let sha256 = Sha256::of(&body);
         let head = self
             .store
-            .put_new(&layout::marker()?, body, sha256, locks.sent(false))
+            .put_new(&layout::marker()?, body, sha256, locks.for_put(false))
             .await?;
         locks.confirm(&layout::marker()?, &head, false)?;
         Ok(marker)

@@ -86,19 +86,19 @@ impl Locks {
     }
 
     /// What is sent with an object, or with the manifest.
-    pub fn sent(&self, of_manifest: bool) -> Option<Lock> {
+    pub fn for_put(&self, is_manifest: bool) -> Option<Lock> {
         match self {
-            Self::Explicit { manifest, .. } if of_manifest => Some(*manifest),
+            Self::Explicit { manifest, .. } if is_manifest => Some(*manifest),
             Self::Explicit { objects, .. } => Some(*objects),
             Self::BucketDefault(_) | Self::None => None,
         }
     }
 
     /// Refuses an object whose lock does not read back as it must.
-    pub(super) fn confirm(&self, key: &Key, head: &Head, of_manifest: bool) -> Result<()> {
+    pub(super) fn confirm(&self, key: &Key, head: &Head, is_manifest: bool) -> Result<()> {
         let expected = match self {
             Self::BucketDefault(lock) => Some(*lock),
-            _ => self.sent(of_manifest),
+            _ => self.for_put(is_manifest),
         };
         let Some(asked) = expected else { return Ok(()) };
         let hint = "the store must keep Object Lock dates exactly; reading them needs s3:GetObjectRetention";
@@ -178,7 +178,7 @@ mod tests {
     fn the_buckets_default_must_be_there_and_is_what_is_promised() {
         assert!(settle(LockPolicy::BucketDefault, &posture(None)).is_err());
         let locks = settle(LockPolicy::BucketDefault, &posture(Some((Governance, 30)))).unwrap();
-        assert_eq!(locks.sent(false), None);
+        assert_eq!(locks.for_put(false), None);
         assert_eq!(locks.promised().unwrap().mode, Governance);
     }
 

@@ -28,7 +28,7 @@ impl Repository {
                 envelope.len()
             )));
         }
-        self.put_confirmed(key, Sealed::clear(envelope), locks, true)
+        self.put_confirmed(key, Sealed::unencrypted(envelope), locks, true)
             .await
     }
 

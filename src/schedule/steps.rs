@@ -58,7 +58,7 @@ impl<'a> Steps<'a> {
     }
 
     /// Adds a finding about the run as a whole.
-    pub(crate) fn finding(&mut self, finding: String) {
+    pub(crate) fn add_finding(&mut self, finding: String) {
         self.report.findings.push(finding);
     }
 

@@ -1,9 +1,9 @@
 //! `lifeboat snapshot copy`: the newest snapshot of each source, brought into the backup account.
 //!
-//! In the source account: an automated snapshot becomes a manual one, which alone can be shared,
-//! under a key that can be shared. The backup account copies it under its own key; then the
-//! sharing ends. Every step first looks whether it has been done: after a crash, or beside another
-//! run, the same names lead to the same one copy.
+//! RDS shares only manual snapshots whose key can be shared too. So the source account first copies
+//! the automated snapshot to such a manual one and shares it; the backup account copies that under
+//! its own key; then the sharing ends. Every step first checks whether it is already done: names are
+//! deterministic, so a run after a crash, or a concurrent one, makes no second copy.
 
 mod choose;
 mod job;
@@ -21,8 +21,8 @@ pub use options::{Accounts, Options, RecordWriter};
 pub use report::Report;
 pub(crate) use report::{CopiedSnapshot, Failure, PlannedCopy};
 
-/// Copies a snapshot of every source. One that fails does not stop the others and is in the report.
-/// `Err` in `records`: why no record can be kept; copies are made all the same.
+/// Copies the newest snapshot of every source. A source that fails is reported; the others go on.
+/// `records` is `Err` if instance settings cannot be recorded: a finding; copies are still made.
 pub async fn run(
     accounts: Accounts<'_>,
     records: Result<RecordWriter<'_>, &Error>,
@@ -38,7 +38,7 @@ pub async fn run(
         && !options.dry_run
     {
         report.findings.push(format!(
-            "the settings of instances cannot be recorded: {}",
+            "instance settings cannot be recorded: {}",
             error.chain()
         ));
     }

@@ -131,7 +131,7 @@ fn canary_lock(config: &Config, posture: &Posture, run: &Run) -> Result<Option<L
         run.clock.now(),
         config.lock.max_lock_days,
     )?;
-    Ok(locks.sent(false))
+    Ok(locks.for_put(false))
 }
 
 // ---- keys and instances ---------------------------------------------------------------------------

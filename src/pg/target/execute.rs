@@ -1,10 +1,10 @@
-//! Runs statements of our own, one after the other, and goes on after those that the server refuses.
+//! Runs statements that we generated, in order; those that the server refuses do not stop the rest.
 
 use crate::error::{Error, Result};
 use crate::pg::session::Session;
 use crate::pg::target::statements::Statement;
 
-/// Statements that are sent together while all goes well.
+/// How many statements [`batched`] sends in one message.
 const BATCH: usize = 200;
 
 /// A statement that the server refused.
@@ -15,14 +15,14 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// The server's message alone.
+    /// The server's message, without our context.
     pub fn why(&self) -> String {
         let cause = std::error::Error::source(&self.error);
         cause.map_or_else(|| self.error.to_string(), ToString::to_string)
     }
 }
 
-/// Runs each statement in a transaction of its own. A lost connection is an error.
+/// Runs each statement in its own transaction; returns those refused. A lost connection is `Err`.
 pub(crate) async fn each(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for statement in statements {
@@ -41,12 +41,12 @@ pub(crate) async fn each(session: &Session, statements: &[Statement]) -> Result<
     Ok(refused)
 }
 
-/// Like [`each`], for many small statements: sent in batches, one by one only where a batch fails.
+/// Like [`each`], but faster for many small statements: a batch that fails is rerun one by one.
 pub(crate) async fn batched(session: &Session, statements: &[Statement]) -> Result<Vec<Refused>> {
     let mut refused = Vec::new();
     for batch in statements.chunks(BATCH) {
         let sql: Vec<&str> = batch.iter().map(|one| one.sql.as_str()).collect();
-        // One message is one transaction: a batch that fails did nothing.
+        // One message is one transaction: a failed batch was rolled back, so it can be run again.
         if session
             .client()
             .batch_execute(&sql.join(";\n"))

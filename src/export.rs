@@ -75,7 +75,7 @@ pub async fn run(
         if let Err(error) = export_source(&run, source, &mut report).await {
             report.failed(&source.name, None, &error);
         }
-        context.interrupt.check()?;
+        (context.interrupt.check()).map_err(|stopped| report.stopped(stopped))?;
     }
     Ok(report)
 }

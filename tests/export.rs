@@ -195,6 +195,58 @@ fn an_interrupted_export_leaves_no_restore_point_and_the_next_one_works() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn an_export_stopped_in_its_second_database_names_the_point_of_the_first() {
+    let lifeboat = Lifeboat::init();
+    let first = Database::new(Major::Pg15);
+    first.sql("CREATE TABLE t AS SELECT 1 AS id");
+    let second = Database::new(Major::Pg15);
+    second.sql("CREATE TABLE t AS SELECT g AS id, repeat('x', 1000) AS text FROM generate_series(1, 60000) g");
+    let url = first.url();
+    let export = lifeboat
+        .command([
+            "export",
+            "--source",
+            &url,
+            "--database",
+            &first.name,
+            "--database",
+            &second.name,
+            "--rate-limit",
+            "1MiB/s",
+            "--json",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(
+        &second,
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name LIKE 'lifeboat %' AND query LIKE 'COPY%')",
+    );
+    let kill = Command::new("kill")
+        .args(["-TERM", &export.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = export.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &document["error"];
+    assert_eq!(error["kind"], "interrupted", "{document}");
+    let listing = lifeboat.run(["list"]).json();
+    let points = listing["result"]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 1, "{listing}");
+    let id = points[0]["id"].as_str().unwrap();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{id} of ")), "{message}");
+    assert!(message.ends_with(&format!("/{}", first.name)), "{message}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("restore points stay"), "{hint}");
+    lifeboat.verify(id);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn memory_is_bounded_by_parts_and_the_largest_row_not_by_how_many_rows_wait() {
     let lifeboat = Lifeboat::init();
     let database = Database::new(Major::Pg15);

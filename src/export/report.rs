@@ -100,6 +100,21 @@ impl Report {
         });
     }
 
+    /// Names the restore points that were committed before the export was stopped.
+    pub(super) fn stopped(&self, stopped: Error) -> Error {
+        let committed = self.databases.iter().filter_map(|database| {
+            let id = database.id.as_ref()?;
+            Some(format!("{id} of {}/{}", database.source, database.database))
+        });
+        let committed: Vec<String> = committed.collect();
+        if committed.is_empty() {
+            return stopped;
+        }
+        let what = format!("{stopped}; committed before: {}", committed.join(", "));
+        let hint = format!("{}; the committed restore points stay", stopped.advice());
+        Error::new(stopped.kind(), what).hint(hint)
+    }
+
     pub(super) fn uncovered(&mut self, source: &Source, databases: Vec<String>) {
         if databases.is_empty() {
             return;
@@ -115,5 +130,58 @@ impl Report {
             source: source.name.clone(),
             databases,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn database(name: &str, id: Option<&Id>) -> DatabaseReport {
+        DatabaseReport {
+            source: "prod".to_owned(),
+            database: name.to_owned(),
+            id: id.cloned(),
+            snapshot_at: Timestamp::UNIX_EPOCH,
+            tables: 0,
+            rows: 0,
+            large_objects: 0,
+            copy_bytes: 0,
+            stored_bytes: None,
+            parts: 0,
+            jobs: 1,
+            seconds: 0.0,
+            snapshot_seconds: 0.0,
+            not_covered: Vec::new(),
+            plan: None,
+            findings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_stopped_export_names_the_points_it_committed() {
+        let id = Id::new(Timestamp::UNIX_EPOCH, 7);
+        let mut report = Report::new(&id, "/backups", None);
+        let stopped = || Error::new(Kind::Interrupted, "stopped on request");
+        report.databases.push(database("planned", None));
+        let error = report.stopped(stopped());
+        assert_eq!(error.to_string(), "stopped on request");
+        assert_eq!(error.advice(), "run the command again");
+
+        report.databases.push(database("courses", Some(&id)));
+        report.databases.push(database("users", Some(&id)));
+        let error = report.stopped(stopped());
+        assert_eq!(error.kind(), Kind::Interrupted);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "stopped on request; committed before: {id} of prod/courses, {id} of prod/users"
+            )
+        );
+        assert_eq!(
+            error.advice(),
+            "run the command again; the committed restore points stay"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod first_failure;
 mod options;
 mod packer;
 mod plan;
@@ -11,8 +12,7 @@ mod rows;
 mod run;
 mod shared;
 mod snapshot;
-mod stop;
-mod tally;
+mod table_progress;
 mod watchdog;
 mod worker;
 
@@ -33,7 +33,7 @@ pub(crate) use report::{DatabaseReport, PlannedTable};
 use run::{Run, new_id};
 
 /// Exports every database of every source. One that fails does not stop the others; the report
-/// tells.
+/// names it.
 pub async fn run(
     repository: &Repository,
     keys: Keys<'_>,

@@ -21,7 +21,7 @@ pub(super) fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Opti
     })
 }
 
-/// A manifest names every table. Said before a night's work, not after it.
+/// A manifest names every table. Checked before a night's work, not after it.
 pub(super) fn table_count(tables: usize) -> Result<()> {
     if tables <= MAX_TABLES {
         return Ok(());

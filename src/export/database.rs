@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::options::Source;
 use super::report::DatabaseReport;
 use super::run::Run;
-use super::snapshot::{Held, Subject};
+use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::{records, rows};
 use crate::error::{Error, Result};
 use crate::model::manifest::Previous;
@@ -46,36 +46,34 @@ enum Outcome {
 
 async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outcome> {
     let begun = Instant::now();
-    let subject = Subject::prepare(run, source, server).await?;
-    let held = subject.take_snapshot().await?;
-    let mut report = subject.report(&held);
+    let export = DatabaseExport::prepare(run, source, server).await?;
+    let held = export.take_snapshot().await?;
+    let mut report = export.report(&held);
     if run.options.dry_run {
-        report.plan = Some(subject.planned(&held.noted.tables));
+        report.plan = Some(export.planned(&held.at_snapshot.tables));
         return Ok(Outcome::Done(Box::new(report)));
     }
 
-    let writer = run
-        .repository
-        .point_writer(subject.place.clone(), run.locks);
-    let schema = rows::read(&subject, &held, &writer).await?;
-    let Held {
+    let writer = run.repository.point_writer(export.place.clone(), run.locks);
+    let schema = rows::read(&export, &held, &writer).await?;
+    let SnapshotHeld {
         snapshot,
-        noted,
+        at_snapshot,
         since,
     } = held;
-    let printed_now = names::read(&subject.scout, noted.prints_objects).await?;
-    if let Some(what) = names::first_change(&noted.printed, &printed_now) {
+    let printed_now = names::read(&export.scout, at_snapshot.prints_objects).await?;
+    if let Some(what) = names::first_change(&at_snapshot.printed, &printed_now) {
         return Ok(Outcome::NamesChanged(what));
     }
     snapshot.check_files().await?;
     snapshot.release().await?;
     report.snapshot_seconds = since.elapsed().as_secs_f64();
 
-    let mut catalog = noted.catalog;
-    let stored = records::fill_in(&mut catalog, &noted.plan)?;
-    let (previous, finding) = find_previous(run, &subject.place).await;
+    let mut catalog = at_snapshot.catalog;
+    let stored = records::fill_in(&mut catalog, &at_snapshot.plan)?;
+    let (previous, finding) = find_previous(run, &export.place).await;
     report.findings.extend(finding);
-    let mut manifest = subject.manifest(&catalog, stored, previous, &report);
+    let mut manifest = export.manifest(&catalog, stored, previous, &report);
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &schema).await?;
     run.context.interrupt.check()?;
     writer.commit(&manifest, run.keys.signer).await?;

@@ -32,11 +32,11 @@ pub struct Options {
     pub lock: LockPolicy,
     pub max_lock_days: u32,
     pub tool_dirs: Dirs,
-    /// Those that the means' sealer seals for.
+    /// Those that the sealer of `Keys` seals for.
     pub recipients: Vec<Recipient>,
     /// The configuration without secrets, stored in each restore point.
     pub config_text: String,
-    /// Options of every command, such as `region`, that a bare machine needs to get at the repository:
+    /// Options of every command, such as `region`, that a bare machine needs to reach the repository:
     /// for the runbook.
     pub reach: Vec<(String, String)>,
     /// Plan and check, store nothing.

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
 use super::shared::Shared;
-use super::tally::Tally;
+use super::table_progress::TableProgress;
 use crate::codec::{Compressor, SealedWriter};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::RowDigest;
@@ -21,8 +21,8 @@ const PART_BYTES: u64 = 12 * 1024 * 1024;
 /// to the system. In a heap it would stay as a hole, of up to a part for each session.
 const PART_RESERVE: usize = 33 * 1024 * 1024;
 
-/// What may be under way to the store at once: one whole part with the frame that made it full, or so
-/// many small ones.
+/// What may be under way to the store at once: one whole part with the frame that made it full, or
+/// `UPLOADS` small ones.
 const UPLOAD_BYTES: usize = 15 * 1024 * 1024;
 const UPLOADS: usize = 16;
 
@@ -91,7 +91,7 @@ impl<'a> Packer<'a> {
     /// then read in large pieces. Waits while the store is behind.
     pub(super) async fn pack(
         &mut self,
-        tally: Arc<Tally>,
+        table: Arc<TableProgress>,
         rows: Vec<u8>,
         last: bool,
     ) -> Result<()> {
@@ -123,16 +123,16 @@ impl<'a> Packer<'a> {
         drop(rows);
         let full = |part: &OpenPart| part.sealed.stored_bytes() >= PART_BYTES;
         if last || self.part.as_ref().is_some_and(full) {
-            self.store(tally, last).await?;
+            self.store(table, last).await?;
         }
         Ok(())
     }
 
     /// Finishes the open part, if any, and sends it; after the last one the slice ends.
-    async fn store(&mut self, tally: Arc<Tally>, last: bool) -> Result<()> {
+    async fn store(&mut self, table: Arc<TableProgress>, last: bool) -> Result<()> {
         let part = match self.part.take() {
             Some(part) => Some((
-                tally.begin_part(),
+                table.begin_part(),
                 part.sealed.finish()?,
                 part.rows,
                 part.copy_bytes,
@@ -142,26 +142,26 @@ impl<'a> Packer<'a> {
         let slice = last.then(|| std::mem::take(&mut self.slice));
         let bytes = part.as_ref().map_or(0, |part| part.1.bytes.len());
         let room = self.wait_for_room(bytes).await?;
-        let (writer, stop) = (self.shared.writer.clone(), self.shared.stop.clone());
+        let (writer, failure) = (self.shared.writer.clone(), self.shared.failure.clone());
         let spare = self.spare.clone();
         let upload = async move {
             if let Some((number, sealed, rows, copy_bytes)) = part {
                 let stored = sealed.bytes.clone();
                 let part = writer
-                    .put_part(tally.oid, number, sealed, rows, copy_bytes)
+                    .put_part(table.oid, number, sealed, rows, copy_bytes)
                     .await
-                    .context(|| format!("cannot store rows of {}", tally.name))?;
+                    .context(|| format!("cannot store rows of {}", table.name))?;
                 spare.keep(stored);
-                tally.end_part(part, &writer).await?;
+                table.end_part(part, &writer).await?;
             }
             match slice {
-                Some(digest) => tally.end_slice(digest, &writer).await,
+                Some(digest) => table.end_slice(digest, &writer).await,
                 None => Ok(()),
             }
         };
         let reported = async move {
             if let Err(error) = upload.await {
-                stop.fail(error);
+                failure.set(error);
             }
             drop(room);
         };
@@ -178,7 +178,7 @@ impl<'a> Packer<'a> {
         let room = Arc::clone(&self.room).acquire_many_owned(share);
         tokio::select! {
             biased;
-            () = self.shared.stop.wait() => Err(stopped()),
+            () = self.shared.failure.wait() => Err(stopped()),
             room = room => room.map_err(|_| stopped()),
         }
     }
@@ -195,7 +195,7 @@ impl<'a> Packer<'a> {
         let done = tokio::select! {
             biased;
             done = all => done,
-            () = self.shared.stop.wait() => Err(stopped()),
+            () = self.shared.failure.wait() => Err(stopped()),
         };
         self.uploads.shutdown().await;
         done
@@ -206,7 +206,7 @@ fn broken(why: JoinError) -> Error {
     Error::failed("an upload broke").because(why)
 }
 
-/// The reason is with [`super::stop::Stop`] already.
+/// The reason is with [`super::first_failure::FirstFailure`] already.
 fn stopped() -> Error {
     Error::failed("the export stopped")
 }

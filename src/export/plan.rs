@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::tally::Tally;
+use super::table_progress::TableProgress;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 use crate::pg::source::catalog::SourceTable;
 use crate::pg::source::slice;
 
 /// One COPY.
 pub(super) struct Job {
-    pub tally: Arc<Tally>,
+    pub table: Arc<TableProgress>,
     pub sql: String,
     /// Decides who is first.
     estimated_bytes: u64,
@@ -21,9 +21,9 @@ pub(super) struct Job {
 /// All COPYs of an export.
 pub(super) struct Plan {
     /// In the order of the catalog's tables.
-    pub tables: Vec<Arc<Tally>>,
+    pub tables: Vec<Arc<TableProgress>>,
     /// Pages and properties, where there are large objects.
-    pub large_objects: Vec<Arc<Tally>>,
+    pub large_objects: Vec<Arc<TableProgress>>,
     jobs: Mutex<VecDeque<Job>>,
     pub slices: usize,
     pub estimated_bytes: u64,
@@ -38,18 +38,18 @@ impl Plan {
         encoding: &str,
     ) -> Self {
         let mut jobs = Vec::new();
-        let mut tallies = Vec::with_capacity(tables.len());
+        let mut progresses = Vec::with_capacity(tables.len());
         for source in tables {
             let slices = slice::cut(source, server_version_num);
             let name = source.table.name.to_string();
-            let tally = Arc::new(Tally::new(source.table.oid, name, slices.len()));
+            let table = Arc::new(TableProgress::new(source.table.oid, name, slices.len()));
             jobs.extend(slices.iter().map(|slice| Job {
-                tally: Arc::clone(&tally),
+                table: Arc::clone(&table),
                 sql: slice::copy_out(&source.table, slice, encoding),
                 estimated_bytes: slice.estimated_bytes,
                 progress_bytes: slice.estimated_bytes,
             }));
-            tallies.push(tally);
+            progresses.push(table);
         }
         let large_objects = if has_large_objects {
             large_object_jobs(&mut jobs, encoding)
@@ -58,7 +58,7 @@ impl Plan {
         };
         jobs.sort_by_key(|job| std::cmp::Reverse(job.estimated_bytes));
         Self {
-            tables: tallies,
+            tables: progresses,
             large_objects,
             slices: jobs.len(),
             estimated_bytes: jobs.iter().map(|job| job.progress_bytes).sum(),
@@ -74,7 +74,7 @@ impl Plan {
     }
 }
 
-fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<Tally>> {
+fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgress>> {
     [
         (LARGE_OBJECT_PAGES, slice::large_object_pages(encoding)),
         (
@@ -84,15 +84,15 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<Tally>> {
     ]
     .into_iter()
     .map(|(oid, sql)| {
-        let tally = Arc::new(Tally::new(oid, "the large objects".to_owned(), 1));
+        let table = Arc::new(TableProgress::new(oid, "the large objects".to_owned(), 1));
         // Their size is not known: started first, they do not end last.
         jobs.push(Job {
-            tally: Arc::clone(&tally),
+            table: Arc::clone(&table),
             sql,
             estimated_bytes: u64::MAX,
             progress_bytes: 0,
         });
-        tally
+        table
     })
     .collect()
 }

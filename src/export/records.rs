@@ -14,8 +14,8 @@ use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 use super::plan::Plan;
 use super::run::Run;
 
-/// Small objects are stored so many at a time.
-const AT_A_TIME: usize = 16;
+/// How many small objects are stored at the same time.
+const CONCURRENT_STORES: usize = 16;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
 pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
@@ -41,8 +41,8 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
 /// Takes counts and digests from what was read; returns what was stored of each table.
 pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TableParts>> {
     let mut stored = Vec::with_capacity(plan.tables.len() + plan.large_objects.len());
-    for (table, tally) in catalog.tables.iter_mut().zip(&plan.tables) {
-        let (digest, parts) = tally.finish()?;
+    for (table, progress) in catalog.tables.iter_mut().zip(&plan.tables) {
+        let (digest, parts) = progress.finish()?;
         table.digest = digest;
         stored.push(parts);
     }
@@ -115,7 +115,7 @@ pub(super) async fn store(
     ];
     let mut stored: Vec<ObjectRef> = stream::iter(objects)
         .map(|(name, object)| writer.put_object(name, object))
-        .buffered(AT_A_TIME)
+        .buffered(CONCURRENT_STORES)
         .try_collect()
         .await?;
     // Last, as it names the others' versions.

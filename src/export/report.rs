@@ -1,4 +1,4 @@
-//! What an export tells at its end.
+//! The report on an export.
 
 use jiff::Timestamp;
 use serde::Serialize;

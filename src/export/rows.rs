@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 
+use super::first_failure::FirstFailure;
 use super::shared::{RateLimit, Shared};
-use super::snapshot::{Held, Subject};
-use super::stop::Stop;
+use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::worker;
 use crate::error::{Error, Result};
 use crate::pg::source::dump;
@@ -16,39 +16,39 @@ use crate::repository::PointWriter;
 
 /// Reads and stores every row, and returns pg_dump's archive of the schema.
 pub(super) async fn read(
-    subject: &Subject<'_>,
-    held: &Held,
+    export: &DatabaseExport<'_>,
+    held: &SnapshotHeld,
     writer: &PointWriter,
 ) -> Result<Vec<u8>> {
-    let run = subject.run;
+    let run = export.run;
     let progress = run.context.progress;
-    progress.phase("rows", Some(held.noted.plan.estimated_bytes));
-    let stop = Stop::new();
+    progress.phase("rows", Some(held.at_snapshot.plan.estimated_bytes));
+    let failure = FirstFailure::new();
     let read = Arc::new(AtomicU64::new(0));
-    let mut workers = start(subject, held, writer, &stop, &read);
+    let mut workers = start(export, held, writer, &failure, &read);
     let dump = dump::schema(
-        &subject.pg_dump,
-        subject.server,
-        &subject.application,
-        &subject.scout.server_encoding,
+        &export.pg_dump,
+        export.server,
+        &export.application,
+        &export.scout.server_encoding,
         &held.snapshot.id,
-        // The watchdog gives way first, and can name whom it gives way to.
+        // The watchdog gives way first, and can name the session it gives way to.
         run.options.ddl_wait * 2,
     );
     let work = async {
-        let all = all(&mut workers, &stop);
-        let (schema, ()) = tokio::join!(stop_on_error(&stop, dump), all);
+        let all = all(&mut workers, &failure);
+        let (schema, ()) = tokio::join!(stop_on_error(&failure, dump), all);
         Ok(schema)
     };
-    let schema = subject.watchdog(&held.snapshot).guard(&read, work).await;
+    let schema = export.watchdog(&held.snapshot).guard(&read, work).await;
     let schema = schema.unwrap_or_else(|error| {
-        stop.fail(error);
+        failure.set(error);
         None
     });
     // Workers end by themselves once stopped; nothing may still write when we return.
-    all(&mut workers, &stop).await;
+    all(&mut workers, &failure).await;
     progress.advance(read.swap(0, Ordering::Relaxed));
-    match (stop.take(), schema) {
+    match (failure.take(), schema) {
         (Some(error), _) => Err(error),
         (None, Some(schema)) => Ok(schema),
         (None, None) => Err(Error::failed("the export stopped without a reason")),
@@ -56,54 +56,57 @@ pub(super) async fn read(
 }
 
 fn start(
-    subject: &Subject<'_>,
-    held: &Held,
+    export: &DatabaseExport<'_>,
+    held: &SnapshotHeld,
     writer: &PointWriter,
-    stop: &Stop,
+    failure: &FirstFailure,
     read: &Arc<AtomicU64>,
 ) -> JoinSet<()> {
-    let run = subject.run;
+    let run = export.run;
     let rate_limit = run.options.rate_limit;
     let shared = Shared {
-        server: subject.server.clone(),
-        application: subject.application.clone(),
+        server: export.server.clone(),
+        application: export.application.clone(),
         snapshot_id: held.snapshot.id.clone(),
-        plan: Arc::clone(&held.noted.plan),
+        plan: Arc::clone(&held.at_snapshot.plan),
         writer: writer.clone(),
         sealer: run.keys.sealer.clone(),
-        stop: stop.clone(),
+        failure: failure.clone(),
         limit: rate_limit.map(|rate| Arc::new(RateLimit::new(rate))),
         read: Arc::clone(read),
         uploads: tokio::runtime::Handle::current(),
     };
     let mut workers = JoinSet::new();
-    for _ in 0..run.jobs.min(held.noted.plan.slices) {
+    for _ in 0..run.jobs.min(held.at_snapshot.plan.slices) {
         let shared = shared.clone();
         workers.spawn_blocking(move || worker::run(&shared));
     }
     workers
 }
 
-/// Waits for every worker. They tell their failures themselves, but for a panic.
-async fn all(workers: &mut JoinSet<()>, stop: &Stop) {
+/// Waits for every worker. A worker reports its failure itself, but for a panic.
+async fn all(workers: &mut JoinSet<()>, failure: &FirstFailure) {
     while let Some(ended) = workers.join_next().await {
         if let Err(why) = ended {
-            stop.fail(Error::failed("a worker of the export broke").because(why));
+            failure.set(Error::failed("a worker of the export broke").because(why));
         }
     }
 }
 
-/// A failure stops the others; the first one is reported by whoever waits for all.
-async fn stop_on_error<T>(stop: &Stop, work: impl Future<Output = Result<T>>) -> Option<T> {
+/// A failure stops the others; `read` reports the first one.
+async fn stop_on_error<T>(
+    failure: &FirstFailure,
+    work: impl Future<Output = Result<T>>,
+) -> Option<T> {
     tokio::select! {
         biased;
         done = work => match done {
             Ok(value) => Some(value),
             Err(error) => {
-                stop.fail(error);
+                failure.set(error);
                 None
             }
         },
-        () = stop.wait() => None,
+        () = failure.wait() => None,
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::first_failure::FirstFailure;
 use super::plan::Plan;
-use super::stop::Stop;
 use crate::codec::Sealer;
 use crate::pg::connect::server::Server;
 use crate::repository::PointWriter;
@@ -21,7 +21,7 @@ pub(super) struct Shared {
     pub plan: Arc<Plan>,
     pub writer: PointWriter,
     pub sealer: Sealer,
-    pub stop: Stop,
+    pub failure: FirstFailure,
     pub limit: Option<Arc<RateLimit>>,
     /// Bytes of the source's tables read since the watchdog asked last.
     pub read: Arc<AtomicU64>,
@@ -43,7 +43,7 @@ impl RateLimit {
         }
     }
 
-    /// After so many bytes were read: waits until what was read before them has had its time.
+    /// Called after `bytes` were read: waits until the bytes read before them have had their time.
     pub(super) async fn take(&self, bytes: u64) {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64);
         let until = turn(&mut *self.next.lock().await, Instant::now(), cost);

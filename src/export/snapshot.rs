@@ -23,7 +23,7 @@ use crate::pg::source::snapshot::ExportedSnapshot;
 use crate::repository::PointPath;
 
 /// What is exported, where to, and with what.
-pub(super) struct Subject<'a> {
+pub(super) struct DatabaseExport<'a> {
     pub run: &'a Run<'a>,
     pub server: &'a Server,
     pub place: PointPath,
@@ -37,14 +37,14 @@ pub(super) struct Subject<'a> {
 }
 
 /// The snapshot, and what was read in it before the rows.
-pub(super) struct Held {
+pub(super) struct SnapshotHeld {
     pub snapshot: ExportedSnapshot,
-    pub noted: Noted,
+    pub at_snapshot: CatalogAtSnapshot,
     pub since: Instant,
 }
 
 /// Read in the snapshot before the rows.
-pub(super) struct Noted {
+pub(super) struct CatalogAtSnapshot {
     pub plan: Arc<Plan>,
     pub tables: Vec<SourceTable>,
     pub catalog: Catalog,
@@ -53,7 +53,7 @@ pub(super) struct Noted {
     pub prints_objects: bool,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> DatabaseExport<'a> {
     pub(super) async fn prepare(
         run: &'a Run<'_>,
         source: &Source,
@@ -86,7 +86,7 @@ impl<'a> Subject<'a> {
         })
     }
 
-    pub(super) async fn take_snapshot(&self) -> Result<Held> {
+    pub(super) async fn take_snapshot(&self) -> Result<SnapshotHeld> {
         let wait = self.run.options.ddl_wait;
         let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
         let snapshot = self.run.context.interrupt.or(taking).await?;
@@ -94,16 +94,16 @@ impl<'a> Subject<'a> {
         let nothing_read = AtomicU64::new(0);
         let reading = self.read_catalog(&snapshot);
         let watchdog = self.watchdog(&snapshot);
-        let noted = watchdog.guard(&nothing_read, reading).await?;
-        Ok(Held {
+        let at_snapshot = watchdog.guard(&nothing_read, reading).await?;
+        Ok(SnapshotHeld {
             snapshot,
-            noted,
+            at_snapshot,
             since,
         })
     }
 
     /// Reads all but the rows, under the snapshot.
-    async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<Noted> {
+    async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<CatalogAtSnapshot> {
         let session = &snapshot.session;
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
@@ -118,7 +118,7 @@ impl<'a> Subject<'a> {
             self.scout.server_version_num,
             &self.scout.server_encoding,
         ));
-        Ok(Noted {
+        Ok(CatalogAtSnapshot {
             plan,
             tables,
             catalog,
@@ -138,22 +138,22 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(super) fn report(&self, held: &Held) -> DatabaseReport {
+    pub(super) fn report(&self, held: &SnapshotHeld) -> DatabaseReport {
         DatabaseReport {
             source: self.place.source.clone(),
             database: self.place.database.clone(),
             id: None,
             snapshot_at: held.snapshot.taken_at,
-            tables: held.noted.tables.len() as u64,
+            tables: held.at_snapshot.tables.len() as u64,
             rows: 0,
-            large_objects: held.noted.large_objects,
-            copy_bytes: held.noted.plan.estimated_bytes,
+            large_objects: held.at_snapshot.large_objects,
+            copy_bytes: held.at_snapshot.plan.estimated_bytes,
             stored_bytes: None,
             parts: 0,
             jobs: self.run.jobs,
             seconds: 0.0,
             snapshot_seconds: 0.0,
-            not_covered: held.noted.catalog.not_covered.clone(),
+            not_covered: held.at_snapshot.catalog.not_covered.clone(),
             plan: None,
             findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
                 .into_iter()

@@ -19,7 +19,7 @@ const CANCEL_WAIT: Duration = Duration::from_secs(5);
 /// the socket into the part, and wake no other.
 pub(super) fn run(shared: &Shared) {
     if let Err(error) = work(shared) {
-        shared.stop.fail(error);
+        shared.failure.set(error);
     }
 }
 
@@ -31,7 +31,7 @@ fn work(shared: &Shared) -> Result<()> {
     runtime.block_on(async {
         let mut packer = Packer::new(shared)?;
         if let Err(error) = read_jobs(shared, &mut packer).await {
-            shared.stop.fail(error);
+            shared.failure.set(error);
         }
         packer.end().await
     })
@@ -42,7 +42,7 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
         server,
         application,
         snapshot_id,
-        stop,
+        failure,
         ..
     } = shared;
     let reader = SnapshotReader::connect(server, application, snapshot_id).await?;
@@ -50,9 +50,9 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
         let read = tokio::select! {
             biased;
             read = read_slice(shared, &reader, job, packer) => read,
-            () = stop.wait() => Ok(()),
+            () = failure.wait() => Ok(()),
         };
-        if read.is_err() || stop.is_set() {
+        if read.is_err() || failure.is_set() {
             // The server may sit in a long scan or a lock queue: do not leave it there. One that does
             // not even take this is not waited for.
             let _ = tokio::time::timeout(CANCEL_WAIT, reader.session().cancel()).await;
@@ -68,15 +68,15 @@ async fn read_slice(
     job: Job,
     packer: &mut Packer<'_>,
 ) -> Result<()> {
-    let mut rows = reader.copy(&job.sql, &job.tally.name).await?;
+    let mut rows = reader.copy(&job.sql, &job.table.name).await?;
     let mut unread = job.progress_bytes;
     loop {
         let block = rows.next().await?;
         let last = block.is_none();
         let rows = block.unwrap_or_default();
         let bytes = rows.len() as u64;
-        let tally = Arc::clone(&job.tally);
-        packer.pack(tally, rows, last).await?;
+        let table = Arc::clone(&job.table);
+        packer.pack(table, rows, last).await?;
         // Text is smaller or larger than the heap that was planned: the slice's end makes up for it.
         let progress = if last { unread } else { bytes.min(unread) };
         unread -= progress;

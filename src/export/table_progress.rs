@@ -9,7 +9,7 @@ use crate::model::manifest::{Part, TableParts};
 use crate::repository::PointWriter;
 
 /// One table's, or one kind of large object data's.
-pub(super) struct Tally {
+pub(super) struct TableProgress {
     pub oid: u32,
     /// For messages.
     pub name: String,
@@ -20,20 +20,20 @@ pub(super) struct Tally {
 #[derive(Default)]
 struct Inner {
     /// Slices that are not read yet, and parts that are not stored.
-    open: usize,
+    unfinished: usize,
     digest: RowDigest,
     parts: Vec<Part>,
     stored: Option<TableParts>,
 }
 
-impl Tally {
+impl TableProgress {
     pub(super) fn new(oid: u32, name: String, slices: usize) -> Self {
         Self {
             oid,
             name,
             next_part: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                open: slices,
+                unfinished: slices,
                 ..Inner::default()
             }),
         }
@@ -41,7 +41,7 @@ impl Tally {
 
     /// The number of a part that is about to be stored. Called before its slice ends.
     pub(super) fn begin_part(&self) -> u64 {
-        self.lock().open += 1;
+        self.lock().unfinished += 1;
         self.next_part.fetch_add(1, Ordering::Relaxed)
     }
 
@@ -60,8 +60,8 @@ impl Tally {
         let mut parts = {
             let mut inner = self.lock();
             inner.digest.merge(digest);
-            inner.open -= 1;
-            if inner.open > 0 {
+            inner.unfinished -= 1;
+            if inner.unfinished > 0 {
                 return Ok(());
             }
             std::mem::take(&mut inner.parts)

@@ -8,12 +8,12 @@ use crate::error::Error;
 
 /// Shared by all threads of one export.
 #[derive(Clone)]
-pub(super) struct Stop {
+pub(super) struct FirstFailure {
     first: Arc<Mutex<Option<Error>>>,
     stopped: watch::Sender<bool>,
 }
 
-impl Stop {
+impl FirstFailure {
     pub(super) fn new() -> Self {
         Self {
             first: Arc::default(),
@@ -22,7 +22,7 @@ impl Stop {
     }
 
     /// Stops everything because of this error; later ones are consequences and are dropped.
-    pub(super) fn fail(&self, error: Error) {
+    pub(super) fn set(&self, error: Error) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         self.stopped.send_replace(true);

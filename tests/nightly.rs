@@ -200,7 +200,7 @@ fn a_source_whose_snapshots_no_key_lets_copy_is_a_finding_of_the_night() {
     );
     assert_ne!(of_rds, text);
     fs::write(&file, of_rds).unwrap();
-    let ran = lifeboat.run(&["nightly", "--json"]);
+    let ran = lifeboat.run(["nightly", "--json"]);
     ended(&ran, 3, &NIGHT);
     let findings = ran.json()["result"]["findings"].to_string();
     assert!(

@@ -113,7 +113,7 @@ Exit codes:
     name = "lifeboat",
     version,
     long_about = ABOUT_MORE,
-    after_help = "`lifeboat help COMMAND` explains a command, with examples; `lifeboat --help` tells about\nconfiguration, output, progress and exit codes.",
+    after_help = "`lifeboat help COMMAND` explains a command, with examples; `lifeboat --help` explains\nconfiguration, output, progress and exit codes.",
     after_long_help = OUTPUT_HELP,
     arg_required_else_help = true,
     subcommand_required = true,

@@ -13,7 +13,7 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
-/// Sessions with a server unless told otherwise. Two overlap reading and compressing; more than eight
+/// Sessions with a server unless configured. Two overlap reading and compressing; more than eight
 /// would be felt by production.
 pub(crate) fn default_jobs() -> usize {
     cores().clamp(2, 8)

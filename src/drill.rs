@@ -48,7 +48,7 @@ pub(crate) async fn run(
     check_names(assertions.iter().copied())?;
     if options.superuser && !matches!(options.place, Where::Server(_)) {
         context.progress.warn(
-            "[drill] superuser = true: whoever could write a schema in the source runs code as the drill's \
+            "[drill] superuser = true: anybody who could write a schema in the source runs code as the drill's \
              superuser, behind its wall",
         );
     }
@@ -177,7 +177,7 @@ async fn opened_by(drill: &Drill<'_>) -> Result<Option<OpenedBy>> {
     }))
 }
 
-/// Whole tables, smallest first, while they fit into so many per cent of all bytes: many tables are
+/// Whole tables, smallest first, while they fit into `percent` of all bytes: many tables are
 /// seen, and at least one.
 fn sample(catalog: &Catalog, percent: u8) -> Vec<TableName> {
     let mut tables: Vec<_> = catalog.tables.iter().collect();

@@ -120,7 +120,7 @@ impl Error {
         }
         match self.kind {
             Kind::Usage => {
-                "`lifeboat help COMMAND` tells about options, config/lifeboat.toml about every key"
+                "`lifeboat help COMMAND` explains options, config/lifeboat.toml every key"
             }
             Kind::NotFound => "is the name right, and the place where it was looked for?",
             Kind::Exists => "choose another name, or move what is there away",

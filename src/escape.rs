@@ -49,7 +49,7 @@ impl fmt::Write for OneLine<'_> {
     }
 }
 
-/// A JSON document on one line, whoever splits lines: strings mean what they say, but what is not
+/// A JSON document on one line for every reader that splits lines: strings mean what they say, but what is not
 /// plain in them is written as `\u2028`, which JSON allows to be left as it is.
 pub(crate) fn json(value: &Value) -> String {
     let mut written = Vec::new();

@@ -39,8 +39,8 @@ pub(crate) async fn make_wrapped(kms: &Kms, repository: &str, name: &str) -> Res
     })
 }
 
-/// Whose keys are looked at.
-pub(crate) struct Subject {
+/// A key ring, what it belongs to, and the names of its recipients.
+pub(crate) struct NamedKeyRing {
     pub repository: String,
     /// `None`: those of the configuration, for exports to come.
     pub point: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct Subject {
     pub names: BTreeMap<String, String>,
 }
 
-impl Subject {
+impl NamedKeyRing {
     fn name(&self, recipient: &str) -> Option<String> {
         let wrapped = self.ring.wrapped_of(recipient).map(|one| one.name.clone());
         wrapped.or_else(|| self.names.get(recipient).cloned())
@@ -78,7 +78,7 @@ pub(crate) struct Listing {
     pub repository: String,
     /// `null`: the configuration's, for exports to come.
     pub point: Option<String>,
-    pub recipients: Vec<Listed>,
+    pub recipients: Vec<ListedRecipient>,
     /// A KMS key counts once, however many identities it keeps.
     pub independent: usize,
     /// What needs the attention of a person; any makes the exit code 3.
@@ -86,25 +86,25 @@ pub(crate) struct Listing {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Listed {
-    /// `null`: a restore point does not say it of an identity that is kept elsewhere.
+pub(crate) struct ListedRecipient {
+    /// `null`: a restore point does not say it of an identity that no KMS key keeps.
     pub name: Option<String>,
     pub recipient: String,
     /// What keeps the identity; `null`: people do.
     pub kms_key: Option<String>,
 }
 
-pub(crate) fn list(subject: &Subject) -> Result<Listing> {
-    subject.check()?;
-    let ring = &subject.ring;
-    let recipients = ring.recipients.iter().map(|recipient| Listed {
-        name: subject.name(recipient),
+pub(crate) fn list(keys: &NamedKeyRing) -> Result<Listing> {
+    keys.check()?;
+    let ring = &keys.ring;
+    let recipients = ring.recipients.iter().map(|recipient| ListedRecipient {
+        name: keys.name(recipient),
         recipient: recipient.clone(),
-        kms_key: subject.kms_key(recipient),
+        kms_key: keys.kms_key(recipient),
     });
     Ok(Listing {
-        repository: subject.repository.clone(),
-        point: subject.point.clone(),
+        repository: keys.repository.clone(),
+        point: keys.point.clone(),
         recipients: recipients.collect(),
         independent: ring.independent(),
         findings: ring.finding().into_iter().collect(),
@@ -143,34 +143,36 @@ impl Tested {
 /// Seals a canary for each recipient, and opens it by each identity at hand: `given` by files, and
 /// what KMS said of each wrapped one, by recipient.
 pub(crate) fn test(
-    subject: &Subject,
+    keys: &NamedKeyRing,
     given: &Identities,
     by_kms: BTreeMap<String, Result<Identities>>,
 ) -> Result<Tested> {
-    subject.check()?;
+    keys.check()?;
     let mut tested = Tested {
-        repository: subject.repository.clone(),
-        point: subject.point.clone(),
+        repository: keys.repository.clone(),
+        point: keys.point.clone(),
         recipients: Vec::new(),
         damage: Vec::new(),
         findings: Vec::new(),
     };
     let held = given.recipients();
-    for recipient in &subject.ring.recipients {
+    for recipient in &keys.ring.recipients {
         let mut opened_by = Vec::new();
         match by_kms.get(recipient) {
             Some(Ok(identities)) if opens(recipient, identities)? => opened_by.push("kms"),
             Some(Ok(_)) => tested.damage.push(format!(
                 "{recipient}: what KMS opened does not open its canary"
             )),
-            Some(Err(why)) if why.kind() == Kind::Damaged => tested.damage.push(told(why)),
-            Some(Err(why)) => tested.findings.push(told(why)),
+            Some(Err(why)) if why.kind() == Kind::Damaged => {
+                tested.damage.push(chain_and_advice(why))
+            }
+            Some(Err(why)) => tested.findings.push(chain_and_advice(why)),
             None => {}
         }
         if held.contains(recipient) && opens(recipient, given)? {
             opened_by.push("file");
         }
-        let name = subject.name(recipient);
+        let name = keys.name(recipient);
         if opened_by.is_empty() && !by_kms.contains_key(recipient) {
             let shown = name.as_deref().unwrap_or(recipient);
             tested.findings.push(format!(
@@ -180,14 +182,14 @@ pub(crate) fn test(
         tested.recipients.push(TestedRecipient {
             name,
             recipient: recipient.clone(),
-            kms_key: subject.kms_key(recipient),
+            kms_key: keys.kms_key(recipient),
             opened_by,
         });
     }
     Ok(tested)
 }
 
-fn told(error: &Error) -> String {
+fn chain_and_advice(error: &Error) -> String {
     format!("{}; {}", error.chain(), error.advice())
 }
 

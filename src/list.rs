@@ -18,7 +18,7 @@ use crate::repository::{
 };
 use crate::sign::Trust;
 
-/// Manifests are read so many at a time, and of these so many MiB: nothing is known of who wrote
+/// How many manifests, and how many MiB of them, are read at a time: nothing is known of who wrote
 /// them before they are read.
 const AT_A_TIME: usize = 16;
 const MIB_AT_A_TIME: u32 = 128;

@@ -104,7 +104,7 @@ impl PublicKey {
 
 /// A private key, ECDSA on P-256, that never leaves the place where it is kept.
 #[async_trait]
-pub trait KeyElsewhere: Send + Sync {
+pub trait RemoteKey: Send + Sync {
     /// The verification key: SubjectPublicKeyInfo, DER.
     async fn public_key(&self) -> Result<Vec<u8>>;
 
@@ -112,15 +112,15 @@ pub trait KeyElsewhere: Send + Sync {
     async fn sign(&self, statement: &[u8]) -> Result<Vec<u8>>;
 }
 
-/// Makes signatures: with a local Ed25519 key, or by asking where the key is kept.
+/// Makes signatures: with a local Ed25519 key, or by asking the service that keeps the key.
 pub struct Signer {
     public_key: PublicKey,
     private_key: PrivateKey,
 }
 
 enum PrivateKey {
-    Here(Box<SigningKey>),
-    Elsewhere(Arc<dyn KeyElsewhere>),
+    Local(Box<SigningKey>),
+    Remote(Arc<dyn RemoteKey>),
 }
 
 impl Signer {
@@ -148,25 +148,25 @@ impl Signer {
                 der: der.into_vec(),
                 algorithm: ED25519,
             },
-            private_key: PrivateKey::Here(Box::new(key)),
+            private_key: PrivateKey::Local(Box::new(key)),
         })
     }
 
     /// Asks for the verification key, once for this signer's life.
-    pub async fn elsewhere(key: Arc<dyn KeyElsewhere>) -> Result<Self> {
+    pub async fn remote(key: Arc<dyn RemoteKey>) -> Result<Self> {
         let public_key = PublicKey::from_der(key.public_key().await?)?;
         if public_key.algorithm != ECDSA_P256 {
-            return Err(Error::refused("the key elsewhere is not ECDSA on P-256"));
+            return Err(Error::refused("the signing key is not ECDSA on P-256"));
         }
         Ok(Self {
             public_key,
-            private_key: PrivateKey::Elsewhere(key),
+            private_key: PrivateKey::Remote(key),
         })
     }
 
-    /// PKCS #8; refused for a key that is kept elsewhere.
+    /// PKCS #8; refused for a remote key.
     pub fn to_pem(&self) -> Result<String> {
-        let PrivateKey::Here(key) = &self.private_key else {
+        let PrivateKey::Local(key) = &self.private_key else {
             return Err(Error::refused("the signing key never leaves its place"));
         };
         key.to_pkcs8_pem(ed25519_dalek::pkcs8::spki::der::pem::LineEnding::LF)
@@ -181,8 +181,8 @@ impl Signer {
     /// A signature that this signer's own verification key has confirmed.
     pub async fn sign(&self, statement: &[u8]) -> Result<Signature> {
         let bytes = match &self.private_key {
-            PrivateKey::Here(key) => key.sign(statement).to_bytes().to_vec(),
-            PrivateKey::Elsewhere(key) => key.sign(statement).await?,
+            PrivateKey::Local(key) => key.sign(statement).to_bytes().to_vec(),
+            PrivateKey::Remote(key) => key.sign(statement).await?,
         };
         let signature = Signature {
             algorithm: self.public_key.algorithm.to_owned(),
@@ -202,7 +202,7 @@ impl Signature {
         self.der().map(|der| Fingerprint(Sha256::of(&der)))
     }
 
-    /// Whether the key that it names signed `statement`; whoever that is.
+    /// Whether the key that it names signed `statement`, trusted or not.
     pub fn check(&self, statement: &[u8]) -> Result<Fingerprint> {
         let der = self.der()?;
         let bytes = BASE64
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[async_trait]
-    impl KeyElsewhere for Service {
+    impl RemoteKey for Service {
         async fn public_key(&self) -> Result<Vec<u8>> {
             let key = *self.named.verifying_key();
             Ok(key.to_public_key_der().unwrap().into_vec())
@@ -310,10 +310,10 @@ mod tests {
         p256::ecdsa::SigningKey::from_slice(&[number; 32]).unwrap()
     }
 
-    async fn elsewhere(named: u8, signs: u8) -> Signer {
+    async fn remote_signer(named: u8, signs: u8) -> Signer {
         let (named, signs) = (p256_key(named), p256_key(signs));
         let service = Service { named, signs };
-        Signer::elsewhere(Arc::new(service)).await.unwrap()
+        Signer::remote(Arc::new(service)).await.unwrap()
     }
 
     async fn only_a_pinned_key_and_the_exact_statement_pass(signer: Signer, other: Signer) {
@@ -356,15 +356,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_elsewhere_signs() {
-        let (signer, other) = (elsewhere(1, 1).await, elsewhere(2, 2).await);
+    async fn a_remote_key_signs() {
+        let (signer, other) = (remote_signer(1, 1).await, remote_signer(2, 2).await);
         assert!(signer.to_pem().is_err());
         only_a_pinned_key_and_the_exact_statement_pass(signer, other).await;
     }
 
     #[tokio::test]
     async fn a_signature_by_another_key_than_was_named_is_not_used() {
-        let error = elsewhere(1, 2).await.sign(b"statement").await.unwrap_err();
+        let error = remote_signer(1, 2)
+            .await
+            .sign(b"statement")
+            .await
+            .unwrap_err();
         assert!(error.chain().contains("does not verify"), "{error:?}");
     }
 

@@ -1,4 +1,4 @@
-//! The wall around a server that runs what came out of a backup. Whoever may write a schema, or sign
+//! The wall around a server that runs what came out of a backup. Anybody who may write a schema, or sign
 //! with a stolen key, decides what such a server executes: it gets no capability, no environment and
 //! no network, and, where the system lets us, sees neither files nor processes of this machine.
 //!

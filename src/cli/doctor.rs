@@ -108,7 +108,7 @@ async fn status_findings(access: Access, config: &Config, run: &Run) -> Vec<Find
     let found = match look.await {
         Ok(report) => report.findings,
         Err(error) => {
-            let what = format!("how old backups are cannot be told: {}", error.chain());
+            let what = format!("the age of the backups is not known: {}", error.chain());
             return vec![Severity::Warning.finding("status", what, "", error.advice())];
         }
     };

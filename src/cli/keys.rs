@@ -18,7 +18,7 @@ use crate::config::{Config, Edit, Recipient, SigningKey};
 use crate::error::{Error, Result, ResultExt};
 use crate::init;
 use crate::keys::identities;
-use crate::keys::{self, Announced, Listing, Subject, Tested};
+use crate::keys::{self, Announced, Listing, NamedKeyRing, Tested};
 use crate::model::keys::KeyRing;
 use crate::outcome::Outcome;
 use crate::sign::{PublicKey, Signer};
@@ -104,7 +104,7 @@ struct SubjectArgs {
 ))]
 struct TestArgs {
     #[command(flatten)]
-    subject: SubjectArgs,
+    keys: SubjectArgs,
 }
 
 /// Announce a new signing key, signed by the old one
@@ -129,7 +129,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     match args.action {
         Action::Add(args) => add(args, run).await,
         Action::List(args) => list(args, run).await,
-        Action::Test(args) => test(args.subject, run).await,
+        Action::Test(args) => test(args.keys, run).await,
         Action::Announce(args) => announce(args, run).await,
     }
 }
@@ -215,8 +215,8 @@ fn added_text(added: &Added) -> Page {
 }
 
 async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
-    let (_, _, subject) = args.resolve(run, false).await?;
-    let listing = keys::list(&subject)?;
+    let (_, _, keys) = args.resolve(run, false).await?;
+    let listing = keys::list(&keys)?;
     let outcome = Outcome::from_counts(0, listing.findings.len());
     Answer::new(&listing, listing_text(&listing), outcome)
 }
@@ -237,18 +237,18 @@ fn listing_text(listing: &Listing) -> Page {
 }
 
 async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
-    let (access, repository, subject) = args.resolve(run, true).await?;
+    let (access, repository, keys) = args.resolve(run, true).await?;
     let given = connect::identities(&access)?;
     let by_account = KmsByAccount {
         access: &access,
         run,
     };
     let mut by_kms = BTreeMap::new();
-    for one in &subject.ring.wrapped {
+    for one in &keys.ring.wrapped {
         let opened = identities::unwrap(one, &repository, &by_account).await;
         by_kms.insert(one.recipient.clone(), opened);
     }
-    let tested = keys::test(&subject, &given, by_kms)?;
+    let tested = keys::test(&keys, &given, by_kms)?;
     let failures = tested.damage.len() + usize::from(tested.opened() == 0);
     let outcome = Outcome::from_counts(failures, tested.findings.len());
     Answer::new(&tested, tested_text(&tested), outcome)
@@ -279,7 +279,7 @@ fn tested_text(tested: &Tested) -> Page {
 impl SubjectArgs {
     /// What is looked at, with the id of its repository; without `repository` that may be empty,
     /// and nothing but the configuration is read.
-    async fn resolve(self, run: &Run, repository: bool) -> Result<(Access, String, Subject)> {
+    async fn resolve(self, run: &Run, repository: bool) -> Result<(Access, String, NamedKeyRing)> {
         let Some(id) = self.id else {
             let (access, config) = run.globals.access_and_config()?;
             let id = match repository {
@@ -289,8 +289,8 @@ impl SubjectArgs {
                 }
                 false => String::new(),
             };
-            let subject = configured(&access, &config, &id);
-            return Ok((access, id, subject));
+            let keys = configured(&access, &config, &id);
+            return Ok((access, id, keys));
         };
         let point = PointArgs {
             id,
@@ -300,18 +300,18 @@ impl SubjectArgs {
         let (access, config) = run.globals.access_and_maybe_config()?;
         let access = access.with_trust()?;
         let point = connect::restore_point(&access, &point, run).await?;
-        let subject = Subject {
+        let keys = NamedKeyRing {
             repository: access.repository.location.to_string(),
             point: Some(point.manifest.id.to_string()),
             ring: point.key_ring().await?,
             names: config.map(|config| names(&config)).unwrap_or_default(),
         };
-        Ok((access, point.manifest.repository.clone(), subject))
+        Ok((access, point.manifest.repository.clone(), keys))
     }
 }
 
-fn configured(access: &Access, config: &Config, repository: &str) -> Subject {
-    Subject {
+fn configured(access: &Access, config: &Config, repository: &str) -> NamedKeyRing {
+    NamedKeyRing {
         repository: access.repository.location.to_string(),
         point: None,
         ring: KeyRing::new(repository, &config.recipients),

@@ -11,7 +11,7 @@ use crate::aws::{KeyArn, Kms};
 use crate::config::SigningKey;
 use crate::error::{Result, ResultExt};
 use crate::keys::identities::KmsAccess;
-use crate::sign::{KeyElsewhere, Signer};
+use crate::sign::{RemoteKey, Signer};
 
 /// A key of the backup account is called as the role there, any other as the source account; where
 /// neither is configured, with the credentials that the SDK finds.
@@ -44,7 +44,7 @@ pub(super) async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms>
 struct KmsSigningKey(Kms);
 
 #[async_trait]
-impl KeyElsewhere for KmsSigningKey {
+impl RemoteKey for KmsSigningKey {
     async fn public_key(&self) -> Result<Vec<u8>> {
         self.0.public_key().await
     }
@@ -57,7 +57,7 @@ impl KeyElsewhere for KmsSigningKey {
 /// A signer whose key KMS keeps.
 pub(super) async fn signer_of(kms: Kms) -> Result<Signer> {
     let key = kms.key().to_string();
-    let signer = Signer::elsewhere(Arc::new(KmsSigningKey(kms))).await;
+    let signer = Signer::remote(Arc::new(KmsSigningKey(kms))).await;
     signer.context(|| format!("the signing key {key}"))
 }
 

@@ -237,7 +237,7 @@ fn jobs(raw: Option<Jobs>) -> Result<Option<u16>> {
         })
 }
 
-/// A name tells the restore points of one source from those of another: no two sources share it.
+/// No two sources share a name: restore points are kept apart by it.
 fn source(
     raw: &raw::Source,
     accounts: &Accounts,

@@ -20,7 +20,7 @@ pub enum Must {
     Equal(String),
     /// A number not below this one.
     AtLeast(f64),
-    /// A number no more than so many per cent away from that of the drill before.
+    /// A number that differs from that of the drill before by no more than this many per cent.
     Within { percent: f64 },
     /// A time at most so long before the restore point's snapshot.
     NotOlder(SignedDuration),

@@ -13,7 +13,7 @@ use crate::model::manifest::FORMAT;
 use crate::repository::{Locks, Repository, RestorePoint, details, if_allowed};
 use crate::sign::Trust;
 
-/// So many kinds of objects are told apart in clear; PostgreSQL has fewer.
+/// The most kinds of objects that are counted in clear; PostgreSQL has fewer.
 const KINDS: usize = 64;
 const KIND_BYTES: usize = 64;
 

@@ -1,4 +1,4 @@
-//! What a drill tells.
+//! What a drill reports.
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -18,7 +18,7 @@ pub(super) enum Running {
     Remote(Remote),
 }
 
-/// What both kinds are told.
+/// What both kinds of server are started with.
 pub(super) struct Wish<'a> {
     pub major: u32,
     pub logins: &'a Logins,

@@ -149,8 +149,8 @@ pub(super) fn sheet(facts: &Facts<'_>) -> String {
          \x20        --repository {url}{flags} --trust {fingerprint} --identity break-glass.key\n\
          \n\
          Without lifeboat: `RESTORE.md` and `restore.sh` lie beside the data of every restore point and need only\n\
-         `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: whoever\n\
-         stole the exporter's rights can plant another.\n\
+         `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: a thief\n\
+         of the exporter's rights can plant another.\n\
          \n\
          Twice a year, so that the key is known to turn: `lifeboat drill --identity break-glass.key`, then put it back.\n",
         version = env!("CARGO_PKG_VERSION"),

@@ -89,7 +89,7 @@ pub struct Manifest {
     pub server_version_num: u32,
     /// Major version of the pg_dump that wrote `schema.dump`.
     pub pg_dump_major: u32,
-    /// `pg_control_system()`'s identifier where readable: tells one instance from another.
+    /// `pg_control_system()`'s identifier where readable; differs between instances.
     pub system_identifier: Option<String>,
     pub started_at: Timestamp,
     /// The moment that the data shows.

@@ -120,7 +120,10 @@ fn months(page: &mut Html, older: &[Point]) {
     }
     put!(page, "</table></div>");
     if months.len() > MONTHS {
-        put!(page, "<p>Of earlier months, `lifeboat list` tells.</p>");
+        put!(
+            page,
+            "<p>`lifeboat list` shows those of earlier months.</p>"
+        );
     }
 }
 

@@ -130,13 +130,13 @@ impl Repository {
     }
 }
 
-/// Signed by whom it says, which is worth nothing until that key is trusted.
+/// Checks the signature by the key that it names, which is worth nothing until that key is trusted.
 fn read(bytes: &[u8], place: &str) -> Result<envelope::VerifiedEnvelope<Announcement>> {
     let envelope = Envelope::read(bytes, place)?;
-    let whoever = Trust {
+    let claimed_signer = Trust {
         fingerprints: vec![envelope.claimed_key()?],
     };
-    envelope.open(StatementKind::Key, place, &whoever)
+    envelope.open(StatementKind::Key, place, &claimed_signer)
 }
 
 /// A chain of another repository than the manifest's.

@@ -187,7 +187,7 @@ impl Attestations {
 
 impl Attestations {
     /// Reads what drills said about a point: the newest `most`, sound or not, and of each what `keep`
-    /// makes of it: so many whole ones could fill the memory.
+    /// makes of it: all of them, whole, could fill the memory.
     pub async fn history<T>(
         &self,
         point: &RestorePoint,

@@ -1,4 +1,4 @@
-//! What a manifest says must make sense before anything is done by it: a signature tells who wrote
+//! What a manifest says must make sense before anything is done by it: a signature proves who wrote
 //! it, not that it is sound.
 
 use std::collections::BTreeSet;

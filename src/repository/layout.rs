@@ -14,7 +14,7 @@ const ANNOUNCEMENTS: &str = "announcements/";
 pub(super) const ATTESTATIONS: &str = "attestations/";
 /// Between an attestation's time and the tag of the offline identity that opened the point.
 const BY: &str = "-by-";
-/// Of a recipient's last characters: tells identities apart, no more.
+/// Of a recipient's last characters: enough to tell identities apart.
 const TAG_CHARS: usize = 8;
 
 /// What a reader accepts in memory before it has a signed size to go by.
@@ -76,8 +76,8 @@ impl PointPath {
         format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
     }
 
-    /// One for each second: a point is not drilled twice in one. The name tells which offline identity
-    /// opened the point, by its recipient: what is rare is so found among many.
+    /// One for each second: a point is not drilled twice in one. The name ends with a tag of the offline
+    /// identity that opened the point: the few such attestations are found without reading all.
     pub fn attestation(&self, drilled_at: Timestamp, offline: Option<&str>) -> Result<Key> {
         let time = drilled_at.strftime("%Y%m%dT%H%M%SZ");
         let by = offline.map_or_else(String::new, |recipient| format!("{BY}{}", tag(recipient)));

@@ -65,7 +65,7 @@ impl Repository {
         }
         let mut leftovers = Vec::new();
         for (mut leftover, sample) in found.into_values() {
-            // One export asks for the same date on every object: one of them tells.
+            // One export asks for the same date on every object: one of them is enough.
             let head = self.store.head(&sample.key, &sample.version).await?;
             leftover.unlocks_at = head.lock.map(|lock| lock.retain_until);
             leftovers.push(leftover);

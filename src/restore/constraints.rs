@@ -1,5 +1,5 @@
-//! Whether every key, constraint and index of the source is there: pg_restore tells of what failed,
-//! the target's catalog of what is.
+//! Whether every key, constraint and index of the source is there: pg_restore reports what failed,
+//! the target's catalog what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Tells what a login without a superuser's rights cannot make from what is broken.
+//! Separates what a login without a superuser's rights cannot make from what is broken.
 //!
 //! Where no row, key or constraint depends on such an object it is *not tried*, which costs nothing.
 //! A table, key or constraint that is missing because of one is *unproven*: neither sound nor failed.

@@ -50,7 +50,7 @@ impl Notify {
 
 fn failure(what: &str, sent: Result<()>) -> Option<String> {
     let error = sent.err()?;
-    Some(format!("the {what} could not be told: {}", error.chain()))
+    Some(format!("the {what} could not be sent: {}", error.chain()))
 }
 
 async fn put(account: &Result<Account>, metric: &'static str, success: bool) -> Result<()> {

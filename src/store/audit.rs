@@ -53,9 +53,9 @@ pub struct Rule {
     pub id: String,
     /// Empty: the whole bucket.
     pub prefix: String,
-    /// Current versions get a delete marker after so many days.
+    /// Current versions get a delete marker after this many days.
     pub expire_days: Option<u32>,
-    /// Noncurrent versions are deleted after so many days.
+    /// Noncurrent versions are deleted after this many days.
     pub noncurrent_days: Option<u32>,
 }
 

@@ -128,7 +128,7 @@ impl Store for DirStore {
     }
 
     /// `version` is not looked at: a key has one version, so a copy of an S3 repository, whose
-    /// manifests name S3's version ids, can be read. The caller's comparison of the SHA-256 tells
+    /// manifests name S3's version ids, can be read. The caller's comparison of the SHA-256 shows
     /// whether these are the bytes.
     async fn get(&self, key: &Key, _version: &str, max_bytes: u64) -> Result<Bytes> {
         let key = key.clone();

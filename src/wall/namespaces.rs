@@ -87,7 +87,7 @@ pub(super) fn filter_file() -> io::Result<File> {
     Ok(file)
 }
 
-/// Kernels, containers and distributions forbid namespaces in many ways: only a try tells.
+/// Kernels, containers and distributions forbid namespaces in many ways: only a try shows.
 fn try_it(user: Option<User>, prefix: &[OsString]) -> Result<(), String> {
     let Some((program, rest)) = prefix.split_first() else {
         return Err("nothing to try".to_owned());

@@ -208,7 +208,7 @@ fn a_metric_is_put_again_while_cloudwatch_is_busy_and_one_that_is_not_put_is_a_f
         assert_eq!(untold.as_array().unwrap().len(), 1, "{untold}");
         untold[0].as_str().unwrap().to_owned()
     };
-    assert!(untold(&scene.nightly()).starts_with("the metric could not be told: cannot put"));
+    assert!(untold(&scene.nightly()).starts_with("the metric could not be sent: cannot put"));
     scene.key = scene.account.user("nobody", &[]);
     assert!(untold(&scene.nightly()).contains("AccessDenied"));
     scene.key.secret_access_key = "another".to_owned();

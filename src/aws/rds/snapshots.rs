@@ -232,7 +232,7 @@ where
         {
             (
                 Reason::Busy,
-                "so many copies are under way in that region: wait for one of them",
+                "too many copies are under way in that region: wait for one to end",
             )
         }
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => (

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_tried_is_told_by_kind_and_not_at_length() {
+    fn what_was_not_tried_is_shown_by_kind_and_not_at_length() {
         let one = |kind: &str, name: String| NotTried {
             kind: kind.to_owned(),
             name,
@@ -107,9 +107,9 @@ mod tests {
             .map(|number| one("language", format!("l{number:02}")))
             .collect();
         all.push(one("event trigger", "a\n\u{1b}[2J".to_owned()));
-        let mut told = Page::default();
-        show_not_tried(&mut told, &all);
-        let lines: Vec<&str> = told.as_str().lines().collect();
+        let mut page = Page::default();
+        show_not_tried(&mut page, &all);
+        let lines: Vec<&str> = page.as_str().lines().collect();
         assert_eq!(lines[0], "not tried: event trigger a\\n\\u{1b}[2J");
         assert_eq!((lines[1], lines.len()), ("not tried: language l00", 12));
         assert_eq!(lines[11], "not tried: language: 3 more");

@@ -33,7 +33,7 @@ impl SpareDrill<'_> {
     /// Sets a new password for the master user and connects with it.
     pub(super) async fn log_in(&self, created: &DbState) -> Result<(Server, Session)> {
         let (kind, name) = (self.kind(), self.name.as_str());
-        let missing = |what| Error::failed(format!("RDS tells no {what} of {kind} {name}"));
+        let missing = |what| Error::failed(format!("RDS reports no {what} of {kind} {name}"));
         let host = created.address.as_deref();
         let host = host.ok_or_else(|| missing("address"))?;
         let port = created.port.and_then(|port| u16::try_from(port).ok());

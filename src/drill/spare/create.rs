@@ -116,7 +116,7 @@ impl SpareDrill<'_> {
         // A Multi-AZ cluster has a class itself, and creates its instances.
         let has_own_class = settings.class.is_some();
         let class = self.class().ok_or_else(|| {
-            Error::usage("which class is the instance of the cluster to have? No record tells")
+            Error::usage("no record says which class the instance of the cluster is to have")
                 .hint("say drill.class, for example \"db.r6g.large\"")
         })?;
         let cluster = self.cluster(settings, has_own_class.then(|| class.clone()));

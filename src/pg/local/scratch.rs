@@ -17,7 +17,7 @@ pub(crate) async fn roles(server: &Server) -> Result<BTreeSet<String>> {
     Ok(roles)
 }
 
-/// Removes the database, whoever is connected to it, then the roles. `server` leads to another
+/// Ends the sessions of the database, removes it, then the roles. `server` leads to another
 /// database. A database that is not there is no error.
 pub(crate) async fn remove(server: &Server, database: &str, roles: &[String]) -> Result<()> {
     let session = Session::connect(server, "lifeboat drill", Purpose::Write).await?;

@@ -201,7 +201,9 @@ impl<'a> Page<'a> {
     fn lock(&self) -> String {
         match &self.manifest.lock {
             Some(lock) => format!("{} until {:.0}", lock.mode, lock.retain_until),
-            None => "**none**: whoever may write there may delete it; copy it away now".to_owned(),
+            None => {
+                "**none**: anybody who may write there may delete it; copy it away now".to_owned()
+            }
         }
     }
 

@@ -74,7 +74,7 @@ impl Job<'_> {
         let recorded = writer.and_then(|writer| writer.class.clone());
         let class = self.options.class.clone().or(recorded).ok_or_else(|| {
             Error::usage(format!(
-                "which class is the instance of cluster {} to have? No record tells",
+                "no record says which class the instance of cluster {} is to have",
                 self.options.identifier
             ))
             .hint("pass --class, for example db.r6g.large")

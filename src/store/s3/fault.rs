@@ -61,12 +61,12 @@ impl Fault {
         let (code, message) = (service.err().code(), service.err().message());
         // The reply to a HEAD has no body, and so no code.
         let code = code.map_or_else(|| format!("HTTP {status}"), str::to_owned);
-        let told = match message.filter(|message| !message.is_empty()) {
+        let text = match message.filter(|message| !message.is_empty()) {
             Some(message) => format!("{what}: {}: {code}: {message}", operation.name),
             None => format!("{what}: {}: {code}", operation.name),
         };
         let (kind, hint) = meaning(&code, message.unwrap_or(""), status, operation);
-        let error = Error::new(kind, told);
+        let error = Error::new(kind, text);
         Self {
             error: match hint {
                 Some(hint) => error.hint(hint),
@@ -239,9 +239,9 @@ mod tests {
             ("SlowDown", 503, Kind::Unavailable, "later"),
             ("HTTP 500", 500, Kind::Unavailable, "later"),
         ] {
-            let (found, told) = meaning(code, "", status, &PUT);
+            let (found, advice) = meaning(code, "", status, &PUT);
             assert_eq!(found, kind, "{code}");
-            assert!(told.unwrap().contains(hint), "{code}");
+            assert!(advice.unwrap().contains(hint), "{code}");
         }
     }
 

@@ -208,7 +208,7 @@ impl S3Store {
         })
     }
 
-    /// The version that holds these bytes, whoever stored it.
+    /// The version that holds these bytes, stored by this process or by another.
     async fn look_up(
         &self,
         key: &Key,

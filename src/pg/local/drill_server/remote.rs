@@ -141,7 +141,7 @@ fn lost() -> Error {
         Kind::Unavailable,
         "the drill server in the second container ended in the middle of the drill",
     )
-    .hint("that container's log tells why; often it had too little memory")
+    .hint("that container's log says why; often it had too little memory")
 }
 
 fn untrue(what: &str) -> Error {

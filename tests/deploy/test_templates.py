@@ -92,7 +92,7 @@ class Resources(unittest.TestCase):
             self.assertLessEqual(alarm["Period"] * alarm["EvaluationPeriods"], 7 * 86_400)
 
     def test_what_the_alarms_on_silence_wait_for_is_what_lifeboat_may_put(self):
-        source = (AWS.parents[1] / "src/cli/metric.rs").read_text()
+        source = (AWS.parents[1] / "src/schedule/step.rs").read_text()
         for name, role in (("ProveSuccess", "backup-account.yaml: ProveRole"), ("NightlySuccess", "source-account.yaml: NightlyRole")):
             self.assertIn(f'"{name}"', source)
             alarms = [one for template in every_template() for one in template.of_type("AWS::CloudWatch::Alarm").values()]

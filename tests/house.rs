@@ -91,18 +91,27 @@ fn read(path: &Path, root: &Path) -> Option<Source> {
     })
 }
 
-/// Whether the file's parent declares it by `#[cfg(test)] mod name;`.
+/// Whether the file's parent declares it by `#[cfg(test)] mod name;`. A file that nobody declares is not
+/// compiled, whatever it holds.
 fn is_test_module(path: &Path) -> bool {
-    let parent = path.parent().unwrap().with_extension("rs");
-    let Ok(parent) = fs::read_to_string(parent) else {
+    let folder = path.parent().unwrap();
+    let name = path.file_stem().unwrap();
+    if name == "main" || name == "lib" {
         return false;
+    }
+    let parent = if folder.ends_with("src") {
+        folder.join("lib.rs")
+    } else {
+        folder.with_extension("rs")
     };
-    let name = path.file_stem().unwrap().to_str().unwrap();
+    let parent = fs::read_to_string(&parent).unwrap_or_default();
     let file = syn::parse_file(&parent).unwrap();
-    file.items.iter().any(|item| match item {
-        syn::Item::Mod(module) => module.ident == name && is_for_tests(&module.attrs),
-        _ => false,
-    })
+    let declared = file.items.iter().find_map(|item| match item {
+        syn::Item::Mod(module) if module.ident == name.to_str().unwrap() => Some(module),
+        _ => None,
+    });
+    let declared = declared.unwrap_or_else(|| panic!("nothing declares {}", path.display()));
+    is_for_tests(&declared.attrs)
 }
 
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {

@@ -42,7 +42,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     Add(AddArgs),
-    List(SubjectArgs),
+    List(KeyRingArgs),
     Test(TestArgs),
     Announce(AnnounceArgs),
 }
@@ -84,7 +84,7 @@ struct AddArgs {
     "  lifeboat keys list\n  \
        lifeboat keys list latest --repository s3://backup-bucket/prod --trust FINGERPRINT"
 ))]
-struct SubjectArgs {
+struct KeyRingArgs {
     /// A restore point, or `latest` [default: the configuration's recipients]
     #[arg(value_name = "ID")]
     id: Option<String>,
@@ -104,7 +104,7 @@ struct SubjectArgs {
 ))]
 struct TestArgs {
     #[command(flatten)]
-    keys: SubjectArgs,
+    keys: KeyRingArgs,
 }
 
 /// Announce a new signing key, signed by the old one
@@ -214,7 +214,7 @@ fn added_text(added: &Added) -> Page {
     page
 }
 
-async fn list(args: SubjectArgs, run: &Run) -> Result<Answer> {
+async fn list(args: KeyRingArgs, run: &Run) -> Result<Answer> {
     let (_, _, keys) = args.resolve(run, false).await?;
     let listing = keys::list(&keys)?;
     let outcome = Outcome::from_counts(0, listing.findings.len());
@@ -236,7 +236,7 @@ fn listing_text(listing: &Listing) -> Page {
     page
 }
 
-async fn test(args: SubjectArgs, run: &Run) -> Result<Answer> {
+async fn test(args: KeyRingArgs, run: &Run) -> Result<Answer> {
     let (access, repository, keys) = args.resolve(run, true).await?;
     let given = connect::identities(&access)?;
     let by_account = KmsByAccount {
@@ -276,7 +276,7 @@ fn tested_text(tested: &Tested) -> Page {
     page
 }
 
-impl SubjectArgs {
+impl KeyRingArgs {
     /// What is looked at, with the id of its repository; without `repository` that may be empty,
     /// and nothing but the configuration is read.
     async fn resolve(self, run: &Run, repository: bool) -> Result<(Access, String, NamedKeyRing)> {

@@ -248,7 +248,7 @@ async fn another_account_than_configured_is_refused() {
     let role = format!("role_arn = {:?}\n", world.role);
     world.change_config(&role, "");
     let belong = format!("the credentials belong to {}", world.source.id);
-    let to_be = format!("the backup account is to be {}", world.backup.id);
+    let to_be = format!("the backup account should be {}", world.backup.id);
     let hint = "AWS_PROFILE, AWS_ACCESS_KEY_ID";
     world
         .refuses(1, &[&to_be, &belong, "user/nightly", hint])

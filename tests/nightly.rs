@@ -190,8 +190,8 @@ async fn a_step_that_fails_neither_hides_nor_stops_the_others() {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn a_source_whose_snapshots_no_key_lets_copy_is_a_finding_of_the_night() {
-    let lifeboat = Lifeboat::init();
-    lifeboat.source("prod", &cluster());
+    let (lifeboat, cluster) = (Lifeboat::init(), cluster());
+    lifeboat.source("prod", &cluster);
     let file = lifeboat.folder().join("lifeboat.toml");
     let text = fs::read_to_string(&file).unwrap();
     let of_rds = text.replace(
@@ -200,7 +200,7 @@ fn a_source_whose_snapshots_no_key_lets_copy_is_a_finding_of_the_night() {
     );
     assert_ne!(of_rds, text);
     fs::write(&file, of_rds).unwrap();
-    let ran = lifeboat.run(["nightly", "--json"]);
+    let ran = lifeboat.run(["nightly"]);
     ended(&ran, 3, &NIGHT);
     let findings = ran.json()["result"]["findings"].to_string();
     assert!(

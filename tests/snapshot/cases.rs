@@ -236,7 +236,7 @@ async fn too_many_copies_at_once_are_waited_for_and_too_many_in_all_are_not() {
             .copy_with(&impatient(&world), &SystemClock)
             .await
             .unwrap();
-        failure(&report, &["Cannot copy more than", "wait for one of them"]);
+        failure(&report, &["Cannot copy more than", "wait for one to end"]);
         assert_eq!(world.shared().await, []);
         // Room comes while it waits.
         let (copied, ()) =
@@ -482,7 +482,7 @@ async fn the_binary_copies_with_few_calls_and_tells_who_may_not() {
         denied("cannot become", &|config| {
             config.replace("role/lifeboat-snapshot", "role/lifeboat-prove")
         });
-        denied("is to be", &|config| {
+        denied("should be", &|config| {
             config.replace(&world.source.id, "999999999999")
         });
     }

@@ -37,21 +37,22 @@ pub(crate) async fn on_own_thread<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
+    use std::sync::{Arc, Barrier};
 
     use super::*;
 
     #[tokio::test]
     async fn one_task_keeps_all_cores_busy_and_no_more() {
         let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        // None ends before as many run as there are cores.
+        let all_cores = Arc::new(Barrier::new(cores()));
         let works = (0..4 * cores()).map(|_| {
-            let running = Arc::clone(&running);
+            let (running, all_cores) = (Arc::clone(&running), Arc::clone(&all_cores));
             on_own_thread(move || {
                 let now = running.0.fetch_add(1, Ordering::SeqCst) + 1;
                 running.1.fetch_max(now, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(50));
+                all_cores.wait();
                 running.0.fetch_sub(1, Ordering::SeqCst);
             })
         });

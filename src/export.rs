@@ -67,7 +67,7 @@ pub async fn run(
     report.findings.extend(run.key_ring.finding());
     if report.lock.is_none() {
         context.progress.note(&format!(
-            "{} has no locks: whoever may write there may delete these backups",
+            "{} has no locks: anybody who may write there may delete these backups",
             repository.url()
         ));
     }

@@ -235,7 +235,7 @@ async fn with_role(base: SdkConfig, options: &AccountOptions) -> SdkConfig {
     base.into_builder().credentials_provider(provider).build()
 }
 
-/// Refuses to keep backups in the source account: whoever destroys that account destroys them too.
+/// Refuses to keep backups in the source account: who destroys that account destroys them, too.
 pub(crate) fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<()> {
     if source != backup || allowed {
         return Ok(());

@@ -25,7 +25,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             "accounts",
             format!("databases and backups lie in one account, {}", source.id),
             "anyone who can destroy the database can destroy its backups' keys, snapshots and bucket settings",
-            "deploy/README.md: a second account for backups",
+            "docs/accounts.md: a second account for backups",
         ));
     }
     let copies = facts.copies_region.as_ref().unwrap_or(&backup.region);

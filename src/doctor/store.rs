@@ -34,7 +34,7 @@ fn unlocked(url: &str) -> Finding {
         "locks",
         format!("{url} has no locks: nothing keeps its files from being deleted"),
         "anyone who may write there, lifeboat's own user included, can destroy all backups",
-        "use a bucket with versioning and Object Lock in another account: deploy/README.md",
+        "use a bucket with versioning and Object Lock in another account: docs/accounts.md",
     )
 }
 

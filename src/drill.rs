@@ -5,10 +5,10 @@ mod ask;
 mod assertion;
 mod attest;
 mod options;
-mod place;
+mod own_server;
 mod report;
-mod running;
 pub(crate) mod spare;
+mod target;
 
 use std::time::{Duration, Instant};
 
@@ -17,21 +17,22 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
+use crate::model::finding::Finding;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::single_value::TimeLimit;
 use crate::repository::RestorePoint;
-use crate::restore::{self, Finding, TableName};
+use crate::restore::{self, TableName};
 
 pub use ask::ask;
-pub use assertion::{Assertion, Must, Outcome};
+pub use assertion::{Assertion, AssertionResult, Must};
 pub(crate) use assertion::{Question, check_names};
 pub(crate) use attest::is_sound;
 use attest::{BEFORE, attest};
 pub use attest::{Previous, previous};
 use options::Drill;
 pub(crate) use options::{AttestationOptions, Options, Where};
-use place::Place;
 pub(crate) use report::Report;
+use target::DrillTarget;
 
 /// Restores, compares every row, asks the assertions, and removes what it made. A report that is not
 /// `sound` says what is wrong with the point; an error says that there was no drill.
@@ -91,13 +92,13 @@ async fn drill_once(drill: &Drill<'_>) -> Result<Report> {
     let opened_by = opened_by(drill).await;
     context.progress.phase("a place for the drill", None);
     // Boxed, as is what follows: one future of all of it would not fit a thread's stack.
-    let place = Box::pin(Place::prepare(drill, &catalog)).await?;
-    let drilling = Box::pin(restore_and_ask(drill, &catalog, &place));
-    let drilling = context.interrupt.or(place.or_lost(drilling));
+    let target = Box::pin(DrillTarget::prepare(drill, &catalog)).await?;
+    let drilling = Box::pin(restore_and_ask(drill, &catalog, &target));
+    let drilling = context.interrupt.or(target.or_lost(drilling));
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
     let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
     // Whatever came of it: nothing stays.
-    let removed = place.remove(&catalog).await;
+    let removed = target.remove(&catalog).await;
     let mut report = drilled?;
     removed?;
     match opened_by {
@@ -120,16 +121,21 @@ fn out_of_time(limit: Duration) -> Error {
     .hint("[drill] time_limit gives a large database more time; drill another point")
 }
 
-async fn restore_and_ask(drill: &Drill<'_>, catalog: &Catalog, place: &Place) -> Result<Report> {
+async fn restore_and_ask(
+    drill: &Drill<'_>,
+    catalog: &Catalog,
+    target: &DrillTarget,
+) -> Result<Report> {
+    let reader = target.reader();
     let options = drill.options;
     let sample = options.sample.map(|percent| sample(catalog, percent));
     let restored = Box::pin(restore::run(
         drill.point,
         drill.identities,
         &restore::Options {
-            target: place.target().clone(),
+            target: target.database().clone(),
             jobs: options.jobs,
-            create: place.create(),
+            create: reader.is_none(),
             resume: false,
             dry_run: false,
             no_owner: false,
@@ -138,23 +144,24 @@ async fn restore_and_ask(drill: &Drill<'_>, catalog: &Catalog, place: &Place) ->
             schemas: Vec::new(),
             tables: sample.clone().unwrap_or_default(),
             tool_dirs: options.tool_dirs.clone(),
-            drill_reader: place.nobody(),
+            drill_reader: reader.cloned(),
             drilled_sound: drill.drilled_sound,
         },
         drill.context,
     ))
     .await?;
-    let mut report = Report::new(drill.point, restored, place.describe());
-    place.add_to(&mut report);
+    let mut report = Report::new(drill.point, restored, target.describe());
+    target.add_to(&mut report);
     if let Some(sample) = sample {
         report.sampled(catalog, &sample, options.sample.unwrap_or_default());
     }
     drill.context.progress.phase("assertions", None);
-    let session = Session::connect(place.reading(), "lifeboat drill", Purpose::Query).await?;
+    let reader = reader.unwrap_or(target.database());
+    let session = Session::connect(reader, "lifeboat drill", Purpose::Query).await?;
     report.server_version = session.version();
     session.close().await;
     report.assertions = ask(
-        place.reading(),
+        reader,
         drill.assertions.iter().copied(),
         &drill.previous,
         drill.point.manifest.snapshot_at,

@@ -90,7 +90,7 @@ pub mod testing {
         pub use crate::context::Context;
     }
     pub mod drill {
-        pub use crate::drill::{Assertion, Must, Outcome, Previous, ask, previous};
+        pub use crate::drill::{Assertion, AssertionResult, Must, Previous, ask, previous};
     }
     pub mod error {
         pub use crate::error::{Error, Kind, Result};

@@ -4,6 +4,7 @@ pub(crate) mod attestation;
 pub(crate) mod catalog;
 pub(crate) mod databases;
 pub(crate) mod digest;
+pub(crate) mod finding;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod id;

@@ -261,13 +261,15 @@ fn a_killed_restore_goes_on_and_ends_equal() {
 
 /// Waits until a phase of the restore is noted; the bound is only there to fail.
 fn wait_for_phase(target: &Database, phase: &str) {
-    let noted = format!("SELECT count(*) FROM lifeboat_restore.phase WHERE name = '{phase}'");
+    let noted = format!("SELECT count(*) = 1 FROM lifeboat_restore.phase WHERE name = '{phase}'");
+    wait_until(target, &noted);
+}
+
+/// Waits until a query of the target gives true.
+fn wait_until(target: &Database, is: &str) {
     let begun = Instant::now();
-    while target.major.try_sql("postgres", &target.name, &noted) != Ok("1".to_owned()) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(60),
-            "{phase} never ended"
-        );
+    while target.major.try_sql("postgres", &target.name, is) != Ok("t".to_owned()) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "never: {is}");
     }
 }
 
@@ -333,10 +335,7 @@ fn an_interrupted_restore_says_how_to_go_on_and_needs_resume_for_it() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let begun = "SELECT to_regclass('app.answer') IS NOT NULL";
-    while target.major.try_sql("postgres", &target.name, begun) != Ok("t".to_owned()) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(&target, "SELECT to_regclass('app.answer') IS NOT NULL");
     Command::new("kill")
         .args(["-TERM", &child.id().to_string()])
         .status()
@@ -345,11 +344,12 @@ fn an_interrupted_restore_says_how_to_go_on_and_needs_resume_for_it() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("--resume"), "{stderr}");
-    let at_work = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name LIKE 'lifeboat%'",
-        target.name
+    // The server may need a moment to end them.
+    wait_until(
+        &target,
+        "SELECT count(*) = 0 FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name LIKE 'lifeboat%'",
     );
-    assert_eq!(Major::Pg15.sql("postgres", &at_work), "0");
     restore(&lifeboat, &target.url(), &[]).failed(1, "--resume");
     let ran = restore(&lifeboat, &target.url(), &["--resume", "--verify"]).ok();
     assert_eq!(ran.json()["result"]["resumed"], true);

@@ -197,8 +197,8 @@ fn on_server(address: String, password_file: Option<PathBuf>, run: &Run) -> Resu
 mod tests {
     use super::*;
     use crate::model::attestation::{NotTried, Walls};
+    use crate::model::finding::Finding;
     use crate::outcome::Outcome;
-    use crate::restore::Finding;
 
     /// Of a drill that found nothing wrong.
     fn report() -> Report {

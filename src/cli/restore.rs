@@ -12,10 +12,11 @@ use super::{connect, drilled};
 use crate::config::{Connection, MAX_JOBS, source};
 use crate::drill;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::finding::Finding;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
 use crate::quote::unquote_ident;
-use crate::restore::{self, Finding, Options, Report, TableName};
+use crate::restore::{self, Options, Report, TableName};
 
 /// Restore a restore point into an empty database
 ///

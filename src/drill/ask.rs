@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::assertion::{Assertion, Outcome};
+use super::assertion::{Assertion, AssertionResult};
 use crate::pg::connect::server::Server;
 use crate::pg::target::single_value::{TimeLimit, read_within};
 
@@ -15,13 +15,13 @@ pub async fn ask(
     previous: &[(String, String)],
     snapshot_at: Timestamp,
     limit: TimeLimit,
-) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
+) -> Vec<AssertionResult> {
+    let mut results = Vec::new();
     for assertion in assertions {
         let value = read_within(server, &assertion.sql, limit).await;
         let before = previous.iter().find(|(name, _)| *name == assertion.name);
         let before = before.map(|(_, value)| value.as_str());
-        outcomes.push(assertion.judge(value, before, snapshot_at));
+        results.push(assertion.judge(value, before, snapshot_at));
     }
-    outcomes
+    results
 }

@@ -46,7 +46,7 @@ impl Question {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
+pub struct AssertionResult {
     pub name: String,
     pub ok: bool,
     /// What the query gave; null where it failed or gave NULL.
@@ -68,7 +68,7 @@ impl Assertion {
         answer: Result<Option<String>>,
         previous: Option<&str>,
         snapshot_at: Timestamp,
-    ) -> Outcome {
+    ) -> AssertionResult {
         let (value, failed) = match answer {
             Ok(value) => (value, None),
             Err(error) => (None, Some(error.chain())),
@@ -78,7 +78,7 @@ impl Assertion {
             (None, None) => Err("it gave NULL".to_owned()),
             (None, Some(value)) => self.must.holds(value, previous, snapshot_at),
         };
-        Outcome {
+        AssertionResult {
             name: self.name.clone(),
             ok: why.is_ok(),
             value,
@@ -164,7 +164,7 @@ pub(crate) fn check_names<'a>(assertions: impl Iterator<Item = &'a Assertion>) -
 mod tests {
     use super::*;
 
-    fn outcome(must: Must, value: &str, previous: Option<&str>) -> Outcome {
+    fn outcome(must: Must, value: &str, previous: Option<&str>) -> AssertionResult {
         let assertion = Assertion {
             name: "a".into(),
             sql: String::new(),

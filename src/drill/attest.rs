@@ -96,19 +96,20 @@ fn details_of(report: &Report) -> Details {
 /// By kind. A kind comes from the backup's own list: text that is none of PostgreSQL's kinds must
 /// not fill what everybody may read.
 fn counts(not_tried: &[NotTried]) -> Vec<NotTriedCount> {
-    let mut of: BTreeMap<&str, u64> = BTreeMap::new();
-    for one in not_tried {
-        let known = one.kind.len() <= KIND_BYTES
-            && (of.len() < KINDS || of.contains_key(one.kind.as_str()));
-        *of.entry(if known { &one.kind } else { "other" })
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for NotTried { kind, .. } in not_tried {
+        let known = kind.len() <= KIND_BYTES
+            && (counts.len() < KINDS || counts.contains_key(kind.as_str()));
+        *counts
+            .entry(if known { kind } else { "other" })
             .or_default() += 1;
     }
-    of.into_iter()
-        .map(|(kind, count)| NotTriedCount {
-            kind: kind.to_owned(),
-            count,
-        })
-        .collect()
+    let counts = counts.into_iter();
+    let count = |(kind, count): (&str, u64)| NotTriedCount {
+        kind: kind.to_owned(),
+        count,
+    };
+    counts.map(count).collect()
 }
 
 /// What a finding is about where an assertion has nothing to compare with.
@@ -153,28 +154,35 @@ pub async fn previous(
 
 impl Previous {
     fn of(drill: Attestation, identities: &Identities) -> Self {
-        let Some(sealed) = &drill.sealed else {
-            // As early versions wrote it.
-            let values = drill.assertions.into_iter();
-            return Self::known(values.map(|one| (one.name, one.value)));
-        };
-        match details::open(sealed, identities) {
-            Ok(opened) => {
-                let values = opened.assertions.into_iter();
-                Self::known(values.map(|one| (one.name, one.value)))
+        let opened = drill
+            .sealed
+            .map(|sealed| details::open(&sealed, identities));
+        let values = match opened.transpose() {
+            Ok(Some(opened)) => {
+                let answers = opened.assertions.into_iter();
+                answers
+                    .filter_map(|one| Some((one.name, one.value?)))
+                    .collect()
             }
-            Err(error) => Self {
-                values: Vec::new(),
-                unread: Some(error),
-            },
+            // As early versions wrote it.
+            Ok(None) => {
+                let answers = drill.assertions.into_iter();
+                answers
+                    .filter_map(|one| Some((one.name, one.value?)))
+                    .collect()
+            }
+            Err(error) => return Self::unread(error),
+        };
+        Self {
+            values,
+            unread: None,
         }
     }
 
-    fn known(values: impl Iterator<Item = (String, Option<String>)>) -> Self {
-        let values = values.filter_map(|(name, value)| Some((name, value?)));
+    pub(super) fn unread(error: Error) -> Self {
         Self {
-            values: values.collect(),
-            unread: None,
+            values: Vec::new(),
+            unread: Some(error),
         }
     }
 }

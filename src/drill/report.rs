@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::assertion::Outcome;
+use super::assertion::AssertionResult;
 use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
 use crate::model::catalog::Catalog;
+use crate::model::finding::Finding;
 use crate::model::id::Id;
-use crate::outcome;
+use crate::outcome::Outcome;
 use crate::repository::RestorePoint;
-use crate::restore::{self, Finding, PhaseTime, TableName};
+use crate::restore::{self, PhaseTime, TableName};
 
 /// The phase at whose end rows can be asked for.
 const ROWS_ARE_BACK: &str = "tables";
@@ -40,7 +41,7 @@ pub(crate) struct Report {
     /// All of it.
     pub seconds: f64,
     pub phases: Vec<PhaseTime>,
-    pub assertions: Vec<Outcome>,
+    pub assertions: Vec<AssertionResult>,
     /// What the restore could not bring back: any makes the drill fail.
     pub failures: Vec<Finding>,
     /// Tables, keys and constraints that cannot be made without a superuser: any makes the drill
@@ -60,11 +61,11 @@ pub(crate) struct Report {
 
 impl Report {
     /// What is unproven is a finding; what was not tried, alone, is none.
-    pub(crate) fn outcome(&self) -> outcome::Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self.verdict() {
-            Verdict::Failed => outcome::Outcome::Failed,
-            Verdict::Unproven => outcome::Outcome::Findings,
-            Verdict::Sound => outcome::Outcome::from_counts(0, self.findings.len()),
+            Verdict::Failed => Outcome::Failed,
+            Verdict::Unproven => Outcome::Findings,
+            Verdict::Sound => Outcome::from_counts(0, self.findings.len()),
         }
     }
 

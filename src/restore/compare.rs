@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::{Finding, Report};
+use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
 use super::{constraints, sessions};
 use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
+use crate::model::finding::Finding;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, TableParts};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::count_large_objects;
@@ -100,27 +101,26 @@ fn absent(run: &Run<'_>, table: &Table, parts: &TableParts) -> Option<Finding> {
         .then(|| Finding::new(format!("table {}", table.name), why))
 }
 
-/// Adds failures of what the report does not name yet.
+/// Adds failures of what the report does not name yet; of several about one object the first, which is
+/// the cause.
 fn add_unknown(report: &mut Report, failures: Vec<Finding>) {
-    let mut failures = first_of_each(failures);
-    let is_known = |what: &String| {
-        let mut known = report.failures.iter().chain(&report.unproven);
-        known.any(|one| one.what == *what)
-    };
-    failures.retain(|one| !is_known(&one.what));
-    report.failures.extend(failures);
+    let known = report.failures.iter().chain(&report.unproven);
+    let mut known: BTreeSet<String> = known.map(|one| one.what.clone()).collect();
+    let failures = failures.into_iter();
+    let unknown = failures.filter(|one| known.insert(one.what.clone()));
+    report.failures.extend(unknown);
 }
 
 /// Compares the parts of a table that were loaded with what was exported.
 fn compare_loaded(table: &Table, loaded: &LoadedParts) -> Option<Finding> {
-    let digest = loaded_digest(table.oid, loaded);
-    let why = match (digest.rows == table.digest.rows, digest == table.digest) {
-        (true, true) => return None,
-        (true, false) => "the rows of its parts are not those of its catalog".to_owned(),
-        _ => format!(
-            "{} of its {} rows were loaded",
-            digest.rows, table.digest.rows
-        ),
+    let (digest, exported) = (loaded_digest(table.oid, loaded), table.digest);
+    let why = if digest == exported {
+        return None;
+    } else if digest.rows == exported.rows {
+        "the rows of its parts are not those of its catalog".to_owned()
+    } else {
+        let (rows, exported) = (digest.rows, exported.rows);
+        format!("{rows} of its {exported} rows were loaded")
     };
     Some(Finding::new(format!("table {}", table.name), why))
 }
@@ -225,14 +225,7 @@ async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec
         }
     }
     let rows = found.iter().map(|found| found.rows).sum();
-    Ok((rows, first_of_each(wrong)))
-}
-
-/// Of several findings about one object the first, which is the cause.
-fn first_of_each(mut findings: Vec<Finding>) -> Vec<Finding> {
-    let mut known = BTreeSet::new();
-    findings.retain(|one| known.insert(one.what.clone()));
-    findings
+    Ok((rows, wrong))
 }
 
 /// Reads all rows again and compares digests.
@@ -260,7 +253,7 @@ async fn compare_digests(
             wrong.push(Finding::new(&group.what, why));
         }
     }
-    Ok(first_of_each(wrong))
+    Ok(wrong)
 }
 
 /// A row that moved to a partition with another order of columns reads otherwise.

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::Finding;
 use super::run::Run;
 use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
+use crate::model::finding::Finding;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::read_constraints;
 
@@ -37,12 +37,8 @@ pub(super) async fn missing(
         if left_out || absent.contains(&wanted.on) || is_known(run, wanted) {
             continue;
         }
-        let what = format!(
-            "{} {} of {}",
-            wanted.kind,
-            wanted.name.escape_debug(),
-            wanted.on
-        );
+        let name = wanted.name.escape_debug();
+        let what = format!("{} {name} of {}", wanted.kind, wanted.on);
         let trouble = Finding::new(what, why);
         match wanted.kind {
             ConstraintKind::Index => missing.findings.push(trouble),
@@ -54,11 +50,14 @@ pub(super) async fn missing(
 
 /// A foreign key or a check may have the name of an index of its table.
 fn key(one: &Constraint) -> (&Name, &str, bool) {
-    let is_index = matches!(
+    (&one.on, &one.name, is_index(one))
+}
+
+fn is_index(one: &Constraint) -> bool {
+    matches!(
         one.kind,
         ConstraintKind::Index | ConstraintKind::UniqueIndex
-    );
-    (&one.on, &one.name, is_index)
+    )
 }
 
 fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String> {
@@ -80,24 +79,18 @@ fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
     let Constraint { on, name, .. } = wanted;
     let report = &run.report;
     let mut said = report.failures.iter().chain(&report.unproven);
-    if !matches!(
-        wanted.kind,
-        ConstraintKind::Index | ConstraintKind::UniqueIndex
-    ) {
+    if !is_index(wanted) {
         let constraint = format!("CONSTRAINT {} {} {name} ", on.schema, on.name);
         return said.any(|one| one.what.contains(&constraint));
     }
     let index = format!("INDEX {} {name} ", on.schema);
     // Not tried is an index without its table.
     let not_tried = format!("{}.{name}", on.schema);
-    let kind = wanted.kind;
-    said.chain(&report.findings)
-        .any(|one| one.what.starts_with(&index))
-        || (kind == ConstraintKind::Index
-            && report
-                .not_tried
-                .iter()
-                .any(|one| one.kind == "index" && one.name == not_tried))
+    let mut said = said.chain(&report.findings);
+    let mut left_out = report.not_tried.iter();
+    said.any(|one| one.what.starts_with(&index))
+        || (wanted.kind == ConstraintKind::Index
+            && left_out.any(|one| one.kind == "index" && one.name == not_tried))
 }
 
 #[cfg(test)]

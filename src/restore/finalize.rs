@@ -1,14 +1,13 @@
 //! What comes after the data: sequences, materialized views, the database's own properties,
 //! statistics.
 
-use super::report::Finding;
 use super::run::Run;
 use super::sessions;
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::MaterializedView;
+use crate::model::finding::Finding;
 use crate::pg::session::Purpose;
-use crate::pg::target::execute::Refused;
 use crate::pg::target::statements::{self, Statement};
 use crate::pg::target::{execute, foreign, server};
 
@@ -17,8 +16,7 @@ pub(super) async fn sequences(run: &mut Run<'_>) -> Result<()> {
     let sequences = run.inputs.catalog.sequences.iter();
     let statements: Vec<Statement> = sequences.map(statements::set_sequence).collect();
     let refused = execute::batched(&run.session, &statements).await?;
-    let failures = refused.into_iter().map(Finding::from);
-    run.report.failures.extend(failures);
+    run.report.failures.extend(refused);
     Ok(())
 }
 
@@ -63,8 +61,8 @@ fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
 
 /// Statements of our own, about objects of this kind, that a powerless login could not run are not
 /// tried; the others are findings.
-fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Refused>) {
-    for finding in refused.into_iter().map(Finding::from) {
+fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
+    for finding in refused {
         if run.inputs.options.is_powerless() && run.not_tried.excuses(&finding.why) {
             let name = finding.what.strip_prefix(kind).unwrap_or(&finding.what);
             run.report.not_tried.push(NotTried {

@@ -1,9 +1,9 @@
 //! Large objects: pages, then owner, privileges and comment of each.
 
-use super::report::Finding;
 use super::run::Run;
 use super::{roles, tables};
 use crate::error::Result;
+use crate::model::finding::Finding;
 use crate::model::manifest::is_large_objects;
 use crate::pg::source::catalog::count_large_objects;
 use crate::pg::target::{execute, large_objects, statements};
@@ -45,7 +45,7 @@ async fn restore_properties(run: &mut Run<'_>) -> Result<()> {
         count += refused.len();
         first = first.or(refused.into_iter().next());
     }
-    if let Some(first) = first.map(Finding::from) {
+    if let Some(first) = first {
         let what = format!("owner, privileges or comment of large objects, {count} times");
         let why = format!("the first, {}: {}", first.what, first.why);
         let sql = first.sql.unwrap_or_default();

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::report::{Finding, PhaseTime, Report};
+use super::report::{PhaseTime, Report};
+use crate::model::finding::Finding;
 use crate::pg::target::resume_state::RecordedFinding;
 
 /// Announces itself once it knows how much there is to load.
@@ -62,13 +63,9 @@ impl Phases {
     pub(super) fn report_again(&mut self, name: &str, report: &mut Report) {
         for (_, one) in self.earlier.extract_if(.., |(phase, _)| phase == name) {
             match one.kind.as_str() {
-                LEFT_OUT => report.left_out.push(one.what),
-                ROLE => report.created_roles.push(one.what),
-                _ => report.findings.push(Finding {
-                    what: one.what,
-                    why: one.why,
-                    sql: one.sql,
-                }),
+                LEFT_OUT => report.left_out.push(one.finding.what),
+                ROLE => report.created_roles.push(one.finding.what),
+                _ => report.findings.push(one.finding),
             }
         }
     }
@@ -97,28 +94,19 @@ impl Phases {
     }
 
     fn added(&self, report: &Report) -> Vec<RecordedFinding> {
-        let named = |kind: &str, names: &[String]| {
-            let names = names.iter().map(|what| RecordedFinding {
-                kind: kind.to_owned(),
-                what: what.clone(),
-                why: String::new(),
-                sql: None,
-            });
-            names.collect::<Vec<_>>()
-        };
-        let findings = report.findings[self.lengths.findings..].iter();
+        let unnamed = |what: &String| Finding::new(what, "");
+        let findings = report.findings[self.lengths.findings..].iter().cloned();
+        let left_out = report.left_out[self.lengths.left_out..].iter().map(unnamed);
+        let roles = &report.created_roles[self.lengths.created_roles..];
+        let roles = roles.iter().map(unnamed).map(|role| (ROLE, role));
         findings
-            .map(|one| RecordedFinding {
-                kind: FINDING.to_owned(),
-                what: one.what.clone(),
-                why: one.why.clone(),
-                sql: one.sql.clone(),
+            .map(|one| (FINDING, one))
+            .chain(left_out.map(|one| (LEFT_OUT, one)))
+            .chain(roles)
+            .map(|(kind, finding)| RecordedFinding {
+                kind: kind.to_owned(),
+                finding,
             })
-            .chain(named(LEFT_OUT, &report.left_out[self.lengths.left_out..]))
-            .chain(named(
-                ROLE,
-                &report.created_roles[self.lengths.created_roles..],
-            ))
             .collect()
     }
 }
@@ -131,9 +119,7 @@ mod tests {
     fn finding(kind: &str, what: &str) -> RecordedFinding {
         RecordedFinding {
             kind: kind.to_owned(),
-            what: what.to_owned(),
-            why: "why".to_owned(),
-            sql: None,
+            finding: Finding::new(what, "why"),
         }
     }
 

@@ -79,8 +79,7 @@ async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archi
     let tablespaces = &checked.server.tablespaces;
     let options = archive::Options {
         application: inputs.application(),
-        owners: !inputs.options.no_owner,
-        privileges: !inputs.options.no_privileges,
+        ownership: inputs.ownership(),
         tablespaces: preflight::missing_tablespaces(inputs.catalog, tablespaces).is_empty(),
         superuser: checked.server.rights.superuser,
         server_version_num: checked.server.rights.version_num,
@@ -125,10 +124,7 @@ async fn create_database(inputs: Inputs<'_>, version_num: u32) -> Result<()> {
     let database = &inputs.catalog.database;
     let statement = statements::create_database(database, &target.database, version_num);
     let session = preflight::connect_beside(target).await?;
-    let refused = execute::each(&session, &[statement]).await?;
+    let made = execute::all(&session, &[statement]).await;
     session.close().await;
-    match refused.into_iter().next() {
-        None => Ok(()),
-        Some(refused) => Err(refused.error).context(|| format!("cannot make {target}")),
-    }
+    made.context(|| format!("cannot make {target}"))
 }

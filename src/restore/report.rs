@@ -7,9 +7,9 @@ use super::selection::Selection;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, Name};
+use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
-use crate::pg::target::execute::Refused;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -65,39 +65,6 @@ pub struct Report {
 pub struct PhaseTime {
     pub name: String,
     pub seconds: f64,
-}
-
-/// Something that is missing or not as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub what: String,
-    /// What the server said.
-    pub why: String,
-    /// The statement that was refused, for a person to run later.
-    pub sql: Option<String>,
-}
-
-impl Finding {
-    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: why.into(),
-            sql: None,
-        }
-    }
-
-    #[must_use]
-    pub fn sql(mut self, sql: impl Into<String>) -> Self {
-        self.sql = Some(sql.into());
-        self
-    }
-}
-
-impl From<Refused> for Finding {
-    fn from(refused: Refused) -> Self {
-        let why = refused.why();
-        Self::new(refused.statement.about, why).sql(refused.statement.sql)
-    }
 }
 
 impl Report {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::report::Finding;
 use super::run::Run;
 use crate::error::Result;
 use crate::model::catalog::{Membership, Role};
+use crate::model::finding::Finding;
 use crate::pg::target::resume_state::TemporaryGrant;
+use crate::pg::target::statements::Statement;
 use crate::pg::target::{execute, server, statements};
 use crate::quote::quote_ident;
 
@@ -72,11 +73,9 @@ async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> R
     let statements = statements::memberships(memberships, &run.facts.rights);
     for one in execute::each(&run.session, &statements).await? {
         // The grantor may lack here what it had there: better the membership than its grantor.
-        let mut plain = one.statement;
-        if let Some((grant, _)) = plain.sql.rsplit_once(" GRANTED BY ") {
-            plain.sql = grant.to_owned();
-        }
-        run.apply(&[plain]).await?;
+        let sql = one.sql.unwrap_or_default();
+        let grant = sql.split(" GRANTED BY ").next().unwrap_or_default();
+        run.apply(&[Statement::new(one.what, grant)]).await?;
     }
     Ok(())
 }

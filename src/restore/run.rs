@@ -3,7 +3,7 @@
 use super::not_tried::NotTriedObjects;
 use super::options::Options;
 use super::phases::{Phases, TABLES};
-use super::report::{Finding, Report};
+use super::report::Report;
 use super::selection::Selection;
 use crate::codec::Identities;
 use crate::context::Context;
@@ -90,8 +90,7 @@ impl Run<'_> {
     /// Runs statements of our own; those that the server refuses are findings.
     pub(super) async fn apply(&mut self, statements: &[Statement]) -> Result<()> {
         let refused = execute::each(&self.session, statements).await?;
-        let findings = refused.into_iter().map(Finding::from);
-        self.report.findings.extend(findings);
+        self.report.findings.extend(refused);
         Ok(())
     }
 

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::not_tried::{Judgement, is_failure, without_leakproof};
-use super::report::Finding;
 use super::run::Run;
 use super::tables::Attempt;
 use super::{roles, tables};
 use crate::error::Result;
+use crate::model::finding::Finding;
 use crate::pg::target::archive::{Complaint, Outcome};
 use crate::pg::target::execute;
 use crate::pg::target::statements::Statement;
@@ -211,32 +211,19 @@ fn says_exists(message: &str) -> bool {
     };
     let said: Vec<&str> = message.lines().take_while(|line| !more(line)).collect();
     let said = said.join("\n");
-    let before = said.split('"').next().unwrap_or_default();
-    let after = if said.contains('"') {
-        said.rsplit('"').next().unwrap_or_default()
-    } else {
-        ""
-    };
+    let (before, rest) = said.split_once('"').unwrap_or((&said, ""));
+    let after = rest.rsplit('"').next().unwrap_or_default();
     let around = |words: &str| before.contains(words) || after.contains(words);
     // These have words between two names; nothing else begins and ends as they do.
     const BETWEEN: [(&str, &str); 3] = [
-        (
-            "ERROR:  relation \"",
-            "\" is already member of publication \"",
-        ),
-        (
-            "ERROR:  schema \"",
-            "\" is already member of publication \"",
-        ),
-        (
-            "ERROR:  user mapping for \"",
-            "\" already exists for server \"",
-        ),
+        ("relation", "is already member of publication"),
+        ("schema", "is already member of publication"),
+        ("user mapping for", "already exists for server"),
     ];
-    let between = after.is_empty()
-        && BETWEEN
-            .iter()
-            .any(|(begin, words)| said.starts_with(begin) && said.contains(words));
+    let is_between = |(kind, words): &(&str, &str)| {
+        said.starts_with(&format!("ERROR:  {kind} \"")) && said.contains(&format!("\" {words} \""))
+    };
+    let between = after.is_empty() && BETWEEN.iter().any(is_between);
     // The text search commands leave it to the catalog's index.
     let text_search =
         said.starts_with("ERROR:  duplicate key value violates unique constraint \"pg_ts_");

@@ -38,7 +38,7 @@ impl Selection {
         selection
     }
 
-    /// RecordedFinding once: which tables are made and stay empty.
+    /// For the report: which tables are made and stay empty.
     pub(super) fn other_rows(&self, catalog: &Catalog) -> Option<String> {
         let others = catalog.tables.iter().filter(|table| !self.has(table));
         let count = others.filter(|table| table.digest.rows > 0).count();
@@ -60,11 +60,8 @@ impl Selection {
                 self.tables.insert(table.oid);
             }
         }
-        for view in catalog
-            .materialized_views
-            .iter()
-            .filter(|view| is(&view.name))
-        {
+        let views = catalog.materialized_views.iter();
+        for view in views.filter(|view| is(&view.name)) {
             met.insert(view.name.clone());
             self.views.insert(view.name.clone());
         }

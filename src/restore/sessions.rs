@@ -1,7 +1,6 @@
 //! Spreads work over as many sessions as there are jobs.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 use futures_util::future::try_join_all;
 
@@ -19,13 +18,8 @@ pub(super) async fn for_each<T, R>(
     work: impl AsyncFn(&Session, T) -> Result<R>,
 ) -> Result<Vec<R>> {
     let jobs = run.jobs.min(items.len());
-    let queue = Mutex::new(VecDeque::from(items));
-    let next = || {
-        queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    };
+    let items = RefCell::new(items.into_iter());
+    let next = || items.borrow_mut().next();
     let application = run.inputs.application();
     let workers = (0..jobs).map(|_| async {
         let session = Session::connect(server, &application, purpose).await?;

@@ -12,10 +12,10 @@ use self::load::TableLoad;
 use self::queue::PartQueue;
 use self::worker::Worker;
 use super::phases::TABLES;
-use super::report::Finding;
 use super::run::{Inputs, Run};
 use crate::error::{Error, Result};
 use crate::model::catalog::Table;
+use crate::model::finding::Finding;
 use crate::model::manifest::{TableParts, is_large_objects};
 use crate::pg::target::resume_state::{LoadedPart, LoadedParts};
 use crate::pg::target::{foreign, server};
@@ -140,7 +140,7 @@ async fn load_all(
     let workers = (0..jobs.max(1)).map(|_| async { Worker::connect(run).await?.run(&queue).await });
     try_join_all(workers).await?;
     let refused = loads.iter().filter_map(|load| {
-        let error = load.take_refusal()?;
+        let error = load.refusal()?;
         Some(Finding::new(load.direct.what.clone(), error.chain()))
     });
     Ok(refused.collect())

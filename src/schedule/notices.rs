@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use super::step::{Step, StepReport};
-use crate::drill::Outcome as Answer;
+use crate::drill::AssertionResult;
 use crate::model::attestation::{NOT_PROVEN, Verdict};
-use crate::restore::Finding;
+use crate::model::finding::Finding;
 use crate::{drill, export, snapshot};
 
 pub(super) fn notices(step: &Step) -> Vec<String> {
@@ -68,7 +68,7 @@ fn troubles(label: &str, troubles: &[Finding]) -> Vec<String> {
     troubles.iter().map(line).collect()
 }
 
-fn wrong_answer(database: &str, answer: &Answer) -> Option<String> {
+fn wrong_answer(database: &str, answer: &AssertionResult) -> Option<String> {
     (!answer.ok).then(|| format!("DOES NOT HOLD{database}: {}: {}", answer.name, answer.why))
 }
 
@@ -88,8 +88,7 @@ fn drill(report: &drill::Report) -> Vec<String> {
 
 fn snapshot_drill(report: &drill::spare::Report) -> Vec<String> {
     let asked = report.assertions.iter();
-    let wrong =
-        asked.filter_map(|one| wrong_answer(&format!(" in {}", one.database), &one.outcome));
+    let wrong = asked.filter_map(|one| wrong_answer(&format!(" in {}", one.database), &one.result));
     let mut lines: Vec<String> = wrong.collect();
     lines.extend(troubles("missing", &report.failures));
     lines.extend(troubles("finding", &report.findings));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lifeboat::testing::drill::{Assertion, Must, Outcome, ask};
+use lifeboat::testing::drill::{Assertion, AssertionResult, Must, ask};
 use lifeboat::testing::pg::target::single_value::TimeLimit;
 
 use crate::support::forge::server;
@@ -22,7 +22,7 @@ fn question(sql: &str, wanted: &str) -> Assertion {
     }
 }
 
-async fn asked_at(url: &str, questions: &[Assertion], limit: TimeLimit) -> Vec<Outcome> {
+async fn asked_at(url: &str, questions: &[Assertion], limit: TimeLimit) -> Vec<AssertionResult> {
     ask(&server(url), questions, &[], Timestamp::now(), limit).await
 }
 

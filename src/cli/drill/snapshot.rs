@@ -76,7 +76,7 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     for asked in &report.assertions {
-        let (one, database) = (&asked.outcome, &asked.database);
+        let (one, database) = (&asked.result, &asked.database);
         match (one.ok, &one.value) {
             (true, value) => page.line(format_args!(
                 "holds in {database}: {} ({})",

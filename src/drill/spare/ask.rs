@@ -10,12 +10,12 @@ use crate::drill::assertion::Question;
 use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::databases::Databases;
+use crate::model::finding::Finding;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
 use crate::pg::target::single_value::TimeLimit;
 use crate::random;
-use crate::restore::Finding;
 use crate::snapshot::restore::RecordReader;
 use crate::snapshot::wait;
 
@@ -150,10 +150,7 @@ impl SpareDrill<'_> {
             }
             Err(error) => Err(error.repeat()),
         };
-        let found = found.unwrap_or_else(|error| Previous {
-            values: Vec::new(),
-            unread: Some(error),
-        });
+        let found = found.unwrap_or_else(Previous::unread);
         if let Some(error) = &found.unread {
             report.finding(BEFORE, error);
         }

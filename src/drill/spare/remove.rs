@@ -10,8 +10,8 @@ use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
 use crate::aws::rds::DbState;
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::finding::Finding;
 use crate::model::snapshot::Kind;
-use crate::restore::Finding;
 use crate::snapshot::list::KINDS;
 use crate::snapshot::names::{spare_made_at, tag};
 

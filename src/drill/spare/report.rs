@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::drill::assertion::Outcome;
+use crate::drill::assertion::AssertionResult;
 use crate::error::Error;
+use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::snapshot::Kind;
-use crate::outcome;
-use crate::restore::Finding;
+use crate::outcome::Outcome;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -34,7 +34,7 @@ pub(crate) struct Report {
     pub seconds_to_first_query: Option<f64>,
     /// Of the whole drill.
     pub seconds: f64,
-    pub assertions: Vec<AssertionResult>,
+    pub assertions: Vec<DatabaseResult>,
     /// Any makes the drill fail.
     pub failures: Vec<Finding>,
     /// What needs the attention of a person.
@@ -49,30 +49,30 @@ pub(crate) struct Report {
 
 /// The result of an assertion in one database.
 #[derive(Debug, Serialize)]
-pub(crate) struct AssertionResult {
+pub(crate) struct DatabaseResult {
     pub database: String,
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub result: AssertionResult,
 }
 
 impl Report {
-    pub(crate) fn outcome(&self) -> outcome::Outcome {
-        outcome::Outcome::from_counts(usize::from(!self.is_sound()), self.findings.len())
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome::from_counts(usize::from(!self.is_sound()), self.findings.len())
     }
 
     /// Whether the copy restores, and the user's questions are answered as expected.
     pub(crate) fn is_sound(&self) -> bool {
-        self.failures.is_empty() && self.assertions.iter().all(|one| one.outcome.ok)
+        self.failures.is_empty() && self.assertions.iter().all(|one| one.result.ok)
     }
 
     pub(crate) fn finding(&mut self, what: &str, why: &Error) {
         self.findings.push(Finding::new(what, why.chain()));
     }
 
-    pub(crate) fn add_assertion(&mut self, database: &str, outcome: Outcome) {
-        self.assertions.push(AssertionResult {
+    pub(crate) fn add_assertion(&mut self, database: &str, result: AssertionResult) {
+        self.assertions.push(DatabaseResult {
             database: database.to_owned(),
-            outcome,
+            result,
         });
     }
 }

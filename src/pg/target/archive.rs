@@ -2,10 +2,9 @@
 //! pg_restore to the server alone: never through psql, which would run commands hidden in names.
 
 use std::collections::BTreeSet;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use tempfile::{NamedTempFile, TempDir};
 
@@ -13,12 +12,16 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::server::{SESSION_OPTIONS, Server};
 use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
+use crate::pg::target::statements::Ownership;
 use crate::pg::target::toc::{self, Entry, Section};
 
 /// Settings that the target's server, database or role may carry, and that would end or change
 /// what pg_restore does, beside [`SESSION_OPTIONS`].
 const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off \
     -c check_function_bodies=off -c row_security=off";
+
+/// The archive's name in its folder.
+const FILE: &str = "schema.dump";
 
 /// An archive in a temporary file that only this user can read, and where to restore it.
 pub(crate) struct Archive {
@@ -34,8 +37,7 @@ pub(crate) struct Archive {
 pub(crate) struct Options {
     /// Becomes `application_name`, so that its sessions can be found.
     pub application: String,
-    pub owners: bool,
-    pub privileges: bool,
+    pub ownership: Ownership,
     /// Without them everything goes into the default one.
     pub tablespaces: bool,
     /// Makes the server speak English, which only a superuser may.
@@ -106,8 +108,7 @@ impl Archive {
     ) -> Result<Self> {
         let what = || "cannot write the schema archive into a temporary folder".to_owned();
         let folder = private_folder().context(what)?;
-        let mut file =
-            std::fs::File::create_new(folder.path().join("schema.dump")).context(what)?;
+        let mut file = File::create_new(folder.path().join(FILE)).context(what)?;
         std::io::copy(&mut plain, &mut file)
             .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
         file.flush().context(what)?;
@@ -123,10 +124,10 @@ impl Archive {
             .with("PGAPPNAME", &options.application)
             .with("PGOPTIONS", pgoptions);
         let mut flags = Vec::new();
-        if !options.owners {
+        if !options.ownership.owners {
             flags.push("--no-owner");
         }
-        if !options.privileges {
+        if !options.ownership.privileges {
             flags.push("--no-privileges");
         }
         if !options.tablespaces {
@@ -141,22 +142,18 @@ impl Archive {
         })
     }
 
-    fn path(&self) -> std::path::PathBuf {
-        self.folder.path().join("schema.dump")
-    }
-
     /// All entries in the order in which they can be restored.
     pub(crate) async fn list(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
+        let what = "pg_restore --list of the schema archive";
         for section in Section::ALL {
             let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
             command
                 .env("LC_ALL", "C")
                 .arg("--list")
                 .arg(format!("--section={}", section.name()))
-                .arg(self.path());
-            let output =
-                tools::run(&mut command, "pg_restore --list of the schema archive").await?;
+                .arg(self.folder.path().join(FILE));
+            let output = tools::run(&mut command, what).await?;
             let list = String::from_utf8_lossy(&output.stdout);
             entries.extend(toc::parse_list(&list, section));
         }
@@ -170,16 +167,14 @@ impl Archive {
             return Ok(Outcome::default());
         }
         let jobs = jobs.min(entries.len());
-        let list = self.list_file(entries)?;
+        let what = || "cannot write a list for pg_restore".to_owned();
+        let mut list = NamedTempFile::new_in(&self.folder).context(what)?;
+        let ids = toc::list_file(entries.iter().copied());
+        list.write_all(ids.as_bytes()).context(what)?;
+        let password = self.server.for_login().await?.password;
         let mut command = tools::command(&self.pg_restore, &self.env);
-        command.envs(
-            self.server
-                .for_login()
-                .await?
-                .password
-                .map(|it| ("PGPASSWORD", it)),
-        );
         command
+            .envs(password.map(|password| ("PGPASSWORD", password)))
             .env("LC_ALL", "C")
             // Only then does it say which entry an error belongs to.
             .arg("--verbose")
@@ -190,7 +185,7 @@ impl Archive {
             command.arg(format!("--jobs={jobs}"));
         }
         let output = command
-            .arg(self.path())
+            .arg(self.folder.path().join(FILE))
             .output()
             .await
             .context(|| "cannot start pg_restore".to_owned())?;
@@ -219,30 +214,18 @@ impl Archive {
             return Ok(outcome);
         }
         // The verbose lines between would hide what it complained of.
-        let complaints: Vec<&str> = outcome
-            .complaints
-            .iter()
-            .map(|one| one.message.as_str())
-            .collect();
-        let said = if complaints.is_empty() {
-            tools::last_lines(&output.stderr)
-        } else {
-            tools::last_lines(complaints.join("\n").as_bytes())
+        let complaints = outcome.complaints.iter().map(|one| one.message.as_str());
+        let complaints = complaints.collect::<Vec<_>>().join("\n");
+        let said = match complaints.as_bytes() {
+            [] => tools::last_lines(&output.stderr),
+            complaints => tools::last_lines(complaints),
         };
         Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
     }
-
-    fn list_file(&self, entries: &[&Entry]) -> Result<NamedTempFile> {
-        let what = || "cannot write a list for pg_restore".to_owned();
-        let mut file = NamedTempFile::new_in(self.folder.path() as &Path).context(what)?;
-        file.write_all(toc::list_file(entries.iter().copied()).as_bytes())
-            .context(what)?;
-        Ok(file)
-    }
 }
 
-/// The archive's names are sealed where it is stored: here they are for this user alone, also where
-/// a killed restore leaves them behind.
+/// The archive's names are sealed where it is stored: here they are for this user only, also if a killed
+/// restore leaves them behind.
 fn private_folder() -> std::io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("lifeboat-")
@@ -262,16 +245,11 @@ fn read_complaints(stderr: &str) -> Outcome {
     let mut outcome = Outcome::default();
     let mut chunks: Vec<String> = Vec::new();
     for line in stderr.lines() {
-        match line.strip_prefix("pg_restore: ") {
-            Some(said) => chunks.push(said.to_owned()),
+        match (line.strip_prefix("pg_restore: "), chunks.last_mut()) {
+            (Some(said), _) => chunks.push(said.to_owned()),
             // A line that begins otherwise goes on with what came before.
-            None => match chunks.last_mut() {
-                Some(chunk) => {
-                    chunk.push('\n');
-                    chunk.push_str(line);
-                }
-                None => chunks.push(line.to_owned()),
-            },
+            (None, Some(chunk)) => chunk.extend(["\n", line]),
+            (None, None) => chunks.push(line.to_owned()),
         }
     }
     outcome.counted = chunks

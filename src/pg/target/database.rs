@@ -101,73 +101,61 @@ const OCCUPIED: &str = "
   ours AS (SELECT oid FROM pg_catalog.pg_namespace
                  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'lifeboat_restore')),
   found(class, oid, text) AS (
-    SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 'schema ' || n.nspname
+    SELECT n.tableoid, n.oid, 'schema ' || n.nspname
       FROM pg_catalog.pg_namespace n WHERE n.oid IN (SELECT oid FROM ours) AND n.nspname <> 'public'
     UNION ALL
-    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid,
+    SELECT c.tableoid, c.oid,
            CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'table ' WHEN 'v' THEN 'view '
                 WHEN 'S' THEN 'sequence ' ELSE 'relation ' END || c.oid::pg_catalog.regclass
       FROM pg_catalog.pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function ' || p.oid::pg_catalog.regprocedure
+    SELECT p.tableoid, p.oid, 'function ' || p.oid::pg_catalog.regprocedure
       FROM pg_catalog.pg_proc p WHERE p.pronamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, 'type ' || t.oid::pg_catalog.regtype
+    SELECT t.tableoid, t.oid, 'type ' || t.oid::pg_catalog.regtype
       FROM pg_catalog.pg_type t
      WHERE t.typnamespace IN (SELECT oid FROM ours) AND t.typrelid = 0 AND t.typtype <> 'm'
        AND t.typcategory <> 'A'
     UNION ALL
-    SELECT 'pg_catalog.pg_operator'::pg_catalog.regclass, o.oid, 'operator ' || o.oid::pg_catalog.regoperator
+    SELECT o.tableoid, o.oid, 'operator ' || o.oid::pg_catalog.regoperator
       FROM pg_catalog.pg_operator o WHERE o.oprnamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT 'pg_catalog.pg_collation'::pg_catalog.regclass, c.oid, 'collation ' || c.collname
+    SELECT c.tableoid, c.oid, 'collation ' || c.collname
       FROM pg_catalog.pg_collation c WHERE c.collnamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT 'pg_catalog.pg_ts_config'::pg_catalog.regclass, c.oid, 'text search configuration ' || c.cfgname
+    SELECT c.tableoid, c.oid, 'text search configuration ' || c.cfgname
       FROM pg_catalog.pg_ts_config c WHERE c.cfgnamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, 'publication ' || pubname
-      FROM pg_catalog.pg_publication
+    SELECT tableoid, oid, 'publication ' || pubname FROM pg_catalog.pg_publication
     UNION ALL
-    SELECT 'pg_catalog.pg_event_trigger'::pg_catalog.regclass, oid, 'event trigger ' || evtname
-      FROM pg_catalog.pg_event_trigger
+    SELECT tableoid, oid, 'event trigger ' || evtname FROM pg_catalog.pg_event_trigger
     UNION ALL
-    SELECT 'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass, oid, 'foreign data wrapper ' || fdwname
-      FROM pg_catalog.pg_foreign_data_wrapper
+    SELECT tableoid, oid, 'foreign data wrapper ' || fdwname FROM pg_catalog.pg_foreign_data_wrapper
     UNION ALL
-    SELECT 'pg_catalog.pg_default_acl'::pg_catalog.regclass, oid,
-           'default privileges of ' || pg_catalog.pg_get_userbyid(defaclrole)
+    SELECT tableoid, oid, 'default privileges of ' || pg_catalog.pg_get_userbyid(defaclrole)
       FROM pg_catalog.pg_default_acl
     UNION ALL
-    SELECT 'pg_catalog.pg_foreign_server'::pg_catalog.regclass, oid, 'server ' || srvname
-      FROM pg_catalog.pg_foreign_server
+    SELECT tableoid, oid, 'server ' || srvname FROM pg_catalog.pg_foreign_server
     UNION ALL
-    SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, oid, 'subscription ' || subname
-      FROM pg_catalog.pg_subscription
+    SELECT tableoid, oid, 'subscription ' || subname FROM pg_catalog.pg_subscription
      WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database
                        WHERE datname = pg_catalog.current_database())
     UNION ALL
-    SELECT 'pg_catalog.pg_ts_dict'::pg_catalog.regclass, oid, 'text search dictionary ' || dictname
-      FROM pg_catalog.pg_ts_dict
+    SELECT tableoid, oid, 'text search dictionary ' || dictname FROM pg_catalog.pg_ts_dict
     UNION ALL
-    SELECT 'pg_catalog.pg_ts_parser'::pg_catalog.regclass, oid, 'text search parser ' || prsname
-      FROM pg_catalog.pg_ts_parser
+    SELECT tableoid, oid, 'text search parser ' || prsname FROM pg_catalog.pg_ts_parser
     UNION ALL
-    SELECT 'pg_catalog.pg_ts_template'::pg_catalog.regclass, oid, 'text search template ' || tmplname
-      FROM pg_catalog.pg_ts_template
+    SELECT tableoid, oid, 'text search template ' || tmplname FROM pg_catalog.pg_ts_template
     UNION ALL
-    SELECT 'pg_catalog.pg_conversion'::pg_catalog.regclass, oid, 'conversion ' || conname
-      FROM pg_catalog.pg_conversion
+    SELECT tableoid, oid, 'conversion ' || conname FROM pg_catalog.pg_conversion
     UNION ALL
-    SELECT 'pg_catalog.pg_language'::pg_catalog.regclass, oid, 'language ' || lanname
-      FROM pg_catalog.pg_language
+    SELECT tableoid, oid, 'language ' || lanname FROM pg_catalog.pg_language
     UNION ALL
-    SELECT 'pg_catalog.pg_am'::pg_catalog.regclass, oid, 'access method ' || amname
-      FROM pg_catalog.pg_am
+    SELECT tableoid, oid, 'access method ' || amname FROM pg_catalog.pg_am
     UNION ALL
-    SELECT 'pg_catalog.pg_cast'::pg_catalog.regclass, oid, 'a cast' FROM pg_catalog.pg_cast
+    SELECT tableoid, oid, 'a cast' FROM pg_catalog.pg_cast
     UNION ALL
-    SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 'large object ' || oid
+    SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass::pg_catalog.oid, oid, 'large object ' || oid
       FROM pg_catalog.pg_largeobject_metadata)
   SELECT text FROM found f
    WHERE (f.oid >= 16384 OR f.class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)

@@ -113,16 +113,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn into_error(self) -> Error {
-        match self {
-            Self::WrongPartition(error)
-            | Self::TryAgain(error)
-            | Self::Lost(error)
-            | Self::Rows(error)
-            | Self::Fatal(error) => error,
-        }
-    }
-
     fn from_server(what: &str, error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else {
             let lost = pg_error(what, error);
@@ -157,27 +147,21 @@ pub(crate) async fn load_part(
     number: u64,
     part: &Part,
     open: Open,
-) -> std::result::Result<LoadedPart, Failure> {
+) -> Result<(), Failure> {
     let what = format!("cannot load {} into {}", part.object.key, to.what);
-    let loaded = copy_part(session, to, part, open, &what).await;
-    let done = match loaded {
-        Ok(digest) => {
-            let loaded = LoadedPart {
-                digest,
-                through_root: to.through_root,
-            };
-            let record = state.record_part_sql(to.table_oid, number, &loaded);
-            let sql = format!("{}{record}; COMMIT", to.after);
-            let committed = session.client().batch_execute(&sql).await;
-            if committed.is_ok() {
-                state.part_committed(to.table_oid, number, loaded);
-            }
-            committed
-                .map(|()| loaded)
-                .map_err(|error| Failure::from_server(&what, error))
-        }
-        Err(failure) => Err(failure),
+    let load = async {
+        let loaded = LoadedPart {
+            digest: copy_part(session, to, part, open, &what).await?,
+            through_root: to.through_root,
+        };
+        let record = state.record_part_sql(to.table_oid, number, &loaded);
+        let sql = format!("{}{record}; COMMIT", to.after);
+        let committed = session.client().batch_execute(&sql).await;
+        committed.map_err(|error| Failure::from_server(&what, error))?;
+        state.part_committed(to.table_oid, number, loaded);
+        Ok(())
     };
+    let done = load.await;
     if done.is_err() && !session.is_closed() {
         // Where this fails the session is unusable, and the next use of it says so.
         let _ = session.client().batch_execute("ROLLBACK").await;
@@ -191,7 +175,7 @@ async fn copy_part(
     part: &Part,
     open: Open,
     what: &str,
-) -> std::result::Result<RowDigest, Failure> {
+) -> Result<RowDigest, Failure> {
     let failed = |error| Failure::from_server(what, error);
     session
         .client()

@@ -5,10 +5,11 @@
 use crate::error::{Result, ResultExt};
 use crate::model::attestation::NotTried;
 use crate::model::catalog::Catalog;
+use crate::model::finding::Finding;
 use crate::pg::connect::server::Server;
 use crate::pg::local::throwaway::{Logins, login};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::execute::{self, Refused};
+use crate::pg::target::execute;
 use crate::pg::target::statements::{Statement, drill};
 use crate::quote::{quote_ident, quote_idents};
 
@@ -22,8 +23,8 @@ pub(crate) struct PreparedDrill {
     pub restorer: Server,
     /// The same as the login that reads what was restored.
     pub reader: Server,
-    /// What could not be made as it was: what, and why.
-    pub findings: Vec<(String, String)>,
+    /// What could not be made as it was.
+    pub findings: Vec<Finding>,
     /// What was left out because it would let the backup out of its server.
     pub not_tried: Vec<NotTried>,
 }
@@ -45,28 +46,18 @@ pub(crate) async fn prepare_drill(
     let session = Session::connect(&superuser("postgres")?, APPLICATION, Purpose::Write).await?;
     let version = session.server_version_num;
     let roles = drill::roles(catalog, logins, version);
-    prepared.note(&execute::each(&session, &roles).await?);
-    needed(
-        &session,
-        &drill::database(catalog, logins, database, version),
-    )
-    .await?;
+    prepared.note(execute::each(&session, &roles).await?);
+    let made = drill::database(catalog, logins, database, version);
+    needed(&session, &made).await?;
     session.close().await;
     let session = Session::connect(&superuser(database)?, APPLICATION, Purpose::Write).await?;
-    needed(
-        &session,
-        &drill::new_database_rights(catalog, logins, version),
-    )
-    .await?;
-    let schemas = drill::extension_schemas(catalog);
-    for schema in schemas {
-        needed(&session, &[drill::schema(schema, logins)]).await?;
-    }
+    let rights = drill::new_database_rights(catalog, logins, version);
+    needed(&session, &rights).await?;
+    needed(&session, &drill::extension_schemas(catalog, logins)).await?;
     extensions(&session, catalog, &mut prepared).await?;
-    prepared.note(&execute::each(&session, &drill::casts(catalog)).await?);
+    prepared.note(execute::each(&session, &drill::casts(catalog)).await?);
     needed(&session, &members(&session, logins).await?).await?;
-    needed(&session, &drill::no_more_extensions(logins)).await?;
-    needed(&session, &[drill::end_superuser(logins)]).await?;
+    needed(&session, &drill::last_statements(logins)).await?;
     session.close().await;
     let powerful = drill::powerful_memberships(catalog);
     prepared.not_tried.extend(powerful.map(|one| NotTried {
@@ -77,19 +68,16 @@ pub(crate) async fn prepare_drill(
 }
 
 impl PreparedDrill {
-    fn note(&mut self, refused: &[Refused]) {
-        let one = |refused: &Refused| (refused.statement.about.clone(), refused.why());
-        self.findings.extend(refused.iter().map(one));
+    fn note(&mut self, refused: Vec<Finding>) {
+        let without_sql = |one: Finding| Finding::new(one.what, one.why);
+        self.findings.extend(refused.into_iter().map(without_sql));
     }
 }
 
-/// Runs statements without which there is no prepared.
+/// Runs statements without which nothing can be drilled.
 async fn needed(session: &Session, statements: &[Statement]) -> Result<()> {
-    let refused = execute::each(session, statements).await?;
-    match refused.into_iter().next() {
-        None => Ok(()),
-        Some(refused) => Err(refused.error).context(|| "cannot prepare the drill".to_owned()),
-    }
+    let done = execute::all(session, statements).await;
+    done.context(|| "cannot prepare the drill".to_owned())
 }
 
 /// Extensions as they were, else in the version that the machine has. One that is not there at all is
@@ -106,11 +94,10 @@ async fn extensions(
             continue;
         }
         let exact = execute::each(session, &[drill::extension(extension, true)]).await?;
-        if exact.is_empty() {
-            continue;
+        if !exact.is_empty() {
+            let installed = drill::extension(extension, false);
+            prepared.note(execute::each(session, &[installed]).await?);
         }
-        let installed = execute::each(session, &[drill::extension(extension, false)]).await?;
-        prepared.note(&installed);
     }
     Ok(())
 }

@@ -1,26 +1,65 @@
 //! How far a restore has come. In an ordinary target this is recorded in the target itself, so that
-//! `--resume` finds it. In a drill whatever comes out of the backup could change it there, and
+//! `--resume` finds it: a part and the row that records it are one transaction. In a drill whatever comes out of the backup could change it there, and
 //! nothing is ever resumed: it stays in memory.
 
-mod in_target;
+mod schema;
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::cell::{RefCell, RefMut};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
-use crate::pg::session::Session;
+use crate::error::{Error, Result};
+use crate::model::digest::RowDigest;
+use crate::model::finding::Finding;
+use crate::pg::session::{Session, from_row};
+use crate::quote::quote_literal;
 
-pub(crate) use in_target::{
-    HOW_TO_REMOVE, LoadedPart, LoadedParts, RecordedFinding, TemporaryGrant, Unfinished, create,
-    create_large_object_table, end_leftover_sessions, find_unfinished, findings, lock, remove,
+use schema::without_event_triggers;
+pub(crate) use schema::{
+    HOW_TO_REMOVE, Unfinished, create, create_large_object_table, end_leftover_sessions,
+    find_unfinished, lock, remove,
 };
+
+/// A loaded part, as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LoadedPart {
+    pub digest: RowDigest,
+    /// Its rows went through the topmost parent, not into the partition that they came from.
+    pub through_root: bool,
+}
+
+/// A right that is granted for the time of the restore, and the statement that revokes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TemporaryGrant {
+    pub grant: String,
+    pub revoke: String,
+}
+
+/// Parts by table OID (in the source) and number.
+pub(crate) type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
+
+/// A finding of a finished phase, for the report of a later run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordedFinding {
+    /// The restore's own word for its kind of finding.
+    pub kind: String,
+    pub finding: Finding,
+}
+
+from_row!(Finding: what, why, sql);
+from_row!(RecordedFinding: kind, finding);
+
+/// The findings of finished phases, each with its phase.
+pub(crate) async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
+    let sql = "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said";
+    session.rows(sql, "cannot read the recorded findings").await
+}
 
 /// Where the state is kept.
 #[derive(Debug)]
 pub(crate) enum ResumeState {
     /// Schema `lifeboat_restore` of the target.
     InTarget,
-    InMemory(Mutex<Memory>),
+    InMemory(RefCell<Memory>),
 }
 
 /// The same as the tables of schema `lifeboat_restore`, as far as a drill needs it.
@@ -35,17 +74,17 @@ pub(crate) struct Memory {
 
 impl ResumeState {
     pub(crate) fn in_memory() -> Self {
-        Self::InMemory(Mutex::default())
+        Self::InMemory(RefCell::default())
     }
 
     pub(crate) fn is_in_target(&self) -> bool {
         matches!(self, Self::InTarget)
     }
 
-    fn memory(&self) -> Option<MutexGuard<'_, Memory>> {
+    fn memory(&self) -> Option<RefMut<'_, Memory>> {
         match self {
             Self::InTarget => None,
-            Self::InMemory(memory) => Some(memory.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::InMemory(memory) => Some(memory.borrow_mut()),
         }
     }
 
@@ -56,10 +95,24 @@ impl ResumeState {
         phase: &str,
         findings: &[RecordedFinding],
     ) -> Result<()> {
-        match self {
-            Self::InTarget => in_target::finish_phase(session, phase, findings).await,
-            Self::InMemory(_) => Ok(()),
+        if !self.is_in_target() {
+            return Ok(());
         }
+        let phase = text(phase);
+        let mut sql = format!("DELETE FROM lifeboat_restore.said WHERE phase = {phase};");
+        for RecordedFinding { kind, finding } in findings {
+            let (kind, what, why) = (text(kind), text(&finding.what), text(&finding.why));
+            let statement = finding.sql.as_deref().map_or("NULL".to_owned(), text);
+            sql.push_str(&format!(
+                "INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {statement});"
+            ));
+        }
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.phase VALUES ({phase}) ON CONFLICT DO NOTHING"
+        ));
+        session
+            .execute(&sql, "cannot record a finished phase")
+            .await
     }
 
     /// Records entries that failed, to be tried once more at the end, and statements that met something
@@ -76,7 +129,23 @@ impl ResumeState {
             memory.conflicts.extend(conflicts);
             return Ok(());
         }
-        in_target::add_suspects(session, entries, conflicts).await
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let values: Vec<String> = entries.iter().map(|entry| format!("({entry})")).collect();
+        let mut sql = format!(
+            "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;",
+            values.join(", ")
+        );
+        for conflict in conflicts {
+            sql.push_str(&format!(
+                "INSERT INTO lifeboat_restore.conflict VALUES ({});",
+                text(conflict)
+            ));
+        }
+        session
+            .execute(&sql, "cannot record failed entries of the schema")
+            .await
     }
 
     /// All entries that failed so far.
@@ -84,7 +153,13 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.suspects.clone());
         }
-        in_target::suspects(session).await
+        let what = "cannot read which entries failed";
+        let sql = "SELECT entry FROM lifeboat_restore.suspect";
+        let entries: Vec<i64> = session.rows(sql, what).await?;
+        let entries = entries.into_iter();
+        Ok(entries
+            .filter_map(|entry| u32::try_from(entry).ok())
+            .collect())
     }
 
     /// All statements that met something which was there before us.
@@ -92,7 +167,10 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.conflicts.clone());
         }
-        in_target::conflicts(session).await
+        let sql = "SELECT sql FROM lifeboat_restore.conflict";
+        session
+            .rows(sql, "cannot read the recorded conflicts")
+            .await
     }
 
     /// Grants a right for the time of the restore, and records the statement that revokes it.
@@ -102,7 +180,12 @@ impl ResumeState {
         grant: &TemporaryGrant,
     ) -> Result<()> {
         if self.is_in_target() {
-            return in_target::grant_temporarily(session, grant).await;
+            let sql = format!(
+                "{}; INSERT INTO lifeboat_restore.loan (revoke) VALUES ({});",
+                grant.grant,
+                quote_literal(&grant.revoke)
+            );
+            return session.execute(&sql, &grant.grant).await;
         }
         session.execute(&grant.grant, &grant.grant).await?;
         if let Some(mut memory) = self.memory() {
@@ -116,13 +199,19 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.revokes.iter().rev().cloned().collect());
         }
-        in_target::revokes(session).await
+        let sql = "SELECT revoke FROM lifeboat_restore.loan ORDER BY id DESC";
+        session.rows(sql, "cannot read the temporary grants").await
     }
 
     /// Runs one of these statements, and forgets it.
     pub(crate) async fn revoke(&self, session: &Session, revoke: &str) -> Result<()> {
         if self.is_in_target() {
-            return in_target::revoke(session, revoke).await;
+            let sql = format!(
+                "{}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
+                without_event_triggers(revoke),
+                quote_literal(revoke)
+            );
+            return session.execute(&sql, revoke).await;
         }
         if let Some(mut memory) = self.memory() {
             memory.revokes.retain(|one| one != revoke);
@@ -133,10 +222,13 @@ impl ResumeState {
     /// The statement that records a part, in the transaction that loads it; empty where the state is
     /// kept in memory.
     pub(crate) fn record_part_sql(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
-        match self {
-            Self::InTarget => in_target::record_part_sql(table_oid, part, loaded),
-            Self::InMemory(_) => String::new(),
+        if !self.is_in_target() {
+            return String::new();
         }
+        format!(
+            "INSERT INTO lifeboat_restore.part VALUES ({table_oid}, {part}, '{}', '{:032x}', {})",
+            loaded.digest.rows, loaded.digest.sum, loaded.through_root
+        )
     }
 
     /// To be called once a part's transaction is committed.
@@ -152,11 +244,37 @@ impl ResumeState {
         session: &Session,
         table_oid: Option<u32>,
     ) -> Result<LoadedParts> {
-        let Some(memory) = self.memory() else {
-            return in_target::loaded_parts(session, table_oid).await;
+        if let Some(memory) = self.memory() {
+            let parts = memory.parts.iter();
+            let chosen = parts.filter(|((oid, _), _)| table_oid.is_none_or(|only| only == *oid));
+            return Ok(chosen.map(|(key, part)| (*key, *part)).collect());
+        }
+        let only = table_oid.map_or(String::new(), |oid| format!(" WHERE table_oid = {oid}"));
+        let sql = format!(
+            "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
+        );
+        let what = "cannot read which parts were loaded";
+        let rows: Vec<(u64, u64, String, String, bool)> = session.rows(&sql, what).await?;
+        let parse = |(oid, part, rows, sum, through_root): (u64, u64, String, String, bool)| {
+            let digest = RowDigest {
+                rows: rows.parse().ok()?,
+                sum: u128::from_str_radix(&sum, 16).ok()?,
+            };
+            let key = (u32::try_from(oid).ok()?, part);
+            Some((
+                key,
+                LoadedPart {
+                    digest,
+                    through_root,
+                },
+            ))
         };
-        let parts = memory.parts.iter();
-        let chosen = parts.filter(|((oid, _), _)| table_oid.is_none_or(|only| only == *oid));
-        Ok(chosen.map(|(key, part)| (*key, *part)).collect())
+        let parts: Option<LoadedParts> = rows.into_iter().map(parse).collect();
+        parts.ok_or_else(|| Error::failed("the rows of lifeboat_restore.part are not lifeboat's"))
     }
+}
+
+/// A literal; none may hold the byte zero.
+fn text(text: &str) -> String {
+    quote_literal(&text.replace('\0', ""))
 }

@@ -9,7 +9,8 @@ mod database;
 pub(crate) mod drill;
 mod roles;
 mod settings;
-mod statement;
+
+use std::fmt::Write as _;
 
 use crate::model::catalog::{Grant, MaterializedView, Sequence};
 use crate::quote::{quote_ident, quote_literal};
@@ -19,7 +20,32 @@ pub(crate) use database::{create_database, database_properties};
 pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
-pub(crate) use statement::{Statement, script};
+
+/// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent
+/// together and so share an implicit transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub sql: String,
+    /// What it is about, for a finding: `role "reader"`.
+    pub about: String,
+}
+
+impl Statement {
+    pub(crate) fn new(about: impl Into<String>, sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            about: about.into(),
+        }
+    }
+}
+
+/// A script of these statements, each ended by a semicolon and a newline.
+pub(crate) fn script(statements: &[Statement]) -> String {
+    statements.iter().fold(String::new(), |mut text, one| {
+        let _ = writeln!(text, "{};", one.sql);
+        text
+    })
+}
 
 /// Sets a sequence as it was. Works for identity columns' and extensions' sequences alike.
 pub(crate) fn set_sequence(sequence: &Sequence) -> Statement {
@@ -34,14 +60,12 @@ pub(crate) fn set_sequence(sequence: &Sequence) -> Statement {
 
 /// Fills the populated views, in the catalog's order; the others stay as the schema made them.
 pub(crate) fn refresh(views: &[MaterializedView]) -> Vec<Statement> {
-    views
-        .iter()
-        .filter(|view| view.populated)
-        .map(|view| {
-            let sql = format!("REFRESH MATERIALIZED VIEW {}", view.name.quoted());
-            Statement::new(format!("materialized view {}", view.name), sql)
-        })
-        .collect()
+    let populated = views.iter().filter(|view| view.populated);
+    let refresh = populated.map(|view| {
+        let sql = format!("REFRESH MATERIALIZED VIEW {}", view.name.quoted());
+        Statement::new(format!("materialized view {}", view.name), sql)
+    });
+    refresh.collect()
 }
 
 /// A large object's properties: one row of the manifest's table 2995.

@@ -106,14 +106,21 @@ impl Entry {
 
     /// They would fire at, or forbid, what the restore itself does. Their comments come with them.
     pub(crate) fn is_event_trigger(&self) -> bool {
-        let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
-        self.kind == "EVENT TRIGGER" || (about && self.names.starts_with("- EVENT TRIGGER "))
+        self.is_or_describes("EVENT TRIGGER")
     }
 
     /// An extension, or a comment on one.
     pub(crate) fn is_extension(&self) -> bool {
-        let about = matches!(self.kind.as_str(), "COMMENT" | "SECURITY LABEL");
-        self.kind == "EXTENSION" || (about && self.names.starts_with("- EXTENSION "))
+        self.is_or_describes("EXTENSION")
+    }
+
+    /// Kinds without a schema are listed as `COMMENT - EXTENSION name owner`.
+    fn is_or_describes(&self, kind: &str) -> bool {
+        let described = self.names.strip_prefix("- ").unwrap_or_default();
+        match self.kind.as_str() {
+            "COMMENT" | "SECURITY LABEL" => described.starts_with(&format!("{kind} ")),
+            own => own == kind,
+        }
     }
 
     /// A restore without it is not the same data: its absence is a failure, not a finding.

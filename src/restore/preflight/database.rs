@@ -1,6 +1,6 @@
 //! The database to restore into against that of the backup.
 
-use super::check::TargetCheck;
+use super::TargetCheck;
 use crate::model::catalog::Database;
 use crate::pg::target::database::DatabaseFacts;
 use crate::restore::report::shown;

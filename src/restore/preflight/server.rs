@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::check::TargetCheck;
+use super::TargetCheck;
 use crate::model::catalog::{Catalog, Role};
+use crate::model::finding::Finding;
 use crate::pg::target::statements;
 use crate::quote::quote_ident;
-use crate::restore::report::{Finding, shown};
+use crate::restore::report::shown;
 use crate::restore::run::Inputs;
 
 pub(super) fn compare(check: &mut TargetCheck, inputs: Inputs<'_>) {

@@ -1,8 +1,7 @@
 //! One table to load, and whether the server takes its rows.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Error;
 use crate::model::catalog::{Name, Table};
@@ -19,9 +18,9 @@ pub(super) struct TableLoad<'a> {
     /// The topmost parent, where rows could get from it to a foreign server: not loaded through.
     pub foreign_root: Option<Name>,
     /// Whether all further parts go through the root.
-    through_root: AtomicBool,
-    /// Why the server refuses these rows.
-    refusal: Mutex<Option<Error>>,
+    through_root: Cell<bool>,
+    /// Why the server refuses these rows: the first reason.
+    refusal: OnceCell<Error>,
 }
 
 impl<'a> TableLoad<'a> {
@@ -48,13 +47,13 @@ impl<'a> TableLoad<'a> {
         Self {
             parts,
             direct: destination(&table.name, false),
-            through_root: AtomicBool::new(table.through_root && root.is_some()),
+            through_root: Cell::new(table.through_root && root.is_some()),
             root: root.map(|root| {
                 let through_root = destination(&root, true);
                 (root, through_root)
             }),
             foreign_root,
-            refusal: Mutex::default(),
+            refusal: OnceCell::new(),
         }
     }
 
@@ -67,33 +66,24 @@ impl<'a> TableLoad<'a> {
             },
             root: None,
             foreign_root: None,
-            through_root: AtomicBool::new(false),
-            refusal: Mutex::default(),
+            through_root: Cell::new(false),
+            refusal: OnceCell::new(),
         }
     }
 
     pub(super) fn goes_through_root(&self) -> bool {
-        self.through_root.load(Ordering::Relaxed)
+        self.through_root.get()
     }
 
     pub(super) fn go_through_root(&self) {
-        self.through_root.store(true, Ordering::Relaxed);
+        self.through_root.set(true);
     }
 
-    /// The first reason counts.
     pub(super) fn refuse(&self, error: Error) {
-        self.lock_refusal().get_or_insert(error);
+        self.refusal.get_or_init(|| error);
     }
 
-    pub(super) fn is_refused(&self) -> bool {
-        self.lock_refusal().is_some()
-    }
-
-    pub(super) fn take_refusal(&self) -> Option<Error> {
-        self.lock_refusal().take()
-    }
-
-    fn lock_refusal(&self) -> MutexGuard<'_, Option<Error>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn refusal(&self) -> Option<&Error> {
+        self.refusal.get()
     }
 }

@@ -2,10 +2,10 @@
 //! Each worker has a table of its own as long as there are tables: sessions that extend the same table
 //! wait for each other. A worker's next part is fetched while it loads the one before.
 
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -41,11 +41,11 @@ pub(super) struct PartQueue<'a> {
     inputs: Inputs<'a>,
     /// By an earlier run.
     loaded: &'a LoadedParts,
-    in_order: Mutex<VecDeque<InOrder<'a>>>,
-    tables: Mutex<TableQueue<'a>>,
+    in_order: RefCell<VecDeque<InOrder<'a>>>,
+    tables: RefCell<TableQueue<'a>>,
     /// Parts that were taken ahead of their turn, at most one for each worker; any worker may load
     /// them. Large ones are not fetched yet.
-    ahead: Mutex<VecDeque<(QueuedPart<'a>, Option<Bytes>)>>,
+    ahead: RefCell<VecDeque<(QueuedPart<'a>, Option<Bytes>)>>,
     /// Held while copying through that root: two sessions would deadlock.
     root_locks: BTreeMap<&'a Name, tokio::sync::Mutex<()>>,
 }
@@ -70,9 +70,9 @@ impl<'a> PartQueue<'a> {
         Self {
             inputs,
             loaded,
-            in_order: Mutex::new(by_root.into_values().collect()),
-            tables: Mutex::new(TableQueue::new(tables)),
-            ahead: Mutex::default(),
+            in_order: RefCell::new(by_root.into_values().collect()),
+            tables: RefCell::new(TableQueue::new(tables)),
+            ahead: RefCell::default(),
             root_locks: roots.map(|(root, _)| (root, Default::default())).collect(),
         }
     }
@@ -82,13 +82,14 @@ impl<'a> PartQueue<'a> {
     }
 
     pub(super) fn next_in_order(&self) -> Option<InOrder<'a>> {
-        locked(&self.in_order).pop_front()
+        self.in_order.borrow_mut().pop_front()
     }
 
     /// Whether a part is still to be loaded; one that is not counts as progress at once.
     pub(super) fn is_pending(&self, queued: &QueuedPart<'_>) -> bool {
         let QueuedPart { load, number, part } = queued;
-        let pending = !load.is_refused() && !self.loaded.contains_key(&(load.parts.oid, *number));
+        let pending =
+            load.refusal().is_none() && !self.loaded.contains_key(&(load.parts.oid, *number));
         if !pending {
             self.inputs.context.progress.advance(part.copy_bytes);
         }
@@ -99,14 +100,11 @@ impl<'a> PartQueue<'a> {
     /// nothing is left to hand out.
     pub(super) async fn next(&self, own: &mut Option<u32>) -> Result<Option<FetchedPart<'a>>> {
         let is_own = |queued: &QueuedPart<'_>| Some(queued.load.parts.oid) == *own;
-        let next = match self.take_ahead(is_own) {
-            Some(ahead) => Some(ahead),
-            None => match self.choose(own).await? {
-                Some(queued) => Some((queued, None)),
-                None => self.take_ahead(|_| true),
-            },
-        };
-        match next {
+        let mut next = self.take_ahead(is_own);
+        if next.is_none() {
+            next = self.choose(own).await?.map(|queued| (queued, None));
+        }
+        match next.or_else(|| self.take_ahead(|_| true)) {
             None => Ok(None),
             Some((queued, Some(stored))) => Ok(Some(FetchedPart { queued, stored })),
             Some((queued, None)) => self.fetch(queued).await.map(Some),
@@ -122,7 +120,7 @@ impl<'a> PartQueue<'a> {
             } else {
                 Some(self.inputs.point.fetch(object).await?)
             };
-            locked(&self.ahead).push_back((queued, stored));
+            self.ahead.borrow_mut().push_back((queued, stored));
         }
         Ok(())
     }
@@ -136,21 +134,21 @@ impl<'a> PartQueue<'a> {
         &self,
         is_wanted: impl Fn(&QueuedPart<'a>) -> bool,
     ) -> Option<(QueuedPart<'a>, Option<Bytes>)> {
-        let mut ahead = locked(&self.ahead);
+        let mut ahead = self.ahead.borrow_mut();
         let found = ahead.iter().position(|(queued, _)| is_wanted(queued))?;
         ahead.remove(found)
     }
 
     async fn choose(&self, own: &mut Option<u32>) -> Result<Option<QueuedPart<'a>>> {
         loop {
-            let Some(table) = locked(&self.tables).next(*own) else {
+            let Some(table) = self.tables.borrow_mut().next(*own) else {
                 return Ok(None);
             };
             *own = Some(table.load.parts.oid);
             match table.next(self.inputs.point).await? {
                 Some(queued) if self.is_pending(&queued) => return Ok(Some(queued)),
                 Some(_) => {}
-                None => locked(&self.tables).finish(&table),
+                None => self.tables.borrow_mut().finish(&table),
             }
         }
     }
@@ -159,7 +157,7 @@ impl<'a> PartQueue<'a> {
 struct TableQueue<'a> {
     /// Not started, biggest first.
     waiting: VecDeque<&'a TableLoad<'a>>,
-    started: Vec<Arc<StartedTable<'a>>>,
+    started: Vec<Rc<StartedTable<'a>>>,
 }
 
 impl<'a> TableQueue<'a> {
@@ -172,20 +170,20 @@ impl<'a> TableQueue<'a> {
     }
 
     /// A worker's own table, else one that was not started, else the one with most left to do.
-    fn next(&mut self, own: Option<u32>) -> Option<Arc<StartedTable<'a>>> {
-        let is_own = |table: &&Arc<StartedTable<'_>>| Some(table.load.parts.oid) == own;
+    fn next(&mut self, own: Option<u32>) -> Option<Rc<StartedTable<'a>>> {
+        let is_own = |table: &&Rc<StartedTable<'_>>| Some(table.load.parts.oid) == own;
         if let Some(table) = self.started.iter().find(is_own) {
-            return Some(Arc::clone(table));
+            return Some(Rc::clone(table));
         }
         if let Some(load) = self.waiting.pop_front() {
-            self.started.push(Arc::new(StartedTable::new(load)));
+            self.started.push(Rc::new(StartedTable::new(load)));
             return self.started.last().cloned();
         }
-        let left = |table: &&Arc<StartedTable<'_>>| table.left_bytes.load(Ordering::Relaxed);
+        let left = |table: &&Rc<StartedTable<'_>>| table.left_bytes.get();
         self.started.iter().max_by_key(left).cloned()
     }
 
-    fn finish(&mut self, table: &Arc<StartedTable<'_>>) {
+    fn finish(&mut self, table: &Rc<StartedTable<'_>>) {
         let oid = table.load.parts.oid;
         self.started.retain(|one| one.load.parts.oid != oid);
     }
@@ -194,7 +192,7 @@ impl<'a> TableQueue<'a> {
 struct StartedTable<'a> {
     load: &'a TableLoad<'a>,
     /// COPY text of the parts that were not handed out.
-    left_bytes: AtomicU64,
+    left_bytes: Cell<u64>,
     /// The next part's number, and the list from there on once it was fetched.
     list: tokio::sync::Mutex<(u64, Option<PartListReader>)>,
 }
@@ -203,7 +201,7 @@ impl<'a> StartedTable<'a> {
     fn new(load: &'a TableLoad<'a>) -> Self {
         Self {
             load,
-            left_bytes: AtomicU64::new(load.parts.copy_bytes),
+            left_bytes: Cell::new(load.parts.copy_bytes),
             list: tokio::sync::Mutex::default(),
         }
     }
@@ -221,17 +219,13 @@ impl<'a> StartedTable<'a> {
         let number = *next_number;
         *next_number += 1;
         self.left_bytes
-            .fetch_sub(part.copy_bytes, Ordering::Relaxed);
+            .update(|left| left.wrapping_sub(part.copy_bytes));
         Ok(Some(QueuedPart {
             load: self.load,
             number,
             part,
         }))
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -258,7 +252,7 @@ mod tests {
             .map(|parts| TableLoad::of_large_objects(parts, "UTF8"))
             .collect();
         let mut tables = TableQueue::new(loads.iter().collect());
-        let oid = |table: Option<Arc<StartedTable<'_>>>| table.map(|table| table.load.parts.oid);
+        let oid = |table: Option<Rc<StartedTable<'_>>>| table.map(|table| table.load.parts.oid);
         assert_eq!(oid(tables.next(None)), Some(2));
         assert_eq!(oid(tables.next(Some(2))), Some(2), "its own");
         assert_eq!(oid(tables.next(None)), Some(3), "another worker");
@@ -266,7 +260,7 @@ mod tests {
         tables.finish(&third);
         assert_eq!(oid(tables.next(Some(3))), Some(1), "done with it");
         assert_eq!(oid(tables.next(None)), Some(2), "with most to do");
-        tables.started[0].left_bytes.store(1, Ordering::Relaxed);
+        tables.started[0].left_bytes.set(1);
         assert_eq!(oid(tables.next(None)), Some(1), "with most left to do");
         for oid in [1, 2] {
             let table = tables.next(Some(oid)).unwrap();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, Retryable as _};
+
 use super::load::TableLoad;
 use super::queue::{FetchedPart, PartQueue, QueuedPart};
 use crate::error::{Error, Result, ResultExt};
@@ -9,9 +11,13 @@ use crate::model::catalog::Name;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::load::{Failure, Open, load_part};
 use crate::restore::run::Run;
+use crate::retry::RetryPolicy;
 
 /// How often a part is tried before a lost connection or a deadlock ends the restore.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: RetryPolicy = RetryPolicy {
+    attempts: 5,
+    first_pause: Duration::from_millis(400),
+};
 
 pub(super) struct Worker<'a> {
     run: &'a Run<'a>,
@@ -61,7 +67,7 @@ impl<'a> Worker<'a> {
     async fn load(&mut self, queue: &PartQueue<'_>, fetched: &FetchedPart<'_>) -> Result<()> {
         let QueuedPart { load, part, .. } = &fetched.queued;
         // Maybe since it was fetched.
-        if !load.is_refused() {
+        if load.refusal().is_none() {
             self.load_with_retries(queue, fetched).await?;
         }
         self.run.inputs.context.progress.advance(part.copy_bytes);
@@ -74,7 +80,7 @@ impl<'a> Worker<'a> {
         fetched: &FetchedPart<'_>,
     ) -> Result<()> {
         let load = fetched.queued.load;
-        let (mut attempt, mut was_lost) = (1, false);
+        let (mut pauses, mut was_lost) = (ATTEMPTS.build(), false);
         loop {
             let through_root = load.goes_through_root();
             let Err(failure) = self.load_once(queue, fetched, through_root).await else {
@@ -85,16 +91,17 @@ impl<'a> Worker<'a> {
                     load.go_through_root();
                     continue;
                 }
-                Failure::TryAgain(_) if attempt < ATTEMPTS => pause(attempt).await,
-                Failure::Lost(_) if attempt < ATTEMPTS => {
+                Failure::TryAgain(error) => wait(&mut pauses, error).await?,
+                Failure::Lost(error) => {
                     was_lost = true;
-                    if self.was_committed(&fetched.queued, &mut attempt).await? {
+                    wait(&mut pauses, error).await?;
+                    if self.was_committed(&fetched.queued, &mut pauses).await? {
                         return Ok(());
                     }
                 }
                 // The session that was believed lost may have committed only now.
                 Failure::Rows(_)
-                    if was_lost && self.was_committed(&fetched.queued, &mut attempt).await? =>
+                    if was_lost && self.was_committed(&fetched.queued, &mut pauses).await? =>
                 {
                     return Ok(());
                 }
@@ -109,9 +116,8 @@ impl<'a> Worker<'a> {
                     load.refuse(error);
                     return Ok(());
                 }
-                other => return Err(other.into_error()),
+                Failure::Fatal(error) => return Err(error),
             }
-            attempt += 1;
         }
     }
 
@@ -132,22 +138,23 @@ impl<'a> Worker<'a> {
             None => None,
         };
         let to = root.map_or(&load.direct, |(_, to)| to);
-        load_part(&self.session, &self.run.state, to, *number, part, open)
-            .await
-            .map(drop)
+        load_part(&self.session, &self.run.state, to, *number, part, open).await
     }
 
     /// Connects again after a lost connection, and asks whether the part was committed before that.
-    async fn was_committed(&mut self, part: &QueuedPart<'_>, attempt: &mut u32) -> Result<bool> {
+    async fn was_committed(
+        &mut self,
+        part: &QueuedPart<'_>,
+        pauses: &mut ExponentialBackoff,
+    ) -> Result<bool> {
         let (run, oid) = (self.run, part.load.parts.oid);
-        let asked = retry(attempt, async || {
+        let ask = async || {
             let session = connect(run).await?;
             let loaded = run.state.loaded_parts(&session, Some(oid)).await?;
             Ok((session, loaded.contains_key(&(oid, part.number))))
-        });
-        let (session, committed) = asked
-            .await
-            .context(|| "the connection was lost".to_owned())?;
+        };
+        let asked = retry(pauses, ask).await;
+        let (session, committed) = asked.context(|| "the connection was lost".to_owned())?;
         self.session = session;
         Ok(committed)
     }
@@ -158,20 +165,16 @@ async fn connect(run: &Run<'_>) -> Result<Session> {
     Session::connect(run.inputs.target, &application, Purpose::Write).await
 }
 
-/// Repeats `work` until it succeeds. Each failure counts as an attempt to load the part.
-async fn retry<T>(attempt: &mut u32, work: impl AsyncFn() -> Result<T>) -> Result<T> {
-    loop {
-        pause(*attempt).await;
-        match work().await {
-            Err(_) if *attempt + 1 < ATTEMPTS => *attempt += 1,
-            other => return other,
-        }
-    }
+/// Waits before the next attempt; the error of the last one ends the restore.
+async fn wait(pauses: &mut ExponentialBackoff, error: Error) -> Result<()> {
+    let pause = pauses.next().ok_or(error)?;
+    tokio::time::sleep(pause).await;
+    Ok(())
 }
 
-/// A little longer each time.
-async fn pause(attempt: u32) {
-    tokio::time::sleep(Duration::from_millis(200) * 2_u32.pow(attempt)).await;
+/// Repeats `work` until it succeeds. Each failure counts as an attempt to load the part.
+async fn retry<T>(pauses: &mut ExponentialBackoff, work: impl AsyncFn() -> Result<T>) -> Result<T> {
+    (|| work()).retry(pauses).await
 }
 
 #[cfg(test)]
@@ -180,9 +183,21 @@ mod tests {
 
     use super::*;
 
-    async fn connect_after(failures: u32, attempt: &mut u32) -> (Result<()>, u32) {
+    /// The pauses of a part that was lost once, of no length.
+    fn pauses() -> ExponentialBackoff {
+        let first_pause = Duration::ZERO;
+        let mut pauses = RetryPolicy {
+            first_pause,
+            ..ATTEMPTS
+        }
+        .build();
+        pauses.next().unwrap();
+        pauses
+    }
+
+    async fn connect_after(failures: u32, pauses: &mut ExponentialBackoff) -> (Result<()>, u32) {
         let tried = Cell::new(0);
-        let connected = retry(attempt, async || {
+        let connected = retry(pauses, async || {
             tried.set(tried.get() + 1);
             if tried.get() > failures {
                 return Ok(());
@@ -194,12 +209,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_is_away_is_asked_as_often_as_a_part_is_tried() {
-        let mut attempt = 1;
-        let (connected, tried) = connect_after(2, &mut attempt).await;
+        let mut left = pauses();
+        let (connected, tried) = connect_after(2, &mut left).await;
         assert!(connected.is_ok());
-        assert_eq!((tried, attempt), (3, 3));
-        let (connected, tried) = connect_after(u32::MAX, &mut 1).await;
+        assert_eq!((tried, left.count()), (3, 1));
+        let (connected, tried) = connect_after(u32::MAX, &mut pauses()).await;
         assert!(connected.is_err());
-        assert_eq!(tried, ATTEMPTS - 1, "the first attempt was the lost one");
+        let most = ATTEMPTS.attempts - 1;
+        assert_eq!(tried, most, "the first attempt was the lost one");
     }
 }

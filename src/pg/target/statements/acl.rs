@@ -40,65 +40,65 @@ pub(super) fn rewrite(
     }
     statements.push(format!("REVOKE ALL ON {object} FROM {}", from.join(", ")));
     for group in in_order(owner, grouped(acl)) {
-        let to_owner = group.grantee.as_deref() == Some(owner);
-        if to_owner && !ownership.owners {
-            continue;
+        let to_owner = group.first.grantee.as_deref() == Some(owner);
+        if !to_owner || ownership.owners {
+            statements.push(group.sql(object, owner, ownership));
         }
-        statements.push(group.sql(object, owner, ownership));
     }
     statements
 }
 
 /// What one grantor gave one grantee with the same option.
-struct Group {
-    grantor: String,
-    grantee: Option<String>,
-    grantable: bool,
-    privileges: Vec<String>,
+struct Group<'a> {
+    /// One of the grants.
+    first: &'a Grant,
+    privileges: Vec<&'a str>,
 }
 
-impl Group {
+impl Group<'_> {
     fn sql(&self, object: &str, owner: &str, ownership: Ownership) -> String {
-        let grantee = self
-            .grantee
-            .as_deref()
-            .map_or("PUBLIC".to_owned(), quote_ident);
-        let option = if self.grantable {
-            " WITH GRANT OPTION"
-        } else {
-            ""
-        };
+        let Grant {
+            grantor,
+            grantee,
+            grantable,
+            ..
+        } = self.first;
+        let grantee = grantee.as_deref().map_or("PUBLIC".to_owned(), quote_ident);
+        let option = if *grantable { " WITH GRANT OPTION" } else { "" };
         let privileges = self.privileges.join(", ");
         let grant = format!("GRANT {privileges} ON {object} TO {grantee}{option}");
-        if self.grantor == owner || !ownership.owners {
+        if grantor == owner || !ownership.owners {
             grant
         } else {
-            let grantor = quote_ident(&self.grantor);
+            let grantor = quote_ident(grantor);
             format!("SET ROLE {grantor}; {grant}; RESET ROLE")
         }
     }
 }
 
-fn grouped(acl: &[Grant]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+fn grouped(acl: &[Grant]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
     // A privilege is a keyword: anything else is left out, it could only be a forgery.
     let keyword = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_uppercase() || byte == b' ')
     };
+    let key = |grant: &'_ Grant| {
+        (
+            grant.grantor.clone(),
+            grant.grantee.clone(),
+            grant.grantable,
+        )
+    };
     for grant in acl.iter().filter(|grant| keyword(&grant.privilege)) {
-        let same = |group: &&mut Group| {
-            group.grantor == grant.grantor
-                && group.grantee == grant.grantee
-                && group.grantable == grant.grantable
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.privileges.push(grant.privilege.clone()),
+        match groups
+            .iter_mut()
+            .find(|group| key(group.first) == key(grant))
+        {
+            Some(group) => group.privileges.push(&grant.privilege),
             None => groups.push(Group {
-                grantor: grant.grantor.clone(),
-                grantee: grant.grantee.clone(),
-                grantable: grant.grantable,
-                privileges: vec![grant.privilege.clone()],
+                first: grant,
+                privileges: vec![&grant.privilege],
             }),
         }
     }
@@ -106,24 +106,21 @@ fn grouped(acl: &[Grant]) -> Vec<Group> {
 }
 
 /// The owner's grants first, then those of grantees who may grant by then.
-fn in_order(owner: &str, groups: Vec<Group>) -> Vec<Group> {
+fn in_order<'a>(owner: &str, groups: Vec<Group<'a>>) -> Vec<Group<'a>> {
     let mut able = vec![owner.to_owned()];
     let mut waiting = groups;
     let mut ordered = Vec::with_capacity(waiting.len());
     loop {
         let (now, later): (Vec<_>, Vec<_>) = waiting
             .into_iter()
-            .partition(|group| able.contains(&group.grantor));
+            .partition(|group| able.contains(&group.first.grantor));
         if now.is_empty() {
             // Grantors that nobody granted anything, such as a superuser: as they come.
             ordered.extend(later);
             return ordered;
         }
-        able.extend(
-            now.iter()
-                .filter(|group| group.grantable)
-                .filter_map(|group| group.grantee.clone()),
-        );
+        let grantable = now.iter().filter(|group| group.first.grantable);
+        able.extend(grantable.filter_map(|group| group.first.grantee.clone()));
         ordered.extend(now);
         waiting = later;
     }

@@ -1,8 +1,8 @@
 //! The database itself: making it, and the properties that no archive carries without `-C`.
 
+use super::Statement;
 use super::acl::{self, Ownership};
 use super::settings::set_clause;
-use super::statement::Statement;
 use crate::model::catalog::Database;
 use crate::quote::{quote_ident, quote_literal};
 
@@ -16,24 +16,25 @@ pub(crate) fn create_database(database: &Database, name: &str, version_num: u32)
         quote_literal(&database.collate),
         quote_literal(&database.ctype),
     );
-    let mut option = |name: &str, value: Option<&String>| {
+    let mut option = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
             sql.push_str(&format!(" {name} {}", quote_literal(value)));
         }
     };
+    let locale = database.locale.as_deref();
     match database.locale_provider.as_str() {
         "i" => {
-            option("LOCALE_PROVIDER", Some(&"icu".to_owned()));
-            option("ICU_LOCALE", database.locale.as_ref());
+            option("LOCALE_PROVIDER", Some("icu"));
+            option("ICU_LOCALE", locale);
             if version_num >= 160_000 {
-                option("ICU_RULES", database.icu_rules.as_ref());
+                option("ICU_RULES", database.icu_rules.as_deref());
             }
         }
         "b" => {
-            option("LOCALE_PROVIDER", Some(&"builtin".to_owned()));
-            option("BUILTIN_LOCALE", database.locale.as_ref());
+            option("LOCALE_PROVIDER", Some("builtin"));
+            option("BUILTIN_LOCALE", locale);
         }
-        _ if version_num >= 150_000 => option("LOCALE_PROVIDER", Some(&"libc".to_owned())),
+        _ if version_num >= 150_000 => option("LOCALE_PROVIDER", Some("libc")),
         _ => {}
     }
     Statement::new(format!("database {}", quote_ident(name)), sql)
@@ -52,17 +53,15 @@ pub(crate) fn database_properties(
         statements.push(Statement::new(format!("{about} of the database"), sql));
     };
     if let Some(comment) = &database.comment {
-        add(
-            "comment",
-            format!("COMMENT ON {target} IS {}", quote_literal(comment)),
-        );
+        let comment = quote_literal(comment);
+        add("comment", format!("COMMENT ON {target} IS {comment}"));
     }
     if database.connection_limit >= 0 {
-        let limit = database.connection_limit;
-        add(
-            "connection limit",
-            format!("ALTER {target} CONNECTION LIMIT {limit}"),
+        let sql = format!(
+            "ALTER {target} CONNECTION LIMIT {}",
+            database.connection_limit
         );
+        add("connection limit", sql);
     }
     if database.is_template {
         add("template flag", format!("ALTER {target} IS_TEMPLATE true"));
@@ -89,7 +88,7 @@ pub(crate) fn database_properties(
 
 #[cfg(test)]
 mod tests {
-    use super::super::statement::script;
+    use super::super::script;
     use super::*;
     use crate::model::catalog::Setting;
 

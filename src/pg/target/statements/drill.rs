@@ -1,10 +1,12 @@
 //! What must be there before anything of a backup runs without superuser: roles without power, the
 //! database, extensions. Written by lifeboat from the catalog, run by a superuser who then cannot log in.
 
+use std::collections::BTreeSet;
+
+use super::Statement;
 use super::database::create_database;
 use super::roles::{Rights, membership};
-use super::statement::Statement;
-use crate::model::catalog::{Catalog, Extension, Membership, Role};
+use crate::model::catalog::{Cast, Catalog, Extension, Membership, Role};
 use crate::pg::local::throwaway::Logins;
 use crate::quote::{quote_ident, quote_literal, quote_literals};
 
@@ -48,15 +50,11 @@ pub(crate) fn reaching_list() -> String {
 /// Roles and memberships, and the three logins. No role can do more than own things.
 pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
+    let restoring = format!("CREATE ROLE {restorer} LOGIN");
+    let reading = format!("CREATE ROLE {reader} LOGIN BYPASSRLS");
     let mut statements = vec![
-        Statement::new(
-            "the restoring login",
-            format!("CREATE ROLE {restorer} LOGIN"),
-        ),
-        Statement::new(
-            "the reading login",
-            format!("CREATE ROLE {reader} LOGIN BYPASSRLS"),
-        ),
+        Statement::new("the restoring login", restoring),
+        Statement::new("the reading login", reading),
     ];
     if version_num >= 140_000 {
         let sql = format!("GRANT pg_read_all_data TO {reader}");
@@ -88,10 +86,8 @@ fn create_role(role: &Role) -> Statement {
     let name = quote_ident(&role.name);
     let inherit = if role.inherit { "" } else { " NOINHERIT" };
     // What it owns may read rows that a policy keeps from others.
-    let policies = match role.superuser || role.bypass_rls {
-        true => " BYPASSRLS",
-        false => "",
-    };
+    let sees_all = role.superuser || role.bypass_rls;
+    let policies = if sees_all { " BYPASSRLS" } else { "" };
     let sql = format!("CREATE ROLE {name}{inherit}{policies}");
     Statement::new(format!("role {name}"), sql)
 }
@@ -163,36 +159,30 @@ pub(crate) fn new_database_rights(
     statements
 }
 
-/// Schemas that extensions were put into, and that the archive's own entries hand to their owners.
-pub(crate) fn extension_schemas(catalog: &Catalog) -> Vec<&str> {
-    let mut schemas: Vec<&str> = catalog
-        .extensions
-        .iter()
-        .map(|one| one.schema.as_str())
-        .filter(|schema| {
-            !schema.starts_with("pg_") && !matches!(*schema, "public" | "information_schema")
+/// Empty schemas of the restoring login, for extensions to be put into; the archive's own entries hand
+/// them to their owners.
+pub(crate) fn extension_schemas(catalog: &Catalog, logins: &Logins) -> Vec<Statement> {
+    let schemas = catalog.extensions.iter().map(|one| one.schema.as_str());
+    let made: BTreeSet<&str> = schemas
+        .filter(|name| {
+            !name.starts_with("pg_") && !matches!(*name, "public" | "information_schema")
         })
         .collect();
-    schemas.sort_unstable();
-    schemas.dedup();
-    schemas
-}
-
-/// An empty schema of the restoring login.
-pub(crate) fn schema(name: &str, logins: &Logins) -> Statement {
-    let sql = format!(
-        "CREATE SCHEMA {} AUTHORIZATION {}",
-        quote_ident(name),
-        quote_ident(&logins.restorer)
-    );
-    Statement::new(format!("schema {}", quote_ident(name)), sql)
+    let restorer = quote_ident(&logins.restorer);
+    let create = |name: &str| {
+        let name = quote_ident(name);
+        let sql = format!("CREATE SCHEMA {name} AUTHORIZATION {restorer}");
+        Statement::new(format!("schema {name}"), sql)
+    };
+    made.into_iter().map(create).collect()
 }
 
 /// Makes an extension where it was; of its version, or of the installed one.
 pub(crate) fn extension(one: &Extension, exact: bool) -> Statement {
-    let version = match exact {
-        true => format!(" VERSION {}", quote_literal(&one.version)),
-        false => String::new(),
+    let version = if exact {
+        format!(" VERSION {}", quote_literal(&one.version))
+    } else {
+        String::new()
     };
     let name = quote_ident(&one.name);
     let sql = format!(
@@ -205,57 +195,46 @@ pub(crate) fn extension(one: &Extension, exact: bool) -> Statement {
 /// Casts that convert by way of text between types that PostgreSQL has from its birth: nobody but a
 /// superuser may make one, and no code comes with it.
 pub(crate) fn casts(catalog: &Catalog) -> Vec<Statement> {
-    let casts = catalog.casts.iter();
-    casts
-        .map(|one| {
-            let (source, target) = (&one.source, &one.target);
-            let how = match one.context.as_str() {
-                "i" => " AS IMPLICIT",
-                "a" => " AS ASSIGNMENT",
-                _ => "",
-            };
-            let builtin = |name: &str| format!("pg_catalog.{}", quote_ident(name));
-            let sql = format!(
-                "CREATE CAST ({} AS {}) WITH INOUT{how}",
-                builtin(source),
-                builtin(target)
-            );
-            Statement::new(format!("cast of {source} to {target}"), sql)
-        })
-        .collect()
+    let create = |one: &Cast| {
+        let how = match one.context.as_str() {
+            "i" => " AS IMPLICIT",
+            "a" => " AS ASSIGNMENT",
+            _ => "",
+        };
+        let (from, to) = (quote_ident(&one.source), quote_ident(&one.target));
+        let types = format!("pg_catalog.{from} AS pg_catalog.{to}");
+        let about = format!("cast of {} to {}", one.source, one.target);
+        Statement::new(about, format!("CREATE CAST ({types}) WITH INOUT{how}"))
+    };
+    catalog.casts.iter().map(create).collect()
 }
 
-/// From here on extensions stay as they are: their scripts would run with a superuser's rights even
-/// for an ordinary owner, where they are trusted.
-pub(crate) fn no_more_extensions(logins: &Logins) -> Vec<Statement> {
-    let schema = quote_ident(&logins.superuser);
-    let about = "what keeps extensions as they are";
+/// The last statements of the superuser. From here on extensions stay as they are: their scripts would
+/// run with a superuser's rights even for an ordinary owner, if they are trusted. Then it cannot log in.
+pub(crate) fn last_statements(logins: &Logins) -> Vec<Statement> {
+    let superuser = quote_ident(&logins.superuser);
     [
-        format!("CREATE SCHEMA {schema}"),
+        format!("CREATE SCHEMA {superuser}"),
         format!(
-            "CREATE FUNCTION {schema}.refuse() RETURNS event_trigger LANGUAGE plpgsql \
+            "CREATE FUNCTION {superuser}.refuse() RETURNS event_trigger LANGUAGE plpgsql \
              SET search_path = pg_catalog AS \
              'BEGIN RAISE insufficient_privilege USING MESSAGE = \
              ''must be superuser: a drill makes extensions before the backup runs''; END'"
         ),
         format!(
-            "CREATE EVENT TRIGGER {schema} ON ddl_command_start \
-             WHEN TAG IN ('CREATE EXTENSION', 'ALTER EXTENSION') EXECUTE FUNCTION {schema}.refuse()"
+            "CREATE EVENT TRIGGER {superuser} ON ddl_command_start \
+             WHEN TAG IN ('CREATE EXTENSION', 'ALTER EXTENSION') \
+             EXECUTE FUNCTION {superuser}.refuse()"
         ),
+        format!("ALTER ROLE {superuser} NOLOGIN"),
     ]
-    .map(|sql| Statement::new(about, sql))
+    .map(|sql| Statement::new("what keeps extensions as they are", sql))
     .into()
-}
-
-/// The last statement of the superuser: from now on it cannot log in.
-pub(crate) fn end_superuser(logins: &Logins) -> Statement {
-    let sql = format!("ALTER ROLE {} NOLOGIN", quote_ident(&logins.superuser));
-    Statement::new("the superuser's login", sql)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::statement::script;
+    use super::super::script;
     use super::*;
     use crate::model::fixture::catalog;
 

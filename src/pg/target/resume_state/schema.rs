@@ -1,12 +1,11 @@
-//! The resume state in an ordinary target: schema `lifeboat_restore`. A part and the row that records
-//! it are one transaction, so what was loaded is known after any failure, and `--resume` goes on.
+//! The restore at work in an ordinary target: it makes schema `lifeboat_restore`, locks it, and goes on
+//! with what another one left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::model::digest::RowDigest;
-use crate::pg::session::{FromRow, RowReader, Session, from_row};
+use crate::pg::session::Session;
 use crate::quote::quote_literal;
 
 const CREATE: &str = "
@@ -35,7 +34,7 @@ pub(crate) async fn create_large_object_table(session: &Session) -> Result<()> {
 }
 
 /// One statement that must not fire the restored event triggers: each is off meanwhile.
-fn without_event_triggers(sql: &str) -> String {
+pub(super) fn without_event_triggers(sql: &str) -> String {
     let body = format!(
         "DECLARE t record; names text[]; hows text[];
          BEGIN
@@ -66,24 +65,6 @@ pub(crate) struct Unfinished {
     pub choice: Option<String>,
     pub phases: BTreeSet<String>,
 }
-
-/// A loaded part, as recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LoadedPart {
-    pub digest: RowDigest,
-    /// Its rows went through the topmost parent, not into the partition that they came from.
-    pub through_root: bool,
-}
-
-/// A right that is granted for the time of the restore, and the statement that revokes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemporaryGrant {
-    pub grant: String,
-    pub revoke: String,
-}
-
-/// Parts by table OID (in the source) and number.
-pub(crate) type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
 
 /// The unfinished restore in this database, if there is one.
 pub(crate) async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
@@ -133,169 +114,6 @@ pub(crate) async fn remove(session: &Session) -> Result<()> {
     session
         .execute(&sql, "cannot drop schema lifeboat_restore")
         .await
-}
-
-/// A finding of a finished phase, for the report of a later run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordedFinding {
-    /// The restore's own word for its kind of finding.
-    pub kind: String,
-    pub what: String,
-    pub why: String,
-    pub sql: Option<String>,
-}
-
-/// Records a phase as finished, together with its findings.
-pub(super) async fn finish_phase(
-    session: &Session,
-    phase: &str,
-    findings: &[RecordedFinding],
-) -> Result<()> {
-    let text = |text: &str| quote_literal(&text.replace('\0', ""));
-    let phase = text(phase);
-    let mut sql = format!("DELETE FROM lifeboat_restore.said WHERE phase = {phase};");
-    for one in findings {
-        let (kind, what, why) = (text(&one.kind), text(&one.what), text(&one.why));
-        let statement = one.sql.as_deref().map_or("NULL".to_owned(), text);
-        sql.push_str(&format!(
-            "INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {statement});"
-        ));
-    }
-    sql.push_str(&format!(
-        "INSERT INTO lifeboat_restore.phase VALUES ({phase}) ON CONFLICT DO NOTHING"
-    ));
-    session
-        .execute(&sql, "cannot record a finished phase")
-        .await
-}
-
-from_row!(RecordedFinding: kind, what, why, sql);
-
-/// The findings of finished phases, each with its phase.
-pub(crate) async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
-    session
-        .rows(
-            "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said",
-            "cannot read the recorded findings",
-        )
-        .await
-}
-
-/// Records entries that failed, to be tried once more at the end, and statements that met something
-/// which was there before us.
-pub(super) async fn add_suspects(
-    session: &Session,
-    entries: &BTreeSet<u32>,
-    conflicts: &[&str],
-) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let values: Vec<String> = entries.iter().map(|entry| format!("({entry})")).collect();
-    let mut sql = format!(
-        "INSERT INTO lifeboat_restore.suspect VALUES {} ON CONFLICT DO NOTHING;",
-        values.join(", ")
-    );
-    for conflict in conflicts {
-        let conflict = quote_literal(&conflict.replace('\0', ""));
-        sql.push_str(&format!(
-            "INSERT INTO lifeboat_restore.conflict VALUES ({conflict});"
-        ));
-    }
-    session
-        .execute(&sql, "cannot record failed entries of the schema")
-        .await
-}
-
-/// All entries that failed so far.
-pub(super) async fn suspects(session: &Session) -> Result<BTreeSet<u32>> {
-    let what = "cannot read which entries failed";
-    let sql = "SELECT entry FROM lifeboat_restore.suspect";
-    let entries: Vec<i64> = session.rows(sql, what).await?;
-    Ok(entries
-        .into_iter()
-        .filter_map(|entry| u32::try_from(entry).ok())
-        .collect())
-}
-
-/// All statements that met something which was there before us.
-pub(super) async fn conflicts(session: &Session) -> Result<BTreeSet<String>> {
-    let sql = "SELECT sql FROM lifeboat_restore.conflict";
-    session
-        .rows(sql, "cannot read the recorded conflicts")
-        .await
-}
-
-/// Grants a right for the time of the restore; the statement that revokes it is recorded in the same
-/// transaction.
-pub(super) async fn grant_temporarily(session: &Session, grant: &TemporaryGrant) -> Result<()> {
-    let sql = format!(
-        "{}; INSERT INTO lifeboat_restore.loan (revoke) VALUES ({});",
-        grant.grant,
-        quote_literal(&grant.revoke)
-    );
-    session.execute(&sql, &grant.grant).await
-}
-
-/// The statements that revoke the temporary grants, the last grant's first.
-pub(super) async fn revokes(session: &Session) -> Result<Vec<String>> {
-    let sql = "SELECT revoke FROM lifeboat_restore.loan ORDER BY id DESC";
-    session.rows(sql, "cannot read the temporary grants").await
-}
-
-/// Runs one of these statements, and forgets it.
-pub(super) async fn revoke(session: &Session, revoke: &str) -> Result<()> {
-    let sql = format!(
-        "{}; DELETE FROM lifeboat_restore.loan WHERE revoke = {};",
-        without_event_triggers(revoke),
-        quote_literal(revoke)
-    );
-    session.execute(&sql, revoke).await
-}
-
-/// The statement that records a part, in the transaction that loads it.
-pub(super) fn record_part_sql(table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
-    format!(
-        "INSERT INTO lifeboat_restore.part VALUES ({table_oid}, {part}, '{}', '{:032x}', {})",
-        loaded.digest.rows, loaded.digest.sum, loaded.through_root
-    )
-}
-
-/// All loaded parts, or those of one table.
-pub(super) async fn loaded_parts(session: &Session, table_oid: Option<u32>) -> Result<LoadedParts> {
-    let only = table_oid.map_or(String::new(), |oid| format!(" WHERE table_oid = {oid}"));
-    let sql = format!(
-        "SELECT table_oid, part, rows, digest, through_root FROM lifeboat_restore.part{only}"
-    );
-    let what = "cannot read which parts were loaded";
-    let parts: Vec<LoadedPartRow> = session.rows(&sql, what).await?;
-    Ok(parts.into_iter().map(|row| (row.key, row.part)).collect())
-}
-
-struct LoadedPartRow {
-    key: (u32, u64),
-    part: LoadedPart,
-}
-
-impl FromRow for LoadedPartRow {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        let wrong = || Error::failed("the rows of lifeboat_restore.part are not lifeboat's");
-        let (oid, part): (i64, i64) = row.read()?;
-        let (rows, sum): (String, String) = row.read()?;
-        Ok(Self {
-            key: (
-                u32::try_from(oid).map_err(|_| wrong())?,
-                u64::try_from(part).map_err(|_| wrong())?,
-            ),
-            part: LoadedPart {
-                digest: RowDigest {
-                    rows: rows.parse().map_err(|_| wrong())?,
-                    sum: u128::from_str_radix(&sum, 16).map_err(|_| wrong())?,
-                },
-                through_root: row.read()?,
-            },
-        })
-    }
 }
 
 /// Ends sessions that an earlier run of this restore left at work, by their application name, and

@@ -1,0 +1,211 @@
+//! Where a drill restores to, and that nothing of it stays.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+
+use super::options::{Drill, Where};
+use super::own_server::OwnServer;
+use super::report::Report;
+use crate::error::{Error, Result, ResultExt};
+use crate::model::catalog::Catalog;
+use crate::pg::connect::server::Server;
+use crate::pg::local::drill_server::{Remote, START_WAIT, ServerRequest};
+use crate::pg::local::scratch;
+use crate::pg::local::throwaway::{self, Logins, Throwaway, free_bytes, login, to_preload};
+use crate::pg::target::prepare_drill::{PreparedDrill, prepare_drill};
+use crate::wall;
+
+/// Beside the data: a server's own files, and its log of changes.
+const OVERHEAD: u64 = 768 * 1024 * 1024;
+
+/// A database of the drill's own, and the server that it is on.
+pub(super) struct DrillTarget {
+    database: Server,
+    server: TargetServer,
+    /// Nothing of the backup has any power there. `None`: the database is still to be made, by the user
+    /// that restores.
+    prepared: Option<PreparedDrill>,
+}
+
+enum TargetServer {
+    Own(OwnServer),
+    Existing {
+        /// Another database of it.
+        entry: Box<Server>,
+        /// Before the drill.
+        roles: BTreeSet<String>,
+    },
+}
+
+impl DrillTarget {
+    pub(super) async fn prepare(drill: &Drill<'_>, catalog: &Catalog) -> Result<Self> {
+        let id = drill.point.manifest.id.as_str();
+        let name = format!("lifeboat_drill_{}", id.to_lowercase());
+        let logins = Logins::random()?;
+        let server = TargetServer::start(drill, catalog, &logins, &name).await?;
+        let (database, prepared) = match &server {
+            TargetServer::Existing { entry, .. } => (entry.with_database(&name), None),
+            TargetServer::Own(own) => {
+                check_wall(own, drill)?;
+                if drill.options.superuser {
+                    (login(own.folder(), &logins.superuser, &name)?, None)
+                } else {
+                    let preparing = prepare_drill(catalog, &logins, own.folder(), &name);
+                    let prepared = own.or_lost(preparing).await?;
+                    (prepared.restorer.clone(), Some(prepared))
+                }
+            }
+        };
+        Ok(Self {
+            database,
+            server,
+            prepared,
+        })
+    }
+
+    /// The drill's own database.
+    pub(super) fn database(&self) -> &Server {
+        &self.database
+    }
+
+    /// The login that only reads, if nothing of the backup has any power there.
+    pub(super) fn reader(&self) -> Option<&Server> {
+        self.prepared.as_ref().map(|prepared| &prepared.reader)
+    }
+
+    /// Runs `work`, which needs the server, and fails if that went away meanwhile.
+    pub(super) async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match &self.server {
+            TargetServer::Own(server) => server.or_lost(work).await,
+            TargetServer::Existing { .. } => work.await,
+        }
+    }
+
+    /// For the report.
+    pub(super) fn describe(&self) -> String {
+        match &self.server {
+            TargetServer::Own(server) => server.describe(),
+            TargetServer::Existing { entry, .. } => entry.to_string(),
+        }
+    }
+
+    /// Adds which walls stood, and what could not be prepared as it was.
+    pub(super) fn add_to(&self, report: &mut Report) {
+        if let TargetServer::Own(server) = &self.server {
+            report.walls = Some(server.walls());
+        }
+        if let Some(prepared) = &self.prepared {
+            report.not_tried.extend_from_slice(&prepared.not_tried);
+            report.findings.extend_from_slice(&prepared.findings);
+        }
+    }
+
+    /// Removes what the drill made; roles only if they came with it.
+    pub(super) async fn remove(self, catalog: &Catalog) -> Result<()> {
+        let (entry, roles) = match self.server {
+            TargetServer::Own(server) => return server.remove().await,
+            TargetServer::Existing { entry, roles } => (entry, roles),
+        };
+        let came = catalog.roles.iter().map(|role| role.name.clone());
+        let came: Vec<String> = came.filter(|name| !roles.contains(name)).collect();
+        let name = &self.database.database;
+        let removed = scratch::remove(&entry, name, &came).await;
+        let what = || format!("the drill's database {name} may have been left on {entry}");
+        let hint = "remove it by hand: DROP DATABASE";
+        removed.context(what).map_err(|error| error.hint(hint))
+    }
+}
+
+impl TargetServer {
+    async fn start(
+        drill: &Drill<'_>,
+        catalog: &Catalog,
+        logins: &Logins,
+        database: &str,
+    ) -> Result<Self> {
+        let extensions = catalog.extensions.iter().map(|one| one.name.clone());
+        let extensions = to_preload(&extensions.collect::<Vec<_>>());
+        let major = drill.point.manifest.server_version_num / 10_000;
+        let (logins, database) = (logins.clone(), database.to_owned());
+        let own = match &drill.options.place {
+            Where::Server(entry) => {
+                let (roles, entry) = (scratch::roles(entry).await?, entry.clone());
+                return Ok(Self::Existing { entry, roles });
+            }
+            Where::Throwaway(folder) => {
+                check_space(folder, catalog)?;
+                let wanted = throwaway::Options {
+                    major,
+                    tool_dirs: drill.options.tool_dirs.clone(),
+                    base: folder.clone(),
+                    logins,
+                    extensions,
+                    database,
+                    shared: false,
+                };
+                let started = spawn_blocking(move || Throwaway::start(&wanted)).await;
+                OwnServer::Here(started.context(|| "starting a server for the drill".to_owned())??)
+            }
+            Where::SecondContainer(socket) => {
+                check_space(socket.parent().unwrap_or(socket), catalog)?;
+                let wanted = ServerRequest {
+                    major,
+                    logins,
+                    extensions,
+                    database,
+                };
+                let starting = Remote::start(socket, wanted, START_WAIT);
+                OwnServer::Remote(drill.context.interrupt.or(starting).await?)
+            }
+        };
+        Ok(Self::Own(own))
+    }
+}
+
+/// A point that nobody vouches for may hold anything: it is not let in where a wall is missing.
+fn check_wall(server: &OwnServer, drill: &Drill<'_>) -> Result<()> {
+    if wall::is_whole(server.walls()) {
+        return Ok(());
+    }
+    let options = drill.options;
+    let may = options.weak_wall || drill.drilled_sound;
+    if may && !options.superuser {
+        return Ok(());
+    }
+    let missing = server.missing_walls().join("; ");
+    let (because, hint) = match options.superuser {
+        true => (
+            "[drill] superuser = true",
+            "as a superuser a backup is drilled behind the whole wall only",
+        ),
+        false => (
+            "no drill that a trusted key signed found this point sound",
+            "--weak-wall drills it all the same: only where a stranger's code may run",
+        ),
+    };
+    Err(Error::refused(format!(
+        "{because}, and the wall around the drill's server is not whole: {missing}"
+    ))
+    .hint(hint))
+}
+
+/// Indexes take about what tables take.
+fn check_space(folder: &Path, catalog: &Catalog) -> Result<()> {
+    let tables: u64 = catalog.tables.iter().map(|table| table.table_bytes).sum();
+    let needed = tables.saturating_mul(2).saturating_add(OVERHEAD);
+    let free = free_bytes(folder)?;
+    if free >= needed {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes / (1024 * 1024);
+    Err(Error::refused(format!(
+        "the drill needs about {} MiB in {}, free are {} MiB",
+        mib(needed),
+        folder.display(),
+        mib(free)
+    ))
+    .hint("name a folder on a larger disk (--folder), restore into a server (--server), or take a --sample"))
+}

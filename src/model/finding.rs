@@ -1,0 +1,29 @@
+//! What a restore or a drill says of one object.
+
+use serde::Serialize;
+
+/// Something that is missing or not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub what: String,
+    /// What the server said.
+    pub why: String,
+    /// The statement that was refused, for a person to run later.
+    pub sql: Option<String>,
+}
+
+impl Finding {
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: why.into(),
+            sql: None,
+        }
+    }
+
+    #[must_use]
+    pub fn sql(mut self, sql: impl Into<String>) -> Self {
+        self.sql = Some(sql.into());
+        self
+    }
+}

@@ -72,6 +72,14 @@ impl Error {
     }
 
     #[must_use]
+    pub(crate) fn hint_if_any(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -111,12 +119,9 @@ impl Error {
         if let Some(hint) = self.find_hint() {
             return hint;
         }
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if let Some(hint) = error.downcast_ref().and_then(advice_on_io) {
-                return hint;
-            }
-            cause = error.source();
+        let mut io_errors = causes(self).filter_map(|cause| cause.downcast_ref());
+        if let Some(hint) = io_errors.find_map(advice_on_io) {
+            return hint;
         }
         match self.kind {
             Kind::Usage => {
@@ -139,18 +144,30 @@ impl Error {
     /// The message and every cause below it, joined by ": ".
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let line = error.to_string();
+        for cause in causes(self).skip(1) {
+            let line = cause.to_string();
             // Some libraries' Display already ends with its source: say it once.
             if !text.ends_with(&line) {
                 text.push_str(": ");
                 text.push_str(&line);
             }
-            cause = error.source();
         }
         text
     }
+}
+
+/// An error, then every cause below it.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// The first of this type among an error and its causes.
+pub(crate) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
+    causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 fn advice_on_io(error: &std::io::Error) -> Option<&'static str> {

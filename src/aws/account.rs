@@ -18,7 +18,6 @@ use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
 use super::call_error::{Operation, from_sdk};
 use super::credentials::{RenewingCredentials, RetryExpired};
-use super::role::Role;
 use crate::error::{Error, Result};
 
 /// The longest session that AWS allows for role chaining; it is renewed before it expires.
@@ -28,6 +27,15 @@ const IDENTITY: Operation = Operation {
     name: "GetCallerIdentity",
     rights: "no permission for this, but no permissions boundary or session policy may deny it",
 };
+
+/// A role to assume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub arn: String,
+    pub external_id: Option<String>,
+    /// Shown in CloudTrail.
+    pub session_name: String,
+}
 
 /// One side of the account boundary, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +107,7 @@ impl Account {
         Ok(Self {
             id: id.to_owned(),
             region: region.to_owned(),
-            caller: format!("arn:aws:sts::{id}:known"),
+            caller: format!("arn:{}:sts::{id}:known", partition_of(region)),
             side,
             sdk,
             credentials,
@@ -179,6 +187,14 @@ impl Account {
     }
 }
 
+fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 /// The SDK's configuration, with the credentials that it finds, and the region where none is given.
 pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
     let http = HttpBuilder::new()
@@ -247,4 +263,27 @@ pub(crate) fn check_apart(source: &str, backup: &str, allowed: bool) -> Result<(
         "those who can destroy the database could destroy its backups: use a second account, or say \
          backup_account.allow_same_account = true and live with it",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_credential_types::Credentials;
+
+    #[test]
+    fn the_partition_follows_from_the_region_where_sts_is_not_asked() {
+        let keys = Credentials::for_tests();
+        let sdk = SdkConfig::builder()
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .build();
+        for (region, partition) in [
+            ("eu-west-1", "aws"),
+            ("us-east-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+        ] {
+            let account = Account::unconfirmed("source account", "1", region, sdk.clone());
+            assert_eq!(account.unwrap().partition(), partition);
+        }
+    }
 }

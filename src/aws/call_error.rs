@@ -8,8 +8,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::role::Role;
-use crate::error::{Error, Kind, Result};
+use super::account::Role;
+use crate::error::{Error, Kind, Result, causes, find};
+
+type Cause = dyn StdError + 'static;
 
 /// A call to AWS, as its errors name it.
 pub(super) struct Operation {
@@ -77,26 +79,24 @@ pub(super) fn from_reply(
         message => format!("{what}: {}: {code}: {message}", operation.name),
     };
     let (kind, hint) = kind_and_hint(&code, status, operation);
-    with_hint(Error::new(kind, text), hint)
-}
-
-fn with_hint(error: Error, hint: Option<String>) -> Error {
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    Error::new(kind, text).hint_if_any(hint)
 }
 
 /// What was to be deleted is gone already: the reply to an earlier attempt may have been lost.
 pub(super) fn unless_gone(deleted: Result<()>) -> Result<()> {
-    match deleted {
-        Err(error) if error.kind() == Kind::NotFound => Ok(()),
-        deleted => deleted,
+    if_there(deleted).map(drop)
+}
+
+/// What was asked for; `None` if AWS says that there is no such thing.
+pub(super) fn if_there<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }
 
 /// A token for `host` could not be made: for want of credentials.
-pub(super) fn no_token(host: &str, error: &(dyn StdError + 'static)) -> Error {
+pub(super) fn no_token(host: &str, error: &Cause) -> Error {
     no_answer(format!("cannot make an IAM token for {host}"), error)
 }
 
@@ -112,19 +112,20 @@ pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> E
             _ => kind_and_hint(code, 400, &ASSUME_ROLE),
         };
         let error = Error::new(kind, format!("{}: {code}: {message}", ASSUME_ROLE.name));
-        return with_hint(error, hint);
+        return error.hint_if_any(hint);
     }
-    let none =
-        |error: &CredentialsError| matches!(error, CredentialsError::CredentialsNotLoaded(_));
-    if let Some(none) = find_where(error, none) {
-        return Error::new(Kind::Denied, causes(none)).hint(NO_CREDENTIALS);
+    let not_loaded = causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .find(|cause| matches!(cause, CredentialsError::CredentialsNotLoaded(_)));
+    if let Some(not_loaded) = not_loaded {
+        return Error::new(Kind::Denied, in_one_line(not_loaded)).hint(NO_CREDENTIALS);
     }
     let (kind, hint) = match error {
         CredentialsError::ProviderTimedOut(_) => (Kind::Unavailable, NETWORK),
         _ if find::<ConnectorError>(error).is_some() => (Kind::Unavailable, NETWORK),
         _ => (Kind::Denied, NO_CREDENTIALS),
     };
-    Error::new(kind, causes(error)).hint(hint)
+    Error::new(kind, in_one_line(error)).hint(hint)
 }
 
 fn hint_on_role(role: &Role) -> String {
@@ -139,49 +140,27 @@ fn hint_on_role(role: &Role) -> String {
 }
 
 /// No answer from the service itself: no connection, no credentials, no time left.
-pub(super) fn no_answer(what: String, error: &(dyn StdError + 'static)) -> Error {
+pub(super) fn no_answer(what: String, error: &Cause) -> Error {
     if let Some(own) = find::<Error>(error) {
-        let cause = Error::new(own.kind(), own.chain()).hint(own.advice());
-        return Error::new(own.kind(), what).because(cause);
+        return Error::new(own.kind(), what).because(own.repeat());
     }
     let kind = Kind::Unavailable;
     Error::new(kind, what)
-        .because(Error::new(kind, causes(error)))
+        .because(Error::new(kind, in_one_line(error)))
         .hint(NETWORK)
 }
 
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    find_where(error, |_: &T| true)
-}
-
-/// In the chain of causes.
-fn find_where<'a, T: StdError + 'static>(
-    error: &'a (dyn StdError + 'static),
-    is_meant: impl Fn(&T) -> bool,
-) -> Option<&'a T> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        match error.downcast_ref::<T>() {
-            Some(found) if is_meant(found) => return Some(found),
-            _ => cause = error.source(),
-        }
-    }
-    None
-}
-
-/// Each said once, in one line.
-fn causes(error: &(dyn StdError + 'static)) -> String {
-    let mut causes: Vec<String> = Vec::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
+/// Error and causes, each said once, in one line.
+fn in_one_line(error: &Cause) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = cause.to_string();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !causes.contains(&text) {
-            causes.push(text);
+        if !said.contains(&text) {
+            said.push(text);
         }
-        cause = error.source();
     }
-    causes.join(": ")
+    said.join(": ")
 }
 
 fn kind_and_hint(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {

@@ -142,7 +142,7 @@ impl Kms {
             .send()
             .await
             .map_err(|why| self.error(&ENCRYPT, what(), why))?;
-        blob(reply.ciphertext_blob, &ENCRYPT, what)
+        present(reply.ciphertext_blob, &ENCRYPT, what).map(Blob::into_inner)
     }
 
     /// Decrypts what [`Kms::wrap`] made under this context. A wrong context, another key's or a
@@ -166,7 +166,7 @@ impl Kms {
                 let advice = format!("{}; {BREAK_GLASS}", error.advice());
                 error.hint(advice)
             })?;
-        blob(reply.plaintext, &DECRYPT, what)
+        present(reply.plaintext, &DECRYPT, what).map(Blob::into_inner)
     }
 
     /// A DER signature, ECDSA P-256 over SHA-256 of `message`, which has 1 to 4096 bytes.
@@ -182,7 +182,7 @@ impl Kms {
             .send()
             .await
             .map_err(|why| self.error(&SIGN, what(), why))?;
-        blob(reply.signature, &SIGN, what)
+        present(reply.signature, &SIGN, what).map(Blob::into_inner)
     }
 
     /// Asks for the key's state. A key that is not there is `NotFound`.
@@ -195,9 +195,7 @@ impl Kms {
             .send()
             .await
             .map_err(|why| self.error(&DESCRIBE, what(), why))?;
-        let key = reply.key_metadata.ok_or_else(|| {
-            Error::failed(format!("{}: {} answered without it", what(), DESCRIBE.name))
-        })?;
+        let key = present(reply.key_metadata, &DESCRIBE, what)?;
         let deletion_at = key.deletion_date.map(|at| at.as_nanos());
         Ok(KeyInfo {
             state: (key.key_state).map_or_else(String::new, |state| state.to_string()),
@@ -227,7 +225,7 @@ impl Kms {
                 "make one: `aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY`",
             ));
         }
-        blob(reply.public_key, &PUBLIC_KEY, what)
+        present(reply.public_key, &PUBLIC_KEY, what).map(Blob::into_inner)
     }
 
     /// Errors that concern the key itself have hints of their own.
@@ -298,14 +296,9 @@ fn client(account: &Account) -> Client {
     Client::from_conf(config.build())
 }
 
-fn blob(found: Option<Blob>, operation: &Operation, what: impl Fn() -> String) -> Result<Vec<u8>> {
-    found.map(Blob::into_inner).ok_or_else(|| {
-        Error::failed(format!(
-            "{}: {} answered without it",
-            what(),
-            operation.name
-        ))
-    })
+fn present<T>(found: Option<T>, operation: &Operation, what: impl Fn() -> String) -> Result<T> {
+    let name = operation.name;
+    found.ok_or_else(|| Error::failed(format!("{}: {name} answered without it", what())))
 }
 
 #[cfg(test)]

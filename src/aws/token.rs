@@ -1,13 +1,12 @@
 //! Tokens for IAM database authentication: a password for RDS that is a signed URL and lasts fifteen
 //! minutes. It is made on this machine; AWS is asked for credentials only.
 
-use std::fmt::Write as _;
-
 use aws_sdk_rds::auth_token::{AuthTokenGenerator, Config};
 
 use super::account::Account;
 use super::call_error;
 use crate::error::{Error, Result};
+use crate::percent;
 
 /// Makes tokens with the credentials of one account, for its region.
 pub(crate) struct Tokens {
@@ -25,10 +24,11 @@ impl Tokens {
         if host.is_empty() || !host.bytes().all(plain) {
             return Err(Error::usage(format!("{host:?} is no endpoint of RDS")));
         }
+        // The generator puts the name into the URL as it is.
         let config = Config::builder()
             .hostname(host)
             .port(u64::from(port))
-            .username(percent_encoded(user))
+            .username(percent::encode(user))
             .build()
             .map_err(|error| call_error::no_token(host, error.as_ref()))?;
         let token = AuthTokenGenerator::new(config)
@@ -50,18 +50,4 @@ impl Tokens {
              rds-db:connect on arn:{partition}:rds-db:{region}:{id}:dbuser:*/{user}?"
         )
     }
-}
-
-/// Percent-encodes a user's name: the generator puts it into the URL as it is.
-fn percent_encoded(user: &str) -> String {
-    let mut out = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

@@ -6,6 +6,7 @@ use super::accounts::{check_kms_key, check_region};
 use super::position::KeyError;
 use super::raw;
 use crate::error::{Error, Result};
+use crate::snapshot::expire::Keep;
 
 /// A large instance's first copy takes hours; beyond this it hangs.
 pub(crate) const WAIT: Duration = Duration::from_secs(12 * 3600);
@@ -32,16 +33,6 @@ pub struct SnapshotSettings {
     /// Whether `snapshot expire` deletes at all.
     pub expire: bool,
     pub keep: Keep,
-}
-
-/// For how many days, weeks and months the newest copy of each stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
-    pub days: u32,
-    pub weeks: u32,
-    pub months: u32,
-    /// Never fewer verified ones than this.
-    pub verified: u32,
 }
 
 pub(crate) fn resolve(raw: &raw::Snapshot) -> Result<SnapshotSettings, KeyError> {

@@ -55,7 +55,7 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
         if read.is_err() || failure.is_set() {
             // The server may sit in a long scan or a lock queue: do not leave it there. One that does
             // not even take this is not waited for.
-            let _ = tokio::time::timeout(CANCEL_WAIT, reader.session().cancel()).await;
+            let _ = tokio::time::timeout(CANCEL_WAIT, reader.session.cancel()).await;
             return read;
         }
     }

@@ -145,15 +145,9 @@ impl<'de> Deserialize<'de> for Key {
 /// A name as one segment of a key: every byte outside `[A-Za-z0-9_-]`, and a dot in front, is
 /// written as `%XX`, so any database name makes a sound and unambiguous segment.
 pub fn segment(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for (at, byte) in name.bytes().enumerate() {
-        if byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && at > 0) {
-            text.push(byte as char);
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    percent::encode_unless(name, |at, byte| {
+        byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && at > 0)
+    })
 }
 
 /// The name that a segment stands for; `None` where it is not one that [`segment`] writes.

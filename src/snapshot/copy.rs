@@ -7,19 +7,53 @@
 
 mod choose;
 mod job;
-mod options;
 mod record;
 mod report;
 mod share;
 mod verify;
 
+use super::{Source, WaitLimits};
+use crate::aws::Account;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::model::lock::LockPolicy;
+use crate::repository::Repository;
+use crate::sign::{Signer, Trust};
 
 use job::{Clients, Job, JobResult};
-pub use options::{Accounts, Options, RecordWriter};
 pub use report::Report;
 pub(crate) use report::{CopiedSnapshot, Failure, PlannedCopy};
+
+pub struct Options {
+    pub sources: Vec<Source>,
+    /// A new snapshot for every copy.
+    pub take_new: bool,
+    /// ARN of the backup account's key, in the region where copies lie.
+    pub kms_key: String,
+    /// ARN of the key that makes a snapshot shareable.
+    pub share_key: String,
+    pub limits: WaitLimits,
+    /// Only plan, change nothing.
+    pub dry_run: bool,
+}
+
+/// Writes records of settings, which no snapshot carries.
+pub struct RecordWriter<'a> {
+    pub repository: &'a Repository,
+    pub signer: &'a Signer,
+    /// Pinned verification keys; the signer's must be among them.
+    pub trust: &'a Trust,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+}
+
+#[derive(Clone, Copy)]
+pub struct Accounts<'a> {
+    /// In the region of the databases.
+    pub source: &'a Account,
+    /// In the region where copies lie.
+    pub backup: &'a Account,
+}
 
 /// Copies the newest snapshot of every source. A source that fails is reported; the others go on.
 /// `records` is `Err` if instance settings cannot be recorded: a finding; copies are still made.
@@ -51,7 +85,7 @@ pub async fn run(
             context,
             clients: &clients,
             source,
-            own: Vec::new(),
+            source_snapshots: Vec::new(),
             copies: Vec::new(),
             shared: Vec::new(),
             findings: Vec::new(),

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::names::tag;
 use super::wait::{WaitLimits, poll};
-use crate::aws::rds::{DbState, NewCluster, NewInstance, NewMember, Rds};
+use crate::aws::rds::{DbState, NewDb, NewMember, Rds};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
 use crate::random;
 
 /// What is created from a copy.
-pub(crate) enum RestorePlan {
-    Instance(NewInstance),
-    /// With its one instance, which Multi-AZ clusters do not need.
-    Cluster(Box<NewCluster>, Option<NewMember>),
+pub(crate) struct RestorePlan {
+    pub db: NewDb,
+    /// A cluster's one instance, which Multi-AZ clusters do not need.
+    pub member: Option<NewMember>,
 }
 
 /// What one run needs to create instances and clusters.
@@ -30,22 +30,15 @@ pub(crate) struct Creation<'a> {
 impl Creation<'_> {
     /// Creates what the plan says, and waits until it takes connections.
     pub(crate) async fn create(&self, plan: &RestorePlan) -> Result<DbState> {
-        match plan {
-            RestorePlan::Instance(new) => {
-                let reply = self.rds.restore_instance(new).await;
-                self.started(Kind::Instance, &new.identifier, reply).await
-            }
-            RestorePlan::Cluster(new, member) => {
-                let reply = self.rds.restore_cluster(new).await;
-                let cluster = self.started(Kind::Cluster, &new.identifier, reply).await?;
-                if let Some(member) = member {
-                    let reply = self.rds.add_member(member).await;
-                    self.started(Kind::Instance, &member.identifier, reply)
-                        .await?;
-                }
-                Ok(cluster)
-            }
+        let RestorePlan { db, member } = plan;
+        let reply = self.rds.restore(db).await;
+        let created = self.started(db.kind, &db.identifier, reply).await?;
+        if let Some(member) = member {
+            let reply = self.rds.add_member(member).await;
+            self.started(Kind::Instance, &member.identifier, reply)
+                .await?;
         }
+        Ok(created)
     }
 
     /// A call that failed may have succeeded: its reply was lost, or it was repeated and found what the

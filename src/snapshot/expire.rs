@@ -6,6 +6,8 @@
 mod intermediates;
 mod keep;
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -20,7 +22,7 @@ use crate::outcome::Outcome;
 pub use keep::Keep;
 pub(crate) use keep::{CopyFacts, decide};
 
-/// SnapshotFilter side, and as whom.
+/// Which side, and as whom.
 pub enum Side<'a> {
     /// Intermediates in the source account, whose copies the backup account shows.
     Source {
@@ -40,7 +42,7 @@ pub struct Report {
     /// Whether the run may delete: the configuration decides.
     pub deletes: bool,
     /// Every snapshot of lifeboat, newest first within its source.
-    pub snapshots: Vec<Line>,
+    pub snapshots: Vec<SnapshotDecision>,
     pub deleted: u64,
     /// Snapshots that could not be deleted.
     pub failures: Vec<String>,
@@ -54,7 +56,7 @@ impl Report {
 
 /// A snapshot, what becomes of it, and why.
 #[derive(Debug, Serialize)]
-pub struct Line {
+pub struct SnapshotDecision {
     /// `source account` or `backup account`.
     pub side: &'static str,
     pub source: String,
@@ -74,44 +76,50 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
         ..Report::default()
     };
     for side in sides {
-        let (rds, lines) = match side {
+        let (rds, decisions) = match side {
             Side::Source {
                 source,
                 backup,
                 kms_key,
             } => (
                 Rds::new(source),
-                source_lines(source, backup, kms_key).await?,
+                decide_in_source(source, backup, kms_key).await?,
             ),
-            Side::Backup { backup, keep } => (Rds::new(backup), backup_lines(backup, *keep).await?),
+            Side::Backup { backup, keep } => {
+                (Rds::new(backup), decide_in_backup(backup, *keep).await?)
+            }
         };
-        for mut line in lines {
-            if deletes && line.goes {
+        for mut snapshot in decisions {
+            if deletes && snapshot.goes {
                 context.interrupt.check()?;
-                match rds.delete_snapshot(line.kind, &line.name).await {
+                match rds.delete_snapshot(snapshot.kind, &snapshot.name).await {
                     Ok(()) => {
-                        line.deleted = true;
+                        snapshot.deleted = true;
                         report.deleted += 1;
                     }
                     Err(error) => report.failures.push(error.chain()),
                 }
             }
-            report.snapshots.push(line);
+            report.snapshots.push(snapshot);
         }
     }
     Ok(report)
 }
 
-async fn source_lines(source: &Account, backup: &Account, kms_key: &str) -> Result<Vec<Line>> {
+async fn decide_in_source(
+    source: &Account,
+    backup: &Account,
+    kms_key: &str,
+) -> Result<Vec<SnapshotDecision>> {
     let copies = find(backup).await?;
     let rds = Rds::new(source);
-    let mut lines = Vec::new();
+    let mut decisions = Vec::new();
     for kind in KINDS {
         let mut all = rds.snapshots(kind, SnapshotFilter::Own).await?;
-        all.sort_by_key(|one| std::cmp::Reverse(one.created_at));
-        lines.extend(all.iter().filter_map(|one| {
+        all.sort_by_key(|one| Reverse(one.created_at));
+        decisions.extend(all.iter().filter_map(|one| {
             let (origin, decision) = intermediates::decide(one, &copies, kms_key)?;
-            Some(Line {
+            Some(SnapshotDecision {
                 side: rds.side,
                 source: origin.source,
                 kind,
@@ -123,24 +131,19 @@ async fn source_lines(source: &Account, backup: &Account, kms_key: &str) -> Resu
             })
         }));
     }
-    Ok(lines)
+    Ok(decisions)
 }
 
-async fn backup_lines(backup: &Account, keep: Keep) -> Result<Vec<Line>> {
+async fn decide_in_backup(backup: &Account, keep: Keep) -> Result<Vec<SnapshotDecision>> {
     let mut found = find(backup).await?;
-    found.sort_by(|a, b| {
-        let group = |one: &FoundCopy| (one.point.source.clone(), one.point.kind);
-        let newest_first = b.point.taken_at.cmp(&a.point.taken_at);
-        group(a).cmp(&group(b)).then(newest_first)
+    found.sort_by_cached_key(|FoundCopy { point, .. }| {
+        (point.source.clone(), point.kind, Reverse(point.taken_at))
     });
-    let mut lines = Vec::new();
-    for group in found.chunk_by(|a, b| {
-        (&a.point.source, a.point.kind, &a.point.identifier)
-            == (&b.point.source, b.point.kind, &b.point.identifier)
-    }) {
+    let mut decisions = Vec::new();
+    for group in found.chunk_by(|a, b| database(a) == database(b)) {
         let copies: Vec<CopyFacts> = group.iter().map(CopyFacts::new).collect();
         for (one, decision) in group.iter().zip(decide(&copies, keep)) {
-            lines.push(Line {
+            decisions.push(SnapshotDecision {
                 side: backup.side(),
                 source: one.point.source.clone(),
                 kind: one.point.kind,
@@ -152,5 +155,9 @@ async fn backup_lines(backup: &Account, keep: Keep) -> Result<Vec<Line>> {
             });
         }
     }
-    Ok(lines)
+    Ok(decisions)
+}
+
+fn database(FoundCopy { point, .. }: &FoundCopy) -> (&str, Kind, &str) {
+    (&point.source, point.kind, &point.identifier)
 }

@@ -1,4 +1,4 @@
-//! SnapshotFilter copies there are, by AWS's word.
+//! Which copies there are, by AWS's word.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -67,10 +67,7 @@ pub(crate) async fn find(account: &Account) -> Result<Vec<FoundCopy>> {
                 .filter_map(|one| found_copy(one, &rds.region)),
         );
     }
-    found.sort_by(|a, b| {
-        let key = |one: &FoundCopy| (one.point.source.clone(), one.point.taken_at);
-        key(a).cmp(&key(b))
-    });
+    found.sort_by_cached_key(|one| (one.point.source.clone(), one.point.taken_at));
     Ok(found)
 }
 

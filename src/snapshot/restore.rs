@@ -3,24 +3,40 @@
 
 mod groups;
 mod job;
-mod options;
 mod plan;
 pub(crate) mod recorded;
 mod report;
 
 use std::time::Instant;
 
+use super::WaitLimits;
 use super::creation::{Creation, new_nonce};
 use super::list::choose;
 use crate::aws::Account;
 use crate::aws::rds::Rds;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::model::id::Id;
 
 use job::Job;
-pub use options::Options;
 pub use recorded::RecordReader;
 pub use report::Report;
+
+pub struct Options {
+    /// `None`: the newest that is available.
+    pub which: Option<Id>,
+    pub source: Option<String>,
+    /// The new identifier in RDS.
+    pub identifier: String,
+    /// `None`: the default VPC's.
+    pub subnet_group: Option<String>,
+    /// Empty: the VPC's default one.
+    pub security_groups: Vec<String>,
+    /// Instead of the recorded one.
+    pub class: Option<String>,
+    pub limits: WaitLimits,
+    pub dry_run: bool,
+}
 
 /// Restores a copy from `backup`, the account and region where copies lie. `Err` in `records`: why
 /// records cannot be read.

@@ -22,6 +22,21 @@ pub struct WaitLimits {
     pub wait: Duration,
 }
 
+impl WaitLimits {
+    /// What is said of a snapshot that is still under way.
+    pub(crate) fn exceeded_by(&self, slow: &Snapshot) -> String {
+        let (name, status, percent) = (&slow.name, &slow.status, slow.percent);
+        let seconds = self.wait.as_secs();
+        format!("{name} is still '{status}' at {percent} % after {seconds} s")
+    }
+}
+
+/// What is said of a snapshot that will not become available.
+pub(crate) fn failed(snapshot: &Snapshot) -> String {
+    let (name, status, percent) = (&snapshot.name, &snapshot.status, snapshot.percent);
+    format!("{name} has failed: RDS says '{status}' at {percent} %")
+}
+
 /// How a wait for a snapshot ended.
 #[derive(Debug)]
 pub(crate) enum Waited {

@@ -4,47 +4,36 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::ServerlessV2ScalingConfiguration;
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::{number_to_sdk, tags_to_sdk};
 use crate::aws::call_error::from_sdk;
 use crate::error::Result;
-use crate::model::snapshot::{Serverless, Storage};
+use crate::model::snapshot::{Kind, Serverless, Storage};
 
-/// An instance to restore from a snapshot; never publicly accessible.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NewInstance {
+/// An instance to restore from a snapshot, never publicly accessible, or a cluster without instances.
+#[derive(Debug, Clone)]
+pub(crate) struct NewDb {
+    pub kind: Kind,
     pub identifier: String,
     pub snapshot: String,
+    /// RDS takes engine and version for clusters only.
+    pub engine: String,
+    pub engine_version: String,
+    /// Of instances and Multi-AZ clusters: Aurora's instances have the class.
     pub class: Option<String>,
     pub storage: Storage,
+    /// Instances only.
     pub multi_az: bool,
     pub port: Option<u32>,
     pub iam_authentication: bool,
     pub parameter_group: Option<String>,
+    /// Instances only.
     pub option_group: Option<String>,
+    /// Clusters only.
+    pub serverless: Option<Serverless>,
     /// `None`: the default VPC's.
     pub subnet_group: Option<String>,
     /// Empty: the VPC's default one.
-    pub security_groups: Vec<String>,
-    pub deletion_protection: bool,
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A cluster to restore from a snapshot, without instances.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct NewCluster {
-    pub identifier: String,
-    pub snapshot: String,
-    pub engine: String,
-    pub engine_version: String,
-    /// Multi-AZ clusters only: Aurora's instances have the class.
-    pub class: Option<String>,
-    pub storage: Storage,
-    pub port: Option<u32>,
-    pub iam_authentication: bool,
-    pub parameter_group: Option<String>,
-    pub serverless: Option<Serverless>,
-    pub subnet_group: Option<String>,
     pub security_groups: Vec<String>,
     pub deletion_protection: bool,
     pub tags: BTreeMap<String, String>,
@@ -61,9 +50,28 @@ pub(crate) struct NewMember {
     pub tags: BTreeMap<String, String>,
 }
 
+impl NewDb {
+    fn failed(&self) -> String {
+        let Self {
+            kind,
+            identifier,
+            snapshot,
+            ..
+        } = self;
+        format!("cannot make {kind} {identifier} of snapshot {snapshot}")
+    }
+}
+
 impl Rds {
-    /// Starts the restore of an instance.
-    pub(crate) async fn restore_instance(&self, new: &NewInstance) -> Result<()> {
+    /// Starts the restore of an instance or cluster.
+    pub(crate) async fn restore(&self, new: &NewDb) -> Result<()> {
+        match new.kind {
+            Kind::Instance => self.restore_instance(new).await,
+            Kind::Cluster => self.restore_cluster(new).await,
+        }
+    }
+
+    async fn restore_instance(&self, new: &NewDb) -> Result<()> {
         self.client
             .restore_db_instance_from_db_snapshot()
             .db_instance_identifier(&new.identifier)
@@ -86,23 +94,15 @@ impl Rds {
             .await
             .map(drop)
             .map_err(|why| {
-                let what = format!(
-                    "cannot make instance {} of snapshot {}",
-                    new.identifier, new.snapshot
+                let operation = operation!(
+                    "RestoreDBInstanceFromDBSnapshot",
+                    ", rds:AddTagsToResource, and the snapshot's key by RDS"
                 );
-                from_sdk(
-                    operation!(
-                        "RestoreDBInstanceFromDBSnapshot",
-                        ", rds:AddTagsToResource, and the snapshot's key by RDS"
-                    ),
-                    what,
-                    why,
-                )
+                from_sdk(operation, new.failed(), why)
             })
     }
 
-    /// Starts the restore of a cluster.
-    pub(crate) async fn restore_cluster(&self, new: &NewCluster) -> Result<()> {
+    async fn restore_cluster(&self, new: &NewDb) -> Result<()> {
         let scaling = new.serverless.as_ref().map(|serverless| {
             let units = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
             ServerlessV2ScalingConfiguration::builder()
@@ -131,18 +131,11 @@ impl Rds {
             .await
             .map(drop)
             .map_err(|why| {
-                let what = format!(
-                    "cannot make cluster {} of snapshot {}",
-                    new.identifier, new.snapshot
+                let operation = operation!(
+                    "RestoreDBClusterFromSnapshot",
+                    ", rds:AddTagsToResource, and the snapshot's key by RDS"
                 );
-                from_sdk(
-                    operation!(
-                        "RestoreDBClusterFromSnapshot",
-                        ", rds:AddTagsToResource, and the snapshot's key by RDS"
-                    ),
-                    what,
-                    why,
-                )
+                from_sdk(operation, new.failed(), why)
             })
     }
 
@@ -165,11 +158,8 @@ impl Rds {
                     "cannot make instance {} in cluster {}",
                     new.identifier, new.cluster
                 );
-                from_sdk(
-                    operation!("CreateDBInstance", " and rds:AddTagsToResource"),
-                    what,
-                    why,
-                )
+                let operation = operation!("CreateDBInstance", " and rds:AddTagsToResource");
+                from_sdk(operation, what, why)
             })
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_rds::types::{
     ApplyMethod, Option as SdkOption, OptionConfiguration, OptionSetting, Parameter as SdkParameter,
 };
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::{number_from_sdk, number_to_sdk, tags_from_sdk, tags_to_sdk};
 use crate::aws::call_error::{from_sdk, unless_gone};
 use crate::error::Result;
@@ -157,10 +157,7 @@ impl Rds {
             Kind::Instance => "pg",
             Kind::Cluster => "cluster-pg",
         };
-        let arn = format!(
-            "arn:aws:rds:{}:{}:{resource}:{group}",
-            self.region, self.account
-        );
+        let arn = self.arn(&format!("{resource}:{group}"));
         let call = self.client.list_tags_for_resource().resource_name(&arn);
         let reply = call.send().await;
         reply

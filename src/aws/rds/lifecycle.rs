@@ -1,6 +1,6 @@
 //! What a drill does to instances and clusters of its own: a new password, stop, start, deletion.
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::tags_to_sdk;
 use crate::aws::call_error::{from_sdk, unless_gone};
 use crate::error::Result;

@@ -5,10 +5,10 @@ use aws_sdk_rds::types::{
     ServerlessV2ScalingConfigurationInfo,
 };
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
-use crate::aws::call_error::from_sdk;
-use crate::error::{Kind as ErrorKind, Result};
+use crate::aws::call_error::{from_sdk, if_there};
+use crate::error::Result;
 use crate::model::snapshot::{
     AssociatedRole, Kind, Member, Monitoring, OptionGroup, ParameterGroup, Serverless, Settings,
     Storage, Subnet, SubnetGroup,
@@ -98,18 +98,15 @@ impl Rds {
     async fn subnet_group(&self, name: &str) -> Result<Option<SubnetGroup>> {
         let call = self.client.describe_db_subnet_groups();
         let reply = call.db_subnet_group_name(name).send().await;
-        let found = reply.map_err(|why| {
+        let found = if_there(reply.map_err(|why| {
             let what = format!("cannot read subnet group {name}");
             from_sdk(operation!("DescribeDBSubnetGroups"), what, why)
-        });
-        match found {
-            Ok(found) => {
-                let group = found.db_subnet_groups.into_iter().flatten().next();
-                Ok(group.map(subnet_group))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        }))?;
+        let mut groups = found
+            .and_then(|found| found.db_subnet_groups)
+            .into_iter()
+            .flatten();
+        Ok(groups.next().map(subnet_group))
     }
 
     /// Nobody can set a value in a default group.
@@ -220,10 +217,7 @@ fn subnet_group(described: DbSubnetGroup) -> SubnetGroup {
     SubnetGroup {
         name: described.db_subnet_group_name.unwrap_or_default(),
         vpc: described.vpc_id,
-        subnets: described
-            .subnets
-            .into_iter()
-            .flatten()
+        subnets: (described.subnets.into_iter().flatten())
             .map(|subnet| Subnet {
                 id: subnet.subnet_identifier.unwrap_or_default(),
                 zone: subnet.subnet_availability_zone.and_then(|zone| zone.name),

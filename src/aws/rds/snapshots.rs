@@ -7,10 +7,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::tags_to_sdk;
 use super::snapshot::Snapshot;
-use crate::aws::call_error::{Operation, code, from_sdk, unless_gone};
+use crate::aws::call_error::{Operation, code, from_sdk, if_there, unless_gone};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 
@@ -81,10 +81,7 @@ impl Rds {
                 | "DescribeDBClusterSnapshots" describe_db_cluster_snapshots;
             each db_snapshot_identifier | db_cluster_snapshot_identifier = name;
             take reply => first(reply.db_snapshots), first(reply.db_cluster_snapshots));
-        match found {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            found => found,
-        }
+        if_there(found).map(Option::flatten)
     }
 
     /// Takes a snapshot of an instance or cluster.
@@ -174,17 +171,14 @@ impl Rds {
         "DescribeDBSnapshotAttributes" describe_db_snapshot_attributes
             | "DescribeDBClusterSnapshotAttributes" describe_db_cluster_snapshot_attributes;
         each db_snapshot_identifier | db_cluster_snapshot_identifier = name;
-        take reply => {
-            let found = reply.db_snapshot_attributes_result;
-            let found = found.and_then(|found| found.db_snapshot_attributes);
-            let found = found.into_iter().flatten();
-            accounts(found.map(|one| (one.attribute_name, one.attribute_values)))
-        }, {
-            let found = reply.db_cluster_snapshot_attributes_result;
-            let found = found.and_then(|found| found.db_cluster_snapshot_attributes);
-            let found = found.into_iter().flatten();
-            accounts(found.map(|one| (one.attribute_name, one.attribute_values)))
-        })
+        take reply => accounts(
+            (reply.db_snapshot_attributes_result).and_then(|found| found.db_snapshot_attributes),
+            |one| (one.attribute_name, one.attribute_values),
+        ), accounts(
+            (reply.db_cluster_snapshot_attributes_result)
+                .and_then(|found| found.db_cluster_snapshot_attributes),
+            |one| (one.attribute_name, one.attribute_values),
+        ))
     }
 
     /// Deletes a snapshot of the account; one that is gone already is no error.
@@ -203,9 +197,11 @@ fn first<T: Into<Snapshot>>(found: Option<Vec<T>>) -> Option<Snapshot> {
 }
 
 /// Those of the attribute that lists accounts.
-fn accounts(
-    attributes: impl Iterator<Item = (Option<String>, Option<Vec<String>>)>,
+fn accounts<T>(
+    attributes: Option<Vec<T>>,
+    name_and_values: fn(T) -> (Option<String>, Option<Vec<String>>),
 ) -> Vec<String> {
+    let attributes = attributes.into_iter().flatten().map(name_and_values);
     let restore = attributes.filter(|(name, _)| name.as_deref() == Some(RESTORE));
     restore.filter_map(|(_, values)| values).flatten().collect()
 }
@@ -230,31 +226,26 @@ where
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault"
             if words.contains("Cannot copy more than") =>
         {
-            (
-                Reason::Busy,
-                "too many copies are under way in that region: wait for one to end",
-            )
+            let hint = "too many copies are under way in that region: wait for one to end";
+            (Reason::Busy, Some(hint))
         }
-        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => (
-            Reason::Other,
-            "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what can go; \
-             or ask AWS for a higher quota",
-        ),
-        "KMSKeyNotAccessibleFault" => (
-            Reason::Other,
-            "the key must be enabled, and its policy must admit this role and RDS (kms:CreateGrant, \
-             kms:Decrypt, kms:GenerateDataKey*, kms:DescribeKey): deploy/aws/backup-account.yaml shows how",
-        ),
-        code if code.contains("AlreadyExists") => (Reason::Exists, ""),
-        code if code.contains("NotFound") => (Reason::NotFound, ""),
-        _ if error.kind() == ErrorKind::Unavailable => (Reason::Unanswered, ""),
-        _ => (Reason::Other, ""),
+        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => {
+            let hint = "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what \
+                        can go; or ask AWS for a higher quota";
+            (Reason::Other, Some(hint))
+        }
+        "KMSKeyNotAccessibleFault" => {
+            let hint = "the key must be enabled, and its policy must admit this role and RDS (kms:CreateGrant, \
+                        kms:Decrypt, kms:GenerateDataKey*, kms:DescribeKey): deploy/aws/backup-account.yaml shows \
+                        how";
+            (Reason::Other, Some(hint))
+        }
+        code if code.contains("AlreadyExists") => (Reason::Exists, None),
+        code if code.contains("NotFound") => (Reason::NotFound, None),
+        _ if error.kind() == ErrorKind::Unavailable => (Reason::Unanswered, None),
+        _ => (Reason::Other, None),
     };
-    let error = if hint.is_empty() {
-        error
-    } else {
-        error.hint(hint)
-    };
+    let error = error.hint_if_any(hint);
     SnapshotError { reason, error }
 }
 

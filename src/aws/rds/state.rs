@@ -1,13 +1,13 @@
-//! The state of an instance or cluster.
+//! The state of an instance or cluster, and what RDS itself does to keep it from being lost.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
-use super::client::Rds;
+use super::Rds;
 use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
-use crate::aws::call_error::from_sdk;
-use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::aws::call_error::{from_sdk, if_there};
+use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
 
 /// An instance or cluster as RDS describes it.
@@ -81,6 +81,36 @@ impl From<DbCluster> for DbState {
     }
 }
 
+/// The settings of an instance or cluster that guard it. RDS does not say whether automated backups
+/// would be deleted with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Guards {
+    pub deletion_protection: bool,
+    /// Days that automated backups are kept; 0: there are none.
+    pub backup_retention_days: i32,
+    pub encrypted: bool,
+    /// ARN of the key that encrypts it; `None`: not encrypted, or by a key of AWS's that has none.
+    pub kms_key: Option<String>,
+}
+
+macro_rules! guards_from {
+    ($described:ty) => {
+        impl From<$described> for Guards {
+            fn from(described: $described) -> Self {
+                Self {
+                    deletion_protection: described.deletion_protection.unwrap_or(false),
+                    backup_retention_days: described.backup_retention_period.unwrap_or(0),
+                    encrypted: described.storage_encrypted.unwrap_or(false),
+                    kms_key: described.kms_key_id,
+                }
+            }
+        }
+    };
+}
+
+guards_from!(DbInstance);
+guards_from!(DbCluster);
+
 impl Rds {
     /// The state of an instance or cluster; `None` where there is none of that identifier.
     pub(crate) async fn state(&self, kind: Kind, identifier: &str) -> Result<Option<DbState>> {
@@ -88,11 +118,15 @@ impl Rds {
             Kind::Instance => self.describe_instance(identifier).await.map(Into::into),
             Kind::Cluster => self.describe_cluster(identifier).await.map(Into::into),
         };
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        if_there(found)
+    }
+
+    /// Reads the guards of an instance or cluster. One that RDS does not know is `NotFound`.
+    pub(crate) async fn guards(&self, kind: Kind, identifier: &str) -> Result<Guards> {
+        Ok(match kind {
+            Kind::Instance => self.describe_instance(identifier).await?.into(),
+            Kind::Cluster => self.describe_cluster(identifier).await?.into(),
+        })
     }
 
     /// All instances or clusters of the account in the region.

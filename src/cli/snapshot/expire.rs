@@ -9,7 +9,7 @@ use crate::config::accounts::Account;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
 use crate::schedule::{Intermediates, SnapshotExpire};
-use crate::snapshot::expire::{Keep, Report};
+use crate::snapshot::expire::Report;
 
 /// Delete snapshots that are no longer needed
 ///
@@ -63,13 +63,7 @@ pub(crate) async fn inputs(
     let copies = match in_backup {
         true => {
             let account = accounts::expire_in_backup(accounts, settings, run).await?;
-            let keep = Keep {
-                days: settings.keep.days,
-                weeks: settings.keep.weeks,
-                months: settings.keep.months,
-                verified: settings.keep.verified,
-            };
-            Some((account, keep))
+            Some((account, settings.keep))
         }
         false => None,
     };

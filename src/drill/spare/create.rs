@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::isolation::{self, NO_WORKERS};
 use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
-use crate::aws::rds::{DbState, NewCluster, NewInstance, NewMember, NewParameterGroup};
+use crate::aws::rds::{DbState, NewDb, NewMember, NewParameterGroup};
 use crate::error::{Error, Kind as ErrorKind, Result};
-use crate::model::snapshot::{Kind, Parameter, Settings};
+use crate::model::snapshot::{Kind, Parameter};
 use crate::snapshot::creation::RestorePlan;
 use crate::snapshot::names::tag;
-use crate::snapshot::restore::recorded::{custom_parameter_group, storage};
+use crate::snapshot::restore::recorded::{custom_parameter_group, new_db};
 
 /// The port that the network for drills lets in.
 const PORT: u32 = 5432;
@@ -107,56 +107,36 @@ impl SpareDrill<'_> {
         self.creation.create(&self.plan()?).await
     }
 
+    /// One zone is enough for a spare that is stopped.
     fn plan(&self) -> Result<RestorePlan> {
-        let recorded = Settings::default();
-        let settings = self.settings.unwrap_or(&recorded);
+        let mut db = NewDb {
+            identifier: self.name.clone(),
+            class: self.class(),
+            port: Some(PORT),
+            parameter_group: Some(self.name.clone()),
+            subnet_group: Some(self.options.subnet_group.clone()),
+            security_groups: vec![self.options.security_group.clone()],
+            tags: self.tags(),
+            ..new_db(self.found, self.settings)
+        };
         if self.kind() == Kind::Instance {
-            return Ok(RestorePlan::Instance(self.instance(settings)));
+            return Ok(RestorePlan { db, member: None });
         }
-        // A Multi-AZ cluster has a class itself, and creates its instances.
-        let has_own_class = settings.class.is_some();
-        let class = self.class().ok_or_else(|| {
+        let class = db.class.take().ok_or_else(|| {
             Error::usage("no record says which class the instance of the cluster is to have")
                 .hint("say drill.class, for example \"db.r6g.large\"")
         })?;
-        let cluster = self.cluster(settings, has_own_class.then(|| class.clone()));
-        let member = (!has_own_class).then(|| self.member(class));
-        Ok(RestorePlan::Cluster(Box::new(cluster), member))
-    }
-
-    /// One zone is enough for a spare that is stopped.
-    fn instance(&self, settings: &Settings) -> NewInstance {
-        NewInstance {
-            identifier: self.name.clone(),
-            snapshot: self.found.point.copy.clone(),
-            class: self.class(),
-            storage: storage(&settings.storage),
-            port: Some(PORT),
-            parameter_group: Some(self.name.clone()),
-            subnet_group: Some(self.options.subnet_group.clone()),
-            security_groups: vec![self.options.security_group.clone()],
-            tags: self.tags(),
-            ..NewInstance::default()
+        // A Multi-AZ cluster has a class itself, and creates its instances.
+        let mut member = None;
+        if self
+            .settings
+            .is_some_and(|settings| settings.class.is_some())
+        {
+            db.class = Some(class);
+        } else {
+            member = Some(self.member(class));
         }
-    }
-
-    fn cluster(&self, settings: &Settings, class: Option<String>) -> NewCluster {
-        let point = &self.found.point;
-        NewCluster {
-            identifier: self.name.clone(),
-            snapshot: point.copy.clone(),
-            engine: point.engine.clone(),
-            engine_version: point.engine_version.clone(),
-            class,
-            storage: storage(&settings.storage),
-            port: Some(PORT),
-            parameter_group: Some(self.name.clone()),
-            serverless: settings.serverless.clone(),
-            subnet_group: Some(self.options.subnet_group.clone()),
-            security_groups: vec![self.options.security_group.clone()],
-            tags: self.tags(),
-            ..NewCluster::default()
-        }
+        Ok(RestorePlan { db, member })
     }
 
     fn member(&self, class: String) -> NewMember {

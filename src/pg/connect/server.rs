@@ -1,6 +1,6 @@
 //! A PostgreSQL server, and how sessions and tools log in to it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::{Error, Kind, Result};
+use crate::percent;
 
 /// How long a login may take when nothing says otherwise: dialling, TLS and authentication.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -175,8 +176,7 @@ impl Server {
         if self.is_socket() || self.address.is_some() {
             return Ok(());
         }
-        let mut found = self.lookup()?.into_iter();
-        self.address = found.next();
+        self.address = self.lookup()?.first().copied();
         Ok(())
     }
 
@@ -230,56 +230,29 @@ impl Server {
         if let Some(address) = self.address {
             return Ok(vec![address]);
         }
-        let unknown = |cause: Option<std::io::Error>| {
-            let error = Error::new(
-                Kind::Unavailable,
-                format!("no address found for the host name {:?}", self.host),
-            )
-            .hint("check the spelling, and that this machine's DNS knows the name");
-            match cause {
-                Some(cause) => error.because(cause),
-                None => error,
-            }
+        let unknown = || {
+            let what = format!("no address found for the host name {:?}", self.host);
+            Error::new(Kind::Unavailable, what)
+                .hint("check the spelling, and that this machine's DNS knows the name")
         };
-        let found: Vec<IpAddr> = (self.host.as_str(), self.port)
-            .to_socket_addrs()
-            .map_err(|cause| unknown(Some(cause)))?
-            .map(|address| address.ip())
-            .collect();
-        if found.is_empty() {
-            return Err(unknown(None));
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let found = found.map_err(|cause| unknown().because(cause))?;
+        let found: Vec<IpAddr> = found.map(|address| address.ip()).collect();
+        match found.is_empty() {
+            true => Err(unknown()),
+            false => Ok(found),
         }
-        Ok(found)
     }
 
     /// `postgresql://user@host:port/database`, percent-encoded, fit for [`Server::from_url`].
     pub fn url_without_password(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            percent_encode(&self.host)
+        let host = match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => percent::encode(&self.host),
         };
-        format!(
-            "postgresql://{}@{host}:{}/{}",
-            percent_encode(&self.user),
-            self.port,
-            percent_encode(&self.database)
-        )
+        let [user, database] = [&self.user, &self.database].map(|name| percent::encode(name));
+        format!("postgresql://{user}@{host}:{}/{database}", self.port)
     }
-}
-
-/// Percent-encodes all but unreserved characters.
-fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 impl fmt::Display for Server {

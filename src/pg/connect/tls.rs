@@ -2,7 +2,6 @@
 
 mod failure;
 pub(crate) mod roots;
-mod stream;
 mod verify;
 mod x509;
 
@@ -13,16 +12,31 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::tls::TlsConnect;
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
 use crate::pg::connect::server::{RootCert, Server, SslMode};
-use crate::pg::session::tap::Rows;
+use crate::pg::session::tap::{Rows, Tap};
 
 use failure::Peer;
-pub(crate) use stream::PgTlsStream;
 use verify::{Check, Verifier};
+
+/// An encrypted connection.
+type PgTlsStream<S> = Box<Tap<tokio_rustls::client::TlsStream<S>>>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PgTlsStream<S> {
+    /// `tls-server-end-point`: SCRAM then proves that nobody sits in between, even where the
+    /// certificate is not verified.
+    fn channel_binding(&self) -> ChannelBinding {
+        let (_, connection) = self.get_ref().get_ref();
+        connection
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .and_then(|cert| x509::end_point_hash(cert))
+            .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
+    }
+}
 
 /// Makes one TLS connection to one server.
 pub(crate) struct Connector {
@@ -61,11 +75,17 @@ impl Connector {
         let peer = Peer {
             host: server.host.clone(),
             mode: server.ssl,
-            roots: roots.describe(),
+            roots: roots.from.clone(),
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let seen = verify::Seen::default();
-        let verifier = Verifier::new(check, roots, &server.host, &provider, Arc::clone(&seen));
+        let verifier = Verifier {
+            check,
+            roots,
+            host: server.host.clone(),
+            algorithms: provider.signature_verification_algorithms,
+            seen: Arc::clone(&seen),
+        };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::failed("preparing TLS").because(error))?
@@ -100,7 +120,7 @@ where
             TlsConnector::from(tls.config)
                 .connect(tls.name, stream)
                 .await
-                .map(|stream| PgTlsStream::new(stream, self.rows))
+                .map(|stream| Box::new(Tap::new(stream, self.rows)))
                 .map_err(|error| failure::handshake(&tls.peer, tls.seen.get(), error))
         })
     }

@@ -77,18 +77,24 @@ impl Server {
             ("PGSSLMODE", self.ssl.as_str().to_owned()),
             // Kerberos encryption would take the place of the TLS that sslmode asks for.
             ("PGGSSENCMODE", "disable".to_owned()),
-            ("PGAPPNAME", app_name(self)),
+            (
+                "PGAPPNAME",
+                self.application_name
+                    .as_deref()
+                    .unwrap_or("lifeboat")
+                    .to_owned(),
+            ),
             (
                 "PGCONNECT_TIMEOUT",
                 self.connect_timeout.map_or(0, |t| t.as_secs()).to_string(),
             ),
         ];
-        if let Some(address) = self.address {
-            vars.push(("PGHOSTADDR", address.to_string()));
-        }
-        if let Some(password) = &self.password {
-            vars.push(("PGPASSWORD", password.clone()));
-        }
+        vars.extend((self.address).map(|address| ("PGHOSTADDR", address.to_string())));
+        vars.extend(
+            self.password
+                .clone()
+                .map(|password| ("PGPASSWORD", password)),
+        );
         let (path, roots) = root_cert_file(self)?;
         vars.extend(path.map(|path| ("PGSSLROOTCERT", path)));
         Ok(ToolEnv {
@@ -108,11 +114,4 @@ fn root_cert_file(server: &Server) -> Result<(Option<String>, Option<NamedTempFi
         }
         (RootCert::Default, _) => (None, None),
     })
-}
-
-fn app_name(server: &Server) -> String {
-    server
-        .application_name
-        .clone()
-        .unwrap_or_else(|| "lifeboat".to_owned())
 }

@@ -5,15 +5,12 @@
 
 use std::future::{Ready, ready};
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use tokio::io::{
-    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio_postgres::CancelToken;
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+use super::tap::{Rows, Tap};
 use crate::error::Error;
 
 const SSL_REQUEST: i32 = 80_877_103;
@@ -38,51 +35,21 @@ async fn read_pid(stream: &mut DuplexStream) -> io::Result<Option<i32>> {
     }
 }
 
-/// "TLS" that does nothing: the bytes stay in this process.
+/// "TLS" that does nothing: the bytes stay in this process. The tap finds no rows in them.
 struct Passthrough;
 
-struct Plain(DuplexStream);
-
 impl TlsConnect<DuplexStream> for Passthrough {
-    type Stream = Plain;
+    type Stream = Tap<DuplexStream>;
     type Error = Error;
-    type Future = Ready<Result<Plain, Error>>;
+    type Future = Ready<Result<Self::Stream, Error>>;
 
     fn connect(self, stream: DuplexStream) -> Self::Future {
-        ready(Ok(Plain(stream)))
+        ready(Ok(Tap::new(stream, Rows::default())))
     }
 }
 
-impl TlsStream for Plain {
+impl TlsStream for Tap<DuplexStream> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
-    }
-}
-
-impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -1,11 +1,11 @@
 //! Errors of the server or the network as our errors: one line of cause and one hint.
 
-use std::error::Error as StdError;
+use std::error::Error as _;
 use std::io;
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, find};
 use crate::escape::one_line;
 use crate::pg::connect::server::Server;
 
@@ -17,20 +17,17 @@ const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
 pub(crate) fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
     let what = what.into();
     if let Some(said) = error.as_db_error() {
-        let kind = kind_of(said.code().code());
-        let hint = hint_for(said);
-        let text = db_text(said);
-        return with(Error::new(kind, what).because(Error::new(kind, text)), hint);
+        return from_server(what, said);
     }
     // Our own TLS connector's error, already complete.
     if let Some(own) = find::<Error>(&error) {
-        let hint = own.find_hint().map(str::to_owned);
         let text = Error::new(own.kind(), own.chain());
-        return with(Error::new(own.kind(), what).because(text), hint);
+        let error = Error::new(own.kind(), what).because(text);
+        return error.hint_if_any(own.find_hint());
     }
-    let lost = error.is_closed() || find::<io::Error>(&error).is_some();
-    if lost {
-        let text = match find::<io::Error>(&error) {
+    let lost = find::<io::Error>(&error);
+    if error.is_closed() || lost.is_some() {
+        let text = match lost {
             Some(cause) => format!("the connection was lost: {cause}"),
             None => "the server closed the connection".to_owned(),
         };
@@ -46,39 +43,36 @@ pub(crate) fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) ->
     Error::new(Kind::Failed, what).because(error)
 }
 
+fn from_server(what: String, said: &DbError) -> Error {
+    let kind = kind_of(said.code().code());
+    let error = Error::new(kind, what).because(Error::new(kind, db_text(said)));
+    error.hint_if_any(hint_for(said))
+}
+
 /// An error while connecting, with what only the resolved server knows.
 pub(super) fn connect_error(server: &Server, error: tokio_postgres::Error) -> Error {
     let what = format!("connecting to {server}");
-    let code = error.code().map(|code| code.code().to_owned());
-    let hint = match (code.as_deref(), missing_password(&error)) {
-        (Some("28P01" | "28000"), _) if server.on_refusal().is_some() => server.on_refusal(),
-        (Some("28P01"), _) => Some(match &server.password_from {
+    let hint = match error.code().map(SqlState::code) {
+        Some("28P01" | "28000") if server.on_refusal().is_some() => server.on_refusal(),
+        Some("28P01") => Some(match &server.password_from {
             Some(place) => format!("the password came from {place}"),
             None => "no password was given: use a password file, .pgpass or PGPASSWORD".to_owned(),
         }),
-        (None, true) => Some(
-            "the server asks for a password: use a password file, .pgpass or PGPASSWORD".to_owned(),
-        ),
-        (None, _) if no_tls(&error) => {
-            return Error::new(
-                crate::error::Kind::Refused,
-                format!(
-                    "{what}: the server offers no TLS, and sslmode is {}",
-                    server.ssl
-                ),
-            )
+        None if cause_text(&error).contains("password missing") => {
+            return Error::new(Kind::Denied, format!("{what}: no password was given")).hint(
+                "the server asks for a password: use a password file, .pgpass or PGPASSWORD",
+            );
+        }
+        None if no_tls(&error) => {
+            let mode = server.ssl;
+            return Error::refused(format!(
+                "{what}: the server offers no TLS, and sslmode is {mode}"
+            ))
             .hint("turn on ssl in the server; only where the network is trusted: sslmode=prefer");
         }
         _ => None,
     };
-    if code.is_none() && missing_password(&error) {
-        return with(
-            Error::new(Kind::Denied, format!("{what}: no password was given")),
-            hint,
-        );
-    }
-    let plain = pg_error(what, error);
-    with(plain, hint)
+    pg_error(what, error).hint_if_any(hint)
 }
 
 /// An error of a live session; a closed connection's own last words say more than "closed".
@@ -87,16 +81,8 @@ pub(super) fn session_error(
     error: tokio_postgres::Error,
     last_words: Option<&tokio_postgres::Error>,
 ) -> Error {
-    let said = last_words.and_then(tokio_postgres::Error::as_db_error);
-    match said {
-        Some(said) if error.is_closed() => {
-            let kind = kind_of(said.code().code());
-            let hint = hint_for(said);
-            with(
-                Error::new(kind, what).because(Error::new(kind, db_text(said))),
-                hint,
-            )
-        }
+    match last_words.and_then(tokio_postgres::Error::as_db_error) {
+        Some(said) if error.is_closed() => from_server(what, said),
         _ => pg_error(what, error),
     }
 }
@@ -110,30 +96,8 @@ fn no_tls(error: &tokio_postgres::Error) -> bool {
     cause_text(error).contains("server does not support TLS")
 }
 
-fn missing_password(error: &tokio_postgres::Error) -> bool {
-    cause_text(error).contains("password missing")
-}
-
 fn cause_text(error: &tokio_postgres::Error) -> String {
     error.source().map(ToString::to_string).unwrap_or_default()
-}
-
-fn with(error: Error, hint: Option<String>) -> Error {
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
-fn find<T: StdError + 'static>(error: &tokio_postgres::Error) -> Option<&T> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
 }
 
 fn kind_of(code: &str) -> Kind {

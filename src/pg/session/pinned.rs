@@ -1,6 +1,5 @@
 //! The settings every session has, so that a value prints and is read in one way everywhere.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -77,12 +76,8 @@ pub fn pinned(server_version_num: u32) -> impl Iterator<Item = (&'static str, &'
 
 /// SET statements, one a line; none takes a snapshot.
 pub(crate) fn pinned_sql(server_version_num: u32) -> String {
-    let mut sql = String::new();
-    for (name, value) in pinned(server_version_num) {
-        // Writing into a String cannot fail.
-        let _ = writeln!(sql, "{}", set(name, value));
-    }
-    sql
+    let statements = pinned(server_version_num).map(|(name, value)| set(name, value) + "\n");
+    statements.collect()
 }
 
 /// The same for `PGOPTIONS`, where a tool makes its own connection.
@@ -94,11 +89,8 @@ pub fn pinned_options(server_version_num: u32) -> String {
 }
 
 fn knows(since: &[u32], version: u32) -> bool {
-    let newest = since.last().is_some_and(|newest| version >= *newest);
-    newest
-        || since
-            .iter()
-            .any(|first| first / 10_000 == version / 10_000 && version >= *first)
+    let mut known = since.iter().filter(|first| version >= **first);
+    known.any(|first| Some(first) == since.last() || first / 10_000 == version / 10_000)
 }
 
 fn set(name: &str, value: &str) -> String {
@@ -150,12 +142,8 @@ fn version_num(text: &str) -> u32 {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
     let major = next().unwrap_or(0);
-    let minor = if text.starts_with(&format!("{major}.")) {
-        next().unwrap_or(0)
-    } else {
-        0
-    };
-    major * 10_000 + minor
+    let minor = next().filter(|_| text.starts_with(&format!("{major}.")));
+    major * 10_000 + minor.unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -97,15 +97,8 @@ impl FromRow for u64 {
     }
 }
 
-/// Two columns: schema and name.
-impl FromRow for Name {
-    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        Ok(Self {
-            schema: row.read()?,
-            name: row.read()?,
-        })
-    }
-}
+// Two columns.
+from_row!(Name: schema, name);
 
 /// An error shows a statement on one line.
 pub(super) fn query(what: &str, sql: &str) -> String {

@@ -75,14 +75,9 @@ pub(crate) async fn prints_objects(session: &Session) -> Result<bool> {
 
 /// Reads what is printed; objects' names only where some column is of a reg* type.
 pub(crate) async fn read(session: &Session, with_objects: bool) -> Result<Printed> {
-    let sql = if with_objects {
-        format!("{ALWAYS}{OBJECTS}")
-    } else {
-        ALWAYS.to_owned()
-    };
-    session
-        .rows(&sql, "cannot read the names that values print")
-        .await
+    let objects = if with_objects { OBJECTS } else { "" };
+    let what = "cannot read the names that values print";
+    session.rows(&format!("{ALWAYS}{objects}"), what).await
 }
 
 /// The first thing that printed otherwise at the start; what came since is harmless.

@@ -7,7 +7,7 @@ use crate::pg::session::{CopyRows, Purpose, Session};
 /// A session that imports the snapshot anew for each table, so that it never holds more than one
 /// table's lock.
 pub(crate) struct SnapshotReader {
-    session: Session,
+    pub session: Session,
     snapshot_id: String,
 }
 
@@ -22,10 +22,6 @@ impl SnapshotReader {
             session,
             snapshot_id: snapshot_id.to_owned(),
         })
-    }
-
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
     }
 
     /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.

@@ -26,14 +26,6 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    fn whole(estimated_bytes: u64) -> Self {
-        Self {
-            first_page: 0,
-            end_page: None,
-            estimated_bytes,
-        }
-    }
-
     fn condition(&self) -> Option<String> {
         match (self.first_page, self.end_page) {
             (0, None) => None,
@@ -50,10 +42,10 @@ pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
     let pages = source.heap_bytes / PAGE_BYTES;
     let sliceable =
         server_version_num >= 140_000 && source.heap && source.table.condition.is_none();
-    let count = (bytes / SLICE_BYTES + 1).min(pages / MIN_PAGES).max(1);
-    if !sliceable || count == 1 {
-        return vec![Slice::whole(bytes)];
-    }
+    let count = match sliceable {
+        true => (bytes / SLICE_BYTES + 1).min(pages / MIN_PAGES).max(1),
+        false => 1,
+    };
     (0..count)
         .map(|at| Slice {
             first_page: pages * at / count,
@@ -76,20 +68,19 @@ pub(crate) fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
         // reads the table alone, without those that inherit from it.
         None => format!("{name} ({columns})"),
     };
-    format!(
-        "COPY {what} TO STDOUT WITH (ENCODING {})",
-        quote_literal(encoding)
-    )
+    copy(&what, encoding)
+}
+
+fn copy(what: &str, encoding: &str) -> String {
+    let encoding = quote_literal(encoding);
+    format!("COPY {what} TO STDOUT WITH (ENCODING {encoding})")
 }
 
 /// Every page of every large object, 1 MiB each, read by lo_get: it works in a read-only
 /// transaction, under the snapshot, without access to pg_largeobject. An empty object has one
 /// empty page.
 pub(crate) fn large_object_pages(encoding: &str) -> String {
-    format!(
-        "COPY ({LARGE_OBJECT_PAGES}) TO STDOUT WITH (ENCODING {})",
-        quote_literal(encoding)
-    )
+    copy(&format!("({LARGE_OBJECT_PAGES})"), encoding)
 }
 
 const LARGE_OBJECT_PAGES: &str = "
@@ -104,10 +95,7 @@ const LARGE_OBJECT_PAGES: &str = "
 
 /// Owner, ACL and comment of every large object.
 pub(crate) fn large_object_properties(encoding: &str) -> String {
-    format!(
-        "COPY ({LARGE_OBJECT_PROPERTIES}) TO STDOUT WITH (ENCODING {})",
-        quote_literal(encoding)
-    )
+    copy(&format!("({LARGE_OBJECT_PROPERTIES})"), encoding)
 }
 
 const LARGE_OBJECT_PROPERTIES: &str = "

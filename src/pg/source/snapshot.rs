@@ -47,17 +47,25 @@ impl ExportedSnapshot {
         scout: &Session,
         wait: Duration,
     ) -> Result<Self> {
-        let mut session = Session::connect(server, application, Purpose::Read).await?;
+        let session = Session::connect(server, application, Purpose::Read).await?;
         scout.same_server(&session)?;
         let until = Instant::now() + wait.max(MIN_WAIT);
         let mut pause = FIRST_PAUSE;
         loop {
-            let why = match attempt(session, scout).await? {
-                Attempt::Taken(snapshot) => return Ok(*snapshot),
-                Attempt::Again(again, why) => {
-                    session = *again;
-                    why
+            let why = match attempt(&session, scout).await? {
+                Ok(Shown {
+                    id,
+                    taken_at,
+                    tables,
+                }) => {
+                    return Ok(Self {
+                        session,
+                        id,
+                        taken_at,
+                        tables,
+                    });
                 }
+                Err(why) => why,
             };
             if Instant::now() + pause > until {
                 return Err(Error::refused(format!(
@@ -94,51 +102,48 @@ impl ExportedSnapshot {
     }
 }
 
-enum Attempt {
-    Taken(Box<ExportedSnapshot>),
-    /// Why it is to be tried again; the session is given back, its transaction failed or open.
-    Again(Box<Session>, String),
+/// What a snapshot shows, with every table of it locked.
+struct Shown {
+    id: String,
+    taken_at: Timestamp,
+    tables: Vec<SourceTable>,
 }
 
-async fn attempt(session: Session, scout: &Session) -> Result<Attempt> {
+/// The inner error: why it is to be tried again, the transaction having failed or being open.
+async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, String>> {
     // BEGIN takes no snapshot; any SELECT would.
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     let what = "cannot begin the export's transaction";
     session.execute(begin, what).await?;
     let targets = catalog::lock_targets(scout).await?;
     let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
-    match lock(&session, &names).await? {
+    match lock(session, &names).await? {
         // What is dropped by now, the snapshot will not show.
         Locked::All | Locked::Gone(_) => {}
-        Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
+        Locked::Busy(why) => return Ok(Err(why)),
     }
-    let (id, taken_at) = export(&session).await?;
-    let shown = catalog::lock_targets(&session).await?;
-    let newcomers = not_locked(&session, shown.iter().map(|it| (it.oid, &it.name))).await?;
-    match lock(&session, &newcomers).await? {
+    let (id, taken_at) = export(session).await?;
+    let shown = catalog::lock_targets(session).await?;
+    let newcomers = not_locked(session, shown.iter().map(|it| (it.oid, &it.name))).await?;
+    match lock(session, &newcomers).await? {
         Locked::All => {}
-        Locked::Gone(why) | Locked::Busy(why) => return Ok(Attempt::Again(Box::new(session), why)),
+        Locked::Gone(why) | Locked::Busy(why) => return Ok(Err(why)),
     }
     // Only now: sizes would wait for locks.
-    let tables = catalog::read_tables(&session).await?;
+    let tables = catalog::read_tables(session).await?;
     let all = tables.iter().map(|it| (it.table.oid, &it.table.name));
-    if let Some(name) = not_locked(&session, all).await?.first() {
+    if let Some(name) = not_locked(session, all).await?.first() {
         // Its name belongs to another table by now, or to none.
-        let why = format!("{name} was renamed or dropped meanwhile");
-        return Ok(Attempt::Again(Box::new(session), why));
+        return Ok(Err(format!("{name} was renamed or dropped meanwhile")));
     }
-    let rewritten = catalog::find_rewritten(&session).await?;
-    if let Some(name) = rewritten.first() {
-        let why = format!("{name} was truncated or rewritten meanwhile");
-        return Ok(Attempt::Again(Box::new(session), why));
+    if let Some(name) = catalog::find_rewritten(session).await?.first() {
+        return Ok(Err(format!("{name} was truncated or rewritten meanwhile")));
     }
-    let snapshot = ExportedSnapshot {
-        session,
+    Ok(Ok(Shown {
         id,
         taken_at,
         tables,
-    };
-    Ok(Attempt::Taken(Box::new(snapshot)))
+    }))
 }
 
 /// How locking a list of tables went.

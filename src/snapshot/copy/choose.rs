@@ -1,4 +1,4 @@
-//! SnapshotFilter snapshot is copied: a recent one that is there, or a new one; and what earlier runs left.
+//! Which snapshot is copied: a recent one that is there, or a new one; and what earlier runs left.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,7 +20,7 @@ impl Job<'_> {
             |one: &&Snapshot| taken_at(one).is_none_or(|taken| now.duration_since(taken) < RECENT);
         if !self.options.take_new {
             let automated = self
-                .own
+                .source_snapshots
                 .iter()
                 .filter(recent)
                 .filter(|one| one.snapshot_type == "automated" && one.is_available());
@@ -29,7 +29,7 @@ impl Job<'_> {
             }
         }
         let taken_by_us = self
-            .own
+            .source_snapshots
             .iter()
             .filter(recent)
             .filter(|one| is_root(one) && !one.has_failed())
@@ -48,12 +48,7 @@ impl Job<'_> {
         let Some(copy) = self.copy_of(&origin).filter(|copy| copy.is_available()) else {
             return Ok(false);
         };
-        let is_of_it = |shared: &Snapshot| {
-            let own = self.own.iter().find(|own| own.arn == shared.arn);
-            own.and_then(Origin::from_tags)
-                .is_some_and(|other| other.from == origin.from)
-        };
-        if self.shared.iter().any(is_of_it) {
+        if self.shared_snapshot_of(&origin).is_some() {
             return Ok(false);
         }
         match self.records {
@@ -90,25 +85,22 @@ impl Job<'_> {
         if snapshot.is_available() {
             return self.original(snapshot);
         }
-        let snapshot = self.wait_for_own(&snapshot.name).await?;
+        let snapshot = self.wait_for_source_snapshot(&snapshot.name).await?;
         self.original(snapshot)
     }
 
     /// Waits for a snapshot in the source account.
-    pub(super) async fn wait_for_own(&self, name: &str) -> Result<Snapshot> {
+    pub(super) async fn wait_for_source_snapshot(&self, name: &str) -> Result<Snapshot> {
         let (limits, rds) = (self.options.limits, &self.clients.source);
         match wait::for_snapshot(rds, self.kind(), name, limits, self.context).await? {
             Waited::Settled(taken) if taken.is_available() => Ok(taken),
-            Waited::Settled(failed) => Err(Error::failed(format!(
-                "snapshot {name} has failed: RDS says '{}' at {} %",
-                failed.status, failed.percent
-            ))
-            .hint("RDS's events may say why (aws rds describe-events); then run it again")),
+            Waited::Settled(taken) => {
+                Err(Error::failed(format!("snapshot {}", wait::failed(&taken)))
+                    .hint("RDS's events may say why (aws rds describe-events); then run it again"))
+            }
             Waited::TimedOut(slow) => Err(Error::failed(format!(
-                "snapshot {name} is still '{}' at {} % after {} s",
-                slow.status,
-                slow.percent,
-                limits.wait.as_secs()
+                "snapshot {}",
+                limits.exceeded_by(&slow)
             ))
             .hint("run it again: it waits for the same snapshot; snapshot.wait says for how long")),
         }
@@ -140,21 +132,17 @@ impl Job<'_> {
                 None => return Err(refused.error),
             }
         }
-        let snapshot = self.wait_for_own(&name).await?;
-        self.own.push(snapshot.clone());
+        let snapshot = self.wait_for_source_snapshot(&name).await?;
+        self.source_snapshots.push(snapshot.clone());
         self.original(snapshot)
     }
 
     fn future_arn(&self, name: &str) -> String {
-        let account = self.accounts.source;
-        // As STS spells the partition: arn:aws:sts:…, arn:aws-cn:sts:…
-        let partition = account.caller.split(':').nth(1).unwrap_or("aws");
         let resource = match self.kind() {
             Kind::Instance => "snapshot",
             Kind::Cluster => "cluster-snapshot",
         };
-        let (region, id) = (&account.region, &account.id);
-        format!("arn:{partition}:rds:{region}:{id}:{resource}:{name}")
+        self.clients.source.arn(&format!("{resource}:{name}"))
     }
 
     /// Ends the sharing of what earlier runs left shared. One whose copy is under way is another
@@ -170,7 +158,7 @@ impl Job<'_> {
         };
         for shared in std::mem::take(&mut self.shared) {
             let name = name_in(&shared.arn).to_owned();
-            let Some(origin) = self.own_named(&name).and_then(Origin::from_tags) else {
+            let Some(origin) = self.source_snapshot(&name).and_then(Origin::from_tags) else {
                 continue;
             };
             if origin.source != self.source.name || is_current(&origin) {

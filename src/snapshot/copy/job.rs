@@ -4,14 +4,13 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::options::{Accounts, Options, RecordWriter};
-use super::report::{CopiedSnapshot, PlannedCopy};
+use super::{Accounts, CopiedSnapshot, Options, PlannedCopy, RecordWriter};
 use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::snapshot::{Kind, id};
+use crate::snapshot::Source;
 use crate::snapshot::names::{self, Origin, name_in};
-use crate::snapshot::source::Source;
 use crate::snapshot::wait::{self, Waited};
 
 pub(super) struct Job<'a> {
@@ -23,7 +22,7 @@ pub(super) struct Job<'a> {
     pub clients: &'a Clients,
     pub source: &'a Source,
     /// The source account's snapshots of the instance or cluster.
-    pub own: Vec<Snapshot>,
+    pub source_snapshots: Vec<Snapshot>,
     /// Copies in the backup account.
     pub copies: Vec<Snapshot>,
     /// The source account's snapshots that the backup account may copy now.
@@ -101,14 +100,13 @@ impl Job<'_> {
 
     async fn list_snapshots(&mut self) -> Result<()> {
         let (kind, clients) = (self.kind(), self.clients);
-        let own = SnapshotFilter::OwnOf(&self.source.identifier);
-        self.own = clients.source.snapshots(kind, own).await?;
+        let of_source = SnapshotFilter::OwnOf(&self.source.identifier);
+        self.source_snapshots = clients.source.snapshots(kind, of_source).await?;
         let filter = SnapshotFilter::OwnAndShared;
         let seen = clients.backup.snapshots(kind, filter).await?;
         let backup = format!(":{}:", clients.backup.account);
-        let (copies, shared): (Vec<_>, Vec<_>) =
-            seen.into_iter().partition(|one| one.arn.contains(&backup));
-        self.copies = copies;
+        let shared;
+        (self.copies, shared) = (seen.into_iter()).partition(|one| one.arn.contains(&backup));
         self.shared = match &clients.backup_in_source_region {
             Some(backup) => backup.snapshots(kind, SnapshotFilter::Shared).await?,
             None => shared,
@@ -141,10 +139,9 @@ impl Job<'_> {
             || self.shared_snapshot_of(&original.origin),
             |arn| Some(name_in(arn).to_owned()),
         );
-        let copy = if copy.is_available() {
-            copy
-        } else {
-            self.wait_for_copy(&copy, shared.as_deref()).await?
+        let copy = match copy.is_available() {
+            true => copy,
+            false => self.wait_for_copy(&copy, shared.as_deref()).await?,
         };
         let checked = self.check(original, &copy);
         match (shared, checked) {
@@ -160,14 +157,8 @@ impl Job<'_> {
     /// Waits for the copy. One that has failed is shared no more; one that is under way still
     /// needs the sharing, whether we wait for it or not.
     async fn wait_for_copy(&mut self, copy: &Snapshot, shared: Option<&str>) -> Result<Snapshot> {
-        let (limits, context) = (self.options.limits, self.context);
-        let ended = wait::for_snapshot(
-            &self.clients.backup,
-            self.kind(),
-            &copy.name,
-            limits,
-            context,
-        );
+        let (limits, rds) = (self.options.limits, &self.clients.backup);
+        let ended = wait::for_snapshot(rds, self.kind(), &copy.name, limits, self.context);
         let goes_on = || format!("copy {} goes on in the backup account", copy.name);
         let ended = match ended.await {
             // Nothing is under way any more.
@@ -178,18 +169,12 @@ impl Job<'_> {
             Ok(Waited::Settled(copy)) if copy.is_available() => return Ok(copy),
             Ok(Waited::TimedOut(copy)) => {
                 return Err(Error::failed(format!(
-                    "copy {} is still '{}' at {} % after {} s; it goes on, and its source stays shared for it",
-                    copy.name,
-                    copy.status,
-                    copy.percent,
-                    limits.wait.as_secs()
+                    "copy {}; it goes on, and its source stays shared for it",
+                    limits.exceeded_by(&copy)
                 ))
                 .hint("run it again: it waits for the same copy; snapshot.wait says for how long"));
             }
-            Ok(Waited::Settled(copy)) => Error::failed(format!(
-                "copy {} has failed: RDS says '{}' at {} %",
-                copy.name, copy.status, copy.percent
-            ))
+            Ok(Waited::Settled(copy)) => Error::failed(format!("copy {}", wait::failed(&copy)))
             .hint(
                 "RDS's events of the backup account may say why (aws rds describe-events); run it again: \
                  the next copy has another name, and `lifeboat snapshot expire` removes this one",
@@ -207,30 +192,28 @@ impl Job<'_> {
         let Err(still_shared) = self.unshare(shared).await else {
             return error;
         };
-        let hint = error.advice().to_owned();
-        Error::new(
-            error.kind(),
-            format!(
-                "{}; and snapshot {shared} stays shared with the backup account: {}",
-                error.chain(),
-                still_shared.chain()
-            ),
-        )
-        .hint(hint)
+        let what = format!(
+            "{}; and snapshot {shared} stays shared with the backup account: {}",
+            error.chain(),
+            still_shared.chain()
+        );
+        Error::new(error.kind(), what).hint(error.advice())
     }
 
     /// The shared snapshot of an original, where a copy does not say what it was copied from.
-    fn shared_snapshot_of(&self, origin: &Origin) -> Option<String> {
-        let names = self.shared.iter().map(|shared| name_in(&shared.arn));
-        let is_of_it = |name: &&str| {
-            let other = self.own_named(name).and_then(Origin::from_tags);
-            other.is_some_and(|other| other.from == origin.from)
-        };
-        names.into_iter().find(is_of_it).map(str::to_owned)
+    pub(super) fn shared_snapshot_of(&self, origin: &Origin) -> Option<String> {
+        let mut names = self.shared.iter().map(|shared| name_in(&shared.arn));
+        let name = names.find(|name| self.is_of(origin, self.source_snapshot(name)));
+        name.map(str::to_owned)
     }
 
-    pub(super) fn own_named(&self, name: &str) -> Option<&Snapshot> {
-        self.own.iter().find(|own| own.name == name)
+    /// Whether a snapshot of the source account goes back to the same original.
+    pub(super) fn is_of(&self, origin: &Origin, snapshot: Option<&Snapshot>) -> bool {
+        (snapshot.and_then(Origin::from_tags)).is_some_and(|other| other.from == origin.from)
+    }
+
+    pub(super) fn source_snapshot(&self, name: &str) -> Option<&Snapshot> {
+        self.source_snapshots.iter().find(|one| one.name == name)
     }
 
     fn describe(&self, original: &SourceSnapshot, copy: Snapshot) -> CopiedSnapshot {

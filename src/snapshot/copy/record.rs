@@ -1,8 +1,8 @@
 //! Records the settings that no snapshot carries. A copy without them is a copy: what fails here is a
 //! finding.
 
+use super::RecordWriter;
 use super::job::{Job, SourceSnapshot};
-use super::options::RecordWriter;
 use crate::aws::rds::Snapshot;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::manifest::FORMAT;
@@ -89,19 +89,13 @@ impl Job<'_> {
         let found = records
             .repository
             .record(&self.source.name, &id, records.trust);
-        match found.await {
-            Ok(record) if record.copy == copy.arn => true,
-            Ok(record) => {
-                self.findings
-                    .push(format!("the record of {id} is of {}", record.copy));
-                false
-            }
-            Err(error) => {
-                self.findings
-                    .push(format!("the record of {id} is no good: {}", error.chain()));
-                false
-            }
-        }
+        let wrong = match found.await {
+            Ok(record) if record.copy == copy.arn => return true,
+            Ok(record) => format!("the record of {id} is of {}", record.copy),
+            Err(error) => format!("the record of {id} is no good: {}", error.chain()),
+        };
+        self.findings.push(wrong);
+        false
     }
 
     async fn put(
@@ -111,16 +105,11 @@ impl Job<'_> {
         copy: &Snapshot,
         settings: Option<Settings>,
     ) -> Result<()> {
-        let RecordWriter {
-            repository,
-            signer,
-            trust,
-            ..
-        } = records;
-        if !trust.pins(signer.fingerprint()) {
+        let (repository, signer) = (records.repository, records.signer);
+        let fingerprint = signer.fingerprint();
+        if !records.trust.pins(fingerprint) {
             return Err(Error::usage(format!(
-                "the signing key's fingerprint {} is not among the trusted ones",
-                signer.fingerprint()
+                "the signing key's fingerprint {fingerprint} is not among the trusted ones"
             )));
         }
         let marker = repository.marker().await?;

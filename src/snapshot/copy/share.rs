@@ -29,25 +29,27 @@ impl Job<'_> {
             (true, true) => format!("{stem}-shared"),
             (false, _) => stem,
         };
-        let (name, found) = free_name(&stem, &self.own, &original.origin, &self.clients.source)?;
+        let (name, found) = free_name(
+            &stem,
+            &self.source_snapshots,
+            &original.origin,
+            &self.clients.source,
+        )?;
+        let request = CopyRequest {
+            rds: &self.clients.source,
+            from: &snapshot.name,
+            name: &name,
+            key: other_key.then_some(self.options.share_key.as_str()),
+            original,
+        };
         let found = match found {
             Some(found) => found,
-            None => {
-                let key = other_key.then_some(self.options.share_key.as_str());
-                let request = CopyRequest {
-                    rds: &self.clients.source,
-                    from: &snapshot.name,
-                    name: &name,
-                    key,
-                    original,
-                };
-                self.copy(&request).await?
-            }
+            None => self.copy(&request).await?,
         };
         if found.is_available() {
             return Ok(found);
         }
-        self.wait_for_own(&name).await
+        self.wait_for_source_snapshot(&name).await
     }
 
     /// Whether a snapshot lies under a key of AWS's own, which cannot be shared.
@@ -98,10 +100,8 @@ impl Job<'_> {
 
     async fn share(&self, name: &str) -> Result<()> {
         let account = &self.clients.backup.account;
-        self.clients
-            .source
-            .share_snapshot(self.kind(), name, account)
-            .await
+        let rds = &self.clients.source;
+        rds.share_snapshot(self.kind(), name, account).await
     }
 
     /// Starts a copy, waiting while too many are under way. A copy of that name is ours, or in the way.
@@ -125,12 +125,11 @@ impl Job<'_> {
             }
             // Our own call may have lost its reply, or another run was faster. That one exists is not
             // always what RDS says: the role must not tag what is there, which is judged first.
+            let is_ours = |found: &Snapshot| {
+                Origin::from_tags(found).as_ref() == Some(&request.original.origin)
+            };
             return match rds.snapshot(kind, request.name).await {
-                Ok(Some(found))
-                    if Origin::from_tags(&found).as_ref() == Some(&request.original.origin) =>
-                {
-                    Ok(found)
-                }
+                Ok(Some(found)) if is_ours(&found) => Ok(found),
                 Ok(Some(found)) => Err(not_ours(&found, rds.side)),
                 Ok(None) | Err(_) => Err(error),
             };

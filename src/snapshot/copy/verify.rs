@@ -4,7 +4,7 @@ use super::job::{Job, SourceSnapshot};
 use crate::aws::rds::Snapshot;
 use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
-use crate::snapshot::names::{Origin, to_second};
+use crate::snapshot::names::to_second;
 
 impl Job<'_> {
     /// Compares a copy that is available with its original.
@@ -38,13 +38,11 @@ impl Job<'_> {
     /// was expired meanwhile is gone from there.
     fn is_ours(&self, from: &str, original: &SourceSnapshot) -> bool {
         let of_source = format!(":{}:", self.clients.source.account);
-        let known = self.own.iter().find(|own| own.arn == from);
+        let known = self.source_snapshots.iter().find(|one| one.arn == from);
         from.contains(&of_source)
-            && known.is_none_or(|known| {
-                known.arn == original.origin.from
-                    || Origin::from_tags(known)
-                        .is_some_and(|origin| origin.from == original.origin.from)
-            })
+            && (known.is_none()
+                || from == original.origin.from
+                || self.is_of(&original.origin, known))
     }
 }
 

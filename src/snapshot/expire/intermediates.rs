@@ -29,7 +29,7 @@ pub(super) fn decide(
             copy.snapshot.name,
             what_is_wrong(snapshot, copy, kms_key).unwrap_or_default()
         )),
-        (None, None) => Decision::stays("no copy of it is in the backup account".to_owned()),
+        (None, None) => Decision::stays("no copy of it is in the backup account"),
     };
     Some((origin, decision))
 }

@@ -1,4 +1,4 @@
-//! SnapshotFilter copies of one instance or cluster stay: a pure function of what there is. It has no
+//! Which copies of one instance or cluster stay: a pure function of what there is. It has no
 //! clock: where nothing new is made, nothing more goes.
 
 use std::collections::BTreeSet;
@@ -61,14 +61,15 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    pub(crate) fn goes(reason: String) -> Self {
+    pub(crate) fn goes(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
         Self { goes: true, reason }
     }
 
-    pub(crate) fn stays(reason: String) -> Self {
+    pub(crate) fn stays(reason: impl Into<String>) -> Self {
         Self {
             goes: false,
-            reason,
+            ..Self::goes(reason)
         }
     }
 }
@@ -78,7 +79,14 @@ pub(crate) fn decide(copies: &[CopyFacts], keep: Keep) -> Vec<Decision> {
     let mut newest_first: Vec<usize> = (0..copies.len()).collect();
     newest_first.sort_by_key(|at| std::cmp::Reverse((copies[*at].taken_at, *at)));
     let mut decisions = vec![Decision::goes(String::new()); copies.len()];
-    let mut rules = Rules::new(keep);
+    let mut rules = Rules {
+        keep,
+        any: false,
+        days: BTreeSet::new(),
+        weeks: BTreeSet::new(),
+        months: BTreeSet::new(),
+        verified: 0,
+    };
     for at in newest_first {
         decisions[at] = rules.apply(&copies[at]);
     }
@@ -96,27 +104,12 @@ struct Rules {
 }
 
 impl Rules {
-    fn new(keep: Keep) -> Self {
-        Self {
-            keep,
-            any: false,
-            days: BTreeSet::new(),
-            weeks: BTreeSet::new(),
-            months: BTreeSet::new(),
-            verified: 0,
-        }
-    }
-
     fn apply(&mut self, copy: &CopyFacts) -> Decision {
         match copy.state {
-            _ if copy.held && copy.state != CopyState::Available => {
-                return Decision::stays("held".to_owned());
-            }
-            CopyState::Failed => {
-                return Decision::goes("it has failed and cannot be restored".to_owned());
-            }
-            CopyState::UnderWay => return Decision::stays("it is being copied".to_owned()),
             CopyState::Available => {}
+            _ if copy.held => return Decision::stays("held"),
+            CopyState::Failed => return Decision::goes("it has failed and cannot be restored"),
+            CopyState::UnderWay => return Decision::stays("it is being copied"),
         }
         // Every rule counts every copy, whichever one keeps it.
         let mut reasons = Vec::new();
@@ -135,18 +128,12 @@ impl Rules {
         }
         let day = copy.taken_at.to_zoned(TimeZone::UTC).date();
         let week = day.iso_week_date();
+        let week = format!("week {}-{:02}", week.year(), week.week());
+        let month = format!("{}-{:02}", day.year(), day.month());
         let tiers = [
             (&mut self.days, self.keep.days, day.to_string()),
-            (
-                &mut self.weeks,
-                self.keep.weeks,
-                format!("week {}-{:02}", week.year(), week.week()),
-            ),
-            (
-                &mut self.months,
-                self.keep.months,
-                format!("{}-{:02}", day.year(), day.month()),
-            ),
+            (&mut self.weeks, self.keep.weeks, week),
+            (&mut self.months, self.keep.months, month),
         ];
         for (seen, most, period) in tiers {
             if seen.len() < most as usize && seen.insert(period.clone()) {
@@ -154,7 +141,7 @@ impl Rules {
             }
         }
         if reasons.is_empty() {
-            return Decision::goes("not kept by days, weeks, months or as verified".to_owned());
+            return Decision::goes("not kept by days, weeks, months or as verified");
         }
         Decision::stays(reasons.join(", "))
     }

@@ -21,27 +21,21 @@ impl Job<'_> {
         let Some(settings) = self.settings else {
             return Ok(());
         };
-        let kinds = match plan {
-            RestorePlan::Instance(_) => vec![Kind::Instance],
-            RestorePlan::Cluster(..) => vec![Kind::Cluster, Kind::Instance],
+        let kinds: &[Kind] = match plan.db.kind {
+            Kind::Instance => &[Kind::Instance],
+            Kind::Cluster => &[Kind::Cluster, Kind::Instance],
         };
-        for kind in kinds {
+        for &kind in kinds {
             if let Some(group) = custom_parameter_group(settings, kind) {
                 self.create_parameter_group(kind, group, findings).await?;
             }
         }
-        if let (RestorePlan::Instance(new), Some(group)) = (plan, &settings.option_group)
-            && let Some(name) = &new.option_group
-        {
-            match self
-                .rds
-                .create_option_group(name, group, &self.group_tags())
-                .await
-            {
-                Ok(()) => {}
+        if let (Some(name), Some(group)) = (&plan.db.option_group, &settings.option_group) {
+            let tags = self.group_tags();
+            match self.rds.create_option_group(name, group, &tags).await {
                 // An earlier attempt's, with the same options.
                 Err(error) if error.kind() == ErrorKind::Exists => {}
-                Err(error) => return Err(error),
+                created => created?,
             }
         }
         Ok(())

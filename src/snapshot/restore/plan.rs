@@ -1,9 +1,9 @@
 //! What is created from a copy and its record, and what is left to do by hand.
 
 use super::job::Job;
-use super::recorded::{custom_parameter_group, storage};
+use super::recorded::{custom_parameter_group, new_db};
 use super::report::Report;
-use crate::aws::rds::{NewCluster, NewInstance, NewMember};
+use crate::aws::rds::{NewDb, NewMember};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Settings};
 use crate::snapshot::creation::RestorePlan;
@@ -15,62 +15,39 @@ impl Job<'_> {
             .then(|| self.group_name())
     }
 
+    /// Clusters have no option groups of ours.
     fn custom_options(&self) -> Option<String> {
         let group = self.settings?.option_group.as_ref()?;
-        (!group.options.is_empty()).then(|| self.group_name())
+        let wanted = self.kind() == Kind::Instance && !group.options.is_empty();
+        wanted.then(|| self.group_name())
     }
 
     pub(super) fn plan(&self) -> Result<RestorePlan> {
-        let recorded = Settings::default();
-        let settings = self.settings.unwrap_or(&recorded);
-        let (options, tags) = (self.options, self.tags());
-        let class = options.class.clone().or_else(|| settings.class.clone());
-        if self.kind() == Kind::Instance {
-            return Ok(RestorePlan::Instance(NewInstance {
-                identifier: options.identifier.clone(),
-                snapshot: self.found.point.copy.clone(),
-                class,
-                storage: storage(&settings.storage),
-                multi_az: settings.multi_az,
-                port: settings.port,
-                iam_authentication: settings.iam_authentication,
-                parameter_group: self.custom_parameters(Kind::Instance),
-                option_group: self.custom_options(),
-                subnet_group: options.subnet_group.clone(),
-                security_groups: options.security_groups.clone(),
-                deletion_protection: true,
-                tags,
-            }));
-        }
+        let (options, settings) = (self.options, self.settings);
+        let class = settings.and_then(|settings| settings.class.clone());
         // A Multi-AZ cluster has a class itself, and creates its instances.
-        let has_own_class = settings.class.is_some();
-        let member = if has_own_class {
-            None
-        } else {
-            Some(self.member(settings)?)
-        };
-        let new = NewCluster {
+        let needs_member = self.kind() == Kind::Cluster && class.is_none();
+        let db = NewDb {
             identifier: options.identifier.clone(),
-            snapshot: self.found.point.copy.clone(),
-            engine: self.found.point.engine.clone(),
-            engine_version: self.found.point.engine_version.clone(),
-            class: class.filter(|_| has_own_class),
-            storage: storage(&settings.storage),
-            port: settings.port,
-            iam_authentication: settings.iam_authentication,
-            parameter_group: self.custom_parameters(Kind::Cluster),
-            serverless: settings.serverless.clone(),
+            class: options.class.clone().or(class).filter(|_| !needs_member),
+            multi_az: settings.is_some_and(|settings| settings.multi_az),
+            port: settings.and_then(|settings| settings.port),
+            iam_authentication: settings.is_some_and(|settings| settings.iam_authentication),
+            parameter_group: self.custom_parameters(self.kind()),
+            option_group: self.custom_options(),
             subnet_group: options.subnet_group.clone(),
             security_groups: options.security_groups.clone(),
             deletion_protection: true,
-            tags,
+            tags: self.tags(),
+            ..new_db(self.found, settings)
         };
-        Ok(RestorePlan::Cluster(Box::new(new), member))
+        let member = needs_member.then(|| self.member()).transpose()?;
+        Ok(RestorePlan { db, member })
     }
 
     /// One instance is enough to get at the data; readers can follow.
-    fn member(&self, settings: &Settings) -> Result<NewMember> {
-        let writer = settings.members.first();
+    fn member(&self) -> Result<NewMember> {
+        let writer = self.settings.and_then(|settings| settings.members.first());
         let recorded = writer.and_then(|writer| writer.class.clone());
         let class = self.options.class.clone().or(recorded).ok_or_else(|| {
             Error::usage(format!(
@@ -91,23 +68,8 @@ impl Job<'_> {
 
     pub(super) fn report(&self, plan: &RestorePlan, findings: Vec<String>) -> Report {
         let point = &self.found.point;
-        let (class, parameter_group, option_group, member) = match plan {
-            RestorePlan::Instance(new) => (
-                new.class.clone(),
-                new.parameter_group.clone(),
-                new.option_group.clone(),
-                None,
-            ),
-            RestorePlan::Cluster(new, member) => (
-                member
-                    .as_ref()
-                    .map(|member| member.class.clone())
-                    .or_else(|| new.class.clone()),
-                new.parameter_group.clone(),
-                None,
-                member.as_ref().map(|member| member.identifier.clone()),
-            ),
-        };
+        let RestorePlan { db, member } = plan;
+        let member_class = member.as_ref().map(|member| member.class.clone());
         Report {
             dry_run: self.options.dry_run,
             source: point.source.clone(),
@@ -115,14 +77,14 @@ impl Job<'_> {
             id: point.id.clone(),
             copy: point.copy.clone(),
             taken_at: point.taken_at,
-            identifier: self.options.identifier.clone(),
-            member,
+            identifier: db.identifier.clone(),
+            member: member.as_ref().map(|member| member.identifier.clone()),
             region: point.region.clone(),
-            class,
-            parameter_group,
-            option_group,
-            subnet_group: self.options.subnet_group.clone(),
-            security_groups: self.options.security_groups.clone(),
+            class: member_class.or_else(|| db.class.clone()),
+            parameter_group: db.parameter_group.clone(),
+            option_group: db.option_group.clone(),
+            subnet_group: db.subnet_group.clone(),
+            security_groups: db.security_groups.clone(),
             address: None,
             port: None,
             recorded: self.settings.is_some(),

@@ -1,5 +1,8 @@
 //! The settings of the old instance or cluster, which no snapshot carries: read from the repository.
 
+use std::collections::BTreeMap;
+
+use crate::aws::rds::NewDb;
 use crate::error::Error;
 use crate::model::snapshot::{Kind, ParameterGroup, Settings, Storage};
 use crate::repository::Repository;
@@ -66,8 +69,32 @@ pub(crate) fn custom_parameter_group(settings: &Settings, kind: Kind) -> Option<
     group.filter(|group| !group.values.is_empty())
 }
 
+/// What follows from the copy and its record; the rest is as RDS has it.
+pub(crate) fn new_db(found: &FoundCopy, recorded: Option<&Settings>) -> NewDb {
+    let point = &found.point;
+    NewDb {
+        kind: point.kind,
+        identifier: String::new(),
+        snapshot: point.copy.clone(),
+        engine: point.engine.clone(),
+        engine_version: point.engine_version.clone(),
+        class: None,
+        storage: recorded.map_or_else(Storage::default, |recorded| storage(&recorded.storage)),
+        multi_az: false,
+        port: None,
+        iam_authentication: false,
+        parameter_group: None,
+        option_group: None,
+        serverless: recorded.and_then(|recorded| recorded.serverless.clone()),
+        subnet_group: None,
+        security_groups: Vec::new(),
+        deletion_protection: false,
+        tags: BTreeMap::new(),
+    }
+}
+
 /// The recorded storage, as far as RDS accepts it for a new instance.
-pub(crate) fn storage(recorded: &Storage) -> Storage {
+fn storage(recorded: &Storage) -> Storage {
     let kind = recorded.kind.clone().filter(|kind| kind != "aurora");
     let striped = recorded.gib.is_some_and(|gib| gib >= STRIPED_GIB);
     let provisioned = kind.as_ref().is_some_and(|kind| kind.starts_with("io"));

@@ -22,25 +22,18 @@ pub(super) struct Login<'a> {
 /// as libpq does; a file that does not exist has no password.
 pub(super) fn pgpass(path: &Path, login: &Login<'_>, warnings: &mut Vec<String>) -> Option<String> {
     let meta = fs::metadata(path).ok()?;
-    if !meta.is_file() {
-        warnings.push(format!("{} is not a plain file: not read", path.display()));
-        return None;
-    }
-    if meta.permissions().mode() & 0o077 != 0 {
-        warnings.push(format!(
-            "{} can be read by group or others: not read; run chmod 0600 on it",
-            path.display()
-        ));
-        return None;
-    }
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            warnings.push(format!("{} cannot be read: {error}", path.display()));
-            return None;
+    let why = if !meta.is_file() {
+        "is not a plain file: not read".to_owned()
+    } else if meta.permissions().mode() & 0o077 != 0 {
+        "can be read by group or others: not read; run chmod 0600 on it".to_owned()
+    } else {
+        match fs::read_to_string(path) {
+            Ok(text) => return text.lines().find_map(|line| pgpass_line(line, login)),
+            Err(error) => format!("cannot be read: {error}"),
         }
     };
-    text.lines().find_map(|line| pgpass_line(line, login))
+    warnings.push(format!("{} {why}", path.display()));
+    None
 }
 
 fn pgpass_line(line: &str, login: &Login<'_>) -> Option<String> {
@@ -76,29 +69,23 @@ fn pgpass_field(text: &str, ends_at_colon: bool) -> (String, Option<&str>) {
 
 /// The whole content of a file as the password, without its last newline.
 pub(super) fn password_file(path: &Path) -> Result<String> {
-    let meta = fs::metadata(path).context(|| format!("password file {}", path.display()))?;
+    let file = || format!("password file {}", path.display());
+    let meta = fs::metadata(path).context(file)?;
     if meta.permissions().mode() & 0o004 != 0 {
-        return Err(Error::refused(format!(
-            "password file {} can be read by everyone",
-            path.display()
-        ))
-        .hint(format!("run: chmod 0600 {}", path.display())));
+        return Err(
+            Error::refused(format!("{} can be read by everyone", file()))
+                .hint(format!("run: chmod 0600 {}", path.display())),
+        );
     }
-    let text = fs::read_to_string(path).context(|| format!("password file {}", path.display()))?;
+    let text = fs::read_to_string(path).context(file)?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() {
-        return Err(Error::usage(format!(
-            "password file {} is empty",
-            path.display()
-        )));
+        return Err(Error::usage(format!("{} is empty", file())));
     }
     if password.contains('\n') {
-        return Err(Error::usage(format!(
-            "password file {} has more than one line",
-            path.display()
-        ))
-        .hint("put only the password into it; for .pgpass lines use PGPASSFILE"));
+        return Err(Error::usage(format!("{} has more than one line", file()))
+            .hint("put only the password into it; for .pgpass lines use PGPASSFILE"));
     }
     Ok(password.to_owned())
 }
@@ -112,20 +99,13 @@ pub(super) fn service(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Resul
     let system = env("PGSYSCONFDIR").unwrap_or_else(|| SYSTEM_FOLDER.to_owned());
     let system = std::iter::once(PathBuf::from(system).join("pg_service.conf"));
     for path in user.into_iter().chain(system) {
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                if let Some(found) = service_section(&text, name)
-                    .context(|| format!("service file {}", path.display()))?
-                {
-                    return Ok(found);
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                return Err(
-                    Error::failed(format!("service file {}", path.display())).because(error)
-                );
-            }
+        let file = || format!("service file {}", path.display());
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            text => text.context(file)?,
+        };
+        if let Some(found) = service_section(&text, name).context(file)? {
+            return Ok(found);
         }
         looked.push(path.display().to_string());
     }

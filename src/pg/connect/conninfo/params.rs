@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
+use crate::percent;
 
 /// Keyword to value, keywords as libpq spells them.
 pub(crate) type Params = BTreeMap<&'static str, String>;
@@ -127,28 +128,13 @@ pub(super) fn several_hosts() -> Error {
 
 /// Percent-decoding as libpq does it: `+` stays a plus sign, a NUL is refused.
 fn decode(text: &str) -> Result<String> {
-    let bad = || {
+    let unsound = || {
         Error::usage("the database URL has a \"%\" that is not followed by two hex digits")
             .hint("write %25 for a percent sign, %40 for @, %2F for /, %3A for :")
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let mut digit = || {
-            rest.next()
-                .and_then(|byte| char::from(byte).to_digit(16))
-                .and_then(|digit| u8::try_from(digit).ok())
-                .ok_or_else(bad)
-        };
-        let byte = digit()? * 16 + digit()?;
-        if byte == 0 {
-            return Err(Error::usage("the database URL holds a %00"));
-        }
-        bytes.push(byte);
+    let bytes = percent::decode_bytes(text).ok_or_else(unsound)?;
+    if bytes.contains(&0) {
+        return Err(Error::usage("the database URL holds a %00"));
     }
     String::from_utf8(bytes)
         .map_err(|_| Error::usage("the database URL holds bytes that are not UTF-8"))

@@ -23,7 +23,8 @@ pub(crate) struct Roots {
     /// Certificates that are trusted by themselves: a self-signed server certificate may be
     /// named as its own root.
     pub exact: HashSet<CertificateDer<'static>>,
-    from: String,
+    /// In words, for messages.
+    pub from: String,
 }
 
 impl Roots {
@@ -35,11 +36,6 @@ impl Roots {
             from: "none".to_owned(),
         }
     }
-
-    /// For error messages.
-    pub(crate) fn describe(&self) -> String {
-        self.from.clone()
-    }
 }
 
 /// Reads the authorities to trust.
@@ -47,7 +43,8 @@ pub(crate) fn load(which: &RootCert) -> Result<Roots> {
     let (found, from) = match which {
         RootCert::File(path) => (read(path)?, format!("only those in {}", path.display())),
         RootCert::Default => {
-            let mut all = shipped()?;
+            let mut all =
+                parse(RDS).context(|| "the RDS authorities shipped with lifeboat".to_owned())?;
             all.extend(system());
             (all, "the system's authorities and those of RDS".to_owned())
         }
@@ -76,10 +73,6 @@ fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| Error::usage(format!("not PEM: {error}")))
-}
-
-fn shipped() -> Result<Vec<CertificateDer<'static>>> {
-    parse(RDS).context(|| "the RDS authorities shipped with lifeboat".to_owned())
 }
 
 /// The system's roots; a machine without any still reaches RDS.

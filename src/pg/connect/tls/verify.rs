@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
@@ -28,30 +26,14 @@ pub(super) enum Check {
 
 /// Checks as the sslmode asks.
 pub(super) struct Verifier {
-    check: Check,
-    roots: Roots,
-    host: String,
-    algorithms: WebPkiSupportedAlgorithms,
-    seen: Seen,
+    pub check: Check,
+    pub roots: Roots,
+    pub host: String,
+    pub algorithms: WebPkiSupportedAlgorithms,
+    pub seen: Seen,
 }
 
 impl Verifier {
-    pub(super) fn new(
-        check: Check,
-        roots: Roots,
-        host: &str,
-        provider: &CryptoProvider,
-        seen: Seen,
-    ) -> Self {
-        Self {
-            check,
-            roots,
-            host: host.to_owned(),
-            algorithms: provider.signature_verification_algorithms,
-            seen,
-        }
-    }
-
     fn check_chain(
         &self,
         leaf: &CertificateDer<'_>,
@@ -73,16 +55,12 @@ impl Verifier {
     }
 
     fn check_name(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
-        let refused = match verify_server_name(&ParsedCertificate::try_from(leaf)?, name) {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
-        // As libpq: the common name counts only where there are no alternative names at all.
-        let named = self
-            .seen
-            .get()
-            .is_some_and(|facts| facts.common_name_fits(&self.host));
-        if named { Ok(()) } else { Err(refused) }
+        let verified = verify_server_name(&ParsedCertificate::try_from(leaf)?, name);
+        // As libpq: the common name counts only if there are no alternative names at all.
+        match self.seen.get() {
+            Some(facts) if facts.common_name_fits(&self.host) => Ok(()),
+            _ => verified,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use x509_cert::Certificate;
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::oid::db::{rfc4519, rfc5912};
-use x509_cert::der::{Decode as _, Tagged as _, asn1};
+use x509_cert::der::{Decode as _, asn1};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
@@ -24,23 +24,25 @@ pub(super) struct Facts {
 impl Facts {
     /// For error messages.
     pub(super) fn names_text(&self) -> String {
-        let mut names: Vec<String> = self.alternative.clone();
-        if names.is_empty() {
-            names.extend(self.common_name.clone());
-        }
-        let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-        names.join(", ")
+        let common = self
+            .common_name
+            .iter()
+            .filter(|_| self.alternative.is_empty());
+        let names = self.alternative.iter().chain(common);
+        names
+            .map(|name| format!("{name:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// Whether the common name stands for the host, as libpq has it.
     pub(super) fn common_name_fits(&self, host: &str) -> bool {
-        let Some(name) = self
-            .common_name
-            .as_deref()
-            .filter(|_| self.alternative.is_empty())
-        else {
+        let Some(name) = &self.common_name else {
             return false;
         };
+        if !self.alternative.is_empty() {
+            return false;
+        }
         if let Some(domain) = name.strip_prefix("*.") {
             let is_address = host.parse::<std::net::IpAddr>().is_ok();
             return !is_address
@@ -82,23 +84,13 @@ fn general_name(name: &GeneralName) -> Option<String> {
 }
 
 fn common_name(subject: &Name) -> Option<String> {
-    let value = subject
-        .0
-        .iter()
-        .flat_map(|part| part.0.iter())
-        .find(|attribute| attribute.oid == rfc4519::CN)
-        .map(|attribute| &attribute.value)?;
-    match value.tag() {
-        x509_cert::der::Tag::Utf8String => value
-            .decode_as::<asn1::Utf8StringRef<'_>>()
-            .ok()
-            .map(|text| text.as_str().to_owned()),
-        x509_cert::der::Tag::PrintableString => value
-            .decode_as::<asn1::PrintableStringRef<'_>>()
-            .ok()
-            .map(|text| text.as_str().to_owned()),
-        _ => None,
-    }
+    let mut attributes = subject.0.iter().flat_map(|part| part.0.iter());
+    let value = &attributes.find(|one| one.oid == rfc4519::CN)?.value;
+    let utf8 = value.decode_as::<asn1::Utf8StringRef<'_>>();
+    let printable = value.decode_as::<asn1::PrintableStringRef<'_>>();
+    let utf8 = utf8.map(|text| text.as_str().to_owned());
+    utf8.or_else(|_| printable.map(|text| text.as_str().to_owned()))
+        .ok()
 }
 
 /// Whether the certificate's own dates include `now`.

@@ -83,10 +83,9 @@ pub(crate) async fn read_database(session: &Session) -> Result<Database> {
         150_000.. => "d.datcollversion",
         _ => "NULL",
     };
-    let rules = if version >= 160_000 {
-        "d.daticurules"
-    } else {
-        "NULL"
+    let rules = match version {
+        160_000.. => "d.daticurules",
+        _ => "NULL",
     };
     let sql = format!(
         "SELECT d.datname::text, pg_catalog.pg_get_userbyid(d.datdba)::text,

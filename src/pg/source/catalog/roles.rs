@@ -63,10 +63,9 @@ pub(super) fn settings(role: Option<&str>, items: &[String]) -> Vec<Setting> {
 
 /// Who is a member of what, but for RDS's own roles and the memberships that initdb makes.
 pub(crate) async fn read_memberships(session: &Session) -> Result<Vec<Membership>> {
-    let options = if session.server_version_num >= 160_000 {
-        "m.inherit_option, m.set_option"
-    } else {
-        "NULL::boolean, NULL::boolean"
+    let options = match session.server_version_num {
+        160_000.. => "m.inherit_option, m.set_option",
+        _ => "NULL::boolean, NULL::boolean",
     };
     let sql = format!(
         "SELECT r.rolname::text, u.rolname::text, coalesce(g.rolname, '')::text, m.admin_option,

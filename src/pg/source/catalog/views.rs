@@ -132,16 +132,12 @@ fn in_order(waiting: &mut BTreeMap<u32, (MaterializedView, Vec<u32>)>) -> Vec<Ma
             .map(|(oid, _)| *oid)
             .collect();
         // A cycle cannot be made by SQL; if one is there all the same, any order will do.
-        let next = if ready.is_empty() {
-            oids.into_iter().collect()
-        } else {
-            ready
+        let next = match ready.is_empty() {
+            true => oids.into_iter().collect(),
+            false => ready,
         };
-        order.extend(
-            next.iter()
-                .filter_map(|oid| waiting.remove(oid))
-                .map(|(view, _)| view),
-        );
+        let next = next.iter().filter_map(|oid| waiting.remove(oid));
+        order.extend(next.map(|(view, _)| view));
     }
     order
 }

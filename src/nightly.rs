@@ -3,10 +3,9 @@
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::keys::announced;
-use crate::repository::PointSelector;
+use crate::repository::PointPath;
 use crate::schedule::{
-    Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, StoredPoint,
-    verify,
+    Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, verify,
 };
 
 /// What the steps need. An `Err` fails only its own step.
@@ -64,14 +63,11 @@ pub(crate) async fn run(options: Options, context: Context<'_>) -> Result<Report
 
 async fn verify_stored(
     export: &Export,
-    point: StoredPoint,
+    point: PointPath,
     context: Context<'_>,
 ) -> Result<StepReport> {
     let repository = &export.repository;
-    let (source, database) = (Some(&*point.source), Some(&*point.database));
-    let selector = PointSelector::Id(point.id);
-    let found = repository.choose(&selector, source, database).await?;
-    let opened = repository.open(&found, &export.trust).await?;
+    let opened = repository.open_at(&point, &export.trust).await?;
     announced::note_all(repository, context.progress).await;
     Ok(StepReport::Verify(verify(&opened, None, context).await?))
 }

@@ -1,7 +1,6 @@
 //! Format v1: which objects make a restore point, and in which order. `FORMAT.md` beside this file
 //! says it for a second reader. Nothing else in the house knows keys.
 
-mod announcement;
 mod announcements;
 mod attest;
 mod commit;
@@ -12,15 +11,15 @@ mod extend;
 mod handle;
 mod layout;
 mod leftovers;
+mod listing;
 mod locks;
 mod newest;
 mod part_list;
-mod part_listing;
 mod read;
 pub(crate) mod runbook;
 mod snapshots;
 
-pub(crate) use announcement::Announcement;
+pub(crate) use announcements::Announcement;
 pub use attest::Proof;
 pub(crate) use attest::{Attestations, History, if_allowed};
 pub(crate) use commit::PointWriter;

@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::codec::Identities;
 use crate::compute;
+use crate::context::Context;
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::interrupt::Interrupt;
 use crate::model::catalog::Catalog;
 use crate::model::digest::RowDigest;
 use crate::model::id::Key;
@@ -41,8 +41,6 @@ pub struct Options {
     pub data: bool,
     /// Parts read at a time; `None`: one a core.
     pub jobs: Option<usize>,
-    /// Locks that ended before are findings.
-    pub now: Timestamp,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -92,16 +90,23 @@ pub async fn verify(
     point: &RestorePoint,
     identities: &Identities,
     options: Options,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    context: Context<'_>,
 ) -> Result<Report> {
     let begun = std::time::Instant::now();
     let manifest = &point.manifest;
-    let mut verifier = Verifier {
+    let reader = Reader {
         point,
         identities,
-        options,
-        progress,
+        data: options.data,
+        now: context.clock.now(),
+    };
+    let mut verifier = Verifier {
+        reader,
+        jobs: match options.data {
+            true => options.jobs.unwrap_or_else(compute::cores).max(1),
+            false => HEADS_AT_A_TIME,
+        },
+        progress: context.progress,
         report: Report {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -111,6 +116,7 @@ pub async fn verify(
             ..Report::default()
         },
     };
+    let (progress, interrupt) = (context.progress, context.interrupt);
     progress.phase("stored objects", Some(manifest.stored_bytes()));
     let catalog = verifier.objects().await?;
     for table in &manifest.tables {
@@ -118,16 +124,16 @@ pub async fn verify(
         let verified = verifier.table(table, catalog.as_ref());
         interrupt.or(verified).await?;
     }
-    verifier.unlisted(catalog.as_ref())?;
+    verifier.unlisted(catalog.as_ref());
     let mut report = verifier.report;
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
 }
 
 struct Verifier<'a> {
-    point: &'a RestorePoint,
-    identities: &'a Identities,
-    options: Options,
+    reader: Reader<'a>,
+    /// Parts looked at or read at a time.
+    jobs: usize,
     progress: &'a dyn Progress,
     report: Report,
 }
@@ -135,12 +141,14 @@ struct Verifier<'a> {
 impl Verifier<'_> {
     /// All that is neither part nor part list; returns the catalog where it can be opened.
     async fn objects(&mut self) -> Result<Option<Catalog>> {
-        let point = self.point;
+        let Reader {
+            point, identities, ..
+        } = self.reader;
         for object in std::iter::once(&point.manifest_ref).chain(&point.manifest.objects) {
-            let done = self.stored(object).await;
+            let done = self.reader.stored(object).await;
             self.note(object, done)?;
         }
-        if !self.options.data || self.identities.is_empty() {
+        if !self.reader.data || identities.is_empty() {
             return Ok(None);
         }
         self.report.rows = Some(0);
@@ -148,253 +156,210 @@ impl Verifier<'_> {
             let name = object.key.name();
             if name.ends_with(".age") && name != names::CATALOG {
                 let read = async {
-                    let plain = point.open_object(name, self.identities).await?;
+                    let plain = point.open_object(name, identities).await?;
                     compute::on_own_thread(move || drain(plain)).await?
                 };
-                if let Err(error) = read
-                    .await
-                    .context(|| format!("{} does not open", object.key))
-                {
-                    self.problem_or_fail(error)?;
-                }
+                let read = read.await;
+                self.sound(read.context(|| format!("{} does not open", object.key)))?;
             }
         }
-        match point.catalog(self.identities).await {
-            Ok(catalog) => Ok(Some(catalog)),
-            Err(error) => {
-                self.problem_or_fail(error)?;
-                Ok(None)
-            }
-        }
+        self.sound(point.catalog(identities).await)
     }
 
     async fn table(&mut self, table: &TableParts, catalog: Option<&Catalog>) -> Result<()> {
         let Some(list) = &table.list else {
-            return self.compare(table, catalog, RowDigest::default());
+            self.compare(table, catalog, RowDigest::default());
+            return Ok(());
         };
-        let done = self.stored(list).await;
+        let reader = self.reader;
+        let done = reader.stored(list).await;
         let known = done.is_err();
         self.note(list, done)?;
         // A list that does not read leaves nothing to look at.
-        let parts = match self.point.parts(table).await {
-            Ok(parts) => parts,
+        let parts = match reader.point.parts(table).await {
             Err(_) if known => return Ok(()),
-            Err(error) if error.kind() == Kind::Denied && !self.options.data => {
-                return self.verify_by_listing(table).await;
+            Err(error) if error.kind() == Kind::Denied && !reader.data => {
+                return self.verify_by_listing(table, list).await;
             }
-            Err(error) => return self.problem_or_fail(error),
+            parts => self.sound(parts)?,
         };
-        let (point, options, identities) = (self.point, self.options, self.identities);
-        let jobs = if options.data {
-            options.jobs.unwrap_or_else(compute::cores)
-        } else {
-            HEADS_AT_A_TIME
-        };
+        let Some(parts) = parts else { return Ok(()) };
         let open = catalog.is_some();
         let mut verified = stream::iter(parts)
             .map(|part| async move {
                 let part = part?;
-                let digest = verify_part(point, identities, options, open, &part).await;
-                Ok::<_, Error>((part, digest))
+                let done = reader.part(&part, open).await;
+                Ok::<_, Error>((part, done))
             })
-            .buffer_unordered(jobs.max(1));
+            .buffer_unordered(self.jobs);
         let (mut whole, mut sound) = (RowDigest::default(), true);
         while let Some(next) = verified.next().await {
-            let (part, done) = match next {
-                Ok(next) => next,
-                Err(error) => {
-                    self.problem_or_fail(error)?;
-                    sound = false;
-                    continue;
-                }
+            let Some((part, done)) = self.sound(next)? else {
+                sound = false;
+                continue;
             };
-            let digest = done
-                .as_ref()
-                .map_or(RowDigest::default(), |done| done.digest);
-            sound &= done.is_ok();
-            whole.merge(digest);
-            self.note(&part.object, done.map(|done| done.finding))?;
+            match &done {
+                Ok((digest, _)) => whole.merge(*digest),
+                Err(_) => sound = false,
+            }
+            self.note(&part.object, done.map(|(_, finding)| finding))?;
         }
         if sound {
-            self.compare(table, catalog, whole)
-        } else {
-            Ok(())
+            self.compare(table, catalog, whole);
         }
+        Ok(())
     }
 
     /// Rows as counted and digested again, against the sealed catalog and the manifest.
-    fn compare(
-        &mut self,
-        table: &TableParts,
-        catalog: Option<&Catalog>,
-        found: RowDigest,
-    ) -> Result<()> {
-        let Some(catalog) = catalog else {
-            return Ok(());
-        };
+    fn compare(&mut self, table: &TableParts, catalog: Option<&Catalog>, found: RowDigest) {
+        let Some(catalog) = catalog else { return };
         if let Some(rows) = &mut self.report.rows
             && !is_large_objects(table.oid)
         {
             *rows += found.rows;
         }
+        let large_objects = &catalog.large_objects;
         let (name, expected) = match table.oid {
-            LARGE_OBJECT_PAGES => (
-                "large objects".to_owned(),
-                Some(catalog.large_objects.pages),
-            ),
-            LARGE_OBJECT_PROPERTIES => (
-                "large objects' properties".to_owned(),
-                Some(catalog.large_objects.properties),
-            ),
+            LARGE_OBJECT_PAGES => ("large objects".to_owned(), Some(large_objects.pages)),
+            LARGE_OBJECT_PROPERTIES => {
+                let name = "large objects' properties".to_owned();
+                (name, Some(large_objects.properties))
+            }
             oid => {
                 let table = catalog.tables.iter().find(|table| table.oid == oid);
                 let name = table.map_or_else(|| oid.to_string(), |table| table.name.to_string());
                 (name, table.map(|table| table.digest))
             }
         };
-        let Some(expected) = expected else {
-            self.report.problem(&Error::damaged(format!(
-                "the catalog knows no table {name}"
-            )));
-            return Ok(());
-        };
-        if found != expected || found.rows != table.rows {
-            self.report.problem(&Error::damaged(format!(
+        let problem = match expected {
+            None => format!("the catalog knows no table {name}"),
+            Some(expected) if found == expected && found.rows == table.rows => return,
+            Some(expected) => format!(
                 "{name}: {} rows with digest {:032x} were exported, stored are {} with {:032x}",
                 expected.rows, expected.sum, found.rows, found.sum
-            )));
-        }
-        Ok(())
+            ),
+        };
+        self.report.problem(&Error::damaged(problem));
     }
 
     /// What the catalog knows and the manifest does not list must have had no rows.
-    fn unlisted(&mut self, catalog: Option<&Catalog>) -> Result<()> {
-        let Some(catalog) = catalog else {
-            return Ok(());
-        };
-        let large_objects = [LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES];
-        let known = catalog.tables.iter().map(|table| table.oid);
-        let listed: BTreeSet<u32> = self.point.manifest.tables.iter().map(|t| t.oid).collect();
-        for oid in known.chain(large_objects) {
+    fn unlisted(&mut self, catalog: Option<&Catalog>) {
+        let tables = &self.reader.point.manifest.tables;
+        let listed: BTreeSet<u32> = tables.iter().map(|table| table.oid).collect();
+        let known = catalog.into_iter().flat_map(|catalog| &catalog.tables);
+        let known = known.map(|table| table.oid);
+        for oid in known.chain([LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES]) {
             if !listed.contains(&oid) {
                 let nothing = TableParts {
                     oid,
                     ..TableParts::default()
                 };
-                self.compare(&nothing, Some(catalog), RowDigest::default())?;
+                self.compare(&nothing, catalog, RowDigest::default());
             }
         }
-        Ok(())
-    }
-
-    /// One object that is not a part.
-    async fn stored(&self, object: &ObjectRef) -> Result<Option<String>> {
-        let finding = look(self.point, object, self.options).await?;
-        if self.options.data {
-            self.point.fetch(object).await?;
-        }
-        Ok(finding)
     }
 
     fn note(&mut self, object: &ObjectRef, done: Result<Option<String>>) -> Result<()> {
         self.report.looked_at(object.bytes);
         self.progress.advance(object.bytes);
+        let finding = self.sound(done)?;
+        self.report.findings.extend(finding.flatten());
+        Ok(())
+    }
+
+    /// `None`: it is damaged or gone, which is what we came to find. A store that does not answer is
+    /// an error.
+    fn sound<T>(&mut self, done: Result<T>) -> Result<Option<T>> {
         match done {
-            Ok(finding) => {
-                self.report.findings.extend(finding);
-                Ok(())
-            }
-            Err(error) => self.problem_or_fail(error),
-        }
-    }
-
-    /// What is damaged or gone is what we came to find; a store that does not answer is not.
-    fn problem_or_fail(&mut self, error: Error) -> Result<()> {
-        match error.kind() {
-            Kind::Damaged | Kind::NotFound => {
+            Err(error) if matches!(error.kind(), Kind::Damaged | Kind::NotFound) => {
                 self.report.problem(&error);
-                Ok(())
+                Ok(None)
             }
-            _ => Err(error),
+            done => done.map(Some),
         }
     }
 }
 
-/// What one part turned out to be.
-struct Verified {
-    digest: RowDigest,
-    finding: Option<String>,
+/// Reads one object after the other.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    point: &'a RestorePoint,
+    identities: &'a Identities,
+    /// Every stored byte is read.
+    data: bool,
+    /// Locks that ended before are findings.
+    now: Timestamp,
 }
 
-async fn verify_part(
-    point: &RestorePoint,
-    identities: &Identities,
-    options: Options,
-    open: bool,
-    part: &Part,
-) -> Result<Verified> {
-    let object = &part.object;
-    let finding = look(point, object, options).await?;
-    let mut digest = RowDigest::default();
-    if options.data {
-        let stored = point.fetch(object).await?;
-        if open {
-            let identities = identities.clone();
-            let (rows, copy_bytes) = (part.rows, part.copy_bytes);
-            let read = compute::on_own_thread(move || {
-                let plain = identities.open_compressed(stored)?;
-                digest_rows(plain, rows, copy_bytes)
-            });
-            digest = read
-                .await?
-                .context(|| format!("{} is damaged", object.key))?;
+impl Reader<'_> {
+    /// One object that is not a part.
+    async fn stored(self, object: &ObjectRef) -> Result<Option<String>> {
+        let finding = self.look(object).await?;
+        if self.data {
+            self.point.fetch(object).await?;
         }
+        Ok(finding)
     }
-    Ok(Verified { digest, finding })
-}
 
-/// Size, checksum and lock as the store reports them; a lock shorter than promised is a finding.
-async fn look(
-    point: &RestorePoint,
-    object: &ObjectRef,
-    options: Options,
-) -> Result<Option<String>> {
-    if options.data && point.manifest.lock.is_none() {
-        // The bytes themselves are about to be read: there is nothing else to ask for.
-        return Ok(None);
+    /// A part's rows, digested where it is to be opened, and what is wrong with its lock.
+    async fn part(self, part: &Part, open: bool) -> Result<(RowDigest, Option<String>)> {
+        let object = &part.object;
+        let finding = self.look(object).await?;
+        let mut digest = RowDigest::default();
+        if self.data {
+            let stored = self.point.fetch(object).await?;
+            if open {
+                let identities = self.identities.clone();
+                let (rows, copy_bytes) = (part.rows, part.copy_bytes);
+                let read = compute::on_own_thread(move || {
+                    let plain = identities.open_compressed(stored)?;
+                    digest_rows(plain, rows, copy_bytes)
+                });
+                digest = read
+                    .await?
+                    .context(|| format!("{} is damaged", object.key))?;
+            }
+        }
+        Ok((digest, finding))
     }
-    let head = point.head(object).await?;
-    if head.bytes != object.bytes || head.sha256.is_some_and(|sha256| sha256 != object.sha256) {
-        return Err(Error::damaged(format!(
-            "{} is damaged: the manifest says {} bytes with SHA-256 {}, the store says {} bytes{}",
-            object.key,
-            object.bytes,
-            object.sha256,
-            head.bytes,
-            head.sha256
-                .map_or_else(String::new, |sha256| format!(" with {sha256}")),
-        )));
-    }
-    Ok(unlocked(point, &object.key, head.lock, options.now))
-}
 
-/// What is wrong with an object's lock.
-fn unlocked(point: &RestorePoint, key: &Key, lock: Option<Lock>, now: Timestamp) -> Option<String> {
-    let mut promised = point.manifest.lock?;
-    if *key == point.manifest_ref.key {
-        // The manifest's own lock ends earlier.
-        promised.retain_until -= MANIFEST_LEAD;
+    /// Size, checksum and lock as the store reports them; a lock shorter than promised is a finding.
+    async fn look(self, object: &ObjectRef) -> Result<Option<String>> {
+        if self.data && self.point.manifest.lock.is_none() {
+            // The bytes themselves are about to be read: there is nothing else to ask for.
+            return Ok(None);
+        }
+        let head = self.point.head(object).await?;
+        let other = head.sha256.filter(|sha256| *sha256 != object.sha256);
+        if head.bytes != object.bytes || other.is_some() {
+            let stored = head.sha256.map(|sha256| format!(" with {sha256}"));
+            return Err(Error::damaged(format!(
+                "{} is damaged: the manifest says {} bytes with SHA-256 {}, the store says {} bytes{}",
+                object.key,
+                object.bytes,
+                object.sha256,
+                head.bytes,
+                stored.unwrap_or_default(),
+            )));
+        }
+        Ok(self.unlocked(&object.key, head.lock))
     }
-    match lock {
-        Some(lock) if lock.retain_until <= now => Some(format!(
-            "{key} is not protected any more: its lock ended {}",
-            lock.retain_until
-        )),
-        Some(lock) if lock.covers(&promised) => None,
-        Some(lock) => Some(format!(
-            "{key} is locked {} until {}, promised was {} until {}",
-            lock.mode, lock.retain_until, promised.mode, promised.retain_until
-        )),
-        None => Some(format!("{key} is not locked any more")),
+
+    /// What is wrong with an object's lock.
+    fn unlocked(self, key: &Key, lock: Option<Lock>) -> Option<String> {
+        let mut promised = self.point.manifest.lock?;
+        if *key == self.point.manifest_ref.key {
+            // The manifest's own lock ends earlier.
+            promised.retain_until -= MANIFEST_LEAD;
+        }
+        match lock {
+            Some(lock) if lock.retain_until <= self.now => Some(format!(
+                "{key} is not protected any more: its lock ended {}",
+                lock.retain_until
+            )),
+            Some(lock) if lock.covers(&promised) => None,
+            Some(lock) => Some(format!("{key} is locked {lock}, promised was {promised}")),
+            None => Some(format!("{key} is not locked any more")),
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use lifeboat::testing::codec::Identities;
+use lifeboat::testing::context::Context;
 use lifeboat::testing::interrupt::Interrupt;
 use lifeboat::testing::list;
 use lifeboat::testing::progress::Silent;
@@ -190,10 +191,15 @@ impl Bucket {
         let options = verify::Options {
             data: true,
             jobs: Some(2),
-            now: now.parse().unwrap(),
         };
         let (point, never) = (self.point().await, Interrupt::never());
-        let verified = verify::verify(&point, &self.identities, options, &Silent, &never);
+        let clock = TestClock::at(now);
+        let context = Context {
+            clock: clock.as_ref(),
+            progress: &Silent,
+            interrupt: &never,
+        };
+        let verified = verify::verify(&point, &self.identities, options, context);
         verified.await.unwrap()
     }
 }

@@ -134,11 +134,25 @@ impl Report {
 }
 
 #[cfg(test)]
+impl Report {
+    /// Of an export of these databases of a source that committed the point `id` of each.
+    pub(crate) fn committed(id: &Id, source: &str, databases: &[&str]) -> Self {
+        let mut report = Self::new(id, "/backups", None);
+        let committed = databases.iter().map(|name| DatabaseReport {
+            source: source.to_owned(),
+            ..tests::database(name, Some(id))
+        });
+        report.databases.extend(committed);
+        report
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Kind;
 
-    fn database(name: &str, id: Option<&Id>) -> DatabaseReport {
+    pub(super) fn database(name: &str, id: Option<&Id>) -> DatabaseReport {
         DatabaseReport {
             source: "prod".to_owned(),
             database: name.to_owned(),

@@ -31,6 +31,13 @@ pub struct Lock {
     pub retain_until: Timestamp,
 }
 
+impl fmt::Display for Lock {
+    /// `COMPLIANCE until 2026-12-25T02:00:00Z`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} until {}", self.mode, self.retain_until)
+    }
+}
+
 impl Lock {
     /// Whether this lock, as read back, holds at least as well as the one asked for.
     pub fn covers(&self, asked: &Lock) -> bool {

@@ -6,13 +6,12 @@ use std::collections::{BTreeSet, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::announcement::{Announcement, AnnouncementChain};
-use super::envelope::{self, Envelope, StatementKind};
+use super::envelope::{self, Envelope};
 use super::handle::{Repository, oldest_first};
 use super::layout;
 use super::locks::Locks;
-use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{FORMAT, ObjectRef};
 use crate::sign::{Fingerprint, PublicKey, Signer, Trust};
@@ -21,6 +20,35 @@ use crate::sign::{Fingerprint, PublicKey, Signer, Trust};
 const MAX_STEPS: usize = 16;
 /// The most announcements that are read to find the chain.
 const MAX_READ: usize = 64;
+
+/// `announcements/<fingerprint of the new key>.json`, signed by another key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    pub format: u32,
+    /// The repository's id: an announcement means nothing elsewhere.
+    pub repository: String,
+    /// The new key's fingerprint.
+    pub key: Fingerprint,
+    /// SubjectPublicKeyInfo, DER, base64.
+    pub public_key: String,
+    pub announced_at: Timestamp,
+    /// Who signed this.
+    pub by: Fingerprint,
+}
+
+impl Announcement {
+    /// Whether it announces this key, and says so of itself truly.
+    fn is_of(&self, key: Fingerprint, signed_by: Fingerprint) -> bool {
+        let named = BASE64.decode(&self.public_key).ok();
+        let named = named.and_then(|der| PublicKey::from_der(der).ok());
+        self.key == key
+            && self.by == signed_by
+            && named.is_some_and(|named| named.fingerprint() == key)
+    }
+}
+
+/// The way from a key that signed a manifest to a pinned one: the key's own announcement first.
+pub(crate) type AnnouncementChain = Vec<Announcement>;
 
 impl Repository {
     /// Stores the announcement of a key, signed by another one.
@@ -39,11 +67,9 @@ impl Repository {
             announced_at: now,
             by: by.fingerprint(),
         };
-        let (bytes, _) = envelope::wrap(&announcement, StatementKind::Key, by).await?;
         let place = layout::announcement(announcement.key)?;
-        let object = self
-            .put_confirmed(place, Sealed::unencrypted(bytes), locks, false)
-            .await?;
+        let envelope = envelope::wrap(&place, &announcement, by).await?;
+        let object = self.put_confirmed(place, envelope, locks, false).await?;
         Ok((announcement, object))
     }
 
@@ -65,13 +91,8 @@ impl Repository {
 
     /// What was believed so far because it was announced.
     pub async fn accepted_announcements(&self) -> Vec<AnnouncementChain> {
-        self.announced
-            .lock()
-            .await
-            .values()
-            .flatten()
-            .cloned()
-            .collect()
+        let announced = self.announced.lock().await;
+        announced.values().flatten().cloned().collect()
     }
 
     /// Goes from announcement to announcement, the shortest way first; each key is looked up once.
@@ -136,7 +157,7 @@ fn read(bytes: &[u8], place: &str) -> Result<envelope::VerifiedEnvelope<Announce
     let claimed_signer = Trust {
         fingerprints: vec![envelope.claimed_key()?],
     };
-    envelope.open(StatementKind::Key, place, &claimed_signer)
+    envelope.open(place, &claimed_signer)
 }
 
 /// A chain of another repository than the manifest's.

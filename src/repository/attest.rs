@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::details::MAX_SEALED_BYTES;
-use super::envelope::{self, StatementKind};
+use super::envelope;
 use super::handle::Repository;
 use super::layout::{self, PointPath};
 use super::locks::Locks;
-use super::read::{PointSelector, RestorePoint};
-use crate::codec::Sealed;
+use super::read::RestorePoint;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
 use crate::model::id::Key;
@@ -83,16 +82,8 @@ impl Repository {
     ) -> Result<ObjectRef> {
         let key = key_of(attestation)?;
         check_bounds(attestation, &key)?;
-        let (envelope, _) = envelope::wrap(attestation, StatementKind::Attestation, signer).await?;
-        if envelope.len() as u64 > layout::MAX_ATTESTATION_BYTES {
-            return Err(Error::refused(format!(
-                "{key} takes {} bytes, more than a reader accepts",
-                envelope.len()
-            ))
-            .hint("fewer assertions, or shorter names"));
-        }
-        self.put_confirmed(key, Sealed::unencrypted(envelope), locks, true)
-            .await
+        let envelope = envelope::wrap(&key, attestation, signer).await?;
+        self.put_confirmed(key, envelope, locks, true).await
     }
 
     /// Lists the attestations of a source, of one of its databases, or of all.
@@ -101,19 +92,11 @@ impl Repository {
         source: Option<&str>,
         database: Option<&str>,
     ) -> Result<Attestations> {
-        let prefix = layout::below(layout::ATTESTATIONS, source, database);
+        let mut listing = self.listing(layout::below(layout::ATTESTATIONS, source, database));
         let mut of: BTreeMap<PointPath, Vec<ListedObject>> = BTreeMap::new();
-        let mut from = None;
-        loop {
-            let page = self.store.list_versions(&prefix, from).await?;
-            for listed in page.objects {
-                if let Some(path) = PointPath::from_attestation_key(&listed.key) {
-                    of.entry(path).or_default().push(listed);
-                }
-            }
-            match page.next {
-                Some(next) => from = Some(next),
-                None => break,
+        while let Some(listed) = listing.next().await? {
+            if let Some(path) = PointPath::from_attestation_key(&listed.key) {
+                of.entry(path).or_default().push(listed);
             }
         }
         for drills in of.values_mut() {
@@ -122,23 +105,14 @@ impl Repository {
         }
         Ok(Attestations { of })
     }
-}
 
-impl Repository {
     /// Opens a point that attestations are about; `None`: it is gone by now, or not to be trusted.
     pub async fn open_attested(
         &self,
         path: &PointPath,
         trust: &Trust,
     ) -> Result<Option<RestorePoint>> {
-        let which = PointSelector::Id(path.id.clone());
-        let opened = async {
-            let found = self
-                .choose(&which, Some(&path.source), Some(&path.database))
-                .await?;
-            self.open(&found, trust).await
-        };
-        match opened.await {
+        match self.open_at(path, trust).await {
             Ok(point) => Ok(Some(point)),
             Err(error) if error.affects_every_point() => Err(error),
             Err(_) => Ok(None),
@@ -161,8 +135,8 @@ impl Attestations {
     /// Reads what drills say about a point: as far back as the newest that is sound.
     pub async fn proof(&self, point: &RestorePoint, trust: &Trust) -> Result<Proof> {
         let mut proof = Proof::default();
-        for listed in self.of.get(&point.path()).into_iter().flatten() {
-            match open(listed, point, trust).await {
+        for listed in self.about(point) {
+            match open(listed, point, trust).await? {
                 Ok(drill) => match drill.result {
                     Verdict::Sound => {
                         proof.sound = Some(drill);
@@ -175,17 +149,12 @@ impl Attestations {
                         proof.unproven_at = proof.unproven_at.max(Some(drill.drilled_at));
                     }
                 },
-                Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
-                    return Err(error);
-                }
-                Err(error) => proof.passed_over.push(error.chain()),
+                Err(why) => proof.passed_over.push(why),
             }
         }
         Ok(proof)
     }
-}
 
-impl Attestations {
     /// Reads what drills said about a point: the newest `most`, sound or not, and of each what `keep`
     /// makes of it: all of them, whole, could fill the memory.
     pub async fn history<T>(
@@ -196,17 +165,17 @@ impl Attestations {
         keep: impl Fn(Attestation) -> T,
     ) -> Result<History<T>> {
         let mut history = History::default();
-        let listed = self.of.get(&point.path()).into_iter().flatten();
-        for listed in listed.take(most) {
-            match open(listed, point, trust).await {
+        for listed in self.about(point).take(most) {
+            match open(listed, point, trust).await? {
                 Ok(attestation) => history.drills.push(keep(attestation)),
-                Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => {
-                    return Err(error);
-                }
-                Err(error) => history.passed_over.push(error.chain()),
+                Err(why) => history.passed_over.push(why),
             }
         }
         Ok(history)
+    }
+
+    fn about(&self, point: &RestorePoint) -> impl Iterator<Item = &ListedObject> {
+        self.of.get(&point.path()).into_iter().flatten()
     }
 }
 
@@ -251,16 +220,26 @@ pub(crate) fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
     }
 }
 
-/// Opens one about a point that is there.
-async fn open(listed: &ListedObject, point: &RestorePoint, trust: &Trust) -> Result<Attestation> {
-    let body = read(listed, point.repository(), trust).await?;
-    if body.repository != point.manifest.repository {
-        return Err(about_another(listed, "repository"));
+/// Opens one about a point that is there; the inner error says why it counts as none.
+async fn open(
+    listed: &ListedObject,
+    point: &RestorePoint,
+    trust: &Trust,
+) -> Result<Result<Attestation, String>> {
+    let about_this = |body: Attestation| {
+        if body.repository != point.manifest.repository {
+            return Err(about_another(listed, "repository"));
+        }
+        if body.manifest_sha256 != point.body_sha256 {
+            return Err(about_another(listed, "manifest of this id"));
+        }
+        Ok(body)
+    };
+    let read = read(listed, point.repository(), trust).await;
+    match read.and_then(about_this) {
+        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => Err(error),
+        read => Ok(read.map_err(|error| error.chain())),
     }
-    if body.manifest_sha256 != point.body_sha256 {
-        return Err(about_another(listed, "manifest of this id"));
-    }
-    Ok(body)
 }
 
 /// Opens one for what it says of itself: a pinned key signed it, and it lies where it belongs.
@@ -270,17 +249,7 @@ async fn read(
     trust: &Trust,
 ) -> Result<Attestation> {
     let key = &listed.key;
-    if listed.bytes > layout::MAX_ATTESTATION_BYTES {
-        return Err(Error::damaged(format!(
-            "{key} is too large for an attestation"
-        )));
-    }
-    let bytes = repository
-        .store
-        .get(key, &listed.version, listed.bytes)
-        .await?;
-    let opened = repository.open_envelope(&bytes, key, trust).await?;
-    let body: Attestation = opened.body;
+    let body: Attestation = repository.open_signed(listed, trust).await?.0.body;
     if key_of(&body)? != *key {
         return Err(about_another(listed, "restore point or drill"));
     }
@@ -308,10 +277,6 @@ fn about_another(listed: &ListedObject, what: &str) -> Error {
 }
 
 fn key_of(attestation: &Attestation) -> Result<Key> {
-    let path = PointPath {
-        source: attestation.source.clone(),
-        database: attestation.database.clone(),
-        id: attestation.id.clone(),
-    };
+    let path = PointPath::new(&attestation.source, &attestation.database, &attestation.id);
     path.attestation(attestation.drilled_at, attestation.offline())
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::envelope::{self, to_json_line};
 use super::handle::Repository;
-use super::layout::{self, PointPath};
+use super::layout::PointPath;
 use super::locks::Locks;
 use super::read::sha256_of;
 use crate::codec::{self, Sealed};
@@ -23,14 +23,6 @@ pub struct PointWriter {
     repository: Repository,
     path: PointPath,
     locks: Locks,
-}
-
-/// A restore point that now exists.
-#[derive(Debug, Clone)]
-pub struct Committed {
-    pub manifest: ObjectRef,
-    /// Hash of the manifest's body; the next manifest refers to this one by it.
-    pub body_sha256: Sha256,
 }
 
 impl Repository {
@@ -65,11 +57,8 @@ impl PointWriter {
     pub async fn put_part_list(&self, table_oid: u32, parts: &[Part]) -> Result<TableParts> {
         let mut table = TableParts {
             oid: table_oid,
-            rows: 0,
             parts: parts.len() as u64,
-            stored_bytes: 0,
-            copy_bytes: 0,
-            list: None,
+            ..TableParts::default()
         };
         let mut lines = Vec::with_capacity(parts.len() * 256);
         for part in parts {
@@ -92,24 +81,12 @@ impl PointWriter {
     }
 
     /// Signs and stores the manifest: from here on the restore point exists.
-    pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<Committed> {
-        let (envelope, body_sha256) =
-            envelope::wrap(manifest, envelope::StatementKind::Manifest, signer).await?;
+    pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<ObjectRef> {
         let key = self.path.manifest()?;
-        if envelope.len() as u64 > layout::MAX_MANIFEST_BYTES {
-            return Err(Error::refused(format!(
-                "{key} takes {} bytes, more than a reader accepts",
-                envelope.len()
-            )));
-        }
-        let manifest = self
-            .repository
-            .put_confirmed(key, Sealed::unencrypted(envelope), &self.locks, true)
-            .await?;
-        Ok(Committed {
-            manifest,
-            body_sha256,
-        })
+        let envelope = envelope::wrap(&key, manifest, signer).await?;
+        self.repository
+            .put_confirmed(key, envelope, &self.locks, true)
+            .await
     }
 
     async fn put(&self, key: Key, object: Sealed) -> Result<ObjectRef> {

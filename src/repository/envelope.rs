@@ -3,9 +3,13 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::announcements::Announcement;
+use super::layout;
+use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
+use crate::model::id::Key;
 use crate::model::manifest::{FORMAT, Manifest};
 use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
@@ -18,78 +22,86 @@ pub(super) struct Envelope {
     signature: Signature,
 }
 
-/// What a signature says. It is part of what is signed, so none can stand for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StatementKind {
-    /// This was exported.
-    Manifest,
-    /// This key signs from now on.
-    Key,
-    /// This was restored in a drill.
-    Attestation,
-    /// This snapshot was copied, of an instance or cluster with these settings.
-    Snapshot,
-}
-
-impl StatementKind {
-    /// What is signed for a body of this hash.
-    fn statement(self, body_sha256: Sha256) -> String {
-        let prefix = match self {
-            Self::Manifest => "lifeboat-manifest-v1",
-            Self::Key => "lifeboat-key-v1",
-            Self::Attestation => "lifeboat-attestation-v1",
-            Self::Snapshot => "lifeboat-snapshot-v1",
-        };
-        format!("{prefix}\n{body_sha256}\n")
-    }
-}
-
-/// What a reader believes of a pinned key, and of one that a pinned key announced.
-pub(super) trait SignedBody: DeserializeOwned {
-    const KIND: StatementKind;
+/// What a signature says of a body.
+pub(super) trait Statement: Serialize + DeserializeOwned {
+    /// Part of what is signed, so that no statement can stand for another.
+    const PREFIX: &'static str;
+    /// With its article, for messages.
+    const NAME: &'static str;
+    /// A larger envelope is not one of ours.
+    const MAX_BYTES: u64;
+    /// What makes an envelope that is too large smaller.
+    const HINT: Option<&'static str> = None;
 
     /// The id of the repository that it is about.
     fn repository(&self) -> &str;
+
+    /// What is signed for a body of this hash.
+    fn signed(body_sha256: Sha256) -> String {
+        format!("{}\n{body_sha256}\n", Self::PREFIX)
+    }
 }
 
-impl SignedBody for Manifest {
-    const KIND: StatementKind = StatementKind::Manifest;
+/// This was exported.
+impl Statement for Manifest {
+    const PREFIX: &'static str = "lifeboat-manifest-v1";
+    const NAME: &'static str = "a manifest";
+    const MAX_BYTES: u64 = layout::MAX_MANIFEST_BYTES;
 
     fn repository(&self) -> &str {
         &self.repository
     }
 }
 
-impl SignedBody for SnapshotRecord {
-    const KIND: StatementKind = StatementKind::Snapshot;
+/// This key signs from now on.
+impl Statement for Announcement {
+    const PREFIX: &'static str = "lifeboat-key-v1";
+    const NAME: &'static str = "an announcement";
+    const MAX_BYTES: u64 = layout::MAX_ANNOUNCEMENT_BYTES;
 
     fn repository(&self) -> &str {
         &self.repository
     }
 }
 
-impl SignedBody for Attestation {
-    const KIND: StatementKind = StatementKind::Attestation;
+/// This was restored in a drill.
+impl Statement for Attestation {
+    const PREFIX: &'static str = "lifeboat-attestation-v1";
+    const NAME: &'static str = "an attestation";
+    const MAX_BYTES: u64 = layout::MAX_ATTESTATION_BYTES;
+    const HINT: Option<&'static str> = Some("fewer assertions, or shorter names");
 
     fn repository(&self) -> &str {
         &self.repository
     }
 }
 
-/// The envelope's bytes, and the body's hash.
-pub(super) async fn wrap<T: Serialize>(
-    body: &T,
-    kind: StatementKind,
-    signer: &Signer,
-) -> Result<(Vec<u8>, Sha256)> {
+/// This snapshot was copied, of an instance or cluster with these settings.
+impl Statement for SnapshotRecord {
+    const PREFIX: &'static str = "lifeboat-snapshot-v1";
+    const NAME: &'static str = "a record";
+    const MAX_BYTES: u64 = layout::MAX_RECORD_BYTES;
+
+    fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+/// Signs a body: an envelope to be stored under `key`.
+pub(super) async fn wrap<T: Statement>(key: &Key, body: &T, signer: &Signer) -> Result<Sealed> {
     let body = serde_json::to_string(body).context(|| "cannot write JSON to sign".to_owned())?;
-    let sha256 = Sha256::of(body.as_bytes());
-    let envelope = Envelope {
+    let statement = T::signed(Sha256::of(body.as_bytes()));
+    let envelope = to_json_line(&Envelope {
         format: FORMAT,
-        signature: signer.sign(kind.statement(sha256).as_bytes()).await?,
+        signature: signer.sign(statement.as_bytes()).await?,
         body,
-    };
-    Ok((to_json_line(&envelope)?, sha256))
+    })?;
+    let bytes = envelope.len();
+    if bytes as u64 > T::MAX_BYTES {
+        let what = format!("{key} takes {bytes} bytes, more than a reader accepts");
+        return Err(Error::refused(what).hint_if_any(T::HINT));
+    }
+    Ok(Sealed::unencrypted(envelope))
 }
 
 /// An envelope whose signature is sound.
@@ -107,11 +119,7 @@ struct Format {
 impl Envelope {
     /// Reads an envelope of this format, and believes nothing of it yet.
     pub(super) fn read(bytes: &[u8], key: &str) -> Result<Self> {
-        let Format { format } = serde_json::from_slice(bytes).map_err(not_an_envelope(key))?;
-        if format != FORMAT {
-            return Err(unknown_format(key, format));
-        }
-        serde_json::from_slice(bytes).map_err(not_an_envelope(key))
+        parse(bytes, key)
     }
 
     /// The fingerprint of the key that it says it is signed by.
@@ -120,30 +128,32 @@ impl Envelope {
     }
 
     /// Checks the signature, and only then reads the body.
-    pub(super) fn open<T: DeserializeOwned>(
+    pub(super) fn open<T: Statement>(
         &self,
-        kind: StatementKind,
         key: &str,
         trust: &Trust,
     ) -> Result<VerifiedEnvelope<T>> {
         let body_sha256 = Sha256::of(self.body.as_bytes());
         let signed_by = trust
-            .verify(kind.statement(body_sha256).as_bytes(), &self.signature)
+            .verify(T::signed(body_sha256).as_bytes(), &self.signature)
             .context(|| format!("{key} cannot be trusted"))?;
-        let Format { format } = serde_json::from_str(&self.body).map_err(not_an_envelope(key))?;
-        if format != FORMAT {
-            return Err(unknown_format(key, format));
-        }
         Ok(VerifiedEnvelope {
-            body: serde_json::from_str(&self.body).map_err(not_an_envelope(key))?,
+            body: parse(self.body.as_bytes(), key)?,
             body_sha256,
             signed_by,
         })
     }
 }
 
-fn not_an_envelope(key: &str) -> impl Fn(serde_json::Error) -> Error + '_ {
-    move |source| Error::damaged(format!("{key} is no envelope of this format")).because(source)
+/// Reads JSON of this format; one of another format is refused for that.
+fn parse<T: DeserializeOwned>(json: &[u8], key: &str) -> Result<T> {
+    let damaged =
+        |source| Error::damaged(format!("{key} is no envelope of this format")).because(source);
+    let Format { format } = serde_json::from_slice(json).map_err(damaged)?;
+    if format != FORMAT {
+        return Err(unknown_format(key, format));
+    }
+    serde_json::from_slice(json).map_err(damaged)
 }
 
 pub(super) fn unknown_format(what: &str, format: u32) -> Error {

@@ -115,8 +115,8 @@ async fn extend(point: &RestorePoint, object: &ObjectRef, lock: Lock) -> Result<
         return Ok(());
     }
     Err(Error::failed(format!(
-        "{} is locked {} until {}, asked was {} until {}",
-        object.key, found.mode, found.retain_until, lock.mode, lock.retain_until
+        "{} is locked {found}, asked was {lock}",
+        object.key
     ))
     .hint("the store did not keep the date; ask for an earlier one"))
 }

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::announcement::AnnouncementChain;
+use super::announcements::AnnouncementChain;
 use super::envelope::{to_json_line, unknown_format};
 use super::layout;
 use super::locks::Locks;
+use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
-use crate::model::digest::Sha256;
 use crate::model::manifest::FORMAT;
 use crate::sign::Fingerprint;
 use crate::store::{ListedObject, Posture, Store};
@@ -71,13 +70,9 @@ impl Repository {
             format: FORMAT,
             repository: format!("{random:032x}"),
         };
-        let body = Bytes::from(to_json_line(&marker)?);
-        let sha256 = Sha256::of(&body);
-        let head = self
-            .store
-            .put_new(&layout::marker()?, body, sha256, locks.for_put(false))
+        let body = Sealed::unencrypted(to_json_line(&marker)?);
+        self.put_confirmed(layout::marker()?, body, locks, false)
             .await?;
-        locks.confirm(&layout::marker()?, &head, false)?;
         Ok(marker)
     }
 
@@ -111,10 +106,8 @@ impl Repository {
 
     async fn find_marker(&self) -> Result<Option<Marker>> {
         let key = layout::marker()?;
-        let Some(oldest) = oldest_first(self.versions_of(key.as_str()).await?)
-            .into_iter()
-            .next()
-        else {
+        let versions = oldest_first(self.versions_of(key.as_str()).await?);
+        let Some(oldest) = versions.first() else {
             return Ok(None);
         };
         let body = self
@@ -133,20 +126,14 @@ impl Repository {
     /// All versions of one key, newest first.
     pub(super) async fn versions_of(&self, key: &str) -> Result<Vec<ListedObject>> {
         let mut versions = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self.store.list_versions(key, from).await?;
-            let done = page.objects.iter().any(|object| object.key.as_str() > key);
-            versions.extend(
-                page.objects
-                    .into_iter()
-                    .filter(|object| object.key.as_str() == key),
-            );
-            match page.next {
-                Some(next) if !done => from = Some(next),
-                _ => return Ok(versions),
-            }
+        let mut listing = self.listing(key);
+        // The key itself comes before all longer ones.
+        while let Some(listed) = listing.next().await?
+            && listed.key.as_str() == key
+        {
+            versions.push(listed);
         }
+        Ok(versions)
     }
 }
 
@@ -155,4 +142,20 @@ pub(super) fn oldest_first(mut versions: Vec<ListedObject>) -> Vec<ListedObject>
     versions.reverse();
     versions.sort_by_key(|version| version.stored_at);
     versions
+}
+
+/// Opens the oldest version that is sound: else the error is the first one's. `None`: there is no
+/// version.
+pub(super) async fn oldest_sound<T>(
+    oldest_first: &[ListedObject],
+    open: impl AsyncFn(&ListedObject) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut first_error = None;
+    for version in oldest_first {
+        match open(version).await {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    first_error.map_or(Ok(None), Err)
 }

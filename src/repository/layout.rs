@@ -1,10 +1,12 @@
 //! Keys of format v1.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use crate::error::Result;
 use crate::model::id::{Id, Key, from_segment, segment};
-use crate::model::manifest::names;
+use crate::model::manifest::{Manifest, names};
 use crate::sign::Fingerprint;
 
 pub(super) const MANIFESTS: &str = "manifests/";
@@ -54,6 +56,18 @@ pub struct PointPath {
 }
 
 impl PointPath {
+    pub fn new(source: &str, database: &str, id: &Id) -> Self {
+        Self {
+            source: source.to_owned(),
+            database: database.to_owned(),
+            id: id.clone(),
+        }
+    }
+
+    pub fn of(manifest: &Manifest) -> Self {
+        Self::new(&manifest.source, &manifest.database, &manifest.id)
+    }
+
     pub fn manifest(&self) -> Result<Key> {
         format!("{MANIFESTS}{}.json", self.middle()).parse()
     }
@@ -68,12 +82,11 @@ impl PointPath {
     }
 
     pub fn part(&self, table_oid: u32, number: u64) -> Result<Key> {
-        format!("{PARTS}{}/{table_oid}/{number}.copy.zst.age", self.middle()).parse()
+        self.object(&format!("{table_oid}/{number}.copy.zst.age"))
     }
 
     pub fn part_list(&self, table_oid: u32) -> Result<Key> {
-        let name = names::PART_LIST;
-        format!("{PARTS}{}/{table_oid}/{name}", self.middle()).parse()
+        self.object(&format!("{table_oid}/{}", names::PART_LIST))
     }
 
     /// One for each second: a point is not drilled twice in one. The name ends with a tag of the offline
@@ -132,6 +145,13 @@ impl PointPath {
     }
 }
 
+/// `20261121T020000Z-k3v9q2 of prod/courses`
+impl fmt::Display for PointPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}/{}", self.id, self.source, self.database)
+    }
+}
+
 fn tag(recipient: &str) -> &str {
     let at = recipient.len().saturating_sub(TAG_CHARS);
     recipient.get(at..).unwrap_or_default()
@@ -142,12 +162,8 @@ pub(super) fn snapshot(source: &str, id: &Id) -> Result<Key> {
     format!("{SNAPSHOTS}{}/{id}.json", segment(source)).parse()
 }
 
-/// The prefix of the manifests of a source, of one of its databases, or of all.
-pub(super) fn manifests(source: Option<&str>, database: Option<&str>) -> String {
-    below(MANIFESTS, source, database)
-}
-
-/// The prefix of what lies in one of the repository's folders.
+/// The prefix of what lies in one of the repository's folders: of a source, of one of its databases, or
+/// of all.
 pub(super) fn below(folder: &str, source: Option<&str>, database: Option<&str>) -> String {
     match (source, database) {
         (Some(source), Some(database)) => {

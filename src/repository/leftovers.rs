@@ -10,7 +10,7 @@ use super::handle::Repository;
 use super::layout::{self, PointPath};
 use crate::error::Result;
 use crate::model::id::Id;
-use crate::store::{Cursor, ListedObject};
+use crate::store::ListedObject;
 
 /// The remains of one export that did not commit, or is still running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,36 +32,29 @@ impl Repository {
         database: Option<&str>,
         committed: &BTreeSet<Id>,
     ) -> Result<Vec<Leftover>> {
-        let prefix = layout::below(layout::PARTS, source, database);
+        let mut listing = self.listing(layout::below(layout::PARTS, source, database));
         let mut found: BTreeMap<Id, (Leftover, ListedObject)> = BTreeMap::new();
-        let mut from = None;
-        loop {
-            let page = self.store.list_versions(&prefix, from).await?;
-            let last = page
-                .objects
-                .last()
-                .and_then(|last| PointPath::from_object_key(&last.key));
-            for listed in page.objects {
-                let Some(path) = PointPath::from_object_key(&listed.key) else {
-                    continue;
-                };
-                if committed.contains(&path.id) {
-                    continue;
-                }
-                let (leftover, _) = found
-                    .entry(path.id.clone())
-                    .or_insert_with(|| (Leftover::of(path), listed.clone()));
-                leftover.objects += 1;
-                leftover.stored_bytes += listed.bytes;
-            }
-            from = match (page.next, last) {
-                (None, _) => break,
-                // What a restore point holds may be millions of objects, and is not looked for.
-                (Some(_), Some(path)) if committed.contains(&path.id) => {
-                    Some(Cursor::past(&path.folder()))
-                }
-                (next, _) => next,
+        while let Some(listed) = listing.next().await? {
+            let Some(path) = PointPath::from_object_key(&listed.key) else {
+                continue;
             };
+            if committed.contains(&path.id) {
+                // What a restore point holds may be millions of objects, and is not looked for.
+                listing.skip(&path.folder());
+                continue;
+            }
+            let new = Leftover {
+                source: path.source,
+                database: path.database,
+                id: path.id.clone(),
+                objects: 0,
+                stored_bytes: 0,
+                unlocks_at: None,
+            };
+            let bytes = listed.bytes;
+            let (leftover, _) = found.entry(path.id).or_insert((new, listed));
+            leftover.objects += 1;
+            leftover.stored_bytes += bytes;
         }
         let mut leftovers = Vec::new();
         for (mut leftover, sample) in found.into_values() {
@@ -71,18 +64,5 @@ impl Repository {
             leftovers.push(leftover);
         }
         Ok(leftovers)
-    }
-}
-
-impl Leftover {
-    fn of(path: PointPath) -> Self {
-        Self {
-            source: path.source,
-            database: path.database,
-            id: path.id,
-            objects: 0,
-            stored_bytes: 0,
-            unlocks_at: None,
-        }
     }
 }

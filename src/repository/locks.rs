@@ -104,11 +104,9 @@ impl Locks {
         let hint = "the store must keep Object Lock dates exactly; reading them needs s3:GetObjectRetention";
         match head.lock {
             Some(found) if found.covers(&asked) => Ok(()),
-            Some(found) => Err(Error::failed(format!(
-                "{key} is locked {} until {}, asked was {} until {}",
-                found.mode, found.retain_until, asked.mode, asked.retain_until
-            ))
-            .hint(hint)),
+            Some(found) => {
+                Err(Error::failed(format!("{key} is locked {found}, asked was {asked}")).hint(hint))
+            }
             None => Err(
                 Error::failed(format!("{key} was stored, but reads back without a lock"))
                     .hint(hint),

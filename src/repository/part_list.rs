@@ -17,35 +17,9 @@ struct Open {
     lines: BufReader<Box<dyn Read + Send>>,
     key: Key,
     /// What the manifest says and no part has covered yet.
-    left: Sums,
+    left: TableParts,
     /// Of the last part.
     number: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sums {
-    parts: u64,
-    rows: u64,
-    stored_bytes: u64,
-    copy_bytes: u64,
-}
-
-impl Sums {
-    const NONE: Self = Self {
-        parts: 0,
-        rows: 0,
-        stored_bytes: 0,
-        copy_bytes: 0,
-    };
-
-    fn without(self, part: &Part) -> Option<Self> {
-        Some(Self {
-            parts: self.parts.checked_sub(1)?,
-            rows: self.rows.checked_sub(part.rows)?,
-            stored_bytes: self.stored_bytes.checked_sub(part.object.bytes)?,
-            copy_bytes: self.copy_bytes.checked_sub(part.copy_bytes)?,
-        })
-    }
 }
 
 impl PartListReader {
@@ -54,11 +28,10 @@ impl PartListReader {
     }
 
     pub(super) fn new(table: &TableParts, key: Key, lines: Box<dyn Read + Send>) -> Self {
-        let left = Sums {
-            parts: table.parts,
-            rows: table.rows,
-            stored_bytes: table.stored_bytes,
-            copy_bytes: table.copy_bytes,
+        let left = TableParts {
+            oid: 0,
+            list: None,
+            ..table.clone()
         };
         Self {
             open: Some(Open {
@@ -91,10 +64,9 @@ impl Open {
             return Err(self.damaged("does not read").because(source));
         }
         if line.is_empty() {
-            return if self.left == Sums::NONE {
-                Ok(None)
-            } else {
-                Err(self.damaged("lists less than the manifest says"))
+            return match self.left == TableParts::default() {
+                true => Ok(None),
+                false => Err(self.damaged("lists less than the manifest says")),
             };
         }
         let part: Part = serde_json::from_slice(&line)
@@ -104,11 +76,19 @@ impl Open {
             return Err(self.damaged("does not list its parts once each and in order"));
         }
         self.number = number;
-        match self.left.without(&part) {
-            Some(left) => self.left = left,
-            None => return Err(self.damaged("lists more than the manifest says")),
+        if self.take(&part).is_none() {
+            return Err(self.damaged("lists more than the manifest says"));
         }
         Ok(Some(part))
+    }
+
+    fn take(&mut self, part: &Part) -> Option<()> {
+        let left = &mut self.left;
+        left.parts = left.parts.checked_sub(1)?;
+        left.rows = left.rows.checked_sub(part.rows)?;
+        left.stored_bytes = left.stored_bytes.checked_sub(part.object.bytes)?;
+        left.copy_bytes = left.copy_bytes.checked_sub(part.copy_bytes)?;
+        Some(())
     }
 
     fn damaged(&self, how: &str) -> Error {

@@ -6,8 +6,8 @@ use std::io::Read as _;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::envelope::{Envelope, SignedBody, VerifiedEnvelope};
-use super::handle::{Repository, oldest_first};
+use super::envelope::{Envelope, Statement, VerifiedEnvelope};
+use super::handle::{Repository, oldest_first, oldest_sound};
 use super::layout::{self, PointPath};
 use super::part_list::PartListReader;
 use super::{announcements, consistency};
@@ -60,11 +60,7 @@ impl ListedPoint {
     }
 
     pub fn path(&self) -> PointPath {
-        PointPath {
-            source: self.source.clone(),
-            database: self.database.clone(),
-            id: self.id.clone(),
-        }
+        PointPath::new(&self.source, &self.database, &self.id)
     }
 
     /// When the store received its first version, which a wrong clock of an exporter does not change.
@@ -91,28 +87,20 @@ impl Repository {
         source: Option<&str>,
         database: Option<&str>,
     ) -> Result<Vec<ListedPoint>> {
-        let prefix = layout::manifests(source, database);
+        let mut listing = self.listing(layout::below(layout::MANIFESTS, source, database));
         let mut found: Vec<ListedPoint> = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self.store.list_versions(&prefix, from).await?;
-            for listed in page.objects {
-                let Some(place) = PointPath::from_manifest_key(&listed.key) else {
-                    continue;
-                };
-                match found.last_mut() {
-                    Some(last) if last.versions[0].key == listed.key => last.versions.push(listed),
-                    _ => found.push(ListedPoint {
-                        source: place.source,
-                        database: place.database,
-                        id: place.id,
-                        versions: vec![listed],
-                    }),
-                }
-            }
-            match page.next {
-                Some(next) => from = Some(next),
-                None => break,
+        while let Some(listed) = listing.next().await? {
+            let Some(place) = PointPath::from_manifest_key(&listed.key) else {
+                continue;
+            };
+            match found.last_mut() {
+                Some(last) if last.versions[0].key == listed.key => last.versions.push(listed),
+                _ => found.push(ListedPoint {
+                    source: place.source,
+                    database: place.database,
+                    id: place.id,
+                    versions: vec![listed],
+                }),
             }
         }
         for one in &mut found {
@@ -166,60 +154,69 @@ impl Repository {
 
     /// Reads a manifest and checks its signature against the pinned keys and its place.
     pub async fn open(&self, found: &ListedPoint, trust: &Trust) -> Result<RestorePoint> {
-        let mut first_error = None;
-        for version in &found.versions {
-            match self.open_version(version, trust).await {
-                Ok(point) => return Ok(point),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        Err(first_error.unwrap_or_else(|| Error::failed("a listing without versions")))
+        let opened = oldest_sound(&found.versions, async |version| {
+            self.open_version(version, trust).await
+        });
+        let opened = opened.await?;
+        opened.ok_or_else(|| Error::failed("a listing without versions"))
+    }
+
+    /// Opens exactly this point.
+    pub async fn open_at(&self, path: &PointPath, trust: &Trust) -> Result<RestorePoint> {
+        let which = PointSelector::Id(path.id.clone());
+        let found = self.choose(&which, Some(&path.source), Some(&path.database));
+        self.open(&found.await?, trust).await
     }
 
     async fn open_version(&self, version: &ListedObject, trust: &Trust) -> Result<RestorePoint> {
         let key = &version.key;
-        if version.bytes > layout::MAX_MANIFEST_BYTES {
-            return Err(Error::damaged(format!("{key} is too large for a manifest")));
-        }
-        let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = self.open_envelope::<Manifest>(&body, key, trust).await?;
+        let (opened, manifest_ref) = self.open_signed::<Manifest>(version, trust).await?;
         let manifest = opened.body;
         consistency::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
         self.check_repository_id(&manifest.repository, &manifest.id)
             .await?;
-        let place = PointPath {
-            source: manifest.source.clone(),
-            database: manifest.database.clone(),
-            id: manifest.id.clone(),
-        };
-        if place.manifest()? != *key {
+        let home = PointPath::of(&manifest).manifest()?;
+        if home != *key {
             return Err(Error::new(
                 Kind::Untrusted,
-                format!(
-                    "{key} holds the manifest of another restore point, {}",
-                    place.manifest()?
-                ),
+                format!("{key} holds the manifest of another restore point, {home}"),
             )
             .hint("somebody moved it; the original lies at the key it names"));
         }
         Ok(RestorePoint {
             repository: self.clone(),
-            manifest_ref: ObjectRef {
-                key: key.clone(),
-                version: version.version.clone(),
-                bytes: body.len() as u64,
-                sha256: Sha256::of(&body),
-            },
+            manifest_ref,
             manifest,
             body_sha256: opened.body_sha256,
             signed_by: opened.signed_by,
         })
     }
-}
 
-impl Repository {
+    /// Reads a listed envelope, and checks its size and its signature.
+    pub(super) async fn open_signed<T: Statement>(
+        &self,
+        listed: &ListedObject,
+        trust: &Trust,
+    ) -> Result<(VerifiedEnvelope<T>, ObjectRef)> {
+        let ListedObject { key, version, .. } = listed;
+        if listed.bytes > T::MAX_BYTES {
+            return Err(Error::damaged(format!(
+                "{key} is too large for {}",
+                T::NAME
+            )));
+        }
+        let body = self.store.get(key, version, listed.bytes).await?;
+        let object = ObjectRef {
+            key: key.clone(),
+            version: version.clone(),
+            bytes: body.len() as u64,
+            sha256: Sha256::of(&body),
+        };
+        Ok((self.open_envelope(&body, key, trust).await?, object))
+    }
+
     /// A key that is not pinned counts where a pinned one announced it.
-    pub(super) async fn open_envelope<T: SignedBody>(
+    async fn open_envelope<T: Statement>(
         &self,
         bytes: &[u8],
         key: &Key,
@@ -227,7 +224,7 @@ impl Repository {
     ) -> Result<VerifiedEnvelope<T>> {
         let key = key.as_str();
         let envelope = Envelope::read(bytes, key)?;
-        let pinned = envelope.open(T::KIND, key, trust);
+        let pinned = envelope.open(key, trust);
         let signer = match (&pinned, envelope.claimed_key()) {
             (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
@@ -246,7 +243,7 @@ impl Repository {
         let announced = Trust {
             fingerprints: vec![signer],
         };
-        let opened: VerifiedEnvelope<T> = envelope.open(T::KIND, key, &announced)?;
+        let opened: VerifiedEnvelope<T> = envelope.open(key, &announced)?;
         match announcements::check_repository(key, &chain, opened.body.repository()) {
             Some(error) => Err(error),
             None => Ok(opened),
@@ -365,11 +362,7 @@ impl RestorePoint {
     }
 
     pub fn path(&self) -> PointPath {
-        PointPath {
-            source: self.manifest.source.clone(),
-            database: self.manifest.database.clone(),
-            id: self.manifest.id.clone(),
-        }
+        PointPath::of(&self.manifest)
     }
 
     /// What the store says of an object now.

@@ -1,10 +1,9 @@
 //! Records of snapshot copies: what a snapshot does not carry, signed and locked like a manifest.
 
-use super::envelope::{self, StatementKind};
-use super::handle::{Repository, oldest_first};
+use super::envelope;
+use super::handle::{Repository, oldest_first, oldest_sound};
 use super::layout;
 use super::locks::Locks;
-use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
 use crate::model::manifest::ObjectRef;
@@ -21,15 +20,8 @@ impl Repository {
         locks: &Locks,
     ) -> Result<ObjectRef> {
         let key = layout::snapshot(&record.source, &record.id)?;
-        let (envelope, _) = envelope::wrap(record, StatementKind::Snapshot, signer).await?;
-        if envelope.len() as u64 > layout::MAX_RECORD_BYTES {
-            return Err(Error::refused(format!(
-                "{key} takes {} bytes, more than a reader accepts",
-                envelope.len()
-            )));
-        }
-        self.put_confirmed(key, Sealed::unencrypted(envelope), locks, true)
-            .await
+        let envelope = envelope::wrap(&key, record, signer).await?;
+        self.put_confirmed(key, envelope, locks, true).await
     }
 
     /// Whether something lies where the record of a copy belongs; not whether it is sound.
@@ -42,29 +34,19 @@ impl Repository {
     /// counts.
     pub async fn record(&self, source: &str, id: &Id, trust: &Trust) -> Result<SnapshotRecord> {
         let key = layout::snapshot(source, id)?;
-        let mut first_error = None;
-        for version in oldest_first(self.versions_of(key.as_str()).await?) {
-            match self.open_record(&version, trust).await {
-                Ok(record) => return Ok(record),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        Err(first_error.unwrap_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                format!("no record of {id} in {}", self.url()),
-            )
-        }))
+        let versions = oldest_first(self.versions_of(key.as_str()).await?);
+        let found = oldest_sound(&versions, async |version| {
+            self.open_record(version, trust).await
+        });
+        found.await?.ok_or_else(|| {
+            let what = format!("no record of {id} in {}", self.url());
+            Error::new(Kind::NotFound, what)
+        })
     }
 
     async fn open_record(&self, version: &ListedObject, trust: &Trust) -> Result<SnapshotRecord> {
         let key = &version.key;
-        if version.bytes > layout::MAX_RECORD_BYTES {
-            return Err(Error::damaged(format!("{key} is too large for a record")));
-        }
-        let body = self.store.get(key, &version.version, version.bytes).await?;
-        let opened = self.open_envelope::<SnapshotRecord>(&body, key, trust);
-        let record = opened.await?.body;
+        let record: SnapshotRecord = self.open_signed(version, trust).await?.0.body;
         self.check_repository_id(&record.repository, &record.id)
             .await?;
         let home = layout::snapshot(&record.source, &record.id)?;

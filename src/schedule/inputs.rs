@@ -106,18 +106,15 @@ pub(crate) async fn verify(
     identities: Option<&IdentitySource<'_>>,
     context: Context<'_>,
 ) -> Result<verify::Report> {
-    let (progress, interrupt) = (context.progress, context.interrupt);
     let found = match identities {
-        Some(source) => source.find(point, progress).await?,
+        Some(source) => source.find(point, context.progress).await?,
         None => Available::default(),
     };
     let options = verify::Options {
         data: identities.is_some(),
         jobs: None,
-        now: context.clock.now(),
     };
-    let verified = verify::verify(point, &found.identities, options, progress, interrupt);
-    let mut report = verified.await?;
+    let mut report = verify::verify(point, &found.identities, options, context).await?;
     report.findings.extend(found.refusal.map(|refusal| {
         format!(
             "every byte was read, but nothing was opened: {}; {}",

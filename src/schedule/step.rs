@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::error::Result;
-use crate::model::id::Id;
+use crate::export::DatabaseReport;
 use crate::outcome::Outcome;
+use crate::repository::PointPath;
 use crate::{drill, export, promote, snapshot, status, verify};
 
 /// Which of the two runs.
@@ -67,13 +68,6 @@ impl Step {
     }
 }
 
-/// A restore point that a step stored.
-pub(crate) struct StoredPoint {
-    pub source: String,
-    pub database: String,
-    pub id: Id,
-}
-
 pub(crate) enum StepReport {
     Export(export::Report),
     SnapshotCopy(snapshot::copy::Report),
@@ -100,19 +94,14 @@ impl StepReport {
     }
 
     /// The restore points that the step stored.
-    pub(crate) fn stored(&self) -> Vec<StoredPoint> {
+    pub(crate) fn stored(&self) -> Vec<PointPath> {
         let Self::Export(report) = self else {
             return Vec::new();
         };
-        let databases = report.databases.iter();
-        databases
-            .filter_map(|one| {
-                Some(StoredPoint {
-                    source: one.source.clone(),
-                    database: one.database.clone(),
-                    id: one.id.clone()?,
-                })
-            })
-            .collect()
+        let point = |one: &DatabaseReport| {
+            let id = one.id.as_ref()?;
+            Some(PointPath::new(&one.source, &one.database, id))
+        };
+        report.databases.iter().filter_map(point).collect()
     }
 }

@@ -64,11 +64,90 @@ impl<'a> Steps<'a> {
 
     /// Sends the notifications.
     pub(crate) async fn finish(mut self, notify: &Notify) -> Result<Report> {
-        if self.context.interrupt.is_set() {
-            return Err(Error::new(Kind::Interrupted, "stopped on request")
-                .hint("run it again: what is stored stays, every step looks first"));
-        }
+        self.context
+            .interrupt
+            .check()
+            .map_err(|error| self.stopped(error))?;
         self.report.notifications = notify.send(&self.report).await;
         Ok(self.report)
+    }
+
+    /// Names the restore points that exports committed: the last step's own error names those of an
+    /// export that was stopped.
+    fn stopped(&self, stopped: Error) -> Error {
+        let steps = &self.report.steps;
+        let last = steps.last().and_then(|step| step.result.as_ref().err());
+        let last = last.filter(|error| error.kind() == Kind::Interrupted);
+        let mut what = last.unwrap_or(&stopped).to_string();
+        let reports = steps.iter().filter_map(|step| step.result.as_ref().ok());
+        let points = reports.flat_map(StepReport::stored);
+        let points: Vec<String> = points.map(|point| point.to_string()).collect();
+        if !points.is_empty() {
+            what += &format!("; committed by earlier steps: {}", points.join(", "));
+        }
+        Error::new(Kind::Interrupted, what)
+            .hint("run it again: what is stored stays, every step looks first")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::export;
+    use crate::interrupt::interrupt;
+    use crate::model::id::Id;
+    use crate::progress::Silent;
+
+    #[tokio::test]
+    async fn a_stopped_run_names_the_points_that_its_exports_committed() {
+        let (trigger, interrupt) = interrupt();
+        let context = Context {
+            clock: &SystemClock,
+            progress: &Silent,
+            interrupt: &interrupt,
+        };
+        let id = Id::new(jiff::Timestamp::UNIX_EPOCH, 7);
+        let mut steps = Steps::new(Schedule::Nightly, context);
+        let committed = export::Report::committed(&id, "prod", &["courses", "users"]);
+        let first = async { Ok(StepReport::Export(committed)) };
+        assert!(steps.take("export prod", first).await.is_some());
+        let second = async {
+            trigger.set();
+            let what = format!("stopped on request; committed before: {id} of test/app");
+            Err(Error::new(Kind::Interrupted, what))
+        };
+        assert!(steps.take("export test", second).await.is_none());
+        let Err(error) = steps.finish(&Notify::default()).await else {
+            panic!("it was stopped");
+        };
+        assert_eq!(error.kind(), Kind::Interrupted);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "stopped on request; committed before: {id} of test/app; committed by earlier steps: \
+                 {id} of prod/courses, {id} of prod/users"
+            )
+        );
+        assert_eq!(
+            error.advice(),
+            "run it again: what is stored stays, every step looks first"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_stopped_before_its_first_step_names_no_point() {
+        let (trigger, interrupt) = interrupt();
+        trigger.set();
+        let context = Context {
+            clock: &SystemClock,
+            progress: &Silent,
+            interrupt: &interrupt,
+        };
+        let steps = Steps::new(Schedule::Prove, context);
+        let Err(error) = steps.finish(&Notify::default()).await else {
+            panic!("it was stopped");
+        };
+        assert_eq!(error.to_string(), "stopped on request");
     }
 }

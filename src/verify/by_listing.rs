@@ -2,18 +2,22 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::{HEADS_AT_A_TIME, Verifier, unlocked};
+use super::{HEADS_AT_A_TIME, Verifier};
 use crate::error::{Error, Result};
-use crate::model::manifest::TableParts;
+use crate::model::manifest::{ObjectRef, TableParts};
 use crate::store::ListedObject;
 
 impl Verifier<'_> {
     /// The signed manifest says how many parts a table has, and their bytes: the listing must show as
     /// many, each locked.
-    pub(super) async fn verify_by_listing(&mut self, table: &TableParts) -> Result<()> {
+    pub(super) async fn verify_by_listing(
+        &mut self,
+        table: &TableParts,
+        list: &ObjectRef,
+    ) -> Result<()> {
         self.report.listed = true;
-        let point = self.point;
-        let mut listing = point.part_listing(table);
+        let reader = self.reader;
+        let mut listing = reader.point.part_listing(list);
         let (mut parts, mut stored_bytes) = (0, 0);
         loop {
             let mut some: Vec<ListedObject> = Vec::with_capacity(HEADS_AT_A_TIME);
@@ -28,7 +32,7 @@ impl Verifier<'_> {
             parts += some.len() as u64;
             stored_bytes += some.iter().map(|part| part.bytes).sum::<u64>();
             let mut looked = stream::iter(some)
-                .map(async |part| (self.point.lock_of(&part).await, part))
+                .map(async |part| (reader.point.lock_of(&part).await, part))
                 .buffer_unordered(HEADS_AT_A_TIME);
             let mut found = Vec::with_capacity(HEADS_AT_A_TIME);
             while let Some((lock, part)) = looked.next().await {
@@ -38,15 +42,14 @@ impl Verifier<'_> {
             for (lock, part) in found {
                 self.report.looked_at(part.bytes);
                 self.progress.advance(part.bytes);
-                let finding = unlocked(point, &part.key, lock, self.options.now);
+                let finding = reader.unlocked(&part.key, lock);
                 self.report.findings.extend(finding);
             }
         }
         if (parts, stored_bytes) != (table.parts, table.stored_bytes) {
-            let folder = table.list.as_ref().map_or("", |list| list.key.as_str());
             self.report.problem(&Error::damaged(format!(
-                "beside {folder} the manifest says {} parts of {} bytes, listed are {parts} of {stored_bytes}",
-                table.parts, table.stored_bytes
+                "beside {} the manifest says {} parts of {} bytes, listed are {parts} of {stored_bytes}",
+                list.key, table.parts, table.stored_bytes
             )));
         }
         Ok(())

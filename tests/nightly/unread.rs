@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use lifeboat::testing::clock::Clock as _;
 use lifeboat::testing::codec::Identities;
+use lifeboat::testing::context::Context;
 use lifeboat::testing::interrupt::Interrupt;
 use lifeboat::testing::model::id::Key;
 use lifeboat::testing::progress::Silent;
@@ -49,13 +49,17 @@ impl Scene {
         let options = verify::Options {
             data: false,
             jobs: None,
-            now: self.clock.now(),
         };
         let (nothing, never) = (
             Identities::from_files::<&str>(&[]).unwrap(),
             Interrupt::never(),
         );
-        let verified = verify::verify(&self.point, &nothing, options, &Silent, &never);
+        let context = Context {
+            clock: self.clock.as_ref(),
+            progress: &Silent,
+            interrupt: &never,
+        };
+        let verified = verify::verify(&self.point, &nothing, options, context);
         verified.await.unwrap()
     }
 

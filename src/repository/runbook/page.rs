@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
-use crate::model::manifest::{Manifest, is_large_objects, names};
+use crate::model::manifest::{Manifest, names};
 use crate::quote::quote_shell;
-use crate::repository::layout::{self, PointPath};
+use crate::repository::layout::PointPath;
 
 /// `restore.sh`: the same for every restore point of one version of lifeboat, so that its SHA-256
 /// can be printed on the break-glass sheet.
@@ -75,7 +75,7 @@ struct Page<'a> {
     script_sha256: String,
     /// `manifests/<source>/<database>/<id>.json`
     manifest_key: String,
-    /// `parts/<source>/<database>/<id>`
+    /// `parts/<source>/<database>/<id>/`
     parts: String,
 }
 
@@ -113,19 +113,11 @@ impl<'a> Page<'a> {
         fingerprint: &'a str,
         key_ring: &'a KeyRing,
     ) -> Self {
-        let place = PointPath {
-            source: manifest.source.clone(),
-            database: manifest.database.clone(),
-            id: manifest.id.clone(),
-        };
+        let place = PointPath::of(manifest);
         // A name too long for a key has already failed the export.
         let manifest_key = place
             .manifest()
             .map_or_else(|_| String::new(), |key| key.to_string());
-        let parts = manifest_key
-            .replacen(layout::MANIFESTS, layout::PARTS, 1)
-            .trim_end_matches(".json")
-            .to_owned();
         Self {
             manifest,
             repository: reach.url,
@@ -134,7 +126,7 @@ impl<'a> Page<'a> {
             key_ring,
             script_sha256: Sha256::of(script().as_bytes()).to_string(),
             manifest_key,
-            parts,
+            parts: place.folder(),
         }
     }
 
@@ -149,7 +141,7 @@ impl<'a> Page<'a> {
             "ID" => manifest.id.to_string(),
             "SNAPSHOT_AT" => format!("{:.0}", manifest.snapshot_at),
             "ROWS" => manifest.rows().to_string(),
-            "TABLES" => self.tables().to_string(),
+            "TABLES" => manifest.user_tables().count().to_string(),
             "TOOL" => shown(&manifest.tool),
             "SERVER_VERSION" => shown(&manifest.server_version),
             "REPOSITORY" => shown(self.repository),
@@ -190,14 +182,6 @@ impl<'a> Page<'a> {
         Location::of(self.repository)
     }
 
-    fn tables(&self) -> usize {
-        self.manifest
-            .tables
-            .iter()
-            .filter(|table| !is_large_objects(table.oid))
-            .count()
-    }
-
     fn lock(&self) -> String {
         match &self.manifest.lock {
             Some(lock) => format!("{} until {:.0}", lock.mode, lock.retain_until),
@@ -235,7 +219,7 @@ impl<'a> Page<'a> {
             .map_or("COMPLIANCE".to_owned(), |lock| lock.mode.to_string());
         let (manifest, parts) = (
             quote_shell(&format!("{prefix}{}", self.manifest_key)),
-            quote_shell(&format!("{prefix}{}/", self.parts)),
+            quote_shell(&format!("{prefix}{}", self.parts)),
         );
         indented(&format!(
             "until={until}   # or any later date\n\
@@ -251,7 +235,7 @@ impl<'a> Page<'a> {
     }
 
     fn get_script(&self) -> String {
-        let key = format!("{}/{}", self.parts, names::SCRIPT);
+        let key = format!("{}{}", self.parts, names::SCRIPT);
         let get = match self.location() {
             Location::S3 { bucket, prefix } => {
                 let object = self.manifest.object(names::SCRIPT);

@@ -1,6 +1,5 @@
 //! Verifies and restores in this process.
 
-use jiff::Timestamp;
 use lifeboat::testing::clock::SystemClock;
 use lifeboat::testing::codec::Identities;
 use lifeboat::testing::context::Context;
@@ -33,12 +32,16 @@ impl Forge {
         let options = verify::Options {
             data,
             jobs: Some(2),
-            now: Timestamp::now(),
         };
         let verified = async {
             let point = self.open(id).await?;
             let never = Interrupt::never();
-            verify::verify(&point, &self.identities, options, &Silent, &never).await
+            let context = Context {
+                clock: &SystemClock,
+                progress: &Silent,
+                interrupt: &never,
+            };
+            verify::verify(&point, &self.identities, options, context).await
         };
         match verified.await {
             Ok(report) => report.problems,

@@ -300,14 +300,8 @@ fn no_locks(what: &str) -> Error {
 }
 
 fn cannot_link(path: &Path, error: io::Error) -> Error {
-    let unable = matches!(
-        error.kind(),
-        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-    );
-    let error = failed("link", path, error);
-    if unable {
-        error.hint("the file system must support hard links (FAT and exFAT do not)")
-    } else {
-        error
-    }
+    use io::ErrorKind as Io;
+    let unable = matches!(error.kind(), Io::Unsupported | Io::PermissionDenied);
+    let hint = unable.then_some("the file system must support hard links (FAT and exFAT do not)");
+    failed("link", path, error).hint_if(hint)
 }

@@ -120,9 +120,7 @@ pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Error {
         ),
         _ => (Kind::Failed, None),
     };
-    let wrapped = Error::new(kind, format!("cannot {verb} {}", path.display())).because(error);
-    match hint {
-        Some(hint) => wrapped.hint(hint),
-        None => wrapped,
-    }
+    Error::new(kind, format!("cannot {verb} {}", path.display()))
+        .because(error)
+        .hint_if(hint)
 }

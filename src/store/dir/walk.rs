@@ -56,15 +56,11 @@ impl Walk {
     pub(super) fn page(&mut self) -> Result<Page> {
         let mut objects = Vec::new();
         while objects.len() < PAGE_OBJECTS {
-            match self.next()? {
-                Some(listed) => objects.push(listed),
-                None => {
-                    return Ok(Page {
-                        objects,
-                        next: None,
-                    });
-                }
-            }
+            let Some(listed) = self.next()? else {
+                let next = None;
+                return Ok(Page { objects, next });
+            };
+            objects.push(listed);
         }
         if let Some(last) = objects.last() {
             self.after = last.key.as_str().to_owned();

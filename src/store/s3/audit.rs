@@ -1,10 +1,14 @@
 //! The bucket's policy, public access block and lifecycle rules, for `doctor`.
 
+use async_trait::async_trait;
 use aws_sdk_s3::types::ExpirationStatus;
+use jiff::Timestamp;
 
-use super::bucket::S3Store;
-use super::fault::{Fault, Operation};
-use crate::store::audit::{Asked, Audit, Rule};
+use super::S3Store;
+use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
+use crate::error::Result;
+use crate::model::lock::Lock;
+use crate::store::audit::{Asked, Attempt, Audit, AuditedStore, Rule};
 
 const GET_POLICY: Operation = Operation {
     name: "GetBucketPolicy",
@@ -22,9 +26,13 @@ const GET_LIFECYCLE: Operation = Operation {
     rights: "s3:GetLifecycleConfiguration",
 };
 
-impl S3Store {
-    /// Asks for all of them; what may not be asked is `Unknown`.
-    pub(super) async fn read_settings(&self) -> Audit {
+#[async_trait]
+impl AuditedStore for S3Store {
+    fn key_prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    async fn audit(&self) -> Audit {
         Audit {
             policy: self.policy().await,
             public_access_blocked: self.public_access_blocked().await,
@@ -32,6 +40,18 @@ impl S3Store {
         }
     }
 
+    async fn try_to_destroy(
+        &self,
+        lock: Option<Lock>,
+        object_lock: bool,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Vec<Attempt>> {
+        self.attack_canary(lock, object_lock, now, random).await
+    }
+}
+
+impl S3Store {
     async fn policy(&self) -> Asked<String> {
         let output = self
             .client
@@ -39,12 +59,10 @@ impl S3Store {
             .bucket(&self.bucket)
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await
-            .map_err(|error| Fault::new(&GET_POLICY, &self.url, error));
-        match output {
-            Ok(output) => output.policy.map_or(Asked::Absent, Asked::Is),
-            Err(fault) => unless(fault, "NoSuchBucketPolicy"),
-        }
+            .await;
+        self.asked(&GET_POLICY, "NoSuchBucketPolicy", output, |output| {
+            output.policy
+        })
     }
 
     async fn public_access_blocked(&self) -> Asked<bool> {
@@ -54,24 +72,18 @@ impl S3Store {
             .bucket(&self.bucket)
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await
-            .map_err(|error| Fault::new(&GET_PUBLIC_ACCESS, &self.url, error));
-        match output {
-            Ok(output) => {
-                output
-                    .public_access_block_configuration()
-                    .map_or(Asked::Absent, |block| {
-                        let switches = [
-                            block.block_public_acls(),
-                            block.ignore_public_acls(),
-                            block.block_public_policy(),
-                            block.restrict_public_buckets(),
-                        ];
-                        Asked::Is(switches.iter().all(|switch| *switch == Some(true)))
-                    })
-            }
-            Err(fault) => unless(fault, "NoSuchPublicAccessBlockConfiguration"),
-        }
+            .await;
+        let absent = "NoSuchPublicAccessBlockConfiguration";
+        self.asked(&GET_PUBLIC_ACCESS, absent, output, |output| {
+            let block = output.public_access_block_configuration?;
+            let switches = [
+                block.block_public_acls,
+                block.ignore_public_acls,
+                block.block_public_policy,
+                block.restrict_public_buckets,
+            ];
+            Some(switches == [Some(true); 4])
+        })
     }
 
     async fn lifecycle(&self) -> Asked<Vec<Rule>> {
@@ -81,20 +93,26 @@ impl S3Store {
             .bucket(&self.bucket)
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await
-            .map_err(|error| Fault::new(&GET_LIFECYCLE, &self.url, error));
-        match output {
-            Ok(output) => Asked::Is(output.rules().iter().filter_map(rule).collect()),
-            Err(fault) => unless(fault, "NoSuchLifecycleConfiguration"),
-        }
+            .await;
+        let absent = "NoSuchLifecycleConfiguration";
+        self.asked(&GET_LIFECYCLE, absent, output, |output| {
+            Some(output.rules().iter().filter_map(rule).collect())
+        })
     }
-}
 
-fn unless<T>(fault: Fault, absent: &str) -> Asked<T> {
-    if fault.code == absent {
-        Asked::Absent
-    } else {
-        Asked::Unknown(fault.error.chain())
+    /// `absent`: the code of a setting that is not set.
+    fn asked<O, T, E: ServiceError>(
+        &self,
+        operation: &Operation,
+        absent: &str,
+        output: Result<O, SdkError<E, HttpResponse>>,
+        read: impl FnOnce(O) -> Option<T>,
+    ) -> Asked<T> {
+        match output.map_err(|error| Fault::new(operation, &self.url, error)) {
+            Ok(output) => read(output).map_or(Asked::Absent, Asked::Is),
+            Err(fault) if fault.code == absent => Asked::Absent,
+            Err(fault) => Asked::Unknown(fault.error.chain()),
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::error::Error as StdError;
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_s3::error::ProvideErrorMetadata;
+pub(super) use aws_sdk_s3::error::SdkError;
+pub(super) use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::error::{Error, Kind};
 
@@ -37,25 +38,29 @@ impl From<Error> for Fault {
     }
 }
 
+/// What a service says of a call that failed.
+pub(super) trait ServiceError:
+    ProvideErrorMetadata + StdError + Send + Sync + 'static
+{
+}
+
+impl<E: ProvideErrorMetadata + StdError + Send + Sync + 'static> ServiceError for E {}
+
 impl Fault {
-    pub(super) fn new<E>(
+    pub(super) fn new<E: ServiceError>(
         operation: &Operation,
         name: &str,
         error: SdkError<E, HttpResponse>,
-    ) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
+    ) -> Self {
         let response = error.raw_response();
         let status = response.map_or(0, |response| response.status().as_u16());
         let what = format!("cannot {} {name}", operation.verb);
         let SdkError::ServiceError(service) = &error else {
             let ambiguous = !matches!(error, SdkError::ConstructionFailure(_));
             return Self {
-                error: unanswered(what, error),
-                code: String::new(),
                 status,
                 ambiguous,
+                ..unanswered(what, error).into()
             };
         };
         let (code, message) = (service.err().code(), service.err().message());
@@ -66,12 +71,8 @@ impl Fault {
             None => format!("{what}: {}: {code}", operation.name),
         };
         let (kind, hint) = meaning(&code, message.unwrap_or(""), status, operation);
-        let error = Error::new(kind, text);
         Self {
-            error: match hint {
-                Some(hint) => error.hint(hint),
-                None => error,
-            },
+            error: Error::new(kind, text).hint_if(hint),
             code,
             status,
             ambiguous: status >= 500,
@@ -85,10 +86,7 @@ impl Fault {
 }
 
 /// No answer from the service: no connection, no credentials, no time left.
-fn unanswered<E>(what: String, error: SdkError<E, HttpResponse>) -> Error
-where
-    E: StdError + Send + Sync + 'static,
-{
+fn unanswered<E: ServiceError>(what: String, error: SdkError<E, HttpResponse>) -> Error {
     let mut text = String::new();
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(error) = cause {
@@ -120,97 +118,87 @@ fn meaning(
     status: u16,
     operation: &Operation,
 ) -> (Kind, Option<String>) {
-    let hint = |text: &str| Some(text.to_owned());
-    match code {
-        "ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException" => (
+    let rights = operation.rights;
+    let (kind, hint) = match (code, status) {
+        ("ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException", _) => (
             Kind::Denied,
-            hint("the credentials have expired: renew them (for example `aws sso login`)"),
+            "the credentials have expired: renew them (for example `aws sso login`)",
         ),
-        "RequestTimeTooSkewed" => (
+        ("RequestTimeTooSkewed", _) => (
             Kind::Refused,
-            hint("this machine's clock is wrong: set it, for example with NTP"),
+            "this machine's clock is wrong: set it, for example with NTP",
         ),
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidSecurity" => (
+        (
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidSecurity",
+            _,
+        ) => (
             Kind::Denied,
-            hint("the store does not accept these credentials: are profile and endpoint right?"),
+            "the store does not accept these credentials: are profile and endpoint right?",
         ),
-        "NoSuchBucket" => (
+        ("NoSuchBucket", _) => (
             Kind::NotFound,
-            hint("is the bucket's name right, and the region or endpoint?"),
+            "is the bucket's name right, and the region or endpoint?",
         ),
-        "NoSuchKey" | "NoSuchVersion" | "NotFound" => (Kind::NotFound, None),
-        // The version asked for is a delete marker.
-        "MethodNotAllowed" => (Kind::NotFound, None),
-        "InvalidArgument" if message.to_lowercase().contains("version id") => {
-            (Kind::NotFound, None)
+        ("InvalidArgument", _) if message.to_lowercase().contains("version id") => {
+            return (Kind::NotFound, None);
         }
-        "PreconditionFailed" => (Kind::Exists, None),
-        "PermanentRedirect"
-        | "TemporaryRedirect"
-        | "AuthorizationHeaderMalformed"
-        | "IllegalLocationConstraintException" => (
-            Kind::Refused,
-            hint("the bucket is in another region: set the repository's region"),
-        ),
-        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" => (
+        ("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch", _) => (
             Kind::Damaged,
-            hint("the bytes changed on their way: try again, and suspect memory or network"),
+            "the bytes changed on their way: try again, and suspect memory or network",
         ),
         // Ceph RGW gives no message.
-        "InvalidRequest"
+        ("InvalidRequest", _)
             if message.contains("Object Lock")
-                || (message.is_empty() && operation.rights.contains("ObjectRetention")) =>
+                || (message.is_empty() && rights.contains("ObjectRetention")) =>
         {
-            (
-                Kind::Refused,
-                hint("the bucket needs versioning and Object Lock"),
-            )
+            (Kind::Refused, "the bucket needs versioning and Object Lock")
         }
-        "SlowDown"
-        | "ServiceUnavailable"
-        | "InternalError"
-        | "RequestTimeout"
-        | "Throttling"
-        | "RequestLimitExceeded"
-        | "ThrottlingException" => (
+        // MethodNotAllowed: the version asked for is a delete marker.
+        ("NoSuchKey" | "NoSuchVersion" | "NotFound" | "MethodNotAllowed", _) | (_, 404 | 405) => {
+            return (Kind::NotFound, None);
+        }
+        ("PreconditionFailed", _) | (_, 412) => return (Kind::Exists, None),
+        (
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException",
+            _,
+        )
+        | (_, 301 | 307) => (
+            Kind::Refused,
+            "the bucket is in another region: set the repository's region",
+        ),
+        (
+            "SlowDown"
+            | "ServiceUnavailable"
+            | "InternalError"
+            | "RequestTimeout"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "ThrottlingException",
+            _,
+        )
+        | (_, 429 | 500..) => (
             Kind::Unavailable,
-            hint("the store is overloaded or down: try again later"),
+            "the store is overloaded or down: try again later",
         ),
-        _ => by_status(code, status, operation),
-    }
-}
-
-fn by_status(code: &str, status: u16, operation: &Operation) -> (Kind, Option<String>) {
-    let rights = operation.rights;
-    match status {
         // A code comes with all but a HEAD.
-        400 if code.starts_with("HTTP") => (
+        (_, 400) if code.starts_with("HTTP") => (
             Kind::Denied,
-            Some(
-                "this store does not say why; it answers so where the credentials have expired: renew \
-                 them (for example `aws sso login`)"
-                    .to_owned(),
-            ),
+            "this store does not say why; it answers so where the credentials have expired: renew \
+             them (for example `aws sso login`)",
         ),
-        401 | 403 => (
-            Kind::Denied,
-            Some(format!(
+        (_, 401 | 403) => {
+            let hint = format!(
                 "the caller needs {rights} there, the bucket policy must not deny it, and the \
                  bucket must belong to the expected account"
-            )),
-        ),
-        301 | 307 => (
-            Kind::Refused,
-            Some("the bucket is in another region: set the repository's region".to_owned()),
-        ),
-        404 | 405 => (Kind::NotFound, None),
-        412 => (Kind::Exists, None),
-        429 | 500.. => (
-            Kind::Unavailable,
-            Some("the store is overloaded or down: try again later".to_owned()),
-        ),
-        _ => (Kind::Failed, None),
-    }
+            );
+            return (Kind::Denied, Some(hint));
+        }
+        _ => return (Kind::Failed, None),
+    };
+    (kind, Some(hint.to_owned()))
 }
 
 #[cfg(test)]

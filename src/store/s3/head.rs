@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 
-use super::bucket::S3Store;
+use super::S3Store;
 use super::fault::{Fault, Operation};
 use crate::error::Result;
 use crate::model::digest::Sha256;
@@ -46,8 +46,7 @@ impl S3Store {
 
 fn head_of(output: &HeadObjectOutput, version: &str) -> Result<Head, String> {
     let bytes = output.content_length().and_then(|len| len.try_into().ok());
-    let mode = output.object_lock_mode();
-    let mode = mode.map(|mode| lock_mode(mode.as_str())).transpose()?;
+    let mode = lock_mode(output.object_lock_mode().map(|mode| mode.as_str()))?;
     let until = output.object_lock_retain_until_date();
     Ok(Head {
         version: output.version_id().unwrap_or(version).to_owned(),
@@ -82,10 +81,15 @@ pub(super) fn lock_of(
     }
 }
 
-pub(super) fn lock_mode(name: &str) -> Result<LockMode, String> {
-    let known = [LockMode::Compliance, LockMode::Governance];
-    let mode = known.into_iter().find(|mode| mode.to_string() == name);
-    mode.ok_or_else(|| format!("the store knows a lock mode '{name}', which we do not"))
+pub(super) fn lock_mode(name: Option<&str>) -> Result<Option<LockMode>, String> {
+    match name {
+        None => Ok(None),
+        Some("COMPLIANCE") => Ok(Some(LockMode::Compliance)),
+        Some("GOVERNANCE") => Ok(Some(LockMode::Governance)),
+        Some(name) => Err(format!(
+            "the store knows a lock mode '{name}', which we do not"
+        )),
+    }
 }
 
 pub(super) fn timestamp(time: Option<&DateTime>) -> Result<Timestamp, String> {
@@ -116,7 +120,7 @@ mod tests {
         let until = DateTime::from_secs(1);
         assert!(lock_of(None, Some(&until)).is_err());
         assert!(lock_of(Some(LockMode::Compliance), None).is_err());
-        assert!(lock_mode("LEGAL").is_err());
+        assert!(lock_mode(Some("LEGAL")).is_err());
         let lock = lock_of(Some(LockMode::Governance), Some(&until)).unwrap();
         assert_eq!(lock.unwrap().retain_until.as_second(), 1);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 
-use super::bucket::S3Store;
+use super::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::{lock_mode, lock_of};
 use crate::error::{Error, Kind, Result};
@@ -50,11 +50,8 @@ impl S3Store {
         let Some(retention) = output.retention() else {
             return Ok(None);
         };
-        let mode = retention
-            .mode()
-            .map(|mode| lock_mode(mode.as_str()))
-            .transpose();
-        mode.and_then(|mode| lock_of(mode, retention.retain_until_date()))
+        lock_mode(retention.mode().map(|mode| mode.as_str()))
+            .and_then(|mode| lock_of(mode, retention.retain_until_date()))
             .map_err(|what| self.odd(key, what))
     }
 
@@ -76,10 +73,7 @@ impl S3Store {
         match self.lock_in_force(key, version).await? {
             Some(held) if held.covers(&lock) => Ok(held),
             held => {
-                let held = held.map_or_else(
-                    || "none".to_owned(),
-                    |held| format!("{} until {}", held.mode, held.retain_until),
-                );
+                let held = held.map_or_else(|| "none".to_owned(), |held| held.to_string());
                 let what = format!(
                     "{name} was to be locked until {}, but the store says: {held}",
                     lock.retain_until

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, DefaultRetention, ObjectLockEnab
 use aws_smithy_runtime_api::box_error::BoxError;
 use jiff::Timestamp;
 
-use super::bucket::S3Store;
+use super::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::lock_mode;
 use crate::error::{Error, Result};
@@ -99,10 +99,7 @@ fn default_retention(default: &DefaultRetention) -> Result<Option<(LockMode, u32
     // Some stores give 0 for the unit that is not set.
     let years = whole(default.years()).map(|years| years.saturating_mul(DAYS_OF_A_YEAR));
     let days = whole(default.days()).filter(|days| *days > 0).or(years);
-    let mode = default
-        .mode()
-        .map(|mode| lock_mode(mode.as_str()))
-        .transpose()?;
+    let mode = lock_mode(default.mode().map(|mode| mode.as_str()))?;
     Ok(mode.zip(days))
 }
 

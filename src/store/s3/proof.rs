@@ -1,6 +1,7 @@
 //! Proof by trying: with our own credentials, everything that must be refused, on a canary of ours.
 //! The only place in the house that can ask S3 to delete.
 
+use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
@@ -9,8 +10,8 @@ use aws_sdk_s3::types::{
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::bucket::S3Store;
-use super::fault::{Fault, Operation};
+use super::S3Store;
+use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
 use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
@@ -92,47 +93,37 @@ impl S3Store {
     }
 
     async fn delete(&self, canary: &Canary, bypass: bool) -> Attempt {
-        let output = self
-            .client
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(self.full_key(&canary.key))
-            .version_id(&canary.version)
-            .set_bypass_governance_retention(bypass.then_some(true))
-            .set_expected_bucket_owner(self.owner.clone())
-            .send()
-            .await
-            .map_err(|error| Fault::new(&TRY, &self.name(&canary.key), error));
-        Attempt {
-            what: match (canary.locked, bypass) {
-                (true, false) => "delete a locked version",
-                (true, true) => "delete a locked version, bypassing governance",
-                (false, _) => "delete a version, which nothing locks",
-            },
-            outcome: outcome(output),
-            harmless: false,
-        }
+        let what = match (canary.locked, bypass) {
+            (true, false) => "delete a locked version",
+            (true, true) => "delete a locked version, bypassing governance",
+            (false, _) => "delete a version, which nothing locks",
+        };
+        let deletion = self.deletion(&canary.key).version_id(&canary.version);
+        let deletion = deletion.set_bypass_governance_retention(bypass.then_some(true));
+        self.attempt(what, &canary.key, deletion.send().await)
     }
 
     async fn hide(&self, key: &Key) -> Attempt {
-        let output = self
-            .client
+        let what = "hide an object behind a delete marker";
+        Attempt {
+            harmless: true,
+            ..self.attempt(what, key, self.deletion(key).send().await)
+        }
+    }
+
+    fn deletion(&self, key: &Key) -> DeleteObjectFluentBuilder {
+        self.client
             .delete_object()
             .bucket(&self.bucket)
             .key(self.full_key(key))
             .set_expected_bucket_owner(self.owner.clone())
-            .send()
-            .await
-            .map_err(|error| Fault::new(&TRY, &self.name(key), error));
-        Attempt {
-            what: "hide an object behind a delete marker",
-            outcome: outcome(output),
-            harmless: true,
-        }
     }
 
     async fn shorten(&self, canary: &Canary, now: Timestamp, bypass: bool) -> Attempt {
-        let Canary { key, version, .. } = canary;
+        let what = match bypass {
+            true => "shorten a lock, bypassing governance",
+            false => "shorten a lock",
+        };
         let soon = now.as_second().saturating_add(60);
         let retention = ObjectLockRetention::builder()
             .mode(ObjectLockRetentionMode::Governance)
@@ -142,27 +133,17 @@ impl S3Store {
             .client
             .put_object_retention()
             .bucket(&self.bucket)
-            .key(self.full_key(key))
-            .version_id(version)
+            .key(self.full_key(&canary.key))
+            .version_id(&canary.version)
             .retention(retention)
             .set_bypass_governance_retention(bypass.then_some(true))
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await
-            .map_err(|error| Fault::new(&TRY, &self.name(key), error));
-        Attempt {
-            what: if bypass {
-                "shorten a lock, bypassing governance"
-            } else {
-                "shorten a lock"
-            },
-            outcome: outcome(output),
-            harmless: false,
-        }
+            .await;
+        self.attempt(what, &canary.key, output)
     }
 
     async fn legal_hold(&self, canary: &Canary) -> Attempt {
-        let Canary { key, version, .. } = canary;
         let hold = ObjectLockLegalHold::builder()
             .status(ObjectLockLegalHoldStatus::Off)
             .build();
@@ -170,18 +151,16 @@ impl S3Store {
             .client
             .put_object_legal_hold()
             .bucket(&self.bucket)
-            .key(self.full_key(key))
-            .version_id(version)
+            .key(self.full_key(&canary.key))
+            .version_id(&canary.version)
             .legal_hold(hold)
             .set_expected_bucket_owner(self.owner.clone())
             .send()
-            .await
-            .map_err(|error| Fault::new(&TRY, &self.name(key), error));
+            .await;
         Attempt {
-            what: "take a legal hold off",
-            outcome: outcome(output),
-            // Nothing is held: the lock alone protects.
+            // Nothing is held: only the lock protects.
             harmless: true,
+            ..self.attempt("take a legal hold off", &canary.key, output)
         }
     }
 
@@ -201,13 +180,37 @@ impl S3Store {
             .set_expected_bucket_owner(self.owner.clone())
             .body(ByteStream::from_static(CANARY))
             .send()
-            .await
-            .map_err(|error| Fault::new(&TRY, &self.name(key), error));
+            .await;
         Attempt {
-            what: "put a version on top of an object",
-            outcome: outcome(output),
             // Readers take the oldest version that is sound.
             harmless: true,
+            ..self.attempt("put a version on top of an object", key, output)
+        }
+    }
+
+    /// A refusal is one by rights or by the lock. Credentials that have expired prove nothing.
+    fn attempt<T, E: ServiceError>(
+        &self,
+        what: &'static str,
+        key: &Key,
+        output: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Attempt {
+        const REFUSALS: [&str; 5] = [
+            "AccessDenied",
+            "HTTP 403",
+            "InvalidRequest",
+            "InvalidRetentionPeriod",
+            "ObjectLocked",
+        ];
+        let outcome = match output.map_err(|error| Fault::new(&TRY, &self.name(key), error)) {
+            Ok(_) => Outcome::Succeeded,
+            Err(fault) if REFUSALS.contains(&fault.code.as_str()) => Outcome::Refused(fault.code),
+            Err(fault) => Outcome::Unclear(fault.error.chain()),
+        };
+        Attempt {
+            what,
+            outcome,
+            harmless: false,
         }
     }
 }
@@ -217,19 +220,3 @@ const TRY: Operation = Operation {
     verb: "destroy",
     rights: "nothing of the kind",
 };
-
-/// A refusal is one by rights or by the lock. Credentials that have expired prove nothing.
-fn outcome<T>(output: Result<T, Fault>) -> Outcome {
-    const REFUSALS: [&str; 5] = [
-        "AccessDenied",
-        "HTTP 403",
-        "InvalidRequest",
-        "InvalidRetentionPeriod",
-        "ObjectLocked",
-    ];
-    match output {
-        Ok(_) => Outcome::Succeeded,
-        Err(fault) if REFUSALS.contains(&fault.code.as_str()) => Outcome::Refused(fault.code),
-        Err(fault) => Outcome::Unclear(fault.error.chain()),
-    }
-}

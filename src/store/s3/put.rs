@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
-use super::bucket::S3Store;
+use super::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::confirmed;
 use super::list::Tagged;
@@ -39,6 +39,15 @@ const PUT_LOCKED: Operation = Operation {
 /// The object by which [`S3Store::compares`] tries the store, beside `doctor`'s canaries.
 const CHECKSUM_PROBE: &str = "door";
 
+/// What is to be stored.
+#[derive(Clone, Copy)]
+struct Upload<'a> {
+    key: &'a Key,
+    body: &'a Bytes,
+    sha256: Sha256,
+    lock: Option<Lock>,
+}
+
 impl S3Store {
     pub(super) async fn put(
         &self,
@@ -47,40 +56,40 @@ impl S3Store {
         sha256: Sha256,
         lock: Option<Lock>,
     ) -> Result<Head> {
+        let upload = Upload {
+            key,
+            body: &body,
+            sha256,
+            lock,
+        };
         // 409: another request for this key was under way; who won shows in the next attempt.
-        (|| self.put_or_look_up(key, &body, sha256, lock))
+        (|| self.put_or_look_up(upload))
             .retry(self.limits.retry)
             .when(|fault| fault.status == 409)
             .await
             .map_err(|fault| fault.error)
     }
 
-    async fn put_or_look_up(
-        &self,
-        key: &Key,
-        body: &Bytes,
-        sha256: Sha256,
-        lock: Option<Lock>,
-    ) -> Result<Head, Fault> {
-        let fault = match self.put_object(key, body.clone(), sha256, lock).await {
-            Ok(output) => return Ok(self.confirm(key, body, sha256, lock, &output).await?),
+    async fn put_or_look_up(&self, upload: Upload<'_>) -> Result<Head, Fault> {
+        let fault = match self.put_object(upload).await {
+            Ok(output) => return Ok(self.confirm(upload, &output).await?),
             Err(fault) => fault,
         };
         // 412: a key that exists, perhaps by an attempt of ours whose reply was lost.
         if fault.status != 412 && !fault.ambiguous {
             return Err(fault);
         }
-        let found = self.look_up(key, body, sha256, &fault).await?;
+        let found = self.look_up(upload, &fault).await?;
         found.ok_or(fault)
     }
 
-    async fn put_object(
-        &self,
-        key: &Key,
-        body: Bytes,
-        sha256: Sha256,
-        lock: Option<Lock>,
-    ) -> Result<PutObjectOutput, Fault> {
+    async fn put_object(&self, upload: Upload<'_>) -> Result<PutObjectOutput, Fault> {
+        let Upload {
+            key,
+            body,
+            sha256,
+            lock,
+        } = upload;
         let operation = lock.map_or(&PUT, |_| &PUT_LOCKED);
         let mode = lock.map(|lock| ObjectLockMode::from(lock.mode.to_string().as_str()));
         let until = lock.map(|lock| DateTime::from_secs(lock.retain_until.as_second()));
@@ -95,7 +104,7 @@ impl S3Store {
             .set_object_lock_mode(mode)
             .set_object_lock_retain_until_date(until)
             .set_expected_bucket_owner(self.owner.clone())
-            .body(ByteStream::from(body))
+            .body(ByteStream::from(body.clone()))
             .customize()
             .interceptor(KnownHash(sha256.to_string()))
             .send()
@@ -104,14 +113,8 @@ impl S3Store {
     }
 
     /// What the store says of the version just written.
-    async fn confirm(
-        &self,
-        key: &Key,
-        body: &Bytes,
-        sha256: Sha256,
-        lock: Option<Lock>,
-        output: &PutObjectOutput,
-    ) -> Result<Head> {
+    async fn confirm(&self, upload: Upload<'_>, output: &PutObjectOutput) -> Result<Head> {
+        let key = upload.key;
         let version = output.version_id().filter(|version| *version != "null");
         let Some(version) = version else {
             let what = format!("{}: the bucket does not keep versions", self.name(key));
@@ -122,7 +125,7 @@ impl S3Store {
             head => head.map_err(|fault| fault.error),
         }
         .context(|| format!("{} was stored, but not confirmed", self.name(key)))?;
-        let bytes = body.len() as u64;
+        let bytes = upload.body.len() as u64;
         if head.bytes != bytes {
             return Err(Error::damaged(format!(
                 "{}: {bytes} bytes were sent, {} are stored",
@@ -130,8 +133,8 @@ impl S3Store {
                 head.bytes
             )));
         }
-        if head.sha256.is_none() && self.compares(lock).await {
-            head.sha256 = Some(sha256);
+        if head.sha256.is_none() && self.compares(upload.lock).await {
+            head.sha256 = Some(upload.sha256);
         }
         Ok(head)
     }
@@ -140,10 +143,13 @@ impl S3Store {
     /// no checksum: tried once, with a body that is not. Where it is taken, a canary is there.
     async fn compares(&self, lock: Option<Lock>) -> bool {
         let tried = self.compares.get_or_try_init(async || {
-            let key = format!("{CANARIES}{CHECKSUM_PROBE}").parse()?;
-            let announced = Sha256::of(b"another body");
-            let body = Bytes::from_static(b"not what was announced");
-            match self.put_object(&key, body, announced, lock).await {
+            let probe = Upload {
+                key: &format!("{CANARIES}{CHECKSUM_PROBE}").parse()?,
+                body: &Bytes::from_static(b"not what was announced"),
+                sha256: Sha256::of(b"another body"),
+                lock,
+            };
+            match self.put_object(probe).await {
                 Ok(_) => Ok(false),
                 Err(fault) => match fault.error.kind() {
                     Kind::Damaged => Ok(true),
@@ -163,11 +169,7 @@ impl S3Store {
         version: &str,
         output: &PutObjectOutput,
     ) -> Result<Head> {
-        let versions = self.versions_of(key).await?;
-        let found = versions
-            .into_iter()
-            .find(|one| one.listed.version == version);
-        let Some(Tagged { listed, .. }) = found else {
+        let Some(listed) = self.listed_version(key, version).await? else {
             let what = format!("{} is not listed after it was stored", self.name(key));
             return Err(Error::failed(what));
         };
@@ -183,18 +185,22 @@ impl S3Store {
         version: &str,
         refused: Fault,
     ) -> Result<Head> {
-        let versions = match self.versions_of(key).await {
-            Err(error) if error.kind() == Kind::Denied => return Err(refused.error),
-            versions => versions?,
-        };
-        let mut listed = versions.into_iter().map(|one| one.listed);
-        match listed.find(|listed| listed.version == version) {
-            Some(listed) => self.unread(listed, None).await,
-            None => {
-                let what = format!("{} has no version {version}", self.name(key));
-                Err(Error::new(Kind::NotFound, what))
-            }
+        match self.listed_version(key, version).await {
+            Err(error) if error.kind() == Kind::Denied => Err(refused.error),
+            listed => match listed? {
+                Some(listed) => self.unread(listed, None).await,
+                None => {
+                    let what = format!("{} has no version {version}", self.name(key));
+                    Err(Error::new(Kind::NotFound, what))
+                }
+            },
         }
+    }
+
+    async fn listed_version(&self, key: &Key, version: &str) -> Result<Option<ListedObject>> {
+        let versions = self.versions_of(key).await?;
+        let mut listed = versions.into_iter().map(|one| one.listed);
+        Ok(listed.find(|listed| listed.version == version))
     }
 
     /// A version that may not be read, with its lock.
@@ -209,13 +215,10 @@ impl S3Store {
     }
 
     /// The version that holds these bytes, stored by this process or by another.
-    async fn look_up(
-        &self,
-        key: &Key,
-        body: &Bytes,
-        sha256: Sha256,
-        fault: &Fault,
-    ) -> Result<Option<Head>> {
+    async fn look_up(&self, upload: Upload<'_>, fault: &Fault) -> Result<Option<Head>> {
+        let Upload {
+            key, body, sha256, ..
+        } = upload;
         let bytes = body.len() as u64;
         let versions = match self.versions_of(key).await {
             Ok(versions) => versions,

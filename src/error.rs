@@ -57,6 +57,14 @@ impl Error {
         Self::new(Kind::Refused, what)
     }
 
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, what)
+    }
+
+    pub fn untrusted(what: impl Into<String>) -> Self {
+        Self::new(Kind::Untrusted, what)
+    }
+
     pub fn damaged(what: impl Into<String>) -> Self {
         Self::new(Kind::Damaged, what)
     }

@@ -1,7 +1,6 @@
 //! `lifeboat init`, run once by an administrator: prepares a repository and writes the keys, a
 //! configuration and the break-glass sheet.
 
-mod facts;
 mod texts;
 
 use std::fs::{self, OpenOptions};
@@ -15,15 +14,43 @@ use crate::clock::Clock;
 use crate::codec;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::digest::Sha256;
+use crate::model::lock::LockPolicy;
 use crate::random;
 use crate::repository::{Locks, Repository, runbook};
 use crate::sign::{Fingerprint, Signer};
 
-use facts::Facts;
-pub(crate) use facts::{KmsSigning, NewSource, Options};
-
 /// The offline identity's file name.
 pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
+
+pub(crate) struct Options {
+    /// Where the configuration goes.
+    pub config: PathBuf,
+    /// Where keys and sheet go.
+    pub keys_dir: PathBuf,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    /// A KMS key that signs manifests; `None`: a new key in a file.
+    pub kms_signing: Option<KmsSigning>,
+    /// Keys of the configuration's `[repository]` besides `url`, with their values.
+    pub repository_lines: Vec<(String, String)>,
+    /// Sources to begin with.
+    pub sources: Vec<NewSource>,
+}
+
+/// A signing key that KMS keeps.
+pub(crate) struct KmsSigning {
+    pub arn: String,
+    pub fingerprint: Fingerprint,
+}
+
+/// A source to be written into the configuration.
+pub(crate) struct NewSource {
+    pub name: String,
+    /// Without a password.
+    pub url: String,
+    /// `None`: all.
+    pub database: Option<String>,
+}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -79,34 +106,14 @@ pub(crate) async fn init(
     let marker = match existing {
         Some(marker) => marker,
         None => {
-            repository
-                .create(u128::from_ne_bytes(random::bytes()?), &locks)
-                .await?
+            let random = u128::from_ne_bytes(random::bytes()?);
+            repository.create(random, &locks).await?
         }
     };
 
     let (secret, recipient) = codec::new_identity();
     let signing = Signing::of(options, signing_key)?;
-    let fingerprint = signing.fingerprint.to_string();
-    let script_sha256 = Sha256::of(runbook::script().as_bytes());
-    let facts = Facts {
-        url: repository.url(),
-        repository_id: &marker.repository,
-        fingerprint: &fingerprint,
-        recipient: &recipient,
-        script_sha256,
-        signing_key: &signing.configured,
-        options,
-        made_on: clock.now().strftime("%Y-%m-%d").to_string(),
-    };
-    let identity_text = identity_text("break-glass", repository.url(), &recipient, &secret);
-    write_new(&identity, &identity_text, 0o600)?;
-    if let Some((file, pem)) = &signing.file {
-        write_new(file, pem, 0o600)?;
-    }
-    write_new(&sheet, &texts::sheet(&facts), 0o600)?;
-    write_new(&options.config, &texts::config(&facts), 0o644)?;
-    Ok(Report {
+    let report = Report {
         repository: repository.url().to_owned(),
         repository_id: marker.repository,
         existed,
@@ -114,10 +121,22 @@ pub(crate) async fn init(
         identity,
         signing_key: signing.shown,
         sheet,
-        fingerprint,
+        fingerprint: signing.fingerprint.to_string(),
         recipient,
-        script_sha256,
-    })
+        script_sha256: Sha256::of(runbook::script().as_bytes()),
+    };
+    let made_on = clock.now().strftime("%Y-%m-%d").to_string();
+    let url = repository.url();
+    let identity_text = identity_text("break-glass", url, &report.recipient, &secret);
+    write_new(&report.identity, &identity_text, 0o600)?;
+    if let Some((file, pem)) = &signing.file {
+        write_new(file, pem, 0o600)?;
+    }
+    let sheet = texts::sheet(&report, options, &made_on);
+    write_new(&report.sheet, &sheet, 0o600)?;
+    let config = texts::config(&report, options, &signing.configured, &made_on);
+    write_new(&report.config, &config, 0o644)?;
+    Ok(report)
 }
 
 /// What signs from now on.

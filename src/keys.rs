@@ -1,6 +1,5 @@
 //! `lifeboat keys`: who can open the backups, whether they really can, and new keys.
 
-pub(crate) mod announced;
 pub(crate) mod identities;
 
 use std::collections::BTreeMap;
@@ -50,15 +49,14 @@ pub(crate) struct NamedKeyRing {
 }
 
 impl NamedKeyRing {
-    fn name(&self, recipient: &str) -> Option<String> {
-        let wrapped = self.ring.wrapped_of(recipient).map(|one| one.name.clone());
-        wrapped.or_else(|| self.names.get(recipient).cloned())
-    }
-
-    fn kms_key(&self, recipient: &str) -> Option<String> {
-        self.ring
-            .wrapped_of(recipient)
-            .map(|one| one.kms_key.clone())
+    fn listed(&self, recipient: &str) -> ListedRecipient {
+        let wrapped = self.ring.wrapped_of(recipient);
+        let name = wrapped.map(|one| &one.name);
+        ListedRecipient {
+            name: name.or_else(|| self.names.get(recipient)).cloned(),
+            recipient: recipient.to_owned(),
+            kms_key: wrapped.map(|one| one.kms_key.clone()),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -97,15 +95,10 @@ pub(crate) struct ListedRecipient {
 pub(crate) fn list(keys: &NamedKeyRing) -> Result<Listing> {
     keys.check()?;
     let ring = &keys.ring;
-    let recipients = ring.recipients.iter().map(|recipient| ListedRecipient {
-        name: keys.name(recipient),
-        recipient: recipient.clone(),
-        kms_key: keys.kms_key(recipient),
-    });
     Ok(Listing {
         repository: keys.repository.clone(),
         point: keys.point.clone(),
-        recipients: recipients.collect(),
+        recipients: ring.recipients.iter().map(|one| keys.listed(one)).collect(),
         independent: ring.independent(),
         findings: ring.finding().into_iter().collect(),
     })
@@ -126,9 +119,8 @@ pub(crate) struct Tested {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct TestedRecipient {
-    pub name: Option<String>,
-    pub recipient: String,
-    pub kms_key: Option<String>,
+    #[serde(flatten)]
+    pub recipient: ListedRecipient,
     /// `kms`, `file`: by which ways a canary that was sealed for it came back.
     pub opened_by: Vec<&'static str>,
 }
@@ -172,17 +164,15 @@ pub(crate) fn test(
         if held.contains(recipient) && opens(recipient, given)? {
             opened_by.push("file");
         }
-        let name = keys.name(recipient);
+        let listed = keys.listed(recipient);
         if opened_by.is_empty() && !by_kms.contains_key(recipient) {
-            let shown = name.as_deref().unwrap_or(recipient);
+            let shown = listed.name.as_deref().unwrap_or(recipient);
             tested.findings.push(format!(
                 "'{shown}' was not tried: give its identity by --identity, where it is kept"
             ));
         }
         tested.recipients.push(TestedRecipient {
-            name,
-            recipient: recipient.clone(),
-            kms_key: keys.kms_key(recipient),
+            recipient: listed,
             opened_by,
         });
     }

@@ -36,7 +36,7 @@ pub struct Listing {
 }
 
 /// A restore point.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Point {
     pub source: String,
     pub database: String,
@@ -102,14 +102,7 @@ async fn point(
         source: found.source.clone(),
         database: found.database.clone(),
         id: found.id.to_string(),
-        trusted: None,
-        snapshot_at: None,
-        tables: None,
-        rows: None,
-        stored_bytes: None,
-        copy_bytes: None,
-        lock: None,
-        drilled_at: None,
+        ..Point::default()
     };
     if trust.fingerprints.is_empty() {
         return (point, Vec::new());
@@ -183,10 +176,9 @@ pub(crate) async fn show(
     url: &str,
     identities: &Identities,
 ) -> Result<Shown> {
-    let catalog = if identities.is_empty() {
-        None
-    } else {
-        Some(point.catalog(identities).await?)
+    let catalog = match identities.is_empty() {
+        true => None,
+        false => Some(point.catalog(identities).await?),
     };
     let manifest = point.manifest.clone();
     Ok(Shown {

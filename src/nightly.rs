@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::keys::announced;
 use crate::repository::PointPath;
 use crate::schedule::{
     Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, verify,
@@ -68,7 +67,7 @@ async fn verify_stored(
 ) -> Result<StepReport> {
     let repository = &export.repository;
     let opened = repository.open_at(&point, &export.trust).await?;
-    announced::note_all(repository, context.progress).await;
+    repository.note_announced(context.progress).await;
     Ok(StepReport::Verify(verify(&opened, None, context).await?))
 }
 

@@ -66,19 +66,12 @@ pub struct Promoted {
     pub objects: u64,
 }
 
-/// A point that its newest drill found sound, and its lock.
-struct Candidate {
-    found: ListedPoint,
-    drilled: Drilled,
-    drilled_at: Timestamp,
-    locked_until: Timestamp,
-}
-
 struct Promotion<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     options: &'a Options,
     context: Context<'a>,
+    report: Report,
 }
 
 pub async fn run(
@@ -87,12 +80,6 @@ pub async fn run(
     options: &Options,
     context: Context<'_>,
 ) -> Result<Report> {
-    let promotion = Promotion {
-        repository,
-        trust,
-        options,
-        context,
-    };
     if !repository.has_locks() {
         return Err(Error::refused(format!(
             "{} has no locks, and promoting extends locks",
@@ -100,127 +87,130 @@ pub async fn run(
         ))
         .hint("use a bucket with Object Lock"));
     }
-    let mut report = Report {
-        repository: repository.url().to_owned(),
-        dry_run: options.dry_run,
-        points: Vec::new(),
-        findings: Vec::new(),
-        failures: Vec::new(),
+    let mut promotion = Promotion {
+        repository,
+        trust,
+        options,
+        context,
+        report: Report {
+            repository: repository.url().to_owned(),
+            dry_run: options.dry_run,
+            points: Vec::new(),
+            findings: Vec::new(),
+            failures: Vec::new(),
+        },
     };
     let now = context.clock.now();
-    for candidates in candidates(&promotion, &mut report).await?.into_values() {
-        let drilled: Vec<Drilled> = candidates.iter().map(|one| one.drilled.clone()).collect();
+    for candidates in promotion.candidates().await?.into_values() {
+        let drilled = candidates.iter().map(|(_, point)| Drilled {
+            id: point.id.clone(),
+            snapshot_at: point.snapshot_at,
+        });
+        let drilled: Vec<Drilled> = drilled.collect();
         let choices = choose(&drilled, options.tiers, now, options.max_lock_days);
-        for candidate in candidates {
-            if let Some(choice) = choices.get(&candidate.drilled.id) {
-                promote(&promotion, candidate, choice, &mut report).await?;
+        for (found, point) in candidates {
+            if let Some(choice) = choices.get(&point.id) {
+                promotion.promote(&found, point, choice).await?;
             }
         }
     }
-    Ok(report)
+    Ok(promotion.report)
 }
 
-/// Points that drills found sound, by source and database.
-async fn candidates(
-    promotion: &Promotion<'_>,
-    report: &mut Report,
-) -> Result<BTreeMap<(String, String), Vec<Candidate>>> {
-    let (source, database) = (
-        promotion.options.source.as_deref(),
-        promotion.options.database.as_deref(),
-    );
-    let found = promotion.repository.find(source, database).await?;
-    let drills = promotion.repository.attestations(source, database).await?;
-    let mut candidates: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
-    for one in found {
-        if !drills.contains(&one.path()) {
-            continue;
-        }
-        let (place, id) = ((one.source.clone(), one.database.clone()), one.id.clone());
-        match candidate(promotion, &drills, one, report).await {
-            Ok(Some(candidate)) => candidates.entry(place).or_default().push(candidate),
-            Ok(None) => {}
-            Err(error) if error.affects_every_point() => return Err(error),
-            Err(error) => (report.findings).push(format!("{id}: {}", error.chain())),
-        }
-    }
-    Ok(candidates)
-}
+/// Where a point that drills found sound is listed, and the point as no tier has chosen it yet.
+type Candidate = (ListedPoint, Promoted);
 
-async fn candidate(
-    promotion: &Promotion<'_>,
-    drills: &Attestations,
-    found: ListedPoint,
-    report: &mut Report,
-) -> Result<Option<Candidate>> {
-    let point = promotion.repository.open(&found, promotion.trust).await?;
-    let id = &point.manifest.id;
-    let proof = drills.proof(&point, promotion.trust).await?;
-    for why in &proof.passed_over {
-        let finding = format!("{id}: a drill's attestation counts as none: {why}");
-        report.findings.push(finding);
+impl Promotion<'_> {
+    /// By source and database.
+    async fn candidates(&mut self) -> Result<BTreeMap<(String, String), Vec<Candidate>>> {
+        let (source, database) = (&self.options.source, &self.options.database);
+        let (source, database) = (source.as_deref(), database.as_deref());
+        let found = self.repository.find(source, database).await?;
+        let drills = self.repository.attestations(source, database).await?;
+        let mut candidates: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
+        for one in found {
+            if !drills.contains(&one.path()) {
+                continue;
+            }
+            match self.candidate(&drills, &one).await {
+                Ok(Some(point)) => {
+                    let place = (one.source.clone(), one.database.clone());
+                    candidates.entry(place).or_default().push((one, point));
+                }
+                Ok(None) => {}
+                Err(error) if error.affects_every_point() => return Err(error),
+                Err(error) => {
+                    let finding = format!("{}: {}", one.id, error.chain());
+                    self.report.findings.push(finding);
+                }
+            }
+        }
+        Ok(candidates)
     }
-    let (true, Some(drilled_at)) = (proof.holds(), proof.drilled_at()) else {
-        return Ok(None);
-    };
-    let Some(lock) = point.head(&point.manifest_ref).await?.lock else {
-        return Err(Error::refused(
-            "its manifest is not locked, and only locks are extended",
-        ));
-    };
-    Ok(Some(Candidate {
-        drilled: Drilled {
+
+    async fn candidate(
+        &mut self,
+        drills: &Attestations,
+        found: &ListedPoint,
+    ) -> Result<Option<Promoted>> {
+        let point = self.repository.open(found, self.trust).await?;
+        let proof = drills.proof(&point, self.trust).await?;
+        let id = &found.id;
+        let passed_over = proof.passed_over.iter();
+        let findings =
+            passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}"));
+        self.report.findings.extend(findings);
+        let (true, Some(drilled_at)) = (proof.holds(), proof.drilled_at()) else {
+            return Ok(None);
+        };
+        let Some(lock) = point.head(&point.manifest_ref).await?.lock else {
+            return Err(Error::refused(
+                "its manifest is not locked, and only locks are extended",
+            ));
+        };
+        Ok(Some(Promoted {
+            source: found.source.clone(),
+            database: found.database.clone(),
             id: id.clone(),
             snapshot_at: point.manifest.snapshot_at,
-        },
-        drilled_at,
-        locked_until: lock.retain_until,
-        found,
-    }))
-}
+            drilled_at,
+            tiers: Vec::new(),
+            locked_until: lock.retain_until,
+            extended: false,
+            objects: 0,
+        }))
+    }
 
-async fn promote(
-    promotion: &Promotion<'_>,
-    candidate: Candidate,
-    choice: &Choice,
-    report: &mut Report,
-) -> Result<()> {
-    let Candidate {
-        found,
-        drilled: Drilled { id, snapshot_at },
-        drilled_at,
-        locked_until,
-    } = candidate;
-    if choice.cut {
-        report.findings.push(format!(
-            "{id}: locked until {} only: more would be over max_lock_days = {}, counted from now; is its snapshot's time in the future?",
-            choice.until, promotion.options.max_lock_days
-        ));
+    async fn promote(
+        &mut self,
+        found: &ListedPoint,
+        mut point: Promoted,
+        choice: &Choice,
+    ) -> Result<()> {
+        let (id, max_lock_days) = (&point.id, self.options.max_lock_days);
+        if choice.cut {
+            self.report.findings.push(format!(
+                "{id}: locked until {} only: more would be over max_lock_days = {max_lock_days}, counted from now; is its snapshot's time in the future?",
+                choice.until
+            ));
+        }
+        // Of whole seconds, as the store keeps them.
+        point.extended = point.locked_until.as_second() < choice.until.as_second();
+        if point.extended && !self.options.dry_run {
+            let Context {
+                clock, progress, ..
+            } = self.context;
+            let opened = self.repository.open(found, self.trust).await?;
+            let extended = opened.extend_locks(choice.until, max_lock_days, clock.now(), progress);
+            let extended = extended.await?;
+            point.objects = extended.objects;
+            let failures = extended.failures.iter();
+            let failures = failures.map(|why| format!("{id}: {why}"));
+            self.report.failures.extend(failures);
+        }
+        point.tiers = choice.tiers.clone();
+        point.locked_until = point.locked_until.max(choice.until);
+        self.report.points.push(point);
+        Ok(())
     }
-    // Of whole seconds, as the store keeps them.
-    let extended = locked_until.as_second() < choice.until.as_second();
-    let mut objects = 0;
-    if extended && !promotion.options.dry_run {
-        let point = promotion.repository.open(&found, promotion.trust).await?;
-        let now = promotion.context.clock.now();
-        let (days, progress) = (promotion.options.max_lock_days, promotion.context.progress);
-        let done = point
-            .extend_locks(choice.until, days, now, progress)
-            .await?;
-        objects = done.objects;
-        let failures = done.failures.into_iter();
-        (report.failures).extend(failures.map(|why| format!("{id}: {why}")));
-    }
-    report.points.push(Promoted {
-        source: found.source,
-        database: found.database,
-        id,
-        snapshot_at,
-        drilled_at,
-        tiers: choice.tiers.clone(),
-        locked_until: locked_until.max(choice.until),
-        extended,
-        objects,
-    });
-    Ok(())
 }

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::keys::announced;
 use crate::keys::identities::IdentitySource;
 use crate::repository::{ListedPoint, PointSelector, Repository, RestorePoint};
 use crate::schedule::{Notify, Report, Schedule, SnapshotDrill, Status, StepReport, Steps, verify};
@@ -108,7 +107,7 @@ async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newes
             which,
         });
     }
-    announced::note_all(repository, context.progress).await;
+    repository.note_announced(context.progress).await;
     Ok(newest)
 }
 

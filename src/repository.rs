@@ -13,7 +13,6 @@ mod layout;
 mod leftovers;
 mod listing;
 mod locks;
-mod newest;
 mod part_list;
 mod read;
 pub(crate) mod runbook;

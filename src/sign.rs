@@ -13,7 +13,7 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use p256::ecdsa::signature::Verifier as _;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Kind, Result, ResultExt};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::Sha256;
 use crate::random;
 
@@ -207,18 +207,18 @@ impl Signature {
         let der = self.der()?;
         let bytes = BASE64
             .decode(&self.signature)
-            .map_err(|_| untrusted("its signature is not base64"))?;
+            .map_err(|_| Error::untrusted("its signature is not base64"))?;
         let sound = match self.algorithm.as_str() {
             ED25519 => ed25519(&der, statement, &bytes)?,
             ECDSA_P256 => ecdsa_p256(&der, statement, &bytes)?,
             other => {
-                return Err(untrusted(format!(
+                return Err(Error::untrusted(format!(
                     "signature algorithm '{other}' is not known to this version"
                 )));
             }
         };
         if !sound {
-            return Err(untrusted(
+            return Err(Error::untrusted(
                 "the signature does not match: the content was changed",
             ));
         }
@@ -228,24 +228,24 @@ impl Signature {
     fn der(&self) -> Result<Vec<u8>> {
         BASE64
             .decode(&self.public_key)
-            .map_err(|_| untrusted("its verification key is not base64"))
+            .map_err(|_| Error::untrusted("its verification key is not base64"))
     }
 }
 
 fn ed25519(der: &[u8], statement: &[u8], signature: &[u8]) -> Result<bool> {
     let key = VerifyingKey::from_public_key_der(der)
-        .map_err(|_| untrusted("its verification key is not an Ed25519 key"))?;
+        .map_err(|_| Error::untrusted("its verification key is not an Ed25519 key"))?;
     let signature = ed25519_dalek::Signature::from_slice(signature)
-        .map_err(|_| untrusted("its signature has the wrong length"))?;
+        .map_err(|_| Error::untrusted("its signature has the wrong length"))?;
     Ok(key.verify_strict(statement, &signature).is_ok())
 }
 
 /// Either form of s counts, as KMS does not normalise it.
 fn ecdsa_p256(der: &[u8], statement: &[u8], signature: &[u8]) -> Result<bool> {
     let key = p256::ecdsa::VerifyingKey::from_public_key_der(der)
-        .map_err(|_| untrusted("its verification key is not an ECDSA key on P-256"))?;
+        .map_err(|_| Error::untrusted("its verification key is not an ECDSA key on P-256"))?;
     let signature = p256::ecdsa::Signature::from_der(signature)
-        .map_err(|_| untrusted("its signature is not DER of an ECDSA signature"))?;
+        .map_err(|_| Error::untrusted("its signature is not DER of an ECDSA signature"))?;
     Ok(key.verify(statement, &signature).is_ok())
 }
 
@@ -260,7 +260,7 @@ impl Trust {
     pub fn verify(&self, statement: &[u8], signature: &Signature) -> Result<Fingerprint> {
         let fingerprint = signature.claimed_key()?;
         if !self.pins(fingerprint) {
-            return Err(untrusted(format!("signed by {fingerprint}, which is not pinned")).hint(
+            return Err(Error::untrusted(format!("signed by {fingerprint}, which is not pinned")).hint(
                 "compare with the break-glass sheet; only where it is the same, pass it as --trust",
             ));
         }
@@ -270,10 +270,6 @@ impl Trust {
     pub fn pins(&self, fingerprint: Fingerprint) -> bool {
         self.fingerprints.contains(&fingerprint)
     }
-}
-
-fn untrusted(what: impl Into<String>) -> Error {
-    Error::new(Kind::Untrusted, what)
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::model::snapshot::CopyStatus;
@@ -128,14 +126,6 @@ struct DatabaseReader<'a> {
     drills: &'a Attestations,
 }
 
-/// What drills say of a database.
-#[derive(Default)]
-struct Drills {
-    sound: Option<DrillStatus>,
-    failed_at: Option<Timestamp>,
-    unproven_at: Option<Timestamp>,
-}
-
 impl DatabaseReader<'_> {
     /// The two newest trusted points of a database, its newest drill, and what was passed over.
     async fn read(
@@ -163,48 +153,48 @@ impl DatabaseReader<'_> {
         // Stores keep time in seconds; two points may have the same.
         newest.sort_by_key(|(stored_at, point)| std::cmp::Reverse((*stored_at, point.snapshot_at)));
         let mut newest = newest.into_iter().map(|(_, point)| point);
-        let drills = self.drills(&source, &database).await?;
-        let status = DatabaseStatus {
-            newest: newest.next(),
-            previous: newest.next(),
-            drilled: drills.sound,
-            drill_failed_at: drills.failed_at,
-            drill_unproven_at: drills.unproven_at,
-            points: found.len() as u64,
+        let mut status = DatabaseStatus {
             source,
             database,
+            newest: newest.next(),
+            previous: newest.next(),
+            drilled: None,
+            drill_failed_at: None,
+            drill_unproven_at: None,
+            points: found.len() as u64,
         };
+        self.add_drills(&mut status).await?;
         Ok((status, passed_over))
     }
 
-    async fn drills(&self, source: &str, database: &str) -> Result<Drills> {
-        let mut newest = Drills::default();
-        let places = self.drills.newest_first(source, database);
+    async fn add_drills(&self, status: &mut DatabaseStatus) -> Result<()> {
+        let places = self.drills.newest_first(&status.source, &status.database);
+        let (mut drilled, mut failed_at, mut unproven_at) = (None::<DrillStatus>, None, None);
         for place in places.take(DRILLED_AMONG) {
             let Some(point) = self.repository.open_attested(place, self.trust).await? else {
                 continue;
             };
             let proof = if_allowed(self.drills.proof(&point, self.trust).await)?;
-            newest.failed_at = newest.failed_at.max(proof.failed_at);
-            newest.unproven_at = newest.unproven_at.max(proof.unproven_at);
+            failed_at = failed_at.max(proof.failed_at);
+            unproven_at = unproven_at.max(proof.unproven_at);
             let Some(sound) = proof.sound else { continue };
             // An old point may have been drilled after a newer one.
-            if newest
-                .sound
+            if drilled
                 .as_ref()
                 .is_none_or(|known| known.at < sound.drilled_at)
             {
-                newest.sound = Some(DrillStatus {
+                drilled = Some(DrillStatus {
                     id: sound.id,
                     at: sound.drilled_at,
                     seconds_to_restore: sound.seconds_to_restore,
                 });
             }
         }
-        let since = newest.sound.as_ref().map(|sound| sound.at);
-        newest.failed_at = newest.failed_at.filter(|failed| Some(*failed) > since);
-        newest.unproven_at = newest.unproven_at.filter(|at| Some(*at) > since);
-        Ok(newest)
+        let since = drilled.as_ref().map(|sound| sound.at);
+        status.drill_failed_at = failed_at.filter(|failed| Some(*failed) > since);
+        status.drill_unproven_at = unproven_at.filter(|at| Some(*at) > since);
+        status.drilled = drilled;
+        Ok(())
     }
 }
 

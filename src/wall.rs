@@ -51,7 +51,7 @@ impl Wall {
         // Bubblewrap needs a socket of another kind to set up its network: it applies the filter
         // itself, last.
         let spawner = Spawner::start(!has_namespaces, user.is_some())?;
-        let has_filter = match spawner.filter_refused() {
+        let has_filter = match &spawner.filter_refused {
             None => true,
             Some(why) => {
                 missing.push(format!("the kernel takes no filter of system calls: {why}"));

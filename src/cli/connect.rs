@@ -10,7 +10,6 @@ use super::run::Run;
 use crate::codec::Identities;
 use crate::config::{self, Connection};
 use crate::error::{Result, ResultExt};
-use crate::keys::announced;
 use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
@@ -57,7 +56,7 @@ pub(super) async fn restore_point(
         .choose(&point.which, source.as_deref(), database.as_deref())
         .await?;
     let opened = repository.open(&found, &trust(access)).await?;
-    announced::note_all(&repository, run.progress.as_ref()).await;
+    repository.note_announced(run.progress.as_ref()).await;
     Ok(opened)
 }
 

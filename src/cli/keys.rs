@@ -258,8 +258,8 @@ fn tested_text(tested: &Tested) -> Page {
     let mut table = Table::new(&["name", "recipient", "opened by"]);
     for one in &tested.recipients {
         table.row([
-            one.name.clone().unwrap_or_default(),
-            one.recipient.clone(),
+            one.recipient.name.clone().unwrap_or_default(),
+            one.recipient.recipient.clone(),
             match one.opened_by.as_slice() {
                 [] => "nothing".to_owned(),
                 ways => ways.join(", "),

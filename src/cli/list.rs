@@ -11,7 +11,6 @@ use super::snapshot::list::table as copies_table;
 use super::{accounts, connect, status};
 use crate::config::Config;
 use crate::error::Result;
-use crate::keys::announced;
 use crate::list::{self, Listing};
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
@@ -48,7 +47,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (filter.source.as_deref(), filter.database.as_deref());
     let mut exports = list::list(&repository, &connect::trust(&access), source, database).await?;
-    announced::note_all(&repository, run.progress.as_ref()).await;
+    repository.note_announced(run.progress.as_ref()).await;
     let copies = match &config {
         Some(config) => copies(&access, config, &filter, run).await,
         None => Ok(None),

@@ -13,7 +13,6 @@ use super::{connect, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
-use crate::keys::announced;
 use crate::outcome::Outcome;
 use crate::report::{self, Limits, Options};
 use crate::status::Report as Status;
@@ -66,7 +65,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let identities = connect::identities(&access)?;
     let options = options(status, filter, identities, &config)?;
     let page = report::report(&repository, &connect::trust(&access), options).await?;
-    announced::note_all(&repository, run.progress.as_ref()).await;
+    repository.note_announced(run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
     let written = Written {
         repository: repository.url().to_owned(),

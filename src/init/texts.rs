@@ -2,33 +2,31 @@
 
 use std::fmt::Write as _;
 
-use super::facts::Facts;
-use crate::model::lock::{LockMode, LockPolicy};
+use super::{Options, Report};
+use crate::model::lock::LockPolicy;
 
-/// A commented configuration that works as it is, but for the sources.
-pub(super) fn config(facts: &Facts<'_>) -> String {
-    let Facts {
-        url,
+/// A commented configuration that works as it is, but for the sources. `signing_key` as it is to be
+/// written there.
+pub(super) fn config(
+    report: &Report,
+    options: &Options,
+    signing_key: &str,
+    made_on: &str,
+) -> String {
+    let Report {
+        repository: url,
         fingerprint,
         recipient,
-        options,
         ..
-    } = facts;
+    } = report;
     let mut repository = String::new();
     for (key, value) in &options.repository_lines {
         let _ = writeln!(repository, "{key} = {}", quote(value));
     }
     let (mode, days) = match options.lock {
-        LockPolicy::Explicit {
-            mode: LockMode::Governance,
-            days,
-        } => ("governance", days),
-        LockPolicy::Explicit {
-            mode: LockMode::Compliance,
-            days,
-        } => ("compliance", days),
-        LockPolicy::BucketDefault => ("bucket-default", 35),
-        LockPolicy::None => ("none", 35),
+        LockPolicy::Explicit { mode, days } => (mode.to_string().to_lowercase(), days),
+        LockPolicy::BucketDefault => ("bucket-default".to_owned(), 35),
+        LockPolicy::None => ("none".to_owned(), 35),
     };
     let mut source = String::new();
     for one in &options.sources {
@@ -82,10 +80,8 @@ pub(super) fn config(facts: &Facts<'_>) -> String {
          \n\
          # What to protect: one [[source]] an instance.\n\
          {source}",
-        made_on = facts.made_on,
         url = quote(url),
-        signing_key = quote(facts.signing_key),
-        signing_note = signing_note,
+        signing_key = quote(signing_key),
         max = options.max_lock_days,
     )
 }
@@ -96,24 +92,22 @@ fn quote(text: &str) -> String {
 }
 
 /// To print, and to keep where the identity is kept.
-pub(super) fn sheet(facts: &Facts<'_>) -> String {
+pub(super) fn sheet(report: &Report, options: &Options, made_on: &str) -> String {
     // A profile is this machine's; all else a bare machine needs too.
-    let flags: String = facts
-        .options
+    let flags: String = options
         .repository_lines
         .iter()
         .filter(|(key, _)| key != "profile")
         .map(|(key, value)| format!(" --{} {value}", key.replace('_', "-")))
         .collect();
-    let Facts {
-        url,
+    let Report {
+        repository: url,
         repository_id,
         fingerprint,
         recipient,
         script_sha256,
-        made_on,
         ..
-    } = facts;
+    } = report;
     format!(
         "# Break-glass sheet\n\
          \n\
@@ -136,7 +130,7 @@ pub(super) fn sheet(facts: &Facts<'_>) -> String {
          2. **Hold the last good point**, so that it does not age out while nothing new is made:\n\
          \n\
          \x20      lifeboat list --repository {url}{flags} --trust {fingerprint}\n\
-         \x20      lifeboat hold ID --until {hold_until} --repository {url}{flags} --trust {fingerprint}\n\
+         \x20      lifeboat hold ID --until 90d --repository {url}{flags} --trust {fingerprint}\n\
          \n\
          3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
          \x20  system; AWS Backup vaults. In the backup account, too: copies of snapshots are called `lifeboat-…`, the\n\
@@ -154,6 +148,5 @@ pub(super) fn sheet(facts: &Facts<'_>) -> String {
          \n\
          Twice a year, so that the key is known to turn: `lifeboat drill --identity break-glass.key`, then put it back.\n",
         version = env!("CARGO_PKG_VERSION"),
-        hold_until = "90d",
     )
 }

@@ -95,10 +95,12 @@ impl RowDigest {
 /// Digests rows that arrive in blocks cut anywhere: a row as long as any may be costs no memory.
 #[derive(Default)]
 pub(crate) struct RowReader {
-    digest: RowDigest,
+    /// Of all whole rows so far.
+    pub(crate) digest: RowDigest,
     /// Of the row whose end has not arrived.
     begun: Option<Box<Xxh3>>,
-    begun_bytes: usize,
+    /// Bytes of that row.
+    pub(crate) begun_bytes: usize,
 }
 
 impl RowReader {
@@ -127,16 +129,6 @@ impl RowReader {
         hash.update(bytes);
         self.begun_bytes += bytes.len();
         self.begun = Some(hash);
-    }
-
-    /// Bytes of the row whose end has not arrived.
-    pub(crate) fn begun_bytes(&self) -> usize {
-        self.begun_bytes
-    }
-
-    /// Of all whole rows so far.
-    pub(crate) fn digest(&self) -> RowDigest {
-        self.digest
     }
 }
 
@@ -193,11 +185,11 @@ mod tests {
         for size in [1, 2, 3, 7, 500, 2000] {
             let mut reader = RowReader::default();
             rows.chunks(size).for_each(|block| reader.add(block));
-            assert_eq!(reader.digest(), whole, "in blocks of {size}");
-            assert_eq!(reader.begun_bytes(), 0);
+            assert_eq!(reader.digest, whole, "in blocks of {size}");
+            assert_eq!(reader.begun_bytes, 0);
             reader.add(b"3");
             reader.add(b"4");
-            assert_eq!((reader.digest(), reader.begun_bytes()), (whole, 2));
+            assert_eq!((reader.digest, reader.begun_bytes), (whole, 2));
         }
     }
 

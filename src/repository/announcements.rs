@@ -14,6 +14,7 @@ use super::layout;
 use super::locks::Locks;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{FORMAT, ObjectRef};
+use crate::progress::Progress;
 use crate::sign::{Fingerprint, PublicKey, Signer, Trust};
 
 /// The most keys between the one that signed and a pinned one.
@@ -95,6 +96,21 @@ impl Repository {
         announced.values().flatten().cloned().collect()
     }
 
+    /// Tells the keys that were believed so far because a pinned one announced them.
+    pub(crate) async fn note_announced(&self, progress: &dyn Progress) {
+        for one in self
+            .accepted_announcements()
+            .await
+            .iter()
+            .flat_map(|chain| chain.iter().rev())
+        {
+            progress.note(&format!(
+                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
+                one.key, one.by, one.announced_at
+            ));
+        }
+    }
+
     /// Goes from announcement to announcement, the shortest way first; each key is looked up once.
     async fn find_chain(
         &self,
@@ -167,11 +183,8 @@ pub(super) fn check_repository(
     repository: &str,
 ) -> Option<Error> {
     let other = chain.iter().find(|one| one.repository != repository)?;
-    Some(Error::new(
-        Kind::Untrusted,
-        format!(
-            "{key} cannot be trusted: its key was announced for repository {}, and it belongs to {repository}",
-            other.repository
-        ),
-    ))
+    Some(Error::untrusted(format!(
+        "{key} cannot be trusted: its key was announced for repository {}, and it belongs to {repository}",
+        other.repository
+    )))
 }

@@ -270,10 +270,7 @@ fn check_bounds(body: &Attestation, key: &Key) -> Result<()> {
 }
 
 fn about_another(listed: &ListedObject, what: &str) -> Error {
-    Error::new(
-        Kind::Untrusted,
-        format!("{} is about another {what}", listed.key),
-    )
+    Error::untrusted(format!("{} is about another {what}", listed.key))
 }
 
 fn key_of(attestation: &Attestation) -> Result<Key> {

@@ -84,11 +84,9 @@ impl Repository {
             let _ = self.marker.set(found.clone());
         }
         found.ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                format!("{} is not a lifeboat repository", self.url()),
+            Error::not_found(format!("{} is not a lifeboat repository", self.url())).hint(
+                "`lifeboat init --repository URL` prepares one; check bucket, prefix or folder",
             )
-            .hint("`lifeboat init --repository URL` prepares one; check bucket, prefix or folder")
         })
     }
 

@@ -1,6 +1,7 @@
 //! Finding restore points and reading them. A reader follows the signed manifest: it never takes
 //! an object because a listing shows it.
 
+use std::cmp::Reverse;
 use std::io::Read as _;
 
 use bytes::Bytes;
@@ -147,7 +148,7 @@ impl Repository {
                 (Some(source), None) => format!(" of {source}"),
                 _ => String::new(),
             };
-            Error::new(Kind::NotFound, format!("{what}{place} in {}", self.url()))
+            Error::not_found(format!("{what}{place} in {}", self.url()))
                 .hint("`lifeboat list` shows what is there")
         })
     }
@@ -159,6 +160,26 @@ impl Repository {
         });
         let opened = opened.await?;
         opened.ok_or_else(|| Error::failed("a listing without versions"))
+    }
+
+    /// The newest of these that a trusted key signed, with at most `tries` looked at. A forged one must
+    /// not hide the others.
+    pub async fn newest_trusted(
+        &self,
+        mut found: Vec<ListedPoint>,
+        trust: &Trust,
+        tries: usize,
+    ) -> Result<Option<RestorePoint>> {
+        found.sort_by_key(|one| Reverse(one.order()));
+        for one in found.iter().take(tries) {
+            match self.open(one, trust).await {
+                Ok(point) => return Ok(Some(point)),
+                Err(error) if error.affects_every_point() => return Err(error),
+                // `status` reports it.
+                Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Opens exactly this point.
@@ -177,10 +198,9 @@ impl Repository {
             .await?;
         let home = PointPath::of(&manifest).manifest()?;
         if home != *key {
-            return Err(Error::new(
-                Kind::Untrusted,
-                format!("{key} holds the manifest of another restore point, {home}"),
-            )
+            return Err(Error::untrusted(format!(
+                "{key} holds the manifest of another restore point, {home}"
+            ))
             .hint("somebody moved it; the original lies at the key it names"));
         }
         Ok(RestorePoint {
@@ -233,9 +253,7 @@ impl Repository {
             return pinned;
         }
         let chain = self.announcement_chain(signer, trust).await.map_err(|why| {
-            Error::new(
-                Kind::Untrusted,
-                format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
+            Error::untrusted(format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
             )
             .because(why)
         })?;
@@ -253,13 +271,10 @@ impl Repository {
     /// A point of another repository under the same key (staging's, say) is not this one's.
     pub(super) async fn check_repository_id(&self, repository: &str, id: &Id) -> Result<()> {
         match self.sound_marker().await? {
-            Some(marker) if marker.repository != repository => Err(Error::new(
-                Kind::Untrusted,
-                format!(
-                    "{id} belongs to repository {repository}, and this is {}",
-                    marker.repository
-                ),
-            )
+            Some(marker) if marker.repository != repository => Err(Error::untrusted(format!(
+                "{id} belongs to repository {repository}, and this is {}",
+                marker.repository
+            ))
             .hint("somebody copied it here; restore it from its own repository")),
             _ => Ok(()),
         }

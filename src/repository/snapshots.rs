@@ -4,7 +4,7 @@ use super::envelope;
 use super::handle::{Repository, oldest_first, oldest_sound};
 use super::layout;
 use super::locks::Locks;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::model::manifest::ObjectRef;
 use crate::model::snapshot::SnapshotRecord;
@@ -40,7 +40,7 @@ impl Repository {
         });
         found.await?.ok_or_else(|| {
             let what = format!("no record of {id} in {}", self.url());
-            Error::new(Kind::NotFound, what)
+            Error::not_found(what)
         })
     }
 
@@ -51,10 +51,9 @@ impl Repository {
             .await?;
         let home = layout::snapshot(&record.source, &record.id)?;
         if home != *key {
-            return Err(Error::new(
-                Kind::Untrusted,
-                format!("{key} holds the record of another copy, {home}"),
-            )
+            return Err(Error::untrusted(format!(
+                "{key} holds the record of another copy, {home}"
+            ))
             .hint("somebody moved it; the original lies at the key it names"));
         }
         Ok(record)

@@ -10,102 +10,83 @@ use crate::escape::one_line;
 /// The whole file: gauges with `source` and `database` as labels.
 pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
-    let databases = |value: fn(&DatabaseStatus) -> Option<f64>| {
-        report
-            .databases
-            .iter()
-            .filter_map(move |one| {
-                Some((
-                    labels(&[("source", &one.source), ("database", &one.database)]),
-                    value(one)?,
-                ))
-            })
-            .collect::<Vec<_>>()
+    let mut metric = |name: &str, help: &str, values: Vec<(String, f64)>| {
+        if values.is_empty() {
+            return;
+        }
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (labels, value) in values {
+            let _ = writeln!(text, "{name}{labels} {value}");
+        }
     };
-    let seconds = |at: Timestamp| at.as_second() as f64;
+    let databases = |value: fn(&DatabaseStatus) -> Option<f64>| {
+        let labelled = |one: &DatabaseStatus| {
+            let labels = labels(&[("source", &one.source), ("database", &one.database)]);
+            Some((labels, value(one)?))
+        };
+        report.databases.iter().filter_map(labelled).collect()
+    };
+    let whole = |value: f64| vec![(String::new(), value)];
     metric(
-        &mut text,
         "lifeboat_export_timestamp_seconds",
         "The moment that the newest trusted export shows.",
-        databases(|one| Some(one.newest.as_ref()?.snapshot_at.as_second() as f64)),
+        databases(|one| Some(seconds(one.newest.as_ref()?.snapshot_at))),
     );
     metric(
-        &mut text,
         "lifeboat_export_rows",
         "Rows in the newest trusted export.",
         databases(|one| Some(one.newest.as_ref()?.rows as f64)),
     );
     metric(
-        &mut text,
         "lifeboat_export_stored_bytes",
         "Stored bytes of the newest trusted export.",
         databases(|one| Some(one.newest.as_ref()?.stored_bytes as f64)),
     );
     metric(
-        &mut text,
         "lifeboat_export_locked_until_seconds",
         "The end of the newest trusted export's lock.",
-        databases(|one| Some(one.newest.as_ref()?.locked_until?.as_second() as f64)),
+        databases(|one| Some(seconds(one.newest.as_ref()?.locked_until?))),
     );
     metric(
-        &mut text,
         "lifeboat_drill_timestamp_seconds",
         "When a drill last found a restore point sound.",
-        databases(|one| Some(one.drilled.as_ref()?.at.as_second() as f64)),
+        databases(|one| Some(seconds(one.drilled.as_ref()?.at))),
     );
     metric(
-        &mut text,
         "lifeboat_drill_restore_seconds",
         "How long that drill's restore took.",
         databases(|one| Some(one.drilled.as_ref()?.seconds_to_restore)),
     );
+    let copies = report.copies.iter();
     metric(
-        &mut text,
         "lifeboat_snapshot_copy_timestamp_seconds",
         "The moment that the newest snapshot copy shows.",
-        report
-            .copies
-            .iter()
+        copies
             .filter_map(|one| Some((labels(&[("source", &one.source)]), seconds(one.newest_at?))))
             .collect(),
     );
+    let leftovers = report.leftovers.iter();
     metric(
-        &mut text,
         "lifeboat_leftover_bytes",
         "Stored bytes of exports that did not end.",
-        vec![(
-            String::new(),
-            report
-                .leftovers
-                .iter()
-                .map(|one| one.stored_bytes as f64)
-                .sum(),
-        )],
+        whole(leftovers.map(|one| one.stored_bytes as f64).sum()),
     );
     metric(
-        &mut text,
         "lifeboat_findings",
         "Findings of this status.",
-        vec![(String::new(), report.findings.len() as f64)],
+        whole(report.findings.len() as f64),
     );
     metric(
-        &mut text,
         "lifeboat_status_timestamp_seconds",
         "When this was written.",
-        vec![(String::new(), seconds(report.now))],
+        whole(seconds(report.now)),
     );
     text
 }
 
-fn metric(text: &mut String, name: &str, help: &str, values: Vec<(String, f64)>) {
-    if values.is_empty() {
-        return;
-    }
-    // Writing to a String does not fail.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
-    for (labels, value) in values {
-        let _ = writeln!(text, "{name}{labels} {value}");
-    }
+fn seconds(at: Timestamp) -> f64 {
+    at.as_second() as f64
 }
 
 fn labels(pairs: &[(&str, &str)]) -> String {

@@ -174,10 +174,10 @@ impl Inner {
             Ok(file)
         } else {
             // A folder of longer keys: there is no object of this name.
-            Err(Error::new(
-                Kind::NotFound,
-                format!("{} is not a file", path.display()),
-            ))
+            Err(Error::not_found(format!(
+                "{} is not a file",
+                path.display()
+            )))
         }
     }
 

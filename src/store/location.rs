@@ -64,9 +64,7 @@ impl Location {
     pub async fn open(&self, options: S3Options) -> Result<Arc<dyn Store>> {
         Ok(match self {
             Self::Dir(path) => Arc::new(DirStore::open(path).map_err(|error| match error.kind() {
-                Kind::NotFound => Error::new(
-                    Kind::NotFound,
-                    format!("there is no repository at {}", path.display()),
+                Kind::NotFound => Error::not_found(format!("there is no repository at {}", path.display()),
                 )
                 .hint("check the path and whether its disk is mounted; `lifeboat init` prepares a new one"),
                 _ => error,

@@ -28,12 +28,12 @@ pub(super) fn digest_rows(mut plain: impl Read, rows: u64, copy_bytes: u64) -> R
             )));
         }
         reader.add(&block[..new]);
-        if reader.begun_bytes() > MAX_ROW_BYTES {
+        if reader.begun_bytes > MAX_ROW_BYTES {
             return Err(Error::damaged("a row in it is longer than any row can be"));
         }
     }
-    let digest = reader.digest();
-    if reader.begun_bytes() > 0 || digest.rows != rows || read != copy_bytes {
+    let digest = reader.digest;
+    if reader.begun_bytes > 0 || digest.rows != rows || read != copy_bytes {
         return Err(Error::damaged(format!(
             "it holds {} rows in {read} bytes, listed are {rows} rows in {copy_bytes} bytes",
             digest.rows

@@ -9,7 +9,10 @@ use std::process::Command;
 
 use super::command::{User, confine};
 
-const PROGRAM: &str = "bwrap";
+/// How each program begins.
+const PREFIX: &str = "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv \
+                      --setenv LC_ALL C --setenv PATH /usr/bin:/bin --ro-bind /usr /usr \
+                      --proc /proc --dev /dev --tmpfs /tmp --chdir /";
 
 /// Links or folders at the root that lead to the system's programs and libraries.
 const ROOTS: [&str; 5] = ["bin", "sbin", "lib", "lib32", "lib64"];
@@ -34,26 +37,7 @@ pub(super) fn prefix(
 }
 
 fn words(folder: &Path, readable: &[PathBuf]) -> Vec<OsString> {
-    let mut words: Vec<OsString> = [
-        PROGRAM,
-        "--unshare-all",
-        "--die-with-parent",
-        "--new-session",
-        "--cap-drop",
-        "ALL",
-        "--clearenv",
-        "--setenv",
-        "LC_ALL",
-        "C",
-        "--setenv",
-        "PATH",
-        "/usr/bin:/bin",
-        "--ro-bind",
-        "/usr",
-        "/usr",
-    ]
-    .map(OsString::from)
-    .to_vec();
+    let mut words: Vec<OsString> = PREFIX.split_whitespace().map(OsString::from).collect();
     let mut add = |these: &[&OsStr]| words.extend(these.iter().map(|word| (*word).to_owned()));
     for root in ROOTS {
         let path = Path::new("/").join(root);
@@ -65,14 +49,10 @@ fn words(folder: &Path, readable: &[PathBuf]) -> Vec<OsString> {
     for path in SETTINGS {
         add(&["--ro-bind-try".as_ref(), path.as_ref(), path.as_ref()]);
     }
-    add(&["--proc".as_ref(), "/proc".as_ref()]);
-    add(&["--dev".as_ref(), "/dev".as_ref()]);
-    add(&["--tmpfs".as_ref(), "/tmp".as_ref()]);
     for path in readable {
         add(&["--ro-bind".as_ref(), path.as_ref(), path.as_ref()]);
     }
     add(&["--bind".as_ref(), folder.as_ref(), folder.as_ref()]);
-    add(&["--chdir".as_ref(), "/".as_ref()]);
     words
 }
 

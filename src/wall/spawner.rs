@@ -14,7 +14,8 @@ type Job = (Walled, Sender<io::Result<Child>>);
 pub(super) struct Spawner {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    filter_refused: Option<String>,
+    /// Why the kernel takes no filter; `None`: it does, or none was asked for.
+    pub filter_refused: Option<String>,
 }
 
 impl Spawner {
@@ -40,11 +41,6 @@ impl Spawner {
             thread: Some(thread),
             filter_refused,
         })
-    }
-
-    /// Why the kernel takes no filter; `None`: it does, or none was asked for.
-    pub(super) fn filter_refused(&self) -> Option<&str> {
-        self.filter_refused.as_deref()
     }
 
     pub(super) fn spawn(&self, walled: Walled) -> io::Result<Child> {

@@ -238,16 +238,16 @@ fn read_rows(open: Open, copy_bytes: u64, blocks: &mpsc::Sender<Bytes>) -> Resul
             .map_err(|source| Error::damaged("it does not open").because(source))?;
         read += block.len() as u64;
         let at_end = block.is_empty();
-        if read > copy_bytes || (at_end && (reader.begun_bytes() > 0 || read != copy_bytes)) {
+        if read > copy_bytes || (at_end && (reader.begun_bytes > 0 || read != copy_bytes)) {
             return Err(Error::damaged(format!(
                 "it does not hold the {copy_bytes} bytes of whole rows that its list says"
             )));
         }
         if at_end {
-            return Ok(reader.digest());
+            return Ok(reader.digest);
         }
         reader.add(&block);
-        if reader.begun_bytes() > MAX_ROW_BYTES {
+        if reader.begun_bytes > MAX_ROW_BYTES {
             return Err(Error::damaged("a row in it is longer than any row can be"));
         }
         if blocks.blocking_send(block.into()).is_err() {

@@ -10,21 +10,21 @@ use crate::error::Result;
 use crate::model::lock::Lock;
 use crate::store::audit::{Asked, Attempt, Audit, AuditedStore, Rule};
 
-const GET_POLICY: Operation = Operation {
-    name: "GetBucketPolicy",
-    verb: "read the policy of",
-    rights: "s3:GetBucketPolicy",
-};
-const GET_PUBLIC_ACCESS: Operation = Operation {
-    name: "GetPublicAccessBlock",
-    verb: "read the public access block of",
-    rights: "s3:GetBucketPublicAccessBlock",
-};
-const GET_LIFECYCLE: Operation = Operation {
-    name: "GetBucketLifecycleConfiguration",
-    verb: "read the lifecycle rules of",
-    rights: "s3:GetLifecycleConfiguration",
-};
+const GET_POLICY: Operation = Operation::new(
+    "GetBucketPolicy",
+    "read the policy of",
+    "s3:GetBucketPolicy",
+);
+const GET_PUBLIC_ACCESS: Operation = Operation::new(
+    "GetPublicAccessBlock",
+    "read the public access block of",
+    "s3:GetBucketPublicAccessBlock",
+);
+const GET_LIFECYCLE: Operation = Operation::new(
+    "GetBucketLifecycleConfiguration",
+    "read the lifecycle rules of",
+    "s3:GetLifecycleConfiguration",
+);
 
 #[async_trait]
 impl AuditedStore for S3Store {

@@ -18,6 +18,12 @@ pub(super) struct Operation {
     pub rights: &'static str,
 }
 
+impl Operation {
+    pub(super) const fn new(name: &'static str, verb: &'static str, rights: &'static str) -> Self {
+        Self { name, verb, rights }
+    }
+}
+
 /// An error, and what a caller within this store decides by.
 pub(super) struct Fault {
     pub error: Error,
@@ -205,11 +211,7 @@ fn meaning(
 mod tests {
     use super::*;
 
-    const PUT: Operation = Operation {
-        name: "PutObject",
-        verb: "store",
-        rights: "s3:PutObject",
-    };
+    const PUT: Operation = Operation::new("PutObject", "store", "s3:PutObject");
 
     #[test]
     fn a_code_tells_the_kind_and_what_to_do() {

@@ -9,11 +9,7 @@ use super::fault::{Fault, Operation};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
 
-const GET: Operation = Operation {
-    name: "GetObject",
-    verb: "read",
-    rights: "s3:GetObject and s3:GetObjectVersion",
-};
+const GET: Operation = Operation::new("GetObject", "read", "s3:GetObject and s3:GetObjectVersion");
 
 impl S3Store {
     pub(super) async fn read(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {

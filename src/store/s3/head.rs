@@ -19,11 +19,11 @@ use crate::store::Head;
 
 impl S3Store {
     pub(super) async fn head_object(&self, key: &Key, version: &str) -> Result<Head, Fault> {
-        const HEAD: Operation = Operation {
-            name: "HeadObject",
-            verb: "look at",
-            rights: "s3:GetObject and s3:GetObjectVersion",
-        };
+        const HEAD: Operation = Operation::new(
+            "HeadObject",
+            "look at",
+            "s3:GetObject and s3:GetObjectVersion",
+        );
         let output = self
             .client
             .head_object()

@@ -11,11 +11,7 @@ use crate::model::id::Key;
 use crate::percent;
 use crate::store::{Cursor, ListedObject, PAGE_OBJECTS, Page};
 
-const LIST: Operation = Operation {
-    name: "ListObjectVersions",
-    verb: "list",
-    rights: "s3:ListBucketVersions",
-};
+const LIST: Operation = Operation::new("ListObjectVersions", "list", "s3:ListBucketVersions");
 
 /// A version of a key with the store's ETag, which is its MD5 where it was stored in one PUT and
 /// not encrypted by a KMS key (S3 User Guide, "Checking object integrity").

@@ -12,16 +12,16 @@ use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
 use crate::model::lock::Lock;
 
-const GET_RETENTION: Operation = Operation {
-    name: "GetObjectRetention",
-    verb: "read the lock of",
-    rights: "s3:GetObjectRetention",
-};
-const PUT_RETENTION: Operation = Operation {
-    name: "PutObjectRetention",
-    verb: "extend the lock of",
-    rights: "s3:PutObjectRetention",
-};
+const GET_RETENTION: Operation = Operation::new(
+    "GetObjectRetention",
+    "read the lock of",
+    "s3:GetObjectRetention",
+);
+const PUT_RETENTION: Operation = Operation::new(
+    "PutObjectRetention",
+    "extend the lock of",
+    "s3:PutObjectRetention",
+);
 
 impl S3Store {
     /// The lock in force, `None` where there is none.

@@ -15,16 +15,16 @@ use crate::error::{Error, Result};
 use crate::model::lock::LockMode;
 use crate::store::Posture;
 
-const GET_VERSIONING: Operation = Operation {
-    name: "GetBucketVersioning",
-    verb: "ask for the versioning of",
-    rights: "s3:GetBucketVersioning",
-};
-const GET_LOCK: Operation = Operation {
-    name: "GetObjectLockConfiguration",
-    verb: "ask for the Object Lock of",
-    rights: "s3:GetBucketObjectLockConfiguration",
-};
+const GET_VERSIONING: Operation = Operation::new(
+    "GetBucketVersioning",
+    "ask for the versioning of",
+    "s3:GetBucketVersioning",
+);
+const GET_LOCK: Operation = Operation::new(
+    "GetObjectLockConfiguration",
+    "ask for the Object Lock of",
+    "s3:GetBucketObjectLockConfiguration",
+);
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 

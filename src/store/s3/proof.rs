@@ -215,8 +215,4 @@ impl S3Store {
     }
 }
 
-const TRY: Operation = Operation {
-    name: "a try",
-    verb: "destroy",
-    rights: "nothing of the kind",
-};
+const TRY: Operation = Operation::new("a try", "destroy", "nothing of the kind");

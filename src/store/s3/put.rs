@@ -25,16 +25,12 @@ use crate::model::id::Key;
 use crate::model::lock::Lock;
 use crate::store::{Head, ListedObject};
 
-const PUT: Operation = Operation {
-    name: "PutObject",
-    verb: "store",
-    rights: "s3:PutObject",
-};
-const PUT_LOCKED: Operation = Operation {
-    name: "PutObject",
-    verb: "store",
-    rights: "s3:PutObject and s3:PutObjectRetention",
-};
+const PUT: Operation = Operation::new("PutObject", "store", "s3:PutObject");
+const PUT_LOCKED: Operation = Operation::new(
+    "PutObject",
+    "store",
+    "s3:PutObject and s3:PutObjectRetention",
+);
 
 /// The object by which [`S3Store::compares`] tries the store, beside `doctor`'s canaries.
 const CHECKSUM_PROBE: &str = "door";
@@ -191,7 +187,7 @@ impl S3Store {
                 Some(listed) => self.unread(listed, None).await,
                 None => {
                     let what = format!("{} has no version {version}", self.name(key));
-                    Err(Error::new(Kind::NotFound, what))
+                    Err(Error::not_found(what))
                 }
             },
         }

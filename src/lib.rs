@@ -4,17 +4,7 @@
 //! the command line (`lifeboat --help`), what `--json` prints (`src/cli/JSON.md`) and the repository
 //! format (`src/repository/FORMAT.md`).
 //!
-//! The house has floors; a module imports only from lower ones:
-//!
-//! * 4: `main.rs`, [`cli`], [`config`]
-//! * 3: use cases: [`init`], [`keys`], [`export`], [`list`], [`status`], [`verify`], [`hold`],
-//!   [`promote`], [`report`], [`restore`], [`snapshot`], [`drill`], [`doctor`]; [`nightly`] and
-//!   [`prove`], which call others as the steps of a [`schedule`]
-//! * 2: [`repository`]: format v1
-//! * 1: [`codec`], [`store`], [`sign`], [`pg`], [`aws`]
-//! * 0: [`clock`], [`compute`], [`context`], [`error`], [`escape`], [`http`], [`humanize`],
-//!   [`interrupt`], [`model`], [`outcome`], [`percent`], [`progress`], [`quote`], [`random`],
-//!   [`retry`], [`wall`]
+//! `ARCHITECTURE.md` shows the floors of the house: a module imports only from lower ones.
 
 #![cfg_attr(not(test), deny(unreachable_pub))]
 

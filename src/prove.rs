@@ -49,11 +49,18 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
         steps.take(format!("drill --snapshot {source}"), step).await;
     }
     if let Some(tiers) = &options.promote {
-        steps
-            .take("promote", promote(&options, tiers, context))
-            .await;
+        let step = async {
+            let promoted = promote::run(options.repository()?, &options.trust, tiers, context);
+            Ok(StepReport::Promote(promoted.await?))
+        };
+        steps.take("promote", step).await;
     }
-    steps.take("status", status(&options, context)).await;
+    let step = async {
+        let status = options.status.as_ref().map_err(Error::repeat)?;
+        let report = status.run(options.repository()?, context).await?;
+        Ok(StepReport::Status(report))
+    };
+    steps.take("status", step).await;
     steps.finish(&options.notify).await
 }
 
@@ -134,19 +141,4 @@ async fn drill_point(
     let identities = available.required_by("drill")?;
     let report = drill::run(&point, &identities, drill, context).await?;
     Ok(StepReport::Drill(report))
-}
-
-async fn promote(
-    options: &Options<'_>,
-    promote: &promote::Options,
-    context: Context<'_>,
-) -> Result<StepReport> {
-    let report = promote::run(options.repository()?, &options.trust, promote, context).await?;
-    Ok(StepReport::Promote(report))
-}
-
-async fn status(options: &Options<'_>, context: Context<'_>) -> Result<StepReport> {
-    let status = options.status.as_ref().map_err(Error::repeat)?;
-    let report = status.run(options.repository()?, context).await?;
-    Ok(StepReport::Status(report))
 }

@@ -28,7 +28,7 @@ pub struct Promises {
 }
 
 /// What the store says about itself, asked once before an export and by `init`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Posture {
     pub versioning: bool,
     pub object_lock: bool,

@@ -6,7 +6,6 @@
 //! environment, and a filter of system calls. Beyond that bubblewrap's namespaces, where there is
 //! bubblewrap and the kernel allows them. [`Wall::walls`] says which stand.
 
-mod command;
 pub(crate) mod container;
 #[cfg(target_os = "linux")]
 mod filter;
@@ -14,15 +13,15 @@ mod filter;
 mod namespaces;
 mod spawner;
 
+use std::fs::File;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 
-use command::confine;
-pub(crate) use command::{User, Walled};
 use spawner::Spawner;
 
 /// A wall that stands, ready for programs behind it.
@@ -31,8 +30,10 @@ pub struct Wall {
     /// What stands in front of each program's own words; empty without namespaces.
     prefix: Vec<std::ffi::OsString>,
     spawner: Spawner,
-    walls: Walls,
-    missing: Vec<String>,
+    /// What stands.
+    pub walls: Walls,
+    /// Why something does not stand, and what to install; empty where the wall is whole.
+    pub missing: Vec<String>,
 }
 
 impl Wall {
@@ -70,16 +71,6 @@ impl Wall {
             spawner,
             missing,
         })
-    }
-
-    /// What stands.
-    pub fn walls(&self) -> Walls {
-        self.walls
-    }
-
-    /// Why something does not stand, and what to install; empty where the wall is whole.
-    pub fn missing(&self) -> &[String] {
-        &self.missing
     }
 
     /// Whether programs behind it live in namespaces of their own: their process ids mean nothing
@@ -121,6 +112,37 @@ impl Wall {
     pub fn spawn(&self, walled: Walled) -> Result<Child> {
         let what = format!("starting {}", walled.command.get_program().display());
         self.spawner.spawn(walled).context(|| what)
+    }
+}
+
+/// The user that runs a server; PostgreSQL refuses root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// A command that only a [`Wall`] starts.
+pub struct Walled {
+    pub command: Command,
+    /// Stays open until bubblewrap has started and read it by its number.
+    #[expect(dead_code, reason = "only kept open")]
+    filter: Option<File>,
+}
+
+/// Nothing of our own environment is passed on.
+fn confine(command: &mut Command, user: Option<User>) {
+    command
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/bin:/bin")
+        // Where we stand may be closed to that user.
+        .current_dir("/")
+        .stdin(Stdio::null())
+        // Ctrl-C is for us, and we end it in order.
+        .process_group(0);
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
     }
 }
 

@@ -318,18 +318,19 @@ impl RestorePoint {
 
     /// An object of [`names`], opened; compressed ones are decompressed.
     pub async fn open_object(&self, name: &str, identities: &Identities) -> Result<Plain> {
-        let stored = self.object(name).await?;
+        let object = self.named(name)?;
+        let stored = self.fetch(object).await?;
         let plain = if name.ends_with(".zst.age") {
             identities.open_compressed(stored)
         } else {
             identities.open(stored)
         };
-        plain.context(|| format!("cannot open {}", self.name_of(name)))
+        plain.context(|| format!("cannot open {}", object.key))
     }
 
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
         let plain = self.open_object(names::CATALOG, identities).await?;
-        let name = self.name_of(names::CATALOG);
+        let name = self.named(names::CATALOG)?.key.clone();
         let damaged = move || Error::damaged(format!("{name} does not read"));
         compute::on_own_thread(move || {
             let mut json = Vec::new();
@@ -403,12 +404,6 @@ impl RestorePoint {
                 self.manifest.id
             ))
         })
-    }
-
-    fn name_of(&self, name: &str) -> String {
-        self.manifest
-            .object(name)
-            .map_or_else(|| name.to_owned(), |object| object.key.to_string())
     }
 }
 

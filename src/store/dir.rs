@@ -101,12 +101,7 @@ impl Store for DirStore {
     async fn posture(&self) -> Result<Posture> {
         self.blocking(|inner| {
             check_root(&inner.root)?;
-            Ok(Posture {
-                versioning: false,
-                object_lock: false,
-                default_retention: None,
-                server_time: None,
-            })
+            Ok(Posture::default())
         })
         .await
     }
@@ -189,12 +184,11 @@ impl Inner {
         self.prepare(folder)?;
         let temporary = Temporary::write(folder, body)?;
         match fs::hard_link(temporary.path(), &path) {
-            Ok(()) => sync_folder(folder)?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // Its writer may have died before syncing the folder.
-                sync_folder(folder)?;
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(cannot_link(&path, error));
             }
-            Err(error) => return Err(cannot_link(&path, error)),
+            // Of one that exists the writer may have died before syncing the folder.
+            _ => sync_folder(folder)?,
         }
         drop(temporary);
         let file = self.open(&path).map_err(|error| match error.kind() {

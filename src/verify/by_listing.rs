@@ -1,11 +1,12 @@
 //! What an exporter can verify: it may add, list and read locks, and reads nothing back.
 
+use std::pin::pin;
+
 use futures_util::{StreamExt, stream};
 
 use super::{HEADS_AT_A_TIME, Verifier};
 use crate::error::{Error, Result};
 use crate::model::manifest::{ObjectRef, TableParts};
-use crate::store::ListedObject;
 
 impl Verifier<'_> {
     /// The signed manifest says how many parts a table has, and their bytes: the listing must show as
@@ -17,34 +18,24 @@ impl Verifier<'_> {
     ) -> Result<()> {
         self.report.listed = true;
         let reader = self.reader;
-        let mut listing = reader.point.part_listing(list);
+        let listing = reader.point.part_listing(list);
+        let listed = stream::try_unfold(listing, async |mut listing| {
+            Ok(listing.next().await?.map(|part| (part, listing)))
+        });
+        let looked = listed.map(async |part| {
+            let part = part?;
+            Ok::<_, Error>((reader.point.lock_of(&part).await?, part))
+        });
+        let mut looked = pin!(looked.buffer_unordered(HEADS_AT_A_TIME));
         let (mut parts, mut stored_bytes) = (0, 0);
-        loop {
-            let mut some: Vec<ListedObject> = Vec::with_capacity(HEADS_AT_A_TIME);
-            while some.len() < HEADS_AT_A_TIME
-                && let Some(part) = listing.next().await?
-            {
-                some.push(part);
-            }
-            if some.is_empty() {
-                break;
-            }
-            parts += some.len() as u64;
-            stored_bytes += some.iter().map(|part| part.bytes).sum::<u64>();
-            let mut looked = stream::iter(some)
-                .map(async |part| (reader.point.lock_of(&part).await, part))
-                .buffer_unordered(HEADS_AT_A_TIME);
-            let mut found = Vec::with_capacity(HEADS_AT_A_TIME);
-            while let Some((lock, part)) = looked.next().await {
-                found.push((lock?, part));
-            }
-            drop(looked);
-            for (lock, part) in found {
-                self.report.looked_at(part.bytes);
-                self.progress.advance(part.bytes);
-                let finding = reader.unlocked(&part.key, lock);
-                self.report.findings.extend(finding);
-            }
+        while let Some(next) = looked.next().await {
+            let (lock, part) = next?;
+            parts += 1;
+            stored_bytes += part.bytes;
+            self.report.looked_at(part.bytes);
+            self.progress.advance(part.bytes);
+            let finding = reader.unlocked(&part.key, lock);
+            self.report.findings.extend(finding);
         }
         if (parts, stored_bytes) != (table.parts, table.stored_bytes) {
             self.report.problem(&Error::damaged(format!(

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::User;
+use super::User;
 use crate::error::{Result, ResultExt};
 use crate::model::attestation::Walls;
 

@@ -7,7 +7,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::command::{User, confine};
+use super::{User, confine};
 
 /// How each program begins.
 const PREFIX: &str = "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv \

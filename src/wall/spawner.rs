@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::command::Walled;
+use super::Walled;
 use crate::error::{Result, ResultExt};
 
 type Job = (Walled, Sender<io::Result<Child>>);

@@ -84,7 +84,7 @@ fn probe() {
         .read_to_string(&mut said)
         .unwrap();
     assert!(child.wait().unwrap().success());
-    println!("walls: {}", serde_json::to_string(&wall.walls()).unwrap());
+    println!("walls: {}", serde_json::to_string(&wall.walls).unwrap());
     println!("probe: {said}");
 }
 

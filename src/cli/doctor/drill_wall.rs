@@ -36,7 +36,7 @@ pub(super) async fn gather(access: &Access, config: &Config) -> Option<DrillWall
 fn here(folder: &Path) -> Result<WallState> {
     let wall = Wall::build(wall::unprivileged()?, folder, &[])?;
     Ok(WallState {
-        walls: wall.walls(),
-        missing: wall.missing().to_vec(),
+        walls: wall.walls,
+        missing: wall.missing.clone(),
     })
 }

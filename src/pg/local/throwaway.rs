@@ -128,7 +128,7 @@ impl Throwaway {
 
     /// Which walls stand around it.
     pub(crate) fn walls(&self) -> Walls {
-        self.wall.walls()
+        self.wall.walls
     }
 
     /// Whether the server still runs.
@@ -139,7 +139,7 @@ impl Throwaway {
 
     /// Why a wall does not stand, and what to install.
     pub(crate) fn missing_walls(&self) -> &[String] {
-        self.wall.missing()
+        &self.wall.missing
     }
 
     fn initialise(&self, initdb: &ToolPath, options: &Options) -> Result<()> {

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
+use crate::model::lock::{Lock, LockMode};
 use crate::model::manifest::{Manifest, names};
 use crate::quote::quote_shell;
 use crate::repository::layout::PointPath;
@@ -29,7 +30,18 @@ pub(crate) fn restore_md(
     fingerprint: &str,
     key_ring: &KeyRing,
 ) -> String {
-    let page = Page::new(manifest, reach, fingerprint, key_ring);
+    let place = PointPath::of(manifest);
+    // A name too long for a key has already failed the export.
+    let manifest_key = place.manifest().map(|key| key.to_string());
+    let page = Page {
+        manifest,
+        repository: reach.url,
+        reach: reach.for_shell(),
+        fingerprint,
+        key_ring,
+        manifest_key: manifest_key.unwrap_or_default(),
+        parts: place.folder(),
+    };
     fill(TEMPLATE, |name| page.value(name))
 }
 
@@ -72,7 +84,6 @@ struct Page<'a> {
     reach: String,
     fingerprint: &'a str,
     key_ring: &'a KeyRing,
-    script_sha256: String,
     /// `manifests/<source>/<database>/<id>.json`
     manifest_key: String,
     /// `parts/<source>/<database>/<id>/`
@@ -106,30 +117,7 @@ impl Location {
     }
 }
 
-impl<'a> Page<'a> {
-    fn new(
-        manifest: &'a Manifest,
-        reach: &RepositoryAccess<'a>,
-        fingerprint: &'a str,
-        key_ring: &'a KeyRing,
-    ) -> Self {
-        let place = PointPath::of(manifest);
-        // A name too long for a key has already failed the export.
-        let manifest_key = place
-            .manifest()
-            .map_or_else(|_| String::new(), |key| key.to_string());
-        Self {
-            manifest,
-            repository: reach.url,
-            reach: reach.for_shell(),
-            fingerprint,
-            key_ring,
-            script_sha256: Sha256::of(script().as_bytes()).to_string(),
-            manifest_key,
-            parts: place.folder(),
-        }
-    }
-
+impl Page<'_> {
     fn value(&self, name: &str) -> String {
         let manifest = self.manifest;
         match name {
@@ -161,7 +149,7 @@ impl<'a> Page<'a> {
             },
             "PG_DUMP_MAJOR" => manifest.pg_dump_major.to_string(),
             "FINGERPRINT" => self.fingerprint.to_owned(),
-            "SCRIPT_SHA256" => self.script_sha256.clone(),
+            "SCRIPT_SHA256" => Sha256::of(script().as_bytes()).to_string(),
             "RECIPIENTS" => {
                 let each: Vec<String> = manifest
                     .recipients
@@ -183,12 +171,10 @@ impl<'a> Page<'a> {
     }
 
     fn lock(&self) -> String {
-        match &self.manifest.lock {
-            Some(lock) => format!("{} until {:.0}", lock.mode, lock.retain_until),
-            None => {
-                "**none**: anybody who may write there may delete it; copy it away now".to_owned()
-            }
-        }
+        let none = "**none**: anybody who may write there may delete it; copy it away now";
+        self.manifest.lock.map_or(none.to_owned(), |lock| {
+            format!("{} until {:.0}", lock.mode, lock.retain_until)
+        })
     }
 
     fn restore(&self) -> String {
@@ -205,18 +191,13 @@ impl<'a> Page<'a> {
                     cp -a FOLDER /another/disk/"
                 .to_owned();
         };
-        let held = self
-            .manifest
-            .lock
-            .map_or(self.manifest.snapshot_at, |lock| lock.retain_until);
-        let until = held
-            .checked_add(HOLD)
-            .unwrap_or(held)
-            .strftime("%Y-%m-%dT%H:%M:%SZ");
-        let mode = self
-            .manifest
-            .lock
-            .map_or("COMPLIANCE".to_owned(), |lock| lock.mode.to_string());
+        let lock = self.manifest.lock.unwrap_or(Lock {
+            mode: LockMode::Compliance,
+            retain_until: self.manifest.snapshot_at,
+        });
+        let (mode, held) = (lock.mode, lock.retain_until);
+        let until = held.checked_add(HOLD).unwrap_or(held);
+        let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
         let (manifest, parts) = (
             quote_shell(&format!("{prefix}{}", self.manifest_key)),
             quote_shell(&format!("{prefix}{}", self.parts)),

@@ -37,21 +37,21 @@ impl Quoting {
     }
 
     fn copy(self, table: &Name, columns: &[String]) -> String {
-        let columns: Vec<String> = columns.iter().map(|column| self.ident(column)).collect();
-        let columns = match columns.len() {
-            0 => String::new(),
-            _ => format!(" ({})", columns.join(", ")),
+        let idents: Vec<String> = columns.iter().map(|column| self.ident(column)).collect();
+        let columns = match idents.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", idents.join(", ")),
         };
         format!("COPY {}{columns} FROM STDIN", self.name(table))
     }
 
     /// The rows that the export took: an extension's own ones are not among them.
     fn count(self, table: &Table) -> String {
-        let condition = match &table.condition {
-            Some(condition) => format!(" {condition}"),
-            None => String::new(),
-        };
-        let name = self.name(&table.name);
+        let condition = table
+            .condition
+            .as_ref()
+            .map(|condition| format!(" {condition}"));
+        let (name, condition) = (self.name(&table.name), condition.unwrap_or_default());
         format!("SELECT pg_catalog.count(*) FROM ONLY {name}{condition}")
     }
 }

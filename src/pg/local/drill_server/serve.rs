@@ -229,8 +229,8 @@ impl Server {
             let wall = wall.context(|| "building a wall".to_owned())??;
             return Ok(Outcome::Ready(Ready {
                 container,
-                walls: wall.walls(),
-                missing: wall.missing().to_vec(),
+                walls: wall.walls,
+                missing: wall.missing.clone(),
                 server: None,
             }));
         };

@@ -297,5 +297,5 @@ fn cannot_link(path: &Path, error: io::Error) -> Error {
     use io::ErrorKind as Io;
     let unable = matches!(error.kind(), Io::Unsupported | Io::PermissionDenied);
     let hint = unable.then_some("the file system must support hard links (FAT and exFAT do not)");
-    failed("link", path, error).hint_if(hint)
+    failed("link", path, error).hint_if_any(hint)
 }

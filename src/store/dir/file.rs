@@ -122,5 +122,5 @@ pub(super) fn failed(verb: &str, path: &Path, error: io::Error) -> Error {
     };
     Error::new(kind, format!("cannot {verb} {}", path.display()))
         .because(error)
-        .hint_if(hint)
+        .hint_if_any(hint)
 }

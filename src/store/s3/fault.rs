@@ -78,7 +78,7 @@ impl Fault {
         };
         let (kind, hint) = meaning(&code, message.unwrap_or(""), status, operation);
         Self {
-            error: Error::new(kind, text).hint_if(hint),
+            error: Error::new(kind, text).hint_if_any(hint),
             code,
             status,
             ambiguous: status >= 500,

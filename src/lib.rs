@@ -59,14 +59,19 @@ pub use wall::hide_this_process;
 
 /// What the integration tests name.
 pub mod testing {
-    pub mod aws {
-        pub use crate::aws::Account;
-    }
+    pub use crate::aws::Account;
+    pub use crate::clock::{Clock, SystemClock};
+    pub use crate::context::Context;
+    pub use crate::error::{Error, Kind, Result};
+    pub use crate::escape::is_plain;
+    pub use crate::interrupt::{Interrupt, interrupt};
+    pub use crate::progress::Silent;
+    pub use crate::retry::RetryPolicy;
+    pub use crate::sign::{PublicKey, Signer, Trust};
+    pub use crate::wall::{Wall, unprivileged};
+
     pub mod cli {
         pub use crate::cli::definition;
-    }
-    pub mod clock {
-        pub use crate::clock::{Clock, SystemClock};
     }
     pub mod codec {
         pub use crate::codec::{Identities, Sealer, compress, new_identity};
@@ -76,17 +81,8 @@ pub mod testing {
             Config, Databases, Location, SigningKey, secret_free_text, tables,
         };
     }
-    pub mod context {
-        pub use crate::context::Context;
-    }
     pub mod drill {
         pub use crate::drill::{Assertion, AssertionResult, Must, Previous, ask, previous};
-    }
-    pub mod error {
-        pub use crate::error::{Error, Kind, Result};
-    }
-    pub mod escape {
-        pub use crate::escape::is_plain;
     }
     pub mod export {
         pub use crate::export::{Keys, Options, Report, Source, run};
@@ -94,87 +90,43 @@ pub mod testing {
     pub mod hold {
         pub use crate::hold::{Report, hold};
     }
-    pub mod interrupt {
-        pub use crate::interrupt::{Interrupt, interrupt};
-    }
     pub mod list {
         pub use crate::list::list;
     }
     pub mod model {
-        pub mod attestation {
-            pub use crate::model::attestation::{
-                Answer, Assertion, Attestation, Details, NotTriedCount, OpenedBy, Verdict, Walls,
-            };
-        }
-        pub mod catalog {
-            pub use crate::model::catalog::{
-                Cast, Catalog, Extension, MaterializedView, Membership, Name, Setting,
-            };
-        }
-        pub mod databases {
-            pub use crate::model::databases::Databases;
-        }
-        pub mod digest {
-            pub use crate::model::digest::Sha256;
-        }
-        pub mod id {
-            pub use crate::model::id::{Id, Key, segment};
-        }
-        pub mod keys {
-            pub use crate::model::keys::{KeyRing, Recipient, Wrapped};
-        }
-        pub mod lock {
-            pub use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
-        }
-        pub mod manifest {
-            pub use crate::model::manifest::{
-                LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef,
-                TableParts, names,
-            };
-        }
-        pub mod snapshot {
-            pub use crate::model::snapshot::{CopyStatus, Kind};
-        }
+        pub use crate::model::attestation::{
+            Answer, Assertion, Attestation, Details, NotTriedCount, OpenedBy, Verdict, Walls,
+        };
+        pub use crate::model::catalog::{
+            Cast, Catalog, Extension, MaterializedView, Membership, Name, Setting,
+        };
+        pub use crate::model::databases::Databases;
+        pub use crate::model::digest::Sha256;
+        pub use crate::model::id::{Id, Key, segment};
+        pub use crate::model::keys::{KeyRing, Recipient, Wrapped};
+        pub use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
+        pub use crate::model::manifest::{
+            LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef,
+            TableParts, names,
+        };
+        pub use crate::model::snapshot::{CopyStatus, Kind};
     }
     pub mod notify {
         pub use crate::notify::{DeliveryOptions, ping, webhook};
     }
     pub mod pg {
-        pub mod connect {
-            pub mod conninfo {
-                pub use crate::pg::connect::conninfo::Input;
-            }
-            pub mod server {
-                pub use crate::pg::connect::server::{Server, SslMode};
-            }
+        pub use crate::pg::connect::conninfo::Input;
+        pub use crate::pg::connect::server::{Server, SslMode};
+        pub use crate::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
+        pub use crate::pg::local::throwaway::Logins;
+        pub mod tools {
+            pub use crate::pg::local::tools::{Dirs, Tool, command, find, run};
         }
-        pub mod local {
-            pub mod drill_server {
-                pub use crate::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
-            }
-            pub mod throwaway {
-                pub use crate::pg::local::throwaway::Logins;
-            }
-            pub mod tools {
-                pub use crate::pg::local::tools::{Dirs, Tool, command, find, run};
-            }
+        pub use crate::pg::session::{Purpose, Session};
+        pub mod pinned {
+            pub use crate::pg::session::pinned::{PINNED, PINNED_SINCE, pinned, pinned_options};
         }
-        pub mod session {
-            pub use crate::pg::session::{Purpose, Session};
-            pub mod pinned {
-                pub use crate::pg::session::pinned::{
-                    PINNED, PINNED_SINCE, pinned, pinned_options,
-                };
-            }
-        }
-        pub mod target {
-            pub mod single_value {
-                pub use crate::pg::target::single_value::TimeLimit;
-            }
-        }
-    }
-    pub mod progress {
-        pub use crate::progress::Silent;
+        pub use crate::pg::target::single_value::TimeLimit;
     }
     pub mod promote {
         pub use crate::promote::{Options, Report, Tier, Tiers, run};
@@ -197,12 +149,6 @@ pub mod testing {
     pub mod restore {
         pub use crate::restore::{Options, Report, run};
     }
-    pub mod retry {
-        pub use crate::retry::RetryPolicy;
-    }
-    pub mod sign {
-        pub use crate::sign::{PublicKey, Signer, Trust};
-    }
     pub mod snapshot {
         pub use crate::snapshot::{Source, WaitLimits};
         pub mod copy {
@@ -219,20 +165,13 @@ pub mod testing {
         pub use crate::status::{Expected, Limits, Options, Report, status};
     }
     pub mod store {
+        pub use crate::store::dir::DirStore;
+        pub use crate::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
         pub use crate::store::{
             Cursor, Head, ListedObject, PAGE_OBJECTS, Page, Posture, Promises, Store,
         };
-        pub mod dir {
-            pub use crate::store::dir::DirStore;
-        }
-        pub mod s3 {
-            pub use crate::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
-        }
     }
     pub mod verify {
         pub use crate::verify::{Options, Report, verify};
-    }
-    pub mod wall {
-        pub use crate::wall::{Wall, unprivileged};
     }
 }

@@ -108,7 +108,6 @@ impl Wall {
         }
     }
 
-    /// Starts it.
     pub fn spawn(&self, walled: Walled) -> Result<Child> {
         let what = format!("starting {}", walled.command.get_program().display());
         self.spawner.spawn(walled).context(|| what)

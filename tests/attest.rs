@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::testing::Kind;
 use lifeboat::testing::codec::Identities;
 use lifeboat::testing::drill::{self, Previous};
-use lifeboat::testing::error::Kind;
 use lifeboat::testing::list;
-use lifeboat::testing::model::attestation::{Attestation, OpenedBy, Verdict};
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::LockMode;
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::LockMode;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::model::{Attestation, OpenedBy, Verdict};
 use lifeboat::testing::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
-use lifeboat::testing::sign::{PublicKey, Signer, Trust};
+use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::Store;
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::{PublicKey, Signer, Trust};
 use serde_json::Value;
 
 use crate::support::drills::{ASKED, attest, attestation, daily};

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lifeboat::testing::Kind;
 use lifeboat::testing::config::{
     Config, Databases, Location, SigningKey, secret_free_text, tables,
 };
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::model::lock::{LockMode, LockPolicy};
+use lifeboat::testing::model::{LockMode, LockPolicy};
 
 const KEY: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 
@@ -19,12 +19,12 @@ fn reference() -> String {
     std::fs::read_to_string(examples().join("lifeboat.toml")).unwrap()
 }
 
-fn parse(text: &str) -> lifeboat::testing::error::Result<Config> {
+fn parse(text: &str) -> lifeboat::testing::Result<Config> {
     Config::parse(text, Path::new("/etc/lifeboat/lifeboat.toml"))
 }
 
 /// A minimal configuration with these lines added.
-fn with(lines: &str) -> lifeboat::testing::error::Result<Config> {
+fn with(lines: &str) -> lifeboat::testing::Result<Config> {
     parse(&format!(
         "[repository]\nurl = 's3://bucket/prefix'\n{lines}"
     ))

@@ -12,10 +12,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lifeboat::testing::error::{Error, Kind};
-use lifeboat::testing::pg::connect::conninfo::Input;
-use lifeboat::testing::pg::connect::server::Server;
-use lifeboat::testing::pg::session::{Purpose, Session};
+use lifeboat::testing::pg::Input;
+use lifeboat::testing::pg::Server;
+use lifeboat::testing::pg::{Purpose, Session};
+use lifeboat::testing::{Error, Kind};
 
 use cluster::{Cluster, ClusterOptions, PASSWORD, bench};
 

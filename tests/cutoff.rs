@@ -8,9 +8,9 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::SystemClock;
 use lifeboat::testing::list;
-use lifeboat::testing::model::id::{Id, Key};
+use lifeboat::testing::model::{Id, Key};
 use lifeboat::testing::store::Promises;
 
 use crate::support::cutoff::{Cut, Cutoff};

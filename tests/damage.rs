@@ -8,9 +8,9 @@ mod hostile;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::model::id::Id;
-use lifeboat::testing::model::manifest::{LARGE_OBJECT_PAGES, ObjectRef, names};
+use lifeboat::testing::Kind;
+use lifeboat::testing::model::Id;
+use lifeboat::testing::model::{LARGE_OBJECT_PAGES, ObjectRef, names};
 use lifeboat::testing::repository::RestorePoint;
 
 use crate::support::forge::{Draft, Forge, why};
@@ -391,7 +391,7 @@ async fn a_manifest_moved_to_another_name_is_refused() {
         ("forge", foreign.database.as_str(), own.1.clone()),
         ("elsewhere", own.0, own.1.clone()),
     ] {
-        let moved: lifeboat::testing::model::id::Key =
+        let moved: lifeboat::testing::model::Key =
             format!("manifests/{source}/{database}/{id}.json")
                 .parse()
                 .unwrap();

@@ -7,7 +7,7 @@ mod terraform;
 
 use std::fs;
 
-use lifeboat::testing::sign::Signer;
+use lifeboat::testing::Signer;
 use serde_json::Value;
 
 use crate::support::program::Ran;

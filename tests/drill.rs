@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::model::attestation::Details;
+use lifeboat::testing::model::Details;
 use lifeboat::testing::repository::details;
 use serde_json::Value;
 use tempfile::TempDir;

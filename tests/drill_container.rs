@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lifeboat::testing::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
-use lifeboat::testing::pg::local::throwaway::Logins;
+use lifeboat::testing::pg::Logins;
+use lifeboat::testing::pg::{Remote, ServerRequest, ask_walls};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

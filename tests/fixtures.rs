@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Silent;
+use lifeboat::testing::Trust;
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::context::Context;
-use lifeboat::testing::interrupt::Interrupt;
 use lifeboat::testing::list;
-use lifeboat::testing::progress::Silent;
 use lifeboat::testing::repository::{PointSelector, Repository, RestorePoint};
-use lifeboat::testing::sign::Trust;
 use lifeboat::testing::store::Head;
 use lifeboat::testing::verify;
 use serde_json::{Value, json};

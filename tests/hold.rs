@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::testing::clock::SystemClock;
-use lifeboat::testing::context::Context;
-use lifeboat::testing::error::Result;
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Result;
+use lifeboat::testing::Silent;
+use lifeboat::testing::SystemClock;
 use lifeboat::testing::hold::{self, Report};
-use lifeboat::testing::interrupt::Interrupt;
 use lifeboat::testing::list;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::{Lock, LockMode, MANIFEST_LEAD};
-use lifeboat::testing::progress::Silent;
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::testing::repository::RestorePoint;
+use lifeboat::testing::store::S3Store;
 use lifeboat::testing::store::Store;
-use lifeboat::testing::store::s3::S3Store;
 
 use crate::support::forge::{Forge, why};
 use crate::support::memory::MemoryStore;

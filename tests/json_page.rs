@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use lifeboat::testing::model::attestation::Verdict;
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
+use lifeboat::testing::model::Verdict;
 use lifeboat::testing::repository::{PointSelector, Repository};
-use lifeboat::testing::sign::{Signer, Trust};
-use lifeboat::testing::store::s3::{S3Options, S3Store, StaticCredentials};
+use lifeboat::testing::store::{S3Options, S3Store, StaticCredentials};
+use lifeboat::testing::{Signer, Trust};
 use serde_json::Value;
 
 use crate::snapshot::world::{Under, World};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use lifeboat::testing::list;
-use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::Sha256;
 use lifeboat::testing::repository::RestorePoint;
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::{PAGE_OBJECTS, Store};
 
 use crate::support::forge::Forge;

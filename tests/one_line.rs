@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use lifeboat::testing::escape::is_plain;
-use lifeboat::testing::model::id::segment;
+use lifeboat::testing::is_plain;
+use lifeboat::testing::model::segment;
 use serde_json::Value;
 
 use crate::support::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

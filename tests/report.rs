@@ -7,9 +7,9 @@ mod made;
 use std::path::PathBuf;
 
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::model::attestation::Verdict;
-use lifeboat::testing::model::manifest::NotCovered;
-use lifeboat::testing::model::snapshot::CopyStatus;
+use lifeboat::testing::model::CopyStatus;
+use lifeboat::testing::model::NotCovered;
+use lifeboat::testing::model::Verdict;
 use lifeboat::testing::report::{Options, Page};
 
 use self::made::{HOUR, Made, Spec, assertion, days, healthy, now, two_ways, wave};
@@ -294,7 +294,7 @@ async fn names_and_answers_are_text_and_nothing_else() {
     let long = "x".repeat(63);
     for name in HOSTILE.into_iter().chain([long.as_str()]) {
         let keys = made
-            .keys(&lifeboat::testing::model::id::segment(name), &two_ways())
+            .keys(&lifeboat::testing::model::segment(name), &two_ways())
             .await;
         for night in [2, 1, 0] {
             let point = made

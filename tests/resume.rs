@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::store::DirStore;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@ mod restore;
 mod spare;
 pub mod world;
 
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 use world::{Under, World};
 
 const BOTH: [Kind; 2] = [Kind::Instance, Kind::Cluster];

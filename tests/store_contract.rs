@@ -5,11 +5,11 @@
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::testing::error::{Kind, Result};
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::{Lock, LockMode};
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::model::{Lock, LockMode};
 use lifeboat::testing::store::{Cursor, Head, ListedObject, PAGE_OBJECTS, Store};
+use lifeboat::testing::{Kind, Result};
 
 use crate::support::subjects::Subject;
 

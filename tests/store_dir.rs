@@ -4,10 +4,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::Kind;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::Store as _;
-use lifeboat::testing::store::dir::DirStore;
 
 #[test]
 fn a_directory_that_does_not_exist_is_not_opened_and_a_file_is_none() {

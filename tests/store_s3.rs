@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use jiff::SignedDuration;
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::lock::Lock;
-use lifeboat::testing::store::s3::{RequestLimits, S3Options, S3Store};
+use lifeboat::testing::Kind;
+use lifeboat::testing::model::Lock;
+use lifeboat::testing::model::Sha256;
 use lifeboat::testing::store::{Head, Store as _};
+use lifeboat::testing::store::{RequestLimits, S3Options, S3Store};
 
 use crate::support::faulty::{Fate, Faulty, Seen};
 use crate::support::rig::{Rig, key, lock, put, says, versions};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::store::s3::S3Options;
+use lifeboat::testing::Kind;
+use lifeboat::testing::store::S3Options;
 use lifeboat::testing::store::{Head, Store as _};
 
 use crate::support::faulty::{Fate, Faulty, Seen};

@@ -169,9 +169,9 @@ impl Repository {
 
 /// Checks the signature by the key that it names, which is worth nothing until that key is trusted.
 fn read(bytes: &[u8], place: &str) -> Result<envelope::VerifiedEnvelope<Announcement>> {
-    let envelope = Envelope::read(bytes, place)?;
+    let envelope: Envelope = envelope::parse(bytes, place)?;
     let claimed_signer = Trust {
-        fingerprints: vec![envelope.claimed_key()?],
+        fingerprints: vec![envelope.signature.claimed_key()?],
     };
     envelope.open(place, &claimed_signer)
 }

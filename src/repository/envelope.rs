@@ -19,7 +19,7 @@ pub(super) struct Envelope {
     format: u32,
     /// JSON as text: signed byte for byte, so no canonical form is needed.
     body: String,
-    signature: Signature,
+    pub signature: Signature,
 }
 
 /// What a signature says of a body.
@@ -117,16 +117,6 @@ struct Format {
 }
 
 impl Envelope {
-    /// Reads an envelope of this format, and believes nothing of it yet.
-    pub(super) fn read(bytes: &[u8], key: &str) -> Result<Self> {
-        parse(bytes, key)
-    }
-
-    /// The fingerprint of the key that it says it is signed by.
-    pub(super) fn claimed_key(&self) -> Result<Fingerprint> {
-        self.signature.claimed_key()
-    }
-
     /// Checks the signature, and only then reads the body.
     pub(super) fn open<T: Statement>(
         &self,
@@ -145,8 +135,9 @@ impl Envelope {
     }
 }
 
-/// Reads JSON of this format; one of another format is refused for that.
-fn parse<T: DeserializeOwned>(json: &[u8], key: &str) -> Result<T> {
+/// Reads an envelope or the body of one, and believes nothing of it yet. One of another format is
+/// refused for that.
+pub(super) fn parse<T: DeserializeOwned>(json: &[u8], key: &str) -> Result<T> {
     let damaged =
         |source| Error::damaged(format!("{key} is no envelope of this format")).because(source);
     let Format { format } = serde_json::from_slice(json).map_err(damaged)?;

@@ -8,7 +8,8 @@ use crate::model::id::Key;
 use crate::model::manifest::{Part, TableParts};
 
 /// Iterates over a part list without holding it decompressed. Ends after its first error; a list
-/// that ends before or goes on after the manifest's sums is such an error.
+/// that ends before or goes on after the manifest's sums is such an error. By default of no parts.
+#[derive(Default)]
 pub struct PartListReader {
     open: Option<Open>,
 }
@@ -23,10 +24,6 @@ struct Open {
 }
 
 impl PartListReader {
-    pub(super) fn none() -> Self {
-        Self { open: None }
-    }
-
     pub(super) fn new(table: &TableParts, key: Key, lines: Box<dyn Read + Send>) -> Self {
         let left = TableParts {
             oid: 0,

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::envelope::{Envelope, Statement, VerifiedEnvelope};
+use super::envelope::{Envelope, Statement, VerifiedEnvelope, parse};
 use super::handle::{Repository, oldest_first, oldest_sound};
 use super::layout::{self, PointPath};
 use super::part_list::PartListReader;
@@ -243,9 +243,9 @@ impl Repository {
         trust: &Trust,
     ) -> Result<VerifiedEnvelope<T>> {
         let key = key.as_str();
-        let envelope = Envelope::read(bytes, key)?;
+        let envelope: Envelope = parse(bytes, key)?;
         let pinned = envelope.open(key, trust);
-        let signer = match (&pinned, envelope.claimed_key()) {
+        let signer = match (&pinned, envelope.signature.claimed_key()) {
             (Err(error), Ok(signer)) if error.kind() == Kind::Untrusted => signer,
             _ => return pinned,
         };
@@ -361,7 +361,7 @@ impl RestorePoint {
     /// The parts of a table, streamed from its checked list.
     pub async fn parts(&self, table: &TableParts) -> Result<PartListReader> {
         let Some(list) = &table.list else {
-            return Ok(PartListReader::none());
+            return Ok(PartListReader::default());
         };
         let stored = self.fetch(list).await?;
         let lines = codec::decompress(stored).context(|| format!("{} does not read", list.key))?;
@@ -372,7 +372,6 @@ impl RestorePoint {
         ))
     }
 
-    /// Where it lies.
     pub fn repository(&self) -> &Repository {
         &self.repository
     }

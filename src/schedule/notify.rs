@@ -31,12 +31,15 @@ impl Notify {
         if let Some(file) = &self.webhook_file
             && (outcome != Outcome::Done || self.webhook_always)
         {
-            failed.extend(failure("webhook", webhook(file, report).await));
+            let (url, text) = (secret_in(file), message(report));
+            let sent = async { notify::webhook(&url?, &text, DeliveryOptions::default()).await };
+            failed.extend(failure("webhook", sent.await));
         }
         if let Some(file) = &self.ping_file
             && outcome == Outcome::Done
         {
-            failed.extend(failure("ping", ping(file).await));
+            let sent = async { notify::ping(&secret_in(file)?, DeliveryOptions::default()).await };
+            failed.extend(failure("ping", sent.await));
         }
         // The last one, as it counts the failures of the others, too.
         if let Some(account) = &self.metric {
@@ -58,19 +61,6 @@ async fn put(account: &Result<Account>, metric: &'static str, success: bool) -> 
     metric::put(account, metric, u8::from(success)).await
 }
 
-async fn ping(file: &Path) -> Result<()> {
-    notify::ping(&secret_in(file)?, DeliveryOptions::default()).await
-}
-
-async fn webhook(file: &Path, report: &Report) -> Result<()> {
-    notify::webhook(
-        &secret_in(file)?,
-        &message(report),
-        DeliveryOptions::default(),
-    )
-    .await
-}
-
 /// The steps that did not go well, each with what a person must read.
 fn message(report: &Report) -> String {
     let (schedule, outcome) = (report.schedule, report.outcome().describe());
@@ -83,11 +73,8 @@ fn message(report: &Report) -> String {
         }
     }
     let findings = report.findings.iter();
-    text + &quoted(
-        findings
-            .map(|finding| format!("finding: {finding}"))
-            .collect(),
-    )
+    let findings = findings.map(|finding| format!("finding: {finding}"));
+    text + &quoted(findings.collect())
 }
 
 /// Not many lines, nor long ones.

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -205,18 +205,13 @@ impl Inner {
     /// is already there may have been made a moment ago by a writer that has not synced yet: so
     /// every one is synced once by each process.
     fn prepare(&self, folder: &Path) -> Result<()> {
-        let known = |path: &Path| {
-            let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-            durable.contains(path)
-        };
         let wanted: Vec<&Path> = folder
             .ancestors()
-            .take_while(|path| *path != self.root && !known(path))
+            .take_while(|path| *path != self.root && !locked(&self.durable).contains(*path))
             .collect();
         for path in wanted.into_iter().rev() {
             make_durable(path)?;
-            let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-            durable.insert(path.to_owned());
+            locked(&self.durable).insert(path.to_owned());
         }
         Ok(())
     }
@@ -241,20 +236,21 @@ impl Inner {
     fn list(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
         check_root(&self.root)?;
         let after = from.map_or_else(String::new, |cursor| cursor.key);
-        let kept = {
-            let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
-            walk.take()
-        };
+        let kept = locked(&self.walk).take();
         let mut walk = match kept.filter(|walk| !after.is_empty() && walk.is_at(prefix, &after)) {
             Some(walk) => walk,
             None => Walk::new(&self.root, prefix, after)?,
         };
         let page = walk.page()?;
         if page.next.is_some() {
-            *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = Some(walk);
+            *locked(&self.walk) = Some(walk);
         }
         Ok(page)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn check_root(root: &Path) -> Result<()> {

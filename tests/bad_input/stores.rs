@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lifeboat::testing::store::s3::StaticCredentials;
+use lifeboat::testing::store::StaticCredentials;
 
 use super::complains;
 use crate::support::program::{Ran, second_recipient};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::pg::connect::server::Server;
-use lifeboat::testing::pg::local::tools::{self, Dirs, Tool};
-use lifeboat::testing::pg::session::{Purpose, Session, pinned};
+use lifeboat::testing::Kind;
+use lifeboat::testing::pg::Server;
+use lifeboat::testing::pg::tools::{self, Dirs, Tool};
+use lifeboat::testing::pg::{Purpose, Session, pinned};
 
 use super::certificates::{Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use lifeboat::testing::error::Kind;
-use lifeboat::testing::pg::connect::server::SslMode;
+use lifeboat::testing::Kind;
+use lifeboat::testing::pg::SslMode;
 
 use super::certificates::{self, Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};

@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat::testing::model::manifest::names;
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::model::names;
+use lifeboat::testing::store::DirStore;
 use serde_json::Value;
 
 use super::small_point;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lifeboat::testing::model::id::Id;
-use lifeboat::testing::model::manifest::{LARGE_OBJECT_PROPERTIES, names};
+use lifeboat::testing::model::Id;
+use lifeboat::testing::model::{LARGE_OBJECT_PROPERTIES, names};
 use serde_json::{Value, json};
 
 use super::{in_parts, small_point};

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lifeboat::testing::drill::{Assertion, AssertionResult, Must, ask};
-use lifeboat::testing::pg::target::single_value::TimeLimit;
+use lifeboat::testing::pg::TimeLimit;
 
 use crate::support::forge::server;
 use crate::support::{Database, Major, unique};

@@ -4,10 +4,8 @@ use std::fs;
 use std::io::Read as _;
 use std::sync::Arc;
 
-use lifeboat::testing::model::catalog::{
-    Cast, Extension, MaterializedView, Membership, Name, Setting,
-};
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::model::{Cast, Extension, MaterializedView, Membership, Name, Setting};
+use lifeboat::testing::store::DirStore;
 
 use super::ways::{ATTACK, BEGIN};
 use super::{As, Canaries, Roles, Stage, all_hold, ask_of_the_attack, result, value};

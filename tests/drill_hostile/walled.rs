@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lifeboat::testing::wall::{Wall, unprivileged};
+use lifeboat::testing::{Wall, unprivileged};
 use serde_json::Value;
 
 use super::{As, Canaries, Refusing, SECRET, Stage, as_nobody, is_root, result, value};

@@ -5,8 +5,7 @@ fn new_key(desk: &Desk, name: &str) -> String {
     let mut openssl = Command::new("openssl");
     let made = openssl.args(["genpkey", "-algorithm", "ed25519"]).output();
     let made = made.unwrap().stdout;
-    let signer =
-        lifeboat::testing::sign::Signer::from_pem(std::str::from_utf8(&made).unwrap()).unwrap();
+    let signer = lifeboat::testing::Signer::from_pem(std::str::from_utf8(&made).unwrap()).unwrap();
     fs::write(desk.lifeboat.folder().join(name), made).unwrap();
     signer.fingerprint().to_string()
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use lifeboat::testing::RetryPolicy;
 use lifeboat::testing::notify::{self, DeliveryOptions};
-use lifeboat::testing::retry::RetryPolicy;
 use serde_json::json;
 
 use super::*;

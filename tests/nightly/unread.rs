@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Silent;
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::context::Context;
-use lifeboat::testing::interrupt::Interrupt;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::progress::Silent;
+use lifeboat::testing::model::Key;
 use lifeboat::testing::repository::RestorePoint;
 use lifeboat::testing::verify::{self, Report};
 

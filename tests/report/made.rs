@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::testing::Result;
 use lifeboat::testing::codec::{self, Identities};
-use lifeboat::testing::error::Result;
-use lifeboat::testing::model::attestation::{
+use lifeboat::testing::model::CopyStatus;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::model::{
     Answer, Assertion, Attestation, Details, NotTriedCount, Verdict, Walls,
 };
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::{Id, Key, segment};
-use lifeboat::testing::model::keys::{KeyRing, Recipient, Wrapped};
-use lifeboat::testing::model::lock::{Lock, LockMode, MANIFEST_LEAD};
-use lifeboat::testing::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts};
-use lifeboat::testing::model::snapshot::CopyStatus;
+use lifeboat::testing::model::{Id, Key, segment};
+use lifeboat::testing::model::{KeyRing, Recipient, Wrapped};
+use lifeboat::testing::model::{Lock, LockMode, MANIFEST_LEAD};
+use lifeboat::testing::model::{Manifest, NotCovered, ObjectRef, TableParts};
 use lifeboat::testing::report::{self, Page};
 use lifeboat::testing::repository::{Locks, details};
 use lifeboat::testing::status;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use lifeboat::testing::aws::Account as AwsAccount;
-use lifeboat::testing::clock::{Clock as _, SystemClock};
-use lifeboat::testing::interrupt::{Interrupt, interrupt};
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::Account as AwsAccount;
+use lifeboat::testing::model::Kind;
 use lifeboat::testing::snapshot::WaitLimits;
 use lifeboat::testing::snapshot::copy::{Options, Report};
+use lifeboat::testing::{Clock as _, SystemClock};
+use lifeboat::testing::{Interrupt, interrupt};
 use serde_json::json;
 
 use super::BOTH;
@@ -514,7 +514,7 @@ async fn a_record_is_signed_and_locked_as_manifests_are() {
     let repository = world.repository(&world.exporter).await;
     let id = report.copies[0].id.parse().unwrap();
     assert!(repository.record("prod", &id, &world.trust()).await.is_ok());
-    let nobody = lifeboat::testing::sign::Trust::default();
+    let nobody = lifeboat::testing::Trust::default();
     assert!(repository.record("prod", &id, &nobody).await.is_err());
 }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use lifeboat::testing::clock::SystemClock;
-use lifeboat::testing::context::Context;
-use lifeboat::testing::interrupt::Interrupt;
-use lifeboat::testing::model::snapshot::Kind;
-use lifeboat::testing::progress::Silent;
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Silent;
+use lifeboat::testing::SystemClock;
+use lifeboat::testing::model::Kind;
 use lifeboat::testing::snapshot::expire::{self, Keep, Report, Side};
 
 use super::BOTH;

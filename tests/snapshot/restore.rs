@@ -1,13 +1,13 @@
 //! `snapshot restore` as lifeboat-restore, and the lists: settings come back, nothing is overwritten.
 
-use lifeboat::testing::context::Context;
-use lifeboat::testing::error::{Error, Kind as ErrorKind, Result};
-use lifeboat::testing::interrupt::Interrupt;
-use lifeboat::testing::model::snapshot::Kind;
-use lifeboat::testing::progress::Silent;
-use lifeboat::testing::sign::Trust;
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Silent;
+use lifeboat::testing::Trust;
+use lifeboat::testing::model::Kind;
 use lifeboat::testing::snapshot::restore::{self, Options, RecordReader, Report};
-use lifeboat::testing::{clock::SystemClock, snapshot::WaitLimits};
+use lifeboat::testing::{Error, Kind as ErrorKind, Result};
+use lifeboat::testing::{SystemClock, snapshot::WaitLimits};
 use serde_json::json;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ mod egress;
 use std::process::{Child, Stdio};
 
 use aws_sdk_rds::types::{DbInstance, Tag};
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 use serde_json::{Value, json};
 
 use super::BOTH;

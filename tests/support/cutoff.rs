@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lifeboat::testing::error::{Error, Kind, Result};
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::Lock;
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::Lock;
+use lifeboat::testing::model::Sha256;
 use lifeboat::testing::store::{Cursor, Head, Page, Posture, Promises, Store};
+use lifeboat::testing::{Error, Kind, Result};
 
 /// What goes wrong; operations are counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

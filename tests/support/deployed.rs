@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use lifeboat::testing::model::digest::Sha256;
+use lifeboat::testing::model::Sha256;
 use serde_json::{Value, json};
 
 use super::Lifeboat;

@@ -1,13 +1,13 @@
 //! Attestations, as drills write them.
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::testing::model::attestation::{
+use lifeboat::testing::Signer;
+use lifeboat::testing::model::ObjectRef;
+use lifeboat::testing::model::{
     Answer, Assertion, Attestation, Details, NotTriedCount, Verdict, Walls,
 };
-use lifeboat::testing::model::lock::{Lock, LockMode};
-use lifeboat::testing::model::manifest::ObjectRef;
+use lifeboat::testing::model::{Lock, LockMode};
 use lifeboat::testing::repository::{Locks, RestorePoint, details};
-use lifeboat::testing::sign::Signer;
 
 /// The one assertion of [`attestation`]; it gave 17.
 pub const ASKED: &str = "answers of yesterday";

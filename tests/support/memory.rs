@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::testing::clock::{Clock, SystemClock};
-use lifeboat::testing::error::{Error, Kind, Result};
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::{Lock, LockMode};
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::model::{Lock, LockMode};
 use lifeboat::testing::store::{
     Cursor, Head, ListedObject, PAGE_OBJECTS, Page, Posture, Promises, Store,
 };
+use lifeboat::testing::{Clock, SystemClock};
+use lifeboat::testing::{Error, Kind, Result};
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(Mutex<Timestamp>);

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use lifeboat::testing::Trust;
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::model::catalog::Catalog;
+use lifeboat::testing::model::Catalog;
 use lifeboat::testing::repository::{PointSelector, Repository, RestorePoint};
-use lifeboat::testing::sign::Trust;
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::store::DirStore;
 
 use super::Lifeboat;
 

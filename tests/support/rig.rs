@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use lifeboat::testing::error::{Error, Result};
-use lifeboat::testing::model::digest::Sha256;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::model::lock::{Lock, LockMode};
-use lifeboat::testing::store::s3::{RequestLimits, S3Options, S3Store};
+use lifeboat::testing::model::Key;
+use lifeboat::testing::model::Sha256;
+use lifeboat::testing::model::{Lock, LockMode};
 use lifeboat::testing::store::{Head, Store as _};
+use lifeboat::testing::store::{RequestLimits, S3Options, S3Store};
+use lifeboat::testing::{Error, Result};
 
 use super::faulty::{Fate, Faulty, Seen};
 use super::servers::{self, Server};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::retry::RetryPolicy;
-use lifeboat::testing::store::s3::{RequestLimits, S3Options, S3Store, StaticCredentials};
+use lifeboat::testing::RetryPolicy;
+use lifeboat::testing::model::Key;
+use lifeboat::testing::store::{RequestLimits, S3Options, S3Store, StaticCredentials};
 
 use super::variable;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lifeboat::testing::clock::SystemClock;
-use lifeboat::testing::model::id::Key;
-use lifeboat::testing::store::dir::DirStore;
+use lifeboat::testing::SystemClock;
+use lifeboat::testing::model::Key;
+use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::{Head, Promises, Store};
 use tempfile::TempDir;
 

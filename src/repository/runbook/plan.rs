@@ -62,12 +62,11 @@ pub(crate) fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> 
     let quoting = Quoting::of(&catalog.database.encoding);
     let mut plan = Plan::default();
     plan.head(catalog);
-    for oid in [LARGE_OBJECT_PROPERTIES, LARGE_OBJECT_PAGES] {
+    for (oid, label) in [
+        (LARGE_OBJECT_PROPERTIES, "large objects"),
+        (LARGE_OBJECT_PAGES, "large object pages"),
+    ] {
         if let Some(list) = parts.get(&oid).and_then(|parts| parts.list.as_ref()) {
-            let label = match oid {
-                LARGE_OBJECT_PAGES => "large object pages",
-                _ => "large objects",
-            };
             plan.load(oid, "large-objects", list, [label, NONE, NONE, NONE]);
         }
     }

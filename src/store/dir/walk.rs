@@ -52,7 +52,6 @@ impl Walk {
         self.prefix == prefix && self.after == after
     }
 
-    /// The next page.
     pub(super) fn page(&mut self) -> Result<Page> {
         let mut objects = Vec::new();
         while objects.len() < PAGE_OBJECTS {

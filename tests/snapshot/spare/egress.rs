@@ -1,6 +1,6 @@
 //! From its security group a drill's instance reaches nobody, or there is none.
 
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 use serde_json::{Value, json};
 
 use super::{HOLDS, REGION, Scene, spare_of};

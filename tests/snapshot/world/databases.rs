@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 use serde_json::json;
 
 use super::{Under, World, now};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 
 use super::World;
 use crate::support::cloud::{self, Account, REGION};

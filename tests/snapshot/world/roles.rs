@@ -1,6 +1,6 @@
 //! Who else there is: those who delete, and people.
 
-use lifeboat::testing::model::snapshot::Kind;
+use lifeboat::testing::model::Kind;
 
 use super::{World, assume, session};
 use crate::support::cloud::{self, Key, REGION};

@@ -1,15 +1,15 @@
 //! Verifies and restores in this process.
 
-use lifeboat::testing::clock::SystemClock;
+use lifeboat::testing::Context;
+use lifeboat::testing::Interrupt;
+use lifeboat::testing::Result;
+use lifeboat::testing::Silent;
+use lifeboat::testing::SystemClock;
 use lifeboat::testing::codec::Identities;
-use lifeboat::testing::context::Context;
-use lifeboat::testing::error::Result;
-use lifeboat::testing::interrupt::Interrupt;
-use lifeboat::testing::model::id::Id;
-use lifeboat::testing::pg::connect::conninfo::Input;
-use lifeboat::testing::pg::connect::server::Server;
-use lifeboat::testing::pg::local::tools::Dirs;
-use lifeboat::testing::progress::Silent;
+use lifeboat::testing::model::Id;
+use lifeboat::testing::pg::Input;
+use lifeboat::testing::pg::Server;
+use lifeboat::testing::pg::tools::Dirs;
 use lifeboat::testing::repository::RestorePoint;
 use lifeboat::testing::{restore, verify};
 

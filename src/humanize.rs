@@ -59,6 +59,11 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// [`duration`] of so much time in seconds.
+pub(crate) fn seconds(time: f64) -> String {
+    duration(Duration::try_from_secs_f64(time).unwrap_or_default())
+}
+
 /// How old something is, or may be: `3 d 4 h`, `26 h`, `12 min`
 pub(crate) fn age(age: SignedDuration) -> String {
     let minutes = age.as_mins().max(0);

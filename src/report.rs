@@ -9,9 +9,7 @@ mod facts;
 mod gather;
 mod head;
 mod html;
-mod options;
 mod overview;
-mod page;
 mod points;
 mod sections;
 
@@ -20,7 +18,10 @@ use crate::repository::Repository;
 use crate::sign::Trust;
 
 use facts::Facts;
-pub use options::{Limits, Options};
+pub use facts::{Limits, Options};
+use html::{Html, Text, put};
+
+const STYLE: &str = include_str!("report/style.css");
 
 /// The page, and what it holds.
 pub struct Page {
@@ -33,33 +34,58 @@ pub struct Page {
 }
 
 /// Reads all restore points and their drills, and makes the page.
-pub async fn report(repository: &Repository, trust: &Trust, mut options: Options) -> Result<Page> {
-    let mut gathered = gather::gather(repository, trust, &options).await?;
-    let mut findings = std::mem::take(&mut options.findings);
-    for finding in std::mem::take(&mut gathered.findings) {
-        if !findings.contains(&finding) {
-            findings.push(finding);
-        }
-    }
-    let findings_of = facts::by_database(&findings, &gathered.databases);
-    let facts = Facts {
-        repository: repository.url(),
-        trust: &trust.fingerprints,
-        options,
-        gathered,
-        findings,
-        findings_of,
-    };
-    let html = page::page(&facts);
-    let databases = &facts.gathered.databases;
+pub async fn report(repository: &Repository, trust: &Trust, options: Options) -> Result<Page> {
+    let facts = gather::gather(repository, trust, options).await?;
+    let databases = facts.databases.iter();
+    let drills = databases.clone().map(|one| one.drills().count() as u64);
     Ok(Page {
-        html,
+        html: page(&facts),
         databases: databases.len() as u64,
-        points: databases.iter().map(|one| one.points.len() as u64).sum(),
-        drills: databases
-            .iter()
-            .map(|one| one.drills().count() as u64)
-            .sum(),
+        points: databases.map(|one| one.points.len() as u64).sum(),
+        drills: drills.sum(),
         findings: facts.findings,
     })
+}
+
+/// The page from head to foot. It loads nothing, runs nothing, and says so to the browser.
+fn page(facts: &Facts) -> String {
+    let page = &mut Html::default();
+    put!(
+        page,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <meta name=\"referrer\" content=\"no-referrer\">\
+         <meta name=\"robots\" content=\"noindex\"><title>Backup report of {}</title>\n\
+         <style>\n{}</style></head>\n<body>",
+        Text(facts.repository),
+        STYLE
+    );
+    head::head(page, facts);
+    put!(
+        page,
+        "<nav><a href=\"#findings\">Findings</a> <a href=\"#databases\">Databases</a> \
+         <a href=\"#drills\">Drills</a> <a href=\"#details\">Each database</a> \
+         <a href=\"#coverage\">Coverage</a> <a href=\"#keys\">Keys</a> \
+         <a href=\"#copies\">Snapshot copies</a> <a href=\"#leftovers\">Leftovers</a> \
+         <a href=\"#method\">Method</a></nav>\n"
+    );
+    let parts: [fn(&mut Html, &Facts); 9] = [
+        overview::findings,
+        overview::databases,
+        drills::newest,
+        databases::sections,
+        sections::coverage,
+        sections::keys,
+        sections::copies,
+        sections::leftovers,
+        sections::method,
+    ];
+    for part in parts {
+        part(page, facts);
+        put!(page, "\n");
+    }
+    put!(page, "</main></body></html>\n");
+    std::mem::take(page).finish()
 }

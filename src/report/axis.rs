@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::humanize::{bytes, duration};
+use crate::humanize::{bytes, seconds};
 
 /// Marks are placed on a thousand steps, whatever the width.
 pub(super) const WIDE: i64 = 1000;
@@ -134,7 +134,7 @@ pub(super) fn words(value: f64, unit: Unit) -> String {
             ..60.0 => format!("{value} s"),
             ..3600.0 => format!("{} min", value / 60.0),
             ..172_800.0 => format!("{} h", value / 3600.0),
-            _ => duration(std::time::Duration::from_secs_f64(value)),
+            _ => seconds(value),
         },
         Unit::Count => match value {
             ..1e3 => format!("{value}"),

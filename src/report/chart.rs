@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::axis::{self, Span, Unit, WIDE};
 use super::html::{Html, put};
+use crate::model::attestation::Verdict;
 
 /// How many values that a line joins have a dot each.
 const MAX_DOTS: usize = 15;
@@ -37,24 +38,22 @@ impl Series {
         let top = axis::ceiling(most, self.unit);
         put!(
             page,
-            "<figure class=\"chart\"><figcaption>",
+            "<figure class=\"chart\"><figcaption>{} <span class=\"muted\">{}</span></figcaption>\
+             <div class=\"plot gutter\">\
+             <svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">\
+             <path class=\"grid\" d=\"M0 0h1000M0 500h1000\"/>\
+             <path class=\"axis\" d=\"M0 1000h1000\"/>",
             self.title,
-            " <span class=\"muted\">",
             self.newest.clone(),
-            "</span></figcaption><div class=\"plot gutter\"><svg viewBox=\"0 0 1000 1000\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
-            self.label.clone(),
-            "\"><path class=\"grid\" d=\"M0 0h1000M0 500h1000\"/><path class=\"axis\" d=\"M0 1000h1000\"/>"
+            self.label.clone()
         );
+        let (failed, sound): (Vec<&Value>, Vec<&Value>) =
+            self.values.iter().partition(|one| one.failed);
         let place = |one: &Value| {
             let y = 1000 - (one.value / top * 1000.0).round() as i64;
             (span.x(one.at), y)
         };
-        let sound: Vec<_> = self
-            .values
-            .iter()
-            .filter(|one| !one.failed)
-            .map(place)
-            .collect();
+        let sound: Vec<_> = sound.into_iter().map(place).collect();
         if self.joined {
             joined(page, &sound);
         }
@@ -63,79 +62,39 @@ impl Series {
             true => &sound[sound.len() - 1..],
             false => &sound,
         };
-        marks(page, "<path class=\"dots\" d=\"", dots, "h0");
-        let failed: Vec<_> = self
-            .values
-            .iter()
-            .filter(|one| one.failed)
-            .map(place)
-            .collect();
-        marks(
-            page,
-            "<path class=\"crosses\" d=\"",
-            &failed,
-            "m-8-36l16 72m0-72l-16 72",
-        );
+        let dots = dots.iter().map(|(x, y)| format!("M{x} {y}h0"));
+        path(page, "dots", dots.collect());
+        let failed = failed.into_iter().map(place);
+        let crosses = failed.map(|(x, y)| format!("M{x} {y}m-8-36l16 72m0-72l-16 72"));
+        path(page, "crosses", crosses.collect());
         put!(page, "</svg>");
         for (share, at) in [(top, "0"), (top / 2.0, "50%"), (0.0, "100%")] {
-            put!(
-                page,
-                "<i class=\"y\" style=\"top:",
-                at,
-                "\">",
-                axis::words(share, self.unit),
-                "</i>"
-            );
+            let words = axis::words(share, self.unit);
+            put!(page, "<i class=\"y\" style=\"top:{}\">{}</i>", at, words);
         }
         put!(page, "</div>");
-        dates(page, span, 4, "<div class=\"x gutter\">");
+        dates(page, span, 4, "x gutter");
         put!(page, "</figure>");
+    }
+}
+
+/// A path of the class, where it has a step.
+fn path(page: &mut Html, class: &'static str, steps: String) {
+    if !steps.is_empty() {
+        put!(page, "<path class=\"{}\" d=\"{}\"/>", class, steps);
     }
 }
 
 /// An area, and its upper edge.
 fn joined(page: &mut Html, places: &[(i64, i64)]) {
-    let Some(first) = places.first() else {
+    let Some((x, y)) = places.first() else {
         return;
     };
-    let steps: String = places
-        .windows(2)
-        .map(|two| format!("l{} {}", two[1].0 - two[0].0, two[1].1 - two[0].1))
-        .collect();
-    put!(
-        page,
-        "<path class=\"area\" d=\"M",
-        first.0,
-        " 1000V",
-        first.1,
-        steps.clone(),
-        "V1000z\"/>",
-        "<path class=\"edge\" d=\"M",
-        first.0,
-        " ",
-        first.1,
-        steps,
-        "\"/>"
-    );
-}
-
-fn marks(page: &mut Html, open: &'static str, places: &[(i64, i64)], mark: &str) {
-    if places.is_empty() {
-        return;
-    }
-    let path: String = places
-        .iter()
-        .map(|(x, y)| format!("M{x} {y}{mark}"))
-        .collect();
-    put!(page, open, path, "\"/>");
-}
-
-/// What becomes of a restore point's line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
-    Sound,
-    Failed,
-    None,
+    let steps = places.windows(2);
+    let steps = steps.map(|two| format!("l{} {}", two[1].0 - two[0].0, two[1].1 - two[0].1));
+    let steps: String = steps.collect();
+    path(page, "area", format!("M{x} 1000V{y}{steps}V1000z"));
+    path(page, "edge", format!("M{x} {y}{steps}"));
 }
 
 /// From the moment that a restore point shows to the end of its lock.
@@ -143,7 +102,8 @@ pub(super) struct Line {
     pub from: Timestamp,
     /// `None`: not locked.
     pub to: Option<Timestamp>,
-    pub proof: Proof,
+    /// What a drill found; [`Verdict::Unproven`] also where none was made.
+    pub proof: Verdict,
 }
 
 /// One line for each restore point, oldest first.
@@ -162,79 +122,51 @@ pub(super) fn locks(page: &mut Html, label: String, lines: &[Line], now: Timesta
     let width = (height as f64 / shown.len() as f64 * 0.6).clamp(0.7, 4.0);
     put!(
         page,
-        "<figure class=\"chart\"><figcaption>Restore points and their locks</figcaption>",
-        "<div class=\"plot\" style=\"height:",
+        "<figure class=\"chart\"><figcaption>Restore points and their locks</figcaption>\
+         <div class=\"plot\" style=\"height:{}px\">\
+         <svg viewBox=\"0 0 1000 {}\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\" style=\"stroke-width:{}px\">\
+         <path class=\"axis\" d=\"M{} 0V{}\"/>",
         height,
-        "px\"><svg viewBox=\"0 0 1000 ",
         shown.len() * 2,
-        "\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
         label,
-        "\" style=\"stroke-width:",
         format!("{width:.1}"),
-        "px\"><path class=\"axis\" d=\"M",
         span.x(now),
-        " 0V",
-        shown.len() * 2,
-        "\"/>"
+        shown.len() * 2
     );
-    let paths: [(&'static str, Proof, bool); 5] = [
-        ("<path class=\"kept\" d=\"", Proof::None, true),
-        ("<path class=\"sound\" d=\"", Proof::Sound, true),
-        ("<path class=\"failed\" d=\"", Proof::Failed, true),
-        ("<path class=\"loose\" d=\"", Proof::None, false),
-        ("<path class=\"loose\" d=\"", Proof::Failed, false),
-    ];
-    for (open, proof, locked) in paths {
-        path(page, open, shown, span, |line| {
-            line.proof == proof && line.to.is_some() == locked
+    for (class, proof, locked) in [
+        ("kept", Verdict::Unproven, true),
+        ("sound", Verdict::Sound, true),
+        ("failed", Verdict::Failed, true),
+        ("loose", Verdict::Unproven, false),
+        ("loose", Verdict::Failed, false),
+        ("loose sound", Verdict::Sound, false),
+    ] {
+        let numbered = shown.iter().enumerate();
+        let of = numbered.filter(|(_, one)| one.proof == proof && one.to.is_some() == locked);
+        let steps = of.map(|(at, line)| {
+            let (x, y) = (span.x(line.from), at * 2 + 1);
+            // Never too short to be seen.
+            let wide = line.to.map_or(3, |to| (span.x(to) - x).max(1));
+            format!("M{x} {y}h{wide}")
         });
+        path(page, class, steps.collect());
     }
-    let drilled = |line: &Line| line.proof == Proof::Sound && line.to.is_none();
-    path(
-        page,
-        "<path class=\"loose sound\" d=\"",
-        shown,
-        span,
-        drilled,
-    );
     let (side, from) = match span.x(now) {
         x @ 500.. => ("right:", WIDE - x),
         x => ("left:", x),
     };
     put!(
         page,
-        "</svg><i class=\"now\" style=\"",
+        "</svg><i class=\"now\" style=\"{}{}\">now</i></div>",
         side,
-        percent(from),
-        "\">now</i></div>"
+        percent(from)
     );
-    dates(page, span, 8, "<div class=\"x\">");
+    dates(page, span, 8, "x");
     put!(page, "</figure>");
 }
 
-fn path(
-    page: &mut Html,
-    open: &'static str,
-    lines: &[Line],
-    span: Span,
-    is_of_it: impl Fn(&Line) -> bool,
-) {
-    let numbered = lines.iter().enumerate().filter(|(_, line)| is_of_it(line));
-    let steps: String = numbered
-        .map(|(at, line)| {
-            let (x, y) = (span.x(line.from), at * 2 + 1);
-            // Never too short to be seen.
-            let wide = line.to.map_or(3, |to| (span.x(to) - x).max(1));
-            format!("M{x} {y}h{wide}")
-        })
-        .collect();
-    if !steps.is_empty() {
-        put!(page, open, steps, "\"/>");
-    }
-}
-
-/// What one day has of a database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What one day has of a database. The last one counts, where a day has several points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Day {
     /// Before its first restore point.
     Before,
@@ -249,42 +181,36 @@ pub(super) enum Day {
 pub(super) fn strip(page: &mut Html, label: String, days: &[Day]) {
     put!(
         page,
-        "<svg class=\"strip\" viewBox=\"0 0 ",
+        "<svg class=\"strip\" viewBox=\"0 0 {} 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{}\">",
         days.len() * 10,
-        " 10\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
-        label,
-        "\">"
+        label
     );
-    let kinds: [(Day, &'static str, &'static str); 4] = [
-        (Day::None, "<path class=\"none\" d=\"", " 9h8v1h-8z"),
-        (Day::Kept, "<path class=\"kept\" d=\"", " 0h8v10h-8z"),
-        (Day::Sound, "<path class=\"sound\" d=\"", " 0h8v10h-8z"),
-        (Day::Bad, "<path class=\"bad\" d=\"", " 3h8v4h-8z"),
-    ];
-    for (kind, open, bar) in kinds {
-        let bars: String = days
-            .iter()
-            .enumerate()
-            .filter(|(_, day)| **day == kind)
-            .map(|(at, _)| format!("M{}{bar}", at * 10 + 1))
-            .collect();
-        if !bars.is_empty() {
-            put!(page, open, bars, "\"/>");
-        }
+    for (kind, class, bar) in [
+        (Day::None, "none", " 9h8v1h-8z"),
+        (Day::Kept, "kept", " 0h8v10h-8z"),
+        (Day::Sound, "sound", " 0h8v10h-8z"),
+        (Day::Bad, "bad", " 3h8v4h-8z"),
+    ] {
+        let of = days.iter().enumerate().filter(|(_, day)| **day == kind);
+        let bars = of.map(|(at, _)| format!("M{}{bar}", at * 10 + 1));
+        path(page, class, bars.collect());
     }
     put!(page, "</svg>");
 }
 
-fn dates(page: &mut Html, span: Span, most: i64, open: &'static str) {
-    put!(page, open, "<div>");
+fn dates(page: &mut Html, span: Span, most: i64, class: &'static str) {
+    put!(page, "<div class=\"{}\"><div>", class);
     for (number, (x, words)) in axis::ticks(span, most).into_iter().enumerate() {
         // Every other one gives way where there is no room.
-        let open = if number % 2 == 0 || most < 6 {
-            "<i style=\"left:"
-        } else {
-            "<i class=\"wide\" style=\"left:"
-        };
-        put!(page, open, percent(x), "\">", words, "</i>");
+        match number % 2 == 0 || most < 6 {
+            true => put!(page, "<i style=\"left:{}\">{}</i>", percent(x), words),
+            false => put!(
+                page,
+                "<i class=\"wide\" style=\"left:{}\">{}</i>",
+                percent(x),
+                words
+            ),
+        }
     }
     put!(page, "</div></div>");
 }

@@ -3,16 +3,16 @@
 use jiff::Timestamp;
 
 use super::axis::{Span, Unit};
-use super::chart::{self, Line, Proof, Series, Value};
-use super::facts::Facts;
-use super::gather::{Database, NewestPoint, TrustedPoint};
-use super::html::{Html, Name, Text, Time, clipped, put};
-use super::overview::{age, list, seconds};
+use super::chart::{self, Line, Series, Value};
+use super::facts::{Database, Facts, NewestPoint, TrustedPoint};
+use super::html::{Html, Name, Time, clipped, minute, put};
+use super::overview::{age, list, number_of_findings};
 use super::{drills, points};
 use crate::escape::is_plain;
-use crate::humanize::{age as words, bytes, count, counted};
+use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
 use crate::quote::quote_shell;
+use crate::sign::Fingerprint;
 
 /// How many databases are shown in detail.
 const SECTIONS: usize = 120;
@@ -20,7 +20,7 @@ const SECTIONS: usize = 120;
 const OPEN: usize = 3;
 
 pub(super) fn sections(page: &mut Html, facts: &Facts) {
-    let databases = &facts.gathered.databases;
+    let databases = &facts.databases;
     if databases.is_empty() {
         return;
     }
@@ -32,53 +32,38 @@ pub(super) fn sections(page: &mut Html, facts: &Facts) {
     if chosen.len() < databases.len() {
         put!(
             page,
-            "<p>Details of ",
-            count((databases.len() - chosen.len()) as u64),
-            " more databases are not on this page; --source and --database choose them.</p>"
+            "<p>Details of {} more databases are not on this page; --source and --database choose \
+             them.</p>",
+            count((databases.len() - chosen.len()) as u64)
         );
     }
     put!(page, "</section>");
 }
 
 fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
-    let one = &facts.gathered.databases[at];
-    put!(page, "<details class=\"database\"");
-    if shown <= OPEN {
-        put!(page, " open");
-    }
+    let one = &facts.databases[at];
+    let open = if shown <= OPEN { " open" } else { "" };
     put!(
         page,
-        "><summary><h3>",
+        "<details class=\"database\"{}><summary><h3>{}</h3> <span class=\"muted\">{}</span>",
+        open,
         Name(&one.name()),
-        "</h3> <span class=\"muted\">"
-    );
-    put!(
-        page,
-        counted(one.points.len() as u64, "restore point", "restore points"),
-        "</span>"
+        counted(one.points.len() as u64, "restore point", "restore points")
     );
     let findings = &facts.findings_of[at];
-    if !findings.is_empty() {
-        let number = counted(findings.len() as u64, "finding", "findings");
-        put!(page, " <span class=\"bad\">▲ ", number, "</span>");
-    }
+    number_of_findings(page, findings);
     // Inside, so that a link to it opens what is closed.
     put!(
         page,
-        "</summary><span class=\"here\" id=\"d",
-        at,
-        "\"></span>"
+        "</summary><span class=\"here\" id=\"d{}\"></span>",
+        at
     );
-    let findings: Vec<String> = findings
-        .iter()
-        .take(20)
-        .map(|at| facts.findings[*at].clone())
-        .collect();
     if !findings.is_empty() {
-        list(page, &findings);
+        let findings = findings.iter().map(|at| &facts.findings[*at]);
+        list(page, findings.take(20));
     }
-    match (one.trusted_points().next_back(), &one.newest) {
-        (Some((_, trusted)), Some(newest)) => {
+    match (one.newest_trusted(), &one.newest) {
+        (Some(trusted), Some(newest)) => {
             newest_point(page, one, trusted, newest, facts.options.now);
             charts(page, one, facts.options.now);
             drills::of_database(page, one);
@@ -100,67 +85,59 @@ fn newest_point(
     newest: &NewestPoint,
     now: Timestamp,
 ) {
-    let lock = trusted.lock.map_or_else(
-        || "not locked".to_owned(),
-        |lock| {
-            let mode = lock.mode.to_string().to_ascii_lowercase();
-            format!("{mode}, until {}", super::html::minute(lock.retain_until))
-        },
-    );
-    let large_objects = if newest.large_objects {
-        ", large objects"
-    } else {
-        ""
-    };
     put!(
         page,
-        "<dl class=\"facts\"><div><dt>Newest restore point<dd><code>",
-        newest.id.to_string(),
-        "</code></div>",
-        "<div><dt>Shows the data of<dd>",
+        "<dl class=\"facts\"><div><dt>Newest restore point<dd><code>{}</code></div>\
+         <div><dt>Shows the data of<dd>{}, {} ago</div>",
+        newest.id,
         Time(trusted.snapshot_at),
-        ", ",
-        words(age(trusted.snapshot_at, now)),
-        " ago</div>",
-        "<div><dt>Holds<dd>",
-        counted(trusted.rows, "row", "rows"),
-        ", ",
-        counted(trusted.tables, "table", "tables"),
-        Text(large_objects),
-        "</div>",
-        "<div><dt>Size<dd>",
-        bytes(trusted.stored_bytes),
-        " stored, ",
-        bytes(trusted.copy_bytes),
-        " as text</div>",
-        "<div><dt>Lock<dd>",
-        lock,
-        "</div>",
-        "<div><dt>Export took<dd>",
-        seconds(trusted.export_seconds),
-        "</div>",
-        "<div><dt>Server<dd>PostgreSQL ",
-        clipped(&newest.server_version, 80).into_owned(),
-        "</div>",
-        "<div><dt>Written by<dd>",
-        clipped(&newest.tool, 80).into_owned(),
-        ", signed by <code>",
-        short(&trusted.signed_by.to_string()),
-        "</code></div></dl>"
+        words(age(trusted.snapshot_at, now))
+    );
+    let rows = counted(trusted.rows, "row", "rows");
+    let tables = counted(trusted.tables, "table", "tables");
+    let large_objects = match newest.large_objects {
+        true => ", large objects",
+        false => "",
+    };
+    let (stored, text) = (bytes(trusted.stored_bytes), bytes(trusted.copy_bytes));
+    let lock = match trusted.lock {
+        None => "not locked".to_owned(),
+        Some(lock) => {
+            let mode = lock.mode.to_string().to_ascii_lowercase();
+            format!("{mode}, until {}", minute(lock.retain_until))
+        }
+    };
+    for (what, is) in [
+        ("Holds", format!("{rows}, {tables}{large_objects}")),
+        ("Size", format!("{stored} stored, {text} as text")),
+        ("Lock", lock),
+        ("Export took", seconds(trusted.export_seconds)),
+        (
+            "Server",
+            format!("PostgreSQL {}", clipped(&newest.server_version, 80)),
+        ),
+    ] {
+        put!(page, "<div><dt>{}<dd>{}</div>", what, is);
+    }
+    put!(
+        page,
+        "<div><dt>Written by<dd>{}, signed by <code>{}</code></div></dl>",
+        clipped(&newest.tool, 80),
+        short(&trusted.signed_by)
     );
     if let Some(command) = restore_command(one, newest) {
         put!(
             page,
-            "<p class=\"command\"><span class=\"muted\">To restore it, with the URL of a server and the identity of the sheet:</span><code>",
-            command,
-            "</code></p>"
+            "<p class=\"command\"><span class=\"muted\">To restore it, with the URL of a server \
+             and the identity of the sheet:</span><code>{}</code></p>",
+            command
         );
     }
 }
 
 /// The beginning of a fingerprint, which the section on keys has whole.
-pub(super) fn short(fingerprint: &str) -> String {
-    format!("{}…", fingerprint.get(..12).unwrap_or(fingerprint))
+pub(super) fn short(fingerprint: &Fingerprint) -> String {
+    clipped(&fingerprint.to_string(), 12).into_owned()
 }
 
 /// `None`: what the eye would see is not what a shell would be given.
@@ -177,14 +154,12 @@ fn restore_command(one: &Database, newest: &NewestPoint) -> Option<String> {
 }
 
 fn charts(page: &mut Html, one: &Database, now: Timestamp) {
-    let lines: Vec<Line> = one
-        .trusted_points()
-        .map(|(_, trusted)| line(trusted))
-        .collect();
-    let locked = lines
-        .iter()
-        .filter(|line| line.to.is_some_and(|to| to > now))
-        .count();
+    let lines: Vec<Line> = one.trusted_points().map(line).collect();
+    let Some(first) = lines.iter().map(|line| line.from).min() else {
+        return;
+    };
+    let locked = |line: &&Line| line.to.is_some_and(|to| to > now);
+    let locked = lines.iter().filter(locked).count();
     let label = format!(
         "{} restore points, {locked} of them locked now",
         lines.len()
@@ -192,29 +167,21 @@ fn charts(page: &mut Html, one: &Database, now: Timestamp) {
     chart::locks(page, label, &lines, now);
     put!(
         page,
-        "<p class=\"key\"><span><i class=\"swatch kept\"></i>from its snapshot to the end of its lock</span>",
-        "<span><i class=\"swatch sound\"></i>drilled, and sound</span>",
-        "<span><i class=\"swatch dashed\"></i>last drill failed</span>",
-        "<span><i class=\"swatch tick\"></i>not locked</span>"
+        "<p class=\"key\"><span><i class=\"swatch kept\"></i>from its snapshot to the end of its lock</span>\
+         <span><i class=\"swatch sound\"></i>drilled, and sound</span>\
+         <span><i class=\"swatch dashed\"></i>last drill failed</span>\
+         <span><i class=\"swatch tick\"></i>not locked</span>"
     );
     if lines.len() > chart::MAX_LINES {
+        let all = count(lines.len() as u64);
         put!(
             page,
-            "<span>the newest ",
+            "<span>the newest {} of {}</span>",
             chart::MAX_LINES,
-            " of ",
-            count(lines.len() as u64),
-            "</span>"
+            all
         );
     }
     put!(page, "</p><div class=\"small\">");
-    let Some(first) = one
-        .trusted_points()
-        .map(|(_, trusted)| trusted.snapshot_at)
-        .min()
-    else {
-        return;
-    };
     let span = Span::new(first, now);
     series(one, "Stored", Unit::Bytes, |trusted| trusted.stored_bytes).draw(page, span);
     series(one, "Rows", Unit::Count, |trusted| trusted.rows).draw(page, span);
@@ -229,11 +196,7 @@ fn line(trusted: &TrustedPoint) -> Line {
     Line {
         from: trusted.snapshot_at,
         to: trusted.lock.map(|lock| lock.retain_until),
-        proof: match trusted.proof().map(|drill| drill.verdict) {
-            None | Some(Verdict::Unproven) => Proof::None,
-            Some(Verdict::Sound) => Proof::Sound,
-            Some(Verdict::Failed) => Proof::Failed,
-        },
+        proof: trusted.verdict(),
     }
 }
 
@@ -243,33 +206,25 @@ fn series(
     unit: Unit,
     of: impl Fn(&TrustedPoint) -> u64,
 ) -> Series {
-    let values: Vec<u64> = one
-        .trusted_points()
-        .map(|(_, trusted)| of(trusted))
-        .collect();
+    let numbers: Vec<u64> = one.trusted_points().map(&of).collect();
     let words = |value: Option<&u64>| {
         let value = value.copied().unwrap_or_default();
-        if unit == Unit::Bytes {
-            bytes(value)
-        } else {
-            count(value)
+        match unit {
+            Unit::Bytes => bytes(value),
+            _ => count(value),
         }
     };
-    let newest = words(values.last());
-    let label = format!(
-        "{title}: newest {newest}, least {}, most {}",
-        words(values.iter().min()),
-        words(values.iter().max())
-    );
-    let values = one.trusted_points().map(|(_, trusted)| Value {
+    let newest = words(numbers.last());
+    let (least, most) = (words(numbers.iter().min()), words(numbers.iter().max()));
+    let values = one.trusted_points().map(|trusted| Value {
         at: trusted.snapshot_at,
         value: of(trusted) as f64,
         failed: false,
     });
     Series {
         title,
+        label: format!("{title}: newest {newest}, least {least}, most {most}"),
         newest,
-        label,
         unit,
         values: values.collect(),
         joined: true,
@@ -277,23 +232,20 @@ fn series(
 }
 
 fn recoveries(one: &Database) -> Series {
-    let mut values: Vec<Value> = one
-        .drills()
-        .filter(|(_, drill)| drill.verdict != Verdict::Unproven)
-        .map(|(_, drill)| Value {
-            at: drill.at,
-            value: drill.seconds_to_restore.max(0.0),
-            failed: drill.verdict == Verdict::Failed,
-        })
-        .collect();
+    let drills = one.drills().map(|(_, drill)| drill);
+    let proved = drills.filter(|drill| drill.verdict != Verdict::Unproven);
+    let values = proved.map(|drill| Value {
+        at: drill.at,
+        value: drill.seconds_to_restore.max(0.0),
+        failed: drill.verdict == Verdict::Failed,
+    });
+    let mut values: Vec<Value> = values.collect();
     values.sort_by_key(|value| value.at);
     let failed = values.iter().filter(|value| value.failed).count();
-    let newest = values
-        .last()
-        .map_or_else(String::new, |one| seconds(one.value));
+    let newest = values.last().map(|one| seconds(one.value));
     Series {
         title: "Recovery in drills",
-        newest,
+        newest: newest.unwrap_or_default(),
         label: format!("{} drills, {failed} of them failed", values.len()),
         unit: Unit::Seconds,
         values,

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::gather::{DRILLS_WITH_VALUES, Database, Drill};
-use super::html::{Html, Name, Text, Time, clipped, day, put};
-use super::overview::seconds;
-use crate::humanize::{count, counted};
+use super::facts::{Database, Drill, Facts};
+use super::gather::DRILLS_WITH_VALUES;
+use super::html::{Html, Name, Text, Time, clipped, day, not_shown, number, put};
+use crate::humanize::{count, counted, seconds};
 use crate::model::attestation::{Assertion, Verdict};
 use crate::model::id::Id;
 
@@ -20,40 +19,34 @@ const VALUE_CHARS: usize = 60;
 pub(super) fn newest(page: &mut Html, facts: &Facts) {
     put!(page, "<section id=\"drills\"><h2>Newest drills</h2>");
     let mut all: Vec<(&Database, &Id, &Drill)> = Vec::new();
-    for one in &facts.gathered.databases {
+    for one in &facts.databases {
         all.extend(one.drills().map(|(id, drill)| (one, id, drill)));
     }
     all.sort_by_key(|(_, _, drill)| std::cmp::Reverse(drill.at));
     if all.is_empty() {
-        let why = match facts.gathered.drills_denied {
+        let why = match facts.drills_denied {
             true => "These credentials may not read attestations, so nothing is known of drills.",
             false => "None: no restore point was ever restored in a drill.",
         };
-        put!(page, "<p>", Text(why), "</p></section>");
+        put!(page, "<p>{}</p></section>", Text(why));
         return;
     }
     put!(
         page,
-        "<table class=\"cards\"><thead><tr><th>Database<th>Drilled<th>Result<th class=\"n\">Recovery",
-        "<th class=\"n\">First query<th class=\"n\">Rows compared<th>Assertions<th>Restore point<tbody>"
+        "<table class=\"cards\"><thead><tr><th>Database<th>Drilled<th>Result<th class=\"n\">Recovery\
+         <th class=\"n\">First query<th class=\"n\">Rows compared<th>Assertions<th>Restore point<tbody>"
     );
     for (one, id, drill) in all.iter().take(NEWEST) {
-        put!(
-            page,
-            "<tr><td>",
-            Name(&one.name()),
-            "<td data-l=\"Drilled\">",
-            Time(drill.at)
-        );
+        let (name, at) = (one.name(), Time(drill.at));
+        put!(page, "<tr><td>{}<td data-l=\"Drilled\">{}", Name(&name), at);
         row(page, id, drill);
     }
     put!(page, "</table>");
     if all.len() > NEWEST {
         put!(
             page,
-            "<p class=\"muted\">",
-            counted(all.len() as u64, "drill", "drills"),
-            " in all; those of each database are below.</p>"
+            "<p class=\"muted\">{} in all; those of each database are below.</p>",
+            counted(all.len() as u64, "drill", "drills")
         );
     }
     put!(page, "</section>");
@@ -61,35 +54,21 @@ pub(super) fn newest(page: &mut Html, facts: &Facts) {
 
 fn row(page: &mut Html, id: &Id, drill: &Drill) {
     result(page, drill);
-    let none = || "–".to_owned();
-    put!(
+    let first = drill.seconds_to_first_query;
+    number(page, "Recovery", seconds(drill.seconds_to_restore));
+    number(
         page,
-        "<td class=\"n\" data-l=\"Recovery\">",
-        seconds(drill.seconds_to_restore),
-        "<td class=\"n\" data-l=\"First query\">",
-        drill.seconds_to_first_query.map_or_else(none, seconds),
-        "<td class=\"n\" data-l=\"Rows compared\">",
-        count(drill.rows),
-        "<td data-l=\"Assertions\">"
+        "First query",
+        first.map_or_else(|| "–".to_owned(), seconds),
     );
+    number(page, "Rows compared", count(drill.rows));
+    put!(page, "<td data-l=\"Assertions\">");
     match (drill.held, drill.asked) {
         (_, 0) => put!(page, "none asked"),
-        (held, asked) if held == asked => put!(page, "all ", asked, " hold"),
-        (held, asked) => put!(
-            page,
-            "<b class=\"bad\">▲ ",
-            held,
-            " of ",
-            asked,
-            " hold</b>"
-        ),
+        (held, asked) if held == asked => put!(page, "all {} hold", asked),
+        (held, asked) => put!(page, "<b class=\"bad\">▲ {} of {} hold</b>", held, asked),
     }
-    put!(
-        page,
-        "<td data-l=\"Restore point\"><code>",
-        id.to_string(),
-        "</code>"
-    );
+    put!(page, "<td data-l=\"Restore point\"><code>{}</code>", *id);
 }
 
 /// How it ended, by which rights and behind which walls, and what it left out.
@@ -97,7 +76,7 @@ fn result(page: &mut Html, drill: &Drill) {
     put!(page, "<td data-l=\"Result\">");
     match (drill.verdict, &drill.sample) {
         (Verdict::Sound, None) => put!(page, "sound"),
-        (Verdict::Sound, Some(sample)) => put!(page, "sound, of ", Text(sample)),
+        (Verdict::Sound, Some(sample)) => put!(page, "sound, of {}", Text(sample)),
         (Verdict::Unproven, _) => put!(page, "<b class=\"bad\">▲ not proven</b>"),
         (Verdict::Failed, _) => put!(page, "<b class=\"bad\">▲ failed</b>"),
     }
@@ -110,7 +89,7 @@ fn result(page: &mut Html, drill: &Drill) {
         more.push(format!("not tried: {} × {}", count(one.count), one.kind));
     }
     for line in more {
-        put!(page, "<br><small>", Text(&line), "</small>");
+        put!(page, "<br><small>{}</small>", Text(&line));
     }
 }
 
@@ -132,27 +111,22 @@ pub(super) fn of_database(page: &mut Html, one: &Database) {
     }
     put!(
         page,
-        "<h4>What assertions gave in the newest drills</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"answers\"><thead><tr><th>Assertion"
+        "<h4>What assertions gave in the newest drills</h4><div class=\"scroll\" tabindex=\"0\">\
+         <table class=\"answers\"><thead><tr><th>Assertion"
     );
     for drill in &newest {
-        put!(page, "<th class=\"n\">", day(drill.at));
+        put!(page, "<th class=\"n\">{}", day(drill.at));
     }
     put!(page, "<tbody>");
     for (name, given) in asked.iter().take(ASSERTIONS) {
-        put!(page, "<tr><td>", Name(&clipped(name, NAME_CHARS)));
+        put!(page, "<tr><td>{}", Name(&clipped(name, NAME_CHARS)));
         for one in given {
             answer(page, *one);
         }
     }
     put!(page, "</table></div>");
-    if asked.len() > ASSERTIONS {
-        put!(
-            page,
-            "<p>",
-            count((asked.len() - ASSERTIONS) as u64),
-            " more assertions are not on this page.</p>"
-        );
-    }
+    let more = asked.len().saturating_sub(ASSERTIONS);
+    not_shown(page, more, "assertions are");
 }
 
 fn answer(page: &mut Html, one: Option<&Assertion>) {
@@ -163,9 +137,8 @@ fn answer(page: &mut Html, one: Option<&Assertion>) {
     };
     let held = if one.ok { "ok" } else { "not ok" };
     let value = clipped(one.value.as_deref().unwrap_or(held), VALUE_CHARS);
-    if one.ok {
-        put!(page, Name(&value));
-    } else {
-        put!(page, "<b class=\"bad\">▲ ", Name(&value), "</b>");
+    match one.ok {
+        true => put!(page, "{}", Name(&value)),
+        false => put!(page, "<b class=\"bad\">▲ {}</b>", Name(&value)),
     }
 }

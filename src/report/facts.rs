@@ -2,16 +2,58 @@
 
 use std::collections::BTreeMap;
 
-use super::gather::{Database, Gathered};
-use super::options::Options;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::codec::Identities;
+use crate::error::Result;
+use crate::model::attestation::{Assertion, NotTriedCount, Verdict, Walls};
+use crate::model::id::Id;
+use crate::model::keys::KeyRing;
+use crate::model::lock::Lock;
+use crate::model::manifest::NotCovered;
+use crate::model::snapshot::CopyStatus;
+use crate::repository::{Announcement, Leftover};
 use crate::sign::Fingerprint;
+
+/// What the caller knows and the repository does not say.
+pub struct Options {
+    /// Only of this source, or of this database.
+    pub source: Option<String>,
+    pub database: Option<String>,
+    /// When all this was found; ages count from it.
+    pub now: Timestamp,
+    pub limits: Limits,
+    /// Databases that have a place on the page, with restore points or without: source and name.
+    pub databases: Vec<(String, String)>,
+    /// What `status` found.
+    pub findings: Vec<String>,
+    pub copies: Vec<CopyStatus>,
+    pub leftovers: Vec<Leftover>,
+    /// They decrypt the values of assertions; none: the page shows only whether assertions held.
+    pub identities: Identities,
+    /// Recipients' names, as far as the configuration knows them.
+    pub recipients: BTreeMap<String, String>,
+}
+
+/// What the findings were judged by, and cells are marked by.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub export_age: SignedDuration,
+    pub copy_age: SignedDuration,
+    pub drill_age: SignedDuration,
+}
 
 /// Everything that the page is made from.
 pub(super) struct Facts<'a> {
     pub repository: &'a str,
     pub trust: &'a [Fingerprint],
     pub options: Options,
-    pub gathered: Gathered,
+    /// Sorted by source and name.
+    pub databases: Vec<Database>,
+    /// Keys that are believed because a pinned one announced them.
+    pub announced: Vec<Announcement>,
+    /// These credentials may not read attestations.
+    pub drills_denied: bool,
     /// Those of `status`, then what only a reading of everything shows.
     pub findings: Vec<String>,
     /// For each database, the positions of its findings.
@@ -21,13 +63,116 @@ pub(super) struct Facts<'a> {
 impl Facts<'_> {
     /// Positions of at most `most` databases: those with findings first, where not all have room.
     pub(super) fn choose(&self, most: usize) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..self.gathered.databases.len()).collect();
+        let mut places: Vec<usize> = (0..self.databases.len()).collect();
         if places.len() > most {
             places.sort_by_key(|at| self.findings_of[*at].is_empty());
             places.truncate(most);
             places.sort_unstable();
         }
         places
+    }
+}
+
+pub(super) struct Database {
+    pub source: String,
+    pub database: String,
+    /// Oldest first.
+    pub points: Vec<Point>,
+    /// Of its newest restore point that is trusted.
+    pub newest: Option<NewestPoint>,
+}
+
+pub(super) struct Point {
+    pub id: Id,
+    /// `None`: no trusted key signed it, or it cannot be read.
+    pub trusted: Option<TrustedPoint>,
+}
+
+/// What a signed manifest says, and its lock as the store reports it.
+pub(super) struct TrustedPoint {
+    pub snapshot_at: Timestamp,
+    pub export_seconds: f64,
+    pub tables: u64,
+    pub rows: u64,
+    pub copy_bytes: u64,
+    pub stored_bytes: u64,
+    pub lock: Option<Lock>,
+    pub signed_by: Fingerprint,
+    /// Newest first.
+    pub drills: Vec<Drill>,
+}
+
+pub(super) struct Drill {
+    pub at: Timestamp,
+    pub verdict: Verdict,
+    pub seconds_to_restore: f64,
+    pub seconds_to_first_query: Option<f64>,
+    pub rows: u64,
+    /// What was restored, where it was not all.
+    pub sample: Option<String>,
+    /// How many assertions held, of how many.
+    pub held: usize,
+    pub asked: usize,
+    /// Of the newest drills only; with values where an identity opens them.
+    pub assertions: Vec<Assertion>,
+    pub as_superuser: Option<bool>,
+    pub walls: Option<Walls>,
+    pub not_tried: Vec<NotTriedCount>,
+}
+
+/// What is shown of the newest point alone.
+pub(super) struct NewestPoint {
+    pub id: Id,
+    pub server_version: String,
+    pub tool: String,
+    pub large_objects: bool,
+    pub not_covered: Vec<NotCovered>,
+    /// Who opens it, or why that is not known.
+    pub keys: Result<KeyRing>,
+}
+
+impl TrustedPoint {
+    /// The newest drill that was sound or failed; if there is none, the newest unproven one.
+    pub(super) fn proof(&self) -> Option<&Drill> {
+        let mut drills = self.drills.iter();
+        let proved = drills.find(|one| one.verdict != Verdict::Unproven);
+        proved.or(self.drills.first())
+    }
+
+    /// What that drill found; unproven also where there was none.
+    pub(super) fn verdict(&self) -> Verdict {
+        self.proof()
+            .map_or(Verdict::Unproven, |drill| drill.verdict)
+    }
+}
+
+impl Database {
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.source, self.database)
+    }
+
+    /// Trusted points, oldest first.
+    pub(super) fn trusted_points(&self) -> impl DoubleEndedIterator<Item = &TrustedPoint> {
+        let points = self.points.iter();
+        points.filter_map(|point| point.trusted.as_ref())
+    }
+
+    pub(super) fn newest_trusted(&self) -> Option<&TrustedPoint> {
+        self.trusted_points().next_back()
+    }
+
+    /// All drills, each with the id of its point.
+    pub(super) fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
+        let trusted = self.points.iter();
+        let trusted = trusted.filter_map(|point| Some((&point.id, point.trusted.as_ref()?)));
+        trusted.flat_map(|(id, trusted)| trusted.drills.iter().map(move |drill| (id, drill)))
+    }
+
+    /// The newest drill that found a point sound.
+    pub(super) fn sound(&self) -> Option<&Drill> {
+        let drills = self.drills().map(|(_, drill)| drill);
+        let sound = drills.filter(|drill| drill.verdict == Verdict::Sound);
+        sound.max_by_key(|drill| drill.at)
     }
 }
 

@@ -1,24 +1,22 @@
 //! Reads a repository into plain facts: one small record for each restore point and each drill.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::facts::{
+    Database, Drill, Facts, NewestPoint, Options, Point, TrustedPoint, by_database,
+};
 use super::html::clipped;
-use super::options::Options;
 use crate::codec::Identities;
 use crate::error::{Kind, Result};
-use crate::model::attestation::{
-    Answer, Assertion, Attestation, NOT_PROVEN, NotTriedCount, Verdict, Walls,
-};
+use crate::model::attestation::{Answer, Assertion, Attestation, NOT_PROVEN, Verdict};
 use crate::model::id::Id;
-use crate::model::keys::KeyRing;
-use crate::model::lock::Lock;
-use crate::model::manifest::{NotCovered, is_large_objects};
+use crate::model::manifest::is_large_objects;
 use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
-use crate::sign::{Fingerprint, Trust};
+use crate::sign::Trust;
 
 /// Limits of concurrent reads: until a manifest's signature is checked, anybody may have written it.
 const MANIFESTS_AT_A_TIME: usize = 16;
@@ -32,118 +30,11 @@ const ASSERTIONS: usize = 200;
 const TEXT_CHARS: usize = 120;
 const KINDS: usize = 32;
 
-pub(super) struct Gathered {
-    /// Sorted by source and name.
-    pub databases: Vec<Database>,
-    /// Keys that are believed because a pinned one announced them.
-    pub announced: Vec<Announcement>,
-    /// These credentials may not read attestations.
-    pub drills_denied: bool,
-    pub findings: Vec<String>,
-}
-
-pub(super) struct Database {
-    pub source: String,
-    pub database: String,
-    /// Oldest first.
-    pub points: Vec<Point>,
-    /// Of its newest restore point that is trusted.
-    pub newest: Option<NewestPoint>,
-}
-
-pub(super) struct Point {
-    pub id: Id,
-    /// `None`: no trusted key signed it, or it cannot be read.
-    pub trusted: Option<TrustedPoint>,
-}
-
-/// What a signed manifest says, and its lock as the store reports it.
-pub(super) struct TrustedPoint {
-    pub snapshot_at: Timestamp,
-    pub export_seconds: f64,
-    pub tables: u64,
-    pub rows: u64,
-    pub copy_bytes: u64,
-    pub stored_bytes: u64,
-    pub lock: Option<Lock>,
-    pub signed_by: Fingerprint,
-    /// Newest first.
-    pub drills: Vec<Drill>,
-}
-
-pub(super) struct Drill {
-    pub at: Timestamp,
-    pub verdict: Verdict,
-    pub seconds_to_restore: f64,
-    pub seconds_to_first_query: Option<f64>,
-    pub rows: u64,
-    /// What was restored, where it was not all.
-    pub sample: Option<String>,
-    /// How many assertions held, of how many.
-    pub held: usize,
-    pub asked: usize,
-    /// Of the newest drills only; with values where an identity opens them.
-    pub assertions: Vec<Assertion>,
-    pub as_superuser: Option<bool>,
-    pub walls: Option<Walls>,
-    pub not_tried: Vec<NotTriedCount>,
-}
-
-/// What is shown of the newest point alone.
-pub(super) struct NewestPoint {
-    pub id: Id,
-    pub server_version: String,
-    pub tool: String,
-    pub large_objects: bool,
-    pub not_covered: Vec<NotCovered>,
-    /// Who opens it, or why that is not known.
-    pub keys: Result<KeyRing>,
-}
-
-impl Drill {
-    pub(super) fn is_sound(&self) -> bool {
-        self.verdict == Verdict::Sound
-    }
-}
-
-impl TrustedPoint {
-    /// The newest drill that was sound or failed; if there is none, the newest unproven one.
-    pub(super) fn proof(&self) -> Option<&Drill> {
-        let mut drills = self.drills.iter();
-        let proved = drills.find(|one| one.verdict != Verdict::Unproven);
-        proved.or(self.drills.first())
-    }
-}
-
-impl Database {
-    pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.source, self.database)
-    }
-
-    /// Trusted points, oldest first.
-    pub(super) fn trusted_points(&self) -> impl DoubleEndedIterator<Item = (&Id, &TrustedPoint)> {
-        let points = self.points.iter();
-        points.filter_map(|point| Some((&point.id, point.trusted.as_ref()?)))
-    }
-
-    /// All drills, by point.
-    pub(super) fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
-        self.trusted_points()
-            .flat_map(|(id, trusted)| trusted.drills.iter().map(move |drill| (id, drill)))
-    }
-
-    /// The newest drill that found a point sound.
-    pub(super) fn sound(&self) -> Option<(&Id, &Drill)> {
-        let sound = self.drills().filter(|(_, drill)| drill.is_sound());
-        sound.max_by_key(|(_, drill)| drill.at)
-    }
-}
-
-pub(super) async fn gather(
-    repository: &Repository,
-    trust: &Trust,
-    options: &Options,
-) -> Result<Gathered> {
+pub(super) async fn gather<'a>(
+    repository: &'a Repository,
+    trust: &'a Trust,
+    mut options: Options,
+) -> Result<Facts<'a>> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let mut found = repository.find(source, database).await?;
     found.sort_by_key(ListedPoint::order);
@@ -151,11 +42,10 @@ pub(super) async fn gather(
         Err(error) if error.kind() == Kind::Denied => (Attestations::default(), true),
         drills => (drills?, false),
     };
-    let mut databases: BTreeMap<(String, String), Database> = BTreeMap::new();
-    for (source, name) in &options.databases {
-        databases.insert((source.clone(), name.clone()), empty(source, name));
-    }
-    let mut findings = Vec::new();
+    let known = options.databases.iter();
+    let mut points: BTreeMap<(String, String), Vec<Point>> =
+        known.map(|name| (name.clone(), Vec::new())).collect();
+    let mut findings = std::mem::take(&mut options.findings);
     let reader = PointReader {
         repository,
         trust,
@@ -176,37 +66,40 @@ pub(super) async fn gather(
         let (point, found) = read?;
         findings.extend(found);
         let name = (one.source.clone(), one.database.clone());
-        let at = databases.entry(name);
-        at.or_insert_with(|| empty(&one.source, &one.database))
-            .points
-            .push(point);
+        points.entry(name).or_default().push(point);
     }
-    let mut databases: Vec<Database> = databases.into_values().collect();
-    for one in &mut databases {
-        drop_old_assertions(one);
-        one.newest = newest(repository, trust, &found, one).await?;
+    drop(read);
+    let mut databases = Vec::with_capacity(points.len());
+    for ((source, database), points) in points {
+        let mut one = Database {
+            source,
+            database,
+            points,
+            newest: None,
+        };
+        drop_old_assertions(&mut one);
+        one.newest = newest(repository, trust, &found, &one).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
             Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
             _ => None,
         };
         findings.extend(finding.map(|finding| format!("{}: {finding}", one.name())));
+        databases.push(one);
     }
-    Ok(Gathered {
+    // Some of them `status` has found, too.
+    let mut known = BTreeSet::new();
+    findings.retain(|finding| known.insert(finding.clone()));
+    Ok(Facts {
+        repository: repository.url(),
+        trust: &trust.fingerprints,
+        options,
+        findings_of: by_database(&findings, &databases),
         databases,
         announced: announced(repository).await,
         drills_denied,
         findings,
     })
-}
-
-fn empty(source: &str, database: &str) -> Database {
-    Database {
-        source: source.to_owned(),
-        database: database.to_owned(),
-        points: Vec::new(),
-        newest: None,
-    }
 }
 
 /// Reads single restore points.
@@ -367,11 +260,12 @@ async fn newest(
     found: &[ListedPoint],
     database: &Database,
 ) -> Result<Option<NewestPoint>> {
-    let Some((id, _)) = database.trusted_points().next_back() else {
+    let mut points = database.points.iter();
+    let Some(newest) = points.rfind(|point| point.trusted.is_some()) else {
         return Ok(None);
     };
     let here = |one: &&ListedPoint| {
-        one.id == *id && one.source == database.source && one.database == database.database
+        one.id == newest.id && one.source == database.source && one.database == database.database
     };
     let Some(found) = found.iter().find(here) else {
         return Ok(None);
@@ -396,12 +290,8 @@ async fn newest(
 }
 
 async fn announced(repository: &Repository) -> Vec<Announcement> {
-    let mut announced: Vec<Announcement> = repository
-        .accepted_announcements()
-        .await
-        .into_iter()
-        .flatten()
-        .collect();
+    let accepted = repository.accepted_announcements().await;
+    let mut announced: Vec<Announcement> = accepted.into_iter().flatten().collect();
     announced.sort_by_key(|one| (one.announced_at, one.key));
     announced.dedup();
     announced

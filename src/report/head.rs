@@ -1,20 +1,22 @@
 //! The top of the page: how things stand, in one look.
 
-use super::facts::Facts;
-use super::gather::Database;
-use super::html::{Html, Name, Time, day, put};
-use super::overview::{age, ends_soon, flagged, seconds};
-use crate::humanize::{age as words, bytes, counted};
+use super::facts::{Database, Facts};
+use super::html::{Flagged, Html, Name, Piece, Time, day, put};
+use super::overview::{age, ends_soon, limited};
+use crate::humanize::{bytes, counted, seconds};
 use crate::model::lock::Lock;
+
+const LOST: &str = "Changes not backed up";
+const FIRST_LOCK: &str = "First lock to end";
+const UNDRILLED: &str = "Longest without a drill";
 
 pub(super) fn head(page: &mut Html, facts: &Facts) {
     put!(
         page,
-        "<header><p class=\"kind\">Backup report</p><h1>",
+        "<header><p class=\"kind\">Backup report</p><h1>{}</h1><p class=\"muted\">As of {}, read \
+         by lifeboat {}",
         Name(facts.repository),
-        "</h1><p class=\"muted\">As of ",
         Time(facts.options.now),
-        ", read by lifeboat ",
         env!("CARGO_PKG_VERSION")
     );
     for (what, only) in [
@@ -22,7 +24,7 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
         (" · only database ", &facts.options.database),
     ] {
         if let Some(only) = only {
-            put!(page, what, Name(only));
+            put!(page, "{}{}", what, Name(only));
         }
     }
     put!(page, "</p></header><main>");
@@ -33,9 +35,8 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
         ),
         findings => put!(
             page,
-            "<p class=\"verdict\"><a href=\"#findings\" class=\"bad\">▲ ",
-            counted(findings as u64, "finding", "findings"),
-            "</a></p>"
+            "<p class=\"verdict\"><a href=\"#findings\" class=\"bad\">▲ {}</a></p>",
+            counted(findings as u64, "finding", "findings")
         ),
     }
     put!(page, "<dl class=\"figures\">");
@@ -45,138 +46,95 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
 
 /// The worst of each, for the worst is what counts.
 fn figures(page: &mut Html, facts: &Facts) {
-    let databases = &facts.gathered.databases;
+    let databases = &facts.databases;
     lost(page, facts);
     first_lock(page, facts);
     undrilled(page, facts);
-    let drilled = databases
-        .iter()
-        .filter_map(|one| Some((one, one.sound()?.1)));
-    let longest = drilled
-        .max_by(|(_, one), (_, other)| one.seconds_to_restore.total_cmp(&other.seconds_to_restore));
-    let (recovery, of) = match longest {
-        Some((one, drill)) => (seconds(drill.seconds_to_restore), one.name()),
+    let drilled = databases.iter();
+    let drilled = drilled.filter_map(|one| Some((one, one.sound()?.seconds_to_restore)));
+    let (recovery, of) = match drilled.max_by(|(_, one), (_, other)| one.total_cmp(other)) {
+        Some((one, longest)) => (seconds(longest), one.name()),
         None => ("not known".to_owned(), String::new()),
     };
-    figure(
-        page,
-        "Longest recovery",
-        recovery,
-        false,
-        "in the last sound drill of ",
-        of,
-    );
+    let before = "in the last sound drill of ";
+    figure(page, "Longest recovery", recovery, before, of);
     let trusted = databases.iter().flat_map(Database::trusted_points);
-    let stored: u64 = trusted.map(|(_, trusted)| trusted.stored_bytes).sum();
+    let stored = trusted.map(|trusted| trusted.stored_bytes).sum();
     let points: usize = databases.iter().map(|one| one.points.len()).sum();
     let what = format!(
         "{}, {}",
         counted(points as u64, "restore point", "restore points"),
         counted(databases.len() as u64, "database", "databases")
     );
-    figure(page, "Stored", bytes(stored), false, "", what);
+    figure(page, "Stored", bytes(stored), "", what);
 }
 
 /// Whatever changed since the newest export.
 fn lost(page: &mut Html, facts: &Facts) {
-    const WHAT: &str = "Changes not backed up";
-    let now = facts.options.now;
-    let newest = |one: &Database| {
-        one.trusted_points()
-            .next_back()
-            .map(|(_, trusted)| trusted.snapshot_at)
+    let newest = |one: &Database| one.newest_trusted().map(|trusted| trusted.snapshot_at);
+    let databases = facts.databases.iter();
+    let Some(one) = databases.min_by_key(|one| newest(one)) else {
+        return figure(page, LOST, Flagged::bad("everything"), "", String::new());
     };
-    match facts
-        .gathered
-        .databases
-        .iter()
-        .min_by_key(|one| newest(one))
-    {
-        None => figure(page, WHAT, "everything".to_owned(), true, "", String::new()),
-        Some(one) => match newest(one) {
-            None => figure(page, WHAT, "everything".to_owned(), true, "of ", one.name()),
-            Some(at) => {
-                let age = age(at, now);
-                let is_bad = age > facts.options.limits.export_age;
-                figure(
-                    page,
-                    WHAT,
-                    words(age),
-                    is_bad,
-                    "since the newest export of ",
-                    one.name(),
-                );
-            }
-        },
-    }
+    let (value, before) = match newest(one) {
+        None => (Flagged::bad("everything"), "of "),
+        Some(at) => {
+            let age = age(at, facts.options.now);
+            let age = limited(age, facts.options.limits.export_age, "");
+            (age, "since the newest export of ")
+        }
+    };
+    figure(page, LOST, value, before, one.name());
 }
 
 fn first_lock(page: &mut Html, facts: &Facts) {
-    let newest = facts.gathered.databases.iter();
-    let newest = newest.filter_map(|one| Some((one, one.trusted_points().next_back()?.1.lock)));
-    let end = |lock: Option<Lock>| lock.map(|lock| lock.retain_until);
-    let Some((one, lock)) = newest.min_by_key(|(_, lock)| end(*lock)) else {
-        return figure(
-            page,
-            "First lock to end",
-            "none".to_owned(),
-            true,
-            "",
-            String::new(),
-        );
+    let newest = facts.databases.iter();
+    let newest = newest.filter_map(|one| Some((one, one.newest_trusted()?.lock)));
+    let end = |lock: &Option<Lock>| lock.map(|lock| lock.retain_until);
+    let Some((one, lock)) = newest.min_by_key(|(_, lock)| end(lock)) else {
+        return figure(page, FIRST_LOCK, Flagged::bad("none"), "", String::new());
     };
-    let (value, is_bad) = match end(lock) {
-        None => ("not locked".to_owned(), true),
-        Some(end) => (day(end), ends_soon(end, facts.options.now)),
+    let value = match end(&lock) {
+        None => Flagged::bad("not locked"),
+        Some(end) => Flagged {
+            words: day(end),
+            is_bad: ends_soon(end, facts.options.now),
+        },
     };
-    figure(
-        page,
-        "First lock to end",
-        value,
-        is_bad,
-        "newest export of ",
-        one.name(),
-    );
+    figure(page, FIRST_LOCK, value, "newest export of ", one.name());
 }
 
 fn undrilled(page: &mut Html, facts: &Facts) {
-    const WHAT: &str = "Longest without a drill";
-    let drilled = |one: &Database| one.sound().map(|(_, drill)| drill.at);
-    if facts.gathered.drills_denied {
-        return figure(page, WHAT, "not known".to_owned(), false, "", String::new());
+    if facts.drills_denied {
+        return figure(page, UNDRILLED, "not known", "", String::new());
     }
-    match facts
-        .gathered
-        .databases
-        .iter()
-        .min_by_key(|one| drilled(one))
-    {
-        None => figure(page, WHAT, "never".to_owned(), true, "", String::new()),
-        Some(one) => {
-            let age = drilled(one).map(|at| age(at, facts.options.now));
-            let is_bad = age.is_none_or(|age| age > facts.options.limits.drill_age);
-            let (value, before) = match age {
-                Some(age) => (words(age), "last sound one of "),
-                None => ("never drilled".to_owned(), ""),
-            };
-            figure(page, WHAT, value, is_bad, before, one.name());
+    let drilled = |one: &Database| one.sound().map(|drill| drill.at);
+    let databases = facts.databases.iter();
+    let Some(one) = databases.min_by_key(|one| drilled(one)) else {
+        return figure(page, UNDRILLED, Flagged::bad("never"), "", String::new());
+    };
+    let (value, before) = match drilled(one) {
+        None => (Flagged::bad("never drilled"), ""),
+        Some(at) => {
+            let age = age(at, facts.options.now);
+            let age = limited(age, facts.options.limits.drill_age, "");
+            (age, "last sound one of ")
         }
-    }
+    };
+    figure(page, UNDRILLED, value, before, one.name());
 }
 
+/// `before`: what stands in front of `of`, the name of a database; nothing does where `of` is empty.
 fn figure(
     page: &mut Html,
     what: &'static str,
-    value: String,
-    is_bad: bool,
+    value: impl Piece,
     before: &'static str,
     of: String,
 ) {
-    put!(page, "<div><dt>", what, "</dt><dd>");
-    flagged(page, value, is_bad);
-    put!(page, "<small>");
+    put!(page, "<div><dt>{}</dt><dd>{}<small>", what, value);
     if !of.is_empty() {
-        put!(page, before, Name(&of));
+        put!(page, "{}{}", before, Name(&of));
     }
     put!(page, "</small></dd></div>");
 }

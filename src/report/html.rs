@@ -2,11 +2,13 @@
 //! and text is escaped: that is a matter of types here, not of care.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use crate::escape::is_plain;
+use crate::humanize::count;
+use crate::model::id::Id;
+use crate::sign::Fingerprint;
 
 /// A page in the making.
 #[derive(Default)]
@@ -16,7 +18,7 @@ pub(super) struct Html {
 
 /// Something that goes onto a page.
 pub(super) trait Piece {
-    fn write(self, page: &mut Html);
+    fn write(&self, page: &mut Html);
 }
 
 /// Text that was not made here.
@@ -28,69 +30,117 @@ pub(super) struct Name<'a>(pub &'a str);
 /// Shown to the minute, with the whole second for programs.
 pub(super) struct Time(pub Timestamp);
 
-/// Puts pieces onto a page, one after the other: literals as markup, all else as text.
+/// Where it is beyond its limit, more than a colour says so.
+pub(super) struct Flagged {
+    pub words: String,
+    pub is_bad: bool,
+}
+
+/// Puts a literal as markup onto a page, with a piece in the place of each `{}`.
 macro_rules! put {
-    ($page:expr, $($piece:expr),+ $(,)?) => {{
-        $( $crate::report::html::Piece::write($piece, $page); )+
+    ($page:expr, $markup:literal $(, $piece:expr)* $(,)?) => {{
+        // Each has its piece, or this does not compile.
+        let _ = format_args!($markup $(, stringify!($piece))*);
+        $page.put($markup, &[$(&$piece as &dyn $crate::report::html::Piece),*]);
     }};
 }
 pub(super) use put;
 
 impl Html {
+    /// For [`put!`].
+    pub(super) fn put(&mut self, markup: &'static str, pieces: &[&dyn Piece]) {
+        let mut markup = markup.split("{}");
+        self.written.push_str(markup.next().unwrap_or_default());
+        for (piece, behind) in pieces.iter().zip(markup) {
+            piece.write(self);
+            self.written.push_str(behind);
+        }
+    }
+
     pub(super) fn finish(self) -> String {
         self.written
     }
 }
 
 impl Piece for &'static str {
-    fn write(self, page: &mut Html) {
+    fn write(&self, page: &mut Html) {
         page.written.push_str(self);
     }
 }
 
 impl Piece for String {
-    fn write(self, page: &mut Html) {
-        Text(&self).write(page);
+    fn write(&self, page: &mut Html) {
+        Text(self).write(page);
+    }
+}
+
+impl Piece for Cow<'_, str> {
+    fn write(&self, page: &mut Html) {
+        Text(self).write(page);
     }
 }
 
 impl Piece for Text<'_> {
-    fn write(self, page: &mut Html) {
+    fn write(&self, page: &mut Html) {
         page.written.extend(self.0.chars().map(shown));
     }
 }
 
 impl Piece for Name<'_> {
-    fn write(self, page: &mut Html) {
-        put!(page, "<bdi>", Text(self.0), "</bdi>");
+    fn write(&self, page: &mut Html) {
+        put!(page, "<bdi>{}</bdi>", Text(self.0));
     }
 }
 
 impl Piece for Time {
-    fn write(self, page: &mut Html) {
-        let at = self.0;
-        put!(
-            page,
-            "<time datetime=\"",
-            at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            "\">",
-            minute(at),
-            "</time>"
-        );
+    fn write(&self, page: &mut Html) {
+        let whole = self.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let shown = minute(self.0);
+        put!(page, "<time datetime=\"{}\">{}</time>", whole, shown);
     }
 }
 
-macro_rules! number {
+impl Flagged {
+    pub(super) fn bad(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            is_bad: true,
+        }
+    }
+}
+
+impl Piece for Flagged {
+    fn write(&self, page: &mut Html) {
+        match self.is_bad {
+            true => put!(page, "<b class=\"bad\">▲ {}</b>", Text(&self.words)),
+            false => self.words.write(page),
+        }
+    }
+}
+
+macro_rules! shown_as_text {
     ($($kind:ty),+) => {$(
         impl Piece for $kind {
-            fn write(self, page: &mut Html) {
-                // Writing to a String does not fail.
-                let _ = write!(page.written, "{self}");
+            fn write(&self, page: &mut Html) {
+                self.to_string().write(page);
             }
         }
     )+};
 }
-number!(u64, i64, usize);
+shown_as_text!(u64, i64, usize, Id, Fingerprint);
+
+/// A cell of a number; on a narrow page, where rows are cards, with this label.
+pub(super) fn number(page: &mut Html, label: &'static str, value: impl Piece) {
+    put!(page, "<td class=\"n\" data-l=\"{}\">{}", label, value);
+}
+
+/// What had no room.
+pub(super) fn not_shown(page: &mut Html, number: usize, what: &'static str) {
+    if number > 0 {
+        let number = count(number as u64);
+        put!(page, "<p>{} more {} not on this page.</p>", number, what);
+    }
+}
 
 /// `2026-11-21 02:00 UTC`
 pub(super) fn minute(at: Timestamp) -> String {
@@ -129,14 +179,8 @@ mod tests {
 
     fn written(text: &str) -> String {
         let mut page = Html::default();
-        put!(
-            &mut page,
-            "<p title=\"",
-            Text(text),
-            "\">",
-            text.to_owned(),
-            "</p>"
-        );
+        let (attribute, inside) = (Text(text), text.to_owned());
+        put!(page, "<p title=\"{}\">{}</p>", attribute, inside);
         page.finish()
     }
 

@@ -3,13 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
-use super::facts::Facts;
-use super::gather::{Database, Drill, TrustedPoint};
-use super::html::{Html, Name, Text, clipped, day, put};
-use super::options::Limits;
-use crate::humanize::{age as words, bytes, count, counted, duration};
+use super::facts::{Database, Facts, Limits};
+use super::html::{Flagged, Html, Name, clipped, day, not_shown, number, put};
+use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
-use crate::model::id::Id;
+use crate::model::lock::Lock;
 
 /// Days in the strip of each database.
 const DAYS: usize = 30;
@@ -26,64 +24,42 @@ pub(super) fn age(at: Timestamp, now: Timestamp) -> SignedDuration {
     now.duration_since(at).max(SignedDuration::ZERO)
 }
 
-pub(super) fn seconds(time: f64) -> String {
-    duration(std::time::Duration::try_from_secs_f64(time).unwrap_or_default())
-}
-
 /// While something can still be done, as `status` finds it.
 pub(super) fn ends_soon(end: Timestamp, now: Timestamp) -> bool {
     end.duration_since(now) < SignedDuration::from_hours(3 * 24)
 }
 
 /// `2026-12-26, 34 d`
-fn until(end: Timestamp, now: Timestamp) -> String {
-    let days = end
-        .duration_since(now)
-        .as_secs()
-        .div_euclid(SECONDS_OF_A_DAY);
-    format!("{}, {days} d", day(end))
+fn until(lock: Option<Lock>, now: Timestamp) -> Flagged {
+    let Some(end) = lock.map(|lock| lock.retain_until) else {
+        return Flagged::bad("not locked");
+    };
+    let left = end.duration_since(now).as_secs();
+    Flagged {
+        words: format!("{}, {} d", day(end), left.div_euclid(SECONDS_OF_A_DAY)),
+        is_bad: ends_soon(end, now),
+    }
 }
 
 pub(super) fn findings(page: &mut Html, facts: &Facts) {
     put!(page, "<section id=\"findings\"><h2>Findings</h2>");
-    let (shown, more) = facts
-        .findings
-        .split_at(facts.findings.len().min(FINDINGS_SHOWN));
+    let all = &facts.findings;
+    let judged = judged(&facts.options.limits);
+    let (shown, more) = all.split_at(all.len().min(FINDINGS_SHOWN));
     if shown.is_empty() {
-        put!(
-            page,
-            "<p>None. ",
-            judged(&facts.options.limits),
-            "</p></section>"
-        );
+        put!(page, "<p>None. {}</p></section>", judged);
         return;
     }
     list(page, shown);
     if !more.is_empty() {
         let kept = &more[..more.len().min(FINDINGS_KEPT - FINDINGS_SHOWN)];
-        put!(
-            page,
-            "<details><summary>",
-            counted(more.len() as u64, "more finding", "more findings"),
-            "</summary>"
-        );
+        let number = counted(more.len() as u64, "more finding", "more findings");
+        put!(page, "<details><summary>{}</summary>", number);
         list(page, kept);
-        if kept.len() < more.len() {
-            put!(
-                page,
-                "<p>",
-                count((more.len() - kept.len()) as u64),
-                " more are not on this page.</p>"
-            );
-        }
+        not_shown(page, more.len() - kept.len(), "are");
         put!(page, "</details>");
     }
-    put!(
-        page,
-        "<p class=\"muted\">",
-        judged(&facts.options.limits),
-        "</p></section>"
-    );
+    put!(page, "<p class=\"muted\">{}</p></section>", judged);
 }
 
 fn judged(limits: &Limits) -> String {
@@ -95,22 +71,25 @@ fn judged(limits: &Limits) -> String {
     )
 }
 
-pub(super) fn list(page: &mut Html, findings: &[String]) {
+pub(super) fn list<'a>(page: &mut Html, findings: impl IntoIterator<Item = &'a String>) {
     put!(page, "<ul class=\"findings\">");
     for finding in findings {
-        put!(
-            page,
-            "<li><bdi>",
-            clipped(finding, FINDING_CHARS).into_owned(),
-            "</bdi>"
-        );
+        put!(page, "<li>{}", Name(&clipped(finding, FINDING_CHARS)));
     }
     put!(page, "</ul>");
 }
 
+/// How many findings a database has, where it has any.
+pub(super) fn number_of_findings(page: &mut Html, findings: &[usize]) {
+    if !findings.is_empty() {
+        let number = counted(findings.len() as u64, "finding", "findings");
+        put!(page, " <span class=\"bad\">▲ {}</span>", number);
+    }
+}
+
 /// One row for each database, with findings first where not all have room.
 pub(super) fn databases(page: &mut Html, facts: &Facts) {
-    let databases = &facts.gathered.databases;
+    let databases = &facts.databases;
     put!(page, "<section id=\"databases\"><h2>Databases</h2>");
     if databases.is_empty() {
         put!(
@@ -121,12 +100,13 @@ pub(super) fn databases(page: &mut Html, facts: &Facts) {
     }
     put!(
         page,
-        "<p class=\"key\"><span><i class=\"swatch kept\"></i>day with a restore point</span>",
-        "<span><i class=\"swatch sound\"></i>drilled, and sound</span>",
-        "<span><i class=\"swatch none\"></i>none</span>",
-        "<span><i class=\"swatch half\"></i>drill failed, or not trusted</span></p>",
-        "<table class=\"cards\"><thead><tr><th>Database<th>Last 30 days, UTC<th class=\"n\">Newest export<th class=\"n\">Rows",
-        "<th class=\"n\">Stored<th>Locked until<th class=\"n\">Sound drill<th class=\"n\">Recovery<th class=\"n\">Points<tbody>"
+        "<p class=\"key\"><span><i class=\"swatch kept\"></i>day with a restore point</span>\
+         <span><i class=\"swatch sound\"></i>drilled, and sound</span>\
+         <span><i class=\"swatch none\"></i>none</span>\
+         <span><i class=\"swatch half\"></i>drill failed, or not trusted</span></p>\
+         <table class=\"cards\"><thead><tr><th>Database<th>Last 30 days, UTC\
+         <th class=\"n\">Newest export<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until\
+         <th class=\"n\">Sound drill<th class=\"n\">Recovery<th class=\"n\">Points<tbody>"
     );
     let chosen = facts.choose(ROWS);
     for at in &chosen {
@@ -136,107 +116,61 @@ pub(super) fn databases(page: &mut Html, facts: &Facts) {
     if chosen.len() < databases.len() {
         put!(
             page,
-            "<p>These are ",
+            "<p>These are {} of {} databases, those with findings among them. --source and \
+             --database choose others.</p>",
             count(chosen.len() as u64),
-            " of ",
-            count(databases.len() as u64),
-            " databases, those with findings among them. --source and --database choose others.</p>"
+            count(databases.len() as u64)
         );
     }
     put!(page, "</section>");
 }
 
 fn row(page: &mut Html, facts: &Facts, at: usize) {
-    let one = &facts.gathered.databases[at];
-    let now = facts.options.now;
-    put!(
-        page,
-        "<tr><td><a href=\"#d",
-        at,
-        "\">",
-        Name(&one.name()),
-        "</a>"
-    );
-    match facts.findings_of[at].len() {
-        0 => {}
-        findings => put!(
-            page,
-            " <span class=\"bad\">▲ ",
-            counted(findings as u64, "finding", "findings"),
-            "</span>"
-        ),
-    }
+    let one = &facts.databases[at];
+    let (now, limits) = (facts.options.now, &facts.options.limits);
+    let name = one.name();
+    put!(page, "<tr><td><a href=\"#d{}\">{}</a>", at, Name(&name));
+    number_of_findings(page, &facts.findings_of[at]);
     put!(page, "<td class=\"days\">");
     strip(page, one, now);
-    let newest = one.trusted_points().next_back();
-    put!(page, "<td class=\"n\" data-l=\"Newest export\">");
-    match newest {
-        None => put!(page, "<b class=\"bad\">none</b>"),
-        Some((_, trusted)) => {
-            let age = age(trusted.snapshot_at, now);
-            flagged(page, words(age), age > facts.options.limits.export_age);
+    match one.newest_trusted() {
+        None => {
+            number(page, "Newest export", "<b class=\"bad\">none</b>");
+            number(page, "Rows", "–");
+            number(page, "Stored", "–");
+            put!(page, "<td data-l=\"Locked until\">–");
+        }
+        Some(trusted) => {
+            let age = limited(age(trusted.snapshot_at, now), limits.export_age, "");
+            number(page, "Newest export", age);
+            number(page, "Rows", count(trusted.rows));
+            number(page, "Stored", bytes(trusted.stored_bytes));
+            let locked = until(trusted.lock, now);
+            put!(page, "<td data-l=\"Locked until\">{}", locked);
         }
     }
-    sizes(page, newest, now);
-    drilled(page, one.sound(), facts);
-    put!(
-        page,
-        "<td class=\"n\" data-l=\"Points\">",
-        count(one.points.len() as u64)
-    );
-}
-
-fn sizes(page: &mut Html, newest: Option<(&Id, &TrustedPoint)>, now: Timestamp) {
-    let none = || "–".to_owned();
-    let trusted = newest.map(|(_, trusted)| trusted);
-    put!(
-        page,
-        "<td class=\"n\" data-l=\"Rows\">",
-        trusted.map_or_else(none, |trusted| count(trusted.rows)),
-        "<td class=\"n\" data-l=\"Stored\">",
-        trusted.map_or_else(none, |trusted| bytes(trusted.stored_bytes)),
-        "<td data-l=\"Locked until\">"
-    );
-    match trusted.map(|trusted| trusted.lock) {
-        None => put!(page, "–"),
-        Some(None) => flagged(page, "not locked".to_owned(), true),
-        Some(Some(lock)) => {
-            let end = lock.retain_until;
-            flagged(page, until(end, now), ends_soon(end, now));
+    match one.sound() {
+        Some(drill) => {
+            let age = limited(age(drill.at, now), limits.drill_age, " ago");
+            number(page, "Sound drill", age);
+            number(page, "Recovery", seconds(drill.seconds_to_restore));
+        }
+        None => {
+            match facts.drills_denied {
+                true => number(page, "Sound drill", "not known"),
+                false => number(page, "Sound drill", Flagged::bad("never")),
+            }
+            number(page, "Recovery", "–");
         }
     }
+    number(page, "Points", count(one.points.len() as u64));
 }
 
-fn drilled(page: &mut Html, sound: Option<(&Id, &Drill)>, facts: &Facts) {
-    put!(page, "<td class=\"n\" data-l=\"Sound drill\">");
-    match sound {
-        None if facts.gathered.drills_denied => put!(page, "not known"),
-        None => flagged(page, "never".to_owned(), true),
-        Some((_, drill)) => {
-            let age = age(drill.at, facts.options.now);
-            flagged(
-                page,
-                format!("{} ago", words(age)),
-                age > facts.options.limits.drill_age,
-            );
-        }
-    }
-    put!(
-        page,
-        "<td class=\"n\" data-l=\"Recovery\">",
-        sound.map_or_else(
-            || "–".to_owned(),
-            |(_, drill)| seconds(drill.seconds_to_restore)
-        )
-    );
-}
-
-/// What is beyond its limit is said by more than a colour.
-pub(super) fn flagged(page: &mut Html, words: String, is_bad: bool) {
-    if is_bad {
-        put!(page, "<b class=\"bad\">▲ ", words, "</b>");
-    } else {
-        put!(page, Text(&words));
+/// An age, flagged beyond the limit.
+pub(super) fn limited(age: SignedDuration, limit: SignedDuration, behind: &str) -> Flagged {
+    Flagged {
+        words: words(age) + behind,
+        is_bad: age > limit,
     }
 }
 
@@ -264,29 +198,21 @@ fn days(one: &Database, now: Timestamp) -> Vec<Day> {
         days[from..].fill(Day::None);
     }
     for point in &one.points {
-        let found = match &point.trusted {
-            None => point.id.time().ok().map(|at| (at, Day::Bad)),
-            Some(trusted) => Some((
-                trusted.snapshot_at,
-                match trusted.proof().map(|drill| drill.verdict) {
-                    None | Some(Verdict::Unproven) => Day::Kept,
-                    Some(Verdict::Sound) => Day::Sound,
-                    Some(Verdict::Failed) => Day::Bad,
-                },
-            )),
+        let (at, kind) = match &point.trusted {
+            None => (point.id.time().ok(), Day::Bad),
+            Some(trusted) => {
+                let kind = match trusted.verdict() {
+                    Verdict::Unproven => Day::Kept,
+                    Verdict::Sound => Day::Sound,
+                    Verdict::Failed => Day::Bad,
+                };
+                (Some(trusted.snapshot_at), kind)
+            }
         };
-        let Some((at, kind)) = found else { continue };
-        if let Some(day) = place(at).and_then(|place| days.get_mut(place)) {
-            *day = worse(*day, kind);
+        let place = at.and_then(place);
+        if let Some(day) = place.and_then(|place| days.get_mut(place)) {
+            *day = kind.max(*day);
         }
     }
     days
-}
-
-/// Of several points of one day, trouble is shown first, then proof.
-fn worse(one: Day, other: Day) -> Day {
-    [Day::Bad, Day::Sound, Day::Kept]
-        .into_iter()
-        .find(|kind| *kind == one || *kind == other)
-        .unwrap_or(one)
 }

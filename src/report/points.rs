@@ -1,9 +1,10 @@
 //! The restore points of a database as a table: the newest each, older ones by month.
 
-use super::gather::{Database, Drill, Point, TrustedPoint};
+use jiff::Timestamp;
+
+use super::facts::{Database, Point};
 use super::html::{Html, day, put};
-use super::overview::seconds;
-use crate::humanize::{bytes, count, counted};
+use crate::humanize::{bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
 use crate::model::id::Id;
 
@@ -21,10 +22,10 @@ pub(super) fn table(page: &mut Html, one: &Database, rows: usize) {
     let number = one.points.len();
     put!(
         page,
-        "<details><summary>",
-        counted(number as u64, "restore point", "restore points"),
-        ", the newest first</summary><div class=\"scroll\" tabindex=\"0\"><table class=\"points\"><thead><tr>",
-        "<th>Restore point<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until<th>Drilled<th class=\"n\">Recovery<tbody>"
+        "<details><summary>{}, the newest first</summary><div class=\"scroll\" tabindex=\"0\">\
+         <table class=\"points\"><thead><tr><th>Restore point<th class=\"n\">Rows<th class=\"n\">\
+         Stored<th>Locked until<th>Drilled<th class=\"n\">Recovery<tbody>",
+        counted(number as u64, "restore point", "restore points")
     );
     let (older, newest) = one.points.split_at(number - number.min(rows));
     for point in newest.iter().rev() {
@@ -38,7 +39,7 @@ pub(super) fn table(page: &mut Html, one: &Database, rows: usize) {
 }
 
 fn row(page: &mut Html, point: &Point) {
-    put!(page, "<tr><td><code>", point.id.to_string(), "</code>");
+    put!(page, "<tr><td><code>{}</code>", point.id);
     let Some(trusted) = &point.trusted else {
         put!(
             page,
@@ -46,18 +47,14 @@ fn row(page: &mut Html, point: &Point) {
         );
         return;
     };
+    let locked = trusted.lock.map(|lock| lock.retain_until);
     put!(
         page,
-        "<td class=\"n\">",
+        "<td class=\"n\">{}<td class=\"n\">{}<td>{}",
         count(trusted.rows),
-        "<td class=\"n\">",
         bytes(trusted.stored_bytes),
-        "<td>"
+        day_or_not_locked(locked)
     );
-    match trusted.lock {
-        Some(lock) => put!(page, day(lock.retain_until)),
-        None => put!(page, "not locked"),
-    }
     let Some(drill) = trusted.proof() else {
         put!(page, "<td>–<td class=\"n\">–");
         return;
@@ -67,19 +64,20 @@ fn row(page: &mut Html, point: &Point) {
         Verdict::Unproven => put!(page, "<td class=\"bad\">▲ not proven "),
         Verdict::Failed => put!(page, "<td class=\"bad\">▲ failed "),
     }
-    put!(
-        page,
-        day(drill.at),
-        "<td class=\"n\">",
-        seconds(drill.seconds_to_restore)
-    );
+    let (at, took) = (day(drill.at), seconds(drill.seconds_to_restore));
+    put!(page, "{}<td class=\"n\">{}", at, took);
+}
+
+fn day_or_not_locked(end: Option<Timestamp>) -> String {
+    end.map_or_else(|| "not locked".to_owned(), day)
 }
 
 fn months(page: &mut Html, older: &[Point]) {
     put!(
         page,
-        "<h4>Older, by month</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"points\"><thead><tr><th>Month<th class=\"n\">Points",
-        "<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until<th class=\"n\">Drilled, sound<tbody>"
+        "<h4>Older, by month</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"points\">\
+         <thead><tr><th>Month<th class=\"n\">Points<th class=\"n\">Rows<th class=\"n\">Stored\
+         <th>Locked until<th class=\"n\">Drilled, sound<tbody>"
     );
     let month = |id: &Id| id.to_string().get(..6).unwrap_or_default().to_owned();
     let months: Vec<&[Point]> = older
@@ -88,35 +86,16 @@ fn months(page: &mut Html, older: &[Point]) {
     for points in months.iter().rev().take(MONTHS) {
         let name = month(&points[0].id);
         let (year, number) = name.split_at(name.len().min(4));
-        put!(
-            page,
-            "<tr><td>",
-            format!("{year}-{number}"),
-            "<td class=\"n\">",
-            count(points.len() as u64)
-        );
-        let trusted: Vec<&TrustedPoint> = points
-            .iter()
-            .filter_map(|point| point.trusted.as_ref())
-            .collect();
-        between(page, trusted.iter().map(|trusted| trusted.rows), count);
-        between(
-            page,
-            trusted.iter().map(|trusted| trusted.stored_bytes),
-            bytes,
-        );
-        let ends = trusted.iter().filter_map(|trusted| trusted.lock);
+        let (month, points_in_all) = (format!("{year}-{number}"), count(points.len() as u64));
+        put!(page, "<tr><td>{}<td class=\"n\">{}", month, points_in_all);
+        let trusted = points.iter().filter_map(|point| point.trusted.as_ref());
+        between(page, trusted.clone().map(|one| one.rows), count);
+        between(page, trusted.clone().map(|one| one.stored_bytes), bytes);
+        let ends = trusted.clone().filter_map(|one| one.lock);
         let last = ends.map(|lock| lock.retain_until).max();
-        let sound = trusted
-            .iter()
-            .filter(|trusted| trusted.proof().is_some_and(Drill::is_sound));
-        put!(
-            page,
-            "<td>",
-            last.map_or_else(|| "not locked".to_owned(), day),
-            "<td class=\"n\">",
-            count(sound.count() as u64)
-        );
+        let sound = trusted.filter(|one| one.verdict() == Verdict::Sound);
+        let (locked, sound) = (day_or_not_locked(last), count(sound.count() as u64));
+        put!(page, "<td>{}<td class=\"n\">{}", locked, sound);
     }
     put!(page, "</table></div>");
     if months.len() > MONTHS {
@@ -131,8 +110,8 @@ fn months(page: &mut Html, older: &[Point]) {
 fn between(page: &mut Html, values: impl Iterator<Item = u64> + Clone, words: fn(u64) -> String) {
     put!(page, "<td class=\"n\">");
     match (values.clone().min(), values.max()) {
-        (Some(least), Some(most)) if words(least) == words(most) => put!(page, words(least)),
-        (Some(least), Some(most)) => put!(page, words(least), " – ", words(most)),
+        (Some(least), Some(most)) if words(least) == words(most) => put!(page, "{}", words(least)),
+        (Some(least), Some(most)) => put!(page, "{} – {}", words(least), words(most)),
         _ => put!(page, "–"),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::html::{Html, Name, Time, clipped, put};
-use super::overview::age;
-use crate::humanize::{age as words, bytes, count, counted};
+use super::databases::short;
+use super::facts::{Database, Facts};
+use super::html::{Flagged, Html, Name, Time, clipped, not_shown, number, put};
+use super::overview::{age, limited};
+use crate::humanize::{bytes, count, counted};
 use crate::model::keys::KeyRing;
 use crate::sign::Fingerprint;
 
@@ -19,13 +20,15 @@ const RECIPIENTS: usize = 40;
 pub(super) fn coverage(page: &mut Html, facts: &Facts) {
     put!(
         page,
-        "<section id=\"coverage\"><h2>Covered, and not</h2><p>An export carries all that pg_dump knows of a database, and besides: ",
-        "roles and memberships, settings, large objects, configuration tables of extensions, sequences. It does not carry what changed ",
-        "after it, nor files, parameter groups and security groups outside of the database. Databases of a server that no export was ",
-        "asked for are not known to the repository: <code>lifeboat export</code> names them as findings.</p>"
+        "<section id=\"coverage\"><h2>Covered, and not</h2><p>An export carries all that pg_dump \
+         knows of a database, and besides: roles and memberships, settings, large objects, \
+         configuration tables of extensions, sequences. It does not carry what changed after it, \
+         nor files, parameter groups and security groups outside of the database. Databases of a \
+         server that no export was asked for are not known to the repository: <code>lifeboat \
+         export</code> names them as findings.</p>"
     );
     let mut kinds: BTreeMap<&str, Vec<(String, u64)>> = BTreeMap::new();
-    for one in &facts.gathered.databases {
+    for one in &facts.databases {
         for left in one.newest.iter().flat_map(|newest| &newest.not_covered) {
             kinds
                 .entry(&left.kind)
@@ -42,35 +45,29 @@ pub(super) fn coverage(page: &mut Html, facts: &Facts) {
     }
     put!(
         page,
-        "<p>Met by the newest exports, and not in them:</p><table class=\"cards\"><thead><tr><th>What<th class=\"n\">Databases<th>How many in which<tbody>"
+        "<p>Met by the newest exports, and not in them:</p><table class=\"cards\"><thead><tr>\
+         <th>What<th class=\"n\">Databases<th>How many in which<tbody>"
     );
     for (kind, of) in kinds.iter().take(KINDS) {
-        put!(
-            page,
-            "<tr><td>",
-            clipped(kind, 100).into_owned(),
-            "<td class=\"n\" data-l=\"Databases\">",
-            count(of.len() as u64),
-            "<td data-l=\"How many\">"
-        );
-        let named = of
-            .iter()
-            .map(|(name, number)| format!("{} in {name}", count(*number)));
-        names(page, named.collect());
+        put!(page, "<tr><td>{}", clipped(kind, 100));
+        number(page, "Databases", count(of.len() as u64));
+        put!(page, "<td data-l=\"How many\">");
+        let named = of.iter();
+        let named = named.map(|(name, number)| format!("{} in {name}", count(*number)));
+        names(page, &named.collect::<Vec<_>>());
     }
     put!(page, "</table></section>");
 }
 
 /// A few names, the rest behind a click.
-fn names(page: &mut Html, all: Vec<String>) {
+fn names(page: &mut Html, all: &[String]) {
     let (shown, more) = all.split_at(all.len().min(NAMES));
     joined(page, shown);
     if !more.is_empty() {
         put!(
             page,
-            " <details class=\"inline\"><summary>and ",
-            more.len(),
-            " more</summary>"
+            " <details class=\"inline\"><summary>and {} more</summary>",
+            more.len()
         );
         joined(page, &more[..more.len().min(1000)]);
         put!(page, "</details>");
@@ -79,10 +76,8 @@ fn names(page: &mut Html, all: Vec<String>) {
 
 fn joined(page: &mut Html, names: &[String]) {
     for (at, name) in names.iter().enumerate() {
-        if at > 0 {
-            put!(page, ", ");
-        }
-        put!(page, Name(name));
+        let before = if at > 0 { ", " } else { "" };
+        put!(page, "{}{}", before, Name(name));
     }
 }
 
@@ -93,7 +88,7 @@ pub(super) fn keys(page: &mut Html, facts: &Facts) {
     );
     let mut rings: Vec<(&KeyRing, Vec<String>)> = Vec::new();
     let mut unread = Vec::new();
-    for one in &facts.gathered.databases {
+    for one in &facts.databases {
         match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => match rings.iter_mut().find(|(known, _)| same(known, ring)) {
                 Some((_, of)) => of.push(one.name()),
@@ -106,20 +101,14 @@ pub(super) fn keys(page: &mut Html, facts: &Facts) {
     for (ring, of) in rings.iter().take(RINGS) {
         opens(page, facts, ring, of);
     }
-    if rings.len() > RINGS {
-        put!(
-            page,
-            "<p>",
-            rings.len() - RINGS,
-            " more sets of recipients are not on this page.</p>"
-        );
-    }
+    let more = rings.len().saturating_sub(RINGS);
+    not_shown(page, more, "sets of recipients are");
     if !unread.is_empty() {
         put!(
             page,
             "<p>Recipients are not known, for want of rights or because keys.json does not read: "
         );
-        names(page, unread);
+        names(page, &unread);
         put!(page, ".</p>");
     }
     signers(page, facts);
@@ -137,100 +126,69 @@ fn same(one: &KeyRing, other: &KeyRing) -> bool {
 }
 
 fn opens(page: &mut Html, facts: &Facts, ring: &KeyRing, of: &[String]) {
-    let independent = ring.independent();
-    if independent < 2 {
-        put!(
+    match ring.independent() {
+        0 | 1 => put!(
             page,
             "<h4 class=\"bad\">▲ One way to open them: its loss would be final</h4>"
-        );
-    } else {
-        put!(
-            page,
-            "<h4>",
-            independent,
-            " independent ways to open them</h4>"
-        );
+        ),
+        ways => put!(page, "<h4>{} independent ways to open them</h4>", ways),
     }
     put!(page, "<p>The newest restore points of ");
-    names(page, of.to_vec());
+    names(page, of);
     put!(
         page,
-        ".</p><table class=\"cards keys\"><thead><tr><th>Recipient<th>Its identity is kept by<th>age public key<tbody>"
+        ".</p><table class=\"cards keys\"><thead><tr><th>Recipient<th>Its identity is kept by\
+         <th>age public key<tbody>"
     );
     for recipient in ring.recipients.iter().take(RECIPIENTS) {
         let wrapped = ring.wrapped_of(recipient);
-        let name = wrapped
-            .map(|one| &one.name)
-            .or_else(|| facts.options.recipients.get(recipient));
-        put!(page, "<tr><td>");
-        match name {
-            Some(name) => put!(page, Name(&clipped(name, 100))),
-            None => put!(page, "not named in the configuration"),
+        let configured = facts.options.recipients.get(recipient);
+        match wrapped.map(|one| &one.name).or(configured) {
+            Some(name) => put!(page, "<tr><td>{}", Name(&clipped(name, 100))),
+            None => put!(page, "<tr><td>not named in the configuration"),
         }
         put!(page, "<td data-l=\"Kept by\">");
-        match wrapped {
-            Some(one) => put!(
-                page,
-                "KMS key <code>",
-                clipped(&one.kms_key, 300).into_owned(),
-                "</code>"
-            ),
+        match wrapped.map(|one| clipped(&one.kms_key, 300)) {
+            Some(key) => put!(page, "KMS key <code>{}</code>", key),
             None => put!(page, "people, offline"),
         }
-        put!(
-            page,
-            "<td data-l=\"Public key\"><code>",
-            clipped(recipient, 200).into_owned(),
-            "</code>"
-        );
+        let key = clipped(recipient, 200);
+        put!(page, "<td data-l=\"Public key\"><code>{}</code>", key);
     }
     put!(page, "</table>");
-    if ring.recipients.len() > RECIPIENTS {
-        put!(
-            page,
-            "<p>",
-            ring.recipients.len() - RECIPIENTS,
-            " more recipients are not on this page.</p>"
-        );
-    }
+    let more = ring.recipients.len().saturating_sub(RECIPIENTS);
+    not_shown(page, more, "recipients are");
 }
 
 fn signers(page: &mut Html, facts: &Facts) {
-    let mut signed: BTreeMap<Fingerprint, u64> = BTreeMap::new();
-    for pinned in facts.trust {
-        signed.insert(*pinned, 0);
-    }
-    for (_, trusted) in facts
-        .gathered
-        .databases
-        .iter()
-        .flat_map(|one| one.trusted_points())
-    {
+    let pinned = facts.trust.iter().map(|pinned| (*pinned, 0));
+    let mut signed: BTreeMap<Fingerprint, u64> = pinned.collect();
+    let databases = facts.databases.iter();
+    for trusted in databases.flat_map(Database::trusted_points) {
         *signed.entry(trusted.signed_by).or_default() += 1;
     }
     put!(
         page,
-        "<h4>Keys that signed their manifests</h4><table class=\"cards keys\"><thead><tr><th>Verification key, SHA-256<th>Believed because<th class=\"n\">Restore points signed<tbody>"
+        "<h4>Keys that signed their manifests</h4><table class=\"cards keys\"><thead><tr>\
+         <th>Verification key, SHA-256<th>Believed because<th class=\"n\">Restore points signed<tbody>"
     );
     for (key, points) in &signed {
         put!(
             page,
-            "<tr><td><code>",
-            key.to_string(),
-            "</code><td data-l=\"Believed because\">"
+            "<tr><td><code>{}</code><td data-l=\"Believed because\">",
+            *key
         );
-        let announced = facts.gathered.announced.iter().find(|one| one.key == *key);
+        let announced = facts.announced.iter().find(|one| one.key == *key);
         match announced.filter(|_| !facts.trust.contains(key)) {
             Some(one) => put!(
                 page,
-                "announced by <code>",
-                super::databases::short(&one.by.to_string()),
-                "</code>, ",
+                "announced by <code>{}</code>, {}",
+                short(&one.by),
                 Time(one.announced_at)
             ),
             None => put!(page, "pinned"),
         }
-        put!(page, "<td class=\"n\" data-l=\"Signed\">", count(*points));
+        number(page, "Signed", count(*points));
     }
     put!(page, "</table>");
 }
@@ -250,36 +208,24 @@ pub(super) fn copies(page: &mut Html, facts: &Facts) {
     }
     put!(
         page,
-        "<p>In the backup account. AWS cannot lock them; each restores a whole instance or cluster.</p>",
-        "<table class=\"cards\"><thead><tr><th>Source<th>The newest shows<th class=\"n\">Age<th class=\"n\">Copies<tbody>"
+        "<p>In the backup account. AWS cannot lock them; each restores a whole instance or \
+         cluster.</p><table class=\"cards\"><thead><tr><th>Source<th>The newest shows\
+         <th class=\"n\">Age<th class=\"n\">Copies<tbody>"
     );
     for one in copies {
-        put!(
-            page,
-            "<tr><td>",
-            Name(&one.source),
-            "<td data-l=\"Newest\">"
-        );
+        put!(page, "<tr><td>{}<td data-l=\"Newest\">", Name(&one.source));
         match one.newest_at {
             Some(at) => {
+                put!(page, "{}", Time(at));
                 let age = age(at, facts.options.now);
-                put!(page, Time(at), "<td class=\"n\" data-l=\"Age\">");
-                if age > facts.options.limits.copy_age {
-                    put!(page, "<b class=\"bad\">▲ ", words(age), "</b>");
-                } else {
-                    put!(page, words(age));
-                }
+                number(page, "Age", limited(age, facts.options.limits.copy_age, ""));
             }
-            None => put!(
-                page,
-                "<b class=\"bad\">▲ none</b><td class=\"n\" data-l=\"Age\">–"
-            ),
+            None => {
+                put!(page, "{}", Flagged::bad("none"));
+                number(page, "Age", "–");
+            }
         }
-        put!(
-            page,
-            "<td class=\"n\" data-l=\"Copies\">",
-            count(one.copies)
-        );
+        number(page, "Copies", count(one.copies));
     }
     put!(page, "</table></section>");
 }
@@ -294,32 +240,27 @@ pub(super) fn leftovers(page: &mut Html, facts: &Facts) {
         );
         return;
     }
-    let stored = all.iter().map(|one| one.stored_bytes).sum();
     put!(
         page,
-        "<p>",
+        "<p>{} left {} without a manifest: they failed, or run now. Nothing restores from these; \
+         lifecycle removes them once their lock has ended.</p><table class=\"cards\"><thead><tr>\
+         <th>Database<th>Id<th class=\"n\">Objects<th class=\"n\">Stored<th>Unlocked from<tbody>",
         counted(all.len() as u64, "export", "exports"),
-        " left ",
-        bytes(stored),
-        " without a manifest: they failed, or run now. Nothing restores from these; lifecycle removes them once their lock has ended.</p>",
-        "<table class=\"cards\"><thead><tr><th>Database<th>Id<th class=\"n\">Objects<th class=\"n\">Stored<th>Unlocked from<tbody>"
+        bytes(all.iter().map(|one| one.stored_bytes).sum())
     );
     for one in all.iter().rev().take(LEFTOVERS) {
+        let name = format!("{}/{}", one.source, one.database);
         put!(
             page,
-            "<tr><td>",
-            Name(&format!("{}/{}", one.source, one.database)),
-            "<td data-l=\"Id\"><code>",
-            one.id.to_string(),
-            "</code>",
-            "<td class=\"n\" data-l=\"Objects\">",
-            count(one.objects),
-            "<td class=\"n\" data-l=\"Stored\">",
-            bytes(one.stored_bytes),
-            "<td data-l=\"Unlocked from\">"
+            "<tr><td>{}<td data-l=\"Id\"><code>{}</code>",
+            Name(&name),
+            one.id
         );
+        number(page, "Objects", count(one.objects));
+        number(page, "Stored", bytes(one.stored_bytes));
+        put!(page, "<td data-l=\"Unlocked from\">");
         match one.unlocks_at {
-            Some(at) => put!(page, Time(at)),
+            Some(at) => put!(page, "{}", Time(at)),
             None => put!(page, "not locked"),
         }
     }
@@ -327,30 +268,32 @@ pub(super) fn leftovers(page: &mut Html, facts: &Facts) {
     if all.len() > LEFTOVERS {
         put!(
             page,
-            "<p>",
-            count((all.len() - LEFTOVERS) as u64),
-            " more are listed by <code>lifeboat list</code>.</p>"
+            "<p>{} more are listed by <code>lifeboat list</code>.</p>",
+            count((all.len() - LEFTOVERS) as u64)
         );
     }
     put!(page, "</section>");
 }
 
 pub(super) fn method(page: &mut Html, facts: &Facts) {
-    let untrusted = facts.gathered.databases.iter().flat_map(|one| &one.points);
+    let untrusted = facts.databases.iter().flat_map(|one| &one.points);
     let untrusted = untrusted.filter(|point| point.trusted.is_none()).count();
     put!(
         page,
-        "<section id=\"method\"><h2>How this is known</h2><p>Read from the repository, and from no log. Restore points count where a ",
-        "pinned verification key, or one that such a key announced, signed their manifest",
+        "<section id=\"method\"><h2>How this is known</h2><p>Read from the repository, and from \
+         no log. Restore points count where a pinned verification key, or one that such a key \
+         announced, signed their manifest"
     );
     if untrusted > 0 {
-        put!(page, "; ", counted(untrusted as u64, "does", "do"), " not");
+        put!(page, "; {} not", counted(untrusted as u64, "does", "do"));
     }
     put!(
         page,
-        ". Times, rows and sizes are those of signed manifests. Locks are those of manifests, as the store reported them for this ",
-        "page; parts are locked at least as long. Drills are signed attestations of restores that were compared with the export, row ",
-        "counts and digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> does that, and a drill ",
-        "has done it for what it restored.</p><p>All times are UTC. KiB, MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
+        ". Times, rows and sizes are those of signed manifests. Locks are those of manifests, as \
+         the store reported them for this page; parts are locked at least as long. Drills are \
+         signed attestations of restores that were compared with the export, row counts and \
+         digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> \
+         does that, and a drill has done it for what it restored.</p><p>All times are UTC. KiB, \
+         MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
     );
 }

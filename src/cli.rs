@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio::sync::Mutex;
 
 use crate::clock::SystemClock;
 use crate::error::{Result, ResultExt};
@@ -27,7 +29,6 @@ macro_rules! with_exit_codes {
 
 mod accounts;
 mod completions;
-mod confirmed;
 mod connect;
 mod doctor;
 mod drill;
@@ -60,7 +61,6 @@ mod snapshot;
 mod status;
 mod verify;
 
-use confirmed::ConfirmedAccounts;
 use globals::Globals;
 use output::Answer;
 use progress::Reporter;
@@ -222,7 +222,8 @@ fn run_command(command_line: CommandLine) -> Result<Answer> {
         clock,
         progress: reporter.clone(),
         interrupt,
-        accounts: ConfirmedAccounts::default(),
+        confirmed: Mutex::default(),
+        warned_of_one_account: AtomicBool::default(),
     };
     let done = runtime.block_on(async {
         signals::listen(trigger, reporter.clone())?;

@@ -10,10 +10,8 @@ pub(crate) mod accounts;
 pub(crate) mod drill;
 mod edit;
 mod known_keys;
-mod limits;
 pub(crate) mod locate;
 pub(crate) mod location;
-mod notify;
 mod position;
 mod raw;
 mod resolve;
@@ -30,15 +28,13 @@ pub(crate) use accounts::Accounts;
 pub(crate) use edit::Edit;
 pub use location::Location;
 pub(crate) use location::{Repository, S3Settings};
-pub(crate) use notify::NotifySettings;
 pub(crate) use raw::Mode;
 pub use raw::tables;
 pub(crate) use resolve::policy as lock_policy;
 pub use secret_free::secret_free_text;
 pub use settings::{Config, SigningKey};
-pub(crate) use settings::{DAILY_DAYS, Locks, MAX_JOBS, MAX_LOCK_DAYS};
-pub(crate) use snapshot::SnapshotSettings;
-pub(crate) use source::{Connection, Rds, Source};
+pub(crate) use settings::{DAILY_DAYS, Locks, MAX_JOBS, MAX_LOCK_DAYS, NotifySettings};
+pub(crate) use source::{Connection, Source};
 
 impl Config {
     /// Reads and resolves a file.
@@ -49,10 +45,5 @@ impl Config {
                 .hint("name it by --config FILE; `lifeboat init` writes one")
         })?;
         Self::parse(&text, file)
-    }
-
-    /// Resolves the text of a file; relative paths begin at the file's folder.
-    pub fn parse(text: &str, file: &Path) -> Result<Self> {
-        resolve::config(text, file)
     }
 }

@@ -15,8 +15,7 @@ mod wall;
 use serde::Serialize;
 
 pub(crate) use facts::{
-    Account, BreakGlass, Database, DrillWall, Facts, KeyPurpose, KmsKey, RdsDatabase, Recipient,
-    StoreFacts, WallState,
+    Account, BreakGlass, Database, DrillWall, Facts, KeyPurpose, KmsKey, RdsDatabase, StoreFacts,
 };
 pub(crate) use finding::{Finding, Severity};
 

@@ -3,10 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use serde::Serialize;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, as far as a caller may want to decide by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The command line or the configuration asks for something impossible (exit code 2).
     Usage,

@@ -1,10 +1,12 @@
-//! The configured accounts, each as the role that a command acts as.
+//! The configured accounts, each as the role that a command acts as, after STS has confirmed it.
+
+use std::sync::atomic::Ordering;
 
 use super::run::Run;
 use crate::aws::account::check_apart;
 use crate::aws::{Account, AccountOptions, Role};
+use crate::config::Accounts;
 use crate::config::accounts::Account as Configured;
-use crate::config::{Accounts, SnapshotSettings};
 use crate::error::{Error, Result};
 
 /// The backup account, for its bucket.
@@ -13,69 +15,59 @@ pub(super) async fn backup(accounts: &Accounts, run: &Run) -> Result<Account> {
 }
 
 /// The backup account where copies of snapshots lie, as the role that makes them.
-pub(super) async fn copies(
-    accounts: &Accounts,
-    settings: &SnapshotSettings,
-    run: &Run,
-) -> Result<Account> {
-    let role = accounts.backup.as_ref();
-    let role = role.and_then(|backup| backup.snapshot_role.as_deref());
-    Ok(in_region(in_backup(accounts, role, run).await?, settings))
+pub(super) async fn copies(accounts: &Accounts, run: &Run) -> Result<Account> {
+    let backup = accounts.backup.as_ref();
+    let role = backup.and_then(|backup| backup.snapshot_role.as_deref());
+    Ok(at_copies(in_backup(accounts, role, run).await?, accounts))
 }
 
 /// The backup account where copies of snapshots lie, as the role for its bucket, which restores them.
-pub(super) async fn restores(
-    accounts: &Accounts,
-    settings: &SnapshotSettings,
-    run: &Run,
-) -> Result<Account> {
-    Ok(in_region(backup(accounts, run).await?, settings))
+pub(super) async fn restores(accounts: &Accounts, run: &Run) -> Result<Account> {
+    Ok(at_copies(backup(accounts, run).await?, accounts))
 }
 
 /// The source account, for the databases' RDS.
 pub(super) async fn source(accounts: &Accounts, run: &Run) -> Result<Account> {
-    let configured = configured(accounts.source.as_ref(), "source_account")?;
-    confirm("source account", configured, None, run).await
+    confirm("source account", source_side(accounts)?, None, run).await
 }
 
 /// The source account, for deleting snapshots that lifeboat made there.
 pub(super) async fn expire_in_source(accounts: &Accounts, run: &Run) -> Result<Account> {
-    let configured = configured(accounts.source.as_ref(), "source_account")?;
-    let role = configured.expire_role.as_deref();
-    confirm("source account", configured, role, run).await
+    let source = source_side(accounts)?;
+    confirm("source account", source, source.expire_role.as_deref(), run).await
 }
 
 /// The backup account where copies of snapshots lie, for deleting them.
-pub(super) async fn expire_in_backup(
-    accounts: &Accounts,
-    settings: &SnapshotSettings,
-    run: &Run,
-) -> Result<Account> {
-    let configured = configured(accounts.backup.as_ref(), "backup_account")?;
-    let role = configured.expire_role.as_deref();
-    let account = confirm("backup account", configured, role, run).await?;
-    Ok(in_region(account, settings))
+pub(super) async fn expire_in_backup(accounts: &Accounts, run: &Run) -> Result<Account> {
+    let backup = backup_side(accounts)?;
+    let account = confirm("backup account", backup, backup.expire_role.as_deref(), run).await?;
+    Ok(at_copies(account, accounts))
 }
 
-fn in_region(account: Account, settings: &SnapshotSettings) -> Account {
-    match &settings.region {
-        Some(region) => account.in_region(region),
-        None => account,
+fn at_copies(backup: Account, accounts: &Accounts) -> Account {
+    match &accounts.copies_region {
+        Some(region) => backup.in_region(region),
+        None => backup,
     }
 }
 
 async fn in_backup(accounts: &Accounts, role: Option<&str>, run: &Run) -> Result<Account> {
-    let configured = configured(accounts.backup.as_ref(), "backup_account")?;
+    let backup = backup_side(accounts)?;
     warn_of_one_account(accounts, run)?;
-    confirm("backup account", configured, role, run).await
+    confirm("backup account", backup, role, run).await
 }
 
-/// An account that a command cannot do without.
-fn configured<'a>(account: Option<&'a Configured>, table: &str) -> Result<&'a Configured> {
-    account.ok_or_else(|| {
-        Error::usage(format!("the configuration has no [{table}]"))
-            .hint("name the account's id and region; config/cross-account.toml shows how")
-    })
+fn source_side(accounts: &Accounts) -> Result<&Configured> {
+    (accounts.source.as_ref()).ok_or_else(|| missing("source_account"))
+}
+
+fn backup_side(accounts: &Accounts) -> Result<&Configured> {
+    (accounts.backup.as_ref()).ok_or_else(|| missing("backup_account"))
+}
+
+fn missing(table: &str) -> Error {
+    Error::usage(format!("the configuration has no [{table}]"))
+        .hint("name the account's id and region; config/cross-account.toml shows how")
 }
 
 /// The configuration allows it; the warning comes in every run.
@@ -84,7 +76,8 @@ fn warn_of_one_account(accounts: &Accounts, run: &Run) -> Result<()> {
         return Ok(());
     };
     check_apart(&source.id, &backup.id, accounts.allow_same)?;
-    if source.id == backup.id && run.accounts.warns_first() {
+    let warned = &run.warned_of_one_account;
+    if source.id == backup.id && !warned.swap(true, Ordering::Relaxed) {
         run.progress.warn(&format!(
             "source and backup account are one, {}: anybody who can destroy the database can destroy its backups",
             source.id
@@ -112,5 +105,11 @@ async fn confirm(
         profile: configured.profile.clone(),
         role,
     };
-    run.accounts.confirm(options).await
+    let mut known = run.confirmed.lock().await;
+    if let Some((_, account)) = known.iter().find(|(of, _)| *of == options) {
+        return Ok(account.clone());
+    }
+    let account = Account::confirm(&options).await?;
+    known.push((options, account.clone()));
+    Ok(account)
 }

@@ -3,8 +3,7 @@
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::output::Answer;
-use super::render::Page;
+use super::run::{Answer, Page};
 use crate::error::Result;
 use crate::outcome::Outcome;
 

@@ -1,20 +1,18 @@
 //! From resolved options to live objects: the repository, a restore point, a server.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::accounts;
-use super::globals::Access;
 use super::kms::KmsByAccount;
-use super::point::{DatabaseFilter, Point};
-use super::run::Run;
+use super::run::{Access, DatabaseFilter, Point, Run};
 use crate::codec::Identities;
-use crate::config::{self, Connection};
-use crate::error::{Result, ResultExt};
+use crate::config::Connection;
+use crate::error::{Error, Result, ResultExt};
 use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
-use crate::sign::Trust;
 use crate::store::Store;
 use crate::store::s3::Renewed;
 
@@ -38,12 +36,6 @@ pub(super) async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> 
     at.location.open(options).await
 }
 
-/// Opens the repository that `init` prepares; a directory that is not there yet is made.
-pub(super) async fn new_repository(at: &config::Repository) -> Result<Repository> {
-    let store = at.location.create(at.s3_options()).await?;
-    Ok(Repository::new(store))
-}
-
 /// Opens a restore point after checking its manifest's signature.
 pub(super) async fn restore_point(
     access: &Access,
@@ -55,26 +47,15 @@ pub(super) async fn restore_point(
     let found = repository
         .choose(&point.which, source.as_deref(), database.as_deref())
         .await?;
-    let opened = repository.open(&found, &trust(access)).await?;
+    let opened = repository.open(&found, &access.trust).await?;
     repository.note_announced(run.progress.as_ref()).await;
     Ok(opened)
-}
-
-pub(super) fn trust(access: &Access) -> Trust {
-    Trust {
-        fingerprints: access.trust.clone(),
-    }
-}
-
-/// The identities of `--identity`.
-pub(super) fn identities(access: &Access) -> Result<Identities> {
-    Identities::from_files(&access.identities)
 }
 
 /// Those of `--identity`, and what KMS unwraps.
 pub(super) fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentitySource<'a>> {
     Ok(IdentitySource {
-        given: identities(access)?,
+        given: Identities::from_files(&access.identities)?,
         kms: Box::new(KmsByAccount { access, run }),
     })
 }
@@ -92,8 +73,27 @@ pub(super) fn source(
     }
 }
 
+/// The server of a URL that was typed as `option`, which must name a database; `hint` says how.
+pub(super) fn typed_server(
+    (option, hint): (&str, &str),
+    address: String,
+    password_file: Option<PathBuf>,
+    run: &Run,
+) -> Result<Server> {
+    let connection = Connection {
+        address,
+        password_file,
+        ..Connection::default()
+    };
+    let server = server(&connection, run)?;
+    if !server.database_named {
+        return Err(Error::usage(format!("{option} names no database")).hint(hint));
+    }
+    Ok(server)
+}
+
 /// Asks `PG*` variables, `.pgpass` and the service file for what the connection leaves open.
-pub(super) fn server(connection: &Connection, run: &Run) -> Result<Server> {
+fn server(connection: &Connection, run: &Run) -> Result<Server> {
     let input = Input {
         url: Some(&connection.address),
         password_file: connection.password_file.as_deref(),

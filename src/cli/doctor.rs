@@ -2,11 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::globals::Access;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::render::Page;
-use super::run::Run;
+use super::run::{Access, Answer, DatabaseFilter, Page, Run};
 use super::status;
 use crate::config::{Config, Location, SigningKey};
 use crate::doctor::terraform::{self, Document, Protected};
@@ -14,8 +10,6 @@ use crate::doctor::{self, Finding, Report, Severity};
 use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
 
-mod break_glass;
-mod drill_wall;
 mod gather;
 
 /// Look for what would lose the backups: one page of findings, the worst first
@@ -155,7 +149,7 @@ fn protected(config: &Config) -> Protected {
     keys.extend(snapshot.share_key.clone());
     let rds = config.sources.iter().filter_map(|one| one.rds.as_ref());
     Protected {
-        databases: rds.map(|rds| rds.name().to_owned()).collect(),
+        databases: rds.map(|rds| rds.identifier.clone()).collect(),
         bucket: match &config.repository.location {
             Location::S3 { bucket, .. } => Some(bucket.clone()),
             Location::Dir(_) => None,

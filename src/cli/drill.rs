@@ -1,22 +1,17 @@
 //! `lifeboat drill`
 
-mod questions;
 pub(super) mod snapshot;
 mod text;
 
 use std::path::PathBuf;
 
-use super::globals::Access;
-use super::output::Answer;
-use super::point::{DatabaseFilter, Point, PointArgs};
-use super::run::Run;
+use super::run::{Access, Answer, DatabaseFilter, Point, Run};
 use super::{connect, kms};
-use crate::config::{Config, Connection, MAX_JOBS, source};
+use crate::config::{Config, MAX_JOBS, source};
 use crate::drill::{self, AttestationOptions, Options, Report, Where};
 use crate::error::{Error, Result, ResultExt};
 use crate::pg::local::tools::Dirs;
 
-use questions::questions;
 use text::text;
 
 /// Restore a restore point into a throwaway, and compare every row
@@ -96,11 +91,7 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
 
 impl Args {
     async fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
-        let point = PointArgs {
-            id: self.id,
-            filter: self.filter,
-        }
-        .resolve()?;
+        let point = Point::new(&self.id, self.filter)?;
         if let Some(server) = &self.server {
             source::check_url(server).context(|| "--server".to_owned())?;
         }
@@ -108,16 +99,17 @@ impl Args {
         let access = access.with_trust()?;
         let mut options = options(&access, config.as_ref(), run).await?;
         options.place = match self.server {
-            Some(address) => on_server(address, self.server_password_file, run)?,
+            Some(address) => {
+                let hint = "one to enter by, mostly postgres: postgresql://user@host/postgres";
+                let (option, password_file) = (("--server", hint), self.server_password_file);
+                let server = connect::typed_server(option, address, password_file, run)?;
+                Where::Server(Box::new(server))
+            }
             None => own_server(self.folder, config.as_ref())?,
         };
         options.jobs = self.jobs.map(usize::from);
-        options.tool_dirs = Dirs::system(
-            self.pg_bin
-                .into_iter()
-                .chain(access.pg_bin.clone())
-                .collect(),
-        );
+        let pg_bin = self.pg_bin.into_iter().chain(access.pg_bin.clone());
+        options.tool_dirs = Dirs::system(pg_bin.collect());
         options.weak_wall |= self.weak_wall;
         options.sample = self.sample;
         if self.no_attestation {
@@ -133,28 +125,27 @@ pub(super) async fn options(
     config: Option<&Config>,
     run: &Run,
 ) -> Result<Options> {
-    let settings = config
-        .map(|config| config.drill.clone())
-        .unwrap_or_default();
-    let attestation =
-        match config.and_then(|config| Some((config.signing_key.as_ref()?, config.lock))) {
-            Some((key, locks)) => Some(AttestationOptions {
-                signer: kms::signer(key, access, run).await,
-                lock: locks.policy,
-                max_lock_days: locks.max_lock_days,
-            }),
-            None => None,
-        };
+    let settings = config.map(|config| config.drill.clone());
+    let settings = settings.unwrap_or_default();
+    let signed = config.and_then(|config| Some((config.signing_key.as_ref()?, config.lock)));
+    let attestation = match signed {
+        Some((key, locks)) => Some(AttestationOptions {
+            signer: kms::signer(key, access, run).await,
+            lock: locks.policy,
+            max_lock_days: locks.max_lock_days,
+        }),
+        None => None,
+    };
     Ok(Options {
         place: own_server(None, config)?,
         jobs: None,
         tool_dirs: Dirs::system(access.pg_bin.clone()),
-        questions: questions(&settings.assertions)?,
+        questions: settings.questions,
         superuser: settings.superuser,
         weak_wall: settings.weak_wall,
         time_limit: settings.time_limit,
         sample: None,
-        trust: connect::trust(access),
+        trust: access.trust.clone(),
         attestation,
     })
 }
@@ -177,20 +168,6 @@ fn own_server(folder: Option<PathBuf>, config: Option<&Config>) -> Result<Where>
         return Err(error.hint("leave --folder out: the second container makes the servers"));
     }
     Ok(Where::SecondContainer(socket))
-}
-
-fn on_server(address: String, password_file: Option<PathBuf>, run: &Run) -> Result<Where> {
-    let connection = Connection {
-        address,
-        password_file,
-        ..Connection::default()
-    };
-    let server = connect::server(&connection, run)?;
-    if !server.database_named {
-        return Err(Error::usage("--server names no database")
-            .hint("one to enter by, mostly postgres: postgresql://user@host/postgres"));
-    }
-    Ok(Where::Server(Box::new(server)))
 }
 
 #[cfg(test)]

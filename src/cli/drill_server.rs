@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::Answer;
-use super::run::Run;
+use super::run::{Answer, Run};
 use crate::error::{Result, ResultExt};
 use crate::outcome::Outcome;
 use crate::pg::local::drill_server::serve;

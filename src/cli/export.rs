@@ -1,14 +1,7 @@
 //! `lifeboat export`
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
-
-use super::globals::Access;
-use super::output::Answer;
-use super::render::{self, Page, Table};
-use super::run::Run;
-use super::{connect, iam, kms};
+use super::run::{Access, Answer, Page, Run};
+use super::{connect, iam, kms, render};
 use crate::codec::Sealer;
 use crate::config::{
     Config, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text, source, units,
@@ -20,6 +13,8 @@ use crate::init;
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Public keys from age's documentation, used in the examples under `config/`.
 const EXAMPLE_RECIPIENTS: [&str; 2] = [
@@ -61,10 +56,12 @@ impl Args {
         let sources = if self.source.is_empty() {
             config.sources.clone()
         } else {
-            let named = self.source.iter().map(|text| source_of(text, config));
-            named
-                .collect::<Result<Vec<_>>>()
-                .context(|| "--source".to_owned())?
+            let named = self.source.iter().map(|text| match source::is_url(text) {
+                true => Source::from_url(text),
+                false => config.source(text).cloned(),
+            });
+            let named: Result<Vec<_>> = named.collect();
+            named.context(|| "--source".to_owned())?
         };
         check_sources(&sources, config)?;
         let mut names = BTreeSet::new();
@@ -87,39 +84,31 @@ impl Args {
 
 /// The signing key of a configuration by which someone will be able to open what is exported.
 fn ready_to_seal(config: &Config) -> Result<SigningKey> {
-    let file = config.file.display();
     if config.recipients.is_empty() {
-        return Err(Error::usage(format!("{file} names no [[recipient]]"))
-            .hint("without one nobody could open the backup; `lifeboat init` makes one"));
+        let error = config.lacks("[[recipient]]");
+        return Err(
+            error.hint("without one nobody could open the backup; `lifeboat init` makes one")
+        );
     }
     let example = |recipient: &&Recipient| EXAMPLE_RECIPIENTS.contains(&recipient.key.as_str());
     if let Some(example) = config.recipients.iter().find(example) {
         return Err(Error::usage(format!(
-            "{file}: recipient '{}' is the key of an example: nobody could open the backup",
+            "{}: recipient '{}' is the key of an example: nobody could open the backup",
+            config.file.display(),
             example.name
         ))
         .hint("put in your own: `age-keygen -y break-glass.key` prints it"));
     }
     config.signing_key.clone().ok_or_else(|| {
-        Error::usage(format!("{file} names no keys.signing_key"))
-            .hint("manifests must be signed; `lifeboat init` makes a key")
+        let error = config.lacks("keys.signing_key");
+        error.hint("manifests must be signed; `lifeboat init` makes a key")
     })
-}
-
-fn source_of(text: &str, config: &Config) -> Result<Source> {
-    if source::is_url(text) {
-        Source::from_url(text)
-    } else {
-        config.source(text).cloned()
-    }
 }
 
 pub(super) fn check_sources(sources: &[Source], config: &Config) -> Result<()> {
     if sources.is_empty() {
-        return Err(
-            Error::usage(format!("{} names no [[source]]", config.file.display()))
-                .hint("add one, or pass --source postgresql://user@host/database"),
-        );
+        let error = config.lacks("[[source]]");
+        return Err(error.hint("add one, or pass --source postgresql://user@host/database"));
     }
     Ok(())
 }
@@ -177,23 +166,16 @@ pub(super) async fn inputs(
         repository,
         sealer,
         signer,
-        trust: connect::trust(&access),
+        trust: access.trust.clone(),
         options,
     })
 }
 
 /// A profile is this machine's; all else a bare machine needs too.
 fn reach(access: &Access) -> Vec<(String, String)> {
-    let s3 = &access.repository.s3;
-    let options = [
-        ("region", &s3.region),
-        ("endpoint", &s3.endpoint),
-        ("bucket-owner", &s3.bucket_owner),
-    ];
-    let given = options.into_iter();
-    given
-        .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)))
-        .collect()
+    let given = access.repository.s3.given();
+    let options = given.filter(|(key, _)| !["profile", "path_style"].contains(key));
+    (options.map(|(key, value)| (key.replace('_', "-"), value))).collect()
 }
 
 fn resolve_source(
@@ -220,13 +202,9 @@ fn warn_of_identity(signing_key: &SigningKey, config: &Config, run: &Run) {
         SigningKey::File(path) => path.parent(),
         SigningKey::Kms(_) => None,
     };
-    let folders = [config.file.parent(), beside_key];
-    let found = folders
-        .into_iter()
-        .flatten()
-        .map(|folder| folder.join(init::IDENTITY_FILE))
-        .find(|path| path.exists());
-    if let Some(path) = found {
+    let folders = [config.file.parent(), beside_key].into_iter().flatten();
+    let mut files = folders.map(|folder| folder.join(init::IDENTITY_FILE));
+    if let Some(path) = files.find(|path| path.exists()) {
         run.progress.warn(&format!(
             "{} lies on the machine that exports: move it offline, as the break-glass sheet says",
             path.display()
@@ -255,39 +233,33 @@ fn text(report: &Report) -> Page {
     }
     page.lines("finding:", &report.findings);
     for failure in &report.failures {
-        let database = failure
-            .database
-            .as_ref()
-            .map_or_else(String::new, |name| format!("/{name}"));
-        page.line(format_args!(
-            "FAILED {}{database}: {}",
-            failure.source, failure.error
-        ));
+        let source = &failure.source;
+        let name = match &failure.database {
+            Some(database) => format!("{source}/{database}"),
+            None => source.clone(),
+        };
+        page.line(format_args!("FAILED {name}: {}", failure.error));
         page.line(format_args!("hint: {}", failure.hint));
     }
     page
 }
 
 fn lock_text(report: &Report) -> String {
-    report.lock.map_or_else(
-        || "not locked".to_owned(),
-        |lock| {
-            format!(
-                "locked {} until {}",
-                lock.mode,
-                render::time(lock.retain_until)
-            )
-        },
-    )
+    match report.lock {
+        Some(lock) => format!(
+            "locked {} until {}",
+            lock.mode,
+            render::time(lock.retain_until)
+        ),
+        None => "not locked".to_owned(),
+    }
 }
 
 fn show_done(page: &mut Page, report: &Report, database: &DatabaseReport) {
-    let id = database
-        .id
-        .as_ref()
-        .map_or_else(String::new, ToString::to_string);
+    let id = database.id.as_ref().map(ToString::to_string);
     page.line(format_args!(
-        "{id} of {}/{}: {}, {}, {} of text, {} stored in {}, {}",
+        "{} of {}/{}: {}, {}, {} of text, {} stored in {}, {}",
+        id.unwrap_or_default(),
         database.source,
         database.database,
         render::counted(database.tables, "table", "tables"),
@@ -299,9 +271,9 @@ fn show_done(page: &mut Page, report: &Report, database: &DatabaseReport) {
     ));
     page.line(format_args!(
         "  {} with {}; the snapshot held back vacuum for {}",
-        render::duration(Duration::from_secs_f64(database.seconds)),
+        render::seconds(database.seconds),
         render::counted(database.jobs as u64, "session", "sessions"),
-        render::duration(Duration::from_secs_f64(database.snapshot_seconds)),
+        render::seconds(database.snapshot_seconds),
     ));
 }
 
@@ -322,15 +294,11 @@ fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: 
     ));
     if !plan.is_empty() {
         // A name in front could pass for a line of lifeboat's own.
-        let mut table = Table::new(&[">size", ">slices", "table"]);
-        for one in plan {
-            table.row([
-                render::bytes(one.table_bytes),
-                render::count(one.slices as u64),
-                one.table.clone(),
-            ]);
-        }
-        page.table(&table);
+        let rows = plan.iter().map(|one| {
+            let slices = render::count(one.slices as u64);
+            [render::bytes(one.table_bytes), slices, one.table.clone()]
+        });
+        page.table(">size | >slices | table", rows);
     }
     let stored = database.copy_bytes as f64 * COMPRESSED;
     let cost = report.lock.map_or_else(String::new, |lock| {

@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::error::{Error, Result, ResultExt};
 use crate::model::lock::LockPolicy;
-use crate::sign::Fingerprint;
+use crate::sign::Trust;
 
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -48,13 +48,13 @@ pub(super) struct Globals {
 }
 
 /// What is needed to read a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Access {
     pub repository: Repository,
     /// As which role each account is used.
     pub accounts: Accounts,
     /// Pinned verification keys; may be empty only for `list`.
-    pub trust: Vec<Fingerprint>,
+    pub trust: Trust,
     /// Files with age identities.
     pub identities: Vec<PathBuf>,
     /// No lock is extended further than this from now.
@@ -66,7 +66,7 @@ pub(super) struct Access {
 impl Access {
     /// Refuses to go on where no signature could be checked.
     pub(super) fn with_trust(self) -> Result<Self> {
-        if self.trust.is_empty() {
+        if self.trust.fingerprints.is_empty() {
             return Err(Error::usage("no verification key is trusted, so no manifest can be").hint(
                 "pass --trust FINGERPRINT, as printed on the break-glass sheet, or set repository.trust in the configuration",
             ));
@@ -106,7 +106,7 @@ impl Globals {
         let locks = self.locks(&config, &access.repository)?;
         let config = Config {
             repository: access.repository.clone(),
-            trust: access.trust.clone(),
+            trust: access.trust.fingerprints.clone(),
             lock: locks,
             ..config
         };
@@ -142,7 +142,7 @@ impl Globals {
             }
             (None, None) => return Err(locate::missing(&variable)),
         };
-        let trust = match config {
+        let fingerprints = match config {
             Some(config) if self.trust.is_empty() => config.trust.clone(),
             _ => self
                 .trust
@@ -154,7 +154,7 @@ impl Globals {
         Ok(Access {
             accounts: self.accounts(&repository, config),
             repository,
-            trust,
+            trust: Trust { fingerprints },
             identities: self.identity.clone(),
             max_lock_days: config.map_or(MAX_LOCK_DAYS, |config| config.lock.max_lock_days),
             pg_bin: config.map_or_else(Vec::new, |config| config.export.pg_bin.clone()),

@@ -1,10 +1,8 @@
 //! `lifeboat hold`
 
-use super::connect;
-use super::output::Answer;
-use super::point::{PointArgs, until};
-use super::render::{self, Page};
-use super::run::Run;
+use super::point::until;
+use super::run::{Answer, Page, PointArgs, Run};
+use super::{connect, render};
 use crate::error::{Result, ResultExt};
 use crate::hold::{self, Report};
 use crate::outcome::Outcome;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::accounts;
-use super::globals::Access;
-use super::run::Run;
+use super::run::{Access, Run};
 use crate::aws::Tokens;
 use crate::config::Source;
 use crate::error::Result;

@@ -1,21 +1,19 @@
 //! `lifeboat init`
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use super::globals::working_folder;
-use super::output::Answer;
-use super::render::Page;
-use super::run::Run;
-use super::{connect, kms};
+use super::kms;
+use super::run::{Answer, Page, Run};
 use crate::aws::{KeyArn, Kms};
-use crate::config::{
-    DAILY_DAYS, MAX_LOCK_DAYS, Mode, Repository, S3Settings, Source, lock_policy, source,
-};
+use crate::config::{DAILY_DAYS, MAX_LOCK_DAYS, Mode, Repository, Source, lock_policy, source};
 use crate::error::{Error, Result, ResultExt};
 use crate::init::{self, KmsSigning, NewSource, Report};
 use crate::outcome::Outcome;
+use crate::repository;
 
 /// Prepare a repository, keys and a configuration
 ///
@@ -92,29 +90,18 @@ impl Args {
             .context(|| "--source-url".to_owned())?;
         let signing_key = self.signing_kms.map(|arn| arn.parse()).transpose();
         let signing_key = signing_key.context(|| "--signing-kms".to_owned())?;
+        let lines = repository.s3.given();
         let options = init::Options {
             config,
             keys_dir,
             lock,
             max_lock_days: MAX_LOCK_DAYS,
             kms_signing: None,
-            repository_lines: repository_lines(&repository.s3),
+            repository_lines: lines.map(|(key, value)| (key.to_owned(), value)).collect(),
             sources,
         };
         Ok((repository, signing_key, options))
     }
-}
-
-fn repository_lines(s3: &S3Settings) -> Vec<(String, String)> {
-    let lines = [
-        ("region", &s3.region),
-        ("endpoint", &s3.endpoint),
-        ("bucket_owner", &s3.bucket_owner),
-        ("profile", &s3.profile),
-    ];
-    let set = lines.into_iter();
-    set.filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)))
-        .collect()
 }
 
 fn source_of(url: &str) -> Result<NewSource> {
@@ -137,7 +124,8 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     if let Some(key) = signing_key {
         options.kms_signing = Some(signing(key, &at).await?);
     }
-    let repository = connect::new_repository(&at).await?;
+    // A directory that is not there yet is made.
+    let repository = repository::Repository::new(at.location.create(at.s3_options()).await?);
     let report = init::init(&repository, &options, run.clock.as_ref()).await?;
     Answer::new(&report, text(&report), Outcome::Done)
 }
@@ -153,34 +141,29 @@ async fn signing(key: KeyArn, repository: &Repository) -> Result<KmsSigning> {
 }
 
 fn text(report: &Report) -> Page {
-    let existed = if report.existed {
-        " was there already; new keys were made for it"
-    } else {
-        " is ready"
+    let existed = match report.existed {
+        true => " was there already; new keys were made for it",
+        false => " is ready",
     };
     let mut page = Page::from(format_args!("{}{existed}", report.repository));
     page.space();
-    let made = [
-        (
-            report.config.display().to_string(),
-            "configuration: look at its sources",
-        ),
-        (
-            report.identity.display().to_string(),
-            "opens every backup: keep it offline, twice, not here",
-        ),
-        (
-            report.signing_key.clone(),
-            "signs manifests: the exporter needs it",
-        ),
-        (
-            report.sheet.display().to_string(),
-            "print it, keep it with the identity",
-        ),
-    ];
-    for (what, why) in made {
-        page.line(format_args!("  {what}  {why}"));
-    }
+    let mut made = |what: &dyn Display, why: &str| page.line(format_args!("  {what}  {why}"));
+    made(
+        &report.config.display(),
+        "configuration: look at its sources",
+    );
+    made(
+        &report.identity.display(),
+        "opens every backup: keep it offline, twice, not here",
+    );
+    made(
+        &report.signing_key,
+        "signs manifests: the exporter needs it",
+    );
+    made(
+        &report.sheet.display(),
+        "print it, keep it with the identity",
+    );
     page.space();
     page.line(format_args!("verification key: {}", report.fingerprint));
     page.space();

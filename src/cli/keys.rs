@@ -6,15 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::connect;
-use super::globals::Access;
 use super::kms::{self, KmsByAccount};
-use super::output::Answer;
-use super::point::{DatabaseFilter, PointArgs};
-use super::render::{self, Page, Table};
-use super::run::Run;
+use super::run::{Access, Answer, DatabaseFilter, Page, Point, Run};
+use super::{connect, render};
 use crate::codec;
-use crate::config::{Config, Edit, Recipient, SigningKey};
+use crate::config::{Edit, Recipient, SigningKey};
 use crate::error::{Error, Result, ResultExt};
 use crate::init;
 use crate::keys::identities;
@@ -163,7 +159,17 @@ async fn add(args: AddArgs, run: &Run) -> Result<Answer> {
             let kms = kms::client(key, &access, run).await?;
             keys::make_wrapped(&kms, &marker.repository, &name).await?
         }
-        (None, Some(file)) => into_file(file, &name, &access)?,
+        (None, Some(file)) => {
+            let (secret, key) = codec::new_identity();
+            let url = access.repository.location.to_string();
+            let text = init::identity_text(&name, &url, &key, &secret);
+            init::write_new(file, &text, 0o600)?;
+            Recipient {
+                name: name.clone(),
+                key,
+                wrapped: None,
+            }
+        }
         // The command line's definition sees to it.
         (None, None) => return Err(Error::usage("--kms or --file is needed")),
     };
@@ -176,17 +182,6 @@ async fn add(args: AddArgs, run: &Run) -> Result<Answer> {
         identity: args.file,
     };
     Answer::new(&added, added_text(&added), Outcome::Done)
-}
-
-fn into_file(file: &Path, name: &str, access: &Access) -> Result<Recipient> {
-    let (secret, key) = codec::new_identity();
-    let url = access.repository.location.to_string();
-    init::write_new(file, &init::identity_text(name, &url, &key, &secret), 0o600)?;
-    Ok(Recipient {
-        name: name.to_owned(),
-        key,
-        wrapped: None,
-    })
 }
 
 fn added_text(added: &Added) -> Page {
@@ -222,23 +217,22 @@ async fn list(args: KeyRingArgs, run: &Run) -> Result<Answer> {
 }
 
 fn listing_text(listing: &Listing) -> Page {
-    let mut table = Table::new(&["name", "recipient", "identity kept by"]);
-    for one in &listing.recipients {
-        table.row([
+    let rows = listing.recipients.iter().map(|one| {
+        [
             one.name.clone().unwrap_or_default(),
             one.recipient.clone(),
             one.kms_key.clone().unwrap_or_else(|| "people".to_owned()),
-        ]);
-    }
+        ]
+    });
     let mut page = Page::default();
-    page.table(&table);
+    page.table("name | recipient | identity kept by", rows);
     page.lines("finding:", &listing.findings);
     page
 }
 
 async fn test(args: KeyRingArgs, run: &Run) -> Result<Answer> {
     let (access, repository, keys) = args.resolve(run, true).await?;
-    let given = connect::identities(&access)?;
+    let given = codec::Identities::from_files(&access.identities)?;
     let by_account = KmsByAccount {
         access: &access,
         run,
@@ -255,19 +249,18 @@ async fn test(args: KeyRingArgs, run: &Run) -> Result<Answer> {
 }
 
 fn tested_text(tested: &Tested) -> Page {
-    let mut table = Table::new(&["name", "recipient", "opened by"]);
-    for one in &tested.recipients {
-        table.row([
+    let rows = tested.recipients.iter().map(|one| {
+        [
             one.recipient.name.clone().unwrap_or_default(),
             one.recipient.recipient.clone(),
             match one.opened_by.as_slice() {
                 [] => "nothing".to_owned(),
                 ways => ways.join(", "),
             },
-        ]);
-    }
+        ]
+    });
     let mut page = Page::default();
-    page.table(&table);
+    page.table("name | recipient | opened by", rows);
     page.lines("DAMAGED:", &tested.damage);
     page.lines("finding:", &tested.findings);
     if tested.opened() == 0 {
@@ -289,14 +282,15 @@ impl KeyRingArgs {
                 }
                 false => String::new(),
             };
-            let keys = configured(&access, &config, &id);
+            let keys = NamedKeyRing {
+                repository: access.repository.location.to_string(),
+                point: None,
+                ring: KeyRing::new(&id, &config.recipients),
+                names: config.names_of_recipients(),
+            };
             return Ok((access, id, keys));
         };
-        let point = PointArgs {
-            id,
-            filter: self.filter,
-        }
-        .resolve()?;
+        let point = Point::new(&id, self.filter)?;
         let (access, config) = run.globals.access_and_maybe_config()?;
         let access = access.with_trust()?;
         let point = connect::restore_point(&access, &point, run).await?;
@@ -304,40 +298,22 @@ impl KeyRingArgs {
             repository: access.repository.location.to_string(),
             point: Some(point.manifest.id.to_string()),
             ring: point.key_ring().await?,
-            names: config.map(|config| names(&config)).unwrap_or_default(),
+            names: config
+                .map(|config| config.names_of_recipients())
+                .unwrap_or_default(),
         };
         Ok((access, point.manifest.repository.clone(), keys))
     }
 }
 
-fn configured(access: &Access, config: &Config, repository: &str) -> NamedKeyRing {
-    NamedKeyRing {
-        repository: access.repository.location.to_string(),
-        point: None,
-        ring: KeyRing::new(repository, &config.recipients),
-        names: names(config),
-    }
-}
-
-fn names(config: &Config) -> BTreeMap<String, String> {
-    let named = |one: &Recipient| (one.key.clone(), one.name.clone());
-    config.recipients.iter().map(named).collect()
-}
-
 async fn announce(args: AnnounceArgs, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let by = match (args.by, config.signing_key) {
-        (Some(file), _) => SigningKey::File(file),
-        (None, Some(key)) => key,
-        (None, None) => {
-            return Err(Error::usage(format!(
-                "{} names no keys.signing_key",
-                config.file.display()
-            ))
-            .hint("name the old key: --by manifest-signing.pem"));
-        }
-    };
+    let by = args.by.map(SigningKey::File);
+    let by = by.or(config.signing_key.clone()).ok_or_else(|| {
+        let error = config.lacks("keys.signing_key");
+        error.hint("name the old key: --by manifest-signing.pem")
+    })?;
     let by: Signer = kms::signer(&by, &access, run).await?;
     let new = new_key(&args.new, &access, run).await?;
     let repository = connect::repository(&access, run).await?;
@@ -345,7 +321,7 @@ async fn announce(args: AnnounceArgs, run: &Run) -> Result<Answer> {
         &repository,
         &new,
         &by,
-        &connect::trust(&access),
+        &access.trust,
         (config.lock.policy, config.lock.max_lock_days),
         run.clock.as_ref(),
     )

@@ -2,15 +2,10 @@
 
 use serde::Serialize;
 
-use super::globals::Access;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::render::{self, Page, Table};
-use super::run::Run;
-use super::snapshot::list::table as copies_table;
-use super::{accounts, connect, status};
-use crate::config::Config;
-use crate::error::Result;
+use super::run::{Answer, DatabaseFilter, Page, Run};
+use super::snapshot::list::show as show_copies;
+use super::{connect, render, status};
+use crate::error::{Error, Result};
 use crate::list::{self, Listing};
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
@@ -46,13 +41,20 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_maybe_config()?;
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (filter.source.as_deref(), filter.database.as_deref());
-    let mut exports = list::list(&repository, &connect::trust(&access), source, database).await?;
+    let mut exports = list::list(&repository, &access.trust, source, database).await?;
     repository.note_announced(run.progress.as_ref()).await;
-    let copies = match &config {
-        Some(config) => copies(&access, config, &filter, run).await,
-        None => Ok(None),
+    let copies = async {
+        let Some(config) = &config else {
+            return Ok(None);
+        };
+        let found = status::copies(&access, config, &filter, run).await;
+        let Some((account, _)) = found else {
+            return Ok(None);
+        };
+        let listing = crate::snapshot::list::list(&account?, source).await?;
+        Ok::<_, Error>(Some(listing.copies))
     };
-    let snapshot_copies = copies.unwrap_or_else(|error| {
+    let snapshot_copies = copies.await.unwrap_or_else(|error| {
         exports.findings.push(format!(
             "snapshot copies could not be listed: {}",
             error.chain()
@@ -67,30 +69,14 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&whole, text(&whole), outcome)
 }
 
-/// `None` where the configuration has no backup account, or no source with snapshots to copy: RDS is not
-/// asked then.
-async fn copies(
-    access: &Access,
-    config: &Config,
-    filter: &DatabaseFilter,
-    run: &Run,
-) -> Result<Option<Vec<CopyPoint>>> {
-    if access.accounts.backup.is_none() || status::copied_sources(config, filter).is_empty() {
-        return Ok(None);
-    }
-    let account = accounts::copies(&access.accounts, &config.snapshot, run).await?;
-    let listing = crate::snapshot::list::list(&account, filter.source.as_deref()).await?;
-    Ok(Some(listing.copies))
-}
-
 fn text(whole: &Whole) -> Page {
     let listing = &whole.exports;
     let mut page = Page::default();
-    if listing.points.is_empty() {
-        page.line(format_args!("no restore point in {}", listing.repository));
-    } else {
-        page.table(&points(&listing.points));
-    }
+    page.table_or(
+        "source | database | restore point | snapshot at | >rows | >stored | locked until | drilled",
+        listing.points.iter().map(point),
+        format_args!("no restore point in {}", listing.repository),
+    );
     if listing.points.iter().any(|point| point.trusted.is_none()) {
         page.space();
         page.line("No verification key is pinned: nothing was checked. --trust FINGERPRINT does.");
@@ -100,16 +86,13 @@ fn text(whole: &Whole) -> Page {
         page.line(
             "Without a manifest: from an export that failed, or runs now. They cannot be restored.",
         );
-        page.table(&leftovers(&listing.leftovers));
+        let headers = "source | database | id | >objects | >stored | unlocked";
+        page.table(headers, listing.leftovers.iter().map(leftover));
     }
     if let Some(copies) = &whole.snapshot_copies {
         page.space();
         page.line("Copies of RDS snapshots, restored by `lifeboat snapshot restore`:");
-        if copies.is_empty() {
-            page.line("none");
-        } else {
-            page.table(&copies_table(copies));
-        }
+        show_copies(&mut page, copies, "none");
     }
     for finding in &listing.findings {
         page.space();
@@ -118,58 +101,39 @@ fn text(whole: &Whole) -> Page {
     page
 }
 
-fn points(points: &[list::Point]) -> Table {
-    let mut table = Table::new(&[
-        "source",
-        "database",
-        "restore point",
-        "snapshot at",
-        ">rows",
-        ">stored",
-        "locked until",
-        "drilled",
-    ]);
-    for point in points {
-        let shown = |value: Option<String>| {
-            value.unwrap_or_else(|| match point.trusted {
-                None => "not checked".to_owned(),
-                _ => "not trusted".to_owned(),
-            })
-        };
-        table.row([
-            point.source.clone(),
-            point.database.clone(),
-            point.id.clone(),
-            shown(point.snapshot_at.map(render::time)),
-            shown(point.rows.map(render::count)),
-            shown(point.stored_bytes.map(render::bytes)),
-            match (point.trusted, point.lock) {
-                (Some(true), None) => "not locked".to_owned(),
-                (_, lock) => shown(lock.map(|lock| render::time(lock.retain_until))),
-            },
-            match (point.trusted, point.drilled_at) {
-                (Some(true), None) => "none found".to_owned(),
-                (_, drilled_at) => shown(drilled_at.map(render::time)),
-            },
-        ]);
-    }
-    table
+fn point(point: &list::Point) -> [String; 8] {
+    let shown = |value: Option<String>| {
+        value.unwrap_or_else(|| match point.trusted {
+            None => "not checked".to_owned(),
+            _ => "not trusted".to_owned(),
+        })
+    };
+    [
+        point.source.clone(),
+        point.database.clone(),
+        point.id.clone(),
+        shown(point.snapshot_at.map(render::time)),
+        shown(point.rows.map(render::count)),
+        shown(point.stored_bytes.map(render::bytes)),
+        match (point.trusted, point.lock) {
+            (Some(true), None) => "not locked".to_owned(),
+            (_, lock) => shown(lock.map(|lock| render::time(lock.retain_until))),
+        },
+        match (point.trusted, point.drilled_at) {
+            (Some(true), None) => "none found".to_owned(),
+            (_, drilled_at) => shown(drilled_at.map(render::time)),
+        },
+    ]
 }
 
-fn leftovers(leftovers: &[Leftover]) -> Table {
-    let mut table = Table::new(&[
-        "source", "database", "id", ">objects", ">stored", "unlocked",
-    ]);
-    for left in leftovers {
-        table.row([
-            left.source.clone(),
-            left.database.clone(),
-            left.id.to_string(),
-            render::count(left.objects),
-            render::bytes(left.stored_bytes),
-            left.unlocks_at
-                .map_or_else(|| "not locked".to_owned(), render::time),
-        ]);
-    }
-    table
+fn leftover(left: &Leftover) -> [String; 6] {
+    let unlocked = left.unlocks_at.map(render::time);
+    [
+        left.source.clone(),
+        left.database.clone(),
+        left.id.to_string(),
+        render::count(left.objects),
+        render::bytes(left.stored_bytes),
+        unlocked.unwrap_or_else(|| "not locked".to_owned()),
+    ]
 }

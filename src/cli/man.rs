@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::output::Answer;
 use super::render::counted;
+use super::run::Answer;
 use crate::error::{Error, Result, ResultExt};
 use crate::outcome::Outcome;
 

@@ -1,8 +1,6 @@
 //! `lifeboat nightly`
 
-use super::globals::Access;
-use super::output::Answer;
-use super::run::Run;
+use super::run::{Access, Answer, Run};
 use super::snapshot::{copy, expire};
 use super::{accounts, export, schedule};
 use crate::config::{Config, Source};
@@ -42,11 +40,9 @@ async fn options(access: &Access, config: &Config, run: &Run) -> Options {
         true => Some(expire::inputs((true, false), access, config, run).await),
         false => None,
     };
-    let metric = match config.notify.metrics {
-        true if accounts.source.is_some() => Some(accounts::source(accounts, run).await),
-        true => Some(schedule::chain_account(access).await),
-        false => None,
-    };
+    let source = accounts.source.as_ref();
+    let source = source.map(|_| accounts::source(accounts, run));
+    let notify = schedule::notify(&config.notify, source, access).await;
     Options {
         exports: exports(access, config, run).await,
         snapshot_copy,
@@ -55,7 +51,7 @@ async fn options(access: &Access, config: &Config, run: &Run) -> Options {
             Some(_) => Vec::new(),
             None => with_rds.iter().map(|source| source.name.clone()).collect(),
         },
-        notify: schedule::notify(&config.notify, metric),
+        notify,
     }
 }
 

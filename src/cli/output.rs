@@ -150,25 +150,10 @@ fn document(command: &str, code: u8, done: Result<Answer>) -> String {
 /// `error` of a document.
 pub(super) fn error_value(error: &Error) -> Value {
     json!({
-        "kind": kind_name(error.kind()),
+        "kind": error.kind(),
         "message": one_line(&error.chain()),
         "hint": one_line(error.advice()),
     })
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Usage => "usage",
-        Kind::NotFound => "not_found",
-        Kind::Exists => "exists",
-        Kind::Denied => "denied",
-        Kind::Damaged => "damaged",
-        Kind::Untrusted => "untrusted",
-        Kind::Unavailable => "unavailable",
-        Kind::Refused => "refused",
-        Kind::Interrupted => "interrupted",
-        Kind::Failed => "failed",
-    }
 }
 
 /// Writes to stdout. A reader that has seen enough (`| head`) is no failure; an answer that could

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::source::check_name;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::id::Id;
 use crate::model::lock::{Lock, LockMode};
 use crate::repository::PointSelector;
 
@@ -39,19 +40,37 @@ pub(super) struct Point {
 
 impl PointArgs {
     pub(super) fn resolve(self) -> Result<Point> {
-        Ok(Point {
-            which: self.id.parse()?,
-            filter: self.filter.resolve()?,
+        Point::new(&self.id, self.filter)
+    }
+}
+
+impl Point {
+    pub(super) fn new(id: &str, filter: DatabaseFilter) -> Result<Self> {
+        Ok(Self {
+            which: id.parse()?,
+            filter: filter.resolve()?,
         })
     }
 }
 
 impl DatabaseFilter {
     pub(super) fn resolve(self) -> Result<Self> {
-        if let Some(name) = &self.source {
-            check_name(name).context(|| "--source".to_owned())?;
-        }
+        check_source(self.source.as_deref())?;
         Ok(self)
+    }
+}
+
+/// Refuses what `--source` cannot mean.
+pub(super) fn check_source(name: Option<&str>) -> Result<()> {
+    name.map_or(Ok(()), check_name)
+        .context(|| "--source".to_owned())
+}
+
+/// The copy of a snapshot that is meant: an id, or `None` for the newest.
+pub(super) fn which_copy(text: &str) -> Result<Option<Id>> {
+    match text {
+        "latest" => Ok(None),
+        text => text.parse().map(Some),
     }
 }
 
@@ -131,11 +150,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_none_is_refused_with_an_example() {
-        let args = PointArgs {
-            id: "yesterday".to_owned(),
-            filter: DatabaseFilter::default(),
-        };
-        let error = args.resolve().unwrap_err();
+        let error = Point::new("yesterday", DatabaseFilter::default()).unwrap_err();
         assert!(error.find_hint().unwrap().contains("20261121T020000Z"));
     }
 }

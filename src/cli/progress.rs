@@ -98,6 +98,11 @@ impl Reporter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// In milliseconds since `began`.
+    fn next_update(&self, now: Duration) -> u64 {
+        millis(now.saturating_add(self.style.interval()))
+    }
+
     /// Shows how far the current phase is.
     fn update(&self, now: Duration) {
         let mut state = self.lock();
@@ -148,10 +153,7 @@ impl Progress for Reporter {
                 state.json("phase", event, &*self.clock);
             }
         }
-        self.due.store(
-            millis(now.saturating_add(self.style.interval())),
-            Ordering::Relaxed,
-        );
+        self.due.store(self.next_update(now), Ordering::Relaxed);
         if self.style == Style::Terminal {
             self.update(now);
         }
@@ -164,7 +166,7 @@ impl Progress for Reporter {
         if millis(now) < due || self.style == Style::Quiet {
             return;
         }
-        let next = millis(now.saturating_add(self.style.interval()));
+        let next = self.next_update(now);
         // Of several threads at the same moment one shows it.
         let mine = self
             .due
@@ -205,11 +207,8 @@ impl State {
 
     fn json(&mut self, event: &str, mut fields: Value, clock: &dyn Clock) {
         fields["event"] = event.into();
-        fields["time"] = clock
-            .now()
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string()
-            .into();
+        let time = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ");
+        fields["time"] = time.to_string().into();
         self.write(&format!("{}\n", escape::json(&fields)));
     }
 

@@ -1,14 +1,10 @@
 //! `lifeboat promote`
 
-use super::connect;
-use super::globals::Access;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::render::{self, Page, Table};
-use super::run::Run;
+use super::run::{Access, Answer, DatabaseFilter, Page, Run};
+use super::{connect, render};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::promote::{self, Options, Promoted, Report, Tier, Tiers};
+use crate::promote::{self, Options, Promoted, Report, Tier};
 
 /// Lock the oldest drilled point of each week, month and year for longer
 ///
@@ -39,11 +35,7 @@ pub(super) fn options(
     (!config.tiers.is_empty()).then_some(Options {
         source: filter.source,
         database: filter.database,
-        tiers: Tiers {
-            weekly_days: config.tiers.weekly_days,
-            monthly_days: config.tiers.monthly_days,
-            yearly_days: config.tiers.yearly_days,
-        },
+        tiers: config.tiers,
         max_lock_days: access.max_lock_days,
         dry_run,
     })
@@ -61,8 +53,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     })?;
     let access = access.with_trust()?;
     let repository = connect::repository(&access, run).await?;
-    let trust = connect::trust(&access);
-    let report = promote::run(&repository, &trust, &options, run.context()).await?;
+    let report = promote::run(&repository, &access.trust, &options, run.context()).await?;
     answer(&report)
 }
 
@@ -72,32 +63,22 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
 
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
-    let mut table = Table::new(&[
-        "source",
-        "database",
-        "restore point",
-        "oldest drilled of",
-        "locked until",
-        "",
-    ]);
-    for point in &report.points {
-        table.row([
+    let rows = report.points.iter().map(|point| {
+        [
             point.source.clone(),
             point.database.clone(),
             point.id.to_string(),
             periods(&point.tiers),
             render::time(point.locked_until),
             done(point, report.dry_run).to_owned(),
-        ]);
-    }
-    if table.is_empty() {
-        let repository = &report.repository;
-        page.line(format_args!(
-            "no drilled restore point to promote in {repository}"
-        ));
-    } else {
-        page.table(&table);
-    }
+        ]
+    });
+    let headers = "source | database | restore point | oldest drilled of | locked until | ";
+    let none = format!(
+        "no drilled restore point to promote in {}",
+        report.repository
+    );
+    page.table_or(headers, rows, none);
     page.lines("finding:", &report.findings);
     page.lines("FAILED", &report.failures);
     page

@@ -1,10 +1,7 @@
 //! `lifeboat prove`
 
 use super::drill::{self, snapshot};
-use super::globals::Access;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::run::Run;
+use super::run::{Access, Answer, DatabaseFilter, Run};
 use super::{accounts, connect, promote, schedule, status};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -40,20 +37,18 @@ async fn options<'a>(
 ) -> Options<'a> {
     let accounts = &access.accounts;
     let all = DatabaseFilter::default;
-    let metric = match config.notify.metrics {
-        true if accounts.backup.is_some() => Some(accounts::backup(accounts, run).await),
-        true => Some(schedule::chain_account(access).await),
-        false => None,
-    };
+    let backup = accounts.backup.as_ref();
+    let backup = backup.map(|_| accounts::backup(accounts, run));
+    let notify = schedule::notify(&config.notify, backup, access).await;
     Options {
         repository: connect::repository(access, run).await,
-        trust: connect::trust(access),
+        trust: access.trust.clone(),
         identities: identities.as_ref().map_err(Error::repeat),
         drill: drill::options(access, Some(config), run).await,
         snapshot_drills: snapshot_drills(access, config, identities, run).await,
         promote: promote::options(all(), false, config, access),
         status: status::inputs(access, config, all(), run).await,
-        notify: schedule::notify(&config.notify, metric),
+        notify,
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::{Display, Write as _};
 
 use crate::escape::{OneLine, one_line};
-pub(super) use crate::humanize::{bytes, count, counted, duration, rough, time};
+pub(super) use crate::humanize::{bytes, count, counted, duration, rough, seconds, time};
 
 /// What a command shows, line by line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,8 +33,53 @@ impl Page {
         self.text.push('\n');
     }
 
-    pub(super) fn table(&mut self, table: &Table) {
-        self.text += &table.render();
+    /// A line for each row, without spaces at its end, and two in front: a value in the first cell does
+    /// not begin a line. Columns are as wide as their widest cell. `headers` are divided by ` | `; one
+    /// that begins with `>` makes its column lean right, for numbers.
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        headers: &str,
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) {
+        let headers: Vec<&str> = headers.split(" | ").collect();
+        let names = headers
+            .iter()
+            .map(|header| header.trim_start_matches('>').into());
+        let mut lines: Vec<Vec<String>> = vec![names.collect()];
+        let plain = |cells: [String; N]| -> Vec<String> {
+            cells.iter().map(|cell| one_line(cell).into()).collect()
+        };
+        lines.extend(rows.into_iter().map(plain));
+        let width = |column: usize| {
+            let cells = lines.iter().filter_map(|cells| cells.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..headers.len()).map(width).collect();
+        for cells in &lines {
+            let columns = cells.iter().zip(&headers).zip(&widths);
+            let cells = columns.map(|((cell, header), width)| match header.starts_with('>') {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
+            let line = cells.collect::<Vec<_>>().join("  ");
+            self.text += "  ";
+            self.text += line.trim_end();
+            self.text += "\n";
+        }
+    }
+
+    /// A table, or a line where there is no row.
+    pub(super) fn table_or<const N: usize>(
+        &mut self,
+        headers: &str,
+        rows: impl IntoIterator<Item = [String; N]>,
+        none: impl Display,
+    ) {
+        let mut rows = rows.into_iter().peekable();
+        match rows.peek() {
+            Some(_) => self.table(headers, rows),
+            None => self.line(none),
+        }
     }
 
     /// The lines of another page.
@@ -61,90 +106,32 @@ impl<T: Display> From<T> for Page {
     }
 }
 
-/// Columns of text, as wide as their widest cell.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    rows: Vec<Vec<String>>,
-    right: Vec<bool>,
-}
-
-impl Table {
-    /// A header beginning with `>` makes its column lean right, for numbers.
-    pub(super) fn new(headers: &[&str]) -> Self {
-        Self {
-            rows: vec![
-                headers
-                    .iter()
-                    .map(|header| header.trim_start_matches('>').to_owned())
-                    .collect(),
-            ],
-            right: headers
-                .iter()
-                .map(|header| header.starts_with('>'))
-                .collect(),
-        }
-    }
-
-    pub(super) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        let cells = cells
-            .into_iter()
-            .map(|cell| one_line(&cell.into()).into_owned());
-        self.rows.push(cells.collect());
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows.len() <= 1
-    }
-
-    /// One line a row, without spaces at the end, and two in front: a value in the first cell
-    /// does not begin a line.
-    fn render(&self) -> String {
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.right.len()).map(width).collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells = row.iter().enumerate().map(|(column, cell)| {
-                let width = widths.get(column).copied().unwrap_or(0);
-                match self.right.get(column) {
-                    Some(true) => format!("{cell:>width$}"),
-                    _ => format!("{cell:<width$}"),
-                }
-            });
-            let line = cells.collect::<Vec<_>>().join("  ");
-            text.push_str("  ");
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn tables_align_and_hold_hostile_names() {
-        let mut table = Table::new(&["DATABASE", ">ROWS"]);
-        assert!(table.is_empty());
-        table.row(["courses", "1,943,200"]);
-        table.row(["x\n\u{1b}[2J", "7"]);
-        let text = table.render();
-        let lines: Vec<&str> = text.lines().collect();
+        let mut page = Page::default();
+        let rows = [["courses", "1,943,200"], ["x\n\u{1b}[2J", "7"]];
+        let rows = rows.map(|cells| cells.map(str::to_owned));
+        page.table_or("DATABASE | >ROWS", rows, "none");
+        page.table_or(
+            "DATABASE | >ROWS",
+            [[String::new(), String::new()]; 0],
+            "none",
+        );
+        let lines: Vec<&str> = page.as_str().lines().collect();
+        assert_eq!(lines[3..], ["none"]);
         assert_eq!(lines[1], "  courses       1,943,200");
         assert_eq!(lines[2], "  x\\n\\u{1b}[2J          7");
     }
 
     #[test]
     fn no_value_ends_a_line_of_a_page() {
-        let mut table = Table::new(&["NAME"]);
-        table.row(["a\u{2028}b\nc"]);
         let mut page = Page::from(format_args!("holds: {}", "x\n{\"_aws\": 1}"));
         page.space();
-        page.table(&table);
+        page.table("NAME", [["a\u{2028}b\nc".to_owned()]]);
         page.append(&Page::from("\u{1b}]0;x\u{7}\r\u{202e}"));
         assert_eq!(
             page.as_str(),

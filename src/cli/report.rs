@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::file::write_whole;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::render;
-use super::run::Run;
-use super::{connect, status};
+use super::run::{Answer, DatabaseFilter, Run};
+use super::{connect, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
@@ -42,19 +39,6 @@ pub(super) struct Args {
     html: PathBuf,
 }
 
-/// What `report` prints.
-#[derive(Debug, Serialize)]
-struct Written {
-    repository: String,
-    file: String,
-    bytes: u64,
-    databases: u64,
-    points: u64,
-    drills: u64,
-    /// All that are on the page.
-    findings: Vec<String>,
-}
-
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
@@ -62,21 +46,30 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&access, run).await?;
     let inputs = status::inputs(&access, &config, filter.clone(), run).await?;
     let status = inputs.run(&repository, run.context()).await?;
-    let identities = connect::identities(&access)?;
+    let identities = Identities::from_files(&access.identities)?;
     let options = options(status, filter, identities, &config)?;
-    let page = report::report(&repository, &connect::trust(&access), options).await?;
+    let page = report::report(&repository, &access.trust, options).await?;
     repository.note_announced(run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
-    let written = Written {
-        repository: repository.url().to_owned(),
-        file: args.html.display().to_string(),
-        bytes: page.html.len() as u64,
-        databases: page.databases,
-        points: page.points,
-        drills: page.drills,
-        findings: page.findings,
-    };
-    Answer::new(&written, text(&written), Outcome::Done)
+    let file = args.html.display().to_string();
+    let text = format!(
+        "{file}: {}, {}, {}, {}, {}",
+        render::bytes(page.html.len() as u64),
+        render::counted(page.databases, "database", "databases"),
+        render::counted(page.points, "restore point", "restore points"),
+        render::counted(page.drills, "drill", "drills"),
+        render::counted(page.findings.len() as u64, "finding", "findings"),
+    );
+    let written = json!({
+        "repository": repository.url(),
+        "file": file,
+        "bytes": page.html.len(),
+        "databases": page.databases,
+        "points": page.points,
+        "drills": page.drills,
+        "findings": page.findings,
+    });
+    Answer::new(&written, text, Outcome::Done)
 }
 
 fn options(
@@ -85,39 +78,22 @@ fn options(
     identities: Identities,
     config: &Config,
 ) -> Result<Options> {
-    let recipients = config.recipients.iter();
+    let limits = &config.limits.status;
+    let databases = status.databases.into_iter();
     Ok(Options {
         source: filter.source,
         database: filter.database,
         now: status.now,
         limits: Limits {
-            export_age: status::signed(config.limits.export_age)?,
-            copy_age: status::signed(config.limits.copy_age)?,
-            drill_age: status::signed(config.limits.drill_age)?,
+            export_age: limits.export_age,
+            copy_age: limits.copy_age,
+            drill_age: limits.drill_age,
         },
-        databases: status
-            .databases
-            .into_iter()
-            .map(|one| (one.source, one.database))
-            .collect(),
+        databases: databases.map(|one| (one.source, one.database)).collect(),
         findings: status.findings.iter().map(ToString::to_string).collect(),
         copies: status.copies,
         leftovers: status.leftovers,
         identities,
-        recipients: recipients
-            .map(|one| (one.key.clone(), one.name.clone()))
-            .collect(),
+        recipients: config.names_of_recipients(),
     })
-}
-
-fn text(written: &Written) -> String {
-    format!(
-        "{}: {}, {}, {}, {}, {}",
-        written.file,
-        render::bytes(written.bytes),
-        render::counted(written.databases, "database", "databases"),
-        render::counted(written.points, "restore point", "restore points"),
-        render::counted(written.drills, "drill", "drills"),
-        render::counted(written.findings.len() as u64, "finding", "findings"),
-    )
 }

@@ -1,15 +1,11 @@
 //! `lifeboat restore`
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use super::globals::Access;
-use super::output::Answer;
-use super::point::{Point, PointArgs};
-use super::render::{self, Page};
-use super::run::Run;
-use super::{connect, drilled};
-use crate::config::{Connection, MAX_JOBS, source};
+use super::render::seconds;
+use super::run::{Access, Answer, Page, Point, PointArgs, Run};
+use super::{connect, drilled, render};
+use crate::config::{MAX_JOBS, source};
 use crate::drill;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::finding::Finding;
@@ -81,17 +77,10 @@ impl Args {
         let tables = self.table.iter().map(|text| table_name(text));
         let tables = tables.collect::<Result<_>>()?;
         let access = run.globals.access()?.with_trust()?;
-        let connection = Connection {
-            address: self.target,
-            password_file: self.target_password_file,
-            ..Connection::default()
-        };
-        let target = connect::server(&connection, run)?;
-        if !target.database_named {
-            // It would be the user's own, and so `postgres`.
-            return Err(Error::usage("--target names no database")
-                .hint("write postgresql://user@host:port/database"));
-        }
+        // Without one it would be the user's own, and so `postgres`.
+        let option = ("--target", "write postgresql://user@host:port/database");
+        let password_file = self.target_password_file;
+        let target = connect::typed_server(option, self.target, password_file, run)?;
         let pg_bin = self.pg_bin.into_iter().chain(access.pg_bin.clone());
         let options = Options {
             target,
@@ -153,9 +142,9 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let point = connect::restore_point(&access, &point, run).await?;
     let found = identities.find(&point, run.progress.as_ref()).await?;
     let identities = found.required_by("restore")?;
-    let trust = connect::trust(&access);
-    drilled::note(&point, &trust, run).await;
-    options.drilled_sound = drill::is_sound(&point, &trust).await.unwrap_or(false);
+    drilled::note(&point, &access.trust, run).await;
+    let sound = drill::is_sound(&point, &access.trust).await;
+    options.drilled_sound = sound.unwrap_or(false);
     let report = restore::run(&point, &identities, &options, run.context()).await?;
     let failures = report.failures.len() + report.problems.len();
     let outcome = Outcome::from_counts(failures, report.findings.len());
@@ -175,10 +164,9 @@ fn text(report: &Report) -> Page {
 }
 
 fn show_summary(page: &mut Page, report: &Report) {
-    let what = if report.dry_run {
-        "would come back into"
-    } else {
-        "brought back into"
+    let what = match report.dry_run {
+        true => "would come back into",
+        false => "brought back into",
     };
     page.line(format_args!(
         "{} of {}/{}, as of {}, {what} {}: {}, {}, {}",
@@ -195,23 +183,20 @@ fn show_summary(page: &mut Page, report: &Report) {
         page.line("nothing was changed");
         return;
     }
-    let compared = if report.verified {
-        "rows counted, read again and compared"
-    } else {
-        "rows counted; --verify also reads them again"
+    let compared = match report.verified {
+        true => "rows counted, read again and compared",
+        false => "rows counted; --verify also reads them again",
     };
     let phases = report.phases.iter().filter(|phase| phase.seconds >= 0.1);
     let phases: Vec<String> = phases
         .map(|phase| format!("{} {}", phase.name, seconds(phase.seconds)))
         .collect();
     let took = seconds(report.seconds);
-    match phases.as_slice() {
-        [] => page.line(format_args!("{compared}; took {took}")),
-        phases => {
-            let phases = phases.join(", ");
-            page.line(format_args!("{compared}; took {took} ({phases})"));
-        }
-    }
+    let phases = match phases.as_slice() {
+        [] => String::new(),
+        phases => format!(" ({})", phases.join(", ")),
+    };
+    page.line(format_args!("{compared}; took {took}{phases}"));
 }
 
 /// A line each, as many as a screen takes; all of them, whole and with statements as they are to be
@@ -229,10 +214,6 @@ fn show_troubles(page: &mut Page, word: &str, troubles: &[Finding]) {
             "{word}: {more} more; --json lists all, with their SQL"
         )),
     }
-}
-
-fn seconds(seconds: f64) -> String {
-    render::duration(Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]

@@ -1,23 +1,32 @@
 //! Renders the report of `nightly` and `prove`.
 
-use std::time::Duration;
-
-use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::drill::{self, snapshot as snapshot_drill};
-use super::globals::Access;
-use super::output::{Answer, error_value, exit_code};
-use super::render::{self, Page};
+use super::output::{error_value, exit_code};
+use super::run::{Access, Answer, Page};
 use super::snapshot::{copy, expire};
-use super::{export, promote, status, verify};
+use super::{export, promote, render, status, verify};
 use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;
 use crate::schedule::{Notify, Report, Step, StepReport};
 
-/// `metric`: the account that the metric is put into.
-pub(super) fn notify(settings: &NotifySettings, metric: Option<Result<Account>>) -> Notify {
+/// `account`: the one that the metric is put into, where it is configured; without it, that of the
+/// credentials and the region that the SDK finds.
+pub(super) async fn notify(
+    settings: &NotifySettings,
+    account: Option<impl Future<Output = Result<Account>>>,
+    access: &Access,
+) -> Notify {
+    let metric = match account {
+        _ if !settings.metrics => None,
+        Some(account) => Some(account.await),
+        None => {
+            let profile = access.repository.s3.profile.as_deref();
+            Some(Account::from_environment("account of the metric", profile).await)
+        }
+    };
     Notify {
         webhook_file: settings.webhook_file.clone(),
         webhook_always: settings.webhook_always,
@@ -26,77 +35,51 @@ pub(super) fn notify(settings: &NotifySettings, metric: Option<Result<Account>>)
     }
 }
 
-/// With the credentials and the region that the SDK finds.
-pub(super) async fn chain_account(access: &Access) -> Result<Account> {
-    let profile = access.repository.s3.profile.as_deref();
-    Account::from_environment("account of the metric", profile).await
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    steps: Vec<ShownStep<'a>>,
-    findings: &'a [String],
-    notifications: &'a [String],
-}
-
-#[derive(Serialize)]
-struct ShownStep<'a> {
-    name: &'a str,
-    /// As the command alone would have ended.
-    exit_code: u8,
-    seconds: f64,
-    /// The command's own result; null where it failed before it had one.
-    result: Option<Value>,
-    error: Option<Value>,
-}
-
 pub(super) fn answer(report: &Report) -> Result<Answer> {
     let mut page = Page::default();
-    let mut steps = Vec::with_capacity(report.steps.len());
-    for step in &report.steps {
-        steps.push(show_step(&mut page, step)?);
-    }
+    let steps = report.steps.iter().map(|step| show_step(&mut page, step));
+    let steps = steps.collect::<Result<Vec<Value>>>()?;
     page.lines("finding:", &report.findings);
     page.lines("finding:", &report.notifications);
     let outcome = report.outcome();
     page.line(format_args!("{}: {}", report.schedule, outcome.describe()));
-    let shown = Shown {
-        steps,
-        findings: &report.findings,
-        notifications: &report.notifications,
-    };
+    let shown = json!({
+        "steps": steps,
+        "findings": report.findings,
+        "notifications": report.notifications,
+    });
     Answer::new(&shown, page, outcome)
 }
 
-fn show_step<'a>(page: &mut Page, step: &'a Step) -> Result<ShownStep<'a>> {
+/// Exit code and result are as the command alone would have had them; the result is null where it failed
+/// before it had one.
+fn show_step(page: &mut Page, step: &Step) -> Result<Value> {
     page.line(format_args!(
         "== {}: {} ({})",
         step.name,
         step.outcome().describe(),
-        render::duration(Duration::from_secs_f64(step.seconds)),
+        render::seconds(step.seconds),
     ));
-    let mut shown = ShownStep {
-        name: &step.name,
-        exit_code: step.outcome().exit_code(),
-        seconds: step.seconds,
-        result: None,
-        error: None,
-    };
-    match &step.result {
+    let (exit_code, result, error) = match &step.result {
         Ok(report) => {
             let answer = step_answer(report)?;
             page.append(&answer.text);
-            shown.result = Some(answer.result);
+            (step.outcome().exit_code(), Some(answer.result), None)
         }
         Err(error) => {
             page.line(format_args!("error: {}", error.chain()));
             page.line(format_args!("hint: {}", error.advice()));
-            shown.exit_code = exit_code(error);
-            shown.error = Some(error_value(error));
+            (exit_code(error), None, Some(error_value(error)))
         }
-    }
+    };
     page.space();
-    Ok(shown)
+    Ok(json!({
+        "name": step.name,
+        "exit_code": exit_code,
+        "seconds": step.seconds,
+        "result": result,
+        "error": error,
+    }))
 }
 
 /// As the command alone would answer.

@@ -1,13 +1,10 @@
 //! `lifeboat show`
 
-use super::connect;
-use super::output::Answer;
-use super::point::PointArgs;
-use super::render::{self, Page, Table};
-use super::run::Run;
+use super::run::{Answer, Page, PointArgs, Run};
+use super::{connect, render};
 use crate::error::Result;
 use crate::list::{self, Shown};
-use crate::model::catalog::Catalog;
+use crate::model::catalog::Table;
 use crate::model::lock::Lock;
 use crate::outcome::Outcome;
 
@@ -46,15 +43,18 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 
 fn text(shown: &Shown) -> Page {
     let mut page = Page::default();
-    page.table(&summary(shown));
+    let headers = format!("restore point | {}", shown.manifest.id);
+    page.table(&headers, summary(shown));
     if let Some(catalog) = &shown.catalog {
         page.space();
-        page.table(&tables(catalog));
+        // A name in front could pass for a line of lifeboat's own.
+        let headers = ">rows | >in the source | digest | table";
+        page.table(headers, catalog.tables.iter().map(table));
     }
     page
 }
 
-fn summary(shown: &Shown) -> Table {
+fn summary(shown: &Shown) -> Vec<[String; 2]> {
     let manifest = &shown.manifest;
     let lock = |lock: Option<Lock>| {
         lock.map_or_else(
@@ -63,8 +63,8 @@ fn summary(shown: &Shown) -> Table {
         )
     };
     let (stored, tables) = (render::bytes(shown.stored_bytes), manifest.user_tables());
-    let mut table = Table::new(&["restore point", &manifest.id.to_string()]);
-    let mut line = |name: &str, value: String| table.row([name.to_owned(), value]);
+    let mut lines = Vec::new();
+    let mut line = |name: &str, value: String| lines.push([name.to_owned(), value]);
     line("of", format!("{}/{}", manifest.source, manifest.database));
     line("in", shown.repository.clone());
     line("snapshot at", render::time(manifest.snapshot_at));
@@ -86,19 +86,14 @@ fn summary(shown: &Shown) -> Table {
         let (count, kind) = (left_out.count, &left_out.kind);
         line("not covered", format!("{count} {kind}"));
     }
-    table
+    lines
 }
 
-/// A name in front could pass for a line of lifeboat's own.
-fn tables(catalog: &Catalog) -> Table {
-    let mut table = Table::new(&[">rows", ">in the source", "digest", "table"]);
-    for one in &catalog.tables {
-        table.row([
-            render::count(one.digest.rows),
-            render::bytes(one.table_bytes),
-            format!("{:032x}", one.digest.sum),
-            one.name.to_string(),
-        ]);
-    }
-    table
+fn table(one: &Table) -> [String; 4] {
+    [
+        render::count(one.digest.rows),
+        render::bytes(one.table_bytes),
+        format!("{:032x}", one.digest.sum),
+        one.name.to_string(),
+    ]
 }

@@ -3,11 +3,9 @@
 pub(super) mod copy;
 pub(super) mod expire;
 pub(super) mod list;
-pub(super) mod options;
 pub(super) mod restore;
 
-use super::output::Answer;
-use super::run::Run;
+use super::run::{Answer, Run};
 use crate::error::Result;
 
 /// Copies of RDS snapshots in the backup account

@@ -3,19 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::file::write_whole;
-use super::globals::Access;
-use super::output::Answer;
-use super::point::DatabaseFilter;
-use super::render::{self, Page, Table};
-use super::run::Run;
-use super::{accounts, connect};
+use super::run::{Access, Answer, DatabaseFilter, Page, Run};
+use super::{accounts, connect, render};
+use crate::aws::Account;
 use crate::config::{Config, Databases};
-use crate::error::{Result, ResultExt};
+use crate::error::Result;
 use crate::schedule::Status;
-use crate::status::{self, DatabaseStatus, Expected, Limits, Report};
+use crate::status::{self, DatabaseStatus, Expected, Report};
 
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
@@ -68,27 +65,30 @@ pub(super) async fn inputs(
     filter: DatabaseFilter,
     run: &Run,
 ) -> Result<Status> {
-    let limits = Limits {
-        export_age: signed(config.limits.export_age)?,
-        copy_age: signed(config.limits.copy_age)?,
-        drill_age: signed(config.limits.drill_age)?,
-        shrink_percent: config.limits.shrink_percent,
-    };
-    let copied = copied_sources(config, &filter);
-    let copies = if access.accounts.backup.is_none() || copied.is_empty() {
-        None
-    } else {
-        let account = accounts::copies(&access.accounts, &config.snapshot, run).await;
-        Some((account, copied))
-    };
+    let copies = copies(access, config, &filter, run).await;
     Ok(Status {
-        trust: connect::trust(access),
-        limits,
+        trust: access.trust.clone(),
+        limits: config.limits.status,
         expected: expected(config, &filter),
         source: filter.source,
         database: filter.database,
         copies,
     })
+}
+
+/// The account where copies lie, and the sources whose snapshots are copied. `None` where the
+/// configuration has no backup account or no such source: RDS is not asked then.
+pub(super) async fn copies(
+    access: &Access,
+    config: &Config,
+    filter: &DatabaseFilter,
+    run: &Run,
+) -> Option<(Result<Account>, Vec<String>)> {
+    let copied = copied_sources(config, filter);
+    if access.accounts.backup.is_none() || copied.is_empty() {
+        return None;
+    }
+    Some((accounts::copies(&access.accounts, run).await, copied))
 }
 
 /// Sources whose snapshots are copied. A copy is of no single database.
@@ -99,10 +99,6 @@ pub(super) fn copied_sources(config: &Config, filter: &DatabaseFilter) -> Vec<St
     let sources = config.sources.iter().filter(|one| one.rds.is_some());
     let names = sources.map(|one| one.name.clone());
     names.filter(wanted).collect()
-}
-
-pub(super) fn signed(age: Duration) -> Result<SignedDuration> {
-    SignedDuration::try_from(age).context(|| "a limit".to_owned())
 }
 
 /// With "all" only the server knows the databases' names, and one of the source's is expected.
@@ -130,25 +126,11 @@ fn expected(config: &Config, filter: &DatabaseFilter) -> Vec<Expected> {
 
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
-    let mut table = Table::new(&[
-        "source",
-        "database",
-        "newest export",
-        ">age",
-        ">rows",
-        ">before",
-        ">stored",
-        "locked until",
-        "drilled",
-    ]);
-    for one in &report.databases {
-        table.row(row(one, report.now));
-    }
-    if table.is_empty() {
-        page.line(format_args!("no restore point in {}", report.repository));
-    } else {
-        page.table(&table);
-    }
+    page.table_or(
+        "source | database | newest export | >age | >rows | >before | >stored | locked until | drilled",
+        report.databases.iter().map(|one| row(one, report.now)),
+        format_args!("no restore point in {}", report.repository),
+    );
     for copy in &report.copies {
         match copy.newest_at {
             Some(at) => page.line(format_args!(
@@ -174,7 +156,11 @@ fn text(report: &Report) -> Page {
 
 fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 9] {
     let none = || "none".to_owned();
-    let newest = one.newest.as_ref();
+    let (newest, previous) = (one.newest.as_ref(), one.previous.as_ref());
+    let locked = newest
+        .and_then(|point| point.locked_until)
+        .map(render::time);
+    let drilled = one.drilled.as_ref().map(|drill| render::time(drill.at));
     let age = |at: Timestamp| {
         let age = now.duration_since(at);
         render::duration(Duration::try_from(age).unwrap_or_default())
@@ -185,15 +171,9 @@ fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 9] {
         newest.map_or_else(none, |point| point.id.to_string()),
         newest.map_or_else(none, |point| age(point.snapshot_at)),
         newest.map_or_else(none, |point| render::count(point.rows)),
-        one.previous
-            .as_ref()
-            .map_or_else(none, |point| render::count(point.rows)),
+        previous.map_or_else(none, |point| render::count(point.rows)),
         newest.map_or_else(none, |point| render::bytes(point.stored_bytes)),
-        newest
-            .and_then(|point| point.locked_until)
-            .map_or_else(|| "not locked".to_owned(), render::time),
-        one.drilled
-            .as_ref()
-            .map_or_else(|| "never".to_owned(), |drill| render::time(drill.at)),
+        locked.unwrap_or_else(|| "not locked".to_owned()),
+        drilled.unwrap_or_else(|| "never".to_owned()),
     ]
 }

@@ -1,12 +1,7 @@
 //! `lifeboat verify`
 
-use std::time::Duration;
-
-use super::connect;
-use super::output::Answer;
-use super::point::PointArgs;
-use super::render::{self, Page};
-use super::run::Run;
+use super::run::{Answer, Page, PointArgs, Run};
+use super::{connect, render};
 use crate::error::Result;
 use crate::schedule;
 use crate::verify::Report;
@@ -69,7 +64,7 @@ fn text(report: &Report) -> Page {
         report.database,
         render::counted(report.objects, "object", "objects"),
         render::bytes(report.stored_bytes),
-        render::duration(Duration::from_secs_f64(report.seconds)),
+        render::seconds(report.seconds),
     ));
     if !report.locked {
         page.line("not locked: anybody who may write there may delete it");

@@ -1,7 +1,8 @@
 //! `[source_account]` and `[backup_account]`: the accounts and roles that lifeboat uses on each side.
 
-use super::position::{KeyError, Positions};
+use super::position::Positions;
 use super::raw;
+use super::rules::{At, KeyError};
 use crate::aws::KeyArn;
 use crate::error::{Error, Result};
 
@@ -10,6 +11,8 @@ use crate::error::{Error, Result};
 pub struct Accounts {
     pub source: Option<Account>,
     pub backup: Option<Account>,
+    /// Where copies of snapshots lie; `None`: the backup account's region.
+    pub copies_region: Option<String>,
     /// Both sides may be one account; every run then warns.
     pub allow_same: bool,
 }
@@ -79,13 +82,14 @@ pub(crate) fn resolve(
     Ok(Accounts {
         source,
         backup,
+        copies_region: None,
         allow_same,
     })
 }
 
 fn check(account: &Account) -> Result<(), KeyError> {
-    check_id(&account.id).map_err(|error| ("id", error))?;
-    check_region(&account.region).map_err(|error| ("region", error))?;
+    check_id(&account.id).at("id")?;
+    check_region(&account.region).at("region")?;
     let roles = [
         ("role_arn", &account.role),
         ("snapshot_role_arn", &account.snapshot_role),
@@ -93,7 +97,7 @@ fn check(account: &Account) -> Result<(), KeyError> {
     ];
     for (key, role) in roles {
         if let Some(role) = role {
-            check_role(role, &account.id).map_err(|error| (key, error))?;
+            check_role(role, &account.id).at(key)?;
         }
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::position::{KeyError, Positions};
+use super::position::Positions;
 use super::raw::{self, Scalar};
-use super::rules::{both, check_new};
+use super::rules::{At, KeyError, both, check_new};
+use crate::drill::{Assertion, Must, Question};
 use crate::error::{Error, Result};
 
 /// The longest that a drill may take, unless configured.
@@ -28,7 +29,8 @@ pub struct DrillSettings {
     pub network: Option<Network>,
     /// Of instances of drills; `None`: as recorded with the copy.
     pub class: Option<String>,
-    pub assertions: Vec<Assert>,
+    /// What is asserted of restored databases.
+    pub(crate) questions: Vec<Question>,
 }
 
 impl Default for DrillSettings {
@@ -41,7 +43,7 @@ impl Default for DrillSettings {
             weak_wall: false,
             network: None,
             class: None,
-            assertions: Vec::new(),
+            questions: Vec::new(),
         }
     }
 }
@@ -54,56 +56,33 @@ pub struct Network {
     pub security_group: String,
 }
 
-/// A query and what its one value must be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assert {
-    pub name: String,
-    pub sql: String,
-    /// Only in drills of this source; `None`: of all.
-    pub source: Option<String>,
-    /// Only in drills of this database; `None`: of all.
-    pub database: Option<String>,
-    pub must: Must,
-}
-
-/// What must hold of a value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Must {
-    Equal(String),
-    AtLeast(f64),
-    WithinPercent(f64),
-    NotOlder(Duration),
-}
-
 pub(crate) fn resolve(
     mut raw: raw::Drill,
     base: &Path,
     positions: &Positions<'_>,
 ) -> Result<DrillSettings> {
     let mut names = BTreeSet::new();
-    let assertions = positions.each("drill.assert", std::mem::take(&mut raw.assert), |raw| {
-        check_new(&raw.name, &mut names, "assertions").map_err(|error| ("name", error))?;
-        assertion(raw)
-    })?;
-    positions.table("drill", settings(raw, base, assertions))
+    let asserts = std::mem::take(&mut raw.assert);
+    let questions = positions.each("drill.assert", asserts, |raw| question(raw, &mut names))?;
+    positions.table("drill", settings(raw, base, questions))
 }
 
 fn settings(
     raw: raw::Drill,
     base: &Path,
-    assertions: Vec<Assert>,
+    questions: Vec<Question>,
 ) -> Result<DrillSettings, KeyError> {
     let folder = raw.folder.map(|folder| base.join(folder));
     Ok(DrillSettings {
         server_socket: server_socket(raw.server_socket, folder.as_deref(), base)
-            .map_err(|error| ("server_socket", error))?,
+            .at("server_socket")?,
         folder,
         time_limit: raw.time_limit.map_or(TIME_LIMIT, |limit| limit.0),
         superuser: raw.superuser,
         weak_wall: raw.weak_wall,
         network: network(raw.subnet_group, raw.security_group)?,
         class: raw.class,
-        assertions,
+        questions,
     })
 }
 
@@ -155,11 +134,14 @@ fn network(
     }))
 }
 
-fn assertion(raw: raw::Assert) -> Result<Assert, KeyError> {
-    Ok(Assert {
-        must: must(&raw)?,
-        name: raw.name,
-        sql: raw.sql,
+fn question(raw: raw::Assert, names: &mut BTreeSet<String>) -> Result<Question, KeyError> {
+    check_new(&raw.name, names, "assertions").at("name")?;
+    Ok(Question {
+        assertion: Assertion {
+            must: must(&raw)?,
+            name: raw.name,
+            sql: raw.sql,
+        },
         source: raw.source,
         database: raw.database,
     })
@@ -179,8 +161,8 @@ fn must(raw: &raw::Assert) -> Result<Must, KeyError> {
     let given = [
         raw.equals.as_ref().map(|value| Must::Equal(printed(value))),
         raw.at_least.map(Must::AtLeast),
-        raw.within_percent.map(Must::WithinPercent),
-        raw.not_older_than.map(|age| Must::NotOlder(age.0)),
+        raw.within_percent.map(|percent| Must::Within { percent }),
+        raw.not_older_than.map(|age| Must::NotOlder(age.signed())),
     ];
     let mut given = given.into_iter().flatten();
     let what = match (given.next(), given.next()) {

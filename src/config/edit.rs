@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use toml_edit::{Document, Table, value};
 
-use super::resolve;
 use super::settings::Config;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::Recipient;
@@ -29,7 +28,7 @@ impl Edit {
         let real = fs::canonicalize(file).context(|| file.display().to_string())?;
         let cannot = || format!("{} cannot be changed", real.display());
         let text = fs::read_to_string(&real).context(cannot)?;
-        let config = resolve::config(&text, file)?;
+        let config = Config::parse(&text, file)?;
         let old = fs::metadata(&real).context(cannot)?;
         if old.permissions().readonly() {
             return Err(
@@ -88,7 +87,7 @@ impl Edit {
     fn check(&self, text: &str, recipient: &Recipient) -> Result<()> {
         let mut expected = self.config.clone();
         expected.recipients.push(recipient.clone());
-        match resolve::config(text, &self.config.file) {
+        match Config::parse(text, &self.config.file) {
             Ok(config) if config == expected => Ok(()),
             _ => Err(Error::refused(format!(
                 "{} is written in a way that no [[recipient]] can be added to",
@@ -108,11 +107,8 @@ fn folder_of(file: &Path) -> &Path {
 fn with_recipient(text: &str, recipient: &Recipient) -> String {
     let at = last_recipient(text).map_or(text.len(), |end| behind_block(text, end));
     let (before, after) = text.split_at(at);
-    let line_break = if before.is_empty() || before.ends_with('\n') {
-        ""
-    } else {
-        "\n"
-    };
+    let ended = before.is_empty() || before.ends_with('\n');
+    let line_break = if ended { "" } else { "\n" };
     let mut new = format!("{line_break}\n[[recipient]]\n{}", table(recipient));
     if text.contains("\r\n") {
         new = new.replace('\n', "\r\n");

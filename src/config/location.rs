@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::accounts::{check_id, check_region};
+use super::rules::{At, KeyError, given};
 use crate::error::{Error, Result};
 use crate::store::s3::S3Options;
 
@@ -35,30 +36,23 @@ impl S3Settings {
     }
 
     /// Refuses impossible values; the setting's name comes with the error.
-    fn check(&self) -> std::result::Result<(), (&'static str, Error)> {
-        if let Some(owner) = &self.bucket_owner {
-            check_id(owner).map_err(|error| ("bucket_owner", error))?;
-        }
-        if let Some(region) = &self.region {
-            check_region(region).map_err(|error| ("region", error))?;
-        }
-        if let Some(endpoint) = &self.endpoint {
-            check_endpoint(endpoint).map_err(|error| ("endpoint", error))?;
-        }
-        Ok(())
+    fn check(&self) -> Result<(), KeyError> {
+        given(self.bucket_owner.as_ref(), check_id).at("bucket_owner")?;
+        given(self.region.as_ref(), check_region).at("region")?;
+        given(self.endpoint.as_ref(), check_endpoint).at("endpoint")
     }
 
-    fn first_given(&self) -> Option<&'static str> {
-        let given = [
-            ("region", self.region.is_some()),
-            ("endpoint", self.endpoint.is_some()),
-            ("path_style", self.path_style.is_some()),
-            ("bucket_owner", self.bucket_owner.is_some()),
-            ("profile", self.profile.is_some()),
+    /// Those that are not `None`, by their keys in the configuration.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let path_style = self.path_style.map(|style| style.to_string());
+        let all = [
+            ("region", self.region.clone()),
+            ("endpoint", self.endpoint.clone()),
+            ("path_style", path_style),
+            ("bucket_owner", self.bucket_owner.clone()),
+            ("profile", self.profile.clone()),
         ];
-        given
-            .into_iter()
-            .find_map(|(name, given)| given.then_some(name))
+        (all.into_iter()).filter_map(|(key, value)| Some((key, value?)))
     }
 }
 
@@ -91,21 +85,14 @@ pub struct Repository {
 impl Repository {
     /// Resolves a URL or a plain path; relative paths begin at `base`, an absolute folder. The
     /// setting that is wrong (`url`, `region`, …) comes with the error.
-    pub fn new(
-        url: &str,
-        base: &Path,
-        s3: S3Settings,
-    ) -> std::result::Result<Self, (&'static str, Error)> {
-        let location = Location::parse(url, base).map_err(|error| ("url", error))?;
+    pub fn new(url: &str, base: &Path, s3: S3Settings) -> Result<Self, KeyError> {
+        let location = Location::parse(url, base).at("url")?;
         Self::at(location, s3)
     }
 
     /// A location and how to reach it; the setting that is wrong comes with the error.
-    pub fn at(
-        location: Location,
-        s3: S3Settings,
-    ) -> std::result::Result<Self, (&'static str, Error)> {
-        if let (Location::Dir(_), Some(name)) = (&location, s3.first_given()) {
+    pub fn at(location: Location, s3: S3Settings) -> Result<Self, KeyError> {
+        if let (Location::Dir(_), Some((name, _))) = (&location, s3.given().next()) {
             let error = Error::usage("means nothing for a repository in a directory")
                 .hint("leave it out, or name a bucket: s3://bucket/prefix");
             return Err((name, error));

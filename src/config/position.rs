@@ -5,10 +5,8 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::known_keys::{self, path};
+use super::rules::KeyError;
 use crate::error::{Error, Result};
-
-/// The key that is wrong, and why.
-pub(super) type KeyError = (&'static str, Error);
 
 /// The text of a configuration file, parsed once for the positions of its keys.
 pub(crate) struct Positions<'a> {

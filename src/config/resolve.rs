@@ -5,68 +5,78 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::accounts::{self, Account, Accounts, check_kms_key};
 use super::location::{Location, Repository, S3Settings};
-use super::position::{KeyError, Positions};
+use super::position::Positions;
 use super::raw::{self, Jobs, Mode, RawConfig};
-use super::rules::{both, check_new};
+use super::rules::{At, KeyError, both, check_new};
 use super::settings::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, SigningKey, Tiers,
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Limits, Locks, MAX_JOBS, MAX_LOCK_DAYS,
+    NotifySettings, SigningKey,
 };
 use super::source::{self, Source};
-use super::{drill, limits, notify, snapshot};
+use super::units::Interval;
+use super::{drill, snapshot};
 use crate::codec::Sealer;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::{Recipient, Wrapped};
 use crate::model::lock::{LockMode, LockPolicy};
+use crate::promote::Tiers;
+use crate::status;
 
 /// Parts are locked two days longer than their manifest.
 const PARTS_DAYS: u32 = 2;
 
-pub(super) fn config(text: &str, file: &Path) -> Result<Config> {
-    let positions = Positions::parse(text, file)?;
-    positions.check_keys()?;
-    let raw: RawConfig = toml::from_str(text).map_err(|why| positions.typed(&why))?;
-    let base = folder_of(file)?;
-    let mut accounts = accounts::resolve(raw.source_account, raw.backup_account, &positions)?;
-    let repository = repository(&raw.repository, accounts.backup.as_ref(), &base);
-    let repository = positions.table("repository", repository)?;
-    if let Some(backup) = &mut accounts.backup
-        && repository.s3.profile.is_some()
-    {
-        backup.profile = repository.s3.profile.clone();
+impl Config {
+    /// Resolves the text of a file; relative paths begin at the file's folder.
+    pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        let positions = Positions::parse(text, file)?;
+        positions.check_keys()?;
+        let raw: RawConfig = toml::from_str(text).map_err(|why| positions.typed(&why))?;
+        let base = folder_of(file)?;
+        let mut accounts = accounts::resolve(raw.source_account, raw.backup_account, &positions)?;
+        accounts.copies_region.clone_from(&raw.snapshot.region);
+        let repository = repository(&raw.repository, accounts.backup.as_ref(), &base);
+        let repository = positions.table("repository", repository)?;
+        if let Some(backup) = &mut accounts.backup
+            && repository.s3.profile.is_some()
+        {
+            backup.profile = repository.s3.profile.clone();
+        }
+        let trust = raw.repository.trust.iter().map(|text| text.parse());
+        let trust = trust.collect::<Result<_>>().at("trust");
+        let lock = positions.table("lock", locks(&raw.lock, &repository.location))?;
+        let (mut names, mut keys, mut sources) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Self {
+            file: file.to_owned(),
+            trust: positions.table("repository", trust)?,
+            signing_key: positions.table("keys", signing_key(raw.keys.signing_key, &base))?,
+            recipients: positions.each("recipient", raw.recipient, |raw| {
+                recipient(raw, &mut names, &mut keys)
+            })?,
+            tiers: Tiers {
+                weekly_days: raw.lock.weekly_days,
+                monthly_days: raw.lock.monthly_days,
+                yearly_days: raw.lock.yearly_days,
+            },
+            lock,
+            snapshot: positions.table("snapshot", snapshot::resolve(&raw.snapshot))?,
+            limits: positions.table("limits", limits(&raw.limits))?,
+            notify: notify(&raw.notify, &base),
+            drill: drill::resolve(raw.drill, &base, &positions)?,
+            export: positions.table("export", export(&raw.export, &base))?,
+            sources: positions.each("source", &raw.source, |raw| {
+                source(raw, &accounts, &base, &mut sources)
+            })?,
+            accounts,
+            repository,
+        })
     }
-    let trust = raw.repository.trust.iter().map(|text| text.parse());
-    let trust = trust
-        .collect::<Result<_>>()
-        .map_err(|error| ("trust", error));
-    let lock = positions.table("lock", locks(&raw.lock, &repository.location))?;
-    let (mut names, mut keys, mut sources) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    Ok(Config {
-        file: file.to_owned(),
-        trust: positions.table("repository", trust)?,
-        signing_key: positions.table("keys", signing_key(raw.keys.signing_key, &base))?,
-        recipients: positions.each("recipient", raw.recipient, |raw| {
-            recipient(raw, &mut names, &mut keys)
-        })?,
-        tiers: Tiers {
-            weekly_days: raw.lock.weekly_days,
-            monthly_days: raw.lock.monthly_days,
-            yearly_days: raw.lock.yearly_days,
-        },
-        lock,
-        snapshot: positions.table("snapshot", snapshot::resolve(&raw.snapshot))?,
-        limits: positions.table("limits", limits::resolve(&raw.limits))?,
-        notify: notify::resolve(&raw.notify, &base),
-        drill: drill::resolve(raw.drill, &base, &positions)?,
-        export: positions.table("export", export(&raw.export, &base))?,
-        sources: positions.each("source", &raw.source, |raw| {
-            source(raw, &accounts, &base, &mut sources)
-        })?,
-        accounts,
-        repository,
-    })
 }
 
 /// Absolute, so that a directory repository is the same from every working folder.
@@ -112,7 +122,7 @@ fn signing_key(raw: Option<String>, base: &Path) -> Result<Option<SigningKey>, K
     if !text.starts_with("arn:") {
         return Ok(Some(SigningKey::File(base.join(text))));
     }
-    check_kms_key(&text).map_err(|error| ("signing_key", error))?;
+    check_kms_key(&text).at("signing_key")?;
     Ok(Some(SigningKey::Kms(text)))
 }
 
@@ -121,15 +131,15 @@ fn recipient(
     names: &mut BTreeSet<String>,
     keys: &mut BTreeSet<String>,
 ) -> Result<Recipient, KeyError> {
-    check_new(&raw.name, names, "recipients").map_err(|error| ("name", error))?;
+    check_new(&raw.name, names, "recipients").at("name")?;
     if raw.key.starts_with("AGE-SECRET-KEY-") {
         let error = Error::usage("is a secret key").hint(
             "this file takes the public half, age1…: `age-keygen -y FILE` prints it; treat the secret key as lost",
         );
         return Err(("key", error));
     }
-    Sealer::new([raw.key.as_str()]).map_err(|error| ("key", error))?;
-    check_new(&raw.key, keys, "recipients").map_err(|error| ("key", error))?;
+    Sealer::new([raw.key.as_str()]).at("key")?;
+    check_new(&raw.key, keys, "recipients").at("key")?;
     Ok(Recipient {
         name: raw.name,
         key: raw.key,
@@ -146,7 +156,7 @@ fn wrapped(
     else {
         return Ok(None);
     };
-    check_kms_key(&kms_key).map_err(|error| ("kms_key", error))?;
+    check_kms_key(&kms_key).at("kms_key")?;
     BASE64.decode(&ciphertext).map_err(|_| {
         let hint = "copy the line whole, or add a new recipient: `lifeboat keys add --kms ARN`";
         ("wrapped", Error::usage("is not base64").hint(hint))
@@ -167,10 +177,10 @@ fn locks(raw: &raw::Lock, location: &Location) -> Result<Locks, KeyError> {
         ("yearly_days", raw.yearly_days),
     ] {
         if let Some(days) = days {
-            check_days(days, max_lock_days).map_err(|error| (key, error))?;
+            check_days(days, max_lock_days).at(key)?;
         }
     }
-    let policy = policy(raw.mode, daily_days, location).map_err(|error| ("mode", error))?;
+    let policy = policy(raw.mode, daily_days, location).at("mode")?;
     Ok(Locks {
         policy,
         max_lock_days,
@@ -216,7 +226,7 @@ fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
         return Err(("ddl_wait", error.hint("10s is the default")));
     }
     Ok(ExportSettings {
-        jobs: jobs(raw.jobs).map_err(|error| ("jobs", error))?,
+        jobs: jobs(raw.jobs).at("jobs")?,
         rate_limit: raw.rate_limit.and_then(|rate| rate.0),
         ddl_wait,
         pg_bin: raw.pg_bin.iter().map(|path| base.join(path)).collect(),
@@ -245,11 +255,55 @@ fn source(
     names: &mut BTreeSet<String>,
 ) -> Result<Source, KeyError> {
     let source = source::resolve(raw, base)?;
-    check_new(&raw.name, names, "sources").map_err(|error| ("name", error))?;
+    check_new(&raw.name, names, "sources").at("name")?;
     if source.connection.iam && accounts.source.is_none() {
         let error = Error::usage("\"iam\" comes without [source_account]")
             .hint("tokens are made for its region: add [source_account] with id and region");
         return Err(("auth", error));
     }
     Ok(source)
+}
+
+fn limits(raw: &raw::Limits) -> Result<Limits, KeyError> {
+    let age = |age: Option<Interval>, hours| {
+        age.map_or(SignedDuration::from_hours(hours), Interval::signed)
+    };
+    let shrink_percent = raw.shrink_percent.unwrap_or(50);
+    if !(1..=100).contains(&shrink_percent) {
+        let error = Error::usage(format!("{shrink_percent} is not a percentage of a loss"))
+            .hint("1 to 100; 50 is the default, 100 never finds any");
+        return Err(("shrink_percent", error));
+    }
+    let opened = raw.break_glass_opened.as_deref().map(day).transpose();
+    Ok(Limits {
+        status: status::Limits {
+            export_age: age(raw.export_age, 26),
+            copy_age: age(raw.copy_age, 26),
+            drill_age: age(raw.drill_age, 8 * 24),
+            shrink_percent,
+        },
+        break_glass_age: age(raw.break_glass_age, 180 * 24),
+        break_glass_opened: opened.at("break_glass_opened")?,
+    })
+}
+
+/// The beginning of a day in UTC.
+fn day(text: &str) -> Result<Timestamp> {
+    let zoned = text
+        .parse()
+        .and_then(|day: Date| day.to_zoned(TimeZone::UTC))
+        .map_err(|_| {
+            Error::usage(format!("'{text}' is not a day")).hint("for example 2026-11-21")
+        })?;
+    Ok(zoned.timestamp())
+}
+
+fn notify(raw: &raw::Notify, base: &Path) -> NotifySettings {
+    let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
+    NotifySettings {
+        webhook_file: in_base(&raw.webhook_file),
+        webhook_always: raw.webhook_on == Some(raw::WebhookOn::Always),
+        ping_file: in_base(&raw.ping_file),
+        metrics: raw.metrics.unwrap_or(false),
+    }
 }

@@ -2,8 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::position::KeyError;
 use crate::error::{Error, Result};
+
+/// The key that is wrong, and why.
+pub(super) type KeyError = (&'static str, Error);
+
+/// Says which key is wrong.
+pub(super) trait At<T> {
+    fn at(self, key: &'static str) -> Result<T, KeyError>;
+}
+
+impl<T> At<T> for Result<T> {
+    fn at(self, key: &'static str) -> Result<T, KeyError> {
+        self.map_err(|error| (key, error))
+    }
+}
+
+/// Checks a value that may be left out.
+pub(super) fn given(value: Option<&String>, check: fn(&str) -> Result<()>) -> Result<()> {
+    value.map_or(Ok(()), |value| check(value))
+}
 
 /// Refuses a name that is empty or taken by another of the `several`, such as "recipients".
 pub(super) fn check_new(name: &str, names: &mut BTreeSet<String>, several: &str) -> Result<()> {

@@ -3,11 +3,12 @@
 
 use super::raw::{self, Mode, RawConfig};
 use super::settings::Config;
-use super::source::{Rds, Source};
+use super::source::Source;
 use crate::error::{Result, ResultExt};
 use crate::model::databases::Databases;
 use crate::model::keys::Recipient;
 use crate::model::lock::{LockMode, LockPolicy};
+use crate::model::snapshot::Kind;
 
 /// The configuration without addresses, users, passwords, profiles, and paths of this machine, as
 /// TOML. Made from the resolved values: comments may hold anything, and are left behind.
@@ -81,15 +82,14 @@ fn recipient(recipient: &Recipient) -> raw::Recipient {
 }
 
 fn source(source: &Source) -> raw::Source {
-    let (instance, cluster) = match source.rds.clone() {
-        Some(Rds::Instance(name)) => (Some(name), None),
-        Some(Rds::Cluster(name)) => (None, Some(name)),
-        None => (None, None),
+    let called = |kind: Kind| {
+        let rds = source.rds.as_ref().filter(|rds| rds.kind == kind);
+        rds.map(|rds| rds.identifier.clone())
     };
     raw::Source {
         name: source.name.clone(),
-        instance,
-        cluster,
+        instance: called(Kind::Instance),
+        cluster: called(Kind::Cluster),
         databases: Some(source.databases.clone()).filter(|one| *one != Databases::OfConnection),
         exclude_databases: match &source.databases {
             Databases::All { except } => except.clone(),

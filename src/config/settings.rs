@@ -1,19 +1,22 @@
 //! What a configuration says, resolved.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::accounts::Accounts;
 use super::drill::DrillSettings;
-use super::limits::Limits;
 use super::location::Repository;
-use super::notify::NotifySettings;
 use super::snapshot::SnapshotSettings;
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::model::keys::Recipient;
 use crate::model::lock::LockPolicy;
+use crate::promote::Tiers;
 use crate::sign::Fingerprint;
+use crate::status;
 
 /// The daily tier's lock, in days, unless configured.
 pub(crate) const DAILY_DAYS: u32 = 35;
@@ -63,21 +66,6 @@ pub struct Locks {
     pub max_lock_days: u32,
 }
 
-/// How long `promote` locks the oldest drilled point of each week, month and year, in days; `None`:
-/// not at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tiers {
-    pub weekly_days: Option<u32>,
-    pub monthly_days: Option<u32>,
-    pub yearly_days: Option<u32>,
-}
-
-impl Tiers {
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// `[export]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportSettings {
@@ -91,13 +79,45 @@ pub struct ExportSettings {
     pub pg_bin: Vec<PathBuf>,
 }
 
+/// The limits of `status` and `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub status: status::Limits,
+    /// How long ago a break-glass identity may have last opened a restore point.
+    pub break_glass_age: SignedDuration,
+    /// The day, from its beginning in UTC, on which somebody says that each of them did.
+    pub break_glass_opened: Option<Timestamp>,
+}
+
+/// `[notify]`: who hears how `nightly` and `prove` ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotifySettings {
+    /// Holds the URL of a webhook that takes Slack's `{"text": …}`.
+    pub webhook_file: Option<PathBuf>,
+    /// At success too.
+    pub webhook_always: bool,
+    /// Holds a URL that is requested at success only.
+    pub ping_file: Option<PathBuf>,
+    /// Whether a CloudWatch metric is written.
+    pub metrics: bool,
+}
+
 impl Config {
+    /// The error of a command that needs what the file leaves out, such as `keys.signing_key`.
+    pub(crate) fn lacks(&self, what: &str) -> Error {
+        Error::usage(format!("{} names no {what}", self.file.display()))
+    }
+
+    /// By their public keys.
+    pub(crate) fn names_of_recipients(&self) -> BTreeMap<String, String> {
+        let named = |one: &Recipient| (one.key.clone(), one.name.clone());
+        self.recipients.iter().map(named).collect()
+    }
+
     /// The source of this name; otherwise an error that names the nearest one.
     pub fn source(&self, name: &str) -> Result<&Source> {
-        self.sources
-            .iter()
-            .find(|source| source.name == name)
-            .ok_or_else(|| self.no_source(name))
+        let found = self.sources.iter().find(|source| source.name == name);
+        found.ok_or_else(|| self.no_source(name))
     }
 
     fn no_source(&self, name: &str) -> Error {

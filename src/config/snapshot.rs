@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::accounts::{check_kms_key, check_region};
-use super::position::KeyError;
 use super::raw;
+use super::rules::{At, KeyError, given};
 use crate::error::{Error, Result};
+use crate::snapshot::WaitLimits;
 use crate::snapshot::expire::Keep;
 
 /// A large instance's first copy takes hours; beyond this it hangs.
@@ -22,42 +23,29 @@ pub struct SnapshotSettings {
     pub kms_key: Option<String>,
     /// Makes a snapshot shareable that lies under a key of AWS's own; `None`: `kms_key`.
     pub share_key: Option<String>,
-    /// Where copies lie; `None`: the backup account's region.
-    pub region: Option<String>,
     /// Take a new snapshot for every copy, instead of the newest automated one.
     pub take_new: bool,
-    /// How long one snapshot or copy may take.
-    pub wait: Duration,
-    /// From one look at its progress to the next.
-    pub poll: Duration,
+    pub limits: WaitLimits,
     /// Whether `snapshot expire` deletes at all.
     pub expire: bool,
     pub keep: Keep,
 }
 
 pub(crate) fn resolve(raw: &raw::Snapshot) -> Result<SnapshotSettings, KeyError> {
-    for (name, key) in [("kms_key", &raw.kms_key), ("share_key", &raw.share_key)] {
-        if let Some(key) = key {
-            check_kms_key(key).map_err(|error| (name, error))?;
-        }
-    }
-    if let Some(region) = &raw.region {
-        check_region(region).map_err(|error| ("region", error))?;
-    }
-    let (wait, poll) = pace(raw)?;
+    given(raw.kms_key.as_ref(), check_kms_key).at("kms_key")?;
+    given(raw.share_key.as_ref(), check_kms_key).at("share_key")?;
+    given(raw.region.as_ref(), check_region).at("region")?;
     Ok(SnapshotSettings {
         kms_key: raw.kms_key.clone(),
         share_key: raw.share_key.clone(),
-        region: raw.region.clone(),
         take_new: raw.take == Some(raw::Take::New),
-        wait,
-        poll,
+        limits: limits(raw)?,
         expire: raw.expire.unwrap_or(false),
         keep: keep(raw)?,
     })
 }
 
-fn pace(raw: &raw::Snapshot) -> Result<(Duration, Duration), KeyError> {
+fn limits(raw: &raw::Snapshot) -> Result<WaitLimits, KeyError> {
     let wait = raw.wait.map_or(WAIT, |wait| wait.0);
     let poll = raw.poll.map_or(POLL, |poll| poll.0);
     if wait < Duration::from_secs(60) {
@@ -68,7 +56,7 @@ fn pace(raw: &raw::Snapshot) -> Result<(Duration, Duration), KeyError> {
         let error = Error::usage("is not between 1ms and snapshot.wait").hint("30s is the default");
         return Err(("poll", error));
     }
-    Ok((wait, poll))
+    Ok(WaitLimits { poll, wait })
 }
 
 fn keep(raw: &raw::Snapshot) -> Result<Keep, KeyError> {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::position::KeyError;
 use super::raw;
+use super::rules::{At, KeyError};
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
+use crate::model::snapshot::Kind;
 use crate::pg::connect::conninfo::{Params, parse_url};
 use crate::pg::connect::server::SslMode;
 use crate::quote::conninfo_pair;
@@ -46,19 +47,9 @@ impl fmt::Debug for Connection {
 
 /// What RDS calls a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rds {
-    Instance(String),
-    /// Aurora, or Multi-AZ with two readable standbys.
-    Cluster(String),
-}
-
-impl Rds {
-    /// The identifier.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Instance(name) | Self::Cluster(name) => name,
-        }
-    }
+pub struct Rds {
+    pub kind: Kind,
+    pub identifier: String,
 }
 
 /// An instance or cluster to protect.
@@ -123,7 +114,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 
 /// Resolves one `[[source]]`; the key that is wrong comes with the error.
 pub(crate) fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError> {
-    check_name(&raw.name).map_err(|error| ("name", error))?;
+    check_name(&raw.name).at("name")?;
     let databases = databases(raw)?;
     Ok(Source {
         name: raw.name.clone(),
@@ -137,7 +128,7 @@ pub(crate) fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError
 
 fn connection(raw: &raw::Source, base: &Path) -> Result<Connection, KeyError> {
     let sslmode = raw.sslmode.as_deref().map(str::parse).transpose();
-    let sslmode = sslmode.map_err(|error| ("sslmode", error))?;
+    let sslmode = sslmode.at("sslmode")?;
     let iam = raw.auth == Some(raw::Auth::Iam);
     if iam && raw.password_file.is_some() {
         let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
@@ -161,28 +152,33 @@ fn connection(raw: &raw::Source, base: &Path) -> Result<Connection, KeyError> {
 }
 
 fn rds(raw: &raw::Source) -> Result<Option<Rds>, KeyError> {
-    let (key, name, rds) = match (&raw.instance, &raw.cluster) {
+    let (key, name, kind) = match (&raw.instance, &raw.cluster) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             let error = Error::usage("cannot stand beside instance")
                 .hint("the members of a cluster are copied with it: name the cluster alone");
             return Err(("cluster", error));
         }
-        (Some(name), None) => ("instance", name, Rds::Instance(name.to_lowercase())),
-        (None, Some(name)) => ("cluster", name, Rds::Cluster(name.to_lowercase())),
+        (Some(name), None) => ("instance", name, Kind::Instance),
+        (None, Some(name)) => ("cluster", name, Kind::Cluster),
     };
+    if !is_rds_identifier(name) {
+        let error = Error::usage(format!("'{}' is no identifier of RDS", name.escape_debug()))
+            .hint("the DB identifier as the RDS console shows it, not the endpoint");
+        return Err((key, error));
+    }
+    let identifier = name.to_lowercase();
+    Ok(Some(Rds { kind, identifier }))
+}
+
+/// 1 to 63 letters, digits and single hyphens, a letter in front.
+pub(crate) fn is_rds_identifier(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let sound = (1..=63).contains(&name.len())
+    name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_alphabetic())
         && !name.ends_with('-')
         && !name.contains("--")
-        && name.bytes().all(plain);
-    if sound {
-        return Ok(Some(rds));
-    }
-    let error = Error::usage(format!("'{}' is no identifier of RDS", name.escape_debug()))
-        .hint("the DB identifier as the RDS console shows it, not the endpoint");
-    Err((key, error))
+        && name.bytes().all(plain)
 }
 
 fn address(raw: &raw::Source) -> Result<String, KeyError> {
@@ -207,7 +203,7 @@ fn address(raw: &raw::Source) -> Result<String, KeyError> {
         let error = Error::usage("cannot stand beside url").hint("write it into the url");
         return Err((key, error));
     }
-    if has_password(url).map_err(|error| ("url", error))? {
+    if has_password(url).at("url")? {
         let error = Error::usage("holds a password, and this file is no place for secrets")
             .hint("move the password to a file of its own (mode 0600): password_file = \"…\"");
         return Err(("url", error));
@@ -265,12 +261,9 @@ pub(crate) fn check_url(url: &str) -> Result<()> {
 
 /// Whether the URL holds a password, or a user with a colon, behind which one may be meant.
 pub(crate) fn has_password(url: &str) -> Result<bool> {
-    parse_url(url).map(|params| holds_password(&params))
-}
-
-fn holds_password(params: &Params) -> bool {
+    let params = parse_url(url)?;
     let user = params.get("user");
-    params.contains_key("password") || user.is_some_and(|user| user.contains(':'))
+    Ok(params.contains_key("password") || user.is_some_and(|user| user.contains(':')))
 }
 
 /// The database that a URL names, where it does.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -51,6 +52,13 @@ pub(crate) fn rate(text: &str) -> Result<Option<u64>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Interval(pub Duration);
+
+impl Interval {
+    /// No text is too long for it.
+    pub(crate) fn signed(self) -> SignedDuration {
+        SignedDuration::try_from(self.0).unwrap_or(SignedDuration::MAX)
+    }
+}
 
 impl TryFrom<String> for Interval {
     type Error = String;

@@ -5,16 +5,14 @@ use super::finding::{Finding, Severity};
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let (Some(source), Some(backup)) = (&facts.source, &facts.backup) else {
-        let mut missing = Vec::new();
-        if facts.source.is_none() {
-            missing.push("[source_account]");
-        }
-        if facts.backup.is_none() {
-            missing.push("[backup_account]");
-        }
+        let missing = match (&facts.source, &facts.backup) {
+            (Some(_), _) => "[backup_account]",
+            (_, Some(_)) => "[source_account]",
+            (None, None) => "[source_account] and no [backup_account]",
+        };
         return vec![Severity::Info.finding(
             "accounts",
-            format!("the configuration has no {}", missing.join(" and no ")),
+            format!("the configuration has no {missing}"),
             "whose accounts these are is not checked before work begins",
             "config/cross-account.toml shows how",
         )];

@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::aws::rds::Guards;
 use crate::aws::{KeyArn, KeyInfo};
 use crate::error::{Error, Result};
-use crate::model::attestation::Walls;
+use crate::model::keys::Recipient;
 use crate::pg::connect::server::Server;
+use crate::pg::local::drill_server::WallReport;
 use crate::pg::local::tools::{self, Dirs, Tool};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
@@ -56,14 +57,6 @@ pub(crate) struct Account {
     pub region: String,
 }
 
-/// One that exports are encrypted to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recipient {
-    pub name: String,
-    /// The KMS key that wraps the identity; `None`: people keep the identity offline.
-    pub kms_key: Option<String>,
-}
-
 /// An offline identity that opens the newest restore point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BreakGlass {
@@ -106,21 +99,13 @@ pub(crate) struct RdsDatabase {
 #[derive(Debug)]
 pub(crate) enum DrillWall {
     /// Drills start servers themselves. An error: no wall could be built.
-    Here(Result<WallState>),
+    Here(Result<WallReport>),
     /// A drill server behind this socket starts them. An error: its answer was none, or wrong.
-    SecondContainer(String, Result<WallState>),
-}
-
-/// Which walls stand.
-#[derive(Debug)]
-pub(crate) struct WallState {
-    pub walls: Walls,
-    /// Why the others do not.
-    pub missing: Vec<String>,
+    SecondContainer(String, Result<WallReport>),
 }
 
 /// A database that the configuration names.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Database {
     pub source: String,
     /// `*`: all of the source.
@@ -148,11 +133,7 @@ impl Database {
         Self {
             source: source.to_owned(),
             name: name.to_owned(),
-            unreachable: None,
-            unreadable: None,
-            unreadable_large_objects: 0,
-            no_pg_dump: None,
-            uncovered: Vec::new(),
+            ..Self::default()
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use super::facts::{BreakGlass, Facts, Recipient};
+use super::facts::{BreakGlass, Facts};
 use super::finding::{Finding, Severity};
 use crate::humanize::age as words;
+use crate::model::keys::Recipient;
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     // Where nothing is exported, as in the backup account, nothing is encrypted.
@@ -17,9 +18,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 fn too_few(recipients: &[Recipient]) -> Vec<Finding> {
-    let keys = recipients.iter().map(|one| &one.kms_key);
-    let offline = keys.clone().filter(|key| key.is_none()).count();
-    let kms: BTreeSet<&String> = keys.flatten().collect();
+    let wrapped = recipients.iter().filter_map(|one| one.wrapped.as_ref());
+    let offline = recipients.len() - wrapped.clone().count();
+    let kms: BTreeSet<&String> = wrapped.map(|one| &one.kms_key).collect();
     let mut findings = Vec::new();
     if offline + kms.len() < 2 {
         let names: Vec<&str> = recipients.iter().map(|one| one.name.as_str()).collect();
@@ -99,13 +100,18 @@ fn unused(identity: &BreakGlass, limit: SignedDuration) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::keys::Wrapped;
 
     fn found(kms_keys: &[Option<&str>]) -> Vec<&'static str> {
         let recipients: Vec<Recipient> = kms_keys
             .iter()
             .map(|key| Recipient {
                 name: "r".into(),
-                kms_key: key.map(str::to_owned),
+                key: "age1".into(),
+                wrapped: key.map(|kms_key| Wrapped {
+                    kms_key: kms_key.to_owned(),
+                    ciphertext: String::new(),
+                }),
             })
             .collect();
         let faults = too_few(&recipients).into_iter();

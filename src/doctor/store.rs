@@ -1,5 +1,7 @@
 //! Does what is stored stay stored?
 
+use serde_json::Value;
+
 use super::facts::{Facts, StoreFacts};
 use super::finding::{Finding, Severity};
 use crate::error::Error;
@@ -125,18 +127,17 @@ fn policy(url: &str, audit: &Audit) -> Option<Finding> {
 
 /// Whether a statement denies this action to everybody, whatever the conditions.
 fn denies(policy: &str, action: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<serde_json::Value>(policy) else {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else {
         return false;
     };
     let statements = match policy.get("Statement") {
-        Some(serde_json::Value::Array(several)) => several.clone(),
-        Some(one) => vec![one.clone()],
-        None => Vec::new(),
+        Some(Value::Array(several)) => several.as_slice(),
+        one => one.map(std::slice::from_ref).unwrap_or_default(),
     };
     statements.iter().any(|statement| {
         let all = |name: &str, wanted: &str| match statement.get(name) {
-            Some(serde_json::Value::String(one)) => one == wanted,
-            Some(serde_json::Value::Array(several)) => several.iter().any(|one| one == wanted),
+            Some(Value::String(one)) => one == wanted,
+            Some(Value::Array(several)) => several.iter().any(|one| one == wanted),
             _ => false,
         };
         let principal = statement.get("Principal");

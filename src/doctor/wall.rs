@@ -1,7 +1,8 @@
 //! Would the wall around a drill here keep a backup's code from this machine?
 
-use super::facts::{DrillWall, Facts, WallState};
+use super::facts::{DrillWall, Facts};
 use super::finding::{Finding, Severity};
+use crate::pg::local::drill_server::WallReport;
 use crate::wall::is_whole;
 
 const REFUSED: &str = "drills refuse restore points that none has found sound yet";
@@ -38,7 +39,7 @@ fn fault(wall: &DrillWall) -> Option<Finding> {
 }
 
 /// `None` where the walls that count stand.
-fn missing(state: &WallState) -> Option<String> {
+fn missing(state: &WallReport) -> Option<String> {
     (!is_whole(state.walls)).then(|| state.missing.join("; "))
 }
 
@@ -48,8 +49,8 @@ mod tests {
     use crate::error::Error;
     use crate::model::attestation::Walls;
 
-    fn state(files: bool) -> WallState {
-        WallState {
+    fn state(files: bool) -> WallReport {
+        WallReport {
             walls: Walls {
                 network: true,
                 files,

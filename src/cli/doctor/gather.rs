@@ -1,28 +1,33 @@
 //! Gathers the facts that doctor judges by. That something cannot be found out is a fact, too.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{break_glass, drill_wall};
 use crate::aws::kms::is_managed_by_aws;
-use crate::aws::rds::Rds as Service;
-use crate::cli::globals::Access;
-use crate::cli::run::Run;
-use crate::cli::{accounts, connect, iam, kms, status};
-use crate::config::{Config, Databases, Rds, SigningKey, Source};
+use crate::aws::rds::Rds;
+use crate::cli::run::{Access, Run};
+use crate::cli::{accounts, connect, iam, kms};
+use crate::config::drill::DrillSettings;
+use crate::config::{Config, Databases, SigningKey, Source};
 use crate::doctor::{
-    Account, Database, Facts, KeyPurpose, KmsKey, RdsDatabase, Recipient, StoreFacts,
+    Account, BreakGlass, Database, DrillWall, Facts, KeyPurpose, KmsKey, RdsDatabase, StoreFacts,
 };
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::lock::{Lock, LockPolicy};
-use crate::model::snapshot::Kind as SnapshotKind;
 use crate::pg::connect::server::Passwords;
+use crate::pg::local::drill_server::{WallReport, ask_walls};
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
 use crate::random;
-use crate::repository::{Locks, Repository};
+use crate::repository::{Locks, Repository, RestorePoint};
 use crate::store::Posture;
 use crate::store::audit::{Attempt, AuditedStore};
+use crate::wall::{self, Wall};
+
+/// How many of the newest points are tried until one opens.
+const POINTS_TRIED: usize = 8;
 
 pub(super) async fn facts(
     access: &Access,
@@ -39,7 +44,7 @@ pub(super) async fn facts(
     let kms_keys = kms_keys(access, config, run).await?;
     let break_glass = match &store {
         Ok(_) => {
-            let gathered = break_glass::gather(access, config, run);
+            let gathered = break_glass(access, config, run);
             run.interrupt.or(async { Ok(gathered.await) }).await?
         }
         // The store's own finding says enough.
@@ -49,24 +54,20 @@ pub(super) async fn facts(
     let rds = rds(access, config, run).await;
     let databases = run.interrupt.or(databases(access, config, run)).await?;
     run.progress.phase("drills", None);
-    let drill_wall = (run.interrupt).or(async { Ok(drill_wall::gather(access, config).await) });
+    let drill_wall = (run.interrupt).or(async { Ok(drill_wall(access, config).await) });
     let account = |account: &crate::config::accounts::Account| Account {
         id: account.id.clone(),
         region: account.region.clone(),
-    };
-    let recipient = |one: &crate::config::Recipient| Recipient {
-        name: one.name.clone(),
-        kms_key: one.wrapped.as_ref().map(|one| one.kms_key.clone()),
     };
     Ok(Facts {
         repository_url: access.repository.location.to_string(),
         store,
         source: config.accounts.source.as_ref().map(account),
         backup: config.accounts.backup.as_ref().map(account),
-        copies_region: config.snapshot.region.clone(),
-        recipients: config.recipients.iter().map(recipient).collect(),
+        copies_region: config.accounts.copies_region.clone(),
+        recipients: config.recipients.clone(),
         break_glass,
-        break_glass_age: status::signed(config.limits.break_glass_age)?,
+        break_glass_age: config.limits.break_glass_age,
         daily_days: match config.lock.policy {
             LockPolicy::Explicit { days, .. } => Some(days),
             LockPolicy::BucketDefault | LockPolicy::None => None,
@@ -170,11 +171,7 @@ async fn rds(access: &Access, config: &Config, run: &Run) -> Vec<RdsDatabase> {
         let mut has_aws_managed_key = None;
         let ask = async {
             let account = accounts::source(&access.accounts, run).await?;
-            let kind = match rds {
-                Rds::Instance(_) => SnapshotKind::Instance,
-                Rds::Cluster(_) => SnapshotKind::Cluster,
-            };
-            let guards = Service::new(&account).guards(kind, rds.name()).await?;
+            let guards = Rds::new(&account).guards(rds.kind, &rds.identifier).await?;
             if let Some(key) = &guards.kms_key {
                 // Without the right to ask, it is not known.
                 has_aws_managed_key = is_managed_by_aws(&account, key).await.ok();
@@ -184,12 +181,85 @@ async fn rds(access: &Access, config: &Config, run: &Run) -> Vec<RdsDatabase> {
         let guards = ask.await;
         databases.push(RdsDatabase {
             source: source.name.clone(),
-            name: rds.name().to_owned(),
+            name: rds.identifier.clone(),
             guards,
             has_aws_managed_key,
         });
     }
     databases
+}
+
+// ---- break-glass identities -----------------------------------------------------------------------
+
+/// Identities that the configuration names, else those of the newest restore point. None where there
+/// is no point, or these credentials may not read attestations, as in the source account.
+async fn break_glass(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
+    match last_openings(access, config, run).await {
+        Err(error) if error.kind() == Kind::Denied => Ok(Vec::new()),
+        found => found,
+    }
+}
+
+async fn last_openings(access: &Access, config: &Config, run: &Run) -> Result<Vec<BreakGlass>> {
+    let repository = connect::repository(access, run).await?;
+    let points = repository.find(None, None).await?;
+    let newest = repository.newest_trusted(points, &access.trust, POINTS_TRIED);
+    let Some(newest) = newest.await? else {
+        return Ok(Vec::new());
+    };
+    let drills = repository.attestations(None, None).await?;
+    let now = run.clock.now();
+    let mut found = Vec::new();
+    for (recipient, name) in offline(config, &newest).await? {
+        let attested = drills.last_opening(&recipient, &repository, &access.trust);
+        let attested = attested.await?;
+        let opened = attested.max(config.limits.break_glass_opened);
+        found.push(BreakGlass {
+            name,
+            opened: opened.map(|at| (at, now.duration_since(at))),
+        });
+    }
+    Ok(found)
+}
+
+/// Recipients whose identities no KMS key wraps, with their names.
+async fn offline(config: &Config, newest: &RestorePoint) -> Result<BTreeMap<String, String>> {
+    if !config.recipients.is_empty() {
+        let offline = config.recipients.iter().filter(|one| one.wrapped.is_none());
+        let named = offline.map(|one| (one.key.clone(), one.name.clone()));
+        return Ok(named.collect());
+    }
+    let ring = newest.key_ring().await?;
+    let recipients = ring.recipients.iter();
+    let offline = recipients.filter(|one| ring.wrapped_of(one).is_none());
+    Ok(offline.map(|one| (one.clone(), one.clone())).collect())
+}
+
+// ---- drills ---------------------------------------------------------------------------------------
+
+/// The wall that a drill on this machine would have. `None` where nothing is configured for drills:
+/// exporters need no wall.
+async fn drill_wall(access: &Access, config: &Config) -> Option<DrillWall> {
+    if access.identities.is_empty() && config.drill == DrillSettings::default() {
+        return None;
+    }
+    if let Some(socket) = &config.drill.server_socket {
+        let name = socket.display().to_string();
+        return Some(DrillWall::SecondContainer(name, ask_walls(socket).await));
+    }
+    let folder = config.drill.folder.clone();
+    let folder = folder.unwrap_or_else(std::env::temp_dir);
+    let tried = tokio::task::spawn_blocking(move || wall_here(&folder)).await;
+    let tried = tried.context(|| "trying a wall".to_owned()).flatten();
+    Some(DrillWall::Here(tried))
+}
+
+fn wall_here(folder: &Path) -> Result<WallReport> {
+    let wall = Wall::build(wall::unprivileged()?, folder, &[])?;
+    Ok(WallReport {
+        walls: wall.walls,
+        missing: wall.missing.clone(),
+    })
 }
 
 // ---- databases ------------------------------------------------------------------------------------
@@ -202,8 +272,7 @@ async fn databases(access: &Access, config: &Config, run: &Run) -> Result<Vec<Da
         let tokens = match &tokens {
             Ok(tokens) => tokens.as_ref(),
             Err(error) if source.connection.iam => {
-                let error = Error::new(error.kind(), error.chain()).hint(error.advice());
-                found.push(Database::unreachable(&source.name, "*", error));
+                found.push(Database::unreachable(&source.name, "*", error.repeat()));
                 continue;
             }
             Err(_) => None,

@@ -1,19 +1,14 @@
 //! `lifeboat drill --snapshot`
 
-use std::time::Duration;
-
-use super::questions::questions;
-use crate::cli::globals::Access;
-use crate::cli::output::Answer;
-use crate::cli::render::{self, Page};
-use crate::cli::run::Run;
-use crate::cli::snapshot::options::{wait_limits, which};
-use crate::cli::{accounts, connect};
+use super::text::{show_assertion, show_troubles};
+use crate::cli::point::{check_source, which_copy};
+use crate::cli::render::seconds;
+use crate::cli::run::{Access, Answer, Page, Run};
+use crate::cli::{accounts, connect, render};
 use crate::codec::Identities;
 use crate::config::Config;
-use crate::config::source::check_name;
 use crate::drill::spare::{Options, Report};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Result};
 use crate::keys::identities::IdentitySource;
 use crate::schedule::SnapshotDrill;
 
@@ -39,18 +34,16 @@ pub(crate) async fn inputs<'a>(
 ) -> Result<SnapshotDrill<'a>> {
     let options = options(id, source, config)?;
     Ok(SnapshotDrill {
-        backup: accounts::restores(&access.accounts, &config.snapshot, run).await?,
+        backup: accounts::restores(&access.accounts, run).await?,
         repository: connect::repository(access, run).await,
-        trust: connect::trust(access),
+        trust: access.trust.clone(),
         identities,
         options,
     })
 }
 
 fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
-    if let Some(name) = source {
-        check_name(name).context(|| "--source".to_owned())?;
-    }
+    check_source(source)?;
     let network = config.drill.network.clone().ok_or_else(|| {
         Error::usage(format!(
             "{} says no drill.subnet_group and drill.security_group",
@@ -59,7 +52,7 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         .hint("a copy that boots must reach nobody: name a place without a way out, as deploy/aws/backup-tasks.yaml makes it")
     })?;
     Ok(Options {
-        which: which(id)?,
+        which: which_copy(id)?,
         source: source.map(str::to_owned),
         subnet_group: network.subnet_group,
         security_group: network.security_group,
@@ -67,35 +60,20 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         databases: (config.sources.iter())
             .map(|source| (source.name.clone(), source.databases.clone()))
             .collect(),
-        questions: questions(&config.drill.assertions)?,
+        questions: config.drill.questions.clone(),
         identities: Identities::default(),
-        limits: wait_limits(&config.snapshot),
+        limits: config.snapshot.limits,
     })
 }
 
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     for asked in &report.assertions {
-        let (one, database) = (&asked.result, &asked.database);
-        match (one.ok, &one.value) {
-            (true, value) => page.line(format_args!(
-                "holds in {database}: {} ({})",
-                one.name,
-                value.as_deref().unwrap_or_default()
-            )),
-            (false, _) => page.line(format_args!(
-                "DOES NOT HOLD in {database}: {}: {}",
-                one.name, one.why
-            )),
-        }
+        let place = format!(" in {}", asked.database);
+        show_assertion(&mut page, &place, &asked.result);
     }
-    for failure in &report.failures {
-        page.line(format_args!("missing: {}: {}", failure.what, failure.why));
-    }
-    for finding in &report.findings {
-        page.line(format_args!("finding: {}: {}", finding.what, finding.why));
-    }
-    let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
+    show_troubles(&mut page, "missing", &report.failures);
+    show_troubles(&mut page, "finding", &report.findings);
     page.line(format_args!(
         "{} of {}, taken at {}, as {}: {} asked",
         report.copy,

@@ -1,33 +1,20 @@
 //! The text of a drill.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::cli::render::{self, Page};
-use crate::drill::Report;
+use crate::cli::render::{self, Page, seconds};
+use crate::drill::{AssertionResult, Report};
 use crate::model::attestation::{NOT_PROVEN, NotTried, Verdict};
+use crate::model::finding::Finding;
 
 pub(super) fn text(report: &Report) -> Page {
     let mut page = Page::default();
     for one in &report.assertions {
-        match (one.ok, &one.value) {
-            (true, value) => page.line(format_args!(
-                "holds: {} ({})",
-                one.name,
-                value.as_deref().unwrap_or_default()
-            )),
-            (false, _) => page.line(format_args!("DOES NOT HOLD: {}: {}", one.name, one.why)),
-        }
+        show_assertion(&mut page, "", one);
     }
-    for (word, troubles) in [
-        ("missing", &report.failures),
-        ("unproven", &report.unproven),
-        ("finding", &report.findings),
-    ] {
-        for trouble in troubles {
-            page.line(format_args!("{word}: {}: {}", trouble.what, trouble.why));
-        }
-    }
+    show_troubles(&mut page, "missing", &report.failures);
+    show_troubles(&mut page, "unproven", &report.unproven);
+    show_troubles(&mut page, "finding", &report.findings);
     show_not_tried(&mut page, &report.not_tried);
     show_place_and_time(&mut page, report);
     if let Some(walls) = &report.walls {
@@ -47,28 +34,41 @@ pub(super) fn text(report: &Report) -> Page {
     page
 }
 
+/// `place`: where it was asked, if that is to be said, as in ` in courses`.
+pub(super) fn show_assertion(page: &mut Page, place: &str, one: &AssertionResult) {
+    let name = &one.name;
+    if one.ok {
+        let value = one.value.as_deref().unwrap_or_default();
+        page.line(format_args!("holds{place}: {name} ({value})"));
+    } else {
+        page.line(format_args!("DOES NOT HOLD{place}: {name}: {}", one.why));
+    }
+}
+
+pub(super) fn show_troubles(page: &mut Page, word: &str, troubles: &[Finding]) {
+    for trouble in troubles {
+        page.line(format_args!("{word}: {}: {}", trouble.what, trouble.why));
+    }
+}
+
 fn show_place_and_time(page: &mut Page, report: &Report) {
-    let sample = report
-        .sample
-        .as_ref()
-        .map_or_else(String::new, |sample| format!(", a sample: {sample}"));
+    let sample = report.sample.as_ref();
+    let sample = sample.map(|sample| format!(", a sample: {sample}"));
     page.line(format_args!(
-        "{} of {}/{} in {}: {}, {} counted and digested again{sample}",
+        "{} of {}/{} in {}: {}, {} counted and digested again{}",
         report.id,
         report.source,
         report.database,
         report.place,
         render::counted(report.tables, "table", "tables"),
         render::counted(report.rows, "row", "rows"),
+        sample.unwrap_or_default(),
     ));
-    let seconds = |seconds| render::duration(Duration::from_secs_f64(seconds));
-    let first = report
-        .seconds_to_first_query
-        .map_or_else(String::new, |first| {
-            format!("first query after {}, ", seconds(first))
-        });
+    let first = report.seconds_to_first_query;
+    let first = first.map(|first| format!("first query after {}, ", seconds(first)));
     page.line(format_args!(
-        "{first}whole and compared after {}, removed again after {}",
+        "{}whole and compared after {}, removed again after {}",
+        first.unwrap_or_default(),
         seconds(report.seconds_to_restore),
         seconds(report.seconds)
     ));

@@ -1,16 +1,13 @@
 //! `lifeboat snapshot copy`
 
-use super::options::{sources, wait_limits};
-use crate::cli::globals::Access;
-use crate::cli::output::Answer;
-use crate::cli::render::{self, Page, Table};
-use crate::cli::run::Run;
-use crate::cli::{accounts, connect, kms};
-use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::cli::run::{Access, Answer, Page, Run};
+use crate::cli::{accounts, connect, kms, render};
+use crate::config::{Config, Source as Configured};
+use crate::error::{Error, Result, ResultExt};
 use crate::repository::Repository;
 use crate::schedule::SnapshotCopy;
 use crate::sign::Signer;
+use crate::snapshot::Source;
 use crate::snapshot::copy::{CopiedSnapshot, Options, PlannedCopy, Report};
 
 /// Copy the newest snapshot of each source into the backup account
@@ -57,7 +54,7 @@ pub(crate) async fn inputs(
     let options = options(args, config)?;
     let access = access.clone().with_trust()?;
     let source = accounts::source(&access.accounts, run).await?;
-    let backup = accounts::copies(&access.accounts, &config.snapshot, run).await?;
+    let backup = accounts::copies(&access.accounts, run).await?;
     let records = if options.dry_run {
         Err(Error::usage("nothing is recorded in a dry run"))
     } else {
@@ -67,7 +64,7 @@ pub(crate) async fn inputs(
         source,
         backup,
         records,
-        trust: connect::trust(&access),
+        trust: access.trust.clone(),
         lock: config.lock.policy,
         max_lock_days: config.lock.max_lock_days,
         options,
@@ -80,12 +77,8 @@ async fn place_for_records(
     config: &Config,
     run: &Run,
 ) -> Result<(Repository, Signer)> {
-    let key = config.signing_key.as_ref().ok_or_else(|| {
-        Error::usage(format!(
-            "{} names no keys.signing_key",
-            config.file.display()
-        ))
-    })?;
+    let key = config.signing_key.as_ref();
+    let key = key.ok_or_else(|| config.lacks("keys.signing_key"))?;
     let signer = kms::signer(key, access, run).await?;
     Ok((connect::repository(access, run).await?, signer))
 }
@@ -93,8 +86,8 @@ async fn place_for_records(
 fn options(args: &Args, config: &Config) -> Result<Options> {
     let settings = &config.snapshot;
     let kms_key = settings.kms_key.clone().ok_or_else(|| {
-        let file = config.file.display();
-        Error::usage(format!("{file} names no snapshot.kms_key")).hint(
+        let error = config.lacks("snapshot.kms_key");
+        error.hint(
             "copies lie under a key of the backup account: output SnapshotKeyArn of its stack",
         )
     })?;
@@ -104,9 +97,43 @@ fn options(args: &Args, config: &Config) -> Result<Options> {
         take_new: args.new || settings.take_new,
         share_key: share_key.unwrap_or(&kms_key).clone(),
         kms_key,
-        limits: wait_limits(settings),
+        limits: settings.limits,
         dry_run: args.dry_run,
     })
+}
+
+/// `None`: its snapshots are not copied.
+fn source(configured: &Configured) -> Option<Source> {
+    let rds = configured.rds.clone()?;
+    Some(Source {
+        name: configured.name.clone(),
+        kind: rds.kind,
+        identifier: rds.identifier,
+    })
+}
+
+/// The sources of these names; without names, all that have snapshots to copy.
+fn sources(config: &Config, names: &[String]) -> Result<Vec<Source>> {
+    let hint =
+        "say `instance = \"…\"` or `cluster = \"…\"` in its [[source]]: the identifier in RDS";
+    if names.is_empty() {
+        let all: Vec<Source> = config.sources.iter().filter_map(source).collect();
+        if all.is_empty() {
+            return Err(config
+                .lacks("source with an instance or cluster")
+                .hint(hint));
+        }
+        return Ok(all);
+    }
+    let named = names.iter().map(|name| {
+        let configured = config.source(name).context(|| "--source".to_owned())?;
+        source(configured).ok_or_else(|| {
+            let file = config.file.display();
+            let what = format!("--source: {file} names no instance or cluster of source '{name}'");
+            Error::usage(what).hint(hint)
+        })
+    });
+    named.collect()
 }
 
 fn text(report: &Report) -> Page {
@@ -115,7 +142,8 @@ fn text(report: &Report) -> Page {
         show_planned(&mut page, one);
     }
     if !report.copies.is_empty() {
-        page.table(&table(&report.copies));
+        let headers = "source | copy | restore point | taken at | >GiB | region | ";
+        page.table(headers, report.copies.iter().map(row));
     }
     page.lines("finding:", &report.findings);
     for failure in &report.failures {
@@ -148,26 +176,14 @@ fn show_planned(page: &mut Page, one: &PlannedCopy) {
     ));
 }
 
-fn table(copies: &[CopiedSnapshot]) -> Table {
-    let mut table = Table::new(&[
-        "source",
-        "copy",
-        "restore point",
-        "taken at",
-        ">GiB",
-        "region",
-        "",
-    ]);
-    for one in copies {
-        table.row([
-            one.source.clone(),
-            one.copy.clone(),
-            one.id.clone(),
-            render::time(one.taken_at),
-            one.allocated_gib.to_string(),
-            one.region.clone(),
-            if one.was_there { "was there" } else { "new" }.to_owned(),
-        ]);
-    }
-    table
+fn row(one: &CopiedSnapshot) -> [String; 7] {
+    [
+        one.source.clone(),
+        one.copy.clone(),
+        one.id.clone(),
+        render::time(one.taken_at),
+        one.allocated_gib.to_string(),
+        one.region.clone(),
+        if one.was_there { "was there" } else { "new" }.to_owned(),
+    ]
 }

@@ -1,10 +1,7 @@
 //! `lifeboat snapshot expire`
 
-use crate::cli::accounts;
-use crate::cli::globals::Access;
-use crate::cli::output::Answer;
-use crate::cli::render::{self, Page, Table};
-use crate::cli::run::Run;
+use crate::cli::run::{Access, Answer, Page, Run};
+use crate::cli::{accounts, render};
 use crate::config::accounts::Account;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
@@ -62,7 +59,7 @@ pub(crate) async fn inputs(
     };
     let copies = match in_backup {
         true => {
-            let account = accounts::expire_in_backup(accounts, settings, run).await?;
+            let account = accounts::expire_in_backup(accounts, run).await?;
             Some((account, settings.keep))
         }
         false => None,
@@ -76,13 +73,12 @@ pub(crate) async fn inputs(
 
 async fn intermediates(accounts: &Accounts, config: &Config, run: &Run) -> Result<Intermediates> {
     let kms_key = config.snapshot.kms_key.clone().ok_or_else(|| {
-        let file = config.file.display();
-        Error::usage(format!("{file} names no snapshot.kms_key"))
-            .hint("an intermediate goes only where its copy lies under that key")
+        let error = config.lacks("snapshot.kms_key");
+        error.hint("an intermediate goes only where its copy lies under that key")
     })?;
     Ok(Intermediates {
         source: accounts::expire_in_source(accounts, run).await?,
-        backup: accounts::copies(accounts, &config.snapshot, run).await?,
+        backup: accounts::copies(accounts, run).await?,
         kms_key,
     })
 }
@@ -107,28 +103,24 @@ impl Args {
 }
 
 fn text(report: &Report, dry_run: bool) -> Page {
-    let mut table = Table::new(&["", "source", "account", "snapshot", "taken at", "why"]);
-    for line in &report.snapshots {
+    let rows = report.snapshots.iter().map(|line| {
         let fate = match (line.goes, line.deleted) {
             (_, true) => "deleted",
             (true, false) => "to go",
             (false, _) => "stays",
         };
-        table.row([
+        [
             fate.to_owned(),
             line.source.clone(),
             line.side.replace(" account", ""),
             line.name.clone(),
             render::time(line.taken_at),
             line.reason.clone(),
-        ]);
-    }
+        ]
+    });
     let mut page = Page::default();
-    if table.is_empty() {
-        page.line("no snapshot of lifeboat");
-    } else {
-        page.table(&table);
-    }
+    let headers = " | source | account | snapshot | taken at | why";
+    page.table_or(headers, rows, "no snapshot of lifeboat");
     let going = report.snapshots.iter().any(|line| line.goes);
     if going && !report.deletes && !dry_run {
         page.space();

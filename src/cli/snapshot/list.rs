@@ -1,11 +1,9 @@
 //! `lifeboat snapshot list`, and the copies in `lifeboat list`
 
-use crate::cli::accounts;
-use crate::cli::output::Answer;
-use crate::cli::render::{self, Page, Table};
-use crate::cli::run::Run;
-use crate::config::source::check_name;
-use crate::error::{Result, ResultExt};
+use crate::cli::point::check_source;
+use crate::cli::run::{Answer, Page, Run};
+use crate::cli::{accounts, render};
+use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::snapshot::list::{self, CopyPoint, Listing};
 
@@ -24,11 +22,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let (access, config) = run.globals.access_and_config()?;
-    if let Some(name) = &args.source {
-        check_name(name).context(|| "--source".to_owned())?;
-    }
-    let account = accounts::copies(&access.accounts, &config.snapshot, run).await?;
+    let (access, _) = run.globals.access_and_config()?;
+    check_source(args.source.as_deref())?;
+    let account = accounts::copies(&access.accounts, run).await?;
     let listing = list::list(&account, args.source.as_deref()).await?;
     let failed = |copy: &&CopyPoint| copy.status.starts_with("fail");
     let failed = listing.copies.iter().filter(failed).count();
@@ -37,35 +33,22 @@ pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 fn text(listing: &Listing) -> Page {
-    if listing.copies.is_empty() {
-        return Page::from(format_args!(
-            "no snapshot copy in account {}, {}",
-            listing.account, listing.region
-        ));
-    }
+    let (account, region) = (&listing.account, &listing.region);
+    let none = format!("no snapshot copy in account {account}, {region}");
     let mut page = Page::default();
-    page.table(&table(&listing.copies));
+    show(&mut page, &listing.copies, &none);
     page
 }
 
-/// Copies as a table.
-pub(crate) fn table(copies: &[CopyPoint]) -> Table {
-    let mut table = Table::new(&[
-        "source",
-        "snapshot of",
-        "restore point",
-        "taken at",
-        ">GiB",
-        "status",
-        "verified",
-    ]);
-    for copy in copies {
+/// Copies as a table, or a line where there is none.
+pub(crate) fn show(page: &mut Page, copies: &[CopyPoint], none: &str) {
+    let rows = copies.iter().map(|copy| {
         let held = if copy.held { ", held" } else { "" };
         let percent = match copy.status.as_str() {
             "available" => String::new(),
             _ => format!(" {} %", copy.percent),
         };
-        table.row([
+        [
             copy.source.clone(),
             format!("{} {}", copy.kind, copy.identifier),
             copy.id.to_string(),
@@ -73,7 +56,8 @@ pub(crate) fn table(copies: &[CopyPoint]) -> Table {
             copy.allocated_gib.to_string(),
             format!("{}{percent}{held}", copy.status),
             copy.verified.clone().unwrap_or_else(|| "never".to_owned()),
-        ]);
-    }
-    table
+        ]
+    });
+    let headers = "source | snapshot of | restore point | taken at | >GiB | status | verified";
+    page.table_or(headers, rows, none);
 }

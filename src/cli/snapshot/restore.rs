@@ -1,12 +1,10 @@
 //! `lifeboat snapshot restore`
 
-use super::options::{wait_limits, which};
-use crate::cli::output::Answer;
-use crate::cli::render::{self, Page};
-use crate::cli::run::Run;
-use crate::cli::{accounts, connect};
-use crate::config::source::check_name;
-use crate::error::{Error, Result, ResultExt};
+use crate::cli::point::{check_source, which_copy};
+use crate::cli::run::{Answer, Page, Run};
+use crate::cli::{accounts, connect, render};
+use crate::config::source::is_rds_identifier;
+use crate::error::{Error, Result};
 use crate::outcome::Outcome;
 use crate::snapshot::restore::{self, Options, RecordReader, Report};
 
@@ -49,24 +47,21 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let options = Options {
-        which: which(&args.id)?,
+        which: which_copy(&args.id)?,
         source: args.source,
         identifier: identifier(&args.identifier)?,
         subnet_group: args.subnet_group,
         security_groups: args.security_group,
         class: args.class,
-        limits: wait_limits(&config.snapshot),
+        limits: config.snapshot.limits,
         dry_run: args.dry_run,
     };
-    if let Some(name) = &options.source {
-        check_name(name).context(|| "--source".to_owned())?;
-    }
-    let backup = accounts::restores(&access.accounts, &config.snapshot, run).await?;
+    check_source(options.source.as_deref())?;
+    let backup = accounts::restores(&access.accounts, run).await?;
     let repository = connect::repository(&access, run).await;
-    let trust = connect::trust(&access);
     let records = repository.as_ref().map(|repository| RecordReader {
         repository,
-        trust: &trust,
+        trust: &access.trust,
     });
     let report = restore::run(&backup, records, &options, run.context()).await?;
     let outcome = Outcome::from_counts(0, report.findings.len());
@@ -74,14 +69,8 @@ pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 fn identifier(text: &str) -> Result<String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     // Room for the `-1` of a cluster's instance.
-    let sound = (1..=61).contains(&text.len())
-        && text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && !text.ends_with('-')
-        && !text.contains("--")
-        && text.bytes().all(plain);
-    if sound {
+    if is_rds_identifier(text) && text.len() <= 61 {
         return Ok(text.to_lowercase());
     }
     Err(Error::usage(format!(
@@ -92,10 +81,9 @@ fn identifier(text: &str) -> Result<String> {
 }
 
 fn text(report: &Report) -> Page {
-    let made = if report.dry_run {
-        "would be made"
-    } else {
-        "made"
+    let made = match report.dry_run {
+        true => "would be made",
+        false => "made",
     };
     let mut page = Page::from(format_args!(
         "{} {} {made} of {}, taken at {}",
@@ -104,38 +92,33 @@ fn text(report: &Report) -> Page {
         report.copy,
         render::time(report.taken_at)
     ));
-    let or =
-        |value: &Option<String>, default: &str| value.clone().unwrap_or_else(|| default.to_owned());
-    let mut lines = vec![
-        ("region", report.region.clone()),
-        ("class", or(&report.class, "as RDS has it for the snapshot")),
-        (
-            "parameter group",
-            or(&report.parameter_group, "the default one"),
-        ),
-        (
-            "subnet group",
-            or(&report.subnet_group, "the default VPC's"),
-        ),
-        (
-            "security groups",
-            match report.security_groups.as_slice() {
-                [] => "the VPC's default one".to_owned(),
-                groups => groups.join(", "),
-            },
-        ),
-    ];
+    let or = |value: &Option<String>, default: &str| value.clone().unwrap_or(default.to_owned());
+    let mut line = |name: &str, value: String| page.line(format_args!("  {name}: {value}"));
+    line("region", report.region.clone());
+    line("class", or(&report.class, "as RDS has it for the snapshot"));
+    line(
+        "parameter group",
+        or(&report.parameter_group, "the default one"),
+    );
+    line(
+        "subnet group",
+        or(&report.subnet_group, "the default VPC's"),
+    );
+    line(
+        "security groups",
+        match report.security_groups.as_slice() {
+            [] => "the VPC's default one".to_owned(),
+            groups => groups.join(", "),
+        },
+    );
     if let Some(member) = &report.member {
-        lines.push(("instance", member.clone()));
+        line("instance", member.clone());
     }
     if let Some(group) = &report.option_group {
-        lines.push(("option group", group.clone()));
+        line("option group", group.clone());
     }
     if let (Some(address), Some(port)) = (&report.address, report.port) {
-        lines.push(("address", format!("{address}:{port}")));
-    }
-    for (name, value) in lines {
-        page.line(format_args!("  {name}: {value}"));
+        line("address", format!("{address}:{port}"));
     }
     page.space();
     page.line("Left to do:");

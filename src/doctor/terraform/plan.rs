@@ -28,10 +28,10 @@ fn faults(planned: &Planned, protected: &Protected) -> Vec<Finding> {
         return Vec::new();
     };
     let address = named(planned, kind);
-    if planned.deletes() {
+    if planned.has("delete") {
         return vec![destroys(planned, kind, &address)];
     }
-    if planned.forgets() {
+    if planned.has("forget") {
         return vec![Severity::Info.finding(
             "plan-forgets",
             format!("{address} leaves the state"),
@@ -63,12 +63,12 @@ fn named(planned: &Planned, kind: Kind) -> String {
 }
 
 fn destroys(planned: &Planned, kind: Kind, address: &str) -> Finding {
-    let does = match planned.replaces() {
+    let does = match planned.has("create") {
         true => "replaces",
         false => "destroys",
     };
     let means = match kind {
-        Kind::Database => lost_with(&planned.resource),
+        Kind::Database => &lost_with(&planned.resource),
         Kind::Snapshot => "what can be restored from it is gone",
         Kind::Key => "nothing that lies under it can be opened when the waiting period ends",
         Kind::Role => "backups that need it stop",
@@ -86,22 +86,20 @@ fn destroys(planned: &Planned, kind: Kind, address: &str) -> Finding {
 }
 
 /// What is lost with a database, as far as the document shows it.
-fn lost_with(database: &Resource) -> &'static str {
-    let is_server = ["aws_db_instance", "aws_rds_cluster"].contains(&database.kind.as_str());
-    let keeps_snapshots = database.flag("delete_automated_backups") == Some(false);
-    match (database.flag("skip_final_snapshot"), keeps_snapshots) {
-        _ if !is_server => "databases lose an instance, or copies of theirs",
-        (Some(true), true) => "its data goes, without a final snapshot",
-        (Some(false), true) => "its data goes, after a final snapshot",
-        (None, true) => "its data goes",
-        (Some(true), false) => {
-            "its data goes, without a final snapshot; its automated snapshots go with it"
-        }
-        (Some(false), false) => {
-            "its data goes, after a final snapshot; its automated snapshots go with it"
-        }
-        (None, false) => "its data goes; its automated snapshots go with it",
+fn lost_with(database: &Resource) -> String {
+    if !["aws_db_instance", "aws_rds_cluster"].contains(&database.kind.as_str()) {
+        return "databases lose an instance, or copies of theirs".to_owned();
     }
+    let last = match flag(&database.values, "skip_final_snapshot") {
+        Some(true) => ", without a final snapshot",
+        Some(false) => ", after a final snapshot",
+        None => "",
+    };
+    let automated = match flag(&database.values, "delete_automated_backups") {
+        Some(false) => "",
+        _ => "; its automated snapshots go with it",
+    };
+    format!("its data goes{last}{automated}")
 }
 
 /// Guards of a database or bucket that the plan switches off.

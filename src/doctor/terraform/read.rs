@@ -24,10 +24,6 @@ impl Resource {
             .filter(|text| !text.is_empty())
             .collect()
     }
-
-    pub(crate) fn flag(&self, attribute: &str) -> Option<bool> {
-        flag(&self.values, attribute)
-    }
 }
 
 pub(super) fn flag(values: &Value, attribute: &str) -> Option<bool> {
@@ -45,16 +41,8 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    pub(crate) fn deletes(&self) -> bool {
-        self.actions.iter().any(|action| action == "delete")
-    }
-
-    pub(crate) fn replaces(&self) -> bool {
-        self.deletes() && self.actions.iter().any(|action| action == "create")
-    }
-
-    pub(crate) fn forgets(&self) -> bool {
-        self.actions.iter().any(|action| action == "forget")
+    pub(crate) fn has(&self, action: &str) -> bool {
+        self.actions.iter().any(|one| one == action)
     }
 }
 
@@ -75,6 +63,10 @@ fn wrong(what: impl Into<String>) -> Error {
 /// Whether Terraform may change it; data sources are only read.
 fn is_managed(resource: &Value) -> bool {
     resource.get("mode").and_then(Value::as_str) != Some("data")
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    Some(value.get(name)?.as_str()?.to_owned())
 }
 
 /// The elements of a list; none where it is not there.
@@ -137,10 +129,7 @@ fn plan(document: &Value) -> Result<Vec<Planned>> {
 
 /// A newer major format may mean other things by the same words.
 fn check_format(document: &Value) -> Result<()> {
-    let format = document
-        .get("format_version")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let format = text(document, "format_version").unwrap_or_default();
     if matches!(format.split('.').next(), Some("0" | "1")) {
         return Ok(());
     }
@@ -150,23 +139,15 @@ fn check_format(document: &Value) -> Result<()> {
 }
 
 fn planned(change: &Value) -> Result<Planned> {
-    let text = |pointer: &str| {
-        change
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
     let actions = change.pointer("/change/actions").and_then(Value::as_array);
-    let (Some(address), Some(kind), Some(actions)) = (text("/address"), text("/type"), actions)
+    let (Some(address), Some(kind), Some(actions)) =
+        (text(change, "address"), text(change, "type"), actions)
     else {
         return Err(wrong("has a change without address, type or actions"));
     };
-    let before = change
-        .pointer("/change/before")
-        .cloned()
-        .unwrap_or_default();
-    let after = change.pointer("/change/after").cloned().unwrap_or_default();
-    let deposed = match text("/deposed") {
+    let value = |pointer| change.pointer(pointer).cloned().unwrap_or_default();
+    let (before, after): (Value, Value) = (value("/change/before"), value("/change/after"));
+    let deposed = match text(change, "deposed") {
         Some(deposed) => format!("{address} (deposed {deposed})"),
         None => address,
     };
@@ -200,8 +181,7 @@ fn action(action: &Value) -> Result<String> {
 /// `terraform show -json` of a state: modules within modules.
 fn module(module: &Value, found: &mut Vec<Resource>) -> Result<()> {
     for one in list(module, "resources").filter(|one| is_managed(one)) {
-        let text = |name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (Some(address), Some(kind)) = (text("address"), text("type")) else {
+        let (Some(address), Some(kind)) = (text(one, "address"), text(one, "type")) else {
             return Err(wrong("has a resource without address or type"));
         };
         found.push(Resource {
@@ -224,19 +204,20 @@ fn state_file(document: &Value) -> Result<Vec<Resource>> {
     }
     let mut found = Vec::new();
     for one in list(document, "resources").filter(|one| is_managed(one)) {
-        let text = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
-        let module = match text("module") {
+        let module = match text(one, "module").unwrap_or_default().as_str() {
             "" => String::new(),
             module => format!("{module}."),
         };
+        let kind = text(one, "type").unwrap_or_default();
+        let name = text(one, "name").unwrap_or_default();
         for instance in list(one, "instances") {
             let index = match instance.get("index_key") {
                 None | Some(Value::Null) => String::new(),
                 Some(key) => format!("[{key}]"),
             };
             found.push(Resource {
-                address: format!("{module}{}.{}{index}", text("type"), text("name")),
-                kind: text("type").to_owned(),
+                address: format!("{module}{kind}.{name}{index}"),
+                kind: kind.clone(),
                 values: instance.get("attributes").cloned().unwrap_or_default(),
             });
         }

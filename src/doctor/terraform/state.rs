@@ -2,7 +2,7 @@
 
 use super::guard::GUARDS;
 use super::protected::{Kind, Protected};
-use super::read::Resource;
+use super::read::{Resource, flag};
 use crate::doctor::finding::{Finding, Severity};
 use crate::humanize::first_names;
 
@@ -17,7 +17,7 @@ pub(crate) fn check(state: &[Resource], protected: &Protected) -> Vec<Finding> {
     let mut findings = Vec::from_iter(together(&ours));
     for (kind, one) in ours {
         let guards = GUARDS.iter().filter(|guard| guard.kind == kind);
-        let lacking = guards.filter(|guard| one.flag(guard.attribute) == Some(guard.off));
+        let lacking = guards.filter(|guard| flag(&one.values, guard.attribute) == Some(guard.off));
         findings.extend(lacking.map(|guard| {
             let what = format!("{}: {}", one.address, guard.setting());
             let severity = guard.severity;

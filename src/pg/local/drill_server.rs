@@ -20,6 +20,6 @@ mod remote;
 mod serve;
 
 pub use protocol::ServerRequest;
-pub(crate) use remote::START_WAIT;
 pub use remote::{Remote, ask_walls};
+pub(crate) use remote::{START_WAIT, WallReport};
 pub(crate) use serve::serve;

@@ -1,11 +1,9 @@
 //! `lifeboat drill`: really restores a restore point into a throwaway and compares, so that nobody
 //! has to believe in it.
 
-mod ask;
 mod assertion;
 mod attest;
 mod options;
-mod own_server;
 mod report;
 pub(crate) mod spare;
 mod target;
@@ -23,8 +21,7 @@ use crate::pg::target::single_value::TimeLimit;
 use crate::repository::RestorePoint;
 use crate::restore::{self, TableName};
 
-pub use ask::ask;
-pub use assertion::{Assertion, AssertionResult, Must};
+pub use assertion::{Assertion, AssertionResult, Must, ask};
 pub(crate) use assertion::{Question, check_names};
 pub(crate) use attest::is_sound;
 use attest::{BEFORE, attest};
@@ -128,7 +125,12 @@ async fn restore_and_ask(
 ) -> Result<Report> {
     let reader = target.reader();
     let options = drill.options;
-    let sample = options.sample.map(|percent| sample(catalog, percent));
+    let tables = options.sample.map(|percent| sample(catalog, percent));
+    let tables = tables.unwrap_or_default();
+    let part = options.sample.map(|percent| {
+        let (some, all) = (tables.len(), catalog.tables.len());
+        format!("{some} of {all} tables, at most {percent} % of the data")
+    });
     let restored = Box::pin(restore::run(
         drill.point,
         drill.identities,
@@ -142,7 +144,7 @@ async fn restore_and_ask(
             no_privileges: false,
             verify: true,
             schemas: Vec::new(),
-            tables: sample.clone().unwrap_or_default(),
+            tables,
             tool_dirs: options.tool_dirs.clone(),
             drill_reader: reader.cloned(),
             drilled_sound: drill.drilled_sound,
@@ -152,9 +154,7 @@ async fn restore_and_ask(
     .await?;
     let mut report = Report::new(drill.point, restored, target.describe());
     target.add_to(&mut report);
-    if let Some(sample) = sample {
-        report.sampled(catalog, &sample, options.sample.unwrap_or_default());
-    }
+    report.sample = part;
     drill.context.progress.phase("assertions", None);
     let reader = reader.unwrap_or(target.database());
     let session = Session::connect(reader, "lifeboat drill", Purpose::Query).await?;

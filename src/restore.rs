@@ -124,7 +124,7 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     compare::loaded(run).await?;
     run_phases_after_keys(run).await?;
     run.phase(COMPARISON, compare::compare).await?;
-    roles::give_back_reading(run).await?;
+    roles::give_back(run, roles::READING).await?;
     // Its own limits and settings would meet the sessions that compare; nothing of them runs code.
     if run.report.failures.is_empty() {
         run.phase("database", finalize::database).await?;
@@ -154,7 +154,7 @@ async fn run_phases_after_keys(run: &mut Run<'_>) -> Result<()> {
 
 /// Gives back what was borrowed, and drops schema `lifeboat_restore` where nothing is missing.
 async fn finish(mut run: Run<'_>) -> Result<Report> {
-    roles::give_back(&mut run).await?;
+    roles::give_back(&mut run, roles::EVERYTHING).await?;
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {
@@ -173,7 +173,7 @@ async fn finish(mut run: Run<'_>) -> Result<Report> {
     }
     let mut known = BTreeSet::new();
     let findings = &mut run.report.findings;
-    findings.retain(|one| known.insert((one.what.clone(), one.why.clone(), one.sql.clone())));
+    findings.retain(|one| known.insert(one.clone()));
     run.report.list_to_do(run.inputs.catalog);
     run.session.close().await;
     Ok(run.report)

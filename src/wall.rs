@@ -6,6 +6,7 @@
 //! environment, and a filter of system calls. Beyond that bubblewrap's namespaces, where there is
 //! bubblewrap and the kernel allows them. [`Wall::walls`] says which stand.
 
+mod command;
 pub(crate) mod container;
 #[cfg(target_os = "linux")]
 mod filter;
@@ -13,15 +14,15 @@ mod filter;
 mod namespaces;
 mod spawner;
 
-use std::fs::File;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 
+use command::confine;
+pub(crate) use command::{User, Walled};
 use spawner::Spawner;
 
 /// A wall that stands, ready for programs behind it.
@@ -37,28 +38,24 @@ pub struct Wall {
 }
 
 impl Wall {
-    /// Builds what this machine allows. Programs behind it may write below `folder` alone, and read
+    /// Builds what this machine allows. Programs behind it may write only below `folder`, and read
     /// what the system's own programs need and `readable`. They run as `user`, else as we do.
     pub fn build(user: Option<User>, folder: &Path, readable: &[PathBuf]) -> Result<Self> {
         let mut missing = Vec::new();
-        let prefix = match namespaces::prefix(user, folder, readable) {
-            Ok(prefix) => prefix,
-            Err(why) => {
-                missing.push(why);
-                Vec::new()
-            }
-        };
+        let prefix = namespaces::prefix(user, folder, readable);
+        let prefix = prefix.unwrap_or_else(|why| {
+            missing.push(why);
+            Vec::new()
+        });
         let has_namespaces = !prefix.is_empty();
         // Bubblewrap needs a socket of another kind to set up its network: it applies the filter
         // itself, last.
         let spawner = Spawner::start(!has_namespaces, user.is_some())?;
-        let has_filter = match &spawner.filter_refused {
-            None => true,
-            Some(why) => {
-                missing.push(format!("the kernel takes no filter of system calls: {why}"));
-                false
-            }
-        };
+        let refused = spawner.filter_refused.as_ref();
+        missing.extend(
+            refused.map(|why| format!("the kernel takes no filter of system calls: {why}")),
+        );
+        let has_filter = refused.is_none();
         Ok(Self {
             user,
             prefix,
@@ -81,21 +78,21 @@ impl Wall {
 
     /// A command that runs behind the wall once [`Wall::spawn`] starts it.
     pub fn command(&self, program: &Path) -> Result<Walled> {
-        let (mut command, filter) = match self.prefix.split_first() {
-            Some((first, rest)) => {
-                let filter = namespaces::filter_file()
-                    .context(|| "the filter of system calls".to_owned())?;
-                let mut command = Command::new(first);
-                command
-                    .args(rest)
-                    .args(["--seccomp", &filter.as_raw_fd().to_string(), "--"])
-                    .arg(program);
-                (command, Some(filter))
-            }
-            None => (Command::new(program), None),
+        let Some((first, rest)) = self.prefix.split_first() else {
+            return Ok(self.command_beside(program));
         };
+        let filter = namespaces::filter_file();
+        let filter = filter.context(|| "the filter of system calls".to_owned())?;
+        let mut command = Command::new(first);
+        command
+            .args(rest)
+            .args(["--seccomp", &filter.as_raw_fd().to_string(), "--"])
+            .arg(program);
         confine(&mut command, self.user);
-        Ok(Walled { command, filter })
+        Ok(Walled {
+            command,
+            filter: Some(filter),
+        })
     }
 
     /// A command of the same user without namespaces, for what must outlive them.
@@ -111,37 +108,6 @@ impl Wall {
     pub fn spawn(&self, walled: Walled) -> Result<Child> {
         let what = format!("starting {}", walled.command.get_program().display());
         self.spawner.spawn(walled).context(|| what)
-    }
-}
-
-/// The user that runs a server; PostgreSQL refuses root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct User {
-    pub uid: u32,
-    pub gid: u32,
-}
-
-/// A command that only a [`Wall`] starts.
-pub struct Walled {
-    pub command: Command,
-    /// Stays open until bubblewrap has started and read it by its number.
-    #[expect(dead_code, reason = "only kept open")]
-    filter: Option<File>,
-}
-
-/// Nothing of our own environment is passed on.
-fn confine(command: &mut Command, user: Option<User>) {
-    command
-        .env_clear()
-        .env("LC_ALL", "C")
-        .env("PATH", "/usr/bin:/bin")
-        // Where we stand may be closed to that user.
-        .current_dir("/")
-        .stdin(Stdio::null())
-        // Ctrl-C is for us, and we end it in order.
-        .process_group(0);
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
     }
 }
 

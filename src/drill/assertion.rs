@@ -1,9 +1,15 @@
 //! What a restored database must be able to say of itself.
 
+use std::collections::BTreeSet;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::pg::connect::server::Server;
+use crate::pg::target::single_value::{TimeLimit, read_within};
 
 /// A query and what its one value must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,19 +75,15 @@ impl Assertion {
         previous: Option<&str>,
         snapshot_at: Timestamp,
     ) -> AssertionResult {
-        let (value, failed) = match answer {
-            Ok(value) => (value, None),
-            Err(error) => (None, Some(error.chain())),
-        };
-        let why = match (failed, &value) {
-            (Some(failed), _) => Err(failed),
-            (None, None) => Err("it gave NULL".to_owned()),
-            (None, Some(value)) => self.must.holds(value, previous, snapshot_at),
+        let why = match &answer {
+            Err(error) => Err(error.chain()),
+            Ok(None) => Err("it gave NULL".to_owned()),
+            Ok(Some(value)) => self.must.holds(value, previous, snapshot_at),
         };
         AssertionResult {
             name: self.name.clone(),
             ok: why.is_ok(),
-            value,
+            value: answer.ok().flatten(),
             why: why.err().unwrap_or_default(),
         }
     }
@@ -100,26 +102,42 @@ impl Must {
             Self::AtLeast(least) if number(value)? >= *least => Ok(()),
             Self::AtLeast(least) => Err(format!("it is {value}, expected was at least {least}")),
             Self::Within { percent } => {
-                let Some(previous) = previous else {
-                    return number(value).map(|_| ());
+                let (now, Some(previous)) = (number(value)?, previous) else {
+                    return Ok(());
                 };
-                within(number(value)?, number(previous)?, *percent)
-                    .then_some(())
-                    .ok_or_else(|| {
-                        format!("it is {value}, at the drill before it was {previous}: more than {percent} % apart")
-                    })
-            }
-            Self::NotOlder(limit) => {
-                let age = snapshot_at.duration_since(moment(value)?);
-                if age <= *limit {
+                if within(now, number(previous)?, *percent) {
                     return Ok(());
                 }
                 Err(format!(
-                    "it is {value}, more than {limit:#} before the snapshot of {snapshot_at}"
+                    "it is {value}, at the drill before it was {previous}: more than {percent} % apart"
                 ))
             }
+            Self::NotOlder(limit) if snapshot_at.duration_since(moment(value)?) <= *limit => Ok(()),
+            Self::NotOlder(limit) => Err(format!(
+                "it is {value}, more than {limit:#} before the snapshot of {snapshot_at}"
+            )),
         }
     }
+}
+
+/// Asks each assertion in a session of its own. A database's views and functions are somebody else's
+/// code: no question can keep the next one from being asked, or change what it finds. `previous` holds what they gave at the drill before,
+/// by their names; `snapshot_at` is the moment that the data shows.
+pub async fn ask(
+    server: &Server,
+    assertions: impl IntoIterator<Item = &Assertion>,
+    previous: &[(String, String)],
+    snapshot_at: Timestamp,
+    limit: TimeLimit,
+) -> Vec<AssertionResult> {
+    let mut results = Vec::new();
+    for assertion in assertions {
+        let value = read_within(server, &assertion.sql, limit).await;
+        let before = previous.iter().find(|(name, _)| *name == assertion.name);
+        let before = before.map(|(_, value)| value.as_str());
+        results.push(assertion.judge(value, before, snapshot_at));
+    }
+    results
 }
 
 fn within(value: f64, previous: f64, percent: f64) -> bool {
@@ -127,30 +145,25 @@ fn within(value: f64, previous: f64, percent: f64) -> bool {
 }
 
 fn number(text: &str) -> Result<f64, String> {
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite())
-        .ok_or_else(|| format!("it is '{text}', which is no number"))
+    match text.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err(format!("it is '{text}', which is no number")),
+    }
 }
 
 /// PostgreSQL's ISO style: `2026-11-21 02:00:00+00`, without an offset taken as UTC, or a date.
 fn moment(text: &str) -> Result<Timestamp, String> {
-    let wrong = || format!("it is '{text}', which is no time");
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let civil: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
-    civil
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .map(|zoned| zoned.timestamp())
-        .map_err(|_| wrong())
+    let as_utc = |_| -> Result<Timestamp, jiff::Error> {
+        let time: DateTime = text.parse()?;
+        Ok(time.to_zoned(TimeZone::UTC)?.timestamp())
+    };
+    let time = text.parse().or_else(as_utc);
+    time.map_err(|_| format!("it is '{text}', which is no time"))
 }
 
 /// Refuses two assertions of one name: the drill before is looked up by it.
-pub(crate) fn check_names<'a>(assertions: impl Iterator<Item = &'a Assertion>) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    let mut assertions = assertions;
+pub(crate) fn check_names<'a>(mut assertions: impl Iterator<Item = &'a Assertion>) -> Result<()> {
+    let mut seen = BTreeSet::new();
     match assertions.find(|one| !seen.insert(&one.name)) {
         None => Ok(()),
         Some(twice) => Err(Error::usage(format!(

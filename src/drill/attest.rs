@@ -45,6 +45,11 @@ fn attestation(
     drilled_at: Timestamp,
 ) -> Result<Attestation> {
     let manifest = &point.manifest;
+    let assertions = report.assertions.iter().map(|one| Assertion {
+        name: one.name.clone(),
+        ok: one.ok,
+        value: None,
+    });
     Ok(Attestation {
         format: FORMAT,
         repository: manifest.repository.clone(),
@@ -62,15 +67,7 @@ fn attestation(
         seconds_to_restore: report.seconds_to_restore,
         seconds_to_first_query: report.seconds_to_first_query,
         sample: report.sample.clone(),
-        assertions: report
-            .assertions
-            .iter()
-            .map(|one| Assertion {
-                name: one.name.clone(),
-                ok: one.ok,
-                value: None,
-            })
-            .collect(),
+        assertions: assertions.collect(),
         as_superuser: Some(report.as_superuser),
         walls: report.walls,
         not_tried: counts(&report.not_tried),

@@ -5,12 +5,11 @@ use serde::Serialize;
 
 use super::assertion::AssertionResult;
 use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
-use crate::model::catalog::Catalog;
 use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::repository::RestorePoint;
-use crate::restore::{self, PhaseTime, TableName};
+use crate::restore::{self, PhaseTime};
 
 /// The phase at whose end rows can be asked for.
 const ROWS_ARE_BACK: &str = "tables";
@@ -106,15 +105,6 @@ impl Report {
         } else {
             Verdict::Sound
         }
-    }
-
-    /// Says which part was looked at.
-    pub(crate) fn sampled(&mut self, catalog: &Catalog, tables: &[TableName], percent: u8) {
-        self.sample = Some(format!(
-            "{} of {} tables, at most {percent} % of the data",
-            tables.len(),
-            catalog.tables.len()
-        ));
     }
 }
 

@@ -6,8 +6,6 @@ mod create;
 mod isolation;
 mod job;
 mod keep;
-mod options;
-mod remove;
 mod report;
 
 use std::time::Instant;
@@ -23,8 +21,8 @@ use crate::snapshot::names::{self, to_second};
 use crate::snapshot::restore::RecordReader;
 use crate::snapshot::restore::recorded::recorded;
 
+pub(crate) use job::Options;
 use job::SpareDrill;
-pub(crate) use options::Options;
 pub(crate) use report::Report;
 
 /// Restores, checks the isolation, asks, and keeps what is sound as the warm spare. A report that is not
@@ -77,7 +75,7 @@ impl SpareDrill<'_> {
         self.check_name_is_free().await?;
         self.create_groups(report).await?;
         let began = Instant::now();
-        let created = self.create().await?;
+        let created = self.creation.create(&self.plan()?).await?;
         report.seconds_to_restore = began.elapsed().as_secs_f64();
         // Rules may have changed while it was created.
         self.check_egress().await?;

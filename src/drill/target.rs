@@ -7,9 +7,9 @@ use std::path::Path;
 use tokio::task::spawn_blocking;
 
 use super::options::{Drill, Where};
-use super::own_server::OwnServer;
 use super::report::Report;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
 use crate::pg::connect::server::Server;
 use crate::pg::local::drill_server::{Remote, START_WAIT, ServerRequest};
@@ -95,7 +95,7 @@ impl DrillTarget {
     /// Adds which walls stood, and what could not be prepared as it was.
     pub(super) fn add_to(&self, report: &mut Report) {
         if let TargetServer::Own(server) = &self.server {
-            report.walls = Some(server.walls());
+            report.walls = Some(server.walls().0);
         }
         if let Some(prepared) = &self.prepared {
             report.not_tried.extend_from_slice(&prepared.not_tried);
@@ -165,27 +165,79 @@ impl TargetServer {
     }
 }
 
+/// The drill's own server, wherever it runs.
+enum OwnServer {
+    /// Started by this process.
+    Here(Throwaway),
+    /// In a second container.
+    Remote(Remote),
+}
+
+impl OwnServer {
+    /// Its socket's folder.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::Here(throwaway) => throwaway.folder(),
+            Self::Remote(remote) => remote.folder(),
+        }
+    }
+
+    /// Which walls stand around it, and why others do not.
+    fn walls(&self) -> (Walls, &[String]) {
+        match self {
+            Self::Here(throwaway) => (throwaway.walls(), throwaway.missing_walls()),
+            Self::Remote(remote) => (remote.walls(), remote.missing_walls()),
+        }
+    }
+
+    /// For the report.
+    fn describe(&self) -> String {
+        let (whose, version) = match self {
+            Self::Here(throwaway) => ("a", &throwaway.version),
+            Self::Remote(remote) => ("a second container's", &remote.version),
+        };
+        format!("{whose} throwaway PostgreSQL {version}")
+    }
+
+    /// Runs `work`, which needs it, and fails if a second container went away meanwhile.
+    async fn or_lost<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        match self {
+            Self::Here(_) => work.await,
+            Self::Remote(remote) => remote.or_lost(work).await,
+        }
+    }
+
+    /// Returns when server and folder are gone.
+    async fn remove(self) -> Result<()> {
+        match self {
+            Self::Here(throwaway) => tokio::task::spawn_blocking(move || drop(throwaway))
+                .await
+                .context(|| "removing the drill's server".to_owned()),
+            Self::Remote(remote) => remote.remove().await,
+        }
+    }
+}
+
 /// A point that nobody vouches for may hold anything: it is not let in where a wall is missing.
 fn check_wall(server: &OwnServer, drill: &Drill<'_>) -> Result<()> {
-    if wall::is_whole(server.walls()) {
-        return Ok(());
-    }
+    let (walls, missing) = server.walls();
     let options = drill.options;
     let may = options.weak_wall || drill.drilled_sound;
-    if may && !options.superuser {
+    if wall::is_whole(walls) || (may && !options.superuser) {
         return Ok(());
     }
-    let missing = server.missing_walls().join("; ");
-    let (because, hint) = match options.superuser {
-        true => (
+    let (because, hint) = if options.superuser {
+        (
             "[drill] superuser = true",
             "as a superuser a backup is drilled behind the whole wall only",
-        ),
-        false => (
+        )
+    } else {
+        (
             "no drill that a trusted key signed found this point sound",
             "--weak-wall drills it all the same: only where a stranger's code may run",
-        ),
+        )
     };
+    let missing = missing.join("; ");
     Err(Error::refused(format!(
         "{because}, and the wall around the drill's server is not whole: {missing}"
     ))

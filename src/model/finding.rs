@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Something that is missing or not as it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     pub what: String,
     /// What the server said.

@@ -73,24 +73,24 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     if verify {
         failures.extend(compare_digests(run, &groups, &pages).await?);
     }
-    compare_sequences(run, &session, &mut failures).await?;
+    failures.extend(compare_sequences(run, &session).await?);
     run.report.large_objects = count_large_objects(&session).await?;
-    let mut missing = constraints::missing(run, &session, &pages).await?;
-    failures.append(&mut missing.failures);
+    let (missing, mut findings) = constraints::missing(run, &session, &pages).await?;
+    failures.extend(missing);
     if verify && inputs.selection.whole {
-        compare_large_objects(run, &session, &mut failures).await?;
+        failures.extend(compare_large_objects(run, &session).await?);
         let only_counted = orders_differ(&groups);
         if inputs.options.is_powerless() {
             // Code of the backup can make rows move so.
             run.report.unproven.extend(only_counted);
         } else {
-            missing.findings.extend(only_counted);
+            findings.extend(only_counted);
         }
     }
     session.close().await;
     run.report.verified = verify;
     add_unknown(&mut run.report, failures);
-    run.report.findings.append(&mut missing.findings);
+    run.report.findings.append(&mut findings);
     Ok(())
 }
 
@@ -152,30 +152,21 @@ fn compare_loaded_objects(run: &Run<'_>, loaded: &LoadedParts) -> Vec<Finding> {
 
 fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {
     let moved = |table: &&&Table| parts_of(loaded, table.oid).any(|part| part.through_root);
-    let roots: BTreeSet<&Name> = tables
-        .iter()
-        .filter(moved)
-        .filter_map(|table| table.root.as_ref())
-        .collect();
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut by_root: BTreeMap<&Name, usize> = BTreeMap::new();
+    let moved = tables.iter().filter(moved);
+    let roots: BTreeSet<&Name> = moved.filter_map(|table| table.root.as_ref()).collect();
+    let mut groups: BTreeMap<&Name, Group<'_>> = BTreeMap::new();
     for table in tables {
         let root = table.root.as_ref().filter(|root| roots.contains(root));
-        let at = match root {
-            Some(root) => *by_root.entry(root).or_insert(groups.len()),
-            None => groups.len(),
-        };
-        if at == groups.len() {
-            groups.push(Group {
-                what: format!("table {}", root.unwrap_or(&table.name)),
-                tables: Vec::new(),
-                expected: RowDigest::default(),
-            });
-        }
-        groups[at].tables.push(table);
-        groups[at].expected.merge(table.digest);
+        let name = root.unwrap_or(&table.name);
+        let group = groups.entry(name).or_insert_with(|| Group {
+            what: format!("table {name}"),
+            tables: Vec::new(),
+            expected: RowDigest::default(),
+        });
+        group.tables.push(table);
+        group.expected.merge(table.digest);
     }
-    groups
+    groups.into_values().collect()
 }
 
 /// Reads each item in a free session, and merges what it gives into the digest of its group. A group
@@ -217,9 +208,9 @@ async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec
         Ok(RowDigest { rows, sum: 0 })
     };
     let (found, mut wrong) = read_groups(run, groups, tables.collect(), count).await?;
-    for (group, found) in groups.iter().zip(&found) {
-        let (rows, exported) = (found.rows, group.expected.rows);
-        if rows != exported {
+    for (group, RowDigest { rows, .. }) in groups.iter().zip(&found) {
+        let exported = group.expected.rows;
+        if *rows != exported {
             let why = format!("it has {rows} rows, exported were {exported}");
             wrong.push(Finding::new(&group.what, why));
         }
@@ -269,11 +260,8 @@ fn orders_differ(groups: &[Group<'_>]) -> Vec<Finding> {
     groups.map(|group| Finding::new(&group.what, why)).collect()
 }
 
-async fn compare_sequences(
-    run: &Run<'_>,
-    session: &Session,
-    failures: &mut Vec<Finding>,
-) -> Result<()> {
+async fn compare_sequences(run: &Run<'_>, session: &Session) -> Result<Vec<Finding>> {
+    let mut failures = Vec::new();
     for sequence in &run.inputs.catalog.sequences {
         let why = match read_back::has_exported_value(session, sequence).await {
             Ok(true) => continue,
@@ -283,22 +271,16 @@ async fn compare_sequences(
         };
         failures.push(Finding::new(format!("sequence {}", sequence.name), why));
     }
-    Ok(())
+    Ok(failures)
 }
 
-async fn compare_large_objects(
-    run: &Run<'_>,
-    session: &Session,
-    failures: &mut Vec<Finding>,
-) -> Result<()> {
+async fn compare_large_objects(run: &Run<'_>, session: &Session) -> Result<Option<Finding>> {
     let expected = &run.inputs.catalog.large_objects;
     if run.report.large_objects == 0 && expected.properties.rows == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let what = "the large objects";
     let sql = slice::large_object_pages(&run.session.server_encoding);
-    if read_back::digest(session, &sql, what).await? != expected.pages {
-        failures.push(Finding::new(what, "their content is not what was exported"));
-    }
-    Ok(())
+    let differs = read_back::digest(session, &sql, what).await? != expected.pages;
+    Ok(differs.then(|| Finding::new(what, "their content is not what was exported")))
 }

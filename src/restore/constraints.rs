@@ -10,25 +10,18 @@ use crate::model::finding::Finding;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::read_constraints;
 
-/// What is missing: an index that only makes reading faster is a finding, all else a failure.
-#[derive(Debug, Default)]
-pub(super) struct Missing {
-    pub failures: Vec<Finding>,
-    pub findings: Vec<Finding>,
-}
-
-/// Compares with the target. What was complained of already, or belongs to a table that is not
-/// `there`, is not said again.
+/// What is missing in the target: failures, and findings about indexes that only make reading faster. What
+/// was complained of already, or belongs to a table that is not `there`, is not said again.
 pub(super) async fn missing(
     run: &Run<'_>,
     session: &Session,
     there: &BTreeMap<Name, u64>,
-) -> Result<Missing> {
+) -> Result<(Vec<Finding>, Vec<Finding>)> {
     let tables = run.inputs.catalog.tables.iter().map(|table| &table.name);
     let absent: BTreeSet<&Name> = tables.filter(|name| !there.contains_key(name)).collect();
     let found = read_constraints(session).await?;
     let found: BTreeMap<_, _> = found.iter().map(|one| (key(one), one)).collect();
-    let mut missing = Missing::default();
+    let (mut failures, mut findings) = (Vec::new(), Vec::new());
     for wanted in &run.inputs.catalog.constraints {
         let left_out = !run.inputs.selection.whole && wanted.kind == ConstraintKind::ForeignKey;
         let Some(why) = difference(wanted, found.get(&key(wanted)).copied()) else {
@@ -41,11 +34,11 @@ pub(super) async fn missing(
         let what = format!("{} {name} of {}", wanted.kind, wanted.on);
         let trouble = Finding::new(what, why);
         match wanted.kind {
-            ConstraintKind::Index => missing.findings.push(trouble),
-            _ => missing.failures.push(trouble),
+            ConstraintKind::Index => findings.push(trouble),
+            _ => failures.push(trouble),
         }
     }
-    Ok(missing)
+    Ok((failures, findings))
 }
 
 /// A foreign key or a check may have the name of an index of its table.
@@ -61,16 +54,13 @@ fn is_index(one: &Constraint) -> bool {
 }
 
 fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String> {
-    match found {
-        None => Some("it is missing, and pg_restore did not say why".to_owned()),
-        Some(found) if found.kind != wanted.kind => {
-            Some(format!("what is there by its name is: {}", found.kind))
-        }
-        Some(found) if wanted.valid && !found.valid => {
-            Some("it is not valid: a partition lacks its own".to_owned())
-        }
-        Some(_) => None,
+    let Some(found) = found else {
+        return Some("it is missing, and pg_restore did not say why".to_owned());
+    };
+    if found.kind != wanted.kind {
+        return Some(format!("what is there by its name is: {}", found.kind));
     }
+    (wanted.valid && !found.valid).then(|| "it is not valid: a partition lacks its own".to_owned())
 }
 
 /// An entry of pg_restore's list names kind, schema and object, a constraint's its table. What is said of

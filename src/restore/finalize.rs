@@ -5,9 +5,9 @@ use super::run::Run;
 use super::sessions;
 use crate::error::Result;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::MaterializedView;
+use crate::model::catalog::{MaterializedView, Name};
 use crate::model::finding::Finding;
-use crate::pg::session::Purpose;
+use crate::pg::session::{Purpose, Session};
 use crate::pg::target::statements::{self, Statement};
 use crate::pg::target::{execute, foreign, server};
 
@@ -23,9 +23,10 @@ pub(super) async fn sequences(run: &mut Run<'_>) -> Result<()> {
 /// Fills the materialized views that were filled, in their order.
 pub(super) async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
     let views = run.inputs.catalog.materialized_views.iter().cloned();
-    let (chosen, others): (Vec<_>, Vec<_>) =
-        views.partition(|view| run.inputs.selection.has_view(view));
-    let left_out = others.iter().filter(|view| view.populated);
+    let (chosen, others): (Vec<_>, Vec<_>) = views
+        .filter(|view| view.populated)
+        .partition(|view| run.inputs.selection.has_view(view));
+    let left_out = others.iter();
     let left_out = left_out.map(|view| format!("materialized view {}, not filled", view.name));
     run.report.left_out.extend(left_out);
     let foreign = foreign::views(&run.session).await?;
@@ -44,11 +45,12 @@ pub(super) async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
 /// person.
 fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
     if run.inputs.options.is_powerless() {
-        let filled = views.iter().filter(|view| view.populated);
-        run.report.not_tried.extend(filled.map(|view| NotTried {
-            kind: "materialized view".to_owned(),
-            name: view.name.to_string(),
-        }));
+        run.report
+            .not_tried
+            .extend(views.iter().map(|view| NotTried {
+                kind: "materialized view".to_owned(),
+                name: view.name.to_string(),
+            }));
         return;
     }
     let by_hand = statements::refresh(views).into_iter().map(|one| {
@@ -94,18 +96,13 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
     let tables = server::to_analyze(&run.session).await?;
-    let refused = sessions::for_each(
-        run,
-        run.inputs.target,
-        Purpose::Write,
-        tables,
-        async |session, table| {
-            let about = format!("statistics of {table}");
-            let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
-            execute::each(session, &[statement]).await
-        },
-    )
-    .await?;
+    let analyze = async |session: &Session, table: Name| {
+        let about = format!("statistics of {table}");
+        let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
+        execute::each(session, &[statement]).await
+    };
+    let target = run.inputs.target;
+    let refused = sessions::for_each(run, target, Purpose::Write, tables, analyze).await?;
     report_refused(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
 }

@@ -1,61 +1,23 @@
 //! Everything that can be known before the first change, at once.
 
+mod check;
 mod database;
 mod server;
 
 use crate::error::{Error, Kind, Result};
-use crate::model::finding::Finding;
 use crate::pg::connect::server::Server;
-use crate::pg::local::tools::{self, Tool, ToolPath};
+use crate::pg::local::tools::{self, Tool};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::database::DatabaseFacts;
 use crate::pg::target::server::ServerFacts;
 
 use super::run::Inputs;
 
+pub(super) use self::check::TargetCheck;
 pub(super) use self::database::occupied;
 pub(super) use self::server::missing_tablespaces;
 
 const APPLICATION: &str = "lifeboat restore";
-
-/// What was found out about the target.
-pub(super) struct TargetCheck {
-    pub server: ServerFacts,
-    /// `None`: the database is to be made.
-    pub database: Option<DatabaseFacts>,
-    pub pg_restore: Option<ToolPath>,
-    /// A restore would refuse.
-    pub problems: Vec<String>,
-    /// A restore would go on without.
-    pub findings: Vec<Finding>,
-}
-
-impl TargetCheck {
-    /// A restore of this point began here and did not end.
-    pub(super) fn is_unfinished(&self) -> bool {
-        let facts = self.database.as_ref();
-        facts.is_some_and(|facts| facts.unfinished.is_some())
-    }
-
-    pub(super) fn add_problem(&mut self, problem: impl Into<String>) {
-        self.problems.push(problem.into());
-    }
-
-    pub(super) fn add_finding(&mut self, what: impl Into<String>, why: impl Into<String>) {
-        self.findings.push(Finding::new(what, why));
-    }
-
-    /// All problems as one error; nothing was changed yet.
-    pub(super) fn refuse_problems(&self, target: &Server) -> Result<()> {
-        let problems = match self.problems.as_slice() {
-            [] => return Ok(()),
-            [only] => only.clone(),
-            many => format!("{} problems: {}", many.len(), many.join("; ")),
-        };
-        Err(Error::refused(format!("{target}: {problems}"))
-            .hint("nothing was changed; --dry-run shows all that a restore would meet"))
-    }
-}
 
 /// Reads the facts of the target, and compares them with the backup's.
 pub(super) async fn check_target(inputs: Inputs<'_>) -> Result<TargetCheck> {

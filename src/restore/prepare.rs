@@ -1,5 +1,6 @@
 //! Before the first phase: locks the target, and opens the schema archive.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::not_tried::NotTriedObjects;
@@ -44,7 +45,7 @@ pub(super) async fn prepare<'a>(
         // The database was prepared for this one restore, which nothing resumes.
         resume_state::create_large_object_table(&session).await?;
         let phases = Phases::new(BTreeSet::new(), Vec::new());
-        (ResumeState::in_memory(), phases)
+        (ResumeState::InMemory(RefCell::default()), phases)
     } else {
         let finished = acquire_lock(inputs, &session).await?;
         let phases = Phases::new(finished, resume_state::findings(&session).await?);
@@ -81,8 +82,7 @@ async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archi
         application: inputs.application(),
         ownership: inputs.ownership(),
         tablespaces: preflight::missing_tablespaces(inputs.catalog, tablespaces).is_empty(),
-        superuser: checked.server.rights.superuser,
-        server_version_num: checked.server.rights.version_num,
+        rights: checked.server.rights,
     };
     Archive::unpack(plain, pg_restore, inputs.target, &options)
         .context(|| format!("{} of {}", names::SCHEMA, point.manifest.id))

@@ -60,7 +60,6 @@ pub struct Report {
     pub to_do: Vec<String>,
 }
 
-/// How long a part of the work took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PhaseTime {
     pub name: String,

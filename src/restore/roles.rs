@@ -11,9 +11,11 @@ use crate::pg::target::statements::Statement;
 use crate::pg::target::{execute, server, statements};
 use crate::quote::quote_ident;
 
-/// How the rights of [`borrow_reading`] are given back.
-const REVOKE_SELECT: &str = "REVOKE SELECT ON TABLE ";
-const FORCE_SECURITY: &str = "ALTER TABLE ONLY ";
+/// How the statements begin that give borrowed rights back: rights to create objects, before the privileges
+/// are restored; what the comparison needed, before the database's own properties come; in the end all.
+pub(super) const CREATING: &[&str] = &["REVOKE CREATE ON "];
+pub(super) const READING: &[&str] = &["REVOKE SELECT ON TABLE ", "ALTER TABLE ONLY "];
+pub(super) const EVERYTHING: &[&str] = &[""];
 
 /// Makes the roles and memberships that are missing; those that exist stay as they are.
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
@@ -57,16 +59,15 @@ fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
             && !facts.memberships.contains(&pair)
     };
     let missing = run.inputs.catalog.memberships.iter().filter(is_missing);
+    let mut missing: Vec<Membership> = missing.cloned().collect();
+    // A grantor that does not exist here cannot be named.
+    for one in missing
+        .iter_mut()
+        .filter(|one| !present.contains(&one.grantor))
+    {
+        one.grantor.clear();
+    }
     missing
-        .map(|one| {
-            let mut membership = one.clone();
-            // A grantor that does not exist here cannot be named.
-            if !present.contains(&one.grantor) {
-                membership.grantor.clear();
-            }
-            membership
-        })
-        .collect()
 }
 
 async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {
@@ -168,27 +169,10 @@ fn report_refused(
     Ok(())
 }
 
-/// Gives back the borrowed rights to create objects, before the privileges are restored.
-pub(super) async fn give_back_creating(run: &mut Run<'_>) -> Result<()> {
-    give_back_chosen(run, |revoke| revoke.starts_with("REVOKE CREATE ON ")).await
-}
-
-/// Gives back what the comparison needed, before the database's own properties come.
-pub(super) async fn give_back_reading(run: &mut Run<'_>) -> Result<()> {
-    give_back_chosen(run, |revoke| {
-        revoke.starts_with(REVOKE_SELECT) || revoke.starts_with(FORCE_SECURITY)
-    })
-    .await
-}
-
-/// Gives back everything that was borrowed.
-pub(super) async fn give_back(run: &mut Run<'_>) -> Result<()> {
-    give_back_chosen(run, |_| true).await
-}
-
-async fn give_back_chosen(run: &mut Run<'_>, chosen: impl Fn(&str) -> bool) -> Result<()> {
+/// Gives back the borrowed rights whose statements begin so.
+pub(super) async fn give_back(run: &mut Run<'_>, beginnings: &[&str]) -> Result<()> {
     for revoke in run.state.revokes(&run.session).await? {
-        if chosen(&revoke) {
+        if beginnings.iter().any(|begin| revoke.starts_with(begin)) {
             let returned = run.state.revoke(&run.session, &revoke).await;
             let what = "a right borrowed for the restore was not given back";
             report_refused(run, returned, what, &revoke)?;
@@ -205,18 +189,18 @@ pub(super) async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
     }
     let owners = owners(run);
     borrow_owners(run, &owners).await?;
-    for table in server::unreadable(&run.session).await? {
-        let about = format!("rows of {}", table.name);
-        let name = table.name.quoted();
+    for (table, no_select, forced_security) in server::unreadable(&run.session).await? {
+        let about = format!("rows of {table}");
+        let name = table.quoted();
         let select = TemporaryGrant {
             grant: format!("GRANT SELECT ON TABLE {name} TO CURRENT_USER"),
-            revoke: format!("{REVOKE_SELECT}{name} FROM CURRENT_USER"),
+            revoke: format!("REVOKE SELECT ON TABLE {name} FROM CURRENT_USER"),
         };
         let security = TemporaryGrant {
             grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
-            revoke: format!("{FORCE_SECURITY}{name} FORCE ROW LEVEL SECURITY"),
+            revoke: format!("ALTER TABLE ONLY {name} FORCE ROW LEVEL SECURITY"),
         };
-        for (needed, right) in [(table.no_select, select), (table.forced_security, security)] {
+        for (needed, right) in [(no_select, select), (forced_security, security)] {
             if needed {
                 borrow_right(run, &about, &right).await?;
             }

@@ -74,23 +74,25 @@ async fn retry(run: &mut Run<'_>) -> Result<()> {
 /// Row security, grants, revokes and default privileges, once nothing needs more rights than they
 /// leave.
 pub(super) async fn privileges(run: &mut Run<'_>) -> Result<()> {
-    roles::give_back_creating(run).await?;
-    bulk(run, Entry::is_row_security, 1).await?;
-    report_failed(run, Entry::is_row_security).await?;
+    roles::give_back(run, roles::CREATING).await?;
+    restore_and_report(run, Entry::is_row_security).await?;
     if run.inputs.options.no_privileges {
         return Ok(());
     }
     // What --resume makes must not get default privileges that its own do not take away.
     let whole = run.report.failures.is_empty();
-    let now = move |entry: &Entry| entry.is_acl() && (whole || entry.kind != "DEFAULT ACL");
-    bulk(run, now, 1).await?;
-    report_failed(run, now).await
+    let now = |entry: &Entry| entry.is_acl() && (whole || entry.kind != "DEFAULT ACL");
+    restore_and_report(run, now).await
 }
 
 /// Last of all: they would meet our own statements.
 pub(super) async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
-    bulk(run, Entry::is_event_trigger, 1).await?;
-    report_failed(run, Entry::is_event_trigger).await
+    restore_and_report(run, Entry::is_event_trigger).await
+}
+
+async fn restore_and_report(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) -> Result<()> {
+    bulk(run, &chosen, 1).await?;
+    report_failed(run, chosen).await
 }
 
 fn is_plain(entry: &Entry) -> bool {
@@ -154,8 +156,8 @@ fn report_complaints(run: &mut Run<'_>, entry: &Entry, complaints: &[&Complaint]
         let texts: Vec<&str> = complaints.iter().map(|one| text(one)).collect();
         texts.join("\n")
     };
-    let finding =
-        Finding::new(entry.describe(), join(|one| &one.message)).sql(join(|one| &one.sql));
+    let (message, sql) = (join(|one| &one.message), join(|one| &one.sql));
+    let finding = Finding::new(entry.describe(), message).sql(sql);
     let judgement = if run.inputs.options.is_powerless() {
         run.not_tried.judge(entry, complaints)
     } else {

@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 use super::options::TableName;
 use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
 
-/// What was chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
     /// Everything, large objects too.
     pub whole: bool,
@@ -23,9 +22,7 @@ impl Selection {
     pub(super) fn new(catalog: &Catalog, schemas: &[String], tables: &[TableName]) -> Self {
         let mut selection = Self {
             whole: schemas.is_empty() && tables.is_empty(),
-            tables: BTreeSet::new(),
-            views: BTreeSet::new(),
-            problems: Vec::new(),
+            ..Self::default()
         };
         for schema in schemas {
             let what = format!("--schema {}", schema.escape_debug());

@@ -6,12 +6,11 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::User;
+use super::command::User;
 use crate::error::{Result, ResultExt};
 use crate::model::attestation::Walls;
 
 /// The kernel's first process namespace: who lives in it sees every process of the machine.
-#[cfg(target_os = "linux")]
 const FIRST_PROCESSES: &str = "pid:[4026531836]";
 
 /// Where a process lives, by the numbers that tell one container from another.
@@ -66,7 +65,6 @@ impl Container {
 
 /// Whether a process with this number lives in another process namespace than ours, `own`. One that we
 /// can see, because its namespace was made below ours, is looked up.
-#[cfg(target_os = "linux")]
 fn is_elsewhere(pid: Option<i32>, own: &str) -> bool {
     match pid {
         None => false,
@@ -74,14 +72,6 @@ fn is_elsewhere(pid: Option<i32>, own: &str) -> bool {
         Some(pid) => fs::read_link(format!("/proc/{pid}/ns/pid"))
             .is_ok_and(|link| link.display().to_string() != own),
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-const FIRST_PROCESSES: &str = "";
-
-#[cfg(not(target_os = "linux"))]
-fn is_elsewhere(_: Option<i32>, _: &str) -> bool {
-    false
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -1,13 +1,13 @@
 //! Namespaces, by bubblewrap: a program behind them sees PostgreSQL's files and one folder, no other
 //! process, and no network.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{User, confine};
+use super::command::{User, confine};
 
 /// How each program begins.
 const PREFIX: &str = "bwrap --unshare-all --die-with-parent --new-session --cap-drop ALL --clearenv \
@@ -38,21 +38,23 @@ pub(super) fn prefix(
 
 fn words(folder: &Path, readable: &[PathBuf]) -> Vec<OsString> {
     let mut words: Vec<OsString> = PREFIX.split_whitespace().map(OsString::from).collect();
-    let mut add = |these: &[&OsStr]| words.extend(these.iter().map(|word| (*word).to_owned()));
+    let mut add = |option: &str, path: &Path, at: &Path| {
+        words.extend([option.into(), path.into(), at.into()]);
+    };
     for root in ROOTS {
         let path = Path::new("/").join(root);
         match path.read_link() {
-            Ok(target) => add(&["--symlink".as_ref(), target.as_ref(), path.as_ref()]),
-            Err(_) => add(&["--ro-bind-try".as_ref(), path.as_ref(), path.as_ref()]),
+            Ok(target) => add("--symlink", &target, &path),
+            Err(_) => add("--ro-bind-try", &path, &path),
         }
     }
-    for path in SETTINGS {
-        add(&["--ro-bind-try".as_ref(), path.as_ref(), path.as_ref()]);
+    for path in SETTINGS.map(Path::new) {
+        add("--ro-bind-try", path, path);
     }
     for path in readable {
-        add(&["--ro-bind".as_ref(), path.as_ref(), path.as_ref()]);
+        add("--ro-bind", path, path);
     }
-    add(&["--bind".as_ref(), folder.as_ref(), folder.as_ref()]);
+    add("--bind", folder, folder);
     words
 }
 
@@ -82,7 +84,7 @@ fn try_it(user: Option<User>, prefix: &[OsString]) -> Result<(), String> {
              drill with the server in a second container",
             String::from_utf8_lossy(&output.stderr).trim()
         )),
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Err(
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(
             "bubblewrap is missing: install it (Debian, Ubuntu: apt install bubblewrap)".to_owned(),
         ),
         Err(why) => Err(format!("bubblewrap does not start: {why}")),

@@ -6,7 +6,7 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::Walled;
+use super::command::Walled;
 use crate::error::{Result, ResultExt};
 
 type Job = (Walled, Sender<io::Result<Child>>);
@@ -71,7 +71,7 @@ fn serve(jobs: &Receiver<Job>) {
 /// takes no filter.
 #[cfg(target_os = "linux")]
 fn seal(filter: bool, changes_user: bool) -> io::Result<Option<String>> {
-    use rustix::thread::{self, CapabilitySet, CapabilitySets};
+    use rustix::thread::{self, CapabilitySet};
     thread::set_no_new_privs(true)?;
     // Each of these needs rights that we may not have; then there is nothing to give up either.
     let _ = thread::clear_ambient_capability_set();
@@ -79,22 +79,14 @@ fn seal(filter: bool, changes_user: bool) -> io::Result<Option<String>> {
         let one = CapabilitySet::from_bits_retain(1 << bit);
         let _ = thread::remove_capability_from_bounding_set(one);
     }
-    let kept = thread::capabilities(None)?;
-    let none = CapabilitySet::empty();
-    // The change of user needs them once more, and takes them away.
-    let (effective, permitted) = if changes_user {
-        (kept.effective, kept.permitted)
-    } else {
-        (none, none)
-    };
-    thread::set_capabilities(
-        None,
-        CapabilitySets {
-            effective,
-            permitted,
-            inheritable: none,
-        },
-    )?;
+    let mut kept = thread::capabilities(None)?;
+    kept.inheritable = CapabilitySet::empty();
+    // The change of user needs the others once more, and takes them away.
+    if !changes_user {
+        kept.effective = CapabilitySet::empty();
+        kept.permitted = CapabilitySet::empty();
+    }
+    thread::set_capabilities(None, kept)?;
     if !filter {
         return Ok(None);
     }

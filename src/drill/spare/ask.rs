@@ -3,10 +3,9 @@
 use std::time::Instant;
 
 use super::job::SpareDrill;
-use super::report::Report;
+use super::report::{DatabaseResult, Report};
 use crate::aws::rds::DbState;
-use crate::drill::ask::ask;
-use crate::drill::assertion::Question;
+use crate::drill::assertion::{Question, ask};
 use crate::drill::attest::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::databases::Databases;
@@ -59,7 +58,10 @@ impl SpareDrill<'_> {
         loop {
             let connecting = Session::connect(server, APPLICATION, Purpose::Query);
             match context.interrupt.or(connecting).await {
-                Err(error) if is_early(&error) && Instant::now() < until => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable)
+                        && Instant::now() < until =>
+                {
                     wait::pause(self.options.limits.poll, context.interrupt).await?;
                 }
                 connected => return connected,
@@ -126,10 +128,12 @@ impl SpareDrill<'_> {
         let previous = self.previous(&questions, database, report).await;
         let assertions = questions.iter().map(|one| &one.assertion);
         let limit = TimeLimit::default();
-        let outcomes = ask(server, assertions, &previous, point.taken_at, limit).await;
-        for outcome in outcomes {
-            report.add_assertion(database, outcome);
-        }
+        let results = ask(server, assertions, &previous, point.taken_at, limit).await;
+        let results = results.into_iter().map(|result| DatabaseResult {
+            database: database.to_owned(),
+            result,
+        });
+        report.assertions.extend(results);
         Ok(())
     }
 
@@ -156,8 +160,4 @@ impl SpareDrill<'_> {
         }
         found.values
     }
-}
-
-fn is_early(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Denied | ErrorKind::Unavailable)
 }

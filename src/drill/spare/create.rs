@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::isolation::{self, NO_WORKERS};
+use super::isolation::{NO_WORKERS, without_actors};
 use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
-use crate::aws::rds::{DbState, NewDb, NewMember, NewParameterGroup};
+use crate::aws::rds::{NewDb, NewMember, NewParameterGroup};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, Parameter};
 use crate::snapshot::creation::RestorePlan;
@@ -19,14 +19,14 @@ const PORT: u32 = 5432;
 impl SpareDrill<'_> {
     /// Nothing is ever overwritten.
     pub(super) async fn check_name_is_free(&self) -> Result<()> {
-        match self.rds().state(self.kind(), &self.name).await? {
-            None => Ok(()),
-            Some(_) => Err(Error::new(
-                ErrorKind::Exists,
-                format!("{} {} exists", self.kind(), self.name),
-            )
-            .hint("another drill of this source began in the same second: run it again")),
+        let (kind, name) = (self.kind(), &self.name);
+        if self.rds().state(kind, name).await?.is_none() {
+            return Ok(());
         }
+        Err(
+            Error::new(ErrorKind::Exists, format!("{kind} {name} exists"))
+                .hint("another drill of this source began in the same second: run it again"),
+        )
     }
 
     fn tags(&self) -> BTreeMap<String, String> {
@@ -69,19 +69,15 @@ impl SpareDrill<'_> {
             family: &point.parameter_family(),
             tags: &tags,
         };
-        match self.rds().create_parameter_group(kind, &group).await {
-            Ok(()) => {}
-            // The reply to our own call may have been lost.
-            Err(error) if error.kind() == ErrorKind::Exists => {
-                let there = self.rds().parameter_group_tags(kind, &self.name).await?;
-                if there
-                    .get(tag::RUN)
-                    .is_none_or(|run| run != self.creation.nonce)
-                {
-                    return Err(error);
-                }
+        if let Err(error) = self.rds().create_parameter_group(kind, &group).await {
+            if error.kind() != ErrorKind::Exists {
+                return Err(error);
             }
-            Err(error) => return Err(error),
+            // The reply to our own call may have been lost.
+            let there = self.rds().parameter_group_tags(kind, &self.name).await?;
+            if there.get(tag::RUN).map(String::as_str) != Some(self.creation.nonce) {
+                return Err(error);
+            }
         }
         if kind == self.kind() {
             let off = Parameter {
@@ -90,11 +86,10 @@ impl SpareDrill<'_> {
             };
             self.rds().set_parameters(kind, &self.name, &[off]).await?;
         }
-        let recorded = self
-            .settings
-            .and_then(|settings| custom_parameter_group(settings, kind));
-        let values = recorded.map(|group| isolation::without_actors(&group.values));
-        if let Some(values) = values.filter(|values| !values.is_empty())
+        let settings = self.settings;
+        let recorded = settings.and_then(|settings| custom_parameter_group(settings, kind));
+        let values = recorded.map_or(Vec::new(), |group| without_actors(&group.values));
+        if !values.is_empty()
             && let Err(error) = self.rds().set_parameters(kind, &self.name, &values).await
         {
             report.finding("not all values of the old parameter group", &error);
@@ -102,13 +97,8 @@ impl SpareDrill<'_> {
         Ok(())
     }
 
-    /// Creates it, and waits until it takes connections.
-    pub(super) async fn create(&self) -> Result<DbState> {
-        self.creation.create(&self.plan()?).await
-    }
-
     /// One zone is enough for a spare that is stopped.
-    fn plan(&self) -> Result<RestorePlan> {
+    pub(super) fn plan(&self) -> Result<RestorePlan> {
         let mut db = NewDb {
             identifier: self.name.clone(),
             class: self.class(),

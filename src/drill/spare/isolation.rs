@@ -80,24 +80,19 @@ impl SpareDrill<'_> {
     }
 
     fn check(&self, kind: Kind, name: &str, there: &DbState) -> Result<()> {
-        let (subnets, security) = (&self.options.subnet_group, &self.options.security_group);
+        let (wanted, parameters) = (self.options, &self.name);
+        let (subnets, security) = (&wanted.subnet_group, &wanted.security_group);
         let wrong = if there.is_public {
             "it is publicly accessible".to_owned()
         } else if there.subnet_group.as_ref() != Some(subnets) {
-            format!(
-                "its subnet group is {:?}, not {subnets}",
-                there.subnet_group
-            )
+            let found = &there.subnet_group;
+            format!("its subnet group is {found:?}, not {subnets}")
         } else if there.security_groups != [security.as_str()] {
-            format!(
-                "its security groups are {:?}, not {security} alone",
-                there.security_groups
-            )
-        } else if there.parameter_groups != [self.name.as_str()] {
-            format!(
-                "its parameter groups are {:?}, not {} alone",
-                there.parameter_groups, self.name
-            )
+            let found = &there.security_groups;
+            format!("its security groups are {found:?}, not {security} alone")
+        } else if there.parameter_groups != [parameters.as_str()] {
+            let found = &there.parameter_groups;
+            format!("its parameter groups are {found:?}, not {parameters} alone")
         } else {
             return Ok(());
         };

@@ -1,27 +1,41 @@
-//! Keeps what a sound drill created as the warm spare.
+//! Keeps what a sound drill created as the warm spare. Removes what other drills created, and nothing else:
+//! known by name and tag, older than this drill or its
+//! own, and used by nobody.
 
-use super::job::SpareDrill;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
 use crate::aws::rds::DbState;
-use crate::error::Result;
-use crate::snapshot::names::tag;
+use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::model::finding::Finding;
+use crate::model::snapshot::Kind;
+use crate::snapshot::list::KINDS;
+use crate::snapshot::names::{spare_made_at, tag};
+
+/// The value of a spare's tag `lifeboat:kept` while it is removed.
+const REMOVING: &str = "removing";
+
+/// What a killed drill left runs as well, but has no tag.
+fn is_in_use(there: &DbState) -> bool {
+    let is_kept = there.tags.get(tag::KEPT).is_some_and(|at| at != REMOVING);
+    is_kept && !["stopped", "deleting"].contains(&there.status.as_str())
+}
 
 impl SpareDrill<'_> {
     /// The copy is sound: tags it, stops the new spare, and removes the older ones.
     pub(super) async fn keep(&self, report: &mut Report) {
-        let arn = &self.found.point.copy_arn;
-        match self
-            .rds()
-            .tag(arn, tag::VERIFIED, &self.now.to_string())
-            .await
-        {
+        let (arn, now) = (&self.found.point.copy_arn, self.now.to_string());
+        match self.rds().tag(arn, tag::VERIFIED, &now).await {
             Ok(()) => report.verified_at = Some(self.now),
             Err(error) => report.finding("the copy's tag lifeboat:verified", &error),
         }
         report.spare = Some(self.name.clone());
         match self.stop().await {
             Ok(stopped) => {
-                let now = self.now.to_string();
                 if let Err(error) = self.rds().tag(&stopped.arn, tag::KEPT, &now).await {
                     report.finding("the new spare's tag lifeboat:kept", &error);
                 }
@@ -47,5 +61,188 @@ impl SpareDrill<'_> {
         creation
             .wait_until(kind, name, "stopping", is_stopped)
             .await
+    }
+
+    /// After a drill that failed or was interrupted.
+    pub(super) async fn leave_nothing(&self, report: &mut Report) {
+        let (kind, name) = (self.kind(), &self.name);
+        let progress = self.creation.context.progress;
+        progress.phase("removing what was made", None);
+        let Err(error) = self.remove_own().await else {
+            return;
+        };
+        let what = format!(
+            "{kind} {name} or its parameter group may have been left in account {}, {}",
+            self.rds().account,
+            self.rds().region
+        );
+        let line = format!("{what}: {}", error.chain());
+        progress.warn(&line);
+        report.finding(&what, &error);
+    }
+
+    async fn remove_own(&self) -> Result<()> {
+        let (kind, name) = (self.kind(), self.name.as_str());
+        match self.rds().state(kind, name).await? {
+            Some(there) if !self.creation.is_ours(&there) => Ok(()),
+            there => self.remove(kind, name, there.as_ref()).await,
+        }
+    }
+
+    /// Spares of earlier drills of this source, and parameter groups that some left.
+    pub(super) async fn remove_older(&self, report: &mut Report) {
+        for kind in KINDS {
+            match self.rds().states(kind).await {
+                Ok(all) => {
+                    for spare in all.iter().filter(|one| self.is_older_spare(one)) {
+                        self.remove_older_one(kind, spare, report).await;
+                    }
+                }
+                Err(error) => report.finding("older spares", &error),
+            }
+        }
+        for kind in KINDS {
+            if let Err(error) = self.remove_groups(kind).await {
+                report.finding("parameter groups of older spares", &error);
+            }
+        }
+    }
+
+    async fn remove_older_one(&self, kind: Kind, spare: &DbState, report: &mut Report) {
+        let name = &spare.identifier;
+        if is_in_use(spare) {
+            report.findings.push(Finding::new(
+                format!("older spare {name}"),
+                "it runs: somebody may use it, so it was not removed. Who does tags it \
+                 lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
+                 seven days), stop it: the next sound drill removes it",
+            ));
+            return;
+        }
+        match self.remove(kind, name, Some(spare)).await {
+            Ok(()) => report.removed.push(name.clone()),
+            Err(error) => report.finding(&format!("older spare {name}"), &error),
+        }
+    }
+
+    fn is_older(&self, name: &str) -> bool {
+        let older = |at: Timestamp| at < self.now;
+        spare_made_at(name, &self.found.point.source).is_some_and(older)
+    }
+
+    fn is_older_spare(&self, there: &DbState) -> bool {
+        self.is_older(&there.identifier) && self.is_spare(&there.tags)
+    }
+
+    fn is_spare(&self, tags: &BTreeMap<String, String>) -> bool {
+        let says = |key: &str, wanted: &str| tags.get(key).is_some_and(|is| is == wanted);
+        says(tag::DRILL, "true")
+            && says(tag::MANAGED, "true")
+            && says(tag::SOURCE, &self.found.point.source)
+    }
+
+    /// Removes groups whose instance or cluster is gone: RDS keeps a group for as long as it is used.
+    async fn remove_groups(&self, kind: Kind) -> Result<()> {
+        let groups = self.rds().parameter_groups(kind).await?;
+        for name in groups.iter().filter(|name| self.is_older(name)) {
+            let mut used = false;
+            for user in KINDS {
+                used |= self.rds().state(user, name).await?.is_some();
+            }
+            let tags = self.rds().parameter_group_tags(kind, name).await?;
+            if !used && self.is_spare(&tags) {
+                self.rds().delete_parameter_group(kind, name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, kind: Kind, name: &str, there: Option<&DbState>) -> Result<()> {
+        if let Some(there) = there {
+            if kind == Kind::Cluster {
+                if there.tags.contains_key(tag::KEPT) {
+                    // It runs in a moment, by our own doing.
+                    self.rds().tag(&there.arn, tag::KEPT, REMOVING).await?;
+                }
+                self.remove_members(name, there).await?;
+            }
+            self.delete(kind, name).await?;
+        }
+        for kind in group_kinds(kind) {
+            self.rds().delete_parameter_group(*kind, name).await?;
+        }
+        Ok(())
+    }
+
+    /// A stopped cluster keeps its instances, so it is started to be removed.
+    async fn remove_members(&self, name: &str, there: &DbState) -> Result<()> {
+        if there.status == "stopped" {
+            let started = self.rds().start_cluster(name).await;
+            let now = self.rds().state(Kind::Cluster, name).await?;
+            // The reply to an earlier attempt may have been lost.
+            if now.is_none_or(|now| now.status == "stopped") {
+                started?;
+            }
+            self.creation
+                .wait_until_available(Kind::Cluster, name)
+                .await?;
+        }
+        match self.rds().state(Kind::Instance, &member_name(name)).await? {
+            Some(_) => self.delete(Kind::Instance, &member_name(name)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Deletes, and waits until it is gone. An interrupt does not stop it: nothing is to be left. What is
+    /// being created may have to be finished first.
+    async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
+        let until = self.short_deadline();
+        let mut refused: Option<Error> = None;
+        loop {
+            let error = match self.rds().state(kind, name).await {
+                // Also where a repeated call was denied: what is gone has no tag that would allow it.
+                Ok(None) => return Ok(()),
+                Ok(Some(there)) if there.status == "deleting" => None,
+                Ok(Some(_)) => match refused {
+                    Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
+                    _ => self.rds().delete_db(kind, name).await.err(),
+                },
+                Err(error) => Some(error),
+            };
+            if Instant::now() >= until {
+                return Err(error.unwrap_or_else(|| {
+                    Error::failed(format!("{kind} {name} is still being deleted"))
+                        .hint("the next sound drill of this source removes its parameter group")
+                }));
+            }
+            refused = error;
+            tokio::time::sleep(self.options.limits.poll).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_spare_that_runs_is_in_use_and_nothing_else() {
+        let in_use = |kept: Option<&str>, status: &str| {
+            let tags = kept.map(|kept| (tag::KEPT.to_owned(), kept.to_owned()));
+            is_in_use(&DbState {
+                status: status.to_owned(),
+                tags: tags.into_iter().collect(),
+                ..DbState::default()
+            })
+        };
+        let kept = Some("2026-11-21T09:00:00Z");
+        for status in ["available", "starting", "stopping", "modifying"] {
+            assert!(in_use(kept, status), "{status}");
+            assert!(!in_use(None, status), "left by a killed drill: {status}");
+            // A cluster is started to be removed; the drill that did so may have been killed.
+            assert!(!in_use(Some(REMOVING), status), "{status}");
+        }
+        assert!(!in_use(kept, "stopped"));
+        assert!(!in_use(kept, "deleting"));
     }
 }

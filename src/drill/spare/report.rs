@@ -68,11 +68,4 @@ impl Report {
     pub(crate) fn finding(&mut self, what: &str, why: &Error) {
         self.findings.push(Finding::new(what, why.chain()));
     }
-
-    pub(crate) fn add_assertion(&mut self, database: &str, result: AssertionResult) {
-        self.assertions.push(DatabaseResult {
-            database: database.to_owned(),
-            result,
-        });
-    }
 }

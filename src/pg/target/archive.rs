@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::server::{SESSION_OPTIONS, Server};
 use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
-use crate::pg::target::statements::Ownership;
+use crate::pg::target::statements::{Ownership, Rights};
 use crate::pg::target::toc::{self, Entry, Section};
 
 /// Settings that the target's server, database or role may carry, and that would end or change
@@ -33,16 +33,14 @@ pub(crate) struct Archive {
     flags: Vec<&'static str>,
 }
 
-/// What pg_restore is run with.
 pub(crate) struct Options {
     /// Becomes `application_name`, so that its sessions can be found.
     pub application: String,
     pub ownership: Ownership,
     /// Without them everything goes into the default one.
     pub tablespaces: bool,
-    /// Makes the server speak English, which only a superuser may.
-    pub superuser: bool,
-    pub server_version_num: u32,
+    /// Only a superuser may make the server speak English.
+    pub rights: Rights,
 }
 
 /// What pg_restore reported.
@@ -81,13 +79,6 @@ impl Complaint {
     }
 }
 
-fn lost_connection(complaint: &Complaint) -> Error {
-    let said = complaint.message.lines().next().unwrap_or_default();
-    Error::new(Kind::Unavailable, "pg_restore lost its connection")
-        .because(Error::new(Kind::Unavailable, said))
-        .hint("the same command with --resume goes on; the server's log says why")
-}
-
 impl Outcome {
     /// Whether it came to its end, and all errors that it counted were read. With workers it counts
     /// the errors of a worker again with each entry that follows: their sum says too much.
@@ -113,10 +104,10 @@ impl Archive {
             .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
         file.flush().context(what)?;
         let mut pgoptions = format!("{SESSION_OPTIONS} {PGOPTIONS}");
-        if options.server_version_num >= 140_000 {
+        if options.rights.version_num >= 140_000 {
             pgoptions.push_str(" -c idle_session_timeout=0");
         }
-        if options.superuser {
+        if options.rights.superuser {
             pgoptions.push_str(" -c lc_messages=C");
         }
         let env = server
@@ -146,12 +137,12 @@ impl Archive {
     pub(crate) async fn list(&self) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         let what = "pg_restore --list of the schema archive";
-        for section in Section::ALL {
+        for (section, name) in Section::ALL {
             let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
             command
                 .env("LC_ALL", "C")
                 .arg("--list")
-                .arg(format!("--section={}", section.name()))
+                .arg(format!("--section={name}"))
                 .arg(self.folder.path().join(FILE));
             let output = tools::run(&mut command, what).await?;
             let list = String::from_utf8_lossy(&output.stdout);
@@ -192,7 +183,11 @@ impl Archive {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let mut outcome = read_complaints(&stderr);
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
-            return Err(lost_connection(lost));
+            let said = lost.message.lines().next().unwrap_or_default();
+            let what = "pg_restore lost its connection";
+            return Err(Error::new(Kind::Unavailable, what)
+                .because(Error::new(Kind::Unavailable, said))
+                .hint("the same command with --resume goes on; the server's log says why"));
         }
         if output.status.success() {
             return Ok(outcome);

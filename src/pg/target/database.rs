@@ -137,7 +137,10 @@ const OCCUPIED: &str = "
     UNION ALL
     SELECT tableoid, oid, 'server ' || srvname FROM pg_catalog.pg_foreign_server
     UNION ALL
-    SELECT tableoid, oid, 'subscription ' || subname FROM pg_catalog.pg_subscription
+    -- Its tableoid is not for everybody.
+    SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass::pg_catalog.oid, oid,
+           'subscription ' || subname
+      FROM pg_catalog.pg_subscription
      WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database
                        WHERE datname = pg_catalog.current_database())
     UNION ALL

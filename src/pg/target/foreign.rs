@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::pg::session::Session;
-use crate::pg::target::statements::drill::reaching_list;
+use crate::pg::target::statements::drill::REACHING;
 
 const WHAT: &str = "cannot tell what reaches foreign servers";
 
@@ -43,14 +43,13 @@ pub(crate) async fn views(session: &Session) -> Result<BTreeSet<Name>> {
           JOIN pg_catalog.pg_depend m ON m.objid = d.refobjid AND m.deptype = 'e'
            AND m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
           JOIN pg_catalog.pg_extension e ON e.oid = m.refobjid
-         WHERE e.extname IN {}),
+         WHERE e.extname IN {REACHING}),
       reaching(oid) AS (
         SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f' UNION SELECT oid FROM calls)
       SELECT DISTINCT n.nspname::text, c.relname::text FROM reads r
         JOIN reaching f ON f.oid = r.oid
         JOIN pg_catalog.pg_class c ON c.oid = r.view
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-        reaching_list()
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     );
     session.rows(&sql, WHAT).await
 }

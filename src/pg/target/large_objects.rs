@@ -4,9 +4,8 @@
 use crate::error::{Error, Result};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 use crate::pg::session::{FromRow, RowReader, Session};
-use crate::pg::target::load::Destination;
+use crate::pg::target::load::{Destination, copy_from_stdin};
 use crate::pg::target::statements::LargeObject;
-use crate::quote::quote_literal;
 
 /// Where pages go. The objects are made and written in the transaction that records the part.
 pub(crate) fn pages(encoding: &str) -> Destination {
@@ -15,10 +14,7 @@ pub(crate) fn pages(encoding: &str) -> Destination {
         before:
             "CREATE TEMPORARY TABLE lifeboat_page (oid oid, page int, data bytea) ON COMMIT DROP"
                 .to_owned(),
-        sql: format!(
-            "COPY pg_temp.lifeboat_page FROM STDIN WITH (ENCODING {})",
-            quote_literal(encoding)
-        ),
+        sql: copy_from_stdin("pg_temp.lifeboat_page", encoding),
         after: "
           SELECT pg_catalog.lo_create(p.oid) FROM (SELECT DISTINCT oid FROM pg_temp.lifeboat_page) p
            WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata m WHERE m.oid = p.oid);
@@ -34,14 +30,9 @@ pub(crate) fn pages(encoding: &str) -> Destination {
 pub(crate) fn properties(encoding: &str) -> Destination {
     Destination {
         table_oid: LARGE_OBJECT_PROPERTIES,
-        before: String::new(),
-        sql: format!(
-            "COPY lifeboat_restore.large_object FROM STDIN WITH (ENCODING {})",
-            quote_literal(encoding)
-        ),
-        after: String::new(),
+        sql: copy_from_stdin("lifeboat_restore.large_object", encoding),
         what: "the large objects' properties".to_owned(),
-        through_root: false,
+        ..Destination::default()
     }
 }
 
@@ -77,17 +68,14 @@ pub(crate) async fn after(session: &Session, oid: u32) -> Result<Vec<LargeObject
 
 impl FromRow for LargeObject {
     fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
-        let oid = row.read()?;
-        let owner = row.read()?;
+        let (oid, owner) = row.read()?;
         let acl: Option<String> = row.read()?;
         let acl = acl.map(|acl| serde_json::from_str(&acl)).transpose();
+        let wrong = || Error::damaged(format!("the ACL of large object {oid} does not read"));
         Ok(Self {
             oid,
             owner,
-            acl: acl.map_err(|source| {
-                Error::damaged(format!("the ACL of large object {oid} does not read"))
-                    .because(source)
-            })?,
+            acl: acl.map_err(|source| wrong().because(source))?,
             comment: row.read()?,
         })
     }

@@ -24,7 +24,7 @@ const BLOCKS: usize = 2;
 pub(crate) type Open = Box<dyn FnOnce() -> Result<Box<dyn Read + Send>> + Send>;
 
 /// Where a part's rows go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Destination {
     /// In the source; the resume state goes by it.
     pub table_oid: u32,
@@ -45,11 +45,12 @@ pub(crate) fn copy_in(table: &Name, columns: &[String], encoding: &str) -> Strin
     if !columns.is_empty() {
         list = format!(" ({})", quote_idents(columns));
     }
-    format!(
-        "COPY {}{list} FROM STDIN WITH (ENCODING {})",
-        table.quoted(),
-        quote_literal(encoding)
-    )
+    copy_from_stdin(&format!("{}{list}", table.quoted()), encoding)
+}
+
+pub(super) fn copy_from_stdin(target: &str, encoding: &str) -> String {
+    let encoding = quote_literal(encoding);
+    format!("COPY {target} FROM STDIN WITH (ENCODING {encoding})")
 }
 
 /// Keeps every trigger of a table and its partitions from firing in this transaction; those of keys

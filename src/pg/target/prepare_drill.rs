@@ -10,13 +10,13 @@ use crate::pg::connect::server::Server;
 use crate::pg::local::throwaway::{Logins, login};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::execute;
-use crate::pg::target::statements::{Statement, drill};
+use crate::pg::target::statements::Statement;
+use crate::pg::target::statements::drill::{self, REACHING};
 use crate::quote::{quote_ident, quote_idents};
 
 const EXTENSIONS: &str = "cannot read the drill's extensions";
 const APPLICATION: &str = "lifeboat drill";
 
-/// A prepared server.
 #[derive(Debug)]
 pub(crate) struct PreparedDrill {
     /// The drill's database, as the login that runs what comes out of the backup.
@@ -109,7 +109,6 @@ async fn extensions(
 async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
     let restorer = quote_ident(&logins.restorer);
     let both = quote_idents([&logins.restorer, &logins.reader]);
-    let reaching = drill::reaching_list();
     let member = |class: &str, oid: &str| {
         format!(
             "EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = {oid}
@@ -142,7 +141,7 @@ async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
            JOIN pg_catalog.pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
             AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
            JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-          WHERE e.extname IN {reaching}
+          WHERE e.extname IN {REACHING}
          UNION ALL
          SELECT pg_catalog.format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO {restorer} WITH GRANT OPTION', fdwname)
            FROM pg_catalog.pg_foreign_data_wrapper

@@ -19,7 +19,6 @@ pub(crate) use schema::{
     find_unfinished, lock, remove,
 };
 
-/// A loaded part, as recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LoadedPart {
     pub digest: RowDigest,
@@ -73,11 +72,7 @@ pub(crate) struct Memory {
 }
 
 impl ResumeState {
-    pub(crate) fn in_memory() -> Self {
-        Self::InMemory(RefCell::default())
-    }
-
-    pub(crate) fn is_in_target(&self) -> bool {
+    fn is_in_target(&self) -> bool {
         matches!(self, Self::InTarget)
     }
 
@@ -148,7 +143,6 @@ impl ResumeState {
             .await
     }
 
-    /// All entries that failed so far.
     pub(crate) async fn suspects(&self, session: &Session) -> Result<BTreeSet<u32>> {
         if let Some(memory) = self.memory() {
             return Ok(memory.suspects.clone());

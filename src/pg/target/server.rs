@@ -185,17 +185,9 @@ pub(crate) async fn without_create(
     Ok(schemas)
 }
 
-/// A table whose owner's role does not let us read its rows.
-#[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub name: Name,
-    pub no_select: bool,
-    /// Its policies are for its owner, too.
-    pub forced_security: bool,
-}
-
-/// Tables of roles that the user is a member of, and whose rows it cannot all read.
-pub(crate) async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
+/// Tables of roles that the user is a member of, and whose rows it cannot all read: because it may not
+/// select from them, or because their policies are for their owner, too.
+pub(crate) async fn unreadable(session: &Session) -> Result<Vec<(Name, bool, bool)>> {
     let sql = "
       WITH mine AS (
         SELECT n.nspname::text AS schema, c.relname::text AS name,
@@ -211,8 +203,6 @@ pub(crate) async fn unreadable(session: &Session) -> Result<Vec<Unreadable>> {
     let what = "cannot tell which tables can be read again";
     session.rows(sql, what).await
 }
-
-from_row!(Unreadable: name, no_select, forced_security);
 
 /// Of these roles, those that may not make schemas and publications in the database.
 pub(crate) async fn without_database_create(

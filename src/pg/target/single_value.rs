@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use crate::error::{Error, Kind, Result};
 use crate::humanize::rough;
@@ -55,8 +55,7 @@ pub(crate) async fn read_within(
     };
     let answer = {
         let mut asked = pin!(read(&session, sql));
-        let in_time = timeout_at(until, asked.as_mut()).await;
-        match in_time {
+        match timeout_at(until, asked.as_mut()).await {
             Ok(answer) => answer,
             Err(_) => Err(stop(&session, server, asked, limit).await),
         }
@@ -95,10 +94,8 @@ async fn stop(
 
 fn late(limit: TimeLimit, then: &str) -> Error {
     let limit = rough(limit.query);
-    Error::new(
-        Kind::Unavailable,
-        format!("no answer within {limit}: {then}"),
-    )
+    let what = format!("no answer within {limit}: {then}");
+    Error::new(Kind::Unavailable, what)
 }
 
 async fn end_session(server: &Server, pid: i32) -> Result<()> {
@@ -120,52 +117,41 @@ async fn connect(server: &Server) -> Result<Session> {
 pub(crate) async fn read(session: &Session, sql: &str) -> Result<Option<String>> {
     let what = "the query";
     session.execute(BEGIN, what).await?;
-    let answer = match session.client().simple_query_raw(sql).await {
-        Ok(rows) => Answer::receive(rows).await,
-        Err(error) => Err(error),
-    };
+    let answer = first_row(session, sql).await;
     session.execute("ROLLBACK", what).await?;
-    answer.map_err(|error| session.error(what, error))?.single()
+    let (first, rows) = answer.map_err(|error| session.error(what, error))?;
+    let wrong = |what: String| {
+        Err(Error::usage(format!("the query {what}"))
+            .hint("an assertion is one SELECT that gives one row of one column"))
+    };
+    let Some(row) = first else {
+        return wrong("gives no row".to_owned());
+    };
+    match (row.len(), rows) {
+        (1, 1) => {}
+        (1, rows) => return wrong(format!("gives {rows} rows")),
+        (columns, _) => return wrong(format!("gives {columns} columns")),
+    }
+    match row.get(0) {
+        Some(value) if value.len() > MAX_VALUE_BYTES => {
+            wrong(format!("gives a value of {} bytes", value.len()))
+        }
+        value => Ok(value.map(str::to_owned)),
+    }
 }
 
 /// The first row, and how many there are: all of them might fill the memory.
-#[derive(Default)]
-struct Answer {
-    first: Option<SimpleQueryRow>,
-    rows: u64,
-}
-
-impl Answer {
-    async fn receive(rows: SimpleQueryStream) -> Result<Self, tokio_postgres::Error> {
-        let mut rows = pin!(rows);
-        let mut answer = Self::default();
-        while let Some(message) = rows.try_next().await? {
-            if let SimpleQueryMessage::Row(row) = message {
-                answer.rows += 1;
-                answer.first.get_or_insert(row);
-            }
-        }
-        Ok(answer)
-    }
-
-    fn single(&self) -> Result<Option<String>> {
-        let wrong = |what: String| {
-            Err(Error::usage(format!("the query {what}"))
-                .hint("an assertion is one SELECT that gives one row of one column"))
-        };
-        let Some(row) = &self.first else {
-            return wrong("gives no row".to_owned());
-        };
-        match (row.len(), self.rows) {
-            (1, 1) => {}
-            (1, rows) => return wrong(format!("gives {rows} rows")),
-            (columns, _) => return wrong(format!("gives {columns} columns")),
-        }
-        match row.get(0) {
-            Some(value) if value.len() > MAX_VALUE_BYTES => {
-                wrong(format!("gives a value of {} bytes", value.len()))
-            }
-            value => Ok(value.map(str::to_owned)),
+async fn first_row(
+    session: &Session,
+    sql: &str,
+) -> Result<(Option<SimpleQueryRow>, u64), tokio_postgres::Error> {
+    let mut messages = pin!(session.client().simple_query_raw(sql).await?);
+    let (mut first, mut rows) = (None, 0);
+    while let Some(message) = messages.try_next().await? {
+        if let SimpleQueryMessage::Row(row) = message {
+            rows += 1;
+            first.get_or_insert(row);
         }
     }
+    Ok((first, rows))
 }

@@ -9,8 +9,7 @@ mod database;
 pub(crate) mod drill;
 mod roles;
 mod settings;
-
-use std::fmt::Write as _;
+mod statement;
 
 use crate::model::catalog::{Grant, MaterializedView, Sequence};
 use crate::quote::{quote_ident, quote_literal};
@@ -20,32 +19,7 @@ pub(crate) use database::{create_database, database_properties};
 pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
-
-/// One piece of SQL that succeeds or fails as a whole: one statement, or several that are sent
-/// together and so share an implicit transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Statement {
-    pub sql: String,
-    /// What it is about, for a finding: `role "reader"`.
-    pub about: String,
-}
-
-impl Statement {
-    pub(crate) fn new(about: impl Into<String>, sql: impl Into<String>) -> Self {
-        Self {
-            sql: sql.into(),
-            about: about.into(),
-        }
-    }
-}
-
-/// A script of these statements, each ended by a semicolon and a newline.
-pub(crate) fn script(statements: &[Statement]) -> String {
-    statements.iter().fold(String::new(), |mut text, one| {
-        let _ = writeln!(text, "{};", one.sql);
-        text
-    })
-}
+pub(crate) use statement::{Statement, script};
 
 /// Sets a sequence as it was. Works for identity columns' and extensions' sequences alike.
 pub(crate) fn set_sequence(sequence: &Sequence) -> Statement {

@@ -16,19 +16,14 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; 3] = [Self::PreData, Self::Data, Self::PostData];
-
-    /// As `--section=` takes it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::PreData => "pre-data",
-            Self::Data => "data",
-            Self::PostData => "post-data",
-        }
-    }
+    /// Each with its name, as `--section=` takes it.
+    pub(crate) const ALL: [(Self, &str); 3] = [
+        (Self::PreData, "pre-data"),
+        (Self::Data, "data"),
+        (Self::PostData, "post-data"),
+    ];
 }
 
-/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// What `pg_restore -L` knows it by.
@@ -109,7 +104,6 @@ impl Entry {
         self.is_or_describes("EVENT TRIGGER")
     }
 
-    /// An extension, or a comment on one.
     pub(crate) fn is_extension(&self) -> bool {
         self.is_or_describes("EXTENSION")
     }

@@ -1,6 +1,6 @@
 //! The database to restore into against that of the backup.
 
-use super::TargetCheck;
+use super::check::TargetCheck;
 use crate::model::catalog::Database;
 use crate::pg::target::database::DatabaseFacts;
 use crate::restore::report::shown;
@@ -15,19 +15,14 @@ pub(crate) fn occupied(facts: &DatabaseFacts, inputs: Inputs<'_>) -> Option<Stri
         return (!facts.occupied.is_empty())
             .then(|| format!("the target is not empty: it holds {what}"));
     };
-    if unfinished.id != point.manifest.id.as_str()
-        || unfinished.manifest_sha256 != point.body_sha256.to_string()
-    {
+    let held = "the target holds an unfinished restore of";
+    let same_id = unfinished.id == point.manifest.id.as_str();
+    if !same_id || unfinished.manifest_sha256 != point.body_sha256.to_string() {
         let id = unfinished.id.escape_debug();
-        return Some(format!(
-            "the target holds an unfinished restore of another point, {id}"
-        ));
+        return Some(format!("{held} another point, {id}"));
     }
     if !inputs.options.resume {
-        return Some(
-            "the target holds an unfinished restore of this point: --resume goes on with it"
-                .to_owned(),
-        );
+        return Some(format!("{held} this point: --resume goes on with it"));
     }
     let now = inputs.options.choice();
     if unfinished.choice.as_deref() == Some(&now) {
@@ -49,15 +44,13 @@ pub(super) fn compare(check: &mut TargetCheck, facts: &DatabaseFacts, inputs: In
     let source = &catalog.database;
     check.problems.extend(occupied(facts, inputs));
     if facts.unfinished.is_none() && facts.occupied.is_empty() {
-        match (options.create, options.resume) {
-            (true, false) => check.add_problem(
+        // Both: made if it is not there, gone on with if it is.
+        if options.create && !options.resume {
+            check.add_problem(
                 "--create: the database exists already; leave --create out to restore into it",
-            ),
-            (false, true) => {
-                check.add_problem("--resume: no restore began in it; leave --resume out");
-            }
-            // Both: made where it is not there, gone on with where it is.
-            _ => {}
+            );
+        } else if options.resume && !options.create {
+            check.add_problem("--resume: no restore began in it; leave --resume out");
         }
     }
     // An unfinished restore may have given the database to its owner.

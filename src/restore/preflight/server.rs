@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::TargetCheck;
+use super::check::TargetCheck;
 use crate::model::catalog::{Catalog, Role};
 use crate::model::finding::Finding;
 use crate::pg::target::statements;
@@ -21,14 +21,13 @@ pub(super) fn compare(check: &mut TargetCheck, inputs: Inputs<'_>) {
             "the target is PostgreSQL {target}, the backup is of {source}: restore into {source} or later"
         ));
     }
+    let user = check.server.user.clone();
     if !rights.superuser && !check.server.inherits && rights.version_num < 160_000 {
-        let user = &check.server.user;
         check.add_problem(format!(
             "user {user} is NOINHERIT: it cannot hand objects to their owners and go on filling them"
         ));
     }
     if !rights.superuser && !check.server.speaks_english {
-        let user = &check.server.user;
         check.add_problem(format!(
             "the server's messages are not in English, and pg_restore's complaints could not be \
              told apart: set lc_messages to 'C' for user {user} or for the server"

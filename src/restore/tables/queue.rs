@@ -220,11 +220,8 @@ impl<'a> StartedTable<'a> {
         *next_number += 1;
         self.left_bytes
             .update(|left| left.wrapping_sub(part.copy_bytes));
-        Ok(Some(QueuedPart {
-            load: self.load,
-            number,
-            part,
-        }))
+        let load = self.load;
+        Ok(Some(QueuedPart { load, number, part }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::pg::session::Session;
+use crate::pg::session::{Session, from_row};
 use crate::quote::quote_literal;
 
 const CREATE: &str = "
@@ -66,6 +66,8 @@ pub(crate) struct Unfinished {
     pub phases: BTreeSet<String>,
 }
 
+from_row!(Unfinished: id, manifest_sha256, choice; phases: BTreeSet::new());
+
 /// The unfinished restore in this database, if there is one.
 pub(crate) async fn find_unfinished(session: &Session) -> Result<Option<Unfinished>> {
     let what = "cannot read the state of an earlier restore";
@@ -76,17 +78,13 @@ pub(crate) async fn find_unfinished(session: &Session) -> Result<Option<Unfinish
     // That of another version of lifeboat may have no choice.
     let point = "SELECT id, manifest_sha256, pg_catalog.to_jsonb(p) ->> 'choice'
                    FROM lifeboat_restore.point p";
-    let points: Vec<(String, String, Option<String>)> = session.rows(point, what).await?;
-    let phases = session
-        .rows("SELECT name FROM lifeboat_restore.phase", what)
-        .await?;
-    let point = points.into_iter().next();
-    Ok(point.map(|(id, manifest_sha256, choice)| Unfinished {
-        id,
-        manifest_sha256,
-        choice,
-        phases,
-    }))
+    let points: Vec<Unfinished> = session.rows(point, what).await?;
+    let Some(mut unfinished) = points.into_iter().next() else {
+        return Ok(None);
+    };
+    let phases = "SELECT name FROM lifeboat_restore.phase";
+    unfinished.phases = session.rows(phases, what).await?;
+    Ok(Some(unfinished))
 }
 
 /// Creates the schema; refuses where another restore was faster.

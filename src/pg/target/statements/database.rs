@@ -1,8 +1,8 @@
 //! The database itself: making it, and the properties that no archive carries without `-C`.
 
-use super::Statement;
 use super::acl::{self, Ownership};
 use super::settings::set_clause;
+use super::statement::Statement;
 use crate::model::catalog::Database;
 use crate::quote::{quote_ident, quote_literal};
 
@@ -88,7 +88,7 @@ pub(crate) fn database_properties(
 
 #[cfg(test)]
 mod tests {
-    use super::super::script;
+    use super::super::statement::script;
     use super::*;
     use crate::model::catalog::Setting;
 

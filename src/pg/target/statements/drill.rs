@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Statement;
 use super::database::create_database;
 use super::roles::{Rights, membership};
+use super::statement::Statement;
 use crate::model::catalog::{Cast, Catalog, Extension, Membership, Role};
 use crate::pg::local::throwaway::Logins;
-use crate::quote::{quote_ident, quote_literal, quote_literals};
+use crate::quote::{quote_ident, quote_literal};
 
 /// Predefined roles that let nobody out of the server: others are not given.
 const HARMLESS: [&str; 6] = [
@@ -20,32 +20,12 @@ const HARMLESS: [&str; 6] = [
     "pg_write_all_data",
 ];
 
-/// Extensions whose functions connect to other servers, or run jobs. What comes out of a backup may not call
-/// them; their tables and types are there.
-const REACHING: [&str; 17] = [
-    "aws_lambda",
-    "aws_s3",
-    "dblink",
-    "http",
-    "log_fdw",
-    "mysql_fdw",
-    "oracle_fdw",
-    "pg_background",
-    "pg_cron",
-    "pg_net",
-    "pgagent",
-    "pglogical",
-    "plproxy",
-    "postgres_fdw",
-    "redis_fdw",
-    "tds_fdw",
-    "wrappers",
-];
-
-/// Those extensions as a list for SQL: `('a', 'b')`.
-pub(crate) fn reaching_list() -> String {
-    format!("({})", quote_literals(REACHING))
-}
+/// Extensions whose functions connect to other servers, or run jobs, as a list for SQL. What comes out of a
+/// backup may not call them; their tables and types are there.
+pub(crate) const REACHING: &str =
+    "('aws_lambda', 'aws_s3', 'dblink', 'http', 'log_fdw', 'mysql_fdw',
+    'oracle_fdw', 'pg_background', 'pg_cron', 'pg_net', 'pgagent', 'pglogical', 'plproxy',
+    'postgres_fdw', 'redis_fdw', 'tds_fdw', 'wrappers')";
 
 /// Roles and memberships, and the three logins. No role can do more than own things.
 pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
@@ -234,7 +214,7 @@ pub(crate) fn last_statements(logins: &Logins) -> Vec<Statement> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script;
+    use super::super::statement::script;
     use super::*;
     use crate::model::fixture::catalog;
 

@@ -1,7 +1,7 @@
 //! Roles and memberships, with only what the target user may set.
 
-use super::Statement;
 use super::settings::set_clause;
+use super::statement::Statement;
 use crate::model::catalog::{Membership, Role};
 use crate::pg::target::resume_state::TemporaryGrant;
 use crate::quote::{quote_ident, quote_literal};
@@ -161,7 +161,7 @@ pub(crate) fn join_temporarily(owner: &str, rights: &Rights) -> TemporaryGrant {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script;
+    use super::super::statement::script;
     use super::*;
     use crate::model::catalog::Setting;
 

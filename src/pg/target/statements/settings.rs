@@ -31,10 +31,7 @@ pub(super) fn set_clause(setting: &Setting) -> String {
 fn split_names(list: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut rest = list.trim();
-    if rest.is_empty() {
-        return Some(names);
-    }
-    loop {
+    while !rest.is_empty() {
         let name;
         (name, rest) = match rest.strip_prefix('"') {
             Some(quoted) => unquote_ident(quoted)?,
@@ -44,12 +41,12 @@ fn split_names(list: &str) -> Option<Vec<String>> {
             }
         };
         names.push(name);
-        rest = rest.trim_start();
-        if rest.is_empty() {
-            return Some(names);
-        }
-        rest = rest.strip_prefix(',')?.trim_start();
+        rest = match rest.trim_start() {
+            "" => "",
+            more => more.strip_prefix(',')?.trim_start(),
+        };
     }
+    Some(names)
 }
 
 #[cfg(test)]

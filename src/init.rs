@@ -1,6 +1,7 @@
 //! `lifeboat init`, run once by an administrator: prepares a repository and writes the keys, a
 //! configuration and the break-glass sheet.
 
+mod facts;
 mod texts;
 
 use std::fs::{self, OpenOptions};
@@ -8,67 +9,18 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use crate::clock::Clock;
 use crate::codec;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::digest::Sha256;
-use crate::model::lock::LockPolicy;
 use crate::random;
 use crate::repository::{Locks, Repository, runbook};
 use crate::sign::{Fingerprint, Signer};
 
+pub(crate) use facts::{KmsSigning, NewSource, Options, Report};
+
 /// The offline identity's file name.
 pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
-
-pub(crate) struct Options {
-    /// Where the configuration goes.
-    pub config: PathBuf,
-    /// Where keys and sheet go.
-    pub keys_dir: PathBuf,
-    pub lock: LockPolicy,
-    pub max_lock_days: u32,
-    /// A KMS key that signs manifests; `None`: a new key in a file.
-    pub kms_signing: Option<KmsSigning>,
-    /// Keys of the configuration's `[repository]` besides `url`, with their values.
-    pub repository_lines: Vec<(String, String)>,
-    /// Sources to begin with.
-    pub sources: Vec<NewSource>,
-}
-
-/// A signing key that KMS keeps.
-pub(crate) struct KmsSigning {
-    pub arn: String,
-    pub fingerprint: Fingerprint,
-}
-
-/// A source to be written into the configuration.
-pub(crate) struct NewSource {
-    pub name: String,
-    /// Without a password.
-    pub url: String,
-    /// `None`: all.
-    pub database: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct Report {
-    pub repository: String,
-    pub repository_id: String,
-    /// Whether the repository was there already; keys and configuration were added for it.
-    pub existed: bool,
-    pub config: PathBuf,
-    pub identity: PathBuf,
-    /// Path of the file, or a KMS key's ARN.
-    pub signing_key: String,
-    pub sheet: PathBuf,
-    /// What `--trust` takes.
-    pub fingerprint: String,
-    pub recipient: String,
-    /// SHA-256 of the restore.sh in every restore point of this version.
-    pub script_sha256: Sha256,
-}
 
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
 /// already gets its keys and configuration then.

@@ -1,6 +1,7 @@
 //! Format v1: which objects make a restore point, and in which order. `FORMAT.md` beside this file
 //! says it for a second reader. Nothing else in the house knows keys.
 
+mod announcement;
 mod announcements;
 mod attest;
 mod commit;
@@ -18,7 +19,7 @@ mod read;
 pub(crate) mod runbook;
 mod snapshots;
 
-pub(crate) use announcements::Announcement;
+pub(crate) use announcement::Announcement;
 pub use attest::Proof;
 pub(crate) use attest::{Attestations, History, if_allowed};
 pub(crate) use commit::PointWriter;

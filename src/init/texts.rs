@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Options, Report};
+use super::facts::{Options, Report};
 use crate::model::lock::LockPolicy;
 
 /// A commented configuration that works as it is, but for the sources. `signing_key` as it is to be

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::announcements::Announcement;
+use super::announcement::Announcement;
 use super::layout;
 use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};

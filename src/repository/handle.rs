@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OnceCell};
 
-use super::announcements::AnnouncementChain;
+use super::announcement::AnnouncementChain;
 use super::envelope::{to_json_line, unknown_format};
 use super::layout;
 use super::locks::Locks;

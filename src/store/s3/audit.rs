@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::types::ExpirationStatus;
 use jiff::Timestamp;
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
 use crate::error::Result;
 use crate::model::lock::Lock;

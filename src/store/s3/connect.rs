@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 use tokio::sync::OnceCell;
 
-use super::{RequestLimits, S3Store};
+use super::bucket::{RequestLimits, S3Store};
 use crate::error::{Error, Result};
 use crate::store::Promises;
 

@@ -4,7 +4,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use backon::Retryable as _;
 use bytes::{Bytes, BytesMut};
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;

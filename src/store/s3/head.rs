@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use crate::error::Result;
 use crate::model::digest::Sha256;

@@ -3,7 +3,7 @@
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{EncodingType, ObjectVersion};
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::timestamp;
 use crate::error::{Error, Result};

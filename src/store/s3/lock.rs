@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::{lock_mode, lock_of};
 use crate::error::{Error, Kind, Result};

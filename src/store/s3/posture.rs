@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, DefaultRetention, ObjectLockEnab
 use aws_smithy_runtime_api::box_error::BoxError;
 use jiff::Timestamp;
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::lock_mode;
 use crate::error::{Error, Result};

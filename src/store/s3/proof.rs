@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::S3Store;
+use super::bucket::S3Store;
 use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
 use crate::error::Result;
 use crate::model::digest::Sha256;

@@ -1,0 +1,66 @@
+//! A bucket, and how its objects are named.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use tokio::sync::OnceCell;
+
+use crate::error::Error;
+use crate::model::id::Key;
+use crate::retry::RetryPolicy;
+use crate::store::Promises;
+
+/// A bucket, or the part of it under a prefix.
+pub struct S3Store {
+    pub(super) client: Client,
+    pub(super) bucket: String,
+    /// With a slash at the end; empty where the repository is the whole bucket.
+    pub(super) prefix: String,
+    pub(super) url: String,
+    pub(super) owner: Option<String>,
+    pub(super) promises: Promises,
+    pub(super) limits: RequestLimits,
+    /// The bucket has no Object Lock at all: no need to ask for each object's.
+    pub(super) lockless: AtomicBool,
+    /// The store was seen to refuse a body that is not the announced one.
+    pub(super) compares: OnceCell<bool>,
+}
+
+impl S3Store {
+    pub(super) fn full_key(&self, key: &Key) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// How messages name an object.
+    pub(super) fn name(&self, key: &Key) -> String {
+        format!("{}/{key}", self.url)
+    }
+
+    /// The store's answer makes no sense.
+    pub(super) fn odd(&self, key: &Key, what: String) -> Error {
+        Error::failed(format!("{}: {what}", self.name(key)))
+    }
+}
+
+/// How long and how often a request is tried.
+#[derive(Debug, Clone)]
+pub struct RequestLimits {
+    pub connect_timeout: Duration,
+    /// For one attempt, until the reply begins; while a body is read, from one piece to the next.
+    pub attempt_timeout: Duration,
+    pub retry: RetryPolicy,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(120),
+            retry: RetryPolicy {
+                attempts: 5,
+                first_pause: Duration::from_millis(500),
+            },
+        }
+    }
+}

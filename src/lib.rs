@@ -117,8 +117,8 @@ pub mod testing {
     pub mod pg {
         pub use crate::pg::connect::conninfo::Input;
         pub use crate::pg::connect::server::{Server, SslMode};
-        pub use crate::pg::local::drill_server::{Remote, ServerRequest, ask_walls};
-        pub use crate::pg::local::throwaway::Logins;
+        pub use crate::pg::local::drill_server::{Remote, ask_walls};
+        pub use crate::pg::local::throwaway::{Logins, ServerRequest};
         pub mod tools {
             pub use crate::pg::local::tools::{Dirs, Tool, command, find, run};
         }

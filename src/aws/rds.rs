@@ -13,7 +13,6 @@ mod snapshots;
 mod state;
 
 pub(crate) use create::{NewDb, NewMember};
-pub(crate) use groups::NewParameterGroup;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use snapshots::{Reason, SnapshotError, SnapshotFilter};
 pub(crate) use state::{DbState, Guards};

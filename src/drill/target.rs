@@ -12,9 +12,11 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
 use crate::pg::connect::server::Server;
-use crate::pg::local::drill_server::{Remote, START_WAIT, ServerRequest};
+use crate::pg::local::drill_server::{Remote, START_WAIT};
 use crate::pg::local::scratch;
-use crate::pg::local::throwaway::{self, Logins, Throwaway, free_bytes, login, to_preload};
+use crate::pg::local::throwaway::{
+    self, Logins, ServerRequest, Throwaway, free_bytes, login, to_preload,
+};
 use crate::pg::target::prepare_drill::{PreparedDrill, prepare_drill};
 use crate::wall;
 
@@ -127,9 +129,12 @@ impl TargetServer {
         database: &str,
     ) -> Result<Self> {
         let extensions = catalog.extensions.iter().map(|one| one.name.clone());
-        let extensions = to_preload(&extensions.collect::<Vec<_>>());
-        let major = drill.point.manifest.server_version_num / 10_000;
-        let (logins, database) = (logins.clone(), database.to_owned());
+        let wanted = ServerRequest {
+            major: drill.point.manifest.server_version_num / 10_000,
+            logins: logins.clone(),
+            extensions: to_preload(&extensions.collect::<Vec<_>>()),
+            database: database.to_owned(),
+        };
         let own = match &drill.options.place {
             Where::Server(entry) => {
                 let (roles, entry) = (scratch::roles(entry).await?, entry.clone());
@@ -138,12 +143,9 @@ impl TargetServer {
             Where::Throwaway(folder) => {
                 check_space(folder, catalog)?;
                 let wanted = throwaway::Options {
-                    major,
+                    server: wanted,
                     tool_dirs: drill.options.tool_dirs.clone(),
                     base: folder.clone(),
-                    logins,
-                    extensions,
-                    database,
                     shared: false,
                 };
                 let started = spawn_blocking(move || Throwaway::start(&wanted)).await;
@@ -151,12 +153,6 @@ impl TargetServer {
             }
             Where::SecondContainer(socket) => {
                 check_space(socket.parent().unwrap_or(socket), catalog)?;
-                let wanted = ServerRequest {
-                    major,
-                    logins,
-                    extensions,
-                    database,
-                };
                 let starting = Remote::start(socket, wanted, START_WAIT);
                 OwnServer::Remote(drill.context.interrupt.or(starting).await?)
             }
@@ -178,15 +174,15 @@ impl OwnServer {
     fn folder(&self) -> &Path {
         match self {
             Self::Here(throwaway) => throwaway.folder(),
-            Self::Remote(remote) => remote.folder(),
+            Self::Remote(remote) => &remote.folder,
         }
     }
 
     /// Which walls stand around it, and why others do not.
     fn walls(&self) -> (Walls, &[String]) {
         match self {
-            Self::Here(throwaway) => (throwaway.walls(), throwaway.missing_walls()),
-            Self::Remote(remote) => (remote.walls(), remote.missing_walls()),
+            Self::Here(throwaway) => (throwaway.wall.walls, &throwaway.wall.missing),
+            Self::Remote(remote) => (remote.report.walls, &remote.report.missing),
         }
     }
 

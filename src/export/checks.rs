@@ -55,19 +55,15 @@ pub(super) fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Res
 /// Counts them, and refuses where some may not be read.
 pub(super) async fn large_objects(session: &Session) -> Result<u64> {
     let count = catalog::count_large_objects(session).await?;
-    let unreadable = if count > 0 {
-        catalog::unreadable_large_objects(session).await?
-    } else {
-        0
-    };
+    if count == 0 {
+        return Ok(0);
+    }
+    let unreadable = catalog::unreadable_large_objects(session).await?;
     if unreadable == 0 {
         return Ok(count);
     }
-    Err(Error::new(
-        Kind::Denied,
-        format!("{unreadable} of {count} large objects may not be read by this user"),
-    )
-    .hint("pg_read_all_data does not cover them: GRANT SELECT ON LARGE OBJECT, or make the user a member of their owners"))
+    let what = format!("{unreadable} of {count} large objects may not be read by this user");
+    Err(Error::new(Kind::Denied, what).hint("pg_read_all_data does not cover them: GRANT SELECT ON LARGE OBJECT, or make the user a member of their owners"))
 }
 
 /// The tables that hold rows we can read, and what is left out.
@@ -80,13 +76,10 @@ pub(super) fn readable(
     let (read, left): (Vec<_>, Vec<_>) = with_rows
         .cloned()
         .partition(|source| !(instance.in_recovery && source.unlogged));
-    let left: Vec<String> = left
-        .iter()
-        .map(|source| source.table.name.to_string())
-        .collect();
+    let names = left.iter().map(|source| source.table.name.to_string());
     let left = (!left.is_empty()).then(|| NotCoveredNames {
         kind: "unlogged tables of a standby".to_owned(),
-        names: left,
+        names: names.collect(),
     });
     (read, left)
 }

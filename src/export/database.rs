@@ -2,11 +2,8 @@
 
 use std::time::Instant;
 
-use super::options::Source;
-use super::report::DatabaseReport;
-use super::run::Run;
 use super::snapshot::{DatabaseExport, SnapshotHeld};
-use super::{records, rows};
+use super::{DatabaseReport, Run, Source, records, rows};
 use crate::error::{Error, Result};
 use crate::model::manifest::Previous;
 use crate::pg::connect::server::Server;
@@ -71,8 +68,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
 
     let mut catalog = at_snapshot.catalog;
     let stored = records::fill_in(&mut catalog, &at_snapshot.plan)?;
-    let (previous, finding) = find_previous(run, &export.place).await;
-    report.findings.extend(finding);
+    let previous = find_previous(run, &export.place, &mut report.findings).await;
     let mut manifest = export.manifest(&catalog, stored, previous, &report);
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &schema).await?;
     run.context.interrupt.check()?;
@@ -88,12 +84,15 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
 }
 
 /// The newest restore point before this one; a reader that follows the chain notices a missing one.
-async fn find_previous(run: &Run<'_>, place: &PointPath) -> (Option<Previous>, Option<String>) {
+async fn find_previous(
+    run: &Run<'_>,
+    place: &PointPath,
+    findings: &mut Vec<String>,
+) -> Option<Previous> {
     let look = async {
         let repository = run.repository;
-        let found = repository
-            .find(Some(&place.source), Some(&place.database))
-            .await?;
+        let found = repository.find(Some(&place.source), Some(&place.database));
+        let found = found.await?;
         let Some(newest) = found.last() else {
             return Ok(None);
         };
@@ -103,15 +102,10 @@ async fn find_previous(run: &Run<'_>, place: &PointPath) -> (Option<Previous>, O
             sha256: point.body_sha256,
         }))
     };
-    match look.await {
-        Ok(previous) => (previous, None),
+    look.await.unwrap_or_else(|error| {
         // Not a reason to have no backup tonight.
-        Err(error) => (
-            None,
-            Some(format!(
-                "the previous restore point cannot be read: {}",
-                error.chain()
-            )),
-        ),
-    }
+        let why = error.chain();
+        findings.push(format!("the previous restore point cannot be read: {why}"));
+        None
+    })
 }

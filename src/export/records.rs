@@ -11,8 +11,8 @@ use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
+use super::Run;
 use super::plan::Plan;
-use super::run::Run;
 
 /// How many small objects are stored at the same time.
 const CONCURRENT_STORES: usize = 16;
@@ -87,30 +87,21 @@ pub(super) async fn store(
     }
     let fingerprint = run.keys.signer.fingerprint().to_string();
     let keys = serde_json::to_string(&run.key_ring).context(|| "cannot write JSON".to_owned())?;
+    let sealed = |bytes: &[u8]| sealer.compress_and_seal(bytes);
+    let sealed_sql = |sql: String| sealed(sql.as_bytes());
+    let config = run.options.config_text.clone();
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),
-        (names::CATALOG, sealer.compress_and_seal(&json)?),
+        (names::CATALOG, sealed(&json)?),
         (
             names::PLAN,
-            sealer.compress_and_seal(&runbook::plan(catalog, &manifest.tables)?)?,
+            sealed(&runbook::plan(catalog, &manifest.tables)?)?,
         ),
-        (
-            names::ROLES_SQL,
-            sealer.compress_and_seal(runbook::roles_sql(catalog).as_bytes())?,
-        ),
-        (
-            names::DATA_SQL,
-            sealer.compress_and_seal(runbook::data_sql(catalog).as_bytes())?,
-        ),
-        (
-            names::LAST_SQL,
-            sealer.compress_and_seal(runbook::last_sql(catalog).as_bytes())?,
-        ),
+        (names::ROLES_SQL, sealed_sql(runbook::roles_sql(catalog))?),
+        (names::DATA_SQL, sealed_sql(runbook::data_sql(catalog))?),
+        (names::LAST_SQL, sealed_sql(runbook::last_sql(catalog))?),
         (names::KEYS, Sealed::unencrypted(format!("{keys}\n"))),
-        (
-            names::CONFIG,
-            Sealed::unencrypted(run.options.config_text.clone()),
-        ),
+        (names::CONFIG, Sealed::unencrypted(config)),
         (names::SCRIPT, Sealed::unencrypted(runbook::script())),
     ];
     let mut stored: Vec<ObjectRef> = stream::iter(objects)
@@ -128,10 +119,7 @@ pub(super) async fn store(
         options: &run.options.reach,
     };
     let runbook = runbook::restore_md(&known, &reach, &fingerprint, &run.key_ring);
-    stored.push(
-        writer
-            .put_object(names::RUNBOOK, Sealed::unencrypted(runbook))
-            .await?,
-    );
+    let runbook = Sealed::unencrypted(runbook);
+    stored.push(writer.put_object(names::RUNBOOK, runbook).await?);
     Ok(stored)
 }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use super::options::Source;
 use super::plan::Plan;
-use super::report::{DatabaseReport, PlannedTable};
-use super::run::{Run, new_id};
 use super::watchdog::Watchdog;
-use super::{checks, records};
+use super::{DatabaseReport, PlannedTable, Run, Source, checks, new_id, records};
 use crate::error::Result;
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};

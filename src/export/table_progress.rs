@@ -47,16 +47,12 @@ impl TableProgress {
 
     pub(super) async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
         self.lock().parts.push(part);
-        self.end(RowDigest::default(), writer).await
+        self.end_slice(RowDigest::default(), writer).await
     }
 
-    /// A slice was read; parts of it may still be under way.
+    /// A slice was read; parts of it may still be under way. The last slice or part to end stores the
+    /// table's part list.
     pub(super) async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
-        self.end(digest, writer).await
-    }
-
-    /// The last slice or part to end stores the table's part list.
-    async fn end(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
         let mut parts = {
             let mut inner = self.lock();
             inner.digest.merge(digest);

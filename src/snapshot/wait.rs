@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep};
 
 use crate::aws::rds::{Rds, Snapshot};
@@ -105,11 +106,7 @@ pub(crate) async fn for_snapshot(
 
 /// Sleeps until the next poll, unless somebody asks to stop.
 pub(crate) async fn pause(poll: Duration, interrupt: &Interrupt) -> Result<()> {
-    let slept = async {
-        sleep(poll).await;
-        Ok(())
-    };
-    interrupt.or(slept).await
+    interrupt.or(sleep(poll).map(Ok)).await
 }
 
 /// Turns RDS's percents into the bytes that progress counts.

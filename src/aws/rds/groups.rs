@@ -18,15 +18,6 @@ const PARAMETERS_A_CALL: usize = 20;
 const SET_BY_USER: &str = "user";
 const DESCRIPTION: &str = "made by lifeboat for a restored database";
 
-/// A parameter group to create.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewParameterGroup<'a> {
-    pub name: &'a str,
-    /// `postgres16`, `aurora-postgresql16`.
-    pub family: &'a str,
-    pub tags: &'a BTreeMap<String, String>,
-}
-
 impl Rds {
     /// The values of a parameter group that a user set; a cluster's groups are another kind.
     pub(crate) async fn parameters(&self, kind: Kind, group: &str) -> Result<Vec<Parameter>> {
@@ -66,21 +57,23 @@ impl Rds {
         }))
     }
 
-    /// Creates an empty parameter group.
+    /// Creates an empty parameter group of a family such as `postgres16`.
     pub(crate) async fn create_parameter_group(
         &self,
         kind: Kind,
-        group: &NewParameterGroup<'_>,
+        name: &str,
+        family: &str,
+        tags: &BTreeMap<String, String>,
     ) -> Result<()> {
-        let what = format!("cannot make parameter group {}", group.name);
+        let what = format!("cannot make parameter group {name}");
         send!(self, kind, from_sdk(what);
             "CreateDBParameterGroup" create_db_parameter_group
                 | "CreateDBClusterParameterGroup" create_db_cluster_parameter_group
                 + " and rds:AddTagsToResource";
-            each db_parameter_group_name | db_cluster_parameter_group_name = group.name;
-            both db_parameter_group_family = group.family,
+            each db_parameter_group_name | db_cluster_parameter_group_name = name;
+            both db_parameter_group_family = family,
                 description = DESCRIPTION,
-                set_tags = tags_to_sdk(group.tags);)
+                set_tags = tags_to_sdk(tags);)
     }
 
     /// Sets values, to be in force when an instance first starts with the group.

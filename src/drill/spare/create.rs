@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::isolation::{NO_WORKERS, without_actors};
 use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
-use crate::aws::rds::{NewDb, NewMember, NewParameterGroup};
+use crate::aws::rds::{NewDb, NewMember};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, Parameter};
 use crate::snapshot::creation::RestorePlan;
@@ -63,13 +63,10 @@ impl SpareDrill<'_> {
     }
 
     async fn create_group(&self, kind: Kind, report: &mut Report) -> Result<()> {
-        let (point, tags) = (&self.found.point, self.tags());
-        let group = NewParameterGroup {
-            name: &self.name,
-            family: &point.parameter_family(),
-            tags: &tags,
-        };
-        if let Err(error) = self.rds().create_parameter_group(kind, &group).await {
+        let (family, tags) = (self.found.point.parameter_family(), self.tags());
+        let rds = self.rds();
+        let created = rds.create_parameter_group(kind, &self.name, &family, &tags);
+        if let Err(error) = created.await {
             if error.kind() != ErrorKind::Exists {
                 return Err(error);
             }

@@ -19,7 +19,6 @@ mod protocol;
 mod remote;
 mod serve;
 
-pub use protocol::ServerRequest;
 pub use remote::{Remote, ask_walls};
 pub(crate) use remote::{START_WAIT, WallReport};
 pub(crate) use serve::serve;

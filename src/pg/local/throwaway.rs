@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::error::{Error, Result, ResultExt};
-use crate::model::attestation::Walls;
 use crate::pg::local::tools::{self, Dirs, Tool, ToolPath, last_lines};
 use crate::quote::config_line;
 use crate::wall::{self, User, Wall, Walled};
@@ -65,19 +64,26 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 "#;
 
-/// The server to start.
-#[derive(Debug, Clone)]
-pub(crate) struct Options {
+/// The server that a drill asks for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerRequest {
     /// Of this major version or a newer one.
     pub major: u32,
-    pub tool_dirs: Dirs,
-    /// The server's folder is made below.
-    pub base: PathBuf,
     pub logins: Logins,
-    /// The backup's extensions; some must be loaded as the server starts.
+    /// Extensions that must be loaded as the server starts: see [`to_preload`].
     pub extensions: Vec<String>,
     /// The drill's database, which a job scheduler's extension must know.
     pub database: String,
+}
+
+/// Where the server is to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub server: ServerRequest,
+    pub tool_dirs: Dirs,
+    /// The server's folder is made below.
+    pub base: PathBuf,
     /// Whether users other than ours may come to its socket.
     pub shared: bool,
 }
@@ -87,7 +93,7 @@ pub(crate) struct Throwaway {
     keeper: Child,
     postmaster: Option<Child>,
     folder: TempDir,
-    wall: Wall,
+    pub wall: Wall,
     /// Such as "15.4".
     pub version: String,
 }
@@ -95,7 +101,7 @@ pub(crate) struct Throwaway {
 impl Throwaway {
     /// Starts one; returns once it answers.
     pub(crate) fn start(options: &Options) -> Result<Self> {
-        let mut initdb = tools::find(Tool::InitDb, options.major, true, &options.tool_dirs)?;
+        let mut initdb = tools::find(Tool::InitDb, options.server.major, true, &options.tool_dirs)?;
         // Behind the wall, links that lead outside are broken.
         initdb.path = (initdb.path.canonicalize()).context(|| initdb.path.display().to_string())?;
         let beside = |tool| sibling(&initdb, tool);
@@ -126,20 +132,10 @@ impl Throwaway {
         self.folder.path()
     }
 
-    /// Which walls stand around it.
-    pub(crate) fn walls(&self) -> Walls {
-        self.wall.walls
-    }
-
     /// Whether the server still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         let postmaster = self.postmaster.as_mut();
         postmaster.is_some_and(|postmaster| matches!(postmaster.try_wait(), Ok(None)))
-    }
-
-    /// Why a wall does not stand, and what to install.
-    pub(crate) fn missing_walls(&self) -> &[String] {
-        &self.wall.missing
     }
 
     fn initialise(&self, initdb: &ToolPath, options: &Options) -> Result<()> {
@@ -147,12 +143,12 @@ impl Throwaway {
         let mut walled = self.wall.command(&initdb.path)?;
         walled
             .command
-            .arg(format!("--username={}", options.logins.superuser))
+            .arg(format!("--username={}", options.server.logins.superuser))
             .args(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
             .arg("--pgdata")
             .arg(&data);
         self.finish(walled, "initdb")?;
-        self.write("data/pg_hba.conf", &admission(&options.logins))?;
+        self.write("data/pg_hba.conf", &admission(&options.server.logins))?;
         let mut settings = SETTINGS.to_owned();
         let mut set = |name, value: &str| settings += &config_line(name, value);
         let socket = self.folder.path().display().to_string();
@@ -161,13 +157,13 @@ impl Throwaway {
             // A container's /dev/shm is small: what parallel workers share goes to the folder.
             set("dynamic_shared_memory_type", "mmap");
         }
-        let preloaded = preloaded(initdb, &options.extensions);
+        let preloaded = preloaded(initdb, &options.server.extensions);
         set("shared_preload_libraries", &preloaded.join(","));
         if !preloaded.is_empty() {
             set("max_worker_processes", "0");
         }
         if preloaded.contains(&"pg_cron") {
-            set("cron.database_name", &options.database);
+            set("cron.database_name", &options.server.database);
         }
         self.write("data/postgresql.auto.conf", &settings)
     }
@@ -262,11 +258,7 @@ fn wait_until_ready(postmaster: &mut Child, file: &Path) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < START {
         let text = fs::read_to_string(file).unwrap_or_default();
-        if text
-            .lines()
-            .nth(LINE)
-            .is_some_and(|it| it.trim() == "ready")
-        {
+        if text.lines().nth(LINE).map(str::trim) == Some("ready") {
             return Ok(());
         }
         let ended = postmaster.try_wait().context(|| "the server".to_owned())?;
@@ -313,9 +305,9 @@ fn make_folder(options: &Options, user: Option<User>) -> Result<TempDir> {
 
 /// In a process group of its own: Ctrl-C is for us, and we end it in order.
 fn keeper(wall: &Wall, pg_ctl: &ToolPath, folder: &Path) -> Result<Child> {
-    let stops_itself = Path::new("");
     let pg_ctl = match wall.has_namespaces() {
-        true => stops_itself,
+        // It stops by itself.
+        true => Path::new(""),
         false => &pg_ctl.path,
     };
     spawn_shell(wall, KEEPER, &[pg_ctl, folder])
@@ -348,12 +340,14 @@ mod tests {
 
     fn options(base: &Path) -> Options {
         Options {
-            major: 15,
+            server: ServerRequest {
+                major: 15,
+                logins: Logins::random().unwrap(),
+                extensions: Vec::new(),
+                database: "d".to_owned(),
+            },
             tool_dirs: Dirs::system(Vec::new()),
             base: base.to_owned(),
-            logins: Logins::random().unwrap(),
-            extensions: Vec::new(),
-            database: "d".to_owned(),
             shared: false,
         }
     }

@@ -1,6 +1,7 @@
 //! PostgreSQL's own programs: where they are, which version, and how they are run.
 
 use std::fmt;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -45,11 +46,8 @@ impl Tool {
 
     /// Debian's package with this program.
     fn package(self, major: u32) -> String {
-        if self.is_client() {
-            format!("postgresql-client-{major}")
-        } else {
-            format!("postgresql-{major}")
-        }
+        let client = if self.is_client() { "client-" } else { "" };
+        format!("postgresql-{client}{major}")
     }
 }
 
@@ -104,18 +102,13 @@ fn versioned(root: &str, prefix: &str, below: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(root) else {
         return Vec::new();
     };
-    let mut found: Vec<(u32, PathBuf)> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let major = entry
-                .file_name()
-                .to_str()?
-                .strip_prefix(prefix)?
-                .parse()
-                .ok()?;
-            Some((major, entry.path().join(below)))
-        })
-        .collect();
+    let folder = |entry: std::io::Result<DirEntry>| {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let major = name.to_str()?.strip_prefix(prefix)?.parse().ok()?;
+        Some((major, entry.path().join(below)))
+    };
+    let mut found: Vec<(u32, PathBuf)> = entries.filter_map(folder).collect();
     found.sort();
     found.into_iter().map(|(_, path)| path).collect()
 }
@@ -140,14 +133,11 @@ pub fn find(tool: Tool, want: u32, or_newer: bool, dirs: &Dirs) -> Result<ToolPa
     let what = if seen.is_empty() {
         format!("{tool} {want}{newer} is needed, and no {tool} was found")
     } else {
-        let list: Vec<String> = seen
+        let list = seen
             .iter()
-            .map(|one| format!("{} {}", one.path.display(), one.version))
-            .collect();
-        format!(
-            "{tool} {want}{newer} is needed; found only {}",
-            list.join(", ")
-        )
+            .map(|one| format!("{} {}", one.path.display(), one.version));
+        let list = list.collect::<Vec<_>>().join(", ");
+        format!("{tool} {want}{newer} is needed; found only {list}")
     };
     Err(Error::new(Kind::NotFound, what).hint(format!(
         "install it (Debian, Ubuntu: apt install {}), or name its folder",
@@ -182,16 +172,13 @@ fn look(tool: Tool, folders: &[PathBuf]) -> Vec<ToolPath> {
 
 /// Asks a program; "pg_dump (PostgreSQL) 15.4 (Debian 15.4-1)" is 15.4 and 15.
 fn version(path: &Path) -> Option<(String, u32)> {
-    let mut command = std::process::Command::new(path);
-    command
+    let output = std::process::Command::new(path)
         .arg("--version")
         .env_clear()
         .envs(inherited())
-        .stdin(Stdio::null());
-    let output = command
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
+        .stdin(Stdio::null())
+        .output();
+    let output = output.ok().filter(|output| output.status.success())?;
     parse_version(&String::from_utf8_lossy(&output.stdout))
 }
 
@@ -234,10 +221,8 @@ pub fn command(tool: &ToolPath, env: &ToolEnv) -> Command {
 /// Runs a command to its end and returns what it printed; an exit code other than 0 is an error
 /// with the last lines of what it complained about.
 pub async fn run(command: &mut Command, what: &str) -> Result<Output> {
-    let output = command
-        .output()
-        .await
-        .context(|| format!("starting {what}"))?;
+    let output = command.output().await;
+    let output = output.context(|| format!("starting {what}"))?;
     if output.status.success() {
         return Ok(output);
     }
@@ -249,11 +234,8 @@ pub async fn run(command: &mut Command, what: &str) -> Result<Output> {
 pub(crate) fn last_lines(stderr: &[u8]) -> String {
     const LINES: usize = 5;
     let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines = text.lines().map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     if lines.is_empty() {
         return "it said nothing".to_owned();
     }

@@ -184,20 +184,16 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
         SqlState::INVALID_SCHEMA_NAME,
         SqlState::WRONG_OBJECT_TYPE,
     ];
-    let list: Vec<String> = batch
-        .iter()
-        .map(|name| format!("ONLY {}", name.quoted()))
-        .collect();
-    let sql = format!(
-        "SAVEPOINT before; LOCK TABLE {} IN ACCESS SHARE MODE NOWAIT; RELEASE before",
-        list.join(", ")
-    );
+    let list = batch.iter().map(|name| format!("ONLY {}", name.quoted()));
+    let list = list.collect::<Vec<_>>().join(", ");
+    let sql =
+        format!("SAVEPOINT before; LOCK TABLE {list} IN ACCESS SHARE MODE NOWAIT; RELEASE before");
     let Err(error) = session.client().batch_execute(&sql).await else {
         return Ok(Locked::All);
     };
-    let message = error
-        .as_db_error()
-        .map_or_else(String::new, |error| error.message().to_owned());
+    let message = (error.as_db_error())
+        .map_or("", |error| error.message())
+        .to_owned();
     match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(Locked::Busy(message)),
         Some(code) if GONE.contains(code) => {
@@ -235,8 +231,6 @@ async fn not_locked<'a>(
             "cannot list our own locks",
         )
         .await?;
-    Ok(shown
-        .filter(|(oid, _)| !held.contains(oid))
-        .map(|(_, name)| name.clone())
-        .collect())
+    let not_held = shown.filter(|(oid, _)| !held.contains(oid));
+    Ok(not_held.map(|(_, name)| name.clone()).collect())
 }

@@ -129,7 +129,9 @@ impl Job<'_> {
         let shareable = self.shareable_snapshot(original).await?;
         match self.share_and_copy(original, &shareable).await {
             Ok(copy) => self.finish(original, copy).await,
-            Err(error) => Err(self.unshare_after_failure(&shareable.name, error).await),
+            Err(error) => Err(self
+                .unshare_after_failure(Some(&shareable.name), error)
+                .await),
         }
     }
 
@@ -143,13 +145,11 @@ impl Job<'_> {
             true => copy,
             false => self.wait_for_copy(&copy, shared.as_deref()).await?,
         };
-        let checked = self.check(original, &copy);
-        match (shared, checked) {
-            (Some(shared), Err(error)) => {
-                return Err(self.unshare_after_failure(&shared, error).await);
-            }
-            (Some(shared), Ok(())) => self.unshare(&shared).await?,
-            (None, checked) => checked?,
+        if let Err(error) = self.check(original, &copy) {
+            return Err(self.unshare_after_failure(shared.as_deref(), error).await);
+        }
+        if let Some(shared) = shared {
+            self.unshare(&shared).await?;
         }
         Ok(copy)
     }
@@ -181,14 +181,14 @@ impl Job<'_> {
             ),
             Err(error) => error,
         };
-        match shared {
-            Some(shared) => Err(self.unshare_after_failure(shared, error).await),
-            None => Err(error),
-        }
+        Err(self.unshare_after_failure(shared, error).await)
     }
 
     /// Ends the sharing of a snapshot whose copy will not come; the error says where that failed.
-    async fn unshare_after_failure(&mut self, shared: &str, error: Error) -> Error {
+    async fn unshare_after_failure(&mut self, shared: Option<&str>, error: Error) -> Error {
+        let Some(shared) = shared else {
+            return error;
+        };
         let Err(still_shared) = self.unshare(shared).await else {
             return error;
         };

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::job::Job;
 use super::recorded::custom_parameter_group;
-use crate::aws::rds::NewParameterGroup;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, ParameterGroup};
 use crate::snapshot::creation::RestorePlan;
@@ -57,13 +56,9 @@ impl Job<'_> {
     ) -> Result<()> {
         let name = self.group_name();
         let point = &self.found.point;
-        let tags = self.group_tags();
-        let new = NewParameterGroup {
-            name: &name,
-            family: &point.parameter_family(),
-            tags: &tags,
-        };
-        if let Err(error) = self.rds.create_parameter_group(kind, &new).await {
+        let (family, tags) = (point.parameter_family(), self.group_tags());
+        let created = self.rds.create_parameter_group(kind, &name, &family, &tags);
+        if let Err(error) = created.await {
             let there = match error.kind() {
                 // An earlier attempt's, or our own whose reply was lost.
                 ErrorKind::Exists => self.rds.parameter_group_tags(kind, &name).await?,

@@ -6,7 +6,7 @@ use tokio::net::UnixStream;
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
-use crate::pg::local::throwaway::Logins;
+use crate::pg::local::throwaway::ServerRequest;
 use crate::wall::container::Container;
 
 /// Both sides must be of this version: there is no other agreement on what the lines hold.
@@ -25,18 +25,6 @@ pub(super) struct Request {
     pub lifeboat: String,
     /// `None`: only the walls are asked for.
     pub server: Option<ServerRequest>,
-}
-
-/// The server that a drill asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServerRequest {
-    /// Of this major version or a newer one.
-    pub major: u32,
-    pub logins: Logins,
-    /// Extensions that must be loaded as the server starts: names of lifeboat's own list.
-    pub extensions: Vec<String>,
-    pub database: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,12 +11,12 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
 use super::protocol::{
-    Answer, MAX_ANSWER, Outcome, Ready, Request, STILL_THERE, ServerRequest, Started, VERSION,
-    parse, read_line, to_line,
+    Answer, MAX_ANSWER, Outcome, Ready, Request, STILL_THERE, Started, VERSION, parse, read_line,
+    to_line,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::attestation::Walls;
-use crate::pg::local::throwaway::{SHARED_PREFIX, SOCKET_FILE};
+use crate::pg::local::throwaway::{SHARED_PREFIX, SOCKET_FILE, ServerRequest};
 use crate::wall::User;
 use crate::wall::container::{Container, Peer};
 
@@ -40,8 +40,9 @@ pub struct WallReport {
 #[derive(Debug)]
 pub struct Remote {
     stream: UnixStream,
-    folder: PathBuf,
-    report: WallReport,
+    /// Its socket's folder, as seen from here.
+    pub folder: PathBuf,
+    pub report: WallReport,
     /// Such as "15.4".
     pub version: String,
 }
@@ -50,7 +51,7 @@ pub struct Remote {
 pub async fn ask_walls(socket: &Path) -> Result<WallReport> {
     let mut stream = connect(socket, Duration::ZERO).await?;
     let (ready, peer) = ask(&mut stream, None, REPLY).await?;
-    report_walls(ready.walls, &ready.missing, &ready.container, peer)
+    report_walls(&ready, peer)
 }
 
 impl Remote {
@@ -58,7 +59,7 @@ impl Remote {
     pub async fn start(socket: &Path, request: ServerRequest, wait: Duration) -> Result<Self> {
         let mut stream = connect(socket, wait).await?;
         let (ready, peer) = ask(&mut stream, Some(request), START).await?;
-        let report = report_walls(ready.walls, &ready.missing, &ready.container, peer)?;
+        let report = report_walls(&ready, peer)?;
         let started = (ready.server).ok_or_else(|| untrue("it has started no server"))?;
         Ok(Self {
             stream,
@@ -66,19 +67,6 @@ impl Remote {
             report,
             version: version(started.postgres)?,
         })
-    }
-
-    /// Its socket's folder, as seen from here.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    pub fn walls(&self) -> Walls {
-        self.report.walls
-    }
-
-    pub fn missing_walls(&self) -> &[String] {
-        &self.report.missing
     }
 
     /// Runs `work`, which needs the server, and fails where it was not there until the end: what came of
@@ -201,18 +189,12 @@ async fn ask(
         sent.context(|| "asking the drill server".to_owned())?;
         read_line(stream, MAX_ANSWER).await
     };
-    let line = match tokio::time::timeout(wait, exchange).await {
-        Ok(line) => line.context(|| "the drill server's answer".to_owned())?,
-        Err(_) => {
-            return Err(Error::new(
-                Kind::Unavailable,
-                format!(
-                    "the drill server gave no answer within {} s",
-                    wait.as_secs()
-                ),
-            ));
-        }
-    };
+    let line = tokio::time::timeout(wait, exchange).await.map_err(|_| {
+        let seconds = wait.as_secs();
+        let what = format!("the drill server gave no answer within {seconds} s");
+        Error::new(Kind::Unavailable, what)
+    })?;
+    let line = line.context(|| "the drill server's answer".to_owned())?;
     let line = line.ok_or_else(lost)?;
     match parse::<Answer>(&line, "drill server's answer")?.outcome {
         Outcome::Ready(ready) => Ok((ready, peer)),
@@ -237,36 +219,28 @@ fn peer(stream: &UnixStream) -> Result<Peer> {
 }
 
 /// The server's own walls, and those that its container adds.
-fn report_walls(
-    own: Walls,
-    missing: &[String],
-    theirs: &Container,
-    peer: Peer,
-) -> Result<WallReport> {
-    let between = Container::own()?.walls_towards(theirs, peer);
+fn report_walls(theirs: &Ready, peer: Peer) -> Result<WallReport> {
+    let between = Container::own()?.walls_towards(&theirs.container, peer);
     let walls = Walls {
-        network: own.network,
-        files: own.files || between.files,
-        processes: own.processes || between.processes,
+        network: theirs.walls.network,
+        files: theirs.walls.files || between.files,
+        processes: theirs.walls.processes || between.processes,
         uid: between.uid,
     };
-    let mut why = Vec::new();
+    let mut missing = Vec::new();
     if !walls.network {
-        why.push(format!(
+        missing.push(format!(
             "the drill server's network is not walled: {}",
-            missing.join("; ")
+            theirs.missing.join("; ")
         ));
     }
     if !walls.files {
-        why.push("the drill server sees this container's files".to_owned());
+        missing.push("the drill server sees this container's files".to_owned());
     }
     if !walls.processes {
-        why.push("the drill server may see this container's processes".to_owned());
+        missing.push("the drill server may see this container's processes".to_owned());
     }
-    Ok(WallReport {
-        walls,
-        missing: why,
-    })
+    Ok(WallReport { walls, missing })
 }
 
 /// A folder directly below the one of the socket, made by who answered, with a server's socket in it:

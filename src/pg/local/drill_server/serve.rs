@@ -11,12 +11,12 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::protocol::{
-    Answer, MAX_REQUEST, Outcome, Ready, Refusal, Request, STILL_THERE, ServerRequest, Started,
-    VERSION, is_name_of_ours, parse, read_line, to_line,
+    Answer, MAX_REQUEST, Outcome, Ready, Refusal, Request, STILL_THERE, Started, VERSION,
+    is_name_of_ours, parse, read_line, to_line,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::interrupt::Interrupt;
-use crate::pg::local::throwaway::{self, SHARED_PREFIX, Throwaway, to_preload};
+use crate::pg::local::throwaway::{self, SHARED_PREFIX, ServerRequest, Throwaway, to_preload};
 use crate::pg::local::tools::Dirs;
 use crate::progress::Progress;
 use crate::wall::Wall;
@@ -176,13 +176,8 @@ async fn request(stream: &mut UnixStream) -> Result<Option<Request>> {
 /// The names end up in the server's settings: none of them says more than a name.
 fn check(wanted: &ServerRequest) -> Result<()> {
     let logins = &wanted.logins;
-    let names = [
-        &logins.superuser,
-        &logins.restorer,
-        &logins.reader,
-        &wanted.database,
-    ];
-    let are_ours = names.iter().all(|name| is_name_of_ours(name));
+    let mut names = logins.names().into_iter().chain([&wanted.database]);
+    let are_ours = names.all(|name| is_name_of_ours(name));
     if are_ours && to_preload(&wanted.extensions) == wanted.extensions {
         return Ok(());
     }
@@ -235,12 +230,9 @@ impl Server {
             }));
         };
         let options = throwaway::Options {
-            major: wanted.major,
+            server: wanted,
             tool_dirs: self.tool_dirs.clone(),
             base: self.folder.clone(),
-            logins: wanted.logins,
-            extensions: wanted.extensions,
-            database: wanted.database,
             shared: true,
         };
         let started = spawn_blocking(move || Throwaway::start(&options)).await;
@@ -251,8 +243,8 @@ impl Server {
         let name = started.folder().file_name().unwrap_or_default();
         let ready = Ready {
             container,
-            walls: started.walls(),
-            missing: started.missing_walls().to_vec(),
+            walls: started.wall.walls(),
+            missing: started.wall.missing().to_vec(),
             server: Some(Started {
                 postgres: version,
                 folder_name: name.display().to_string(),

@@ -78,13 +78,8 @@ pub(super) fn sibling(of: &ToolPath, tool: Tool) -> Result<ToolPath> {
             ..of.clone()
         });
     }
-    Err(Error::new(
-        Kind::NotFound,
-        format!("{} has initdb, but no {tool}", parent(&of.path).display()),
-    )
-    .hint("a drill needs PostgreSQL's server package, not only its client's"))
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().map_or_else(PathBuf::new, Path::to_owned)
+    let folder = of.path.parent().unwrap_or(&of.path).display();
+    let what = format!("{folder} has initdb, but no {tool}");
+    Err(Error::new(Kind::NotFound, what)
+        .hint("a drill needs PostgreSQL's server package, not only its client's"))
 }

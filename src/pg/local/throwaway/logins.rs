@@ -35,19 +35,18 @@ impl Logins {
             reader: name("reader")?,
         })
     }
+
+    pub(in crate::pg::local) fn names(&self) -> [&String; 3] {
+        [&self.superuser, &self.restorer, &self.reader]
+    }
 }
 
 /// No other role logs in, whatever a backup says of it.
 pub(super) fn admission(logins: &Logins) -> String {
-    let Logins {
-        superuser,
-        restorer,
-        reader,
-    } = logins;
-    format!(
-        "local all {superuser} trust\nlocal all {restorer} trust\nlocal all {reader} trust\n\
-         local all all reject\n"
-    )
+    let lines = logins
+        .names()
+        .map(|login| format!("local all {login} trust\n"));
+    lines.concat() + "local all all reject\n"
 }
 
 /// The server whose socket lies in `folder`, as `user`, in `database`.

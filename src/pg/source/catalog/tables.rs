@@ -53,24 +53,23 @@ pub(crate) async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
             None => {}
         }
     }
-    if denied.is_empty() && hidden.is_empty() {
-        return Ok(targets);
-    }
-    if denied.is_empty() {
-        return Err(Error::new(
-            Kind::Denied,
+    let (what, hint) = if !denied.is_empty() {
+        (
+            format!("{} may not be read by this user", list(&denied)),
+            "GRANT pg_read_all_data TO the exporting user (14 and later), or SELECT on each table",
+        )
+    } else if !hidden.is_empty() {
+        (
             format!(
                 "{} would not be read whole: row-level security may hide rows from this user",
                 list(&hidden)
             ),
+            "export as the owner without FORCE, or ALTER ROLE … BYPASSRLS",
         )
-        .hint("export as the owner without FORCE, or ALTER ROLE … BYPASSRLS"));
-    }
-    Err(Error::new(
-        Kind::Denied,
-        format!("{} may not be read by this user", list(&denied)),
-    )
-    .hint("GRANT pg_read_all_data TO the exporting user (14 and later), or SELECT on each table"))
+    } else {
+        return Ok(targets);
+    };
+    Err(Error::new(Kind::Denied, what).hint(hint))
 }
 
 fn list(names: &[String]) -> String {

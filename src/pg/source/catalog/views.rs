@@ -39,12 +39,10 @@ pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
         .await?;
     let mut sequences = Vec::with_capacity(rows.len());
     for (name, extension, readable) in rows {
-        if !readable.unwrap_or(false) {
-            return Err(Error::new(
-                Kind::Denied,
-                format!("sequence {name} may not be read by this user"),
-            )
-            .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"));
+        if readable != Some(true) {
+            let what = format!("sequence {name} may not be read by this user");
+            return Err(Error::new(Kind::Denied, what)
+                .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"));
         }
         sequences.push(Sequence {
             name,
@@ -60,16 +58,11 @@ pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
 }
 
 async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
-    let selects: Vec<String> = batch
-        .iter()
-        .enumerate()
-        .map(|(at, sequence)| {
-            format!(
-                "SELECT {at}, last_value, is_called FROM {}",
-                sequence.name.quoted()
-            )
-        })
-        .collect();
+    let select = |(at, sequence): (usize, &Sequence)| {
+        let name = sequence.name.quoted();
+        format!("SELECT {at}, last_value, is_called FROM {name}")
+    };
+    let selects: Vec<String> = batch.iter().enumerate().map(select).collect();
     let what = "cannot read the sequences' values";
     let rows: Vec<(i32, i64, bool)> = session.rows(&selects.join(" UNION ALL "), what).await?;
     for (at, last_value, is_called) in rows {

@@ -2,7 +2,6 @@
 
 mod checks;
 mod database;
-mod first_failure;
 mod packer;
 mod plan;
 mod records;

@@ -188,11 +188,8 @@ impl Kms {
     /// Asks for the key's state. A key that is not there is `NotFound`.
     pub(crate) async fn describe(&self) -> Result<KeyInfo> {
         let what = || format!("cannot look at {}", self.key);
-        let reply = self
-            .client
-            .describe_key()
-            .key_id(self.key.as_str())
-            .send()
+        let reply = self.client.describe_key().key_id(self.key.as_str()).send();
+        let reply = reply
             .await
             .map_err(|why| self.error(&DESCRIBE, what(), why))?;
         let key = present(reply.key_metadata, &DESCRIBE, what)?;
@@ -211,7 +208,8 @@ impl Kms {
             .client
             .get_public_key()
             .key_id(self.key.as_str())
-            .send()
+            .send();
+        let reply = reply
             .await
             .map_err(|why| self.error(&PUBLIC_KEY, what(), why))?;
         let spec = reply.key_spec.as_ref().map_or("", KeySpec::as_str);

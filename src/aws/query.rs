@@ -26,7 +26,6 @@ const RETRY: RetryPolicy = RetryPolicy {
 const EXPIRED: [&str; 3] = ["RequestExpired", "ExpiredToken", "ExpiredTokenException"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A call of a service.
 pub(super) struct Query {
     pub operation: Operation,
     /// The service's name in its host and in signatures.

@@ -6,15 +6,12 @@ mod call;
 mod convert;
 mod create;
 mod groups;
-mod lifecycle;
 mod settings;
-mod snapshot;
 mod snapshots;
 mod state;
 
 pub(crate) use create::{NewDb, NewMember};
-pub(crate) use snapshot::Snapshot;
-pub(crate) use snapshots::{Reason, SnapshotError, SnapshotFilter};
+pub(crate) use snapshots::{Snapshot, SnapshotFilter};
 pub(crate) use state::{DbState, Guards};
 
 use crate::aws::account::Account;

@@ -206,7 +206,7 @@ fn broken(why: JoinError) -> Error {
     Error::failed("an upload broke").because(why)
 }
 
-/// The reason is with [`super::first_failure::FirstFailure`] already.
+/// The reason is with [`super::shared::FirstFailure`] already.
 fn stopped() -> Error {
     Error::failed("the export stopped")
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 
-use super::first_failure::FirstFailure;
-use super::shared::{RateLimit, Shared};
+use super::shared::{FirstFailure, RateLimit, Shared};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::worker;
 use crate::error::{Error, Result};

@@ -1,15 +1,16 @@
 //! What all workers of an export share.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::first_failure::FirstFailure;
 use super::plan::Plan;
 use crate::codec::Sealer;
+use crate::error::Error;
 use crate::pg::connect::server::Server;
 use crate::repository::PointWriter;
 
@@ -27,6 +28,44 @@ pub(super) struct Shared {
     pub read: Arc<AtomicU64>,
     /// Where uploads run.
     pub uploads: Handle,
+}
+
+/// The first failure of an export's threads: it stops all of them, and is the one reported.
+#[derive(Clone)]
+pub(super) struct FirstFailure {
+    first: Arc<Mutex<Option<Error>>>,
+    stopped: watch::Sender<bool>,
+}
+
+impl FirstFailure {
+    pub(super) fn new() -> Self {
+        Self {
+            first: Arc::default(),
+            stopped: watch::Sender::new(false),
+        }
+    }
+
+    /// Stops everything because of this error; later ones are consequences and are dropped.
+    pub(super) fn set(&self, error: Error) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(error);
+        self.stopped.send_replace(true);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        *self.stopped.borrow()
+    }
+
+    /// Returns as soon as something failed.
+    pub(super) async fn wait(&self) {
+        // Cannot fail: self keeps the sender alive.
+        let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+
+    pub(super) fn take(&self) -> Option<Error> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.take()
+    }
 }
 
 /// Keeps all workers together below a rate.

@@ -106,7 +106,6 @@ impl Session {
         format!("{}.{}", self.major(), self.server_version_num % 10_000)
     }
 
-    /// The server's major version.
     pub fn major(&self) -> u32 {
         self.server_version_num / 10_000
     }
@@ -205,7 +204,6 @@ impl Session {
         &self.client
     }
 
-    /// Whether the connection is gone.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
     }

@@ -140,7 +140,6 @@ impl Rds {
             .map_err(|why| from_sdk(operation!("ModifyOptionGroup"), what(), why))
     }
 
-    /// The tags of a parameter group.
     pub(crate) async fn parameter_group_tags(
         &self,
         kind: Kind,

@@ -3,21 +3,123 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 
+use aws_sdk_rds::types::{DbClusterSnapshot, DbSnapshot};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
 
 use super::Rds;
-use super::convert::tags_to_sdk;
-use super::snapshot::Snapshot;
+use super::convert::{tags_from_sdk, tags_to_sdk, time};
 use crate::aws::call_error::{Operation, code, from_sdk, if_there, unless_gone};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub kind: Kind,
+    pub name: String,
+    pub arn: String,
+    /// The instance or cluster.
+    pub identifier: String,
+    /// `automated`, `manual`, `awsbackup`, `shared`.
+    pub snapshot_type: String,
+    /// `creating`, `copying`, `available`, `failed`.
+    pub status: String,
+    pub percent: u8,
+    /// When this one came to be; for a copy RDS says when it was copied.
+    pub created_at: Option<Timestamp>,
+    /// When the first of a row of copies was taken: instances only, RDS keeps none for clusters.
+    pub original_at: Option<Timestamp>,
+    pub encrypted: bool,
+    /// The key is AWS's own, and not even in the account.
+    pub owned_key: bool,
+    pub kms_key: Option<String>,
+    pub engine: String,
+    pub engine_version: String,
+    pub allocated_gib: u64,
+    /// ARN of what this is a copy of, where that lies in another account or region.
+    pub copied_from: Option<String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    pub(crate) fn is_available(&self) -> bool {
+        self.status == "available"
+    }
+
+    /// Will not change by itself, and is not available.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.status.starts_with("fail") || self.status.starts_with("incompatible")
+    }
+}
+
+const OWNED_KEY: &str = "sse-rds";
+
+/// Both types of the SDK have these fields; those that differ are given.
+macro_rules! snapshot_from {
+    ($described:ident, $($field:ident: $value:expr,)+) => {
+        Snapshot {
+            snapshot_type: $described.snapshot_type.unwrap_or_default(),
+            status: $described.status.unwrap_or_default(),
+            percent: percent($described.percent_progress),
+            created_at: time($described.snapshot_create_time),
+            owned_key: ($described.storage_encryption_type)
+                .is_some_and(|kind| kind.as_str() == OWNED_KEY),
+            engine: $described.engine.unwrap_or_default(),
+            engine_version: $described.engine_version.unwrap_or_default(),
+            allocated_gib: gib($described.allocated_storage),
+            tags: tags_from_sdk($described.tag_list),
+            $($field: $value,)+
+        }
+    };
+}
+
+impl From<DbSnapshot> for Snapshot {
+    fn from(described: DbSnapshot) -> Self {
+        let encrypted = described.encrypted.unwrap_or(false);
+        snapshot_from! {
+            described,
+            kind: Kind::Instance,
+            name: described.db_snapshot_identifier.unwrap_or_default(),
+            arn: described.db_snapshot_arn.unwrap_or_default(),
+            identifier: described.db_instance_identifier.unwrap_or_default(),
+            original_at: time(described.original_snapshot_create_time),
+            encrypted: encrypted,
+            kms_key: described.kms_key_id.filter(|_| encrypted),
+            copied_from: described.source_db_snapshot_identifier,
+        }
+    }
+}
+
+impl From<DbClusterSnapshot> for Snapshot {
+    fn from(described: DbClusterSnapshot) -> Self {
+        let encrypted = described.storage_encrypted.unwrap_or(false);
+        snapshot_from! {
+            described,
+            kind: Kind::Cluster,
+            name: described.db_cluster_snapshot_identifier.unwrap_or_default(),
+            arn: described.db_cluster_snapshot_arn.unwrap_or_default(),
+            identifier: described.db_cluster_identifier.unwrap_or_default(),
+            original_at: None,
+            encrypted: encrypted,
+            kms_key: described.kms_key_id.filter(|_| encrypted),
+            copied_from: described.source_db_cluster_snapshot_arn,
+        }
+    }
+}
+
+fn percent(number: Option<i32>) -> u8 {
+    u8::try_from(number.unwrap_or(0).clamp(0, 100)).unwrap_or(0)
+}
+
+fn gib(number: Option<i32>) -> u64 {
+    u64::try_from(number.unwrap_or(0)).unwrap_or(0)
+}
+
 /// The attribute that lists the accounts which may copy and restore.
 const RESTORE: &str = "restore";
 
-/// Which snapshots are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SnapshotFilter<'a> {
     /// The account's own of one instance or cluster, automated ones too.
@@ -28,27 +130,6 @@ pub(crate) enum SnapshotFilter<'a> {
     OwnAndShared,
     /// Those that others share with the account.
     Shared,
-}
-
-/// Why a snapshot was not created.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// One of that name exists.
-    Exists,
-    /// What was to be copied is not there, or not shared.
-    NotFound,
-    /// Too many copies are under way: there is room again when one ends.
-    Busy,
-    /// No answer: it may have been created.
-    Unanswered,
-    Other,
-}
-
-/// Why a snapshot was not created, for the program and for people.
-#[derive(Debug)]
-pub(crate) struct SnapshotError {
-    pub reason: Reason,
-    pub error: Error,
 }
 
 impl Rds {
@@ -84,14 +165,15 @@ impl Rds {
         if_there(found).map(Option::flatten)
     }
 
-    /// Takes a snapshot of an instance or cluster.
+    /// Takes a snapshot of an instance or cluster: `Exists` if there is one of that name, `Unavailable`
+    /// without an answer, in which case it may have been created.
     pub(crate) async fn create_snapshot(
         &self,
         kind: Kind,
         identifier: &str,
         name: &str,
         tags: &BTreeMap<String, String>,
-    ) -> Result<Snapshot, SnapshotError> {
+    ) -> Result<Snapshot> {
         let what = || format!("cannot take snapshot {name} of {kind} {identifier}");
         send!(self, kind, not_created(what());
             "CreateDBSnapshot" create_db_snapshot
@@ -106,7 +188,8 @@ impl Rds {
     }
 
     /// Starts a copy of `from`, a name or an ARN, under `key`; `None` keeps its key, or its having
-    /// none. Called in the region where the copy is to lie.
+    /// none. Called in the region where the copy is to lie. `Refused` while too many are under way: there
+    /// is room again when one ends.
     pub(crate) async fn copy_snapshot(
         &self,
         kind: Kind,
@@ -114,7 +197,7 @@ impl Rds {
         name: &str,
         key: Option<&str>,
         tags: &BTreeMap<String, String>,
-    ) -> Result<Snapshot, SnapshotError> {
+    ) -> Result<Snapshot> {
         let what = || format!("cannot copy {from} to {name} in the {}", self.side);
         send!(self, kind, not_created(what());
             "CopyDBSnapshot" copy_db_snapshot
@@ -128,14 +211,12 @@ impl Rds {
         .and_then(|created| created.ok_or_else(|| missing_in_reply(what())))
     }
 
-    /// Lets another account copy a snapshot.
     pub(crate) async fn share_snapshot(&self, kind: Kind, name: &str, account: &str) -> Result<()> {
         let what = format!("cannot share snapshot {name} with account {account}");
         let account = vec![account.to_owned()];
         self.set_share(kind, name, Some(account), None, what).await
     }
 
-    /// Ends the sharing with another account.
     pub(crate) async fn unshare_snapshot(
         &self,
         kind: Kind,
@@ -207,51 +288,32 @@ fn accounts<T>(
 }
 
 /// AWS has one code for "too many at once" and for "too many in all"; its words tell them apart.
-fn not_created<E>(
-    operation: &Operation,
-    what: String,
-    why: SdkError<E, HttpResponse>,
-) -> SnapshotError
+fn not_created<E>(operation: &Operation, what: String, why: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let code = code(&why).to_owned();
-    let words = why
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::message)
-        .unwrap_or_default()
-        .to_owned();
     let error = from_sdk(operation, what, why);
-    let (reason, hint) = match code.as_str() {
+    match code.as_str() {
         "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault"
-            if words.contains("Cannot copy more than") =>
+            if error.to_string().contains("Cannot copy more than") =>
         {
-            let hint = "too many copies are under way in that region: wait for one to end";
-            (Reason::Busy, Some(hint))
+            Error::refused(error.to_string())
+                .hint("too many copies are under way in that region: wait for one to end")
         }
-        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => {
-            let hint = "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what \
-                        can go; or ask AWS for a higher quota";
-            (Reason::Other, Some(hint))
-        }
-        "KMSKeyNotAccessibleFault" => {
-            let hint = "the key must be enabled, and its policy must admit this role and RDS (kms:CreateGrant, \
-                        kms:Decrypt, kms:GenerateDataKey*, kms:DescribeKey): deploy/aws/backup-account.yaml shows \
-                        how";
-            (Reason::Other, Some(hint))
-        }
-        code if code.contains("AlreadyExists") => (Reason::Exists, None),
-        code if code.contains("NotFound") => (Reason::NotFound, None),
-        _ if error.kind() == ErrorKind::Unavailable => (Reason::Unanswered, None),
-        _ => (Reason::Other, None),
-    };
-    let error = error.hint_if_any(hint);
-    SnapshotError { reason, error }
+        "SnapshotQuotaExceeded" | "SnapshotQuotaExceededFault" => error.hint(
+            "the region's quota of manual snapshots is full: `lifeboat snapshot expire` shows what can go; \
+             or ask AWS for a higher quota",
+        ),
+        "KMSKeyNotAccessibleFault" => error.hint(
+            "the key must be enabled, and its policy must admit this role and RDS (kms:CreateGrant, \
+             kms:Decrypt, kms:GenerateDataKey*, kms:DescribeKey): deploy/aws/backup-account.yaml shows how",
+        ),
+        _ => error,
+    }
 }
 
-fn missing_in_reply(what: String) -> SnapshotError {
-    SnapshotError {
-        reason: Reason::Unanswered,
-        error: Error::failed(format!("{what}: AWS answered without the snapshot")),
-    }
+fn missing_in_reply(what: String) -> Error {
+    let what = format!("{what}: AWS answered without the snapshot");
+    Error::new(ErrorKind::Unavailable, what)
 }

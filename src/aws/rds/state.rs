@@ -1,12 +1,13 @@
-//! The state of an instance or cluster, and what RDS itself does to keep it from being lost.
+//! The state of an instance or cluster, what RDS itself does to keep it from being lost, and how a drill
+//! changes it: a new password, stop, start, deletion.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
 use super::Rds;
-use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
-use crate::aws::call_error::{from_sdk, if_there};
+use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk, tags_to_sdk};
+use crate::aws::call_error::{from_sdk, if_there, unless_gone};
 use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
 
@@ -158,5 +159,60 @@ impl Rds {
             .db_clusters
             .and_then(|found| found.into_iter().next())
             .ok_or_else(|| Error::failed(format!("{}: no answer", what())))
+    }
+}
+
+/// What a drill does to instances and clusters of its own.
+impl Rds {
+    /// Gives the master user this password, at once; RDS needs a while for it.
+    pub(crate) async fn set_password(
+        &self,
+        kind: Kind,
+        identifier: &str,
+        password: &str,
+    ) -> Result<()> {
+        let what = format!("cannot set the password of {kind} {identifier}");
+        send!(self, kind, from_sdk(what);
+            "ModifyDBInstance" modify_db_instance | "ModifyDBCluster" modify_db_cluster;
+            each db_instance_identifier | db_cluster_identifier = identifier;
+            both master_user_password = password, apply_immediately = true;)
+    }
+
+    /// Starts to stop it: its storage stays, its compute is not paid for.
+    pub(crate) async fn stop_db(&self, kind: Kind, identifier: &str) -> Result<()> {
+        let what = format!("cannot stop {kind} {identifier}");
+        send!(self, kind, from_sdk(what);
+            "StopDBInstance" stop_db_instance | "StopDBCluster" stop_db_cluster;
+            each db_instance_identifier | db_cluster_identifier = identifier;)
+    }
+
+    /// Starts a stopped cluster: it cannot be deleted otherwise.
+    pub(crate) async fn start_cluster(&self, identifier: &str) -> Result<()> {
+        let call = self.client.start_db_cluster();
+        let reply = call.db_cluster_identifier(identifier).send().await;
+        reply.map(drop).map_err(|why| {
+            let what = format!("cannot start cluster {identifier}");
+            from_sdk(operation!("StartDBCluster"), what, why)
+        })
+    }
+
+    /// Starts to delete it, without a last snapshot, its automated backups with it; one that is gone
+    /// already is no error.
+    pub(crate) async fn delete_db(&self, kind: Kind, identifier: &str) -> Result<()> {
+        let what = format!("cannot delete {kind} {identifier}");
+        unless_gone(send!(self, kind, from_sdk(what);
+            "DeleteDBInstance" delete_db_instance | "DeleteDBCluster" delete_db_cluster;
+            each db_instance_identifier | db_cluster_identifier = identifier;
+            both skip_final_snapshot = true, delete_automated_backups = true;))
+    }
+
+    pub(crate) async fn tag(&self, arn: &str, key: &str, value: &str) -> Result<()> {
+        let tags = [(key.to_owned(), value.to_owned())].into();
+        let call = self.client.add_tags_to_resource().resource_name(arn);
+        let reply = call.set_tags(tags_to_sdk(&tags)).send().await;
+        reply.map(drop).map_err(|why| {
+            let what = format!("cannot tag {arn} {key}");
+            from_sdk(operation!("AddTagsToResource"), what, why)
+        })
     }
 }

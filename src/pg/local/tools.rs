@@ -10,7 +10,6 @@ use tokio::process::Command;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::tool_env::ToolEnv;
 
-/// A program of PostgreSQL's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     PgDump,
@@ -23,7 +22,6 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// The name of the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::PgDump => "pg_dump",

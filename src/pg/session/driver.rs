@@ -18,7 +18,6 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Spawns the connection on the current runtime.
     pub(crate) fn spawn<F>(connection: F) -> Self
     where
         F: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,

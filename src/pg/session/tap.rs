@@ -118,6 +118,13 @@ enum Next {
     Opaque,
 }
 
+impl Next {
+    /// The rest of a message or row, if something is left of it.
+    fn after(left: usize, rest: fn(usize) -> Self) -> Self {
+        if left == 0 { Self::Header } else { rest(left) }
+    }
+}
+
 /// A stream to the server, with the rows of COPY taken off.
 pub(crate) struct Tap<S> {
     inner: S,
@@ -172,22 +179,14 @@ impl<S> Tap<S> {
                 },
                 Next::Message(left) => {
                     let left = left - self.pass(left, out);
-                    self.next = if left == 0 {
-                        Next::Header
-                    } else {
-                        Next::Message(left)
-                    };
+                    self.next = Next::after(left, Next::Message);
                 }
                 Next::Row(left) => {
                     let here = left.min(self.end - self.start);
                     let row = &self.buffer[self.start..self.start + here];
                     self.block.extend_from_slice(row);
                     self.start += here;
-                    self.next = if left == here {
-                        Next::Header
-                    } else {
-                        Next::Row(left - here)
-                    };
+                    self.next = Next::after(left - here, Next::Row);
                 }
             }
         }

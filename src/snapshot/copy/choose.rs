@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::job::{Job, SourceSnapshot};
-use crate::aws::rds::{Reason, Snapshot};
-use crate::error::{Error, Result};
+use crate::aws::rds::Snapshot;
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, id};
 use crate::snapshot::names::{self, Origin, name_in, taken_at, to_second};
 use crate::snapshot::wait::{self, Waited};
@@ -121,15 +121,15 @@ impl Job<'_> {
             .create_snapshot(kind, identifier, &name, &origin.tags())
             .await;
         if let Err(refused) = taken {
-            let found = match refused.reason {
-                Reason::Exists | Reason::Unanswered => rds.snapshot(kind, &name).await?,
+            let found = match refused.kind() {
+                ErrorKind::Exists | ErrorKind::Unavailable => rds.snapshot(kind, &name).await?,
                 _ => None,
             };
             match found {
                 // Of this moment: our own call, whose reply was lost, or another run's.
                 Some(found) if is_root(&found) => {}
                 Some(found) => return Err(not_ours(&found, rds.side)),
-                None => return Err(refused.error),
+                None => return Err(refused),
             }
         }
         let snapshot = self.wait_for_source_snapshot(&name).await?;

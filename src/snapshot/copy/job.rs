@@ -30,7 +30,6 @@ pub(super) struct Job<'a> {
     pub findings: Vec<String>,
 }
 
-/// The clients of RDS.
 pub(super) struct Clients {
     pub source: Rds,
     pub backup: Rds,

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::choose::not_ours;
 use super::job::{Job, SourceSnapshot};
 use crate::aws::kms;
-use crate::aws::rds::{Rds, Reason, Snapshot, SnapshotError};
+use crate::aws::rds::{Rds, Snapshot};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::Kind;
 use crate::snapshot::names::{self, MOST_ATTEMPTS, Origin};
@@ -110,14 +110,13 @@ impl Job<'_> {
         let tags = request.original.origin.tags();
         let (rds, kind) = (request.rds, self.kind());
         loop {
-            let reply = rds
-                .copy_snapshot(kind, request.from, request.name, request.key, &tags)
-                .await;
-            let SnapshotError { reason, error } = match reply {
+            let reply = rds.copy_snapshot(kind, request.from, request.name, request.key, &tags);
+            let error = match reply.await {
                 Ok(copy) => return Ok(copy),
                 Err(error) => error,
             };
-            if reason == Reason::Busy && Instant::now() < until {
+            // Too many are under way.
+            if error.kind() == ErrorKind::Refused && Instant::now() < until {
                 let progress = self.context.progress;
                 progress.note(&format!("waiting to copy: {}", error.chain()));
                 wait::pause(self.options.limits.poll, self.context.interrupt).await?;

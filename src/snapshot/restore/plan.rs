@@ -1,8 +1,8 @@
 //! What is created from a copy and its record, and what is left to do by hand.
 
+use super::Report;
 use super::job::Job;
 use super::recorded::{custom_parameter_group, new_db};
-use super::report::Report;
 use crate::aws::rds::{NewDb, NewMember};
 use crate::error::{Error, Result};
 use crate::model::snapshot::{Kind, Settings};

@@ -114,13 +114,12 @@ fn port(text: Option<&str>) -> Result<u16> {
     if text.contains(',') {
         return Err(params::several_hosts());
     }
-    text.parse::<u16>()
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| {
-            Error::usage(format!("{text:?} is not a port"))
-                .hint("a number from 1 to 65535; a password with @ / : # in a URL must be percent-encoded")
-        })
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| {
+        Error::usage(format!("{text:?} is not a port")).hint(
+            "a number from 1 to 65535; a password with @ / : # in a URL must be percent-encoded",
+        )
+    })
 }
 
 fn address(text: Option<&str>) -> Result<Option<IpAddr>> {
@@ -166,10 +165,9 @@ fn ssl_mode(
     let name_is_local = host.starts_with('/')
         || host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(loopback);
-    Ok(if name_is_local && address.is_none_or(loopback) {
-        SslMode::Prefer
-    } else {
-        SslMode::VerifyFull
+    Ok(match name_is_local && address.is_none_or(loopback) {
+        true => SslMode::Prefer,
+        false => SslMode::VerifyFull,
     })
 }
 
@@ -205,11 +203,9 @@ fn connect_timeout(text: Option<&str>) -> Result<Option<Duration>> {
             "connect_timeout {text:?} is not a number of seconds"
         ))
     })?;
-    Ok(u64::try_from(seconds)
-        .ok()
-        .filter(|seconds| *seconds > 0)
-        // libpq: a second alone is too short to be meant.
-        .map(|seconds| Duration::from_secs(seconds.max(2))))
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+    // libpq: a single second is too short to be meant.
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds.max(2))))
 }
 
 fn os_user() -> Result<String> {

@@ -16,7 +16,6 @@ use crate::pg::connect::server::RootCert;
 /// Amazon's authorities for RDS, so that verify-full works without a download.
 const RDS: &[u8] = include_bytes!("../rds-ca.pem");
 
-/// Trusted authorities.
 #[derive(Debug)]
 pub(crate) struct Roots {
     pub store: RootCertStore,
@@ -38,7 +37,6 @@ impl Roots {
     }
 }
 
-/// Reads the authorities to trust.
 pub(crate) fn load(which: &RootCert) -> Result<Roots> {
     let (found, from) = match which {
         RootCert::File(path) => (read(path)?, format!("only those in {}", path.display())),

@@ -24,7 +24,6 @@ pub(super) enum Check {
     ChainAndName,
 }
 
-/// Checks as the sslmode asks.
 pub(super) struct Verifier {
     pub check: Check,
     pub roots: Roots,

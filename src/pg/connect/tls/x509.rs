@@ -11,7 +11,6 @@ use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 
-/// Facts of a certificate.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub common_name: Option<String>,

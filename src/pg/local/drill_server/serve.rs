@@ -243,8 +243,8 @@ impl Server {
         let name = started.folder().file_name().unwrap_or_default();
         let ready = Ready {
             container,
-            walls: started.wall.walls(),
-            missing: started.wall.missing().to_vec(),
+            walls: started.wall.walls,
+            missing: started.wall.missing.clone(),
             server: Some(Started {
                 postgres: version,
                 folder_name: name.display().to_string(),

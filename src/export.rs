@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod options;
 mod packer;
 mod plan;
 mod records;
@@ -13,87 +14,21 @@ mod table_progress;
 mod watchdog;
 mod worker;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use crate::codec::Sealer;
 use crate::compute::default_jobs;
 use crate::context::Context;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::databases::Databases;
-use crate::model::id::Id;
-use crate::model::keys::{KeyRing, Recipient};
-use crate::model::lock::LockPolicy;
+use crate::model::keys::KeyRing;
 use crate::pg::connect::server::Server;
-use crate::pg::local::tools::Dirs;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog;
-use crate::random;
-use crate::repository::{CLOCK_TOLERANCE, Locks, Marker, Repository};
-use crate::sign::{Signer, Trust};
+use crate::repository::{CLOCK_TOLERANCE, Locks, Repository};
 
+pub use options::{Keys, Options, Source};
+use options::{Run, new_id};
 pub use report::Report;
 pub(crate) use report::{DatabaseReport, PlannedTable};
-
-/// An instance to export.
-#[derive(Clone)]
-pub struct Source {
-    /// As it appears in keys.
-    pub name: String,
-    pub server: Server,
-    pub databases: Databases,
-    /// Whether an uncovered database is a finding, or only listed.
-    pub uncovered_is_finding: bool,
-}
-
-pub struct Options {
-    pub sources: Vec<Source>,
-    /// Sessions that read in parallel; `None`: chosen from this machine's cores.
-    pub jobs: Option<usize>,
-    /// COPY text in bytes per second, all sessions together.
-    pub rate_limit: Option<u64>,
-    /// How long production may wait for one of our locks.
-    pub ddl_wait: Duration,
-    pub lock: LockPolicy,
-    pub max_lock_days: u32,
-    pub tool_dirs: Dirs,
-    /// Those that the sealer of `Keys` seals for.
-    pub recipients: Vec<Recipient>,
-    /// The configuration without secrets, stored in each restore point.
-    pub config_text: String,
-    /// Options of every command, such as `region`, that a bare machine needs to reach the repository:
-    /// for the runbook.
-    pub reach: Vec<(String, String)>,
-    /// Plan and check, store nothing.
-    pub dry_run: bool,
-}
-
-/// What seals a restore point, and what signs it.
-#[derive(Clone, Copy)]
-pub struct Keys<'a> {
-    pub sealer: &'a Sealer,
-    pub signer: &'a Signer,
-    /// Pinned verification keys; the signer's must be among them.
-    pub trust: &'a Trust,
-}
-
-/// One run over all databases, with what was settled before the first of them.
-struct Run<'a> {
-    repository: &'a Repository,
-    keys: Keys<'a>,
-    context: Context<'a>,
-    options: &'a Options,
-    id: Id,
-    marker: Marker,
-    key_ring: KeyRing,
-    locks: Locks,
-    jobs: usize,
-}
-
-fn new_id(now: Timestamp) -> Result<Id> {
-    Ok(Id::new(now, u32::from_ne_bytes(random::bytes()?)))
-}
 
 /// Exports every database of every source. One that fails does not stop the others; the report
 /// names it.

@@ -18,6 +18,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
 use super::call_error::{Operation, from_sdk};
 use super::credentials::{RenewingCredentials, RetryExpired};
+use super::role::Role;
 use crate::error::{Error, Result};
 
 /// The longest session that AWS allows for role chaining; it is renewed before it expires.
@@ -27,15 +28,6 @@ const IDENTITY: Operation = Operation {
     name: "GetCallerIdentity",
     rights: "no permission for this, but no permissions boundary or session policy may deny it",
 };
-
-/// A role to assume.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Role {
-    pub arn: String,
-    pub external_id: Option<String>,
-    /// Shown in CloudTrail.
-    pub session_name: String,
-}
 
 /// One side of the account boundary, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::account::Role;
+use super::role::Role;
 use crate::error::{Error, Kind, Result, causes, find};
 
 type Cause = dyn StdError + 'static;

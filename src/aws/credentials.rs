@@ -19,8 +19,8 @@ use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryA
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-use super::account::Role;
 use super::call_error::no_credentials;
+use super::role::Role;
 
 /// How long before they expire credentials are renewed: AWS judges by its clock, and an export accepts
 /// a machine whose clock is this far off.

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use super::options::{Run, Source};
+use super::report::DatabaseReport;
 use super::snapshot::{DatabaseExport, SnapshotHeld};
-use super::{DatabaseReport, Run, Source, records, rows};
+use super::{records, rows};
 use crate::error::{Error, Result};
 use crate::model::manifest::Previous;
 use crate::pg::connect::server::Server;

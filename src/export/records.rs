@@ -11,7 +11,7 @@ use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
-use super::Run;
+use super::options::Run;
 use super::plan::Plan;
 
 /// How many small objects are stored at the same time.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Source;
+use super::options::Source;
 use crate::error::Error;
 use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;

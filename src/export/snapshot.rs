@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use super::options::{Run, Source, new_id};
 use super::plan::Plan;
+use super::report::{DatabaseReport, PlannedTable};
 use super::watchdog::Watchdog;
-use super::{DatabaseReport, PlannedTable, Run, Source, checks, new_id, records};
+use super::{checks, records};
 use crate::error::Result;
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};

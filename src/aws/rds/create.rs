@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::ServerlessV2ScalingConfiguration;
 
-use super::Rds;
+use super::client::Rds;
 use super::convert::{number_to_sdk, tags_to_sdk};
 use crate::aws::call_error::from_sdk;
 use crate::error::Result;

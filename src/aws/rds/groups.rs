@@ -6,7 +6,7 @@ use aws_sdk_rds::types::{
     ApplyMethod, Option as SdkOption, OptionConfiguration, OptionSetting, Parameter as SdkParameter,
 };
 
-use super::Rds;
+use super::client::Rds;
 use super::convert::{number_from_sdk, number_to_sdk, tags_from_sdk, tags_to_sdk};
 use crate::aws::call_error::{from_sdk, unless_gone};
 use crate::error::Result;

@@ -5,7 +5,7 @@ use aws_sdk_rds::types::{
     ServerlessV2ScalingConfigurationInfo,
 };
 
-use super::Rds;
+use super::client::Rds;
 use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk};
 use crate::aws::call_error::{from_sdk, if_there};
 use crate::error::Result;

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
-use super::Rds;
+use super::client::Rds;
 use super::convert::{tags_from_sdk, tags_to_sdk, time};
 use crate::aws::call_error::{Operation, code, from_sdk, if_there, unless_gone};
 use crate::error::{Error, Kind as ErrorKind, Result};

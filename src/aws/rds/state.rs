@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 
-use super::Rds;
+use super::client::Rds;
 use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk, tags_to_sdk};
 use crate::aws::call_error::{from_sdk, if_there, unless_gone};
 use crate::error::{Error, Result};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{Accounts, CopiedSnapshot, Options, PlannedCopy, RecordWriter};
+use super::options::{Accounts, CopiedSnapshot, Options, PlannedCopy, RecordWriter};
 use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};

@@ -1,8 +1,8 @@
 //! Records the settings that no snapshot carries. A copy without them is a copy: what fails here is a
 //! finding.
 
-use super::RecordWriter;
 use super::job::{Job, SourceSnapshot};
+use super::options::RecordWriter;
 use crate::aws::rds::Snapshot;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::manifest::FORMAT;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Options;
+use super::options::Options;
 use crate::aws::rds::Rds;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::snapshot::{Kind, Settings};

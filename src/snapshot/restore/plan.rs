@@ -1,7 +1,7 @@
 //! What is created from a copy and its record, and what is left to do by hand.
 
-use super::Report;
 use super::job::Job;
+use super::options::Report;
 use super::recorded::{custom_parameter_group, new_db};
 use crate::aws::rds::{NewDb, NewMember};
 use crate::error::{Error, Result};

@@ -1,0 +1,77 @@
+//! What an export is asked for, and what it is given.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::codec::Sealer;
+use crate::context::Context;
+use crate::error::Result;
+use crate::model::databases::Databases;
+use crate::model::id::Id;
+use crate::model::keys::{KeyRing, Recipient};
+use crate::model::lock::LockPolicy;
+use crate::pg::connect::server::Server;
+use crate::pg::local::tools::Dirs;
+use crate::random;
+use crate::repository::{Locks, Marker, Repository};
+use crate::sign::{Signer, Trust};
+
+/// An instance to export.
+#[derive(Clone)]
+pub struct Source {
+    /// As it appears in keys.
+    pub name: String,
+    pub server: Server,
+    pub databases: Databases,
+    /// Whether an uncovered database is a finding, or only listed.
+    pub uncovered_is_finding: bool,
+}
+
+pub struct Options {
+    pub sources: Vec<Source>,
+    /// Sessions that read in parallel; `None`: chosen from this machine's cores.
+    pub jobs: Option<usize>,
+    /// COPY text in bytes per second, all sessions together.
+    pub rate_limit: Option<u64>,
+    /// How long production may wait for one of our locks.
+    pub ddl_wait: Duration,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    pub tool_dirs: Dirs,
+    /// Those that the sealer of `Keys` seals for.
+    pub recipients: Vec<Recipient>,
+    /// The configuration without secrets, stored in each restore point.
+    pub config_text: String,
+    /// Options of every command, such as `region`, that a bare machine needs to reach the repository:
+    /// for the runbook.
+    pub reach: Vec<(String, String)>,
+    /// Plan and check, store nothing.
+    pub dry_run: bool,
+}
+
+/// What seals a restore point, and what signs it.
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
+    pub sealer: &'a Sealer,
+    pub signer: &'a Signer,
+    /// Pinned verification keys; the signer's must be among them.
+    pub trust: &'a Trust,
+}
+
+/// One run over all databases, with what was settled before the first of them.
+pub(super) struct Run<'a> {
+    pub repository: &'a Repository,
+    pub keys: Keys<'a>,
+    pub context: Context<'a>,
+    pub options: &'a Options,
+    pub id: Id,
+    pub marker: Marker,
+    pub key_ring: KeyRing,
+    pub locks: Locks,
+    pub jobs: usize,
+}
+
+pub(super) fn new_id(now: Timestamp) -> Result<Id> {
+    Ok(Id::new(now, u32::from_ne_bytes(random::bytes()?)))
+}

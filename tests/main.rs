@@ -27,6 +27,7 @@ mod leftovers;
 mod moments;
 mod nightly;
 mod one_line;
+mod oracle;
 mod promote;
 mod random;
 mod report;

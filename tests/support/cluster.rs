@@ -138,6 +138,27 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// One of the server's programs, run by the server's user in its folder.
+    pub fn program(&self, name: &str) -> Command {
+        self.command(name)
+    }
+
+    /// The same, told where this server listens.
+    pub fn client(&self, name: &str) -> Command {
+        let mut command = self.command(name);
+        command
+            .arg("-h")
+            .arg(self.socket())
+            .args(["-p", &self.port.to_string()]);
+        command
+    }
+
+    /// Writes a file that the server's programs may read and write.
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
+        self.write(name, content);
+        self.socket().join(name)
+    }
+
     /// Runs SQL as the superuser until it is killed.
     pub fn sql_in_background(&self, sql: &str) -> Child {
         self.command("psql")

@@ -1,0 +1,364 @@
+//! Servers of the oracle's own, and one database on its way through all of them.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::holdings::{self, Lines, lines, lost_data, worse};
+use super::recipe::Recipe;
+use crate::support::cluster::{Cluster, ClusterOptions, PASSWORD};
+use crate::support::program::Ran;
+use crate::support::{Lifeboat, Major};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Source,
+    /// Restored into by its superuser.
+    Target,
+    /// Its `postgres` is no superuser, as RDS has it.
+    Rds,
+}
+
+struct Server {
+    cluster: Cluster,
+    superuser: &'static str,
+    bin: std::path::PathBuf,
+}
+
+/// Servers that are started when first needed.
+#[derive(Default)]
+pub struct Lane {
+    servers: BTreeMap<(Place, u32), Server>,
+}
+
+/// Ours beats what database and roles set, so that lines of all sides are printed alike.
+const PRINTING: &str = "-c search_path=pg_catalog -c DateStyle=ISO,MDY -c IntervalStyle=postgres -c TimeZone=UTC \
+    -c extra_float_digits=1 -c bytea_output=hex -c lc_monetary=C -c xmloption=content -c array_nulls=on \
+    -c quote_all_identifiers=off -c standard_conforming_strings=on -c row_security=off -c statement_timeout=0 \
+    -c lock_timeout=0 -c default_transaction_read_only=off -c client_min_messages=error -c jit=off \
+    -c transform_null_equals=off -c default_transaction_isolation=read\\ committed";
+
+/// Only what would keep the recipe from being made: what computes stays as database and roles set it.
+const MAKING: &str = "-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off \
+    -c client_min_messages=error -c default_transaction_isolation=read\\ committed -c quote_all_identifiers=off \
+    -c standard_conforming_strings=on -c array_nulls=on -c xmloption=content";
+
+impl Server {
+    fn start(place: Place, major: Major) -> Self {
+        let bin = major.bin();
+        let settings = [
+            ("shared_buffers", "16MB"),
+            ("wal_level", "logical"),
+            ("max_connections", "40"),
+            ("max_locks_per_transaction", "256"),
+        ];
+        let options = ClusterOptions {
+            settings: &settings,
+            ..ClusterOptions::default()
+        };
+        let cluster = Cluster::start(bin.to_str().unwrap(), &options);
+        if place != Place::Rds {
+            return Self {
+                cluster,
+                superuser: "postgres",
+                bin,
+            };
+        }
+        cluster.sql("CREATE ROLE other SUPERUSER LOGIN");
+        let server = Self {
+            cluster,
+            superuser: "rdsroot",
+            bin,
+        };
+        server
+            .psql(
+                "other",
+                "postgres",
+                "",
+                "ALTER ROLE postgres RENAME TO rdsroot;",
+            )
+            .unwrap();
+        server
+            .psql(
+                "rdsroot",
+                "postgres",
+                "",
+                &format!(
+                    "DROP ROLE other;
+             CREATE ROLE postgres LOGIN CREATEROLE CREATEDB PASSWORD '{PASSWORD}';
+             GRANT pg_monitor, pg_read_all_data, pg_signal_backend TO postgres WITH ADMIN OPTION;
+             GRANT CREATE ON DATABASE postgres TO postgres;"
+                ),
+            )
+            .unwrap();
+        server
+    }
+
+    /// Runs a script and returns what it prints.
+    fn psql(&self, user: &str, database: &str, options: &str, sql: &str) -> Result<String, String> {
+        let mut psql = self.cluster.client("psql");
+        psql.args([
+            "-XqAt",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            user,
+            "-d",
+            database,
+            "-f",
+            "-",
+        ]);
+        self.run(psql.env("PGOPTIONS", options), sql)
+    }
+
+    fn run(&self, command: &mut Command, input: &str) -> Result<String, String> {
+        let input_file = self.cluster.file("input.sql", input);
+        let output = command
+            .env("PGCLIENTENCODING", "UTF8")
+            .stdin(std::fs::File::open(input_file).unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(said)
+        }
+    }
+
+    fn admin(&self, sql: &str) -> Result<String, String> {
+        self.psql(self.superuser, "postgres", "", sql)
+    }
+
+    /// As it was when it was started.
+    fn clean(&self) {
+        self.admin("DO 'BEGIN UPDATE pg_database SET datistemplate = false, datallowconn = true WHERE datname = ''app''; END'").unwrap();
+        self.admin("DROP DATABASE IF EXISTS app WITH (FORCE);")
+            .unwrap();
+        let drop = "DO $$ DECLARE r name; BEGIN
+            FOR r IN SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$|rdsroot$)' LOOP
+              BEGIN EXECUTE format('DROP OWNED BY %I CASCADE', r); EXECUTE format('DROP ROLE %I', r);
+              EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;
+            END LOOP; END $$;
+            SELECT count(*) FROM pg_roles WHERE rolname !~ '^(pg_|postgres$|rdsroot$)';";
+        let mut rounds = 0;
+        while self.admin(drop).unwrap().trim() != "0" {
+            rounds += 1;
+            assert!(rounds < 10, "roles that cannot be dropped");
+        }
+        self.admin("ALTER ROLE ALL RESET ALL; ALTER ROLE postgres RESET ALL;")
+            .unwrap();
+    }
+
+    /// Sets the whole server's settings, and waits until new sessions have them.
+    fn set(&self, settings: &[&str]) {
+        let names = [
+            "timezone",
+            "datestyle",
+            "intervalstyle",
+            "default_text_search_config",
+        ];
+        let mut sql: String = names
+            .iter()
+            .map(|name| format!("ALTER SYSTEM RESET {name};\n"))
+            .collect();
+        sql.extend(
+            settings
+                .iter()
+                .map(|setting| format!("ALTER SYSTEM SET {setting};\n")),
+        );
+        self.admin(&sql).unwrap();
+        self.admin("SELECT pg_reload_conf();").unwrap();
+        let wanted: Vec<(&str, String)> = settings
+            .iter()
+            .map(|one| one.split_once(" = ").unwrap())
+            .map(|(name, value)| (name, value.trim_matches('\'').to_owned()))
+            .collect();
+        let until = Instant::now() + Duration::from_secs(10);
+        let has = |(name, value): &(&str, String)| {
+            self.admin(&format!("SHOW {name}")).unwrap().trim() == value
+        };
+        while !wanted.iter().all(has) {
+            assert!(Instant::now() < until, "{settings:?} are not set");
+        }
+    }
+
+    fn url(&self) -> String {
+        format!(
+            "postgresql://postgres:{PASSWORD}@127.0.0.1:{}/app",
+            self.cluster.port
+        )
+    }
+
+    fn lines(&self, script: &str) -> Lines {
+        match self.psql(self.superuser, "app", PRINTING, script) {
+            Ok(text) => lines(&text),
+            Err(error) => Lines::from([(format!("the database cannot be read: {error}"), 1)]),
+        }
+    }
+}
+
+impl Lane {
+    fn server(&mut self, place: Place, major: Major) -> &Server {
+        let server = self
+            .servers
+            .entry((place, major as u32))
+            .or_insert_with(|| Server::start(place, major));
+        server
+    }
+
+    /// Makes the database, brings it into both targets by stock tools and by lifeboat, and says where
+    /// lifeboat's is worse.
+    pub fn judge(&mut self, recipe: &Recipe) -> Vec<String> {
+        for (place, major) in [
+            (Place::Source, recipe.from),
+            (Place::Target, recipe.to),
+            (Place::Rds, recipe.to),
+        ] {
+            let server = self.server(place, major);
+            server.clean();
+            server.set(&recipe.server);
+        }
+        let source = &self.servers[&(Place::Source, recipe.from as u32)];
+        if let Err(error) = make(source, recipe) {
+            return vec![error];
+        }
+        let lifeboat = Lifeboat::init();
+        lifeboat.configure(&format!("[export]\npg_bin = [{:?}]", source.bin));
+        let exported = run(&lifeboat, &["export", "--quiet", "--source", &source.url()]);
+        if !matches!(exported.code, Some(0 | 3)) {
+            return vec![format!("export: {}", short(&exported))];
+        }
+        let mut wrong = Vec::new();
+        for place in [Place::Target, Place::Rds] {
+            let target = &self.servers[&(place, recipe.to as u32)];
+            let columns =
+                |server: &Server| holdings::columns_of(&server.admin(holdings::COLUMNS).unwrap());
+            let script = holdings::script(&columns(source), &columns(target));
+            let there = source.lines(&script);
+            assert!(there.len() > 50, "the oracle saw nothing: {there:?}");
+            let said = stock(source, target);
+            let by_stock = target.lines(&script);
+            target.clean();
+            let restored = restore(&lifeboat, target);
+            let ours = target.lines(&script);
+            let mut verdict: Vec<String> = worse(&there, &by_stock, &ours);
+            verdict.retain(|line| !line.contains("lifeboat_restore"));
+            let lost = lost_data(&there, &ours);
+            if restored.code == Some(0) {
+                verdict.extend(lost.iter().map(|line| format!("unsaid  {line}")));
+            }
+            if !verdict.is_empty() {
+                verdict.truncate(24);
+                wrong.push(format!(
+                    "  into {place:?}, exit {:?}\n    {}\n  lifeboat: {}\n  stock: {}",
+                    restored.code,
+                    verdict.join("\n    "),
+                    short(&restored),
+                    said.chars().take(1500).collect::<String>()
+                ));
+            }
+        }
+        wrong
+    }
+}
+
+fn make(source: &Server, recipe: &Recipe) -> Result<(), String> {
+    let run = |database: &str, options: &str, sql: &str, what: &str| {
+        let made = source.psql("postgres", database, options, sql);
+        made.map_err(|error| format!("a recipe that cannot be made: {what}: {error}\n{sql}"))
+    };
+    run("postgres", "", &recipe.roles, "roles")?;
+    run("postgres", "", &recipe.database, "database")?;
+    for (name, sql) in &recipe.contents {
+        run("app", MAKING, sql, name)?;
+    }
+    run("postgres", "", &recipe.last, "last")?;
+    Ok(())
+}
+
+fn stock(source: &Server, target: &Server) -> String {
+    let mut dumpall = target.cluster.program("pg_dumpall");
+    let uri = |database: &str| source.url().replace("/app", &format!("/{database}"));
+    let globals = target
+        .run(
+            dumpall.args(["-g", "--no-role-passwords", "-d", &uri("postgres")]),
+            "",
+        )
+        .unwrap();
+    let globals = globals
+        .lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .filter(|line| {
+            *line != "CREATE ROLE postgres;" && !line.starts_with("ALTER ROLE postgres WITH")
+        })
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    let mut psql = target.cluster.client("psql");
+    let mut said = String::new();
+    if let Err(error) = target.run(
+        psql.args(["-Xq", "-U", "postgres", "-d", "postgres", "-f", "-"]),
+        &globals,
+    ) {
+        said.push_str(&error);
+    }
+    let file = target.cluster.file("stock.dump", "");
+    let mut dump = target.cluster.program("pg_dump");
+    dump.args(["-Fc", "-C", "-d", &source.url(), "-f"])
+        .arg(&file);
+    target
+        .run(&mut dump, "")
+        .unwrap_or_else(|error| panic!("pg_dump: {error}"));
+    let mut restore = target.cluster.client("pg_restore");
+    restore
+        .args(["-C", "-U", "postgres", "-d", "postgres"])
+        .arg(&file);
+    if let Err(error) = target.run(&mut restore, "") {
+        said.push_str(&error);
+    }
+    said
+}
+
+fn restore(lifeboat: &Lifeboat, target: &Server) -> Ran {
+    let identity = lifeboat.identity();
+    run(
+        lifeboat,
+        &[
+            "restore",
+            "latest",
+            "--quiet",
+            "--create",
+            "--verify",
+            "--target",
+            &target.url(),
+            "--pg-bin",
+            target.bin.to_str().unwrap(),
+            "--identity",
+            identity.to_str().unwrap(),
+        ],
+    )
+}
+
+/// Ends what does not end by itself.
+fn run(lifeboat: &Lifeboat, args: &[&str]) -> Ran {
+    let ran = lifeboat.command(args);
+    let mut command = Command::new("timeout");
+    command
+        .arg("180")
+        .arg(ran.get_program())
+        .args(ran.get_args());
+    command.env_clear().envs(
+        ran.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    Ran::of(&command.current_dir(lifeboat.folder()).output().unwrap())
+}
+
+fn short(ran: &Ran) -> String {
+    let text = format!("{}{}", ran.stdout, ran.stderr);
+    text.lines()
+        .filter(|line| !line.contains("to do"))
+        .take(30)
+        .map(|line| line.chars().take(300).collect::<String>() + "\n    ")
+        .collect()
+}

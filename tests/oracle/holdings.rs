@@ -51,7 +51,7 @@ const CATALOGS: &[(&str, &str)] = &[
     ("pg_ts_dict", "oid >= 16384"),
     ("pg_language", "true"),
     ("pg_am", "oid >= 16384"),
-    ("pg_namespace", "oid >= 16384 OR nspacl IS NOT NULL"),
+    ("pg_namespace", "(oid >= 16384 OR nspacl IS NOT NULL) AND nspname !~ '^pg_(toast_)?temp_'"),
     ("pg_extension", "true"),
     ("pg_foreign_data_wrapper", "true"),
     ("pg_foreign_server", "true"),
@@ -78,7 +78,24 @@ const LEFT_OUT: &str = " relfilenode relpages reltuples relallvisible relallfroz
     reltoastrelid relrewrite relhasindex relhassubclass relhasrules relhastriggers relchecks attnum attcacheoff \
     attmissingval atthasmissing attcollation$ indkey indcheckxmin conkey confkey confdelsetcols tgattr tgoldtable$ \
     partattrs stxkeys prattrs polroles$ aggfinalextra$ grantor rolpassword datfrozenxid datminmxid datlastsysoid \
-    datcollversion collversion oid attrelid$ enumsortorder typarray attinhcount conparentid$ ";
+    datcollversion collversion oid attrelid$ enumsortorder typarray attinhcount attislocal coninhcount conislocal conparentid$ ";
+
+/// ACLs whose NULL means a default: the kind of object as `acldefault` has it, and its owner.
+const DEFAULT_ACLS: &[(&str, &str, &str)] = &[
+    (
+        "relacl",
+        "CASE relkind WHEN 'S' THEN 's' ELSE 'r' END",
+        "relowner",
+    ),
+    ("proacl", "'f'", "proowner"),
+    ("nspacl", "'n'", "nspowner"),
+    ("datacl", "'d'", "datdba"),
+    ("typacl", "'T'", "typowner"),
+    ("lanacl", "'l'", "lanowner"),
+    ("fdwacl", "'F'", "fdwowner"),
+    ("srvacl", "'S'", "srvowner"),
+    ("lomacl", "'L'", "lomowner"),
+];
 
 /// Reads what [`COLUMNS`] printed.
 pub fn columns_of(text: &str) -> BTreeMap<String, Columns> {
@@ -102,18 +119,26 @@ fn expression(column: &str, kind: &str, of: Option<&str>) -> String {
         )
     };
     match (kind, of) {
-        ("aclitem[]", _) => format!(
-            "(SELECT coalesce(array_agg(DISTINCT g COLLATE \"C\"), '{{}}') FROM (SELECT CASE grantee WHEN 0 THEN 'PUBLIC'
-               ELSE pg_get_userbyid(grantee)::text END || '=' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END AS g
-               FROM aclexplode({column})) x WHERE {column} IS NOT NULL HAVING {column} IS NOT NULL)"
-        ),
+        ("aclitem[]", _) => {
+            let default = DEFAULT_ACLS.iter().find(|(of, ..)| *of == column);
+            let acl = default.map_or(column.to_owned(), |(_, kind, owner)| {
+                format!("coalesce({column}, acldefault(({kind})::\"char\", {owner}))")
+            });
+            format!(
+                "(SELECT array_agg(DISTINCT g COLLATE \"C\") FROM (SELECT CASE grantee WHEN 0 THEN 'PUBLIC'
+                   ELSE pg_get_userbyid(grantee)::text END || '=' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END AS g
+                   FROM aclexplode({acl})) x)"
+            )
+        }
         ("oid[]" | "oidvector", Some(of)) => format!(
             "(SELECT array_agg({} ORDER BY n) FROM unnest({column}::oid[]) WITH ORDINALITY u(one, n))",
             name(of, "one")
         ),
         (_, Some(of)) => name(of, &format!("{column}::oid")),
         ("text[]", None) if column == "setconfig" || column.ends_with("options") => {
-            format!("(SELECT array_agg(one ORDER BY one COLLATE \"C\") FROM unnest({column}) u(one))")
+            format!(
+                "(SELECT array_agg(one ORDER BY one COLLATE \"C\") FROM unnest({column}) u(one))"
+            )
         }
         _ => format!("{column}::text"),
     }

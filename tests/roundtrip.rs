@@ -111,6 +111,13 @@ fn the_zoo_goes_round_15_to_15() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn the_zoo_goes_round_15_to_17() {
+    // The server of 17 here is built without LZ4.
+    zoo_goes_round(Major::Pg15, Major::Pg17, &["lz4=off"]);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_15_to_18() {
     // The server of 18 here is built without XML, ICU and LZ4.
     zoo_goes_round(Major::Pg15, Major::Pg18, &["portable=1"]);
@@ -120,6 +127,19 @@ fn the_zoo_goes_round_15_to_18() {
 #[ignore = "needs servers: bash tests/run.sh"]
 fn the_zoo_goes_round_16_to_18() {
     zoo_goes_round(Major::Pg16, Major::Pg18, &[]);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn the_zoo_goes_round_17_to_17() {
+    // Its pg_dump is 18's.
+    zoo_goes_round(Major::Pg17, Major::Pg17, &["child_not_null=off"]);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn the_zoo_goes_round_17_to_18() {
+    zoo_goes_round(Major::Pg17, Major::Pg18, &["portable=1"]);
 }
 
 #[test]

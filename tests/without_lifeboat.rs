@@ -103,7 +103,7 @@ fn small(major: Major) -> Database {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn another_major_takes_it_too() {
-    for major in [Major::Pg15, Major::Pg16] {
+    for major in [Major::Pg15, Major::Pg16, Major::Pg17] {
         let source = small(major);
         let point = Point::of(&source);
         let target = Database::with(Major::Pg18, "TEMPLATE template0");

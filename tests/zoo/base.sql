@@ -4,6 +4,8 @@
 -- Features of later versions are added where the server has them. Set variables to leave out what a
 -- target built with less cannot load:
 --     -v portable=1   no XML, ICU or LZ4 (each also alone: -v xml=off, -v icu=off, -v lz4=off)
+--     -v child_not_null=off   no NOT NULL that a child has and its parent has not: 18's pg_dump writes it for servers
+--                             from 18 on
 --     -v big=off      no 17 MiB row and no 3 MiB large object
 -- Names and texts try to run `touch zoo_pwned`: if a file of that name appears anywhere, something ran them.
 -- Of this, stock pg_dump | pg_restore loses the rows of zoo.reg_index (base/values.sql), zoo.by_moods and, under
@@ -42,6 +44,10 @@ SELECT current_setting('server_version_num')::int >= 140000 AS pg14,
 \set xml off
 \set icu off
 \set lz4 off
+\endif
+\if :{?child_not_null}
+\else
+\set child_not_null on
 \endif
 \if :{?xml}
 \else

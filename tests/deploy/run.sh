@@ -66,7 +66,7 @@ need systemd systemd-analyze --version
 install
 step "$VENV/bin/cfn-lint" deploy/aws/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile
-step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/deploy/run.sh
+step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/*.sh tests/deploy/run.sh
 step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 units
 links

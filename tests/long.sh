@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
+#
+#   tests/long.sh oracle|random|storm...
+#
+#   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
+#   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
+#   storm    DDL at random moments of an export               LIFEBOAT_STORM_CASES   LIFEBOAT_STORM_SEED
+#
+# CASES: how many, 500 databases, 2,000 schemas or 1,000 exports unless told. SEED: the first, 1 unless told.
+# Each chunk leaves one line in target/long/NAME.txt (first seed, commit, result, seconds), and its output beside it
+# where it failed. A chunk that has a line there is not run again: delete the line, or the folder.
+# Servers run already where LIFEBOAT_TEST_PG15 is set; else they are installed, started and stopped.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly SERVERS=deploy/local/servers.sh RESULTS=target/long
+
+usage() {
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+    exit 2
+}
+
+# settings NAME: variables, cases in all, cases of a chunk, and which tests
+settings() {
+    case $1 in
+        oracle) echo 'ORACLE 500 20 oracle::databases_of_' ;;
+        random) echo 'TEST 2000 200 random::random_schemas_come_back_equal' ;;
+        storm) echo 'STORM 1000 20 storm::' ;;
+        *) usage ;;
+    esac
+}
+
+start_servers() {
+    [ -z "${LIFEBOAT_TEST_PG15:-}" ] || return 0
+    trap '"$SERVERS" stop' EXIT
+    "$SERVERS" install
+    "$SERVERS" start
+    local environment
+    environment=$("$SERVERS" env)
+    eval "$environment"
+}
+
+# chunk NAME VARIABLES SEED CASES TESTS: one line in the results
+chunk() {
+    local name=$1 variables=$2 seed=$3 cases=$4 tests=$5 began=$SECONDS result=passed log=$RESULTS/$1-$3.log
+    env "LIFEBOAT_${variables}_CASES=$cases" "LIFEBOAT_${variables}_SEED=$seed" \
+        cargo test --locked --test all "$tests" -- --include-ignored --nocapture >"$log" 2>&1 || result=FAILED
+    # No test of that name is no result.
+    if [ "$result" = passed ] && ! grep -q '^test result: ok. [1-9]' "$log"; then
+        echo "tests/long.sh: no test is named $tests" >&2
+        exit 2
+    fi
+    printf '%s+%s %s %s %s s\n' "$seed" "$cases" "$(git rev-parse --short HEAD)" "$result" $((SECONDS - began)) |
+        tee -a "$RESULTS/$name.txt"
+    [ "$result" = FAILED ] || rm "$log"
+}
+
+long() {
+    local name=$1 variables cases size tests seed last
+    read -r variables cases size tests < <(settings "$name")
+    local own_cases=LIFEBOAT_${variables}_CASES own_seed=LIFEBOAT_${variables}_SEED
+    seed=${!own_seed:-1}
+    last=$((seed + ${!own_cases:-$cases} - 1))
+    touch "$RESULTS/$name.txt"
+    for (( ; seed <= last; seed += size)); do
+        [ $((last - seed + 1)) -ge "$size" ] || size=$((last - seed + 1))
+        grep -q "^$seed+$size " "$RESULTS/$name.txt" || chunk "$name" "$variables" "$seed" "$size" "$tests"
+    done
+    echo "$name: $(grep -c ' passed ' "$RESULTS/$name.txt" || true) chunks passed," \
+        "$(grep -c ' FAILED ' "$RESULTS/$name.txt" || true) failed: $RESULTS/$name.txt"
+}
+
+[ $# -gt 0 ] || usage
+for name in "$@"; do settings "$name" >/dev/null; done
+mkdir -p "$RESULTS"
+start_servers
+status=0
+for name in "$@"; do
+    long "$name"
+    if grep -q ' FAILED ' "$RESULTS/$name.txt"; then status=1; fi
+done
+exit $status

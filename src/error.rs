@@ -19,7 +19,7 @@ pub enum Kind {
     Exists,
     /// Credentials or rights do not suffice.
     Denied,
-    /// Stored bytes are not what the signed manifest says, or cannot be opened.
+    /// Stored bytes are missing, are not what the signed manifest says, or cannot be opened.
     Damaged,
     /// A signature or a pinned key does not match.
     Untrusted,

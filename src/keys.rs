@@ -231,7 +231,7 @@ pub(crate) async fn announce(
     }
     if !trust.pins(old) {
         return Err(Error::usage(format!(
-            "{old} is not pinned, so nobody would believe what it announces"
+            "{old} is not trusted, so nobody would believe what it announces"
         ))
         .hint("sign with the key whose fingerprint is in repository.trust: --by FILE"));
     }

@@ -99,8 +99,8 @@ pub async fn run(
 /// executes.
 fn superuser_warning(user: &str) -> String {
     format!(
-        "functions of the backup will run with the rights of superuser {user}, and no drill that a \
-         trusted key signed found this point sound; an owner without superuser, as on RDS, is safer"
+        "restoring as superuser {user}: functions in the backup run with its rights, and no trusted \
+         drill has found this point sound; safer is a target user without superuser, as on RDS"
     )
 }
 
@@ -196,9 +196,16 @@ async fn stopped(inputs: Inputs<'_>, holds_lock: bool, error: Error) -> Error {
     match (error.kind(), hint) {
         _ if !matches!(unfinished, Ok(Some(_))) => error,
         // Going on would meet the same damage.
-        (Kind::Damaged, Some(_)) => error,
-        (Kind::Damaged, None) => {
-            error.hint("restore another point into an empty database, and `lifeboat hold` it")
+        (Kind::Damaged, hint) => {
+            let hint = hint.unwrap_or_else(|| inputs.point.advice_on_damage());
+            let made = if inputs.options.create {
+                "was made and "
+            } else {
+                ""
+            };
+            let name = &target.database;
+            let hint = format!("{hint}; database {name} {made}is incomplete: drop it");
+            error.hint(hint)
         }
         (_, Some(hint)) if hint.contains("--resume") => error,
         (_, Some(hint)) => {

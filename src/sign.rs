@@ -218,9 +218,10 @@ impl Signature {
             }
         };
         if !sound {
-            return Err(Error::untrusted(
-                "the signature does not match: the content was changed",
-            ));
+            return Err(
+                Error::untrusted("the signature does not match: the content was changed")
+                    .hint("choose another point; keep this one for inquiry"),
+            );
         }
         Ok(Fingerprint(Sha256::of(&der)))
     }
@@ -260,7 +261,7 @@ impl Trust {
     pub fn verify(&self, statement: &[u8], signature: &Signature) -> Result<Fingerprint> {
         let fingerprint = signature.claimed_key()?;
         if !self.pins(fingerprint) {
-            return Err(Error::untrusted(format!("signed by {fingerprint}, which is not pinned")).hint(
+            return Err(Error::untrusted(format!("signed by {fingerprint}, which is not trusted")).hint(
                 "compare with the break-glass sheet; only where it is the same, pass it as --trust",
             ));
         }

@@ -332,9 +332,9 @@ impl Reader<'_> {
         let head = self.point.head(object).await?;
         let other = head.sha256.filter(|sha256| *sha256 != object.sha256);
         if head.bytes != object.bytes || other.is_some() {
-            let stored = head.sha256.map(|sha256| format!(" with {sha256}"));
+            let stored = head.sha256.map(|sha256| format!(", with SHA-256 {sha256}"));
             return Err(Error::damaged(format!(
-                "{} is damaged: the manifest says {} bytes with SHA-256 {}, the store says {} bytes{}",
+                "{} is damaged: the manifest says {} bytes with SHA-256 {}, the store reports {} bytes{}",
                 object.key,
                 object.bytes,
                 object.sha256,

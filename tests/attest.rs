@@ -295,7 +295,7 @@ async fn what_no_pinned_key_signed_counts_as_none() {
     let scene = Scene::new().await;
     let foreign = Signer::generate().unwrap();
     let put = attest(&scene.point, &foreign, Verdict::Sound, HOUR).await;
-    scene.counts_as_none("not pinned").await;
+    scene.counts_as_none("not trusted").await;
     // It does not stand in the way of one that is.
     attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR * 2).await;
     assert!(scene.proof().await.holds());
@@ -556,7 +556,10 @@ async fn a_restore_says_when_the_point_was_last_drilled_and_which_newest_one_was
         of_old.contains(&format!("{old} was last drilled at ")),
         "{of_old}"
     );
-    assert!(of_old.contains("no newer one was"), "{of_old}");
+    assert!(
+        of_old.contains("no newer point has been drilled"),
+        "{of_old}"
+    );
     let of_new = told(&lifeboat, &new, &target);
     let says =
         format!("no drill of {new} was found; the newest that restored in a drill is {old}, at ");

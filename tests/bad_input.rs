@@ -1,6 +1,7 @@
 //! Whatever is given wrong: one line of cause that names it, one `hint:`, the documented exit code,
 //! no panic, and nothing lost or left behind.
 
+mod damaged;
 mod permissions;
 mod points;
 mod pooler;

@@ -247,7 +247,7 @@ fn rows_that_a_view_deletes_while_it_is_filled_are_missed_by_drill_and_verify() 
         "{restored:?}"
     );
     assert!(
-        restored.stderr.contains("rights of superuser postgres"),
+        restored.stderr.contains("restoring as superuser postgres"),
         "{}",
         restored.stderr
     );

@@ -243,7 +243,7 @@ async fn what_is_not_soundly_attested_is_not_promoted() {
     attest(&point, &foreign, Verdict::Sound, HOUR * 9).await;
     let report = scene.promote(false).await.unwrap();
     assert!(report.points.is_empty());
-    assert!(report.findings[0].contains("not pinned"), "{report:?}");
+    assert!(report.findings[0].contains("not trusted"), "{report:?}");
     attest(&point, &scene.forge.signer, Verdict::Sound, HOUR * 3).await;
     attest(&point, &scene.forge.signer, Verdict::Failed, HOUR).await;
     assert!(scene.promote(false).await.unwrap().points.is_empty());

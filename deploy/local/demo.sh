@@ -60,9 +60,10 @@ export_it() {
 
 # shellcheck disable=SC2016 # `must_refuse` shows the line as it stands, and evaluates it
 attack() {
-    headline "A thief has the exporter's credentials, which are good: they list"
+    headline "A thief has the exporter's credentials, and they work: they can list"
     choose_targets
-    run exporter 'aws s3api list-object-versions --bucket $BUCKET --output text --query "length(Versions)"'
+    run exporter 'aws s3api list-object-versions --bucket $BUCKET --output text --query "length(Versions)" |
+    sed "s/\$/ versions/"'
     destroy exporter
     must_refuse exporter 'weaken the lock to governance mode' \
         'aws s3api put-object-retention --bucket $BUCKET --key $MANIFEST --version-id $VERSION \
@@ -142,7 +143,7 @@ equal"
     say "destruction        $REFUSED attempts, $REFUSED refused"
     say "restore point      $ID"
     say "seconds            load $LOAD_SECONDS, export $EXPORT_SECONDS, verify $VERIFY_SECONDS, restore $RESTORE_SECONDS, \
-in all $(since "$BEGAN") after the build"
+in all $(since "$BEGAN") s after build and installation"
     echo
 }
 

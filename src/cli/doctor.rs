@@ -95,6 +95,13 @@ async fn whole(args: &Args, run: &Run) -> Result<Report> {
 
 /// What `status` finds: stale, unlocked and unproven backups.
 async fn status_findings(access: Access, config: &Config, run: &Run) -> Vec<Finding> {
+    let mend = match access.repository.location {
+        Location::Dir(_) => {
+            "look at the last runs of `lifeboat nightly` and `lifeboat prove`; locks need a bucket \
+             with Object Lock, a directory has none"
+        }
+        Location::S3 { .. } => "look at the last runs of `lifeboat nightly` and `lifeboat prove`",
+    };
     let look = async {
         let access = access.with_trust()?;
         status::report(&access, config, DatabaseFilter::default(), run).await
@@ -117,7 +124,6 @@ async fn status_findings(access: Access, config: &Config, run: &Run) -> Vec<Find
                 "that backups can be restored is less sure",
             ),
         };
-        let mend = "look at the last runs of `lifeboat nightly` and `lifeboat prove`";
         severity.finding("status", one.what, means, mend)
     };
     found.into_iter().map(finding).collect()

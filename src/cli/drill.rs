@@ -183,6 +183,7 @@ mod tests {
             id: "20261121T020000Z-k3v9q2".parse().unwrap(),
             source: "prod".to_owned(),
             database: "courses".to_owned(),
+            locked: true,
             snapshot_at: jiff::Timestamp::UNIX_EPOCH,
             place: "a throwaway PostgreSQL 15.20".to_owned(),
             server_version: "15.20".to_owned(),

@@ -35,7 +35,7 @@ async fn line(point: &RestorePoint, trust: &Trust, run: &Run) -> Result<String> 
     let newest = match &newest {
         Some((newest, at)) if newest.manifest.id == *id => {
             return Ok(format!(
-                "{id} was last drilled at {at}, and restored; no newer one was"
+                "{id} was last drilled at {at}, and restored; no newer point has been drilled"
             ));
         }
         Some((newest, at)) => format!(

@@ -53,6 +53,8 @@ pub(super) struct Access {
     pub repository: Repository,
     /// As which role each account is used.
     pub accounts: Accounts,
+    /// Whether a configuration was read, not the flags alone.
+    pub configured: bool,
     /// Pinned verification keys; may be empty only for `list`.
     pub trust: Trust,
     /// Files with age identities.
@@ -68,7 +70,10 @@ impl Access {
     pub(super) fn with_trust(self) -> Result<Self> {
         if self.trust.fingerprints.is_empty() {
             return Err(Error::usage("no verification key is trusted, so no manifest can be").hint(
-                "pass --trust FINGERPRINT, as printed on the break-glass sheet, or set repository.trust in the configuration",
+                match self.configured {
+                    true => "pass --trust FINGERPRINT, as printed on the break-glass sheet, or set repository.trust in the configuration",
+                    false => "with --repository, lifeboat.toml is not read: add --trust FINGERPRINT, as printed on the break-glass sheet, or --config FILE",
+                },
             ));
         }
         Ok(self)
@@ -153,6 +158,7 @@ impl Globals {
         };
         Ok(Access {
             accounts: self.accounts(&repository, config),
+            configured: config.is_some(),
             repository,
             trust: Trust { fingerprints },
             identities: self.identity.clone(),

@@ -1,7 +1,7 @@
 //! `lifeboat init`
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use clap::ValueEnum;
 
@@ -76,9 +76,9 @@ impl Args {
     fn resolve(self, run: &Run) -> Result<(Repository, Option<KeyArn>, init::Options)> {
         let repository = run.globals.repository_alone()?;
         let folder = working_folder()?;
-        let config = folder.join(run.globals.config_to_write()?);
+        let config = without_parents(folder.join(run.globals.config_to_write()?));
         let keys_dir = match (self.keys_dir, config.parent()) {
-            (Some(keys_dir), _) => folder.join(keys_dir),
+            (Some(keys_dir), _) => without_parents(folder.join(keys_dir)),
             (None, Some(parent)) => parent.to_owned(),
             (None, None) => folder,
         };
@@ -102,6 +102,27 @@ impl Args {
         };
         Ok((repository, signing_key, options))
     }
+}
+
+/// The same path without `..`, as far as its folders exist: behind a link `..` is another folder than
+/// the words say.
+fn without_parents(path: PathBuf) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path;
+    }
+    let mut above = path.ancestors();
+    let real = above.find_map(|folder| {
+        let rest = path.strip_prefix(folder).ok()?;
+        Some(
+            folder
+                .canonicalize()
+                .ok()?
+                .join(rest)
+                .components()
+                .collect(),
+        )
+    });
+    real.unwrap_or(path)
 }
 
 fn source_of(url: &str) -> Result<NewSource> {

@@ -221,7 +221,9 @@ fn listing_text(listing: &Listing) -> Page {
         [
             one.name.clone().unwrap_or_default(),
             one.recipient.clone(),
-            one.kms_key.clone().unwrap_or_else(|| "people".to_owned()),
+            one.kms_key
+                .clone()
+                .unwrap_or_else(|| "a file, kept offline".to_owned()),
         ]
     });
     let mut page = Page::default();
@@ -254,6 +256,8 @@ fn tested_text(tested: &Tested) -> Page {
             one.recipient.name.clone().unwrap_or_default(),
             one.recipient.recipient.clone(),
             match one.opened_by.as_slice() {
+                // What KMS keeps was tried: a finding says why in vain.
+                [] if one.recipient.kms_key.is_none() => "not tried".to_owned(),
                 [] => "nothing".to_owned(),
                 ways => ways.join(", "),
             },
@@ -348,7 +352,7 @@ fn announced_text(announced: &Announced) -> Page {
     page.space();
     page.line("next: add it to repository.trust of every configuration, write it onto the sheet,");
     page.line(
-        "then let keys.signing_key name it; keep the old one pinned as long as its points are kept",
+        "then let keys.signing_key name it; keep the old one trusted as long as its points are kept",
     );
     page
 }

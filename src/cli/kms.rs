@@ -8,7 +8,7 @@ use super::accounts;
 use super::run::{Access, Run};
 use crate::aws::{KeyArn, Kms};
 use crate::config::SigningKey;
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Result, ResultExt};
 use crate::keys::identities::KmsAccess;
 use crate::sign::{RemoteKey, Signer};
 
@@ -66,7 +66,12 @@ pub(super) async fn signer(key: &SigningKey, access: &Access, run: &Run) -> Resu
         SigningKey::File(path) => path,
         SigningKey::Kms(arn) => return signer_of(client(arn, access, run).await?).await,
     };
-    let pem = std::fs::read_to_string(path)
-        .context(|| format!("cannot read the signing key {}", path.display()))?;
+    let pem = std::fs::read_to_string(path).map_err(|why| {
+        let missing = why.kind() == std::io::ErrorKind::NotFound;
+        let hint = "is it there? keys.signing_key in the configuration names it, or --by";
+        Error::failed(format!("cannot read the signing key {}", path.display()))
+            .because(why)
+            .hint_if_any(missing.then_some(hint))
+    })?;
     Signer::from_pem(&pem).context(|| path.display().to_string())
 }

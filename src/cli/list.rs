@@ -79,12 +79,12 @@ fn text(whole: &Whole) -> Page {
     );
     if listing.points.iter().any(|point| point.trusted.is_none()) {
         page.space();
-        page.line("No verification key is pinned: nothing was checked. --trust FINGERPRINT does.");
+        page.line("No verification key is trusted: nothing was checked. --trust FINGERPRINT does.");
     }
     if !listing.leftovers.is_empty() {
         page.space();
         page.line(
-            "Without a manifest: from an export that failed, or runs now. They cannot be restored.",
+            "Without a manifest: the export failed or runs now, or the manifest was deleted. They cannot be restored.",
         );
         let headers = "source | database | id | >objects | >stored | unlocked";
         page.table(headers, listing.leftovers.iter().map(leftover));

@@ -72,7 +72,13 @@ fn summary(shown: &Shown) -> Vec<[String; 2]> {
     line("tables", render::count(tables.count() as u64));
     line("rows", render::count(shown.rows));
     line("COPY text", render::bytes(shown.copy_bytes));
-    line("stored", format!("{stored} in {} parts", shown.parts));
+    line(
+        "stored",
+        format!(
+            "{stored} in {}",
+            render::counted(shown.parts, "part", "parts")
+        ),
+    );
     line("manifest's lock", lock(shown.lock));
     line("parts' lock", lock(manifest.lock));
     line("run", manifest.run.to_string());
@@ -84,7 +90,7 @@ fn summary(shown: &Shown) -> Vec<[String; 2]> {
     }
     for left_out in &manifest.not_covered {
         let (count, kind) = (left_out.count, &left_out.kind);
-        line("not covered", format!("{count} {kind}"));
+        line("not covered", format!("{kind}: {count}"));
     }
     lines
 }

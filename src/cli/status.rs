@@ -127,7 +127,7 @@ fn expected(config: &Config, filter: &DatabaseFilter) -> Vec<Expected> {
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     page.table_or(
-        "source | database | newest export | >age | >rows | >before | >stored | locked until | drilled",
+        "source | database | newest export | >age | >rows | >before | >stored | locked until | last drilled (any point)",
         report.databases.iter().map(|one| row(one, report.now)),
         format_args!("no restore point in {}", report.repository),
     );
@@ -145,7 +145,7 @@ fn text(report: &Report) -> Page {
     if !report.leftovers.is_empty() {
         let bytes = report.leftovers.iter().map(|one| one.stored_bytes).sum();
         page.line(format_args!(
-            "{} without a manifest: {} of exports that failed, or run now",
+            "{} without a manifest: {} of exports that failed or run now, or whose manifest was deleted",
             render::counted(report.leftovers.len() as u64, "leftover", "leftovers"),
             render::bytes(bytes)
         ));

@@ -52,10 +52,16 @@ fn text(report: &Report) -> Page {
         }
         (false, _) => "as the store reports them; --data reads every byte".to_owned(),
         (true, None) => "every byte read; --identity also opens and counts".to_owned(),
-        (true, Some(rows)) => format!(
-            "every byte read, {} counted and digested again",
-            render::counted(rows, "row", "rows")
-        ),
+        (true, Some(rows)) => {
+            let rows = render::counted(rows, "row", "rows");
+            match report.problems_in_all {
+                0 => format!("every byte read, {rows} counted and digested again"),
+                _ => format!(
+                    "every byte read; what is damaged was not opened, {rows} of the rest counted and \
+                     digested again"
+                ),
+            }
+        }
     };
     page.line(format_args!(
         "{} of {}/{}: {}, {}, {depth} ({})",
@@ -71,7 +77,8 @@ fn text(report: &Report) -> Page {
     }
     page.line(match report.problems_in_all {
         0 => "sound",
-        _ => "DAMAGED: hold and restore another point",
+        _ if report.locked => "DAMAGED: hold and restore another point",
+        _ => "DAMAGED: restore another point",
     });
     page
 }

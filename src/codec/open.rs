@@ -29,6 +29,12 @@ impl Identities {
             let path = file.as_ref();
             let text = fs::read_to_string(path)
                 .context(|| format!("cannot read identity file {}", path.display()))?;
+            if text.trim_start().starts_with("-----BEGIN PRIVATE KEY-----") {
+                let what = format!("{} is a signing key, and no age identity", path.display());
+                return Err(Error::usage(what).hint(
+                    "a signing key signs manifests and opens nothing; give the identity, mostly break-glass.key",
+                ));
+            }
             let before = identities.len();
             for line in text.lines().map(str::trim) {
                 if line.is_empty() || line.starts_with('#') {

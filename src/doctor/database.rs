@@ -50,7 +50,7 @@ fn faults(database: &Database) -> Vec<Finding> {
         findings.push(Severity::Warning.finding(
             "uncovered",
             format!("source {source}: nobody exports {uncovered}"),
-            "they are in snapshot copies at best",
+            "no restore point will hold them: where RDS snapshots are copied, those copies alone do",
             "add them to `databases`, or with databases = \"all\" to `exclude_databases`",
         ));
     }

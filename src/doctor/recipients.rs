@@ -92,8 +92,8 @@ fn unused(identity: &BreakGlass, limit: SignedDuration) -> Option<Finding> {
         "break-glass",
         what,
         "that it was lost, damaged or mixed up would come out on the worst day",
-        "with it: `lifeboat drill --identity FILE`; then put it back. Where those \
-         credentials may not attest, note the day as limits.break_glass_opened",
+        "with it: `lifeboat drill --identity FILE`; then put it back. A drill that \
+         stores no attestation is not seen here: write its day to limits.break_glass_opened",
     ))
 }
 

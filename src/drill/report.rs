@@ -19,6 +19,9 @@ pub(crate) struct Report {
     pub id: Id,
     pub source: String,
     pub database: String,
+    /// Whether the export was locked at all.
+    #[serde(skip)]
+    pub locked: bool,
     /// The moment that the data shows.
     pub snapshot_at: Timestamp,
     /// What it was restored into.
@@ -74,6 +77,7 @@ impl Report {
             id: manifest.id.clone(),
             source: manifest.source.clone(),
             database: manifest.database.clone(),
+            locked: manifest.lock.is_some(),
             snapshot_at: manifest.snapshot_at,
             place,
             server_version: String::new(),
@@ -93,6 +97,14 @@ impl Report {
             as_superuser: restored.as_superuser,
             walls: None,
             attestation: None,
+        }
+    }
+
+    /// For people. Only what is locked can be held.
+    pub(crate) fn not_sound(&self) -> &'static str {
+        match self.locked {
+            true => "NOT SOUND: hold and drill another point",
+            false => "NOT SOUND: drill another point",
         }
     }
 

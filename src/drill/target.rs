@@ -222,22 +222,31 @@ fn check_wall(server: &OwnServer, drill: &Drill<'_>) -> Result<()> {
     if wall::is_whole(walls) || (may && !options.superuser) {
         return Ok(());
     }
-    let (because, hint) = if options.superuser {
+    let (because, first) = if options.superuser {
         (
-            "[drill] superuser = true",
-            "as a superuser a backup is drilled behind the whole wall only",
+            "[drill] superuser = true needs the whole wall",
+            "leave superuser out".to_owned(),
         )
     } else {
         (
-            "no drill that a trusted key signed found this point sound",
-            "--weak-wall drills it all the same: only where a stranger's code may run",
+            "no trusted drill has found this point sound",
+            "where code from this backup may run on this machine: --weak-wall".to_owned(),
         )
     };
-    let missing = missing.join("; ");
+    let mend = match server {
+        OwnServer::Here(_) => {
+            "install bubblewrap and allow unprivileged user namespaces, or drill with the server in a \
+             second container (docs/drills.md)"
+        }
+        OwnServer::Remote(_) => {
+            "give the second container a user id, files and processes of its own, as deploy/ does"
+        }
+    };
     Err(Error::refused(format!(
-        "{because}, and the wall around the drill's server is not whole: {missing}"
+        "{}, so the drill's server is not walled off, and {because}",
+        missing.join("; ")
     ))
-    .hint(hint))
+    .hint(format!("{first}; otherwise {mend}")))
 }
 
 /// Indexes take about what tables take.

@@ -108,6 +108,20 @@ pub(super) fn sheet(report: &Report, options: &Options, made_on: &str) -> String
         script_sha256,
         ..
     } = report;
+    let keep = match options.lock {
+        LockPolicy::None => {
+            "2. **Copy the repository to another disk**, as nothing is locked here. It holds:\n"
+        }
+        _ => {
+            "2. **Hold the last good point**, so that it does not age out while nothing new is made:\n"
+        }
+    };
+    let hold = match options.lock {
+        LockPolicy::None => String::new(),
+        _ => format!(
+            "       lifeboat hold ID --until 90d --repository {url}{flags} --trust {fingerprint}\n"
+        ),
+    };
     format!(
         "# Break-glass sheet\n\
          \n\
@@ -127,10 +141,10 @@ pub(super) fn sheet(report: &Report, options: &Options, made_on: &str) -> String
          ## The first ten minutes\n\
          \n\
          1. **Revoke the credentials that did it**: sign-in sessions, access keys, the agent's or pipeline's role.\n\
-         2. **Hold the last good point**, so that it does not age out while nothing new is made:\n\
+         {keep}\
          \n\
          \x20      lifeboat list --repository {url}{flags} --trust {fingerprint}\n\
-         \x20      lifeboat hold ID --until 90d --repository {url}{flags} --trust {fingerprint}\n\
+         {hold}\
          \n\
          3. **Look for what AWS still has**: RDS console, *Automated backups*, tab *Retained*; *Snapshots*, manual and\n\
          \x20  system; AWS Backup vaults. In the backup account, too: copies of snapshots are called `lifeboat-…`, the\n\

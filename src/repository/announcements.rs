@@ -76,7 +76,7 @@ impl Repository {
             .flat_map(|chain| chain.iter().rev())
         {
             progress.note(&format!(
-                "the verification key {} is not pinned, but {} announced it at {}: put it onto the sheet and into trust",
+                "the verification key {} is not trusted itself, but {} announced it at {}: put it onto the sheet and into trust",
                 one.key, one.by, one.announced_at
             ));
         }

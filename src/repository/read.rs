@@ -253,7 +253,7 @@ impl Repository {
             return pinned;
         }
         let chain = self.announcement_chain(signer, trust).await.map_err(|why| {
-            Error::untrusted(format!("{key} is signed by {signer}, which is not pinned, and whether a pinned key announced it cannot be read"),
+            Error::untrusted(format!("{key} is signed by {signer}, which is not trusted, and whether a trusted key announced it cannot be read"),
             )
             .because(why)
         })?;
@@ -295,20 +295,40 @@ impl RestorePoint {
     /// Fetches a stored object and checks size and SHA-256 before anything uses it.
     pub async fn fetch(&self, object: &ObjectRef) -> Result<Bytes> {
         let ObjectRef { key, version, .. } = object;
-        let body = self
-            .repository
-            .store
-            .get(key, version, object.bytes)
-            .await?;
+        let got = self.repository.store.get(key, version, object.bytes).await;
+        let body = self.there(key, got)?;
         let found = (body.len() as u64, sha256_of(&body).await?);
         if found != (object.bytes, object.sha256) {
             return Err(Error::damaged(format!(
-                "{key} is damaged: the manifest says {} bytes with SHA-256 {}, stored are {} with {}",
+                "{key} is damaged: the manifest says {} bytes with SHA-256 {}, {} bytes were read, with SHA-256 {}",
                 object.bytes, object.sha256, found.0, found.1
             ))
-            .hint("restore another point, and `lifeboat hold` it now; keep this one for inquiry"));
+            .hint(self.advice_on_damage()));
         }
         Ok(body)
+    }
+
+    /// What the manifest names and the store has not is damage. A hint says what else is not there: the
+    /// whole bucket, say.
+    fn there<T>(&self, key: &Key, answer: Result<T>) -> Result<T> {
+        match answer {
+            Err(error) if error.kind() == Kind::NotFound && error.find_hint().is_none() => {
+                let what =
+                    format!("{key} is missing: the manifest names it, and the store has it not");
+                Err(Error::damaged(what).hint(self.advice_on_damage()))
+            }
+            answer => answer,
+        }
+    }
+
+    /// What to do where something of it is damaged or missing. Only what is locked can be held.
+    pub fn advice_on_damage(&self) -> &'static str {
+        match self.manifest.lock {
+            Some(_) => {
+                "restore another point, and `lifeboat hold` it now; keep this one for inquiry"
+            }
+            None => "restore another point; keep this one for inquiry",
+        }
     }
 
     /// An object of [`names`], as stored.
@@ -325,7 +345,14 @@ impl RestorePoint {
         } else {
             identities.open(stored)
         };
-        plain.context(|| format!("cannot open {}", object.key))
+        let opened = plain.context(|| format!("cannot open {}", object.key));
+        opened.map_err(|why| match why.kind() {
+            Kind::Denied => why.hint(format!(
+                "give the identity of one of these recipients: {}; `age-keygen -y FILE` prints a file's",
+                self.manifest.recipients.join(", ")
+            )),
+            _ => why,
+        })
     }
 
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
@@ -382,10 +409,8 @@ impl RestorePoint {
 
     /// What the store says of an object now.
     pub async fn head(&self, object: &ObjectRef) -> Result<Head> {
-        self.repository
-            .store
-            .head(&object.key, &object.version)
-            .await
+        let head = self.repository.store.head(&object.key, &object.version);
+        self.there(&object.key, head.await)
     }
 
     /// Extends one object's lock and returns the lock now in force.

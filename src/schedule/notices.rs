@@ -21,7 +21,8 @@ pub(super) fn notices(step: &Step) -> Vec<String> {
             let mut lines = labelled("problem:", &report.problems);
             lines.extend(labelled("finding:", &report.findings));
             if !report.problems.is_empty() {
-                lines.push("DAMAGED: hold and restore another point".to_owned());
+                let hold = if report.locked { "hold and " } else { "" };
+                lines.push(format!("DAMAGED: {hold}restore another point"));
             }
             lines
         }
@@ -80,7 +81,7 @@ fn drill(report: &drill::Report) -> Vec<String> {
     lines.extend(troubles("finding", &report.findings));
     match report.verdict() {
         Verdict::Sound => {}
-        Verdict::Failed => lines.push("NOT SOUND: hold and drill another point".to_owned()),
+        Verdict::Failed => lines.push(report.not_sound().to_owned()),
         Verdict::Unproven => lines.push(format!("NOT PROVEN: it {NOT_PROVEN}")),
     }
     lines

@@ -25,7 +25,7 @@ const SETTINGS: [&str; 5] = [
     "/etc/alternatives",
 ];
 
-/// What to put in front of a program. The error says why namespaces cannot be had, and what to do.
+/// What to put in front of a program. The error says why namespaces cannot be had.
 pub(super) fn prefix(
     user: Option<User>,
     folder: &Path,
@@ -80,13 +80,14 @@ fn try_it(user: Option<User>, prefix: &[OsString]) -> Result<(), String> {
     match command.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!(
-            "bubblewrap may make no namespaces here: {}; allow unprivileged user namespaces, or \
-             drill with the server in a second container",
-            String::from_utf8_lossy(&output.stderr).trim()
+            "this machine allows no namespaces ({})",
+            String::from_utf8_lossy(&output.stderr)
+                .trim()
+                .trim_end_matches('.')
         )),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Err(
-            "bubblewrap is missing: install it (Debian, Ubuntu: apt install bubblewrap)".to_owned(),
-        ),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            Err("bubblewrap is missing (Debian, Ubuntu: apt install bubblewrap)".to_owned())
+        }
         Err(why) => Err(format!("bubblewrap does not start: {why}")),
     }
 }

@@ -225,7 +225,7 @@ fn a_superusers_shell_finds_no_secret_and_leaves_nothing() {
         canaries.are_untouched();
     }
     let refused = stage.drill(As::WithoutNamespaces, &[]);
-    refused.failed(1, "not whole");
+    refused.failed(1, "is not walled off");
 }
 
 #[test]

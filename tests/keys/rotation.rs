@@ -49,7 +49,7 @@ fn a_reader_that_pins_an_old_key_believes_what_it_announced() {
     refused(
         &unknown,
         1,
-        &[&second_key, "which is not pinned", "break-glass sheet"],
+        &[&second_key, "which is not trusted", "break-glass sheet"],
     );
 
     let announce = [
@@ -90,7 +90,7 @@ fn a_reader_that_pins_an_old_key_believes_what_it_announced() {
     assert!(trusted, "{listed:?}");
     let said = |ran: &Ran, key: &str| {
         ran.stderr
-            .matches(&format!("key {key} is not pinned"))
+            .matches(&format!("key {key} is not trusted"))
             .count()
     };
     assert_eq!(
@@ -108,7 +108,7 @@ fn a_reader_that_pins_an_old_key_believes_what_it_announced() {
     refused(
         &desk.bare(&["verify", &third], &nothing),
         1,
-        &["which is not pinned"],
+        &["which is not trusted"],
     );
 }
 
@@ -137,7 +137,7 @@ fn an_announcement_counts_only_as_it_was_signed_and_where_it_was_made() {
         refused(
             &desk.bare(&["verify", &id], &place),
             1,
-            &["which is not pinned"],
+            &["which is not trusted"],
         );
     };
     unbelieved("{}");
@@ -165,7 +165,7 @@ fn an_announcement_counts_only_as_it_was_signed_and_where_it_was_made() {
     refused(
         &desk.bare(&["verify", &id], &place),
         1,
-        &["which is not pinned"],
+        &["which is not trusted"],
     );
     // In another repository the same keys mean nothing.
     let other = Desk {
@@ -203,7 +203,7 @@ fn only_a_pinned_key_announces_another_one() {
     new_key(&desk, "new.pem");
     new_key(&desk, "stranger.pem");
     let ran = desk.run(&["keys", "announce", "new.pem", "--by", "stranger.pem"]);
-    refused(&ran, 2, &["is not pinned", "--by"]);
+    refused(&ran, 2, &["is not trusted", "--by"]);
     let ran = desk.run(&["keys", "announce", "manifest-signing.pem"]);
     refused(&ran, 2, &["is the key that would announce it"]);
     let ran = desk.run(&["keys", "announce", "lifeboat.toml"]);

@@ -28,7 +28,7 @@ pub(super) fn text(report: &Report) -> Page {
     }
     match report.verdict() {
         Verdict::Sound => page.line("sound"),
-        Verdict::Failed => page.line("NOT SOUND: hold and drill another point"),
+        Verdict::Failed => page.line(report.not_sound()),
         Verdict::Unproven => page.line(format_args!("NOT PROVEN: it {NOT_PROVEN}")),
     }
     page

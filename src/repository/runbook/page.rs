@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use crate::humanize::counted;
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
 use crate::model::lock::{Lock, LockMode};
@@ -129,11 +130,14 @@ impl Page<'_> {
             "ID" => manifest.id.to_string(),
             "SNAPSHOT_AT" => format!("{:.0}", manifest.snapshot_at),
             "ROWS" => manifest.rows().to_string(),
-            "TABLES" => manifest.user_tables().count().to_string(),
+            "TABLES" => counted(manifest.user_tables().count() as u64, "table", "tables"),
             "TOOL" => shown(&manifest.tool),
             "SERVER_VERSION" => shown(&manifest.server_version),
             "REPOSITORY" => shown(self.repository),
             "LOCK" => self.lock(),
+            "HOLD" if manifest.lock.is_none() => {
+                "# nothing is locked here, so nothing can be held: copy it away".to_owned()
+            }
             "HOLD" => format!(
                 "lifeboat hold {} --until 90d --repository {} --trust KEY_ON_THE_SHEET",
                 manifest.id, self.reach

@@ -279,7 +279,8 @@ sql() { psql -X -A -t -v ON_ERROR_STOP=1 -d "$target" "$@"; }
 check_target() {
   local version client facts
   export PGAPPNAME=lifeboat-restore PGCLIENTENCODING=UTF8
-  version=$(sql -q -c 'SHOW server_version_num') || refuse 'cannot connect to the target'
+  version=$(sql -q -c 'SHOW server_version_num') ||
+    refuse 'cannot connect to the target' 'is the database there, and may this user connect? Make an empty one so'
   pin_session "$version"
   client=$(pg_restore --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
   [[ $client -ge $(field pg_dump_major) ]] ||
@@ -287,16 +288,32 @@ check_target() {
   [[ $client -eq $((version / 10000)) ]] ||
     say "note: pg_restore $client for a server $((version / 10000)): errors about unknown parameters may follow"
   facts=$(sql -q -c 'SHOW server_encoding') || exit 1
-  [[ $facts == "$encoding" ]] || refuse "the target's encoding is $facts, the source's is $encoding"
+  [[ $facts == "$encoding" ]] || refuse "the target's encoding is $facts, the source's is $encoding" 'make an empty database so'
   facts=$(sql -q -c "$what_is_there") || exit 1
-  [[ -z $facts ]] || refuse "the target is not empty: it has $facts"
+  [[ -z $facts ]] || refuse "the target is not empty: it has $facts" \
+    'an unfinished restore cannot go on: drop the database and start again. Make an empty one so'
 }
 
-refuse() {
-  say "error: $*"
-  hint 'an unfinished restore cannot go on: drop the database and start again. Make an empty one so:'
-  say "  $create_database"
+refuse() { # cause, hint
+  say "error: $1"
+  hint "$2:"
+  say "  $(create_target)"
   exit 1
+}
+
+# The statement of the plan, with the name that the target gives, where that is a plain one.
+create_target() {
+  local name=''
+  case $target in
+    postgres://* | postgresql://*) name=${target#*://} name=${name%%\?*}
+      case $name in */*) name=${name#*/} ;; *) name='' ;; esac ;;
+    *=*) name=$(printf '%s' " $target" | sed -n -E 's/.* dbname *= *([^ ]*).*/\1/p') ;;
+    *) name=$target ;;
+  esac
+  case $name in
+    '' | *[!A-Za-z0-9_-]*) printf '%s' "$create_database" ;;
+    *) printf '%s' "$create_database" | sed -E "s/\"?lifeboat_restored\"?/\"$name\"/" ;;
+  esac
 }
 
 # Nothing but what every new database has, and extensions.
@@ -545,16 +562,20 @@ last_screen() {
   [[ $errors -eq 0 ]] || { say 'Errors that are left:'; say "$(cat "$work/left")"; }
   [[ $mismatches -eq 0 ]] || say "$(awk -F '\t' '{
     printf "MISMATCH  %s: exported were %s rows, found are %s\n", $4, $2, $3 }' "$work/mismatches")"
-  say "restored       $(number_of_tables) tables, $(awk -F '\t' '$1 != "large-objects" { n += $3 } END { printf "%.0f", n }' "$work/counted") rows," \
+  say "restored       $(counted "$(number_of_tables)" table tables), $(awk -F '\t' '$1 != "large-objects" { n += $3 } END { printf "%.0f", n }' "$work/counted") rows," \
     "$(awk -F '\t' '$1 == "large-objects" { print $3 }' "$work/counted") large objects"
   say "from           $(field id), as of $(field snapshot_at)"
   say "signature      $signature_is"
-  say "mismatches     $mismatches (and $lost parts not loaded)"
+  say "mismatches     $mismatches (and $(counted "$lost" part parts) not loaded)"
   say "errors left    $errors"
   say "time           $((SECONDS / 60)) min $((SECONDS % 60)) s"
   say 'not carried    passwords of roles, and what RESTORE.md lists'
   [[ $mismatches -eq 0 && $lost -eq 0 ]] || return 1
   [[ $errors -eq 0 ]] || return 3
+}
+
+counted() { # number, one, many
+  if [[ $1 == 1 ]]; then printf '1 %s' "$2"; else printf '%s %s' "$1" "$3"; fi
 }
 
 number_of_tables() {

@@ -238,6 +238,12 @@ fn a_damaged_part_is_found_before_it_reaches_the_target() {
     point
         .restore(&machine, &point.lifeboat.fingerprint(), &target.url())
         .failed(1, "the target is not empty");
+    let absent = Database::reserve(Major::Pg15);
+    let ran = point.restore(&machine, &point.lifeboat.fingerprint(), &absent.url());
+    let ran = ran.failed(1, "cannot connect to the target");
+    let made = format!("CREATE DATABASE \"{}\"", absent.name);
+    assert!(ran.stderr.contains(&made), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("unfinished"), "{}", ran.stderr);
 }
 
 #[test]

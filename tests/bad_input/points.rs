@@ -51,7 +51,16 @@ fn an_identity_that_does_not_open_the_point_is_named() {
         ("sealed.key", 2, &["sealed.key", "passphrase", "age -d"]),
         ("armored.key", 2, &["armored.key", "age -d"]),
         ("folder.key", 1, &["folder.key"]),
-        (foreign.to_str().unwrap(), 1, &["identit", "recipients"]),
+        (
+            "manifest-signing.pem",
+            2,
+            &["is a signing key", "break-glass.key"],
+        ),
+        (
+            foreign.to_str().unwrap(),
+            1,
+            &["recipients: age1", "age-keygen -y"],
+        ),
     ] {
         for command in ["restore", "verify", "show"] {
             let mut args = vec![command, "latest", "--identity", identity];
@@ -107,6 +116,11 @@ fn a_point_that_is_not_there_or_not_trusted_is_named() {
             &with(&[command, "latest"], &untrusted),
             1,
             &["--trust", "manifests/"],
+        );
+        complains(
+            &with(&[command, "latest"], &untrusted[..2]),
+            2,
+            &["lifeboat.toml is not read", "--config"],
         );
     }
     is_untouched(&target);

@@ -8,8 +8,9 @@
 #   storm    DDL at random moments of an export               LIFEBOAT_STORM_CASES   LIFEBOAT_STORM_SEED
 #
 # CASES: how many, 500 databases, 2,000 schemas or 1,000 exports unless told. SEED: the first, 1 unless told.
-# Each chunk leaves one line in target/long/NAME.txt (first seed, commit, result, seconds), and its output beside it
-# where it failed. A chunk that has a line there is not run again: delete the line, or the folder.
+# Each chunk leaves one line in target/long/NAME.txt (seed+cases, commit, result, seconds), what its tests say of seeds
+# in NAME.figures, and its output beside them where it failed. A chunk that has a line is not run again: delete the
+# line, or the folder.
 # Servers run already where LIFEBOAT_TEST_PG15 is set; else they are installed, started and stopped.
 set -euo pipefail
 
@@ -51,6 +52,7 @@ chunk() {
         echo "tests/long.sh: no test is named $tests" >&2
         exit 2
     fi
+    grep -E '^(LIFEBOAT_|seed )' "$log" >>"$RESULTS/$name.figures" || true
     printf '%s+%s %s %s %s s\n' "$seed" "$cases" "$(git rev-parse --short HEAD)" "$result" $((SECONDS - began)) |
         tee -a "$RESULTS/$name.txt"
     [ "$result" = FAILED ] || rm "$log"

@@ -45,6 +45,8 @@ install() {
     [ ! -e "$ROOT/installed" ] || return 0
     command -v "${DEBOOTSTRAP:-debootstrap}" >/dev/null || cannot 'debootstrap is missing: apt-get install debootstrap'
     say "Debian sid into $ROOT"
+    mkdir -p "$ROOT"
+    chmod 755 "$ROOT"
     "${DEBOOTSTRAP:-debootstrap}" --variant=minbase sid "$ROOT" >"$ROOT.log" 2>&1 || cannot "debootstrap failed: $ROOT.log"
     sed 's/ sid / experimental /' "$sources" >"$sources.d/experimental.list"
     # No server starts by itself.
@@ -53,7 +55,7 @@ install() {
     mkdir -p "$ROOT/etc/postgresql-common/createcluster.d"
     echo 'create_main_cluster = false' >"$ROOT/etc/postgresql-common/createcluster.d/none.conf"
     inside "${APT[@]}" update >>"$ROOT.log" 2>&1 || cannot "apt-get update failed: $ROOT.log"
-    inside apt-cache policy postgresql-19 | grep -q 'Candidate: [0-9]' || cannot 'apt offers no postgresql-19'
+    [[ $(inside apt-cache policy postgresql-19) =~ Candidate:\ [0-9] ]] || cannot 'apt offers no postgresql-19'
     say 'PostgreSQL 19 from experimental'
     inside "${APT[@]}" install -y --no-install-recommends postgresql-19 libpq5/experimental >>"$ROOT.log" 2>&1 ||
         cannot "apt-get install postgresql-19 failed: $ROOT.log"

@@ -27,6 +27,10 @@ pub enum Kind {
     Unavailable,
     /// The world is not in the state that the operation needs; nothing was changed.
     Refused,
+    /// What was read changed meanwhile: nothing is kept, and starting over may do. To callers of a command
+    /// it is a refusal.
+    #[serde(rename = "refused")]
+    Changed,
     /// The user or the system asked us to stop.
     Interrupted,
     /// Anything else.
@@ -148,6 +152,7 @@ impl Error {
             Kind::Unavailable => "run the command again when it can be reached",
             Kind::Refused => "put that right, then run the command again",
             Kind::Interrupted => "run the command again",
+            Kind::Changed => "export while no schema migration runs",
             Kind::Failed => "put that right where it is of your making, and run the command again",
         }
     }

@@ -1,5 +1,9 @@
 //! Writers and schema changes at random moments: what is exported is one moment, or nothing.
 
+mod gate;
+mod names;
+mod storm;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

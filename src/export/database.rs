@@ -6,64 +6,57 @@ use super::options::{Run, Source};
 use super::report::DatabaseReport;
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::{records, rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Previous;
 use crate::pg::connect::server::Server;
-use crate::pg::source::names;
+use crate::pg::source::moment::Until;
 use crate::repository::PointPath;
 
-/// Exports the database that `server` names. Where values' names changed meanwhile it starts over,
-/// once.
+/// Exports the database that `server` names. Where it was not one moment all along it starts over, once.
 pub(super) async fn export(
     run: &Run<'_>,
     source: &Source,
     server: &Server,
 ) -> Result<DatabaseReport> {
     match attempt(run, source, server).await {
-        Ok(Outcome::Done(report)) => return Ok(*report),
-        Ok(Outcome::NamesChanged(what)) => run.context.progress.note(&format!(
-            "{what} changed during the export of {}: starting over",
+        Err(error) if error.kind() == Kind::Changed => run.context.progress.note(&format!(
+            "{error} during the export of {}: starting over",
             server.database
         )),
-        Err(error) => return Err(error),
+        done => return done,
     }
-    match attempt(run, source, server).await? {
-        Outcome::Done(report) => Ok(*report),
-        Outcome::NamesChanged(what) => Err(Error::refused(format!(
-            "{what} of database {} changed again during the export: its rows would not load",
+    let again = |error: Error| match error.kind() {
+        Kind::Changed => Error::refused(format!(
+            "database {} changed again during the export: {error}",
             server.database
         ))
-        .hint("export while no schema migration and no GRANT ON SCHEMA runs")),
-    }
+        .hint("export while no schema migration runs: schema and rows must be of one moment"),
+        _ => error,
+    };
+    attempt(run, source, server).await.map_err(again)
 }
 
-enum Outcome {
-    Done(Box<DatabaseReport>),
-    /// What printed otherwise at the end than at the start.
-    NamesChanged(String),
-}
-
-async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outcome> {
+async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
     let held = export.take_snapshot().await?;
     let mut report = export.report(&held);
     if run.options.dry_run {
         report.plan = Some(export.planned(&held.at_snapshot.tables));
-        return Ok(Outcome::Done(Box::new(report)));
+        return Ok(report);
     }
 
     let writer = run.repository.point_writer(export.place.clone(), run.locks);
-    let schema = rows::read(&export, &held, &writer).await?;
+    let schema = match rows::read(&export, &held, &writer).await {
+        Ok(schema) => schema,
+        Err(error) => return Err(export.or_changed(&held.snapshot, error).await),
+    };
     let SnapshotHeld {
         snapshot,
         at_snapshot,
         since,
     } = held;
-    let printed_now = names::read(&export.scout, at_snapshot.prints_objects).await?;
-    if let Some(what) = names::first_change(&at_snapshot.printed, &printed_now) {
-        return Ok(Outcome::NamesChanged(what));
-    }
+    snapshot.check_names(&export.scout, Until::Read).await?;
     snapshot.check_files().await?;
     snapshot.release().await?;
     report.snapshot_seconds = since.elapsed().as_secs_f64();
@@ -82,7 +75,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Outc
     report.stored_bytes = Some(manifest.stored_bytes());
     report.parts = manifest.parts();
     report.seconds = begun.elapsed().as_secs_f64();
-    Ok(Outcome::Done(Box::new(report)))
+    Ok(report)
 }
 
 /// The newest restore point before this one; a reader that follows the chain notices a missing one.

@@ -11,6 +11,7 @@ use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::worker;
 use crate::error::{Error, Result};
 use crate::pg::source::dump;
+use crate::pg::source::moment::Until;
 use crate::repository::PointWriter;
 
 /// Reads and stores every row, and returns pg_dump's archive of the schema.
@@ -36,6 +37,12 @@ pub(super) async fn read(
     );
     let work = async {
         let all = all(&mut workers, &failure);
+        let dump = async {
+            let schema = dump.await?;
+            let until = Until::Dumped(&schema);
+            held.snapshot.check_names(&export.scout, until).await?;
+            Ok(schema)
+        };
         let (schema, ()) = tokio::join!(stop_on_error(&failure, dump), all);
         Ok(schema)
     };

@@ -9,14 +9,14 @@ use super::plan::Plan;
 use super::report::{DatabaseReport, PlannedTable};
 use super::watchdog::Watchdog;
 use super::{checks, records};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
 use crate::pg::connect::server::Server;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};
-use crate::pg::source::names::{self, Printed};
+use crate::pg::source::moment::Until;
 use crate::pg::source::slice;
 use crate::pg::source::snapshot::ExportedSnapshot;
 use crate::repository::PointPath;
@@ -48,8 +48,6 @@ pub(super) struct CatalogAtSnapshot {
     pub tables: Vec<SourceTable>,
     pub catalog: Catalog,
     pub large_objects: u64,
-    pub printed: Printed,
-    pub prints_objects: bool,
 }
 
 impl<'a> DatabaseExport<'a> {
@@ -93,7 +91,10 @@ impl<'a> DatabaseExport<'a> {
         let nothing_read = AtomicU64::new(0);
         let reading = self.read_catalog(&snapshot);
         let watchdog = self.watchdog(&snapshot);
-        let at_snapshot = watchdog.guard(&nothing_read, reading).await?;
+        let at_snapshot = match watchdog.guard(&nothing_read, reading).await {
+            Ok(at_snapshot) => at_snapshot,
+            Err(error) => return Err(self.or_changed(&snapshot, error).await),
+        };
         Ok(SnapshotHeld {
             snapshot,
             at_snapshot,
@@ -101,13 +102,25 @@ impl<'a> DatabaseExport<'a> {
         })
     }
 
+    /// Why it failed, where names that changed meanwhile made it fail.
+    pub(super) async fn or_changed(&self, snapshot: &ExportedSnapshot, error: Error) -> Error {
+        if matches!(
+            error.kind(),
+            Kind::Changed | Kind::Interrupted | Kind::Refused
+        ) {
+            return error;
+        }
+        match snapshot.check_names(&self.scout, Until::Begin).await {
+            Err(changed) if changed.kind() == Kind::Changed => changed.because(error),
+            _ => error,
+        }
+    }
+
     /// Reads all but the rows, under the snapshot.
     async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<CatalogAtSnapshot> {
         let session = &snapshot.session;
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
-        let prints_objects = names::prints_objects(session).await?;
-        let printed = names::read(session, prints_objects).await?;
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
         let mut catalog = records::read_catalog(session, &tables).await?;
         catalog.not_covered.extend(unread);
@@ -122,15 +135,13 @@ impl<'a> DatabaseExport<'a> {
             tables,
             catalog,
             large_objects,
-            printed,
-            prints_objects,
         })
     }
 
     pub(super) fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {
         Watchdog {
             context: self.run.context,
-            holder: &snapshot.session,
+            snapshot,
             scout: &self.scout,
             application: &self.application,
             ddl_wait: self.run.options.ddl_wait,

@@ -1,4 +1,5 @@
-//! Runs beside the work: is the snapshot alive, does production wait for us, were we asked to stop?
+//! Runs beside the work: is the snapshot alive, does production wait for us, did names change, were we
+//! asked to stop?
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,13 +8,14 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::pg::session::Session;
 use crate::pg::source::blocked::BlockedSessions;
+use crate::pg::source::snapshot::ExportedSnapshot;
 
 const TICK: Duration = Duration::from_secs(1);
 
 pub(super) struct Watchdog<'a> {
     pub context: Context<'a>,
-    /// The session that holds locks and snapshot.
-    pub holder: &'a Session,
+    /// Holds locks and snapshot.
+    pub snapshot: &'a ExportedSnapshot,
     /// A session that is neither the holder's nor a worker's.
     pub scout: &'a Session,
     pub application: &'a str,
@@ -42,12 +44,18 @@ impl Watchdog<'_> {
         let mut ticks = tokio::time::interval(tick);
         loop {
             ticks.tick().await;
-            self.holder
+            let holder = &self.snapshot.session;
+            holder
                 .check_alive("the session that holds the exported snapshot")
                 .await?;
-            blocked
+            let waiting = blocked
                 .check(self.scout, self.application, self.ddl_wait)
                 .await?;
+            for line in &waiting {
+                self.context.progress.warn(line);
+            }
+            let moment = &self.snapshot.moment;
+            moment.look_if_due(holder, self.scout).await?;
             self.context
                 .progress
                 .advance(read.swap(0, Ordering::Relaxed));

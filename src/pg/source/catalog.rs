@@ -14,7 +14,7 @@ pub(crate) use database::{
 };
 pub(crate) use roles::{read_memberships, read_roles};
 pub(crate) use tables::{
-    RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
+    LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
 };
 pub(crate) use views::{
     count_large_objects, read_materialized_views, read_not_covered, read_sequences,

@@ -98,12 +98,14 @@ pub(crate) fn large_object_properties(encoding: &str) -> String {
     copy(&format!("({LARGE_OBJECT_PROPERTIES})"), encoding)
 }
 
+// As the snapshot shows the roles: pg_get_userbyid would print a number for one that was dropped since.
+
 const LARGE_OBJECT_PROPERTIES: &str = "
-  SELECT m.oid, pg_catalog.pg_get_userbyid(m.lomowner),
+  SELECT m.oid, (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = m.lomowner),
          CASE WHEN m.lomacl IS NOT NULL THEN coalesce((
            SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
-                    'grantor', pg_catalog.pg_get_userbyid(a.grantor),
-                    'grantee', CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee) END,
+                    'grantor', (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = a.grantor),
+                    'grantee', (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = a.grantee),
                     'privilege', a.privilege_type, 'grantable', a.is_grantable)
                     ORDER BY a.grantor, a.grantee, a.privilege_type)
              FROM pg_catalog.aclexplode(m.lomacl) a), '[]') END,

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio_postgres::error::SqlState;
 
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Name;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::source::catalog::{self, SourceTable};
+use crate::pg::source::catalog::{self, LockTarget, SourceTable};
+use crate::pg::source::moment::{self, Moment, Until};
 
 /// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
 const LOCKS_A_STATEMENT: usize = 500;
@@ -32,6 +33,8 @@ pub(crate) struct ExportedSnapshot {
     pub taken_at: Timestamp,
     /// Every table that the snapshot shows, all of them locked.
     pub tables: Vec<SourceTable>,
+    /// All else that must stay as the snapshot shows it.
+    pub moment: Moment,
 }
 
 impl ExportedSnapshot {
@@ -57,12 +60,14 @@ impl ExportedSnapshot {
                     id,
                     taken_at,
                     tables,
+                    moment,
                 }) => {
                     return Ok(Self {
                         session,
                         id,
                         taken_at,
                         tables,
+                        moment,
                     });
                 }
                 Err(why) => why,
@@ -80,6 +85,11 @@ impl ExportedSnapshot {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether names are still as the snapshot shows them; `scout` sees the present.
+    pub(crate) async fn check_names(&self, scout: &Session, until: Until<'_>) -> Result<()> {
+        self.moment.check(&self.session, scout, until).await
     }
 
     /// Asks at the end what was asked at the start: that no table's file was replaced.
@@ -107,6 +117,7 @@ struct Shown {
     id: String,
     taken_at: Timestamp,
     tables: Vec<SourceTable>,
+    moment: Moment,
 }
 
 /// The inner error: why it is to be tried again, the transaction having failed or being open.
@@ -125,24 +136,39 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
     let (id, taken_at) = export(session).await?;
     let shown = catalog::lock_targets(session).await?;
     let newcomers = not_locked(session, shown.iter().map(|it| (it.oid, &it.name))).await?;
-    match lock(session, &newcomers).await? {
+    let names: Vec<Name> = newcomers.iter().map(|it| it.name.clone()).collect();
+    match lock(session, &names).await? {
         Locked::All => {}
         Locked::Gone(why) | Locked::Busy(why) => return Ok(Err(why)),
     }
     // Only now: sizes would wait for locks.
     let tables = catalog::read_tables(session).await?;
     let all = tables.iter().map(|it| (it.table.oid, &it.table.name));
-    if let Some(name) = not_locked(session, all).await?.first() {
+    if let Some(LockTarget { name, .. }) = not_locked(session, all).await?.first() {
         // Its name belongs to another table by now, or to none.
         return Ok(Err(format!("{name} was renamed or dropped meanwhile")));
     }
+    let oids: Vec<u32> = newcomers.iter().map(|it| it.oid).collect();
+    if let Some(oid) = moment::redefined(session, scout, &oids).await? {
+        let altered = newcomers.iter().find(|it| it.oid == oid);
+        let name = altered.map_or_else(|| oid.to_string(), |it| it.name.to_string());
+        return Ok(Err(format!("{name} was altered meanwhile")));
+    }
     if let Some(name) = catalog::find_rewritten(session).await?.first() {
         return Ok(Err(format!("{name} was truncated or rewritten meanwhile")));
+    }
+    let moment = Moment::read(session).await?;
+    if let Err(error) = moment.check(session, scout, Until::Begin).await {
+        return match error.kind() {
+            Kind::Changed => Ok(Err(error.to_string())),
+            _ => Err(error),
+        };
     }
     Ok(Ok(Shown {
         id,
         taken_at,
         tables,
+        moment,
     }))
 }
 
@@ -220,7 +246,7 @@ async fn export(session: &Session) -> Result<(String, Timestamp)> {
 async fn not_locked<'a>(
     session: &Session,
     shown: impl Iterator<Item = (u32, &'a Name)>,
-) -> Result<Vec<Name>> {
+) -> Result<Vec<LockTarget>> {
     let held: BTreeSet<u32> = session
         .rows(
             "SELECT relation FROM pg_catalog.pg_locks
@@ -232,5 +258,9 @@ async fn not_locked<'a>(
         )
         .await?;
     let not_held = shown.filter(|(oid, _)| !held.contains(oid));
-    Ok(not_held.map(|(_, name)| name.clone()).collect())
+    let target = |(oid, name): (u32, &Name)| LockTarget {
+        oid,
+        name: name.clone(),
+    };
+    Ok(not_held.map(target).collect())
 }

@@ -13,9 +13,9 @@ const SEQUENCES_A_QUERY: usize = 200;
 /// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
 /// its configuration tables.
 pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
-    let rows: Vec<(Name, Option<String>, Option<bool>)> = session
+    let rows: Vec<(u32, Name, Option<String>, Option<bool>)> = session
         .rows(
-            "SELECT n.nspname::text, c.relname::text, e.extname::text,
+            "SELECT c.oid, n.nspname::text, c.relname::text, e.extname::text,
                     pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
                FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -33,17 +33,19 @@ pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
                                    AND o.objid = c.oid AND o.deptype IN ('a', 'i')
                                    AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                                    AND o.refobjid = ANY (e.extconfig)))
-              ORDER BY 1, 2",
+              ORDER BY 2, 3",
             "cannot list the sequences",
         )
         .await?;
     let mut sequences = Vec::with_capacity(rows.len());
-    for (name, extension, readable) in rows {
+    let mut oids = Vec::with_capacity(rows.len());
+    for (oid, name, extension, readable) in rows {
         if readable != Some(true) {
             let what = format!("sequence {name} may not be read by this user");
             return Err(Error::new(Kind::Denied, what)
                 .hint("GRANT pg_read_all_data TO the exporting user, or SELECT on it"));
         }
+        oids.push(oid);
         sequences.push(Sequence {
             name,
             last_value: 0,
@@ -51,23 +53,32 @@ pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
             extension,
         });
     }
-    for batch in sequences.chunks_mut(SEQUENCES_A_QUERY) {
-        read_values(session, batch).await?;
+    let oids = oids.chunks(SEQUENCES_A_QUERY);
+    for (batch, oids) in sequences.chunks_mut(SEQUENCES_A_QUERY).zip(oids) {
+        read_values(session, batch, oids).await?;
     }
     Ok(sequences)
 }
 
-async fn read_values(session: &Session, batch: &mut [Sequence]) -> Result<()> {
+/// A name may belong to another sequence by now than to the one that the snapshot shows.
+async fn read_values(session: &Session, batch: &mut [Sequence], oids: &[u32]) -> Result<()> {
     let select = |(at, sequence): (usize, &Sequence)| {
         let name = sequence.name.quoted();
-        format!("SELECT {at}, last_value, is_called FROM {name}")
+        format!("SELECT {at}, last_value, is_called, tableoid FROM {name}")
     };
     let selects: Vec<String> = batch.iter().enumerate().map(select).collect();
     let what = "cannot read the sequences' values";
-    let rows: Vec<(i32, i64, bool)> = session.rows(&selects.join(" UNION ALL "), what).await?;
-    for (at, last_value, is_called) in rows {
-        let sequence = usize::try_from(at).ok().and_then(|at| batch.get_mut(at));
-        if let Some(sequence) = sequence {
+    let rows: Vec<(i32, i64, bool, u32)> = session.rows(&selects.join(" UNION ALL "), what).await?;
+    for (at, last_value, is_called, oid) in rows {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        if let Some(sequence) = batch.get_mut(at) {
+            if oids.get(at) != Some(&oid) {
+                let name = &sequence.name;
+                return Err(Error::new(
+                    Kind::Changed,
+                    format!("sequence {name} was replaced by another one"),
+                ));
+            }
             (sequence.last_value, sequence.is_called) = (last_value, is_called);
         }
     }

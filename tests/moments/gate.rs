@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::program::Ran;
-use crate::support::{Database, Lifeboat};
+use crate::support::{Database, Lifeboat, Major};
 
 /// While it is closed, an export has its snapshot and locks, and its pg_dump has not begun.
 pub struct Gate {
@@ -15,11 +15,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Configures an export of this database to stop there.
-    pub fn closed(lifeboat: &Lifeboat, database: &Database) -> Self {
+    /// Configures exports from servers of this version to stop there.
+    pub fn closed(lifeboat: &Lifeboat, major: Major) -> Self {
         let folder = lifeboat.folder().join("gate");
         fs::create_dir(&folder).unwrap();
-        let (gate, real) = (folder.display(), database.major.bin().join("pg_dump"));
+        let (gate, real) = (folder.display(), major.bin().join("pg_dump"));
         let script = format!(
             "#!/bin/sh\ncase \"$*\" in *--version*) exec {real} \"$@\";; esac\n\
              echo run >> {gate}/runs\nwhile [ ! -e {gate}/open ]; do /bin/sleep 0.02; done\n\
@@ -31,7 +31,7 @@ impl Gate {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         lifeboat.configure(&format!(
             "[export]\nddl_wait = \"1s\"\npg_bin = [{folder:?}, {:?}]",
-            database.major.bin()
+            major.bin()
         ));
         Self { folder }
     }
@@ -62,16 +62,16 @@ impl Gate {
         database: &Database,
         meanwhile: impl FnOnce(),
     ) -> Ran {
-        let export = self.start(lifeboat, database);
+        let export = self.start(lifeboat, &database.url());
         self.wait();
         meanwhile();
         self.open();
         Ran::of(&export.wait_with_output().unwrap())
     }
 
-    pub fn start(&self, lifeboat: &Lifeboat, database: &Database) -> Child {
+    pub fn start(&self, lifeboat: &Lifeboat, url: &str) -> Child {
         lifeboat
-            .command(["export", "--source", &database.url(), "--json"])
+            .command(["export", "--source", url, "--json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

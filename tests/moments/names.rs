@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::gate::Gate;
+use crate::support::cluster::{Cluster, ClusterOptions};
+use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major, unique};
 
 /// What a database is made of, and one statement each that changes something of it.
@@ -106,7 +108,7 @@ fn a_name_that_no_lock_protects_is_of_the_snapshots_moment_or_the_export_starts_
         let database = Database::new(Major::Pg15);
         database.sql(MADE);
         let lifeboat = Lifeboat::init();
-        let gate = Gate::closed(&lifeboat, &database);
+        let gate = Gate::closed(&lifeboat, Major::Pg15);
         let ran = gate.export(&lifeboat, &database, || each(&database, change));
         let told = ran.stderr.contains(what) && ran.stderr.contains("starting over");
         let right = ran.code == Some(0) && gate.runs() == 2 && told;
@@ -135,7 +137,7 @@ fn what_was_there_before_and_prints_the_same_starts_nothing_over() {
     database.sql(MADE);
     database.sql("CREATE TABLE app.u (n int PRIMARY KEY)");
     let lifeboat = Lifeboat::init();
-    let gate = Gate::closed(&lifeboat, &database);
+    let gate = Gate::closed(&lifeboat, Major::Pg15);
     gate.export(&lifeboat, &database, || each(&database, HARMLESS))
         .ok();
     assert_eq!(gate.runs(), 1);
@@ -152,7 +154,7 @@ fn a_role_that_is_gone_matters_where_its_number_would_be_printed() {
             "CREATE TABLE t (n int); CREATE ROLE $r LOGIN; {granted}"
         ));
         let lifeboat = Lifeboat::init();
-        let gate = Gate::closed(&lifeboat, &database);
+        let gate = Gate::closed(&lifeboat, Major::Pg15);
         gate.export(&lifeboat, &database, || {
             run("DROP OWNED BY $r; DROP ROLE $r")
         })
@@ -171,7 +173,7 @@ fn leases_that_come_and_go_all_the_time_stop_no_export() {
          CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"
     ));
     let lifeboat = Lifeboat::init();
-    let gate = Gate::closed(&lifeboat, &database);
+    let gate = Gate::closed(&lifeboat, Major::Pg15);
     let (done, leases) = (AtomicBool::new(false), AtomicU32::new(0));
     let lease = || {
         database.sql(&format!(
@@ -211,8 +213,8 @@ fn an_index_that_is_built_concurrently_waits_is_told_and_neither_fails() {
     let database = Database::new(Major::Pg15);
     database.sql("CREATE TABLE t AS SELECT 1 AS n");
     let lifeboat = Lifeboat::init();
-    let gate = Gate::closed(&lifeboat, &database);
-    let mut export = gate.start(&lifeboat, &database);
+    let gate = Gate::closed(&lifeboat, Major::Pg15);
+    let mut export = gate.start(&lifeboat, &database.url());
     gate.wait();
     std::thread::scope(|scope| {
         scope.spawn(|| database.sql("CREATE INDEX CONCURRENTLY t_n ON t (n)"));
@@ -233,4 +235,90 @@ fn an_index_that_is_built_concurrently_waits_is_told_and_neither_fails() {
     assert_eq!(gate.runs(), 1);
     let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass";
     assert_eq!(database.sql(valid), "t");
+}
+
+/// A standby that never cancels what is in the way of its replay, as those for reports are set.
+struct Standby {
+    server: std::process::Child,
+    port: u16,
+}
+
+impl Standby {
+    fn of(primary: &Cluster) -> Self {
+        let data = primary.socket().join("standby");
+        let copied = primary
+            .client("pg_basebackup")
+            .args(["-U", "postgres", "-R", "-X", "stream", "-D"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{copied:?}");
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let server = primary
+            .program("postgres")
+            .args([
+                "-p",
+                &port.to_string(),
+                "-c",
+                "max_standby_streaming_delay=-1",
+            ])
+            .arg("-k")
+            .arg(primary.socket())
+            .arg("-D")
+            .arg(&data)
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let standby = Self { server, port };
+        let begun = Instant::now();
+        let is_up = || {
+            let mut ask = primary.program("psql");
+            ask.args([
+                "-XAtq",
+                "-h",
+                "127.0.0.1",
+                "-U",
+                "postgres",
+                "-c",
+                "SELECT 1",
+            ]);
+            let asked = ask.args(["-p", &port.to_string()]).output();
+            asked.unwrap().status.success()
+        };
+        while !is_up() {
+            assert!(begun.elapsed().as_secs() < 60, "the standby does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        standby
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn an_export_gives_way_to_a_standbys_replay() {
+    let options = ClusterOptions {
+        hba: Some("local all all trust\nlocal replication all trust\nhost all all all trust\n"),
+        ..ClusterOptions::default()
+    };
+    let primary = Cluster::start(Major::Pg15.bin().to_str().unwrap(), &options);
+    primary.sql("CREATE TABLE t AS SELECT 1 AS n");
+    let standby = Standby::of(&primary);
+    let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", standby.port);
+    let lifeboat = Lifeboat::init();
+    let gate = Gate::closed(&lifeboat, Major::Pg15);
+    let export = gate.start(&lifeboat, &url);
+    gate.wait();
+    primary.sql("ALTER TABLE t ADD COLUMN more int");
+    let ran = Ran::of(&export.wait_with_output().unwrap());
+    gate.open();
+    ran.failed(1, "gave way to production").failed(1, "startup");
 }

@@ -12,3 +12,4 @@ pub(crate) mod keys;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod snapshot;
+pub(crate) mod table_digest;

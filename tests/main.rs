@@ -18,6 +18,7 @@ mod drill_harmless;
 mod drill_hostile;
 mod export;
 mod fixtures;
+mod generated;
 mod hold;
 mod house;
 mod iam;

@@ -59,7 +59,7 @@ pub(super) struct Args {
     /// Leave out GRANT and REVOKE
     #[arg(long)]
     no_privileges: bool,
-    /// Read the restored tables again and compare their digests
+    /// Read the restored tables again and compare digests of their rows and stored generated columns
     #[arg(long)]
     verify: bool,
     /// Sessions that load at the same time [default: by the machine]

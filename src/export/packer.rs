@@ -10,7 +10,7 @@ use super::shared::Shared;
 use super::table_progress::TableProgress;
 use crate::codec::{Compressor, SealedWriter};
 use crate::error::{Error, Result, ResultExt};
-use crate::model::digest::RowDigest;
+use crate::model::table_digest::TableDigest;
 
 /// A part ends on the first row boundary past this many stored bytes, or with its slice. One PUT carries
 /// it, so it is atomic, and it lies in memory, so a retry replays it. Rows that compress as most do end
@@ -35,7 +35,7 @@ pub(super) struct Packer<'a> {
     shared: &'a Shared,
     compressor: Compressor,
     part: Option<OpenPart>,
-    slice: RowDigest,
+    slice: TableDigest,
     /// While one part is built others are sent; `room` bounds what lies in memory for that.
     uploads: JoinSet<()>,
     room: Arc<Semaphore>,
@@ -79,7 +79,7 @@ impl<'a> Packer<'a> {
             shared,
             compressor: Compressor::new()?,
             part: None,
-            slice: RowDigest::default(),
+            slice: TableDigest::default(),
             uploads: JoinSet::new(),
             room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
             spare: Spare::default(),
@@ -92,12 +92,12 @@ impl<'a> Packer<'a> {
     pub(super) async fn pack(
         &mut self,
         table: Arc<TableProgress>,
-        rows: Vec<u8>,
+        mut rows: Vec<u8>,
         last: bool,
     ) -> Result<()> {
-        let mut digest = RowDigest::default();
-        digest.add_rows(&rows);
-        self.slice.merge(digest);
+        let digest = table.shape.digest(&mut rows);
+        let digest = digest.context(|| format!("cannot read {}", table.name))?;
+        self.slice.merge(&digest);
         if !rows.is_empty() {
             let part = match &mut self.part {
                 Some(part) => part,
@@ -117,7 +117,7 @@ impl<'a> Packer<'a> {
                 }
             };
             part.sealed.write(&rows, &mut self.compressor)?;
-            part.rows += digest.rows;
+            part.rows += digest.rows.rows;
             part.copy_bytes += rows.len() as u64;
         }
         drop(rows);
@@ -155,7 +155,7 @@ impl<'a> Packer<'a> {
                 table.end_part(part, &writer).await?;
             }
             match slice {
-                Some(digest) => table.end_slice(digest, &writer).await,
+                Some(digest) => table.end_slice(&digest, &writer).await,
                 None => Ok(()),
             }
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::table_progress::TableProgress;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
+use crate::model::table_digest::RowShape;
 use crate::pg::source::catalog::SourceTable;
 use crate::pg::source::slice;
 
@@ -42,7 +43,8 @@ impl Plan {
         for source in tables {
             let slices = slice::cut(source, server_version_num);
             let name = source.table.name.to_string();
-            let table = Arc::new(TableProgress::new(source.table.oid, name, slices.len()));
+            let (oid, shape) = (source.table.oid, source.table.row_shape());
+            let table = Arc::new(TableProgress::new(oid, name, shape, slices.len()));
             jobs.extend(slices.iter().map(|slice| Job {
                 table: Arc::clone(&table),
                 sql: slice::copy_out(&source.table, slice, encoding),
@@ -84,7 +86,8 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgre
     ]
     .into_iter()
     .map(|(oid, sql)| {
-        let table = Arc::new(TableProgress::new(oid, "the large objects".to_owned(), 1));
+        let (name, shape) = ("the large objects".to_owned(), RowShape::default());
+        let table = Arc::new(TableProgress::new(oid, name, shape, 1));
         // Their size is not known: started first, they do not end last.
         jobs.push(Job {
             table: Arc::clone(&table),

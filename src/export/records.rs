@@ -43,7 +43,11 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
     let mut stored = Vec::with_capacity(plan.tables.len() + plan.large_objects.len());
     for (table, progress) in catalog.tables.iter_mut().zip(&plan.tables) {
         let (digest, parts) = progress.finish()?;
-        table.digest = digest;
+        table.digest = digest.rows;
+        let read = digest.generated.into_iter();
+        for (column, digest) in table.generated.iter_mut().zip(read) {
+            column.digest = digest;
+        }
         stored.push(parts);
     }
     if let [pages, properties] = plan.large_objects.as_slice() {
@@ -51,7 +55,10 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
         stored.push(parts);
         let (properties, parts) = properties.finish()?;
         stored.push(parts);
-        catalog.large_objects = LargeObjects { pages, properties };
+        catalog.large_objects = LargeObjects {
+            pages: pages.rows,
+            properties: properties.rows,
+        };
     }
     Ok(stored)
 }

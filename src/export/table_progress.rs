@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::model::digest::RowDigest;
 use crate::model::manifest::{Part, TableParts};
+use crate::model::table_digest::{RowShape, TableDigest};
 use crate::repository::PointWriter;
 
 /// One table's, or one kind of large object data's.
@@ -13,6 +13,7 @@ pub(super) struct TableProgress {
     pub oid: u32,
     /// For messages.
     pub name: String,
+    pub shape: RowShape,
     next_part: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -21,16 +22,17 @@ pub(super) struct TableProgress {
 struct Inner {
     /// Slices that are not read yet, and parts that are not stored.
     unfinished: usize,
-    digest: RowDigest,
+    digest: TableDigest,
     parts: Vec<Part>,
     stored: Option<TableParts>,
 }
 
 impl TableProgress {
-    pub(super) fn new(oid: u32, name: String, slices: usize) -> Self {
+    pub(super) fn new(oid: u32, name: String, shape: RowShape, slices: usize) -> Self {
         Self {
             oid,
             name,
+            shape,
             next_part: AtomicU64::new(0),
             inner: Mutex::new(Inner {
                 unfinished: slices,
@@ -47,12 +49,12 @@ impl TableProgress {
 
     pub(super) async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
         self.lock().parts.push(part);
-        self.end_slice(RowDigest::default(), writer).await
+        self.end_slice(&TableDigest::default(), writer).await
     }
 
     /// A slice was read; parts of it may still be under way. The last slice or part to end stores the
     /// table's part list.
-    pub(super) async fn end_slice(&self, digest: RowDigest, writer: &PointWriter) -> Result<()> {
+    pub(super) async fn end_slice(&self, digest: &TableDigest, writer: &PointWriter) -> Result<()> {
         let mut parts = {
             let mut inner = self.lock();
             inner.digest.merge(digest);
@@ -66,10 +68,11 @@ impl TableProgress {
         parts.sort_by_key(Part::number);
         let stored = writer.put_part_list(self.oid, &parts).await?;
         let mut inner = self.lock();
-        if stored.rows != inner.digest.rows {
+        let read = inner.digest.rows.rows;
+        if stored.rows != read {
             return Err(Error::failed(format!(
-                "{}: {} rows were read, {} are in parts",
-                self.name, inner.digest.rows, stored.rows
+                "{}: {read} rows were read, {} are in parts",
+                self.name, stored.rows
             )));
         }
         inner.stored = Some(stored);
@@ -77,10 +80,10 @@ impl TableProgress {
     }
 
     /// What was read and stored, once every slice has ended.
-    pub(super) fn finish(&self) -> Result<(RowDigest, TableParts)> {
+    pub(super) fn finish(&self) -> Result<(TableDigest, TableParts)> {
         let inner = self.lock();
         match &inner.stored {
-            Some(stored) => Ok((inner.digest, stored.clone())),
+            Some(stored) => Ok((inner.digest.clone(), stored.clone())),
             None => Err(Error::failed(format!(
                 "{} was not read to its end",
                 self.name

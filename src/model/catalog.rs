@@ -5,6 +5,7 @@ use crate::quote::quote_ident;
 use serde::{Deserialize, Serialize};
 
 use super::digest::RowDigest;
+use super::table_digest::RowShape;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
@@ -168,6 +169,27 @@ pub struct Table {
     pub table_bytes: u64,
     /// Has columns of a reg* type: their values may name objects that exist only later.
     pub has_reg_columns: bool,
+    pub digest: RowDigest,
+    /// Its stored generated columns: a restore computes them anew. Points made before lifeboat digested
+    /// them have none.
+    #[serde(default)]
+    pub generated: Vec<GeneratedColumn>,
+}
+
+impl Table {
+    /// Of its rows as they are read.
+    pub fn row_shape(&self) -> RowShape {
+        RowShape {
+            has_stored_columns: !self.columns.is_empty(),
+            generated: self.generated.len(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratedColumn {
+    pub name: String,
+    /// Of the rows as they are stored, with this column's value after them.
     pub digest: RowDigest,
 }
 

@@ -8,7 +8,7 @@ pub struct Finding {
     pub what: String,
     /// What the server said.
     pub why: String,
-    /// The statement that was refused, for a person to run later.
+    /// For a person to run: the statement that was refused, or one that shows more.
     pub sql: Option<String>,
 }
 

@@ -24,6 +24,7 @@ fn table(oid: u32, of: Name, root: Option<Name>) -> Table {
         table_bytes: 0,
         has_reg_columns: false,
         digest: RowDigest::default(),
+        generated: Vec::new(),
     }
 }
 

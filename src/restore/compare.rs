@@ -2,16 +2,18 @@
 //! again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
 use super::{constraints, sessions};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::model::finding::Finding;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, TableParts};
+use crate::model::table_digest::RowShape;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::count_large_objects;
 use crate::pg::source::slice;
@@ -21,9 +23,41 @@ use crate::pg::target::{read_back, server};
 /// Tables whose rows can only be compared together: one table, or the partitions of a root that
 /// were loaded through it.
 struct Group<'a> {
-    what: String,
+    name: &'a Name,
+    /// Rows moved between its tables.
+    moved: bool,
     tables: Vec<&'a Table>,
-    expected: RowDigest,
+    expected: Digests<'a>,
+}
+
+impl Group<'_> {
+    fn what(&self) -> String {
+        format!("table {}", self.name)
+    }
+}
+
+/// Of a group's rows, and of its generated columns by their names.
+#[derive(Default)]
+struct Digests<'a> {
+    rows: RowDigest,
+    generated: BTreeMap<&'a str, RowDigest>,
+}
+
+impl<'a> Digests<'a> {
+    fn add(
+        &mut self,
+        table: &'a Table,
+        rows: RowDigest,
+        generated: impl IntoIterator<Item = RowDigest>,
+    ) {
+        self.rows.merge(rows);
+        for (column, digest) in table.generated.iter().zip(generated) {
+            self.generated
+                .entry(&column.name)
+                .or_default()
+                .merge(digest);
+        }
+    }
 }
 
 /// What is certain without reading a row: tables that are not there, parts that were not loaded.
@@ -70,8 +104,11 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     let (rows, wrong) = compare_counts(run, &groups).await?;
     run.report.rows = rows;
     failures.extend(wrong);
+    let mut generated = Vec::new();
     if verify {
-        failures.extend(compare_digests(run, &groups, &pages).await?);
+        let wrong;
+        (wrong, generated) = compare_digests(run, &session, &groups, &pages).await?;
+        failures.extend(wrong);
     }
     failures.extend(compare_sequences(run, &session).await?);
     run.report.large_objects = count_large_objects(&session).await?;
@@ -90,6 +127,7 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     session.close().await;
     run.report.verified = verify;
     add_unknown(&mut run.report, failures);
+    findings.append(&mut generated);
     run.report.findings.append(&mut findings);
     Ok(())
 }
@@ -159,92 +197,135 @@ fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {
         let root = table.root.as_ref().filter(|root| roots.contains(root));
         let name = root.unwrap_or(&table.name);
         let group = groups.entry(name).or_insert_with(|| Group {
-            what: format!("table {name}"),
+            name,
+            moved: root.is_some(),
             tables: Vec::new(),
-            expected: RowDigest::default(),
+            expected: Digests::default(),
         });
         group.tables.push(table);
-        group.expected.merge(table.digest);
+        let generated = table.generated.iter().map(|column| column.digest);
+        group.expected.add(table, table.digest, generated);
     }
     groups.into_values().collect()
 }
 
-/// Reads each item in a free session, and merges what it gives into the digest of its group. A group
-/// that cannot be read does not keep the others from being compared; a lost server does.
-async fn read_groups<T>(
+/// Reads tables of groups, each with what says how, in free sessions. A group that cannot be read does
+/// not keep the others from being compared; a lost server does.
+async fn read_groups<'a, T, R>(
     run: &Run<'_>,
-    groups: &[Group<'_>],
-    items: Vec<(usize, T)>,
-    read: impl AsyncFn(&Session, &str, T) -> Result<RowDigest>,
-) -> Result<(Vec<RowDigest>, Vec<Finding>)> {
-    let work = async |session: &Session, (at, item): (usize, T)| {
-        let digest = match read(session, &groups[at].what, item).await {
-            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Interrupted) => {
-                return Err(error);
-            }
+    groups: &[Group<'a>],
+    items: Vec<(usize, &'a Table, T)>,
+    read: impl AsyncFn(&Session, &Table, T) -> Result<R>,
+) -> Result<(Vec<(usize, &'a Table, R)>, Vec<Finding>)> {
+    let work = async |session: &Session, (at, table, item): (usize, &'a Table, T)| {
+        let read = match read(session, table, item).await {
+            Err(error) if is_lost(&error) => return Err(error),
             other => other.map_err(|error| error.chain()),
         };
-        Ok((at, digest))
+        Ok((at, table, read))
     };
     let reader = run.inputs.reader();
-    let mut found = vec![RowDigest::default(); groups.len()];
+    let mut found = Vec::new();
     let mut unreadable = Vec::new();
-    for (at, digest) in sessions::for_each(run, reader, Purpose::Read, items, work).await? {
-        match digest {
-            Ok(digest) => found[at].merge(digest),
-            Err(why) => unreadable.push(Finding::new(&groups[at].what, why)),
+    for (at, table, read) in sessions::for_each(run, reader, Purpose::Read, items, work).await? {
+        match read {
+            Ok(read) => found.push((at, table, read)),
+            Err(why) => unreadable.push(Finding::new(groups[at].what(), why)),
         }
     }
     Ok((found, unreadable))
+}
+
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::Interrupted)
 }
 
 /// All rows that are there, and the groups that have more or fewer than exported.
 async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Finding>)> {
     run.inputs.context.progress.phase("counting", None);
     let numbered = groups.iter().enumerate();
-    let tables = numbered.flat_map(|(at, group)| group.tables.iter().map(move |one| (at, *one)));
-    let count = async |session: &Session, _: &str, table: &Table| {
-        let rows = read_back::count(session, table).await?;
-        Ok(RowDigest { rows, sum: 0 })
-    };
-    let (found, mut wrong) = read_groups(run, groups, tables.collect(), count).await?;
-    for (group, RowDigest { rows, .. }) in groups.iter().zip(&found) {
-        let exported = group.expected.rows;
+    let tables =
+        numbered.flat_map(|(at, group)| group.tables.iter().map(move |one| (at, *one, ())));
+    let count = async |session: &Session, table: &Table, ()| read_back::count(session, table).await;
+    let (counted, mut wrong) = read_groups(run, groups, tables.collect(), count).await?;
+    let mut found = vec![0; groups.len()];
+    for (at, _, rows) in counted {
+        found[at] += rows;
+    }
+    for (group, rows) in groups.iter().zip(&found) {
+        let exported = group.expected.rows.rows;
         if *rows != exported {
             let why = format!("it has {rows} rows, exported were {exported}");
-            wrong.push(Finding::new(&group.what, why));
+            wrong.push(Finding::new(group.what(), why));
         }
     }
-    let rows = found.iter().map(|found| found.rows).sum();
-    Ok((rows, wrong))
+    Ok((found.iter().sum(), wrong))
 }
 
-/// Reads all rows again and compares digests.
+/// Reads all rows again and compares digests: groups whose rows are not those exported, and where they
+/// are, generated columns that hold other values.
 async fn compare_digests(
     run: &Run<'_>,
+    session: &Session,
     groups: &[Group<'_>],
     pages: &BTreeMap<Name, u64>,
-) -> Result<Vec<Finding>> {
+) -> Result<(Vec<Finding>, Vec<Finding>)> {
     let mut slices = Vec::new();
     for (at, group) in groups.iter().enumerate() {
         for table in &group.tables {
             let pages = pages.get(&table.name).copied().unwrap_or(0);
             let statements = read_back::slices(table, pages, &run.session.server_encoding);
-            slices.extend(statements.into_iter().map(|sql| (at, sql)));
+            slices.extend(statements.into_iter().map(|sql| (at, *table, sql)));
         }
     }
     run.inputs.context.progress.phase("reading again", None);
-    let digest = async |session: &Session, what: &str, sql: String| {
-        read_back::digest(session, &sql, what).await
+    let digest = async |session: &Session, table: &Table, sql: String| {
+        let what = format!("table {}", table.name);
+        read_back::digest(session, &sql, table.row_shape(), &what).await
     };
-    let (found, mut wrong) = read_groups(run, groups, slices, digest).await?;
+    let (read, mut wrong) = read_groups(run, groups, slices, digest).await?;
+    let mut found: Vec<Digests<'_>> = groups.iter().map(|_| Digests::default()).collect();
+    for (at, table, digest) in read {
+        found[at].add(table, digest.rows, digest.generated);
+    }
+    let mut columns = Vec::new();
     for (group, found) in groups.iter().zip(&found) {
-        if group.expected != *found && !orders_differ_in(group) {
+        if group.expected.rows == found.rows {
+            for (column, expected) in &group.expected.generated {
+                // Nothing is read of a table without rows.
+                let found = found.generated.get(column).copied();
+                if found.unwrap_or_default() != *expected {
+                    columns.push(computed_otherwise(session, group, column).await?);
+                }
+            }
+        } else if !orders_differ_in(group) {
             let why = "its rows are not those exported";
-            wrong.push(Finding::new(&group.what, why));
+            wrong.push(Finding::new(group.what(), why));
         }
     }
-    Ok(wrong)
+    Ok((wrong, columns))
+}
+
+/// A generated column whose values came out otherwise than they were exported, with what a person can ask
+/// the source.
+async fn computed_otherwise(session: &Session, group: &Group<'_>, column: &str) -> Result<Finding> {
+    let (name, only) = (group.name, !group.moved);
+    let sql = match read_back::find_computed_otherwise(session, name, only, column).await {
+        Err(error) if is_lost(&error) => return Err(error),
+        other => other.ok().flatten(),
+    };
+    let what = format!("generated column {} of {name}", column.escape_debug());
+    let mut why = "its values, computed anew, are not those exported".to_owned();
+    if let Some(sql) = &sql {
+        let _ = write!(
+            why,
+            "; the source shows rows that it would compute otherwise by: {sql}"
+        );
+    }
+    Ok(Finding {
+        sql,
+        ..Finding::new(what, why)
+    })
 }
 
 /// A row that moved to a partition with another order of columns reads otherwise.
@@ -257,7 +338,9 @@ fn orders_differ(groups: &[Group<'_>]) -> Vec<Finding> {
     let why = "its rows were counted, not compared: they moved between partitions whose columns come \
                in different orders";
     let groups = groups.iter().filter(|group| orders_differ_in(group));
-    groups.map(|group| Finding::new(&group.what, why)).collect()
+    groups
+        .map(|group| Finding::new(group.what(), why))
+        .collect()
 }
 
 async fn compare_sequences(run: &Run<'_>, session: &Session) -> Result<Vec<Finding>> {
@@ -281,6 +364,7 @@ async fn compare_large_objects(run: &Run<'_>, session: &Session) -> Result<Optio
     }
     let what = "the large objects";
     let sql = slice::large_object_pages(&run.session.server_encoding);
-    let differs = read_back::digest(session, &sql, what).await? != expected.pages;
+    let pages = read_back::digest(session, &sql, RowShape::default(), what).await?;
+    let differs = pages.rows != expected.pages;
     Ok(differs.then(|| Finding::new(what, "their content is not what was exported")))
 }

@@ -56,14 +56,19 @@ pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
 }
 
 /// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
-/// nothing is converted.
+/// nothing is converted: the stored columns, then the generated ones.
 pub(crate) fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
-    let (columns, name) = (quote_idents(&table.columns), table.name.quoted());
+    let generated = table.generated.iter().map(|column| &column.name);
+    let columns = quote_idents(table.columns.iter().chain(generated));
+    let name = table.name.quoted();
     // As the extension wrote it: begins with WHERE.
     let range = || slice.condition().map(|range| format!("WHERE {range}"));
     let what = match table.condition.clone().or_else(range) {
         Some(condition) => format!("(SELECT {columns} FROM ONLY {name} {condition})"),
-        None if columns.is_empty() => format!("(SELECT FROM ONLY {name})"),
+        // A list of COPY's own takes no generated columns.
+        None if columns.is_empty() || !table.generated.is_empty() => {
+            format!("(SELECT {columns} FROM ONLY {name})")
+        }
         // Nothing is planned then, and no executor stands in between: cheaper for the server. It
         // reads the table alone, without those that inherit from it.
         None => format!("{name} ({columns})"),
@@ -115,7 +120,7 @@ const LARGE_OBJECT_PROPERTIES: &str = "
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::catalog::Name;
+    use crate::model::catalog::{GeneratedColumn, Name};
     use crate::model::digest::RowDigest;
 
     fn source(heap_bytes: u64, table_bytes: u64) -> SourceTable {
@@ -134,6 +139,7 @@ mod tests {
                 table_bytes,
                 has_reg_columns: false,
                 digest: RowDigest::default(),
+                generated: Vec::new(),
             },
             partitioned: false,
             unlogged: false,
@@ -172,6 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn generated_columns_are_read_after_the_stored_ones() {
+        let mut source = source(0, 0);
+        source.table.generated = vec![GeneratedColumn {
+            name: "g".into(),
+            digest: RowDigest::default(),
+        }];
+        let slice = &cut(&source, 150_000)[0];
+        assert_eq!(
+            copy_out(&source.table, slice, "UTF8"),
+            "COPY (SELECT \"a\", \"g\" FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+        source.table.columns.clear();
+        assert_eq!(
+            copy_out(&source.table, slice, "UTF8"),
+            "COPY (SELECT \"g\" FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
+        );
+    }
+
+    #[test]
     fn statements_quote_names_and_keep_the_extension_condition() {
         let mut source = source(1 << 30, 1 << 30);
         let slices = cut(&source, 150_000);
@@ -190,7 +215,7 @@ mod tests {
         source.table.columns.clear();
         assert_eq!(
             copy_out(&source.table, &cut(&source, 130_000)[0], "UTF8"),
-            "COPY (SELECT FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
+            "COPY (SELECT  FROM ONLY \"s\".\"t\"\"\") TO STDOUT WITH (ENCODING 'UTF8')"
         );
         source.table.condition = Some("WHERE srid > 5".into());
         assert_eq!(

@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use crate::error::Result;
-use crate::model::catalog::{Sequence, Table};
-use crate::model::digest::RowDigest;
+use crate::model::catalog::{Name, Sequence, Table};
+use crate::model::table_digest::{RowShape, TableDigest};
 use crate::pg::session::Session;
 use crate::pg::source::slice::{self, Slice};
+use crate::quote::quote_literal;
 
 /// Pages of a table that are read at once: 64 MiB.
 const SLICE_PAGES: u64 = 8192;
@@ -43,16 +44,47 @@ pub(crate) fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
 }
 
 /// Counts and digests the rows of one COPY.
-pub(crate) async fn digest(session: &Session, sql: &str, what: &str) -> Result<RowDigest> {
+pub(crate) async fn digest(
+    session: &Session,
+    sql: &str,
+    shape: RowShape,
+    what: &str,
+) -> Result<TableDigest> {
     in_read_only_transaction(session, async {
         let mut rows = session.copy_out(sql, what).await?;
-        let mut digest = RowDigest::default();
-        while let Some(block) = rows.next().await? {
-            digest.add_rows(&block);
+        let mut digest = TableDigest::default();
+        while let Some(mut block) = rows.next().await? {
+            digest.merge(&shape.digest(&mut block)?);
         }
         Ok(digest)
     })
     .await
+}
+
+/// The statement that finds rows whose generated column holds another value than its expression gives;
+/// `None`: there is no such column. `only`: in this table itself.
+pub(crate) async fn find_computed_otherwise(
+    session: &Session,
+    table: &Name,
+    only: bool,
+    column: &str,
+) -> Result<Option<String>> {
+    let quoted = quote_literal(&table.quoted());
+    let (only, column) = (if only { "ONLY " } else { "" }, quote_literal(column));
+    // As text: not every type can be compared, nor every collation with another.
+    let sql = format!(
+        "SELECT pg_catalog.format(
+                  'SELECT * FROM {only}%s WHERE %I::text COLLATE \"C\" IS DISTINCT FROM ((%s)::%s)::text',
+                  {quoted}, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+                  pg_catalog.format_type(a.atttypid, a.atttypmod))
+           FROM pg_catalog.pg_attribute a
+           JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+          WHERE a.attrelid = pg_catalog.to_regclass({quoted}) AND a.attname = {column}
+            AND a.attgenerated <> ''"
+    );
+    let what = format!("cannot read the expression of {table}");
+    let found: Vec<String> = in_read_only_transaction(session, session.rows(&sql, &what)).await?;
+    Ok(found.into_iter().next())
 }
 
 /// Planning a query calls functions that a table's indexes and statistics name, with our rights. They

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::humanize::first_names;
-use crate::model::catalog::{Name, Table};
+use crate::model::catalog::{GeneratedColumn, Name, Table};
 use crate::model::digest::RowDigest;
 use crate::pg::session::{FromRow, RowReader, Session, from_row};
 
@@ -99,9 +99,7 @@ pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
                 coalesce(pg_catalog.pg_relation_size(c.oid), 0),
                 c.oid, n.nspname::text, c.relname::text,
                 coalesce(pg_catalog.pg_table_size(c.oid), 0),
-                ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-                       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                         AND a.attgenerated = '' ORDER BY a.attnum),
+                {}, {},
                 e.extname::text,
                 NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),
                 {THROUGH_ROOT},
@@ -111,6 +109,8 @@ pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
                 rn.nspname::text, r.relname::text
            {}
           ORDER BY n.nspname, c.relname",
+        columns("''"),
+        columns("'s'"),
         USER_TABLES.replacen(
             " WHERE ",
             " LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
@@ -124,6 +124,15 @@ pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
     session
         .rows(&sql, "cannot read the tables' definitions")
         .await
+}
+
+/// Names of a table's columns: `''` those that are not generated, `'s'` stored generated ones.
+fn columns(generated: &str) -> String {
+    format!(
+        "ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                  AND a.attgenerated = {generated} ORDER BY a.attnum)"
+    )
 }
 
 /// A hash partition's bounds depend on the hash of the key. Hashes of enums, and of types that may
@@ -158,6 +167,7 @@ impl FromRow for SourceTable {
                 name: row.read()?,
                 table_bytes: row.read()?,
                 columns: row.read()?,
+                generated: generated(row.read()?),
                 extension: row.read()?,
                 condition: row.read()?,
                 through_root: row.read()?,
@@ -170,6 +180,16 @@ impl FromRow for SourceTable {
             },
         })
     }
+}
+
+fn generated(names: Vec<String>) -> Vec<GeneratedColumn> {
+    let not_read = RowDigest::default();
+    let names = names.into_iter();
+    let column = |name| GeneratedColumn {
+        name,
+        digest: not_read,
+    };
+    names.map(column).collect()
 }
 
 /// Tables whose file is not the one that the snapshot shows: truncated or rewritten since, so that

@@ -124,7 +124,9 @@ pub mod testing {
         }
         pub use crate::pg::session::{Purpose, Session};
         pub mod pinned {
-            pub use crate::pg::session::pinned::{PINNED, PINNED_SINCE, pinned, pinned_options};
+            pub use crate::pg::session::pinned::{
+                PRINTED, UNSTOPPED, UNSTOPPED_SINCE, pinned, pinned_options,
+            };
         }
         pub use crate::pg::target::single_value::TimeLimit;
     }

@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod selection;
 mod sessions;
+mod settings;
 mod tables;
 
 use std::cell::Cell;
@@ -24,7 +25,7 @@ use std::time::Instant;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
-use crate::pg::connect::server::SESSION_OPTIONS;
+use crate::pg::connect::server::session_options;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::resume_state;
 use crate::repository::RestorePoint;
@@ -51,7 +52,7 @@ pub async fn run(
     let catalog = point.catalog(identities).await?;
     let selection = Selection::new(&catalog, &options.schemas, &options.tables);
     let mut target = options.target.clone();
-    target.session_options = Some(SESSION_OPTIONS);
+    target.session_options = Some(session_options(point.manifest.server_version_num));
     target.pin()?;
     let inputs = Inputs {
         point,
@@ -109,6 +110,8 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     if !run.inputs.options.is_powerless() {
         run.phase("roles", roles::restore).await?;
     }
+    run.phase("settings", settings::restore).await?;
+    settings::use_in_sessions(run).await?;
     // An earlier run that ended gave back what it had borrowed.
     if run.report.resumed && !run.phases.is_finished("privileges") {
         roles::borrow(run).await?;
@@ -125,7 +128,7 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     run_phases_after_keys(run).await?;
     run.phase(COMPARISON, compare::compare).await?;
     roles::give_back(run, roles::READING).await?;
-    // Its own limits and settings would meet the sessions that compare; nothing of them runs code.
+    // Its limits would meet our own sessions.
     if run.report.failures.is_empty() {
         run.phase("database", finalize::database).await?;
     }
@@ -161,9 +164,9 @@ async fn finish(mut run: Run<'_>) -> Result<Report> {
         resume_state::remove(&run.session).await?;
     } else {
         let waiting = if run.facts.rights.superuser {
-            "default privileges, event triggers and the database's own properties"
+            "default privileges, event triggers, owner and limits of the database"
         } else {
-            "privileges, event triggers and the database's own properties"
+            "privileges, event triggers, owner and limits of the database"
         };
         run.report.to_do.push(format!(
             "after mending the failures: restore again with --resume, or take lifeboat's notes \

@@ -29,6 +29,7 @@ mod moments;
 mod nightly;
 mod one_line;
 mod oracle;
+mod own_settings;
 mod promote;
 mod random;
 mod report;

@@ -78,6 +78,35 @@ fn the_zoo_of_18_comes_back_without_lifeboat() {
     the_zoo_comes_back(Major::Pg18);
 }
 
+/// Rows, indexes and views are computed under the database's own settings, which stop no session; one with
+/// which nobody can log in (the tests' 18 lacks the library) is taken back.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn what_a_database_computes_comes_back_as_its_own_settings_made_it_without_lifeboat() {
+    use crate::own_settings::{COMPUTES, SEEN, SETTINGS, set};
+    let source = Database::new(Major::Pg15);
+    set(&source, SETTINGS);
+    source.sql(COMPUTES);
+    let seen = source.sql(SEEN);
+    set(
+        &source,
+        "session_preload_libraries = 'auto_explain'
+statement_timeout = '20ms'
+default_transaction_read_only = on",
+    );
+    let point = Point::of(&source);
+    for (major, code) in [(Major::Pg15, 0), (Major::Pg18, 3)] {
+        let target = Database::with(major, "TEMPLATE template0");
+        let machine = Machine::new(major);
+        let ran = point.restore(&machine, &point.lifeboat.fingerprint(), &target.url());
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let told = ran.stderr.contains("nobody could log in");
+        assert_eq!(told, major == Major::Pg18, "{ran:?}");
+        let unlimited = format!("SET statement_timeout = 0; {SEEN}");
+        assert_eq!(target.sql(&unlimited), seen, "{major:?}");
+    }
+}
+
 /// Tables enough to tell, of every way to load.
 fn small(major: Major) -> Database {
     let database = Database::new(major);

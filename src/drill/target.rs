@@ -11,7 +11,7 @@ use super::report::Report;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
-use crate::pg::connect::server::Server;
+use crate::pg::connect::server::{Server, session_options};
 use crate::pg::local::drill_server::{Remote, START_WAIT};
 use crate::pg::local::scratch;
 use crate::pg::local::throwaway::{
@@ -48,7 +48,7 @@ impl DrillTarget {
         let name = format!("lifeboat_drill_{}", id.to_lowercase());
         let logins = Logins::random()?;
         let server = TargetServer::start(drill, catalog, &logins, &name).await?;
-        let (database, prepared) = match &server {
+        let (mut database, mut prepared) = match &server {
             TargetServer::Existing { entry, .. } => (entry.with_database(&name), None),
             TargetServer::Own(own) => {
                 check_wall(own, drill)?;
@@ -61,6 +61,11 @@ impl DrillTarget {
                 }
             }
         };
+        let options = session_options(drill.point.manifest.server_version_num);
+        if let Some(prepared) = &mut prepared {
+            prepared.reader.session_options = Some(options.clone());
+        }
+        database.session_options = Some(options);
         Ok(Self {
             database,
             server,

@@ -35,6 +35,7 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
             properties: none,
         },
         not_covered: catalog::read_not_covered(session).await?,
+        money_in_c: true,
     })
 }
 

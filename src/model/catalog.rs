@@ -28,6 +28,10 @@ pub struct Catalog {
     pub materialized_views: Vec<MaterializedView>,
     pub large_objects: LargeObjects,
     pub not_covered: Vec<NotCoveredNames>,
+    /// The schema archive prints money under lc_monetary C. Older ones print it as the source's own
+    /// setting said.
+    #[serde(default)]
+    pub money_in_c: bool,
 }
 
 /// A name in a schema, both as PostgreSQL stores them, unquoted.
@@ -78,6 +82,10 @@ pub struct Database {
     pub acl: Option<Vec<Grant>>,
     /// `ALTER DATABASE … SET` (role `None`) and `ALTER ROLE … IN DATABASE … SET`.
     pub settings: Vec<Setting>,
+    /// What new sessions have, from the server or the database, of settings on which computed values
+    /// depend. Points made before lifeboat noted them have none.
+    #[serde(default)]
+    pub computed_under: Vec<Setting>,
 }
 
 /// One `name = value` as in pg_db_role_setting.

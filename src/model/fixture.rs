@@ -65,6 +65,7 @@ pub fn catalog() -> Catalog {
             comment: None,
             acl: None,
             settings: Vec::new(),
+            computed_under: Vec::new(),
         },
         roles: vec![role("own")],
         memberships: Vec::new(),
@@ -88,6 +89,7 @@ pub fn catalog() -> Catalog {
             properties: none,
         },
         not_covered: Vec::new(),
+        money_in_c: true,
     }
 }
 

@@ -67,6 +67,24 @@ impl Session {
         })
     }
 
+    /// Whether somebody who asks for nothing but the database can log in.
+    pub async fn can_log_in(server: &Server, application: &str) -> Result<()> {
+        let mut server = server.for_login().await?;
+        server.session_options = None;
+        let limit = server.connect_timeout.unwrap_or(Duration::MAX);
+        let login = tokio::time::timeout(limit, login::login(&server, application)).await;
+        let login::Login { client, driver, .. } = login.map_err(|_| {
+            let what = format!(
+                "connecting to {server}: no answer within {} s",
+                limit.as_secs()
+            );
+            Error::new(Kind::Unavailable, what)
+        })??;
+        drop(client);
+        driver.finish().await;
+        Ok(())
+    }
+
     async fn open(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
         let login = login::login(server, application).await?;
         let failed = |error| failure::connect_error(server, error);

@@ -34,9 +34,12 @@ pub(super) async fn materialized_views(run: &mut Run<'_>) -> Result<()> {
         .into_iter()
         .partition(|view| foreign.contains(&view.name));
     report_foreign(run, &foreign);
-    // Our sessions read no views, in case somebody swaps a table for one; these queries do.
-    run.session.allow_views().await?;
-    let refused = execute::each(&run.session, &statements::refresh(&chosen)).await?;
+    let application = run.inputs.application();
+    let session = Session::connect(&run.own.server, &application, Purpose::Compute).await?;
+    // The database's own setting may say that none are read.
+    session.allow_views().await?;
+    let refused = execute::each(&session, &statements::refresh(&chosen)).await?;
+    session.close().await;
     report_refused(run, "materialized view", refused);
     Ok(())
 }
@@ -63,7 +66,7 @@ fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
 
 /// Statements of our own, about objects of this kind, that a powerless login could not run are not
 /// tried; the others are findings.
-fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
+pub(super) fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
     for finding in refused {
         if run.inputs.options.is_powerless() && run.not_tried.excuses(&finding.why) {
             let name = finding.what.strip_prefix(kind).unwrap_or(&finding.what);
@@ -77,7 +80,7 @@ fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
     }
 }
 
-/// Owner, ACL, comment, limit and settings of the database itself.
+/// Owner, ACL, comment and limit of the database itself.
 pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
     let inputs = run.inputs;
     let mut database = inputs.catalog.database.clone();
@@ -101,8 +104,8 @@ pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
         let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
         execute::each(session, &[statement]).await
     };
-    let target = run.inputs.target;
-    let refused = sessions::for_each(run, target, Purpose::Write, tables, analyze).await?;
+    let server = &run.own.server;
+    let refused = sessions::for_each(run, server, Purpose::Compute, tables, analyze).await?;
     report_refused(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
 }

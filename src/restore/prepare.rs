@@ -8,6 +8,7 @@ use super::phases::Phases;
 use super::preflight::{self, TargetCheck};
 use super::report::Report;
 use super::run::{Inputs, Run};
+use super::settings::OwnSettings;
 use crate::compute::default_jobs;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::manifest::names;
@@ -61,6 +62,7 @@ pub(super) async fn prepare<'a>(
         session,
         state,
         facts,
+        own: OwnSettings::of(inputs.target),
         archive,
         entries,
         jobs: options.jobs.unwrap_or_else(default_jobs),
@@ -83,6 +85,7 @@ async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archi
         ownership: inputs.ownership(),
         tablespaces: preflight::missing_tablespaces(inputs.catalog, tablespaces).is_empty(),
         rights: checked.server.rights,
+        money_in_c: inputs.catalog.money_in_c,
     };
     Archive::unpack(plain, pg_restore, inputs.target, &options)
         .context(|| format!("{} of {}", names::SCHEMA, point.manifest.id))

@@ -5,6 +5,7 @@ use super::options::Options;
 use super::phases::{Phases, TABLES};
 use super::report::Report;
 use super::selection::Selection;
+use super::settings::OwnSettings;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
@@ -57,6 +58,7 @@ pub(super) struct Run<'a> {
     pub session: Session,
     pub state: ResumeState,
     pub facts: ServerFacts,
+    pub own: OwnSettings,
     pub archive: Archive,
     pub entries: Vec<Entry>,
     pub jobs: usize,

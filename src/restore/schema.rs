@@ -52,11 +52,14 @@ pub(super) async fn after_data(run: &mut Run<'_>) -> Result<()> {
 async fn restore_after_data(run: &mut Run<'_>) -> Result<()> {
     let jobs = run.jobs;
     let after = |entry: &Entry| entry.section == Section::PostData && is_plain(entry);
-    if tables::are_complete(run).await? {
+    let complete = tables::are_complete(run).await?;
+    if complete && run.own.money_is_plain {
         return bulk(run, after, jobs).await;
     }
     bulk(run, |entry| after(entry) && entry.makes_index(), jobs).await?;
-    tables::restore(run, Attempt::WithIndexes).await?;
+    if !complete {
+        tables::restore(run, Attempt::WithIndexes).await?;
+    }
     bulk(run, |entry| after(entry) && !entry.makes_index(), jobs).await
 }
 

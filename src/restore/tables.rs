@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 
-use self::load::TableLoad;
+use self::load::{TableLoad, TargetTables};
 use self::queue::PartQueue;
 use self::worker::Worker;
 use super::phases::TABLES;
@@ -87,13 +87,15 @@ pub(super) async fn restore(run: &mut Run<'_>, attempt: Attempt) -> Result<()> {
     let triggers_off = (later && run.report.resumed).then_some(run.inputs.selection.whole);
     // Two sessions that switch one table's triggers would wait for each other.
     let jobs = if triggers_off.is_some() { 1 } else { run.jobs };
-    let foreign_roots = foreign::roots(&run.session).await?;
+    let target = TargetTables {
+        foreign_roots: foreign::roots(&run.session).await?,
+        money: server::money_tables(&run.session).await?,
+        money_is_plain: run.own.money_is_plain,
+    };
     let encoding = &run.session.server_encoding;
     let tables = incomplete(run, &loaded).await?.into_iter();
     let loads: Vec<_> = tables
-        .map(|(table, parts)| {
-            TableLoad::of_table(table, parts, encoding, triggers_off, &foreign_roots)
-        })
+        .map(|(table, parts)| TableLoad::of_table(table, parts, encoding, triggers_off, &target))
         .collect();
     let total = loads.iter().map(|load| load.parts.copy_bytes).sum();
     let progress = run.inputs.context.progress;

@@ -25,6 +25,8 @@ pub struct ClusterOptions<'a> {
     pub hba: Option<&'a str>,
     /// Certificate and key, PEM; turns TLS on.
     pub tls: Option<(&'a str, &'a str)>,
+    /// A folder of locales that the machine lacks.
+    pub locales: Option<&'a Path>,
 }
 
 /// A running server; stopped and removed when dropped, also by a panic.
@@ -61,7 +63,7 @@ impl Cluster {
         cluster.own(cluster.socket());
         cluster.init(options.initdb);
         cluster.configure(options);
-        cluster.launch();
+        cluster.launch(options.locales);
         cluster
     }
 
@@ -113,7 +115,7 @@ impl Cluster {
         self.stop();
         self.write("data/server.crt", cert);
         self.write("data/server.key", key);
-        self.launch();
+        self.launch(None);
     }
 
     /// Runs SQL as the superuser over the socket and returns what psql prints, unaligned.
@@ -201,7 +203,7 @@ impl Cluster {
         }
     }
 
-    fn launch(&mut self) {
+    fn launch(&mut self, locales: Option<&Path>) {
         let log = fs::File::create(self.socket().join("log")).unwrap();
         let server = self
             .command("postgres")
@@ -213,6 +215,7 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
+            .envs(locales.map(|folder| ("LOCPATH", folder)))
             .spawn()
             .unwrap();
         self.server = Some(server);

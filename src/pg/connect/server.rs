@@ -27,6 +27,30 @@ pub(crate) const KEEPALIVE_COUNT: u32 = 3;
 pub(crate) const SESSION_OPTIONS: &str = "-c role=none -c local_preload_libraries= -c statement_timeout=0 \
     -c idle_in_transaction_session_timeout=0";
 
+/// [`SESSION_OPTIONS`] for a server of this version, which may end idle sessions and long transactions.
+pub(crate) fn session_options(server_version_num: u32) -> String {
+    let mut options = SESSION_OPTIONS.to_owned();
+    if server_version_num >= 140_000 {
+        options.push_str(" -c idle_session_timeout=0");
+    }
+    if server_version_num >= 170_000 {
+        options.push_str(" -c transaction_timeout=0");
+    }
+    options
+}
+
+/// One setting in the words of `PGOPTIONS` and of a login.
+pub(crate) fn option(name: &str, value: &str) -> String {
+    let mut option = format!("-c {name}=");
+    for c in value.chars() {
+        if c == '\\' || c.is_ascii_whitespace() {
+            option.push('\\');
+        }
+        option.push(c);
+    }
+    option
+}
+
 /// libpq's `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
@@ -126,7 +150,7 @@ pub struct Server {
     pub application_name: Option<String>,
     /// Settings for the start of each session, as `PGOPTIONS` has them: they win over those of the
     /// database and of the role.
-    pub session_options: Option<&'static str>,
+    pub session_options: Option<String>,
     /// Problems that do not stop a login, such as a `.pgpass` that others can read.
     pub warnings: Vec<String>,
 }

@@ -8,8 +8,8 @@ use super::dial::{ServerStream, dial};
 use super::driver::Driver;
 use super::failure;
 use super::tap::{Rows, Tap};
-use crate::error::Result;
-use crate::pg::connect::server::{Server, SslMode};
+use crate::error::{Error, Result};
+use crate::pg::connect::server::{SESSION_OPTIONS, Server, SslMode};
 use crate::pg::connect::tls::Connector;
 
 /// A client whose connection is being driven.
@@ -45,26 +45,42 @@ pub(super) async fn login(server: &Server, application: &str) -> Result<Login> {
     if let Some(password) = &server.password {
         config.password(password);
     }
-    if let Some(options) = server.session_options {
+    if let Some(options) = &server.session_options {
         config.options(options);
     }
+    match log_in(server, &mut config).await? {
+        // An older server than was expected knows fewer settings.
+        Err(error)
+            if server.session_options.is_some()
+                && error.code() == Some(&SqlState::UNDEFINED_OBJECT) =>
+        {
+            config.options(SESSION_OPTIONS);
+            log_in(server, &mut config).await?
+        }
+        done => done,
+    }
+    .map_err(|error| failure::connect_error(server, error))
+}
+
+/// Tries one way after the other.
+async fn log_in(
+    server: &Server,
+    config: &mut Config,
+) -> Result<Result<Login, tokio_postgres::Error>> {
     let mut refused = None;
     for mode in attempts(server) {
         config.ssl_mode(*mode);
-        match attempt(server, &config).await? {
-            Ok(login) => return Ok(login),
-            Err(error) if !worth_another_way(&error) => {
-                refused = Some(error);
-                break;
-            }
+        match attempt(server, config).await? {
+            Ok(login) => return Ok(Ok(login)),
+            Err(error) if !worth_another_way(&error) => return Ok(Err(error)),
             // Refused with and without TLS: the first refusal is reported.
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(match refused {
-        Some(error) => failure::connect_error(server, error),
-        None => crate::error::Error::failed(format!("connecting to {server}")),
-    })
+    match refused {
+        Some(error) => Ok(Err(error)),
+        None => Err(Error::failed(format!("connecting to {server}"))),
+    }
 }
 
 /// With or without TLS may matter to `pg_hba.conf` and to the handshake, not to a password.

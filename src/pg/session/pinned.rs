@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::login::Login;
+use crate::pg::connect::server::option;
 
 /// How long a statement waits for a lock unless `Session::set_lock_timeout` says otherwise.
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -18,12 +19,24 @@ pub enum Purpose {
     Query,
     /// It may write.
     Write,
+    /// It may write, and what the database computes is computed as the database's own settings say.
+    Compute,
 }
 
-/// Settings that every supported server knows. The stock-tools script and `pg_restore` (by
-/// `PGOPTIONS`) set the same.
-pub const PINNED: &[(&str, &str)] = &[
+/// Settings that would end a session, keep it from writing or hide rows, whatever the database and its
+/// roles set; and search_path, which names what its statements mean. Every supported server knows them.
+pub const UNSTOPPED: &[(&str, &str)] = &[
     ("search_path", ""),
+    ("row_security", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("client_min_messages", "warning"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
+
+/// Settings by which values print; every supported server knows them.
+pub const PRINTED: &[(&str, &str)] = &[
     ("DateStyle", "ISO, YMD"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
@@ -35,23 +48,17 @@ pub const PINNED: &[(&str, &str)] = &[
     ("xmloption", "content"),
     ("quote_all_identifiers", "off"),
     ("standard_conforming_strings", "on"),
-    ("row_security", "off"),
     ("synchronize_seqscans", "off"),
     ("jit", "off"),
     ("max_parallel_workers_per_gather", "0"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_deferrable", "off"),
-    ("client_min_messages", "warning"),
-    ("statement_timeout", "0"),
-    ("idle_in_transaction_session_timeout", "0"),
 ];
 
 /// A setting that came later: name, value, and the first version that knows it; for a security
 /// fix the first minor version of each branch, oldest first.
 pub(crate) type Later = (&'static str, &'static str, &'static [u32]);
 
-/// Settings that not every supported server knows.
-pub const PINNED_SINCE: &[Later] = &[
+/// Of the kind of [`UNSTOPPED`], but not every supported server knows them.
+pub const UNSTOPPED_SINCE: &[Later] = &[
     ("idle_session_timeout", "0", &[140_000]),
     ("transaction_timeout", "0", &[170_000]),
 ];
@@ -65,27 +72,33 @@ pub(crate) const NO_VIEWS: Later = (
     &[120_020, 130_016, 140_013, 150_008, 160_004, 170_000],
 );
 
-/// All pinned settings that a server of this version knows, names and values.
-pub fn pinned(server_version_num: u32) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let later = PINNED_SINCE
+/// What is pinned for a purpose on a server of this version, names and values.
+pub fn pinned(
+    purpose: Purpose,
+    server_version_num: u32,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let printed = match purpose {
+        Purpose::Compute => &[],
+        _ => PRINTED,
+    };
+    let later = UNSTOPPED_SINCE
         .iter()
         .filter(move |(_, _, since)| knows(since, server_version_num))
         .map(|(name, value, _)| (*name, *value));
-    PINNED.iter().copied().chain(later)
+    UNSTOPPED.iter().chain(printed).copied().chain(later)
 }
 
 /// SET statements, one a line; none takes a snapshot.
-pub(crate) fn pinned_sql(server_version_num: u32) -> String {
-    let statements = pinned(server_version_num).map(|(name, value)| set(name, value) + "\n");
+fn pinned_sql(purpose: Purpose, server_version_num: u32) -> String {
+    let statements =
+        pinned(purpose, server_version_num).map(|(name, value)| set(name, value) + "\n");
     statements.collect()
 }
 
 /// The same for `PGOPTIONS`, where a tool makes its own connection.
-pub fn pinned_options(server_version_num: u32) -> String {
-    pinned(server_version_num)
-        .map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ ")))
-        .collect::<Vec<_>>()
-        .join(" ")
+pub fn pinned_options(purpose: Purpose, server_version_num: u32) -> String {
+    let options = pinned(purpose, server_version_num).map(|(name, value)| option(name, value));
+    options.collect::<Vec<_>>().join(" ")
 }
 
 fn knows(since: &[u32], version: u32) -> bool {
@@ -106,14 +119,14 @@ pub(crate) async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_pos
     let version = version_num(&login.server_version);
     let read_only = match purpose {
         Purpose::Read | Purpose::Query => "on",
-        Purpose::Write => "off",
+        Purpose::Write | Purpose::Compute => "off",
     };
     let ours = format!(
         "SET default_transaction_read_only = {read_only};\nSET lock_timeout = {};\n",
         LOCK_TIMEOUT.as_millis()
     );
     let (name, value, since) = NO_VIEWS;
-    let mut all = pinned_sql(version) + &ours;
+    let mut all = pinned_sql(purpose, version) + &ours;
     if purpose == Purpose::Read && knows(since, version) {
         all.push_str(&set(name, value));
     }
@@ -122,9 +135,10 @@ pub(crate) async fn pin(login: &Login, purpose: Purpose) -> Result<(), tokio_pos
         Err(error) if is_unknown(&error) => {}
         other => return other,
     }
-    client.batch_execute(&(pinned_sql(0) + &ours)).await?;
+    let oldest = pinned_sql(purpose, 0) + &ours;
+    client.batch_execute(&oldest).await?;
     let no_views = (purpose == Purpose::Read).then_some(&NO_VIEWS);
-    for (name, value, _) in PINNED_SINCE.iter().chain(no_views) {
+    for (name, value, _) in UNSTOPPED_SINCE.iter().chain(no_views) {
         match client.batch_execute(&set(name, value)).await {
             Err(error) if is_unknown(&error) => {}
             other => other?,
@@ -183,11 +197,26 @@ mod tests {
 
     #[test]
     fn nothing_but_set_is_sent() {
-        for line in pinned_sql(180_000).lines() {
+        let sql = |version| pinned_sql(Purpose::Read, version);
+        for line in sql(180_000).lines() {
             assert!(line.starts_with("SET ") && line.ends_with(';'), "{line}");
         }
-        assert!(pinned_sql(180_000).contains("SET transaction_timeout = '0';"));
-        assert!(!pinned_sql(160_000).contains("SET transaction_timeout"));
-        assert!(pinned_options(150_000).contains(r"-c DateStyle=ISO,\ YMD "));
+        assert!(sql(180_000).contains("SET transaction_timeout = '0';"));
+        assert!(!sql(160_000).contains("SET transaction_timeout"));
+    }
+
+    #[test]
+    fn a_list_stays_one_option() {
+        let options = pinned_options(Purpose::Read, 150_000);
+        assert!(options.contains(r"-c DateStyle=ISO,\ YMD "), "{options}");
+    }
+
+    #[test]
+    fn a_session_that_computes_keeps_what_values_depend_on() {
+        let pinned: Vec<_> = pinned(Purpose::Compute, 180_000).map(|one| one.0).collect();
+        for name in ["TimeZone", "DateStyle", "lc_monetary", "bytea_output"] {
+            assert!(!pinned.contains(&name), "{name}");
+        }
+        assert!(pinned.contains(&"transaction_timeout"));
     }
 }

@@ -24,10 +24,12 @@ pub(crate) async fn schema(
         .env("PGAPPNAME", application)
         // A role's or database's client_encoding may not know every character of a name.
         .env("PGCLIENTENCODING", encoding)
-        // Whatever the server's or the role's settings say: no timeout may end it half-way.
+        // Whatever the server's or the role's settings say: no timeout may end it half-way, and money in
+        // definitions is printed as a restore reads it. The rest pg_dump pins itself.
         .env(
             "PGOPTIONS",
-            "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off",
+            "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off \
+             -c lc_monetary=C",
         )
         .arg(format!("--dbname={}", tool_conninfo(&server.database)))
         .arg("--schema-only")

@@ -9,16 +9,21 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::pg::connect::server::{SESSION_OPTIONS, Server};
+use crate::pg::connect::server::{Server, session_options};
 use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
+use crate::pg::session::Purpose;
+use crate::pg::session::pinned::pinned_options;
 use crate::pg::target::statements::{Ownership, Rights};
 use crate::pg::target::toc::{self, Entry, Section};
 
-/// Settings that the target's server, database or role may carry, and that would end or change
-/// what pg_restore does, beside [`SESSION_OPTIONS`].
+/// What pg_restore's sessions do not leave to server, database and role, beside what ends or hides:
+/// definitions are read as pg_dump printed them.
 const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off \
-    -c check_function_bodies=off -c row_security=off";
+    -c check_function_bodies=off -c array_nulls=on";
+
+/// For definitions that hold money.
+const MONEY_IN_C: &str = " -c lc_monetary=C";
 
 /// The archive's name in its folder.
 const FILE: &str = "schema.dump";
@@ -29,6 +34,10 @@ pub(crate) struct Archive {
     pg_restore: ToolPath,
     server: Server,
     env: ToolEnv,
+    /// PGOPTIONS; a login's own come before them.
+    options: String,
+    own_options: String,
+    money_in_c: bool,
     /// `--no-owner` and the like.
     flags: Vec<&'static str>,
 }
@@ -41,6 +50,8 @@ pub(crate) struct Options {
     pub tablespaces: bool,
     /// Only a superuser may make the server speak English.
     pub rights: Rights,
+    /// The archive prints money under lc_monetary C.
+    pub money_in_c: bool,
 }
 
 /// What pg_restore reported.
@@ -103,17 +114,12 @@ impl Archive {
         std::io::copy(&mut plain, &mut file)
             .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
         file.flush().context(what)?;
-        let mut pgoptions = format!("{SESSION_OPTIONS} {PGOPTIONS}");
-        if options.rights.version_num >= 140_000 {
-            pgoptions.push_str(" -c idle_session_timeout=0");
-        }
+        let pinned = pinned_options(Purpose::Compute, options.rights.version_num);
+        let mut pgoptions = format!("{pinned} {PGOPTIONS}");
         if options.rights.superuser {
             pgoptions.push_str(" -c lc_messages=C");
         }
-        let env = server
-            .tool_env()?
-            .with("PGAPPNAME", &options.application)
-            .with("PGOPTIONS", pgoptions);
+        let env = server.tool_env()?.with("PGAPPNAME", &options.application);
         let mut flags = Vec::new();
         if !options.ownership.owners {
             flags.push("--no-owner");
@@ -129,8 +135,28 @@ impl Archive {
             pg_restore,
             server: server.clone(),
             env,
+            options: pgoptions,
+            own_options: session_options(options.rights.version_num),
+            money_in_c: options.money_in_c,
             flags,
         })
+    }
+
+    /// Takes what new sessions are to have of their own.
+    pub(crate) fn use_own_options(&mut self, own_options: &str) {
+        own_options.clone_into(&mut self.own_options);
+    }
+
+    /// Definitions are read with the money that they were printed with; indexes hold what functions
+    /// make of values, which only the database's own settings say.
+    fn pgoptions(&self, entries: &[&Entry]) -> String {
+        let builds = entries.iter().all(|entry| entry.makes_index());
+        let money = if self.money_in_c && !builds {
+            MONEY_IN_C
+        } else {
+            ""
+        };
+        format!("{} {}{money}", self.own_options, self.options)
     }
 
     /// All entries in the order in which they can be restored.
@@ -167,6 +193,7 @@ impl Archive {
         command
             .envs(password.map(|password| ("PGPASSWORD", password)))
             .env("LC_ALL", "C")
+            .env("PGOPTIONS", self.pgoptions(entries))
             // Only then does it say which entry an error belongs to.
             .arg("--verbose")
             .arg(format!("--dbname={}", tool_conninfo(&self.server.database)))

@@ -88,6 +88,55 @@ pub(crate) fn triggers_off(table: &Name, keys: bool) -> String {
     )
 }
 
+/// COPY text reads the same under any DateStyle, IntervalStyle, TimeZone and float format: these are the
+/// database's own, as what it computes depends on them. Not so these two.
+const READ_TEXT: &str = "SET LOCAL array_nulls = on; SET LOCAL xmloption = content;";
+
+/// How the money in a table's rows is read, which is printed under lc_monetary C.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Money {
+    None,
+    /// Nothing is computed from it.
+    Plain,
+    /// The table computes under the database's own lc_monetary.
+    Computed,
+}
+
+impl Destination {
+    /// Reads money under lc_monetary C. Where something is computed from it, rows go through a temporary
+    /// table: one COPY cannot read under one setting and compute under another.
+    #[must_use]
+    pub(crate) fn with_money(self, money: Money, into: &Name, columns: &[String]) -> Self {
+        const AS_PRINTED: &str = "SET LOCAL lc_monetary = 'C';";
+        match money {
+            Money::None => self,
+            Money::Plain => Self {
+                before: format!("{AS_PRINTED} {}", self.before),
+                ..self
+            },
+            Money::Computed => {
+                let (table, list) = (into.quoted(), quote_idents(columns));
+                Self {
+                    before: format!(
+                        "{AS_PRINTED} {};
+                         CREATE TEMPORARY TABLE lifeboat_row ON COMMIT DROP AS
+                         SELECT {list} FROM ONLY {table} WITH NO DATA;",
+                        self.before
+                    ),
+                    sql: self.sql.replacen(&table, "pg_temp.lifeboat_row", 1),
+                    after: format!(
+                        "SET LOCAL lc_monetary TO DEFAULT;
+                         INSERT INTO {table} ({list}) OVERRIDING SYSTEM VALUE
+                         SELECT {list} FROM pg_temp.lifeboat_row; {}",
+                        self.after
+                    ),
+                    ..self
+                }
+            }
+        }
+    }
+}
+
 /// The end of what [`triggers_off`] began.
 pub(crate) const TRIGGERS_ON: &str = "
   DO 'DECLARE t record;
@@ -180,7 +229,7 @@ async fn copy_part(
     let failed = |error| Failure::from_server(what, error);
     session
         .client()
-        .batch_execute(&format!("BEGIN; {}", to.before))
+        .batch_execute(&format!("BEGIN; {READ_TEXT} {}", to.before))
         .await
         .map_err(failed)?;
     let sink: CopyInSink<Bytes> = session.client().copy_in(&to.sql).await.map_err(failed)?;
@@ -294,6 +343,34 @@ mod tests {
         assert!(read(b"1\n2\n".to_vec(), 2).0.is_err(), "more");
         assert!(read(b"1\n2\n".to_vec(), 6).0.is_err(), "less");
         assert!(read(b"1\n2".to_vec(), 3).0.is_err(), "half a row");
+    }
+
+    #[test]
+    fn rows_from_which_money_is_computed_take_two_steps() {
+        let name = Name {
+            schema: "s".to_owned(),
+            name: "t".to_owned(),
+        };
+        let columns = ["m".to_owned()];
+        let direct = Destination {
+            table_oid: 1,
+            sql: copy_in(&name, &columns, "UTF8"),
+            before: String::new(),
+            after: "after;".to_owned(),
+            what: String::new(),
+            through_root: false,
+        };
+        let of = |money| direct.clone().with_money(money, &name, &columns);
+        assert_eq!(of(Money::None), direct);
+        assert_eq!(of(Money::Plain).sql, direct.sql);
+        let computed = of(Money::Computed);
+        assert!(
+            computed
+                .sql
+                .starts_with("COPY pg_temp.lifeboat_row (\"m\") FROM")
+        );
+        let insert = "INSERT INTO \"s\".\"t\" (\"m\") ";
+        assert!(computed.after.contains(insert) && computed.after.ends_with("after;"));
     }
 
     #[test]

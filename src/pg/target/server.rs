@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::pg::session::{Session, from_row};
 use crate::pg::target::statements::Rights;
-use crate::quote::quote_literals;
+use crate::quote::{quote_literal, quote_literals};
 
 /// A server and its user, asked once.
 #[derive(Debug, Clone)]
@@ -117,6 +117,64 @@ pub(crate) async fn tables(session: &Session) -> Result<BTreeMap<Name, u64>> {
           WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'"
     );
     session.rows(&sql, "cannot list the target's tables").await
+}
+
+/// What a setting is; `None`: the server does not know it.
+pub(crate) async fn setting(session: &Session, name: &str) -> Result<Option<String>> {
+    let name = quote_literal(name);
+    let sql = format!("SELECT pg_catalog.current_setting({name}, true)");
+    session.row(&sql, "cannot read a setting").await
+}
+
+/// Whether this user may give its own sessions this value, and it is not what they have.
+pub(crate) async fn would_change(session: &Session, name: &str, value: &str) -> Result<bool> {
+    let what = "cannot try a setting";
+    // An option of a login is of the letters that every encoding has.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_$.".contains(c);
+    if !name.chars().all(is_name) || !(value.is_ascii() || session.server_encoding == "UTF8") {
+        return Ok(false);
+    }
+    let before = setting(session, name).await?;
+    session.execute("BEGIN", what).await?;
+    let (name, value) = (quote_literal(name), quote_literal(value));
+    let sql = format!("SELECT pg_catalog.set_config({name}, {value}, true)");
+    let after: Result<String> = session.row(&sql, what).await;
+    session.execute("ROLLBACK", what).await?;
+    Ok(after.is_ok_and(|after| before.as_ref() != Some(&after)))
+}
+
+/// Tables whose columns hold money, in arrays, domains, ranges or rows too, and whether the table computes
+/// something: checks, generated columns, the partition of a row.
+pub(crate) async fn money_tables(session: &Session) -> Result<BTreeMap<Name, bool>> {
+    let multiranges = if session.server_version_num >= 140_000 {
+        "UNION ALL SELECT rngsubtype, rngmultitypid FROM pg_catalog.pg_range"
+    } else {
+        ""
+    };
+    let sql = format!(
+        "WITH RECURSIVE step(inner_type, outer_type) AS (
+           SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0
+           UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0
+           UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range {multiranges}
+           UNION ALL
+           SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a
+             JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+            WHERE a.attnum > 0 AND NOT a.attisdropped AND c.reltype <> 0),
+         holding(type) AS (
+           SELECT 'pg_catalog.money'::pg_catalog.regtype::pg_catalog.oid
+           UNION SELECT s.outer_type FROM holding h JOIN step s ON s.inner_type = h.type)
+         SELECT n.nspname::text, c.relname::text,
+                c.relkind = 'p' OR c.relispartition
+                OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                            WHERE k.conrelid = c.oid AND k.contype = 'c')
+                OR EXISTS (SELECT FROM pg_catalog.pg_attribute g
+                            WHERE g.attrelid = c.oid AND g.attgenerated <> '')
+           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'p') AND c.reltype IN (SELECT type FROM holding)"
+    );
+    session
+        .rows(&sql, "cannot tell which tables hold money")
+        .await
 }
 
 /// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a

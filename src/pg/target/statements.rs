@@ -15,7 +15,9 @@ use crate::model::catalog::{Grant, MaterializedView, Sequence};
 use crate::quote::{quote_ident, quote_literal};
 
 pub(crate) use acl::Ownership;
-pub(crate) use database::{create_database, database_properties};
+pub(crate) use database::{
+    DatabaseSetting, create_database, database_properties, database_settings,
+};
 pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };

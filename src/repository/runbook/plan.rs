@@ -133,6 +133,9 @@ impl Plan {
         // A server of 15 knows the provider's clause; older ones know only libc and no clause.
         let create = statements::create_database(database, name, 150_000).sql;
         self.line(&["plan", "1", &database.encoding, &create]);
+        for one in &database.computed_under {
+            self.line(&["setting", &one.name, &one.value]);
+        }
     }
 
     /// `rest`: label, statement, statement through the root, group.

@@ -45,7 +45,7 @@ options() {
       --manifest) manifest=$2 ;;
       --identity) identities+=(-i "$2"); [[ -r $2 ]] || wrong "cannot read the identity file $2" ;;
       --trust) trust=$(printf '%s' "$2" | tr 'A-F' 'a-f' | tr -d ' :') ;;
-      --target) target=$2 ;;
+      --target) export target=$2 ;;
       --jobs) jobs=$2 ;;
     esac
     shift 2
@@ -258,20 +258,29 @@ open_object() { # name, file: decrypted and decompressed
 
 pin() { PGOPTIONS="${PGOPTIONS-} -c $1=$2"; }
 
-# The same rendering of every type as when the rows were exported, and no timeouts.
+# What reading rows and definitions needs, and nothing ends a session early. Everything else is as the
+# database and its roles have it: what is computed depends on it.
 pin_session() { # server_version_num
   PGOPTIONS=''
-  pin search_path '' && pin DateStyle 'ISO,\ YMD' && pin IntervalStyle postgres && pin TimeZone UTC
-  pin extra_float_digits 3 && pin bytea_output hex && pin lc_monetary C && pin array_nulls on
-  pin xmloption content && pin quote_all_identifiers off && pin standard_conforming_strings on
-  pin row_security off && pin client_min_messages warning && pin jit off
-  pin synchronize_seqscans off && pin max_parallel_workers_per_gather 0
+  pin search_path '' && pin array_nulls on && pin xmloption content
+  pin row_security off && pin client_min_messages warning
+  pin role none && pin local_preload_libraries ''
   pin default_transaction_isolation 'read\ committed' && pin default_transaction_deferrable off
   pin default_transaction_read_only off && pin statement_timeout 0 && pin lock_timeout 0
   pin idle_in_transaction_session_timeout 0
   [[ $1 -lt 140000 ]] || pin idle_session_timeout 0
   [[ $1 -lt 170000 ]] || pin transaction_timeout 0
   export PGOPTIONS
+}
+
+# What new sessions had in the source, from its server too, as far as this server and user can have it.
+pin_as_in_source() {
+  local name value was
+  while IFS=$'\t' read -r _ name value <&3; do
+    was=$PGOPTIONS
+    pin "$name" "$(printf '%b' "$value" | sed 's/[[:space:]\\]/\\&/g')"
+    sql -q -c 'SELECT' >/dev/null 2>&1 || PGOPTIONS=$was
+  done 3< <(awk -F '\t' '$1 == "setting"' "$work/plan")
 }
 
 sql() { psql -X -A -t -v ON_ERROR_STOP=1 -d "$target" "$@"; }
@@ -403,11 +412,45 @@ foreign_partitions() { # file with the COPY into the root
 }
 
 copy_in() { # file with the statement, more options of psql
-  local statement
+  local statement table columns money=none as_printed="SET LOCAL lc_monetary = 'C'"
   statement=$(cat "$1")
   shift
-  PGCLIENTENCODING=$encoding sql -v VERBOSITY=verbose "$@" -c "$statement"
+  table=$(sed -E 's/^COPY ([^ (]+).*$/\1/' <<<"$statement")
+  if [[ $money_tables -gt 0 ]]; then
+    money=$(PGCLIENTENCODING=$encoding sql -q -c "$money_in WHERE t.oid = pg_catalog.pg_typeof(NULL::$table)::pg_catalog.oid") || return 1
+  fi
+  case $money in
+    computed)
+      columns=$(sed -E 's/^COPY [^ (]+ \((.*)\) FROM STDIN$/\1/' <<<"$statement")
+      set -- "$@" -c "BEGIN; $as_printed; CREATE TEMPORARY TABLE lifeboat_row ON COMMIT DROP AS
+          SELECT $columns FROM ONLY $table WITH NO DATA" \
+        -c "COPY pg_temp.lifeboat_row ($columns) FROM STDIN" \
+        -c "SET LOCAL lc_monetary TO DEFAULT; INSERT INTO $table ($columns) OVERRIDING SYSTEM VALUE
+          SELECT $columns FROM pg_temp.lifeboat_row; COMMIT" ;;
+    plain) set -- "$@" -c "BEGIN; $as_printed" -c "$statement" -c COMMIT ;;
+    *) set -- "$@" -c "$statement" ;;
+  esac
+  PGCLIENTENCODING=$encoding sql -v VERBOSITY=verbose "$@"
 }
+
+# Money is printed under lc_monetary C, and what a table computes from it depends on the database's own: a
+# row type t holds none, holds some, or computes something as well, and then takes two steps.
+money_in="WITH RECURSIVE step(inner_type, outer_type) AS (
+    SELECT typelem, oid FROM pg_catalog.pg_type WHERE typelem <> 0
+    UNION ALL SELECT typbasetype, oid FROM pg_catalog.pg_type WHERE typbasetype <> 0
+    UNION ALL SELECT rngsubtype, rngtypid FROM pg_catalog.pg_range
+    UNION ALL SELECT a.atttypid, c.reltype FROM pg_catalog.pg_attribute a
+      JOIN pg_catalog.pg_class c ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped),
+  holding(type) AS (
+    SELECT 'pg_catalog.money'::pg_catalog.regtype::pg_catalog.oid
+    UNION SELECT s.outer_type FROM holding h JOIN step s ON s.inner_type = h.type)
+  SELECT CASE WHEN t.oid NOT IN (SELECT type FROM holding) THEN 'none'
+    WHEN pg_catalog.current_setting('lc_monetary') IN ('C', 'POSIX') THEN 'plain'
+    WHEN c.relkind = 'p' OR c.relispartition
+      OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')
+      OR EXISTS (SELECT FROM pg_catalog.pg_attribute g WHERE g.attrelid = c.oid AND g.attgenerated <> '')
+    THEN 'computed' ELSE 'plain' END
+  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_class c ON c.oid = t.typrelid"
 
 without_triggers="DO 'BEGIN
     PERFORM pg_catalog.set_config(''session_replication_role'', ''replica'', false);
@@ -475,26 +518,33 @@ run_sql() { # name of a file of statements that lifeboat made
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
 
-restore_schema() { # arguments of pg_restore
+restore_schema() { # arguments of pg_restore; definitions hold money as lc_monetary C prints it
+  PGOPTIONS="$PGOPTIONS -c lc_monetary=C" build "$@"
+}
+
+build() { # the same under the database's own settings
   pg_restore -d "$target" "$@" "$work/schema.dump" 2>>"$work/errors"
 }
 
 # Some kinds come at their own time: privileges after the data, event triggers last.
 list_of() { # a test on the kind, for awk
   awk -v at_end='^[0-9]+; [0-9]+ [0-9]+ (EVENT TRIGGER|COMMENT - EVENT TRIGGER|SECURITY LABEL - EVENT TRIGGER) ' \
-    -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' "$1" "$work/toc" >"$work/toc.chosen"
+    -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' \
+    -v builds='^[0-9]+; [0-9]+ [0-9]+ (INDEX|CONSTRAINT) ' "$1" "$work/toc" >"$work/toc.chosen"
 }
 
 step() { say "$(date +%H:%M:%S)  $*"; }
 
 restore() {
-  step 'roles'
+  step 'roles, settings'
   run_sql roles.sql.zst.age
+  pin_as_in_source
   step 'schema, before the data'
   get_object schema.dump.age "$work/schema.dump.age"
   age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die "cannot open $object_key"
   pg_restore -l "$work/schema.dump" >"$work/toc" || die 'pg_restore cannot read the schema'
   restore_schema --section=pre-data --no-acl
+  money_tables=$(sql -q -c "SELECT pg_catalog.count(*) FROM ($money_in) AS m(money) WHERE money <> 'none'") || exit 1
   step 'rows'
   awk -F '\t' '$1 == "load"' "$work/plan" >"$work/loads"
   in_parallel list_parts "$work/loads"
@@ -508,12 +558,18 @@ restore() {
   large_objects
   run_sql after-data.sql.zst.age
   step 'indexes, keys, all else of the schema'
-  list_of '$0 !~ at_end'
+  if [[ $money_tables -gt 0 ]]; then
+    list_of '$0 ~ builds'
+    build --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
+    list_of '$0 !~ at_end && $0 !~ builds'
+  else
+    list_of '$0 !~ at_end'
+  fi
   restore_schema --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
   alone "$work/late"
   step 'counting rows'
   count
-  step 'privileges, materialized views, statistics, database properties'
+  step 'privileges, materialized views, statistics, owner and limits of the database'
   list_of '$0 ~ acl'
   restore_schema -L "$work/toc.chosen"
   run_sql last.sql.zst.age

@@ -2,19 +2,53 @@
 //! known yet. psql reads them, so every name stays within quotes; nothing of a dump is in them.
 
 use crate::model::catalog::{Catalog, Database, Membership, Role};
-use crate::pg::target::statements::{self, Ownership, Rights, Statement};
+use crate::pg::target::statements::{self, DatabaseSetting, Ownership, Rights, Statement};
 use crate::quote::{quote_ident, quote_literal};
 
-/// Roles that do not exist yet, memberships, and what a target user who is not a superuser needs
-/// to work on the owners' objects. A role that exists is left as it is.
+/// Roles that do not exist yet, memberships, what a target user who is not a superuser needs to work on
+/// the owners' objects, and the database's settings: rows and indexes are computed under them. A role
+/// that exists is left as it is.
 pub(crate) fn roles_sql(catalog: &Catalog) -> String {
     let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
     blocks.extend(membership_blocks(&catalog.memberships));
     blocks.extend(catalog.roles.iter().map(temporary_grant_block));
-    blocks
+    let mut text: String = blocks
         .iter()
         .map(|body| format!("DO {};\n", quote_literal(body)))
-        .collect()
+        .collect();
+    let name = unused_name(&catalog.database);
+    for setting in statements::database_settings(&catalog.database, &name) {
+        text.push_str(&for_this_database(&setting_lines(&setting), &name));
+    }
+    text
+}
+
+/// Asks the script, which exports `target`, whether somebody can log in.
+const CAN_LOG_IN: &str = r#"\set can_log_in `PGOPTIONS='-c statement_timeout=0' psql -XAtq -d "$target" -c 'SELECT true' 2>/dev/null || echo false`
+"#;
+
+/// Sets it; takes it back, by the session that is still open, where nobody can log in any more.
+fn setting_lines(one: &DatabaseSetting<'_>) -> String {
+    let why = format!(
+        "{} is taken back: nobody could log in with it: {}",
+        one.set.about, one.set.sql
+    );
+    let warning = format!(
+        "BEGIN RAISE WARNING USING MESSAGE = {}; END",
+        quote_literal(&why)
+    );
+    format!(
+        "{};\n{CAN_LOG_IN}\\if :can_log_in\n\\else\n{};\nDO {};\n\\endif\n",
+        one.set.sql,
+        one.reset.sql,
+        quote_literal(&warning)
+    )
+}
+
+/// psql puts the name of the database it is connected to, quoted, for :"DBNAME".
+fn for_this_database(sql: &str, name: &str) -> String {
+    let target = format!("DATABASE {}", quote_ident(name));
+    sql.replace(&target, "DATABASE :\"DBNAME\"")
 }
 
 /// Sequences' values. Large objects' properties are rows (table 2995), which the script applies.
@@ -50,16 +84,14 @@ const TAKE_BACK: &str = "DO $$DECLARE role name; BEGIN
 END$$;
 ";
 
-/// Materialized views in order, statistics, the database's own properties; then what [`roles_sql`]
+/// Materialized views in order, statistics, the database's owner, rights and limits; then what [`roles_sql`]
 /// lent is taken back.
 pub(crate) fn last_sql(catalog: &Catalog) -> String {
     let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
     text.push_str(ANALYZE);
     let name = unused_name(&catalog.database);
     let properties = statements::database_properties(&catalog.database, &name, Ownership::ALL);
-    // psql puts the name of the database it is connected to, quoted, for :"DBNAME".
-    let target = format!("DATABASE {}", quote_ident(&name));
-    text.push_str(&statements::script(&properties).replace(&target, "DATABASE :\"DBNAME\""));
+    text.push_str(&for_this_database(&statements::script(&properties), &name));
     text + TAKE_BACK
 }
 

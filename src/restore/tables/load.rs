@@ -1,13 +1,33 @@
 //! One table to load, and whether the server takes its rows.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Error;
 use crate::model::catalog::{Name, Table};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, TableParts};
 use crate::pg::target::large_objects;
-use crate::pg::target::load::{self, Destination};
+use crate::pg::target::load::{self, Destination, Money};
+
+/// What the target's tables need while they are loaded.
+pub(super) struct TargetTables {
+    /// Those that have a foreign table below them.
+    pub foreign_roots: BTreeSet<Name>,
+    /// Those that hold money, and whether they compute something.
+    pub money: BTreeMap<Name, bool>,
+    /// Sessions read and compute money under lc_monetary C anyway.
+    pub money_is_plain: bool,
+}
+
+impl TargetTables {
+    fn money(&self, table: &Name) -> Money {
+        match self.money.get(table) {
+            None => Money::None,
+            Some(true) if !self.money_is_plain => Money::Computed,
+            Some(_) => Money::Plain,
+        }
+    }
+}
 
 pub(super) struct TableLoad<'a> {
     pub parts: &'a TableParts,
@@ -30,16 +50,21 @@ impl<'a> TableLoad<'a> {
         parts: &'a TableParts,
         encoding: &str,
         triggers_off: Option<bool>,
-        foreign_roots: &BTreeSet<Name>,
+        target: &TargetTables,
     ) -> Self {
-        let destination = |name: &Name, through_root| Destination {
-            table_oid: table.oid,
-            before: triggers_off.map_or_else(String::new, |keys| load::triggers_off(name, keys)),
-            sql: load::copy_in(name, &table.columns, encoding),
-            after: triggers_off.map_or("", |_| load::TRIGGERS_ON).to_owned(),
-            what: format!("table {name}"),
-            through_root,
+        let destination = |name: &Name, through_root| {
+            let plain = Destination {
+                table_oid: table.oid,
+                before: triggers_off
+                    .map_or_else(String::new, |keys| load::triggers_off(name, keys)),
+                sql: load::copy_in(name, &table.columns, encoding),
+                after: triggers_off.map_or("", |_| load::TRIGGERS_ON).to_owned(),
+                what: format!("table {name}"),
+                through_root,
+            };
+            plain.with_money(target.money(name), name, &table.columns)
         };
+        let foreign_roots = &target.foreign_roots;
         let (foreign_root, root) = match table.root.clone() {
             Some(root) if foreign_roots.contains(&root) => (Some(root), None),
             root => (None, root),

@@ -162,7 +162,7 @@ impl<'a> Worker<'a> {
 
 async fn connect(run: &Run<'_>) -> Result<Session> {
     let application = run.inputs.application();
-    Session::connect(run.inputs.target, &application, Purpose::Write).await
+    Session::connect(&run.own.server, &application, Purpose::Compute).await
 }
 
 /// Waits before the next attempt; the error of the last one ends the restore.

@@ -66,6 +66,6 @@ pub(crate) fn login(folder: &Path, user: &str, database: &str) -> Result<Server>
     };
     // The environment of this process is meant for the source.
     let mut server = Server::resolve(input, &|_| None)?;
-    server.session_options = Some(SESSION_OPTIONS);
+    server.session_options = Some(SESSION_OPTIONS.to_owned());
     Ok(server)
 }

@@ -101,6 +101,7 @@ pub(crate) async fn read_database(session: &Session) -> Result<Database> {
         database.acl = Some(read_acl(session).await?);
     }
     database.settings = read_settings(session).await?;
+    database.computed_under = read_computed_under(session).await?;
     Ok(database)
 }
 
@@ -109,7 +110,7 @@ from_row!(
     Database:
     name, owner, encoding, locale_provider, collate, ctype, locale, icu_rules,
     collation_version, connection_limit, is_template, allow_connections, comment;
-    acl: None, settings: Vec::new()
+    acl: None, settings: Vec::new(), computed_under: Vec::new()
 );
 
 async fn read_acl(session: &Session) -> Result<Vec<Grant>> {
@@ -144,6 +145,31 @@ async fn read_settings(session: &Session) -> Result<Vec<Setting>> {
         .iter()
         .flat_map(|(role, items)| settings(role.as_deref(), items))
         .collect())
+}
+
+/// What a new session has, whatever ours is pinned to. What is set for our own role says nothing of
+/// others.
+async fn read_computed_under(session: &Session) -> Result<Vec<Setting>> {
+    let sql = "
+      SELECT name, reset_val FROM pg_catalog.pg_settings s
+       WHERE name IN ('TimeZone', 'DateStyle', 'IntervalStyle', 'default_text_search_config',
+                      'extra_float_digits', 'bytea_output', 'lc_monetary', 'lc_numeric', 'lc_time',
+                      'quote_all_identifiers', 'transform_null_equals', 'xmlbinary')
+         AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_db_role_setting o
+             JOIN pg_catalog.pg_roles r ON r.oid = o.setrole
+            CROSS JOIN LATERAL unnest(o.setconfig) AS c(item)
+            WHERE r.rolname IN (session_user, current_user)
+              AND lower(pg_catalog.split_part(c.item, '=', 1)) = lower(s.name))
+       ORDER BY name";
+    let what = "cannot read what new sessions have";
+    let rows: Vec<(String, String)> = session.rows(sql, what).await?;
+    let setting = |(name, value)| Setting {
+        role: None,
+        name,
+        value,
+    };
+    Ok(rows.into_iter().map(setting).collect())
 }
 
 pub(crate) async fn read_extensions(session: &Session) -> Result<Vec<Extension>> {

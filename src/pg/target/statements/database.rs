@@ -3,7 +3,7 @@
 use super::acl::{self, Ownership};
 use super::settings::set_clause;
 use super::statement::Statement;
-use crate::model::catalog::Database;
+use crate::model::catalog::{Database, Setting};
 use crate::quote::{quote_ident, quote_literal};
 
 /// `CREATE DATABASE name` from template0 with the source's encoding, provider and locale, as a
@@ -40,8 +40,42 @@ pub(crate) fn create_database(database: &Database, name: &str, version_num: u32)
     Statement::new(format!("database {}", quote_ident(name)), sql)
 }
 
-/// Owner, ACL, comment, connection limit and settings, for the database called `name` in the
-/// target. Settings come last: a later session of ours should not meet them.
+/// A setting of a database, or of a role in it: how it is made, and how it is taken back.
+pub(crate) struct DatabaseSetting<'a> {
+    pub role: Option<&'a str>,
+    pub set: Statement,
+    pub reset: Statement,
+}
+
+/// The settings, for the database called `name` in the target.
+pub(crate) fn database_settings<'a>(
+    database: &'a Database,
+    name: &str,
+) -> Vec<DatabaseSetting<'a>> {
+    let target = format!("DATABASE {}", quote_ident(name));
+    let one = |setting: &'a Setting| {
+        let parameter = quote_ident(&setting.name);
+        let (alter, of_whom) = match &setting.role {
+            None => (format!("ALTER {target}"), String::new()),
+            Some(role) => {
+                let role = quote_ident(role);
+                (
+                    format!("ALTER ROLE {role} IN {target}"),
+                    format!(" for role {role}"),
+                )
+            }
+        };
+        let about = format!("setting {parameter} of the database{of_whom}");
+        DatabaseSetting {
+            role: setting.role.as_deref(),
+            set: Statement::new(&about, format!("{alter} {}", set_clause(setting))),
+            reset: Statement::new(&about, format!("{alter} RESET {parameter}")),
+        }
+    };
+    database.settings.iter().map(one).collect()
+}
+
+/// Owner, ACL, comment and connection limit, for the database called `name` in the target.
 pub(crate) fn database_properties(
     database: &Database,
     name: &str,
@@ -75,14 +109,6 @@ pub(crate) fn database_properties(
             add("privileges", sql);
         }
     }
-    for setting in &database.settings {
-        let set = set_clause(setting);
-        let sql = match &setting.role {
-            None => format!("ALTER {target} {set}"),
-            Some(role) => format!("ALTER ROLE {} IN {target} {set}", quote_ident(role)),
-        };
-        add(&format!("setting {}", quote_ident(&setting.name)), sql);
-    }
     statements
 }
 
@@ -90,7 +116,6 @@ pub(crate) fn database_properties(
 mod tests {
     use super::super::statement::script;
     use super::*;
-    use crate::model::catalog::Setting;
 
     fn database(provider: &str) -> Database {
         Database {
@@ -108,6 +133,7 @@ mod tests {
             allow_connections: true,
             comment: Some("ours".to_owned()),
             acl: Some(Vec::new()),
+            computed_under: Vec::new(),
             settings: vec![
                 Setting {
                     role: None,
@@ -152,11 +178,28 @@ mod tests {
             "COMMENT ON DATABASE \"new\" IS 'ours';\n\
              ALTER DATABASE \"new\" CONNECTION LIMIT 7;\n\
              ALTER DATABASE \"new\" OWNER TO \"own\";\n\
-             REVOKE ALL ON DATABASE \"new\" FROM PUBLIC, \"own\";\n\
-             ALTER DATABASE \"new\" SET \"work_mem\" TO '64MB';\n\
-             ALTER ROLE \"own\" IN DATABASE \"new\" SET \"search_path\" TO 'a', 'b';\n"
+             REVOKE ALL ON DATABASE \"new\" FROM PUBLIC, \"own\";\n"
         );
         let none = database_properties(&database("c"), "new", Ownership::NONE);
-        assert_eq!(none.len(), 4, "{none:?}");
+        assert_eq!(none.len(), 2, "{none:?}");
+    }
+
+    #[test]
+    fn a_setting_is_made_and_taken_back() {
+        let database = database("c");
+        let settings = database_settings(&database, "new");
+        let sql: Vec<_> = settings
+            .iter()
+            .flat_map(|one| [one.set.sql.as_str(), one.reset.sql.as_str()])
+            .collect();
+        assert_eq!(
+            sql,
+            [
+                "ALTER DATABASE \"new\" SET \"work_mem\" TO '64MB'",
+                "ALTER DATABASE \"new\" RESET \"work_mem\"",
+                "ALTER ROLE \"own\" IN DATABASE \"new\" SET \"search_path\" TO 'a', 'b'",
+                "ALTER ROLE \"own\" IN DATABASE \"new\" RESET \"search_path\"",
+            ]
+        );
     }
 }

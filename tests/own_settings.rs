@@ -182,11 +182,11 @@ role = 'pg_monitor'
 default_tablespace = ''";
 
 const STOPPED: &str = "
-  CREATE TABLE t (id int PRIMARY KEY, a text[], x xml, s text DEFAULT 'a\\b', i interval, CHECK (a IS NOT NULL));
-  INSERT INTO t SELECT g, ARRAY['NULL', NULL, 'a\\b'], 'two <b/>', DEFAULT, g * interval '-1 day 3 hours'
+  CREATE TABLE t (id int PRIMARY KEY, a text[], s text DEFAULT 'a\\b', i interval, CHECK (a IS NOT NULL));
+  INSERT INTO t (id, a, i) SELECT g, ARRAY['NULL', NULL, 'a\\b'], g * interval '-1 day 3 hours'
     FROM generate_series(1, 3000) g;
-  INSERT INTO t VALUES (0, '{}', '<a/>', 'é', NULL);
-  CREATE MATERIALIZED VIEW m AS SELECT count(*), pg_sleep(0.1) FROM t;
+  INSERT INTO t VALUES (0, '{}', 'é', NULL);
+  CREATE MATERIALIZED VIEW m AS SELECT count(*), pg_sleep(0.1) IS NULL FROM t;
   CREATE TABLE cfg (least int); INSERT INTO cfg VALUES (0);
   CREATE FUNCTION pos(n int) RETURNS boolean LANGUAGE plpgsql AS
     $$BEGIN RETURN n > (SELECT least FROM cfg); END$$;
@@ -198,6 +198,10 @@ fn settings_that_stop_a_session_stop_no_restore_no_resume_and_no_drill() {
     for major in [Major::Pg15, Major::Pg18] {
         let source = Database::new(major);
         source.sql(STOPPED);
+        if major == Major::Pg15 {
+            // The tests' 18 knows no XML.
+            source.sql("CREATE TABLE x (x xml); INSERT INTO x VALUES ('two <b/>'), ('<a/>')");
+        }
         for setting in STOPS
             .lines()
             .chain((major == Major::Pg18).then_some("transaction_timeout = '50ms'"))
@@ -245,7 +249,12 @@ fn settings_that_stop_a_session_stop_no_restore_no_resume_and_no_drill() {
         assert!(mended.status.success(), "{mended:?}");
         let ran = restore(&lifeboat, &target, &["--resume"]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        assert_eq!(ran.json()["result"]["rows"], 3003, "{ran:?}");
+        let rows = ran.json()["result"]["rows"].as_u64().unwrap();
+        assert_eq!(
+            rows,
+            if major == Major::Pg15 { 3005 } else { 3003 },
+            "{ran:?}"
+        );
         let drilled = drill(&lifeboat);
         assert!(
             drilled.stdout.contains("later"),
@@ -285,6 +294,11 @@ fn a_setting_with_which_nobody_can_log_in_is_taken_back_and_told() {
     }
 }
 
+fn url_of(cluster: &Cluster, database: &str) -> String {
+    let url = cluster.url();
+    format!("{}/{database}", url.strip_suffix("/postgres").unwrap())
+}
+
 /// What the source's server had set, no database carries: a drill's server has it, another server's
 /// administrator is told.
 #[test]
@@ -310,7 +324,7 @@ fn what_was_computed_under_the_servers_settings_comes_back_too() {
     cluster.sql("ALTER DATABASE app SET app.region = 'north ''side'' \\ 1'");
     cluster.sql_in("app", COMPUTES);
     let lifeboat = Lifeboat::init();
-    lifeboat.export(&cluster.url().replace("/postgres", "/app"));
+    lifeboat.export(&url_of(&cluster, "app"));
     let target = Database::reserve(Major::Pg15);
     let ran = restore(&lifeboat, &target, &["--create"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -374,7 +388,7 @@ fn money_in_rows_and_definitions_keeps_its_value_under_any_lc_monetary() {
     }
     cluster.sql("ALTER DATABASE app SET lc_monetary = 'de_DE.utf8'");
     cluster.sql_in("app", MONEY);
-    let url = |name: &str| cluster.url().replace("/postgres", &format!("/{name}"));
+    let url = |name: &str| url_of(&cluster, name);
     let lifeboat = Lifeboat::init();
     let id = lifeboat.export(&url("app"))["id"]
         .as_str()

@@ -5,7 +5,6 @@ use super::options::Options;
 use super::phases::{Phases, TABLES};
 use super::report::Report;
 use super::selection::Selection;
-use super::settings::OwnSettings;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
@@ -49,6 +48,23 @@ impl Inputs<'_> {
     /// The target for sessions that read what was restored.
     pub(super) fn reader(&self) -> &Server {
         self.options.drill_reader.as_ref().unwrap_or(self.target)
+    }
+}
+
+/// What sessions that compute have of their own.
+pub(super) struct OwnSettings {
+    /// The target, for such a session.
+    pub server: Server,
+    /// lc_monetary is C.
+    pub money_is_plain: bool,
+}
+
+impl OwnSettings {
+    pub(super) fn of(target: &Server) -> Self {
+        Self {
+            server: target.clone(),
+            money_is_plain: false,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, Setting};
 use crate::model::finding::Finding;
-use crate::pg::connect::server::{Server, option};
+use crate::pg::connect::server::option;
 use crate::pg::session::{Purpose, Session, pinned};
 use crate::pg::target::{execute, server, statements};
 use crate::quote::quote_ident;
@@ -18,23 +18,6 @@ const KIND: &str = "property of the database";
 
 /// A startup packet holds 10,000 bytes.
 const MAX_OPTIONS: usize = 8000;
-
-/// What sessions that compute have of their own.
-pub(super) struct OwnSettings {
-    /// The target, for such a session.
-    pub server: Server,
-    /// lc_monetary is C.
-    pub money_is_plain: bool,
-}
-
-impl OwnSettings {
-    pub(super) fn of(target: &Server) -> Self {
-        Self {
-            server: target.clone(),
-            money_is_plain: false,
-        }
-    }
-}
 
 /// Sets what the database and its roles had set. A setting with which nobody can log in is taken back.
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {

@@ -16,9 +16,12 @@ pub(crate) fn roles_sql(catalog: &Catalog) -> String {
         .iter()
         .map(|body| format!("DO {};\n", quote_literal(body)))
         .collect();
-    let name = unused_name(&catalog.database);
-    for setting in statements::database_settings(&catalog.database, &name) {
-        text.push_str(&for_this_database(&setting_lines(&setting), &name));
+    let database = &catalog.database;
+    let name = unused_name(database);
+    let here = statements::database_settings(database, &name);
+    let there = statements::database_settings(database, &database.name);
+    for (here, there) in here.iter().zip(&there) {
+        text.push_str(&setting_lines(here, &there.set.sql, &name));
     }
     text
 }
@@ -28,21 +31,16 @@ const CAN_LOG_IN: &str = r#"\set can_log_in `PGOPTIONS='-c statement_timeout=0' 
 "#;
 
 /// Sets it; takes it back, by the session that is still open, where nobody can log in any more.
-fn setting_lines(one: &DatabaseSetting<'_>) -> String {
-    let why = format!(
-        "{} is taken back: nobody could log in with it: {}",
-        one.set.about, one.set.sql
-    );
+fn setting_lines(one: &DatabaseSetting<'_>, shown: &str, name: &str) -> String {
+    let about = &one.set.about;
+    let why = format!("{about} is taken back: nobody could log in with it: {shown}");
     let warning = format!(
         "BEGIN RAISE WARNING USING MESSAGE = {}; END",
         quote_literal(&why)
     );
-    format!(
-        "{};\n{CAN_LOG_IN}\\if :can_log_in\n\\else\n{};\nDO {};\n\\endif\n",
-        one.set.sql,
-        one.reset.sql,
-        quote_literal(&warning)
-    )
+    let [set, reset] = [&one.set, &one.reset].map(|one| for_this_database(&one.sql, name));
+    let warn = quote_literal(&warning);
+    format!("{set};\n{CAN_LOG_IN}\\if :can_log_in\n\\else\n{reset};\nDO {warn};\n\\endif\n")
 }
 
 /// psql puts the name of the database it is connected to, quoted, for :"DBNAME".

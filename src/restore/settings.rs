@@ -94,14 +94,14 @@ pub(super) async fn use_in_sessions(run: &mut Run<'_>) -> Result<()> {
         if name == "lc_monetary" {
             money = Some(value.clone());
         }
-        if of_server {
+        if of_server && !(name.starts_with("lc_") && is_c(value)) {
             others.push(format!("{} = {value}", setting.name));
         }
     }
     session.close().await;
     run.archive.use_own_options(&options);
     run.own.server.session_options = Some(options);
-    run.own.money_is_plain = money.is_none_or(|money| matches!(money.as_str(), "C" | "POSIX"));
+    run.own.money_is_plain = money.is_none_or(|money| is_c(&money));
     if !others.is_empty() {
         let database = quote_ident(&target.database);
         run.report.to_do.push(format!(
@@ -111,6 +111,11 @@ pub(super) async fn use_in_sessions(run: &mut Run<'_>) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// A locale without conventions of its own, whatever its encoding.
+fn is_c(locale: &str) -> bool {
+    matches!(locale.split('.').next(), Some("C" | "POSIX"))
 }
 
 /// They change who a session is or how it speaks, or load code into it.

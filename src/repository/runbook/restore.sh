@@ -445,7 +445,7 @@ money_in="WITH RECURSIVE step(inner_type, outer_type) AS (
     SELECT 'pg_catalog.money'::pg_catalog.regtype::pg_catalog.oid
     UNION SELECT s.outer_type FROM holding h JOIN step s ON s.inner_type = h.type)
   SELECT CASE WHEN t.oid NOT IN (SELECT type FROM holding) THEN 'none'
-    WHEN pg_catalog.current_setting('lc_monetary') IN ('C', 'POSIX') THEN 'plain'
+    WHEN pg_catalog.current_setting('lc_monetary') ~ '^(C|POSIX)([.]|$)' THEN 'plain'
     WHEN c.relkind = 'p' OR c.relispartition
       OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c')
       OR EXISTS (SELECT FROM pg_catalog.pg_attribute g WHERE g.attrelid = c.oid AND g.attgenerated <> '')

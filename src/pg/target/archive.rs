@@ -9,11 +9,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::pg::connect::server::{Server, session_options};
+use crate::pg::connect::server::{Server, option, session_options};
 use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::session::Purpose;
-use crate::pg::session::pinned::pinned_options;
+use crate::pg::session::pinned::pinned;
 use crate::pg::target::statements::{Ownership, Rights};
 use crate::pg::target::toc::{self, Entry, Section};
 
@@ -114,8 +114,12 @@ impl Archive {
         std::io::copy(&mut plain, &mut file)
             .map_err(|source| Error::damaged("the schema archive does not open").because(source))?;
         file.flush().context(what)?;
-        let pinned = pinned_options(Purpose::Compute, options.rights.version_num);
-        let mut pgoptions = format!("{pinned} {PGOPTIONS}");
+        // It sets search_path itself.
+        let pinned = pinned(Purpose::Compute, options.rights.version_num)
+            .filter(|(name, _)| *name != "search_path")
+            .map(|(name, value)| option(name, value));
+        let mut pgoptions = PGOPTIONS.to_owned();
+        pgoptions.extend(pinned.map(|option| format!(" {option}")));
         if options.rights.superuser {
             pgoptions.push_str(" -c lc_messages=C");
         }

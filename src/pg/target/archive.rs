@@ -22,6 +22,9 @@ use crate::pg::target::toc::{self, Entry, Section};
 const PGOPTIONS: &str = "-c lock_timeout=0 -c default_transaction_read_only=off \
     -c check_function_bodies=off -c array_nulls=on";
 
+/// Definitions of text search dictionaries are stored as the server would print them.
+const AS_PRINTED: &str = " -c quote_all_identifiers=off";
+
 /// For definitions that hold money.
 const MONEY_IN_C: &str = " -c lc_monetary=C";
 
@@ -154,13 +157,15 @@ impl Archive {
     /// Definitions are read with the money that they were printed with; indexes hold what functions
     /// make of values, which only the database's own settings say.
     fn pgoptions(&self, entries: &[&Entry]) -> String {
-        let builds = entries.iter().all(|entry| entry.makes_index());
-        let money = if self.money_in_c && !builds {
-            MONEY_IN_C
-        } else {
-            ""
-        };
-        format!("{} {}{money}", self.own_options, self.options)
+        let mut options = format!("{} {}", self.own_options, self.options);
+        if entries.iter().all(|entry| entry.makes_index()) {
+            return options;
+        }
+        options.push_str(AS_PRINTED);
+        if self.money_in_c {
+            options.push_str(MONEY_IN_C);
+        }
+        options
     }
 
     /// All entries in the order in which they can be restored.

@@ -519,7 +519,7 @@ run_sql() { # name of a file of statements that lifeboat made
 }
 
 restore_schema() { # arguments of pg_restore; definitions hold money as lc_monetary C prints it
-  PGOPTIONS="$PGOPTIONS -c lc_monetary=C" build "$@"
+  PGOPTIONS="$PGOPTIONS -c lc_monetary=C -c quote_all_identifiers=off" build "$@"
 }
 
 build() { # the same under the database's own settings

@@ -1,11 +1,13 @@
 //! `lifeboat restore`: a restore point back into an empty database.
 
+mod broken;
 mod compare;
 mod constraints;
 mod finalize;
 mod large_objects;
 mod not_tried;
 mod options;
+mod passes;
 mod phases;
 mod preflight;
 mod prepare;
@@ -13,8 +15,10 @@ mod report;
 mod roles;
 mod run;
 mod schema;
+mod search_path;
 mod selection;
 mod sessions;
+mod set_aside;
 mod settings;
 mod tables;
 
@@ -37,7 +41,6 @@ pub(crate) use self::report::PhaseTime;
 pub use self::report::Report;
 use self::run::{Inputs, Run};
 use self::selection::Selection;
-use self::tables::Attempt;
 
 /// Restores one point. An error means that it stopped; a report with failures means that it ended
 /// and something is missing.
@@ -113,12 +116,13 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     run.phase("settings", settings::restore).await?;
     settings::use_in_sessions(run).await?;
     // An earlier run that ended gave back what it had borrowed.
-    if run.report.resumed && !run.phases.is_finished("privileges") {
+    if run.report.resumed {
         roles::borrow(run).await?;
+        broken::look_again(run).await?;
     }
     run.phase("schema", schema::before_data).await?;
     run.phase(TABLES, async |run: &mut Run<'_>| {
-        tables::restore(run, Attempt::First).await
+        tables::load(run).await.map(drop)
     })
     .await?;
     run.phase("large objects", large_objects::restore).await?;
@@ -129,48 +133,38 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     run.phase(COMPARISON, compare::compare).await?;
     roles::give_back(run, roles::READING).await?;
     // Its limits would meet our own sessions.
-    if run.report.failures.is_empty() {
-        run.phase("database", finalize::database).await?;
-    }
-    Ok(())
+    run.phase("database", finalize::database).await
 }
 
-/// While something is missing, these phases do what cannot get in the way of `--resume`, which
-/// repeats them.
+/// Whatever is missing: one row that breaks a constraint must not leave everybody without privileges.
+/// `--resume` repeats these phases.
 async fn run_phases_after_keys(run: &mut Run<'_>) -> Result<()> {
-    let whole = run.report.failures.is_empty();
-    // Without a superuser's rights, less of them could keep what is missing from being loaded.
-    if whole || run.facts.rights.superuser {
-        run.phase("privileges", schema::privileges).await?;
-    }
+    run.phase("privileges", schema::privileges).await?;
     // After the privileges: a view is filled with its owner's rights.
     run.phase("materialized views", finalize::materialized_views)
         .await?;
     run.phase("statistics", finalize::statistics).await?;
     // Before the event triggers, which would fire at it.
     roles::borrow_reading(run).await?;
-    if whole {
-        run.phase("event triggers", schema::event_triggers).await?;
-    }
-    Ok(())
+    run.phase("event triggers", schema::event_triggers).await
 }
 
 /// Gives back what was borrowed, and drops schema `lifeboat_restore` where nothing is missing.
 async fn finish(mut run: Run<'_>) -> Result<Report> {
+    search_path::name_functions(&mut run).await?;
     roles::give_back(&mut run, roles::EVERYTHING).await?;
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {
         resume_state::remove(&run.session).await?;
     } else {
-        let waiting = if run.facts.rights.superuser {
-            "default privileges, event triggers, owner and limits of the database"
-        } else {
-            "privileges, event triggers, owner and limits of the database"
+        let waiting = match run.lacks_objects {
+            true => "; until then default privileges are not restored",
+            false => "",
         };
         run.report.to_do.push(format!(
             "after mending the failures: restore again with --resume, or take lifeboat's notes \
-             away with {}; until then {waiting} are not restored",
+             away with {}{waiting}",
             resume_state::HOW_TO_REMOVE
         ));
     }

@@ -34,6 +34,7 @@ mod promote;
 mod random;
 mod report;
 mod restore;
+mod restore_broken;
 mod restore_exact;
 mod restore_foreign;
 mod restore_mending;

@@ -31,7 +31,8 @@ const BREAKS: &str = "
   CREATE EVENT TRIGGER log_drop ON sql_drop EXECUTE FUNCTION log_ddl();
   ALTER EVENT TRIGGER log_drop ENABLE ALWAYS;";
 
-const MEND: &str = "ALTER FUNCTION pos SET search_path = public";
+/// The event trigger is there already, and logs what is mended.
+const MEND: &str = "ALTER FUNCTION pos SET search_path = public; TRUNCATE ddl_log";
 
 fn exported(sql: &str) -> (Lifeboat, Database) {
     let source = Database::new(Major::Pg15);

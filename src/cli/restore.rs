@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// Make the target database first
     #[arg(long)]
     create: bool,
-    /// Go on with a restore that was interrupted
+    /// Go on with a restore that was interrupted, or whose failures were mended
     #[arg(long)]
     resume: bool,
     /// Only look: report every problem, change nothing

@@ -235,6 +235,14 @@ pub enum ConstraintKind {
     Index,
 }
 
+impl Constraint {
+    /// For messages: `foreign key child_parent_fkey of public.child`.
+    pub fn describe(&self) -> String {
+        let Self { on, name, kind, .. } = self;
+        format!("{kind} {} of {on}", name.escape_debug())
+    }
+}
+
 impl std::fmt::Display for ConstraintKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -101,19 +101,21 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     }
     let groups = grouped(&present, &loaded);
     run.report.tables = present.len() as u64;
-    let (rows, wrong) = compare_counts(run, &groups).await?;
+    let (rows, mut wrong) = compare_counts(run, &groups).await?;
     run.report.rows = rows;
-    failures.extend(wrong);
     let mut generated = Vec::new();
     if verify {
-        let wrong;
-        (wrong, generated) = compare_digests(run, &session, &groups, &pages).await?;
-        failures.extend(wrong);
+        let different;
+        (different, generated) = compare_digests(run, &session, &groups, &pages).await?;
+        wrong.extend(different);
     }
+    let by_hand = mended_by_hand(run, &groups, &mut wrong);
+    failures.extend(wrong);
     failures.extend(compare_sequences(run, &session).await?);
     run.report.large_objects = count_large_objects(&session).await?;
     let (missing, mut findings) = constraints::missing(run, &session, &pages).await?;
     failures.extend(missing);
+    findings.extend(by_hand);
     if verify && inputs.selection.whole {
         failures.extend(compare_large_objects(run, &session).await?);
         let only_counted = orders_differ(&groups);
@@ -238,6 +240,34 @@ async fn read_groups<'a, T, R>(
 
 fn is_lost(error: &Error) -> bool {
     matches!(error.kind(), Kind::Unavailable | Kind::Interrupted)
+}
+
+/// Takes out what differs since a person mended rows that broke a constraint: that is as it should be.
+fn mended_by_hand(run: &Run<'_>, groups: &[Group<'_>], wrong: &mut Vec<Finding>) -> Vec<Finding> {
+    let mut mended: BTreeMap<&str, &str> = BTreeMap::new();
+    for group in groups {
+        let mut tables = group.tables.iter();
+        let constraint = tables.find_map(|table| run.mended.get(&table.name));
+        mended.extend(constraint.map(|constraint| (group.what.as_str(), constraint.as_str())));
+    }
+    let (by_hand, others): (Vec<_>, Vec<_>) = std::mem::take(wrong)
+        .into_iter()
+        .partition(|one| mended.contains_key(one.what.as_str()));
+    *wrong = others;
+    let explain = |one: Finding| {
+        let constraint = mended.get(one.what.as_str()).copied().unwrap_or_default();
+        let why = format!(
+            "{}, since rows that broke {constraint} were mended by hand",
+            one.why
+        );
+        Finding { why, ..one }
+    };
+    // The count says what the digest says again.
+    let mut known = BTreeSet::new();
+    let by_hand = by_hand
+        .into_iter()
+        .filter(|one| known.insert(one.what.clone()));
+    by_hand.map(explain).collect()
 }
 
 /// All rows that are there, and the groups that have more or fewer than exported.

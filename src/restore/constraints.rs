@@ -30,9 +30,7 @@ pub(super) async fn missing(
         if left_out || absent.contains(&wanted.on) || is_known(run, wanted) {
             continue;
         }
-        let name = wanted.name.escape_debug();
-        let what = format!("{} {name} of {}", wanted.kind, wanted.on);
-        let trouble = Finding::new(what, why);
+        let trouble = Finding::new(wanted.describe(), why);
         match wanted.kind {
             ConstraintKind::Index => findings.push(trouble),
             _ => failures.push(trouble),
@@ -68,6 +66,15 @@ fn difference(wanted: &Constraint, found: Option<&Constraint>) -> Option<String>
 fn is_known(run: &Run<'_>, wanted: &Constraint) -> bool {
     let Constraint { on, name, .. } = wanted;
     let report = &run.report;
+    let what = wanted.describe();
+    let mut by_description = report
+        .failures
+        .iter()
+        .chain(&report.unproven)
+        .chain(&report.findings);
+    if by_description.any(|one| one.what == what) {
+        return true;
+    }
     let mut said = report.failures.iter().chain(&report.unproven);
     if !is_index(wanted) {
         let constraint = format!("CONSTRAINT {} {} {name} ", on.schema, on.name);

@@ -1,10 +1,10 @@
 //! Before the first phase: locks the target, and opens the schema archive.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::not_tried::NotTriedObjects;
-use super::phases::Phases;
+use super::phases::{Phases, TABLES};
 use super::preflight::{self, TargetCheck};
 use super::report::Report;
 use super::run::{Inputs, OwnSettings, Run};
@@ -56,6 +56,7 @@ pub(super) async fn prepare<'a>(
         // Names of roles have no encoding of their own: as the new database reads them.
         None => ServerFacts::read(&session).await?,
     };
+    let has_triggers = phases.is_finished(TABLES);
     Ok(Run {
         inputs,
         session,
@@ -67,6 +68,10 @@ pub(super) async fn prepare<'a>(
         jobs: options.jobs.unwrap_or_else(default_jobs),
         phases,
         not_tried: NotTriedObjects::new(inputs.catalog),
+        has_triggers,
+        refused: Vec::new(),
+        lacks_objects: false,
+        mended: BTreeMap::new(),
         report,
     })
 }

@@ -14,7 +14,11 @@ use crate::quote::quote_ident;
 /// How the statements begin that give borrowed rights back: rights to create objects, before the privileges
 /// are restored; what the comparison needed, before the database's own properties come; in the end all.
 pub(super) const CREATING: &[&str] = &["REVOKE CREATE ON "];
-pub(super) const READING: &[&str] = &["REVOKE SELECT ON TABLE ", "ALTER TABLE ONLY "];
+pub(super) const READING: &[&str] = &[
+    "REVOKE SELECT ON TABLE ",
+    "REVOKE INSERT ON TABLE ",
+    "ALTER TABLE ONLY ",
+];
 pub(super) const EVERYTHING: &[&str] = &[""];
 
 /// Makes the roles and memberships that are missing; those that exist stay as they are.
@@ -102,11 +106,22 @@ pub(super) async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Resul
     Ok(())
 }
 
-/// Borrows again what an earlier run gave back at its end.
+/// Borrows again what an earlier run gave back at its end, or what it restored and this one must be
+/// without.
 pub(super) async fn borrow(run: &mut Run<'_>) -> Result<()> {
+    for (trigger, enable) in server::event_triggers(&run.session).await? {
+        let about = format!("event trigger {}", trigger.escape_debug());
+        let name = quote_ident(&trigger);
+        let right = TemporaryGrant {
+            grant: format!("ALTER EVENT TRIGGER {name} DISABLE"),
+            revoke: format!("ALTER EVENT TRIGGER {name} {enable}"),
+        };
+        borrow_right(run, &about, &right).await?;
+    }
     let owners = owners(run);
     borrow_owners(run, &owners).await?;
-    borrow_schemas(run, &owners).await
+    borrow_schemas(run, &owners).await?;
+    borrow_rows(run, true).await
 }
 
 /// Lets every owner make objects in every schema, which it must be able to when it is given one.
@@ -184,12 +199,17 @@ pub(super) async fn give_back(run: &mut Run<'_>, beginnings: &[&str]) -> Result<
 /// Lets the user read what its owners may no longer read once their privileges are back, for the time
 /// of the comparison.
 pub(super) async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
+    let owners = owners(run);
+    borrow_owners(run, &owners).await?;
+    borrow_rows(run, false).await
+}
+
+/// Lets the user read, or also write, the rows of its owners.
+async fn borrow_rows(run: &mut Run<'_>, writing: bool) -> Result<()> {
     if run.facts.rights.superuser || run.inputs.options.is_powerless() {
         return Ok(());
     }
-    let owners = owners(run);
-    borrow_owners(run, &owners).await?;
-    for (table, no_select, forced_security) in server::unreadable(&run.session).await? {
+    for (table, no_select, no_insert, forced_security) in server::unreadable(&run.session).await? {
         let about = format!("rows of {table}");
         let name = table.quoted();
         let select = TemporaryGrant {
@@ -200,7 +220,15 @@ pub(super) async fn borrow_reading(run: &mut Run<'_>) -> Result<()> {
             grant: format!("ALTER TABLE ONLY {name} NO FORCE ROW LEVEL SECURITY"),
             revoke: format!("ALTER TABLE ONLY {name} FORCE ROW LEVEL SECURITY"),
         };
-        for (needed, right) in [(no_select, select), (forced_security, security)] {
+        let insert = TemporaryGrant {
+            grant: format!("GRANT INSERT ON TABLE {name} TO CURRENT_USER"),
+            revoke: format!("REVOKE INSERT ON TABLE {name} FROM CURRENT_USER"),
+        };
+        for (needed, right) in [
+            (no_select, select),
+            (no_insert && writing, insert),
+            (forced_security, security),
+        ] {
             if needed {
                 borrow_right(run, &about, &right).await?;
             }

@@ -1,5 +1,7 @@
 //! A restore at work.
 
+use std::collections::BTreeMap;
+
 use super::not_tried::NotTriedObjects;
 use super::options::Options;
 use super::phases::{Phases, TABLES};
@@ -8,10 +10,11 @@ use super::selection::Selection;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Name};
+use crate::model::finding::Finding;
 use crate::pg::connect::server::Server;
 use crate::pg::session::Session;
-use crate::pg::target::archive::Archive;
+use crate::pg::target::archive::{Archive, Complaint};
 use crate::pg::target::execute;
 use crate::pg::target::resume_state::ResumeState;
 use crate::pg::target::server::ServerFacts;
@@ -68,6 +71,12 @@ impl OwnSettings {
     }
 }
 
+/// An entry that failed, and what it said when it was last tried alone.
+pub(super) struct Failed {
+    pub entry: Entry,
+    pub complaints: Vec<Complaint>,
+}
+
 pub(super) struct Run<'a> {
     pub inputs: Inputs<'a>,
     /// Locks the target against a second restore, and runs our own statements.
@@ -80,6 +89,14 @@ pub(super) struct Run<'a> {
     pub jobs: usize,
     pub phases: Phases,
     pub not_tried: NotTriedObjects,
+    /// Triggers may be there: rows that come now must not fire them.
+    pub has_triggers: bool,
+    /// Tables whose rows the server refused at the last attempt.
+    pub refused: Vec<Finding>,
+    /// A table, say, could not be made.
+    pub lacks_objects: bool,
+    /// Tables whose rows a person may have mended since an earlier run, each with the constraint.
+    pub mended: BTreeMap<Name, String>,
     pub report: Report,
 }
 

@@ -14,7 +14,7 @@ use self::worker::Worker;
 use super::phases::TABLES;
 use super::run::{Inputs, Run};
 use crate::error::{Error, Result};
-use crate::model::catalog::Table;
+use crate::model::catalog::{Name, Table};
 use crate::model::finding::Finding;
 use crate::model::manifest::{TableParts, is_large_objects};
 use crate::pg::target::resume_state::{LoadedPart, LoadedParts};
@@ -68,23 +68,39 @@ pub(super) fn parts_of(loaded: &LoadedParts, oid: u32) -> impl Iterator<Item = &
         .map(|(_, part)| part)
 }
 
-/// What rows need may come only later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attempt {
-    First,
-    /// Columns may hold names of indexes.
-    WithIndexes,
-    /// Everything was tried again: tables that the server still refuses are reported.
-    Last,
+/// Names of the tables that are there, not all of whose parts are loaded.
+pub(super) async fn incomplete_names(run: &Run<'_>) -> Result<Vec<Name>> {
+    let loaded = run.state.loaded_parts(&run.session, None).await?;
+    let tables = incomplete(run, &loaded).await?.into_iter();
+    Ok(tables.map(|(table, _)| table.name.clone()).collect())
 }
 
-/// Loads what is chosen and not loaded yet.
-pub(super) async fn restore(run: &mut Run<'_>, attempt: Attempt) -> Result<()> {
-    let loaded = run.state.loaded_parts(&run.session, None).await?;
-    // An earlier run may have made the triggers already, and the rows are to stay as they were. Keys
-    // need no check: all rows are compared, unless some are left out.
-    let later = attempt != Attempt::First;
-    let triggers_off = (later && run.report.resumed).then_some(run.inputs.selection.whole);
+/// Loads what is chosen and not loaded yet, as long as a pass brings at least one part more: the rows
+/// that a CHECK looks for may be in another table. Whether anything came.
+pub(super) async fn load(run: &mut Run<'_>) -> Result<bool> {
+    let mut helped = false;
+    let mut loaded = run.state.loaded_parts(&run.session, None).await?;
+    loop {
+        run.refused = load_once(run, &loaded).await?;
+        let now = run.state.loaded_parts(&run.session, None).await?;
+        let more = now.len() > loaded.len();
+        helped |= more;
+        if run.refused.is_empty() || !more {
+            return Ok(helped);
+        }
+        loaded = now;
+    }
+}
+
+/// Returns the tables whose rows the server refused.
+async fn load_once(run: &Run<'_>, loaded: &LoadedParts) -> Result<Vec<Finding>> {
+    let tables = incomplete(run, loaded).await?;
+    if tables.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The rows are to stay as they were. Keys need no check: all rows are compared, unless some are left
+    // out.
+    let triggers_off = run.has_triggers.then_some(run.inputs.selection.whole);
     // Two sessions that switch one table's triggers would wait for each other.
     let jobs = if triggers_off.is_some() { 1 } else { run.jobs };
     let target = TargetTables {
@@ -93,23 +109,24 @@ pub(super) async fn restore(run: &mut Run<'_>, attempt: Attempt) -> Result<()> {
         money_is_plain: run.own.money_is_plain,
     };
     let encoding = &run.session.server_encoding;
-    let tables = incomplete(run, &loaded).await?.into_iter();
     let loads: Vec<_> = tables
+        .into_iter()
         .map(|(table, parts)| TableLoad::of_table(table, parts, encoding, triggers_off, &target))
         .collect();
     let total = loads.iter().map(|load| load.parts.copy_bytes).sum();
     let progress = run.inputs.context.progress;
     progress.phase(TABLES, Some(total));
-    let refused = load_all(run, &loads, &loaded, jobs).await?;
-    if attempt == Attempt::Last {
-        let powerless = run.inputs.options.is_powerless();
-        let (unproven, failures): (Vec<_>, Vec<_>) = refused
-            .into_iter()
-            .partition(|one| powerless && run.not_tried.excuses(&one.why));
-        run.report.unproven.extend(unproven);
-        run.report.failures.extend(failures);
-    }
-    Ok(())
+    load_all(run, &loads, loaded, jobs).await
+}
+
+/// Reports tables that the server refuses to the last.
+pub(super) fn report(run: &mut Run<'_>, refused: Vec<Finding>) {
+    let powerless = run.inputs.options.is_powerless();
+    let (unproven, failures): (Vec<_>, Vec<_>) = refused
+        .into_iter()
+        .partition(|one| powerless && run.not_tried.excuses(&one.why));
+    run.report.unproven.extend(unproven);
+    run.report.failures.extend(failures);
 }
 
 /// Loads pages and properties of the large objects, one after the other.

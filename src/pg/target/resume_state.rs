@@ -69,6 +69,7 @@ pub(crate) struct Memory {
     conflicts: BTreeSet<String>,
     /// The statements that revoke the temporary grants.
     revokes: Vec<String>,
+    notes: Vec<(String, RecordedFinding)>,
 }
 
 impl ResumeState {
@@ -95,12 +96,8 @@ impl ResumeState {
         }
         let phase = text(phase);
         let mut sql = format!("DELETE FROM lifeboat_restore.said WHERE phase = {phase};");
-        for RecordedFinding { kind, finding } in findings {
-            let (kind, what, why) = (text(kind), text(&finding.what), text(&finding.why));
-            let statement = finding.sql.as_deref().map_or("NULL".to_owned(), text);
-            sql.push_str(&format!(
-                "INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {statement});"
-            ));
+        for finding in findings {
+            sql.push_str(&insert_note(&phase, finding));
         }
         sql.push_str(&format!(
             "INSERT INTO lifeboat_restore.phase VALUES ({phase}) ON CONFLICT DO NOTHING"
@@ -213,6 +210,57 @@ impl ResumeState {
         session.execute(revoke, revoke).await
     }
 
+    /// The statement that records a note under this name, in the transaction of what it is about; empty where
+    /// the state is kept in memory.
+    pub(crate) fn note_sql(&self, name: &str, note: &RecordedFinding) -> String {
+        match self {
+            Self::InTarget => insert_note(&text(name), note),
+            Self::InMemory(_) => String::new(),
+        }
+    }
+
+    /// To be called once that is done.
+    pub(crate) fn noted(&self, name: &str, note: RecordedFinding) {
+        if let Some(mut memory) = self.memory() {
+            memory.notes.push((name.to_owned(), note));
+        }
+    }
+
+    /// The statement that takes away the note of this name and object; as [`Self::note_sql`].
+    pub(crate) fn forget_sql(&self, name: &str, what: &str) -> String {
+        let (name, what) = (text(name), text(what));
+        match self {
+            Self::InTarget => {
+                format!("DELETE FROM lifeboat_restore.said WHERE phase = {name} AND what = {what};")
+            }
+            Self::InMemory(_) => String::new(),
+        }
+    }
+
+    /// To be called once that is done.
+    pub(crate) fn forgotten(&self, name: &str, what: &str) {
+        if let Some(mut memory) = self.memory() {
+            let is_it =
+                |(one, note): &(String, RecordedFinding)| one == name && note.finding.what == what;
+            memory.notes.retain(|note| !is_it(note));
+        }
+    }
+
+    /// The notes of this name.
+    pub(crate) async fn notes(
+        &self,
+        session: &Session,
+        name: &str,
+    ) -> Result<Vec<RecordedFinding>> {
+        if let Some(memory) = self.memory() {
+            let notes = memory.notes.iter().filter(|(one, _)| one == name);
+            return Ok(notes.map(|(_, note)| note.clone()).collect());
+        }
+        let notes = findings(session).await?.into_iter();
+        let notes = notes.filter(|(one, _)| one == name);
+        Ok(notes.map(|(_, note)| note).collect())
+    }
+
     /// The statement that records a part, in the transaction that loads it; empty where the state is
     /// kept in memory.
     pub(crate) fn record_part_sql(&self, table_oid: u32, part: u64, loaded: &LoadedPart) -> String {
@@ -266,6 +314,14 @@ impl ResumeState {
         let parts: Option<LoadedParts> = rows.into_iter().map(parse).collect();
         parts.ok_or_else(|| Error::failed("the rows of lifeboat_restore.part are not lifeboat's"))
     }
+}
+
+/// `phase`: a literal.
+fn insert_note(phase: &str, note: &RecordedFinding) -> String {
+    let RecordedFinding { kind, finding } = note;
+    let (kind, what, why) = (text(kind), text(&finding.what), text(&finding.why));
+    let sql = finding.sql.as_deref().map_or("NULL".to_owned(), text);
+    format!("INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {sql});")
 }
 
 /// A literal; none may hold the byte zero.

@@ -243,13 +243,14 @@ pub(crate) async fn without_create(
     Ok(schemas)
 }
 
-/// Tables of roles that the user is a member of, and whose rows it cannot all read: because it may not
-/// select from them, or because their policies are for their owner, too.
-pub(crate) async fn unreadable(session: &Session) -> Result<Vec<(Name, bool, bool)>> {
+/// Tables of roles that the user is a member of, and whose rows it cannot all read or write: because it may
+/// not select from them, not insert into them, or because their policies are for their owner, too.
+pub(crate) async fn unreadable(session: &Session) -> Result<Vec<(Name, bool, bool, bool)>> {
     let sql = "
       WITH mine AS (
         SELECT n.nspname::text AS schema, c.relname::text AS name,
                NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') AS no_select,
+               NOT pg_catalog.has_table_privilege(c.oid, 'INSERT') AS no_insert,
                c.relrowsecurity AND c.relforcerowsecurity
                  AND NOT (SELECT rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user)
                  AS forced
@@ -257,9 +258,40 @@ pub(crate) async fn unreadable(session: &Session) -> Result<Vec<(Name, bool, boo
          WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
            AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
            AND pg_catalog.pg_has_role(c.relowner, 'USAGE'))
-      SELECT schema, name, no_select, forced FROM mine WHERE no_select OR forced";
+      SELECT schema, name, no_select, no_insert, forced FROM mine WHERE no_select OR no_insert OR forced";
     let what = "cannot tell which tables can be read again";
     session.rows(sql, what).await
+}
+
+/// A function, its arguments as ALTER FUNCTION takes them.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub schema: String,
+    pub name: String,
+    pub arguments: String,
+}
+
+from_row!(Function: schema, name, arguments);
+
+/// Functions without a search_path of their own.
+pub(crate) async fn without_search_path(session: &Session) -> Result<Vec<Function>> {
+    let sql = "
+      SELECT n.nspname::text, p.proname::text, pg_catalog.pg_get_function_identity_arguments(p.oid)
+        FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+       WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prokind = 'f'
+         AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS c(setting)
+                          WHERE c.setting LIKE 'search_path=%')";
+    session.rows(sql, "cannot list the functions").await
+}
+
+/// The event triggers that fire, as far as the user may switch them, each with what makes it fire again.
+pub(crate) async fn event_triggers(session: &Session) -> Result<Vec<(String, String)>> {
+    let sql = "
+      SELECT evtname::text, CASE evtenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA'
+                                            ELSE 'ENABLE' END
+        FROM pg_catalog.pg_event_trigger
+       WHERE evtenabled <> 'D' AND pg_catalog.pg_has_role(evtowner, 'USAGE') ORDER BY 1";
+    session.rows(sql, "cannot list the event triggers").await
 }
 
 /// Of these roles, those that may not make schemas and publications in the database.

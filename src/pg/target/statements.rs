@@ -21,6 +21,7 @@ pub(crate) use database::{
 pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };
+pub(crate) use settings::set_clause;
 pub(crate) use statement::{Statement, script};
 
 /// Sets a sequence as it was. Works for identity columns' and extensions' sequences alike.

@@ -392,19 +392,20 @@ load_part() {
   esac
   if [[ $how == direct ]] && grep -q ' 23514: ' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
     printf '%s\n' "${1/	direct	/	root	}" >>"$work/rerouted"
-  elif [[ $how == reg ]]; then
-    printf '%s\n' "${1/	reg	/	late	}" >>"$work/late"
   else
+    printf '%s\n' "$1" >>"$work/again"
     { printf '%s ' "$key"; cat "$work/label.$oid"; printf ': '; grep -v LOCATION "$error"; printf '%s' "$said"; } |
       tr '\n' ' ' >>"$work/lost"
     printf '\n' >>"$work/lost"
   fi
 }
 
+table_of() { sed -E 's/^COPY ([^ (]+).*$/\1/' "$1"; } # file with a COPY
+
 # How many foreign tables a root hands rows to: another server must not be written to.
 foreign_partitions() { # file with the COPY into the root
   local root
-  root=$(sed -E 's/^COPY ([^ (]+).*$/\1/' "$1")
+  root=$(table_of "$1")
   PGCLIENTENCODING=$encoding sql -c "SELECT pg_catalog.count(*) FROM pg_catalog.pg_type AS y
     CROSS JOIN LATERAL pg_catalog.pg_partition_tree(y.typrelid) AS t
     JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
@@ -495,13 +496,109 @@ large_object_properties() {
     END; END LOOP; END $do$'
 }
 
-# Loads the parts that the plan lists under one of these words, as "how".
 load() { # file with lines of parts
   [[ -s $1 ]] || return 0
   in_parallel load_part "$1"
 }
 
 alone() { local jobs=1; load "$1"; }
+
+# Loads what is left, as long as a pass brings at least one part: rows may need those of another table.
+load_again() { # how, instead of what the plan says; through a root it stays
+  local before=-1 left
+  while left=$(lines "$work/again") && [[ $left -gt 0 && $left -ne $before ]]; do
+    before=$left
+    awk -F '\t' -v OFS='\t' -v how="${1-again}" '{ if ($2 != "root") $2 = how; print }' "$work/again" >"$work/left"
+    : >"$work/again" && : >"$work/lost"
+    awk -F '\t' '$2 != "root"' "$work/left" >"$work/chosen"
+    load "$work/chosen"
+    # Through a root one at a time: in parallel they could lock each other out.
+    awk -F '\t' '$2 == "root"' "$work/left" >"$work/chosen"
+    alone "$work/chosen"
+  done
+}
+
+# Takes the CHECKs off the tables that have parts left, and off the domains that their columns are of. What
+# was taken off is kept in the target until put_back.
+take_off() {
+  local oid
+  [[ -s $work/again ]] || return 0
+  for oid in $(cut -f 1 "$work/again" | sort -u); do
+    [[ -s $work/copy.$oid ]] || continue
+    PGCLIENTENCODING=$encoding sql -q -c "CREATE TEMP TABLE lifeboat AS SELECT typrelid AS oid FROM pg_catalog.pg_type
+      WHERE oid = pg_catalog.pg_typeof(NULL::$(table_of "$work/copy.$oid"))::pg_catalog.oid" -c "$take_checks_off" 2>&1 >/dev/null | sed -n 's/^ERROR/psql: ERROR/p' >>"$work/errors"
+  done
+}
+
+# shellcheck disable=SC2016
+take_checks_off='DO $do$ DECLARE o record; more boolean; BEGIN
+  CREATE SCHEMA IF NOT EXISTS lifeboat_restore;
+  CREATE TABLE IF NOT EXISTS lifeboat_restore.taken_off
+    (n int GENERATED ALWAYS AS IDENTITY, kind text, target text, name text, definition text, comment text);
+  LOOP
+    more := false;
+    FOR o IN WITH RECURSIVE up(oid) AS (
+        SELECT oid FROM pg_temp.lifeboat
+        UNION SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid),
+      used(oid) AS (
+        SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN pg_temp.lifeboat l ON l.oid = a.attrelid
+         WHERE a.attnum > 0 AND NOT a.attisdropped
+        UNION SELECT part.oid FROM used JOIN pg_catalog.pg_type t ON t.oid = used.oid,
+          LATERAL (SELECT t.typbasetype UNION SELECT t.typelem UNION SELECT a.atttypid FROM pg_catalog.pg_attribute a
+                    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS part(oid)
+         WHERE part.oid <> 0)
+      SELECT $$TABLE$$ AS kind, n.nspname AS schema, c.relname AS target, k.conname, k.oid
+        FROM up JOIN pg_catalog.pg_constraint k ON k.conrelid = up.oid AND k.contype = $$c$$ AND k.coninhcount = 0
+        JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE (NOT k.connoinherit OR EXISTS (SELECT FROM pg_temp.lifeboat l WHERE l.oid = k.conrelid))
+         AND pg_catalog.pg_get_constraintdef(k.oid) NOT LIKE $$% NOT ENFORCED$$
+         AND EXISTS (SELECT FROM pg_catalog.pg_constraint own JOIN pg_temp.lifeboat l ON l.oid = own.conrelid
+                      WHERE own.contype = $$c$$ AND own.conname = k.conname)
+      UNION ALL
+      SELECT $$DOMAIN$$, n.nspname, t.typname, k.conname, k.oid
+        FROM used JOIN pg_catalog.pg_constraint k ON k.contypid = used.oid
+        JOIN pg_catalog.pg_type t ON t.oid = used.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+    LOOP
+      INSERT INTO lifeboat_restore.taken_off (kind, target, name, definition, comment) VALUES (o.kind,
+        pg_catalog.format($$%I.%I$$, o.schema, o.target), pg_catalog.quote_ident(o.conname),
+        pg_catalog.pg_get_constraintdef(o.oid), pg_catalog.obj_description(o.oid, $$pg_constraint$$));
+      EXECUTE pg_catalog.format($$ALTER %s %I.%I DROP CONSTRAINT %I$$, o.kind, o.schema, o.target, o.conname);
+      more := true;
+    END LOOP;
+    EXIT WHEN NOT more;
+  END LOOP; END $do$'
+
+# Adds them again, the last one first; where rows break one, for new rows alone.
+put_back() {
+  [[ $(sql -c "SELECT pg_catalog.to_regclass('lifeboat_restore.taken_off')") ]] || return 0
+  sql -q -c "$put_checks_back" 2>&1 | sed -n -E 's/^(WARNING|ERROR)/psql: &/p' >>"$work/errors"
+}
+
+# shellcheck disable=SC2016
+put_checks_back='DO $do$ DECLARE k record; added text; said text; BEGIN
+  FOR k IN SELECT * FROM lifeboat_restore.taken_off ORDER BY n DESC LOOP
+    added := pg_catalog.format($$ALTER %s %s ADD CONSTRAINT %s %s$$, k.kind, k.target, k.name, k.definition);
+    BEGIN EXECUTE added;
+    EXCEPTION WHEN OTHERS THEN
+      said := SQLERRM;
+      BEGIN EXECUTE added || $$ NOT VALID$$;
+        RAISE WARNING USING MESSAGE = pg_catalog.format(
+          $$%s of %s is NOT VALID: %s; after mending: ALTER %s %s VALIDATE CONSTRAINT %s$$,
+          k.name, k.target, said, k.kind, k.target, k.name);
+      EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING USING MESSAGE = pg_catalog.format($$%s of %s is left out: %s; after mending: %s$$,
+          k.name, k.target, said, added);
+        CONTINUE;
+      END;
+    END;
+    IF k.comment IS NOT NULL THEN
+      EXECUTE pg_catalog.format($$COMMENT ON CONSTRAINT %s ON %s %s IS %L$$, k.name,
+        CASE k.kind WHEN $$DOMAIN$$ THEN k.kind END, k.target, k.comment);
+    END IF;
+  END LOOP;
+  DROP TABLE lifeboat_restore.taken_off;
+  IF pg_catalog.to_regclass($$lifeboat_restore.lent$$) IS NULL THEN DROP SCHEMA lifeboat_restore; END IF;
+END $do$'
 
 large_objects() {
   local how oid
@@ -518,12 +615,35 @@ run_sql() { # name of a file of statements that lifeboat made
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
 
-restore_schema() { # arguments of pg_restore; definitions hold money as lc_monetary C prints it
+# Definitions hold money as lc_monetary C prints it.
+restore_schema() { # arguments of pg_restore, with the list of entries in toc.chosen
   PGOPTIONS="$PGOPTIONS -c lc_monetary=C -c quote_all_identifiers=off" build "$@"
 }
 
-build() { # the same under the database's own settings
-  pg_restore -d "$target" "$@" "$work/schema.dump" 2>>"$work/errors"
+# The same under the database's own settings. Entries that fail are tried again as long as that helps: what they
+# need may have come after them.
+build() { # arguments of pg_restore
+  local failed before
+  try_entries "$@"
+  cp "$work/said" "$work/reported"
+  failed=$(lines "$work/failed")
+  while [[ $failed -gt 0 ]]; do
+    before=$failed
+    awk 'NR == FNR { failed[$1] = 1; next } { id = $1; sub(/;/, "", id) } id in failed' "$work/failed" "$work/toc.chosen" >"$work/toc.again"
+    cp "$work/toc.again" "$work/toc.chosen"
+    try_entries
+    failed=$(lines "$work/failed")
+    [[ $failed -lt $before ]] || break
+    # What an earlier pass made of an entry is no error.
+    grep -vE '^pg_restore: error: could not execute query: ERROR: .* already exists$' "$work/said" >"$work/reported"
+  done
+  cat "$work/reported" >>"$work/errors"
+}
+
+try_entries() { # arguments of pg_restore
+  pg_restore -d "$target" --verbose "$@" -L "$work/toc.chosen" "$work/schema.dump" 2>"$work/said"
+  # Only with --verbose does it name the entry before each error.
+  sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
 
 # Some kinds come at their own time: privileges after the data, event triggers last.
@@ -543,6 +663,7 @@ restore() {
   get_object schema.dump.age "$work/schema.dump.age"
   age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die "cannot open $object_key"
   pg_restore -l "$work/schema.dump" >"$work/toc" || die 'pg_restore cannot read the schema'
+  cp "$work/toc" "$work/toc.chosen"
   restore_schema --section=pre-data --no-acl
   money_tables=$(sql -q -c "SELECT pg_catalog.count(*) FROM ($money_in) AS m(money) WHERE money <> 'none'") || exit 1
   step 'rows'
@@ -554,27 +675,32 @@ restore() {
   # Through a root one at a time: in parallel they could lock each other out.
   awk -F '\t' '$2 == "root"' "$work/parts" | cat - "$work/rerouted" >"$work/chosen"
   alone "$work/chosen"
+  load_again
+  take_off
+  load_again
   step 'large objects and sequences'
   large_objects
   run_sql after-data.sql.zst.age
   step 'indexes, keys, all else of the schema'
   if [[ $money_tables -gt 0 ]]; then
     list_of '$0 ~ builds'
-    build --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
+    build --section=post-data --no-acl -j "$jobs"
     list_of '$0 !~ at_end && $0 !~ builds'
   else
     list_of '$0 !~ at_end'
   fi
-  restore_schema --section=post-data --no-acl -j "$jobs" -L "$work/toc.chosen"
-  alone "$work/late"
+  restore_schema --section=post-data --no-acl -j "$jobs"
+  # Rows that name an index come only now; no trigger may fire.
+  load_again late
+  put_back
   step 'counting rows'
   count
   step 'privileges, materialized views, statistics, owner and limits of the database'
   list_of '$0 ~ acl'
-  restore_schema -L "$work/toc.chosen"
+  restore_schema
   run_sql last.sql.zst.age
   list_of '$0 ~ at_end'
-  restore_schema -L "$work/toc.chosen"
+  restore_schema
 }
 
 # ---- counting and the last screen ---------------------------------------------------------------
@@ -652,7 +778,7 @@ main() {
   work=$(mktemp -d "${TMPDIR:-/tmp}/lifeboat-restore.XXXXXX") || exit 1
   trap leave EXIT
   trap 'exit 130' INT TERM
-  : >"$work/errors" && : >"$work/lost" && : >"$work/rerouted" && : >"$work/late"
+  : >"$work/errors" && : >"$work/lost" && : >"$work/rerouted" && : >"$work/again"
   open_manifest
   open_object plan.tsv.zst.age "$work/plan"
   encoding=$(awk -F '\t' '$1 == "plan" && $2 == 1 { print $3 }' "$work/plan")

@@ -1,9 +1,9 @@
 //! Statement files for `restore.sh`: what no archive carries, for a target of which nothing is
 //! known yet. psql reads them, so every name stays within quotes; nothing of a dump is in them.
 
-use crate::model::catalog::{Catalog, Database, Membership, Role};
+use crate::model::catalog::{Catalog, Database, MaterializedView, Membership, Role};
 use crate::pg::target::statements::{self, DatabaseSetting, Ownership, Rights, Statement};
-use crate::quote::{quote_ident, quote_literal};
+use crate::quote::{quote_ident, quote_literal, quote_literals};
 
 /// Roles that do not exist yet, memberships, what a target user who is not a superuser needs to work on
 /// the owners' objects, and the database's settings: rows and indexes are computed under them. A role
@@ -85,12 +85,42 @@ END$$;
 /// Materialized views in order, statistics, the database's owner, rights and limits; then what [`roles_sql`]
 /// lent is taken back.
 pub(crate) fn last_sql(catalog: &Catalog) -> String {
-    let mut text = statements::script(&statements::refresh(&catalog.materialized_views));
+    let mut text = refresh(&catalog.materialized_views);
     text.push_str(ANALYZE);
     let name = unused_name(&catalog.database);
     let properties = statements::database_properties(&catalog.database, &name, Ownership::ALL);
     text.push_str(&for_this_database(&statements::script(&properties), &name));
     text + TAKE_BACK
+}
+
+/// Fills the views as long as a pass fills at least one more: one may read another through a function,
+/// which no dependency says.
+fn refresh(views: &[MaterializedView]) -> String {
+    let views: Vec<String> = statements::refresh(views)
+        .into_iter()
+        .map(|one| one.sql)
+        .collect();
+    if views.is_empty() {
+        return String::new();
+    }
+    let body = format!(
+        "DECLARE left_over text[] := ARRAY[{}]; refused text[]; said text[]; one text; BEGIN
+  LOOP
+    refused := '{{}}'; said := '{{}}';
+    FOREACH one IN ARRAY left_over LOOP
+      BEGIN EXECUTE one;
+      EXCEPTION WHEN OTHERS THEN
+        refused := refused || one; said := said || (one || ': ' || SQLERRM);
+      END;
+    END LOOP;
+    EXIT WHEN refused = left_over OR refused = '{{}}';
+    left_over := refused;
+  END LOOP;
+  FOREACH one IN ARRAY said LOOP RAISE WARNING USING MESSAGE = one; END LOOP;
+END",
+        quote_literals(&views)
+    );
+    format!("DO {};\n", quote_literal(&body))
 }
 
 /// A name that occurs nowhere in the database's properties, so that it can be found and replaced.

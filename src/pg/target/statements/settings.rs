@@ -15,7 +15,7 @@ const LISTS_OF_NAMES: [&str; 6] = [
 ];
 
 /// `SET "name" TO 'value'`, to follow `ALTER ROLE …` or `ALTER DATABASE …`.
-pub(super) fn set_clause(setting: &Setting) -> String {
+pub(crate) fn set_clause(setting: &Setting) -> String {
     let name = quote_ident(&setting.name);
     let is_list = LISTS_OF_NAMES
         .iter()

@@ -56,7 +56,10 @@ pub(super) async fn again(
         false => run.state.conflicts(&run.session).await?,
     };
     let mut helped = false;
-    for batch in tried.chunks(BATCH) {
+    // pg_restore computes what an index holds under other settings than it reads definitions.
+    let alike = |a: &Failed, b: &Failed| a.entry.makes_index() == b.entry.makes_index();
+    let batches = tried.chunk_by(alike);
+    for batch in batches.flat_map(|alike| alike.chunks(BATCH)) {
         // Which entry a complaint belongs to is certain only where there is one entry.
         let batch: Vec<&Entry> = batch.iter().map(|failed| &failed.entry).collect();
         let together = run.archive.restore(&batch, 1).await?;

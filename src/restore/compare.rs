@@ -244,11 +244,11 @@ fn is_lost(error: &Error) -> bool {
 
 /// Takes out what differs since a person mended rows that broke a constraint: that is as it should be.
 fn mended_by_hand(run: &Run<'_>, groups: &[Group<'_>], wrong: &mut Vec<Finding>) -> Vec<Finding> {
-    let mut mended: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut mended: BTreeMap<String, &str> = BTreeMap::new();
     for group in groups {
         let mut tables = group.tables.iter();
         let constraint = tables.find_map(|table| run.mended.get(&table.name));
-        mended.extend(constraint.map(|constraint| (group.what.as_str(), constraint.as_str())));
+        mended.extend(constraint.map(|constraint| (group.what(), constraint.as_str())));
     }
     let (by_hand, others): (Vec<_>, Vec<_>) = std::mem::take(wrong)
         .into_iter()

@@ -10,7 +10,10 @@ use serde::Serialize as _;
 use serde_json::Value;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-/// The text on one line, what is not plain in it escaped as Rust would: `\n`, `\r`, `\u{1b}`.
+use crate::opaque;
+
+/// The text on one line, what is not plain in it escaped as Rust would: `\n`, `\r`, `\u{1b}`, and `\xe9` for
+/// a byte that is no UTF-8.
 /// Backslashes stay as they are, so that doing it twice changes nothing.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_plain) {
@@ -20,6 +23,16 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     // Writing to a String does not fail.
     let _ = OneLine(&mut line).write_str(text);
     Cow::Owned(line)
+}
+
+/// A name within a sentence: on one line, its quotes and backslashes escaped as well.
+pub(crate) fn name(text: &str) -> String {
+    let shown = |c: char| match opaque::byte(c) {
+        Some(byte) => format!("\\x{byte:02x}"),
+        None if is_plain(c) && !"\\'\"".contains(c) => c.to_string(),
+        None => c.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// Whether a character shows as itself and nothing else: no control character, no line separator,
@@ -41,6 +54,8 @@ impl fmt::Write for OneLine<'_> {
         for c in text.chars() {
             if is_plain(c) {
                 self.0.push(c);
+            } else if let Some(byte) = opaque::byte(c) {
+                write!(self.0, "\\x{byte:02x}")?;
             } else {
                 self.0.extend(c.escape_debug());
             }
@@ -120,6 +135,7 @@ mod tests {
                 r"a\u{202e}b\u{2028}c\u{85}d\u{9b}2J",
             ),
             ("\0\t", r"\0\t"),
+            (&opaque::text(b"caf\xe9\xff"), r"caf\xe9\xff"),
             ("C:\\n \"quoted\" 'twice'", "C:\\n \"quoted\" 'twice'"),
         ] {
             assert_eq!(one_line(text), shown);

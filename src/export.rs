@@ -14,6 +14,9 @@ mod table_progress;
 mod watchdog;
 mod worker;
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 
 use crate::compute::default_jobs;
@@ -103,9 +106,17 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
-    for name in &wanted {
+    let invalid = present.iter().filter(|one| one.invalid);
+    for name in invalid.map(|one| &one.name) {
+        if !source.databases.excludes(name) {
+            report.invalid(&source.name, name);
+        }
+    }
+    let is_invalid = |name: &String| present.iter().any(|one| one.invalid && one.name == *name);
+    for name in wanted.iter().filter(|name| !is_invalid(name)) {
         let done = if present.iter().any(|one| one.name == *name) {
-            database::export(run, source, &server.with_database(name)).await
+            let server = server.with_database(name);
+            guarded(database::export(run, source, &server)).await
         } else {
             let names: Vec<&str> = present.iter().map(|one| one.name.as_str()).collect();
             Err(
@@ -124,13 +135,31 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     }
     let mut uncovered = Vec::new();
     for one in present {
-        let left_out = !wanted.contains(&one.name) && !source.databases.excludes(&one.name);
+        let left_out =
+            !(one.invalid || wanted.contains(&one.name)) && !source.databases.excludes(&one.name);
         if left_out && !is_bare(run, &server, &one).await? {
             uncovered.push(one.name);
         }
     }
     report.uncovered(source, uncovered);
     Ok(())
+}
+
+/// A panic is the failure of one database, not the end of the run: the next one begins with sessions of
+/// its own.
+async fn guarded<T>(export: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(export)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let said = said.unwrap_or("no message");
+            Err(
+                Error::failed(format!("lifeboat met a case that it does not know: {said}"))
+                    .hint("this is a fault of lifeboat: report it, with this message"),
+            )
+        })
 }
 
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.
@@ -171,4 +200,18 @@ fn check_clock(now: Timestamp, server_time: Option<Timestamp>) -> Result<()> {
         "this machine's clock says {now}, the store's {server_time}: more than five minutes apart"
     ))
     .hint("set the clock (chrony, ntpd, timedatectl) and export again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_failure_of_one_database() {
+        let index = std::hint::black_box(3);
+        let error = guarded(async { Ok([0; 3][index]) }).await.err().unwrap();
+        assert!(error.to_string().contains("out of bounds"), "{error}");
+        assert!(error.advice().contains("report it"), "{error:?}");
+        assert_eq!(guarded(async { Ok(7) }).await.ok(), Some(7));
+    }
 }

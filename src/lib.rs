@@ -17,6 +17,7 @@ mod http;
 mod humanize;
 mod interrupt;
 mod model;
+mod opaque;
 mod outcome;
 mod percent;
 mod progress;

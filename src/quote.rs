@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::escape::is_plain;
+use crate::opaque;
 
 /// An SQL identifier, always quoted.
 pub(crate) fn quote_ident(name: &str) -> String {
@@ -32,9 +33,8 @@ pub(crate) fn unquote_ident(text: &str) -> Option<(String, &str)> {
 }
 
 /// An SQL identifier in plain ASCII, by `U&` escapes, so that it means the same in every encoding of
-/// shell, client and server. A server in SQL_ASCII knows no Unicode: `raw_unicode` leaves the bytes as
-/// they are.
-pub(crate) fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
+/// shell, client and server. Names that are bytes know no Unicode: `as_bytes` leaves them as they are.
+pub(crate) fn quote_ident_as_ascii(name: &str, as_bytes: bool) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.chars().all(plain) {
         return format!("\"{name}\"");
@@ -44,7 +44,7 @@ pub(crate) fn quote_ident_as_ascii(name: &str, raw_unicode: bool) -> String {
         let code = u32::from(c);
         // Writing into a String cannot fail.
         let _ = match c {
-            c if plain(c) || (raw_unicode && !c.is_ascii()) => write!(text, "{c}"),
+            c if plain(c) || (as_bytes && !c.is_ascii()) => write!(text, "{c}"),
             _ if code <= 0xFFFF => write!(text, "\\{code:04X}"),
             _ => write!(text, "\\+{code:06X}"),
         };
@@ -99,7 +99,8 @@ fn octal(c: char) -> String {
         '\\' | '\'' => format!("\\{c}"),
         c if is_plain(c) => c.to_string(),
         c => {
-            let bytes = c.encode_utf8(&mut [0; 4]).to_owned().into_bytes();
+            let text = c.to_string();
+            let bytes = opaque::bytes(&text);
             bytes.iter().map(|byte| format!("\\{byte:03o}")).collect()
         }
     }

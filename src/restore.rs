@@ -56,6 +56,7 @@ pub async fn run(
     let selection = Selection::new(&catalog, &options.schemas, &options.tables);
     let mut target = options.target.clone();
     target.session_options = Some(session_options(point.manifest.server_version_num));
+    target.names_are_bytes = Some(catalog.database.names_are_bytes);
     target.pin()?;
     let inputs = Inputs {
         point,
@@ -146,7 +147,8 @@ async fn run_phases_after_keys(run: &mut Run<'_>) -> Result<()> {
     run.phase("statistics", finalize::statistics).await?;
     // Before the event triggers, which would fire at it.
     roles::borrow_reading(run).await?;
-    run.phase("event triggers", schema::event_triggers).await
+    run.phase("publications and event triggers", schema::last)
+        .await
 }
 
 /// Gives back what was borrowed, and drops schema `lifeboat_restore` where nothing is missing.

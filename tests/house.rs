@@ -11,8 +11,8 @@ use syn::visit::{self, Visit};
 fn floor(module: &str) -> u32 {
     match module {
         "clock" | "compute" | "context" | "error" | "escape" | "http" | "humanize"
-        | "interrupt" | "model" | "outcome" | "percent" | "progress" | "quote" | "random"
-        | "retry" | "wall" => 0,
+        | "interrupt" | "model" | "opaque" | "outcome" | "percent" | "progress" | "quote"
+        | "random" | "retry" | "wall" => 0,
         "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
         "doctor" | "drill" | "export" | "hold" | "init" | "keys" | "list" | "nightly"

@@ -7,17 +7,35 @@ use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, Instance, SourceTable};
 use crate::repository::MAX_TABLES;
 
-/// A release fixes what earlier ones of its major write wrongly.
+/// A release fixes what earlier ones write wrongly, and knows what those of other majors that came with it note in
+/// their catalogs.
 pub(super) fn stale_pg_dump(pg_dump: &ToolPath, server_version_num: u32) -> Option<String> {
-    let server_minor = server_version_num % 10_000;
-    let minor: u32 = pg_dump.version.split('.').nth(1)?.parse().ok()?;
-    (pg_dump.major == server_version_num / 10_000 && minor < server_minor).then(|| {
+    let (major, minor) = (server_version_num / 10_000, server_version_num % 10_000);
+    let released = |major, minor| Some(first_with_15(major)? + i64::from(minor));
+    let tool_minor: u32 = pg_dump.version.split('.').nth(1)?.parse().ok()?;
+    let is_older = match pg_dump.major == major {
+        true => tool_minor < minor,
+        false => released(pg_dump.major, tool_minor)? < released(major, minor)?,
+    };
+    is_older.then(|| {
         format!(
-            "{} is {}, older than the server's {}.{server_minor}: update it, or a restore may stumble over its schema",
+            "{} is {}, older than the server's {major}.{minor}: update it, or a restore may stumble over its schema",
             pg_dump.path.display(),
             pg_dump.version,
-            pg_dump.major
         )
+    })
+}
+
+/// All majors are released on the same days: the minor release of 15 of the day on which this major's .0 would have
+/// been.
+fn first_with_15(major: u32) -> Option<i64> {
+    Some(match major {
+        14 => -5,
+        15 => 0,
+        16 => 4,
+        17 => 8,
+        18 => 14,
+        _ => return None,
     })
 }
 
@@ -97,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pg_dump_older_than_its_server_is_named_a_newer_major_is_not() {
+    fn a_pg_dump_older_than_its_server_is_named() {
         let pg_dump = |major, version: &str| ToolPath {
             tool: Tool::PgDump,
             path: "/x/pg_dump".into(),
@@ -106,7 +124,10 @@ mod tests {
         };
         assert!(stale_pg_dump(&pg_dump(15, "15.4"), 150_020).is_some());
         assert_eq!(stale_pg_dump(&pg_dump(15, "15.20"), 150_020), None);
-        assert_eq!(stale_pg_dump(&pg_dump(18, "18.1"), 150_020), None);
+        assert_eq!(stale_pg_dump(&pg_dump(18, "18.6"), 150_020), None);
+        assert!(stale_pg_dump(&pg_dump(18, "18.4"), 150_020).is_some());
+        assert_eq!(stale_pg_dump(&pg_dump(17, "17.9"), 140_022), None);
+        assert_eq!(stale_pg_dump(&pg_dump(99, "99.1"), 150_020), None);
         assert_eq!(stale_pg_dump(&pg_dump(18, "18beta1"), 180_000), None);
     }
 }

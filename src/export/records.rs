@@ -7,6 +7,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
+use crate::opaque;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
@@ -36,6 +37,33 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
         },
         not_covered: catalog::read_not_covered(session).await?,
         money_in_c: true,
+    })
+}
+
+/// What of the instance has bytes that mean nothing in this database, and so cannot be written there again.
+pub(super) fn in_another_encoding(catalog: &Catalog) -> Option<NotCoveredNames> {
+    let database = &catalog.database;
+    let comment =
+        |text: &Option<String>| text.as_ref().is_some_and(|text| !database.can_name(text));
+    let mut names = Vec::new();
+    if comment(&database.comment) {
+        names.push("comment on the database".to_owned());
+    }
+    for role in &catalog.roles {
+        if !database.can_name(&role.name) {
+            names.push(format!("role {}", role.name));
+        }
+        if comment(&role.comment) {
+            names.push(format!("comment on role {}", role.name));
+        }
+    }
+    let settings = catalog.roles.iter().flat_map(|role| &role.settings);
+    let settings = settings.chain(&database.settings);
+    let odd = settings.filter(|one| !database.can_name(&one.value));
+    names.extend(odd.map(|one| format!("setting {}", one.name)));
+    (!names.is_empty()).then(|| NotCoveredNames {
+        kind: "names in another encoding".to_owned(),
+        names,
     })
 }
 
@@ -96,7 +124,7 @@ pub(super) async fn store(
     let fingerprint = run.keys.signer.fingerprint().to_string();
     let keys = serde_json::to_string(&run.key_ring).context(|| "cannot write JSON".to_owned())?;
     let sealed = |bytes: &[u8]| sealer.compress_and_seal(bytes);
-    let sealed_sql = |sql: String| sealed(sql.as_bytes());
+    let sealed_sql = |sql: String| sealed(&opaque::bytes(&sql));
     let config = run.options.config_text.clone();
     let objects = [
         (names::SCHEMA, sealer.seal(schema)?),

@@ -9,6 +9,7 @@ use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
 use crate::outcome::Outcome;
+use crate::quote::quote_ident;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -113,6 +114,15 @@ impl Report {
         let what = format!("{stopped}; committed before: {}", committed.join(", "));
         let hint = format!("{}; the committed restore points stay", stopped.advice());
         Error::new(stopped.kind(), what).hint(hint)
+    }
+
+    /// A database of an interrupted DROP DATABASE.
+    pub(super) fn invalid(&mut self, source: &str, database: &str) {
+        self.findings.push(format!(
+            "source {source}: database {database} is invalid, as its DROP DATABASE was interrupted: nobody can \
+             read it; end the drop with: DROP DATABASE {}",
+            quote_ident(database)
+        ));
     }
 
     pub(super) fn uncovered(&mut self, source: &Source, databases: Vec<String>) {

@@ -124,6 +124,8 @@ impl<'a> DatabaseExport<'a> {
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
         let mut catalog = records::read_catalog(session, &tables).await?;
         catalog.not_covered.extend(unread);
+        let odd = records::in_another_encoding(&catalog);
+        catalog.not_covered.extend(odd);
         let plan = Arc::new(Plan::new(
             &tables,
             large_objects > 0,

@@ -1,6 +1,8 @@
 //! What a restore needs to know and only a holder of an identity may read: names, columns,
 //! digests, roles, sequence values. Sealed as `catalog.json.zst.age`.
 
+use crate::escape;
+use crate::opaque;
 use crate::quote::quote_ident;
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +55,8 @@ impl std::fmt::Display for Name {
         write!(
             f,
             "{}.{}",
-            self.schema.escape_debug(),
-            self.name.escape_debug()
+            escape::name(&self.schema),
+            escape::name(&self.name)
         )
     }
 }
@@ -66,6 +68,10 @@ pub struct Database {
     pub owner: String,
     /// Name of the encoding, for example `UTF8`.
     pub encoding: String,
+    /// All names in this catalog are bytes of that encoding, as some would not convert to UTF-8. Always so
+    /// where it is SQL_ASCII, whatever stands here.
+    #[serde(default)]
+    pub names_are_bytes: bool,
     /// `c` libc, `i` ICU, `b` builtin: pg_database.datlocprovider; `c` before 15.
     pub locale_provider: String,
     pub collate: String,
@@ -86,6 +92,21 @@ pub struct Database {
     /// depend. Points made before lifeboat noted them have none.
     #[serde(default)]
     pub computed_under: Vec<Setting>,
+}
+
+impl Database {
+    /// What a session speaks in which names are to be written.
+    pub fn encoding_of_names(&self) -> &str {
+        match self.names_are_bytes || self.encoding == "SQL_ASCII" {
+            true => &self.encoding,
+            false => "UTF8",
+        }
+    }
+
+    /// Whether a name of the instance, maybe of another encoding, can be written in this database.
+    pub fn can_name(&self, name: &str) -> bool {
+        self.encoding_of_names() != "UTF8" || !opaque::is_in(name)
+    }
 }
 
 /// One `name = value` as in pg_db_role_setting.
@@ -239,7 +260,7 @@ impl Constraint {
     /// For messages: `foreign key child_parent_fkey of public.child`.
     pub fn describe(&self) -> String {
         let Self { on, name, kind, .. } = self;
-        format!("{kind} {} of {on}", name.escape_debug())
+        format!("{kind} {} of {on}", escape::name(name))
     }
 }
 

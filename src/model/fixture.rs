@@ -53,6 +53,7 @@ pub fn catalog() -> Catalog {
             name: "app".to_owned(),
             owner: "own".to_owned(),
             encoding: "UTF8".to_owned(),
+            names_are_bytes: false,
             locale_provider: "c".to_owned(),
             collate: "C".to_owned(),
             ctype: "C".to_owned(),

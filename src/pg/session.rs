@@ -4,8 +4,10 @@ mod backend_key;
 mod copy;
 mod dial;
 mod driver;
+mod encoding;
 mod failure;
 mod login;
+mod outgoing;
 pub(crate) mod pinned;
 pub(in crate::pg) mod rows;
 pub(crate) mod tap;
@@ -18,7 +20,6 @@ use tokio_postgres::{CancelToken, Client, SimpleQueryMessage};
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::server::Server;
-use crate::quote::quote_literal;
 
 pub(crate) use copy::CopyRows;
 pub(crate) use failure::pg_error;
@@ -37,6 +38,8 @@ pub struct Session {
     pub started: String,
     /// The encoding of the database, such as `UTF8` or `SQL_ASCII`.
     pub server_encoding: String,
+    /// Names pass as the database stores them, not as UTF-8. What is no UTF-8 in them is [`opaque`].
+    pub names_are_bytes: bool,
     /// The process id announced at login; a pooler's is not the backend's.
     announced_pid: Option<i32>,
     cancel: CancelToken,
@@ -48,8 +51,8 @@ pub struct Session {
 impl Session {
     /// Connects; `application` becomes `application_name`. Every setting that changes how values
     /// print or how long a session may live is pinned before this returns, without taking a
-    /// snapshot. The client encoding is UTF8 for catalog work; sessions that COPY rows call
-    /// [`Session::use_database_encoding`]. The connection is driven by the current runtime.
+    /// snapshot. Names come and go in UTF8; where the database knows no such thing, or shows names that do
+    /// not convert, as its own bytes (`names_are_bytes`). The connection is driven by the current runtime.
     pub async fn connect(server: &Server, application: &str, purpose: Purpose) -> Result<Self> {
         let what = || format!("connecting to {server}");
         // Before the time limit starts: making a password may take longer.
@@ -105,11 +108,27 @@ impl Session {
                 ))
             })
         };
+        let server_encoding = fact(3);
+        let reads = purpose == Purpose::Read;
+        let names_are_bytes = match server_encoding {
+            "UTF8" => false,
+            "SQL_ASCII" => true,
+            _ => match server.names_are_bytes {
+                Some(known) => known,
+                None => reads && !encoding::converts(&login.client).await,
+            },
+        };
+        if names_are_bytes {
+            encoding::use_own(&login.client, server_encoding)
+                .await
+                .map_err(failed)?;
+        }
         Ok(Self {
+            names_are_bytes,
             pid: number(0)?,
             started: fact(1).to_owned(),
             server_version_num: number(2)?.unsigned_abs(),
-            server_encoding: fact(3).to_owned(),
+            server_encoding: server_encoding.to_owned(),
             announced_pid: backend_key::announced_pid(login.client.cancel_token()).await,
             cancel: login.client.cancel_token(),
             client: login.client,
@@ -126,15 +145,6 @@ impl Session {
 
     pub fn major(&self) -> u32 {
         self.server_version_num / 10_000
-    }
-
-    /// From here on bytes pass as the database stores them, in both directions: statements too,
-    /// so a statement must then be ASCII (`COPY … (ENCODING …)` is the way around). Takes no
-    /// snapshot.
-    pub async fn use_database_encoding(&self) -> Result<()> {
-        let encoding = quote_literal(&self.server_encoding);
-        let sql = format!("SET client_encoding = {encoding}");
-        self.execute(&sql, "setting the client encoding").await
     }
 
     /// Lets this session's statements read views and foreign tables, as REFRESH may have to.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::escape::is_plain;
+use crate::escape::{is_plain, one_line};
 use crate::humanize::count;
 use crate::model::id::Id;
 use crate::sign::Fingerprint;
@@ -169,7 +169,7 @@ fn shown(c: char) -> Cow<'static, str> {
         '"' => "&quot;".into(),
         '\'' => "&#39;".into(),
         c if is_plain(c) => c.to_string().into(),
-        c => c.escape_debug().to_string().into(),
+        c => one_line(&c.to_string()).into_owned().into(),
     }
 }
 

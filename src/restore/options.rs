@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::escape;
 use crate::model::catalog::Name;
 use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
@@ -87,8 +88,8 @@ impl TableName {
 impl std::fmt::Display for TableName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if let Some(schema) = &self.schema {
-            write!(f, "{}.", schema.escape_debug())?;
+            write!(f, "{}.", escape::name(schema))?;
         }
-        write!(f, "{}", self.name.escape_debug())
+        write!(f, "{}", escape::name(&self.name))
     }
 }

@@ -7,6 +7,7 @@ use super::not_tried::without_leakproof;
 use super::run::{Failed, Run};
 use super::{set_aside, tables};
 use crate::error::Result;
+use crate::opaque;
 use crate::pg::target::archive::{Complaint, Outcome};
 use crate::pg::target::execute;
 use crate::pg::target::statements::Statement;
@@ -101,7 +102,9 @@ async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool
 /// What remains to complain of when things that an earlier attempt made are left aside.
 fn still<'a>(complaints: &'a [Complaint], conflicts: &BTreeSet<String>) -> Vec<&'a Complaint> {
     let made_before = |one: &Complaint| {
-        says_exists(&one.message) && !one.sql.is_empty() && !conflicts.contains(&one.sql)
+        says_exists(&one.message)
+            && !one.sql.is_empty()
+            && !conflicts.contains(&*opaque::shown(&one.sql))
     };
     complaints.iter().filter(|one| !made_before(one)).collect()
 }

@@ -19,7 +19,7 @@ const NEED_WHOLE_TABLES: [&str; 5] = [
     "privileges",
     "materialized views",
     "statistics",
-    "event triggers",
+    "publications and event triggers",
     "database",
 ];
 

@@ -119,6 +119,7 @@ async fn acquire_lock(inputs: Inputs<'_>, session: &Session) -> Result<BTreeSet<
         return Ok(BTreeSet::new());
     };
     resume_state::end_leftover_sessions(session, &inputs.application()).await?;
+    resume_state::adopt(session).await?;
     // What those sessions finished meanwhile counts.
     let finished = resume_state::find_unfinished(session)
         .await?

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::selection::Selection;
+use crate::escape;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{Catalog, Name};
@@ -133,6 +134,6 @@ impl Report {
 
 /// Names in one line, the first few and how many more.
 pub(super) fn shown(names: &[String]) -> String {
-    let names = names.iter().map(|name| name.escape_debug().to_string());
+    let names = names.iter().map(|name| escape::name(name));
     first_names(&names.collect::<Vec<_>>(), 10)
 }

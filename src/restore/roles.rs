@@ -26,8 +26,15 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
     if rights.superuser || rights.create_role {
         for role in &run.inputs.catalog.roles {
-            if !run.facts.roles.contains_key(&role.name) {
+            let is_there = run.facts.roles.contains_key(&role.name);
+            if !is_there && run.inputs.catalog.database.can_name(&role.name) {
                 create(run, role).await?;
+            } else if !is_there {
+                run.report.findings.push(Finding::new(
+                    format!("role {}", quote_ident(&role.name)),
+                    "not made: its name is in another encoding than this database; make it in a database \
+                     of that encoding, and give it what it owned",
+                ));
             }
         }
     }
@@ -135,11 +142,15 @@ pub(super) async fn borrow_schemas(run: &mut Run<'_>, owners: &[String]) -> Resu
         let about = format!("objects in schema {schema}");
         borrow_create(run, &about, &format!("SCHEMA {schema}"), &roles).await?;
     }
-    borrow_database(run, owners).await
+    Ok(())
 }
 
 /// The new owner of a publication must be able to make one.
-async fn borrow_database(run: &mut Run<'_>, owners: &[String]) -> Result<()> {
+pub(super) async fn borrow_database(run: &mut Run<'_>) -> Result<()> {
+    if !run.needs_temporary_grants() {
+        return Ok(());
+    }
+    let owners = owners(run);
     let owns_publication = |owner: &&String| {
         let mut entries = run.entries.iter();
         entries.any(|entry| entry.kind == "PUBLICATION" && entry.may_belong_to(owner))

@@ -113,8 +113,11 @@ pub(super) async fn privileges(run: &mut Run<'_>) -> Result<()> {
     restore_and_report(run, now).await
 }
 
-/// Last of all: they would meet our own statements.
-pub(super) async fn event_triggers(run: &mut Run<'_>) -> Result<()> {
+/// Last of all: publications, subscriptions and event triggers would meet our own statements.
+pub(super) async fn last(run: &mut Run<'_>) -> Result<()> {
+    roles::borrow_database(run).await?;
+    restore_and_report(run, Entry::is_replication).await?;
+    roles::give_back(run, roles::CREATING).await?;
     restore_and_report(run, Entry::is_event_trigger).await
 }
 
@@ -124,7 +127,10 @@ async fn restore_and_report(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool) 
 }
 
 fn is_plain(entry: &Entry) -> bool {
-    !entry.is_acl() && !entry.is_row_security() && !entry.is_event_trigger()
+    !(entry.is_acl()
+        || entry.is_row_security()
+        || entry.is_replication()
+        || entry.is_event_trigger())
 }
 
 /// Restores all chosen entries and records which failed.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::options::TableName;
+use crate::escape;
 use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Selection {
             ..Self::default()
         };
         for schema in schemas {
-            let what = format!("--schema {}", schema.escape_debug());
+            let what = format!("--schema {}", escape::name(schema));
             selection.add(catalog, &what, |name| name.schema == *schema, true);
         }
         for table in tables {

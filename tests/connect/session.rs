@@ -62,7 +62,7 @@ async fn two_servers_are_told_apart() {
 
 #[tokio::test]
 #[ignore = "needs servers: bash tests/run.sh"]
-async fn setting_encoding_and_lock_timeout_takes_no_snapshot() {
+async fn setting_the_lock_timeout_takes_no_snapshot() {
     let server = Server::from_url(&bench("LIFEBOAT_TEST_PG15")).unwrap();
     let (session, watcher) = (
         connect(&server).await.unwrap(),
@@ -70,7 +70,6 @@ async fn setting_encoding_and_lock_timeout_takes_no_snapshot() {
     );
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     session.execute(begin, "beginning").await.unwrap();
-    session.use_database_encoding().await.unwrap();
     session
         .set_lock_timeout(Duration::from_secs(5))
         .await
@@ -96,7 +95,6 @@ async fn bytes_pass_as_the_database_stores_them() {
     );
     cluster.sql("CREATE TABLE t AS SELECT convert_from('\\xe9'::bytea, 'SQL_ASCII') AS c");
     let session = connect(&resolve(&cluster.url())).await.unwrap();
-    session.use_database_encoding().await.unwrap();
     assert_eq!(session.server_encoding, "SQL_ASCII");
     let copy = session.copy_out("COPY public.t TO STDOUT", "t").await;
     let rows = copy.unwrap().next().await.unwrap();
@@ -245,6 +243,5 @@ async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
     assert_eq!(rows.next().await.unwrap().unwrap(), b"gr\xf6\xdfe\n");
     assert!(rows.next().await.unwrap().is_none());
     // With the whole session in LATIN1 the same statement names another table.
-    session.use_database_encoding().await.unwrap();
     assert!(session.copy_out(copy, "t").await.is_err());
 }

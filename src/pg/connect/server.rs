@@ -151,6 +151,9 @@ pub struct Server {
     /// Settings for the start of each session, as `PGOPTIONS` has them: they win over those of the
     /// database and of the role.
     pub session_options: Option<String>,
+    /// Whether names pass as bytes of the database's encoding, as a catalog says; where none does, a session
+    /// that reads finds it out.
+    pub names_are_bytes: Option<bool>,
     /// Problems that do not stop a login, such as a `.pgpass` that others can read.
     pub warnings: Vec<String>,
 }
@@ -175,6 +178,7 @@ impl Server {
             connect_timeout: Some(CONNECT_TIMEOUT),
             application_name: None,
             session_options: None,
+            names_are_bytes: None,
             warnings: Vec::new(),
         }
     }

@@ -1,10 +1,12 @@
 //! The environment that leads PostgreSQL's own tools to the same server.
 
+use std::ffi::OsString;
 use std::fmt;
 
 use tempfile::NamedTempFile;
 
 use crate::error::Result;
+use crate::opaque;
 use crate::pg::connect::server::{
     KEEPALIVE_COUNT, KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, RootCert, Server, SslMode,
 };
@@ -53,14 +55,14 @@ impl fmt::Debug for ToolEnv {
 
 /// What only a connection string can say, and no variable: the database, however it is called, and the
 /// keepalives of our own sessions.
-pub(crate) fn tool_conninfo(database: &str) -> String {
-    format!(
-        "{} keepalives_idle={} keepalives_interval={} keepalives_count={}",
+pub(crate) fn database_argument(database: &str) -> OsString {
+    opaque::os(&format!(
+        "--dbname={} keepalives_idle={} keepalives_interval={} keepalives_count={}",
         conninfo_pair("dbname", database),
         KEEPALIVE_IDLE.as_secs(),
         KEEPALIVE_INTERVAL.as_secs(),
         KEEPALIVE_COUNT
-    )
+    ))
 }
 
 impl Server {

@@ -8,6 +8,7 @@ use std::process::{Output, Stdio};
 use tokio::process::Command;
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::opaque;
 use crate::pg::connect::tool_env::ToolEnv;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,7 +211,7 @@ pub fn command(tool: &ToolPath, env: &ToolEnv) -> Command {
         command.env("LC_MESSAGES", "C");
     }
     command
-        .envs(env.vars().iter().map(|(name, value)| (*name, value)))
+        .envs((env.vars().iter()).map(|(name, value)| (*name, opaque::os(value))))
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
@@ -231,7 +232,7 @@ pub async fn run(command: &mut Command, what: &str) -> Result<Output> {
 /// The last lines of a tool's complaints, as one line.
 pub(crate) fn last_lines(stderr: &[u8]) -> String {
     const LINES: usize = 5;
-    let text = String::from_utf8_lossy(stderr);
+    let text = opaque::text(stderr);
     let lines = text.lines().map(str::trim);
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     if lines.is_empty() {

@@ -1,11 +1,14 @@
 //! A query's rows as values of our types. A column of another type is an error that names the column
 //! and the statement.
 
+use std::error::Error as StdError;
+
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, Type};
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
+use crate::opaque;
 
 /// What a row, or some columns of it, can be read as.
 pub trait FromRow: Sized {
@@ -48,17 +51,40 @@ macro_rules! single_columns {
     )*};
 }
 
-single_columns!(
-    String,
-    bool,
-    i32,
-    i64,
-    u32,
-    Option<String>,
-    Option<bool>,
-    Vec<String>,
-    Vec<u32>
-);
+single_columns!(bool, i32, i64, u32, Option<bool>, Vec<u32>);
+
+/// Text, whose bytes may be of any encoding.
+struct Text(String);
+
+impl<'a> FromSql<'a> for Text {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        Ok(Self(opaque::text(raw)))
+    }
+
+    fn accepts(as_type: &Type) -> bool {
+        <&str as FromSql>::accepts(as_type)
+    }
+}
+
+impl FromRow for String {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        row.read_column::<Text>().map(|text| text.0)
+    }
+}
+
+impl FromRow for Option<String> {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        let text: Option<Text> = row.read_column()?;
+        Ok(text.map(|text| text.0))
+    }
+}
+
+impl FromRow for Vec<String> {
+    fn from_row(row: &mut RowReader<'_>) -> Result<Self> {
+        let texts: Vec<Text> = row.read_column()?;
+        Ok(texts.into_iter().map(|text| text.0).collect())
+    }
+}
 
 macro_rules! tuples {
     ($(($($value:ident),*))*) => {$(

@@ -2,7 +2,7 @@
 //!
 //! It would hand out each row with a counted reference, over two queues: an eighth of what an export
 //! costs. Here the payload of CopyData goes into one block of many rows, and only the messages
-//! around it go on. Protocol: PostgreSQL documentation, "Message Formats".
+//! around it go on. What is sent passes [`Outgoing`]. Protocol: PostgreSQL documentation, "Message Formats".
 
 use std::io;
 use std::pin::Pin;
@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::outgoing::{Outgoing, Piece};
 
 /// Read from the socket at once. A server sends rows in pieces of 8 KiB.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -136,6 +138,11 @@ pub(crate) struct Tap<S> {
     copying: bool,
     block: Vec<u8>,
     rows: Rows,
+    /// So many of a message's last bytes tell a setting of the server, which tokio-postgres reads as UTF-8.
+    setting: usize,
+    outgoing: Outgoing,
+    /// Taken, and not sent yet.
+    unsent: Vec<u8>,
 }
 
 impl<S> Tap<S> {
@@ -149,6 +156,9 @@ impl<S> Tap<S> {
             copying: false,
             block: Vec::new(),
             rows,
+            setting: 0,
+            outgoing: Outgoing::default(),
+            unsent: Vec::new(),
         }
     }
 
@@ -178,6 +188,7 @@ impl<S> Tap<S> {
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 Next::Message(left) => {
+                    self.make_ascii(left);
                     let left = left - self.pass(left, out);
                     self.next = Next::after(left, Next::Message);
                 }
@@ -230,6 +241,7 @@ impl<S> Tap<S> {
             b'c' | b'E' | b'Z' => self.copying = false,
             _ => {}
         }
+        self.setting = if tag == b'S' { length - 4 } else { 0 };
         self.next = Next::Message(length + 1);
         Poll::Ready(Ok(true))
     }
@@ -242,6 +254,16 @@ impl<S> Tap<S> {
             self.block.reserve_exact(row.max(RESERVED_BYTES));
         } else if room < row {
             self.block.reserve_exact(row);
+        }
+    }
+
+    /// Of a message of which so much is left, nobody here needs a setting that is not ASCII.
+    fn make_ascii(&mut self, left: usize) {
+        let from = self.start + left.saturating_sub(self.setting);
+        let end = self.end.min(self.start + left);
+        let bytes = self.buffer.get_mut(from..end).unwrap_or_default();
+        for byte in bytes.iter_mut().filter(|byte| !byte.is_ascii()) {
+            *byte = b'?';
         }
     }
 
@@ -287,33 +309,57 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Tap<S> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.unsent))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        let this = self.get_mut();
+        if this.next == Next::Opaque || bytes.is_empty() {
+            return Pin::new(&mut this.inner).poll_write(cx, bytes);
+        }
+        ready!(this.poll_send(cx))?;
+        match this.outgoing.take(bytes) {
+            Piece::AsIs(count) => {
+                let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..count]))?;
+                this.outgoing.passed(sent);
+                Poll::Ready(Ok(sent))
+            }
+            Piece::Instead(count, instead) => {
+                this.unsent = instead;
+                // Not everybody flushes before waiting for an answer.
+                match this.poll_send(cx) {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    _ => Poll::Ready(Ok(count)),
+                }
+            }
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        ready!(this.poll_send(cx))?;
+        Pin::new(&mut this.inner).poll_shutdown(cx)
     }
 }
 

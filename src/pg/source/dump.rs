@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::pg::connect::server::Server;
-use crate::pg::connect::tool_env::tool_conninfo;
+use crate::pg::connect::tool_env::database_argument;
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
 
@@ -31,7 +31,7 @@ pub(crate) async fn schema(
             "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off \
              -c lc_monetary=C",
         )
-        .arg(format!("--dbname={}", tool_conninfo(&server.database)))
+        .arg(database_argument(&server.database))
         .arg("--schema-only")
         .arg("--format=custom")
         .arg(format!("--exclude-schema={RESUME_STATE_SCHEMA}"))

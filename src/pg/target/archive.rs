@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::opaque;
 use crate::pg::connect::server::{Server, option, session_options};
-use crate::pg::connect::tool_env::{ToolEnv, tool_conninfo};
+use crate::pg::connect::tool_env::{ToolEnv, database_argument};
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::session::Purpose;
 use crate::pg::session::pinned::pinned;
@@ -180,7 +181,7 @@ impl Archive {
                 .arg(format!("--section={name}"))
                 .arg(self.folder.path().join(FILE));
             let output = tools::run(&mut command, what).await?;
-            let list = String::from_utf8_lossy(&output.stdout);
+            let list = opaque::text(&output.stdout);
             entries.extend(toc::parse_list(&list, section));
         }
         Ok(entries)
@@ -205,7 +206,7 @@ impl Archive {
             .env("PGOPTIONS", self.pgoptions(entries))
             // Only then does it say which entry an error belongs to.
             .arg("--verbose")
-            .arg(format!("--dbname={}", tool_conninfo(&self.server.database)))
+            .arg(database_argument(&self.server.database))
             .arg(format!("--use-list={}", list.path().display()))
             .args(&self.flags);
         if jobs > 1 {
@@ -216,7 +217,7 @@ impl Archive {
             .output()
             .await
             .context(|| "cannot start pg_restore".to_owned())?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = opaque::text(&output.stderr);
         let mut outcome = read_complaints(&stderr);
         if let Some(lost) = outcome.complaints.iter().find(|one| one.is_lost()) {
             let said = lost.message.lines().next().unwrap_or_default();
@@ -410,7 +411,10 @@ pg_restore: warning: errors ignored on restore: 2
 
     #[test]
     fn a_database_name_cannot_end_its_quotes() {
-        let string = tool_conninfo(r"a' host=x \");
-        assert!(string.starts_with(r"dbname='a\' host=x \\' "), "{string}");
+        let argument = database_argument(r"a' host=x \").into_string().unwrap();
+        assert!(
+            argument.starts_with(r"--dbname=dbname='a\' host=x \\' "),
+            "{argument}"
+        );
     }
 }

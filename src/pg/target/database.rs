@@ -70,11 +70,11 @@ const ALTERED: &str = "
            AND i.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
      WHERE nspname = 'public'),
   others(what, was, grantee, privilege) AS (
-    SELECT what, false, e.grantee, e.privilege_type || e.is_grantable
+    SELECT what, false, e.grantee, e.privilege_type || e.is_grantable::text
       FROM now, pg_catalog.aclexplode(coalesce(acl, CASE what WHEN 'database' THEN fresh END)) e
      WHERE e.grantee <> owner
     UNION ALL
-    SELECT what, true, e.grantee, e.privilege_type || e.is_grantable
+    SELECT what, true, e.grantee, e.privilege_type || e.is_grantable::text
       FROM now, pg_catalog.aclexplode(fresh) e WHERE e.grantee = 0)
   SELECT what FROM others
    GROUP BY what, grantee, privilege HAVING bool_and(was) OR NOT bool_or(was)
@@ -106,18 +106,18 @@ const OCCUPIED: &str = "
     UNION ALL
     SELECT c.tableoid, c.oid,
            CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'table ' WHEN 'v' THEN 'view '
-                WHEN 'S' THEN 'sequence ' ELSE 'relation ' END || c.oid::pg_catalog.regclass
+                WHEN 'S' THEN 'sequence ' ELSE 'relation ' END || c.oid::pg_catalog.regclass::text
       FROM pg_catalog.pg_class c WHERE c.relnamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT p.tableoid, p.oid, 'function ' || p.oid::pg_catalog.regprocedure
+    SELECT p.tableoid, p.oid, 'function ' || p.oid::pg_catalog.regprocedure::text
       FROM pg_catalog.pg_proc p WHERE p.pronamespace IN (SELECT oid FROM ours)
     UNION ALL
-    SELECT t.tableoid, t.oid, 'type ' || t.oid::pg_catalog.regtype
+    SELECT t.tableoid, t.oid, 'type ' || t.oid::pg_catalog.regtype::text
       FROM pg_catalog.pg_type t
      WHERE t.typnamespace IN (SELECT oid FROM ours) AND t.typrelid = 0 AND t.typtype <> 'm'
        AND t.typcategory <> 'A'
     UNION ALL
-    SELECT o.tableoid, o.oid, 'operator ' || o.oid::pg_catalog.regoperator
+    SELECT o.tableoid, o.oid, 'operator ' || o.oid::pg_catalog.regoperator::text
       FROM pg_catalog.pg_operator o WHERE o.oprnamespace IN (SELECT oid FROM ours)
     UNION ALL
     SELECT c.tableoid, c.oid, 'collation ' || c.collname
@@ -158,7 +158,7 @@ const OCCUPIED: &str = "
     UNION ALL
     SELECT tableoid, oid, 'a cast' FROM pg_catalog.pg_cast
     UNION ALL
-    SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass::pg_catalog.oid, oid, 'large object ' || oid
+    SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass::pg_catalog.oid, oid, 'large object ' || oid::text
       FROM pg_catalog.pg_largeobject_metadata)
   SELECT text FROM found f
    WHERE (f.oid >= 16384 OR f.class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)

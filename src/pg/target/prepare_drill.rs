@@ -2,7 +2,8 @@
 //! the database and its extensions as the server's superuser, who then cannot log in any more. Nothing of
 //! the backup has run by then, and nothing of it runs as this superuser later.
 
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Result, ResultExt};
+use crate::escape::one_line;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::Catalog;
 use crate::model::finding::Finding;
@@ -36,21 +37,33 @@ pub(crate) async fn prepare_drill(
     folder: &std::path::Path,
     database: &str,
 ) -> Result<PreparedDrill> {
-    let superuser = |database: &str| login(folder, &logins.superuser, database);
+    let login = |user: &str, database: &str| {
+        let mut server = login(folder, user, database)?;
+        server.names_are_bytes = Some(catalog.database.names_are_bytes);
+        Ok::<_, Error>(server)
+    };
+    let superuser = |database: &str| login(&logins.superuser, database);
     let mut prepared = PreparedDrill {
-        restorer: login(folder, &logins.restorer, database)?,
-        reader: login(folder, &logins.reader, database)?,
+        restorer: login(&logins.restorer, database)?,
+        reader: login(&logins.reader, database)?,
         findings: Vec::new(),
         not_tried: Vec::new(),
     };
     let session = Session::connect(&superuser("postgres")?, APPLICATION, Purpose::Write).await?;
     let version = session.server_version_num;
-    let roles = drill::roles(catalog, logins, version);
-    prepared.note(execute::each(&session, &roles).await?);
-    let made = drill::database(catalog, logins, database, version);
-    needed(&session, &made).await?;
+    needed(&session, &drill::logins(logins, version)).await?;
+    needed(&session, &drill::database(catalog, database, version)).await?;
     session.close().await;
     let session = Session::connect(&superuser(database)?, APPLICATION, Purpose::Write).await?;
+    // Names of roles have no encoding of their own: as the new database reads them.
+    let roles = drill::roles(catalog, logins, version);
+    prepared.note(execute::each(&session, &roles).await?);
+    let unnamed = drill::unnamed_roles(catalog).map(|role| NotTried {
+        kind: "role".to_owned(),
+        name: one_line(&role.name).into_owned(),
+    });
+    prepared.not_tried.extend(unnamed);
+    needed(&session, &drill::handing_over(catalog, logins, database)).await?;
     let rights = drill::new_database_rights(catalog, logins, version);
     needed(&session, &rights).await?;
     needed(&session, &drill::extension_schemas(catalog, logins)).await?;

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Error, Result};
 use crate::model::digest::RowDigest;
 use crate::model::finding::Finding;
+use crate::opaque;
 use crate::pg::session::{Session, from_row};
 use crate::quote::quote_literal;
 
 use schema::without_event_triggers;
 pub(crate) use schema::{
-    HOW_TO_REMOVE, Unfinished, create, create_large_object_table, end_leftover_sessions,
+    HOW_TO_REMOVE, Unfinished, adopt, create, create_large_object_table, end_leftover_sessions,
     find_unfinished, lock, remove,
 };
 
@@ -108,7 +109,7 @@ impl ResumeState {
     }
 
     /// Records entries that failed, to be tried once more at the end, and statements that met something
-    /// which was there before us.
+    /// which was there before us, as [`opaque::shown`] writes them.
     pub(crate) async fn add_suspects(
         &self,
         session: &Session,
@@ -116,7 +117,7 @@ impl ResumeState {
         conflicts: &[&str],
     ) -> Result<()> {
         if let Some(mut memory) = self.memory() {
-            let conflicts = conflicts.iter().map(|sql| (*sql).to_owned());
+            let conflicts = conflicts.iter().map(|sql| opaque::shown(sql).into_owned());
             memory.suspects.extend(entries);
             memory.conflicts.extend(conflicts);
             return Ok(());
@@ -324,7 +325,7 @@ fn insert_note(phase: &str, note: &RecordedFinding) -> String {
     format!("INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {sql});")
 }
 
-/// A literal; none may hold the byte zero.
+/// A literal; none may hold the byte zero, or what is no UTF-8: what failed for such bytes would fail again.
 fn text(text: &str) -> String {
-    quote_literal(&text.replace('\0', ""))
+    quote_literal(&opaque::shown(text).replace('\0', ""))
 }

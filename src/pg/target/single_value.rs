@@ -132,7 +132,9 @@ pub(crate) async fn read(session: &Session, sql: &str) -> Result<Option<String>>
         (1, rows) => return wrong(format!("gives {rows} rows")),
         (columns, _) => return wrong(format!("gives {columns} columns")),
     }
-    match row.get(0) {
+    let value = row.try_get(0);
+    let value = value.map_err(|_| Error::failed("the value that the query gives is not UTF-8"))?;
+    match value {
         Some(value) if value.len() > MAX_VALUE_BYTES => {
             wrong(format!("gives a value of {} bytes", value.len()))
         }

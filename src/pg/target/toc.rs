@@ -104,6 +104,19 @@ impl Entry {
         self.is_or_describes("EVENT TRIGGER")
     }
 
+    /// Publications, what they publish, and subscriptions, with their comments: one of all tables is of the
+    /// restore's own notes, too, and forbids to change what has no replica identity.
+    pub(crate) fn is_replication(&self) -> bool {
+        const PARTS: [&str; 3] = [
+            "PUBLICATION TABLE",
+            "PUBLICATION TABLES IN SCHEMA",
+            "SUBSCRIPTION TABLE",
+        ];
+        PARTS.contains(&self.kind.as_str())
+            || self.is_or_describes("PUBLICATION")
+            || self.is_or_describes("SUBSCRIPTION")
+    }
+
     pub(crate) fn is_extension(&self) -> bool {
         self.is_or_describes("EXTENSION")
     }
@@ -207,6 +220,13 @@ mod tests {
 rubbish
 3331; 3466 17512 EVENT TRIGGER - et postgres
 3332; 0 0 COMMENT - EVENT TRIGGER et postgres
+3340; 6104 17520 PUBLICATION - pub postgres
+3341; 0 0 COMMENT - PUBLICATION pub postgres
+3342; 6106 17521 PUBLICATION TABLE public pub t postgres
+3343; 6237 17522 PUBLICATION TABLES IN SCHEMA public pub s postgres
+3344; 6100 17523 SUBSCRIPTION - sub postgres
+3345; 0 0 SECURITY LABEL - SUBSCRIPTION sub postgres
+3346; 1259 17524 TABLE PUBLICATION t postgres
 ";
 
     fn entries() -> Vec<Entry> {
@@ -234,7 +254,7 @@ rubbish
     }
 
     #[test]
-    fn privileges_and_event_triggers_are_distinguished() {
+    fn what_comes_at_a_time_of_its_own_is_distinguished() {
         let of = |chosen: fn(&Entry) -> bool| -> Vec<u32> {
             let entries = entries();
             let chosen = entries.iter().filter(|entry| chosen(entry));
@@ -242,7 +262,9 @@ rubbish
         };
         assert_eq!(of(Entry::is_acl), [3498, 2165]);
         assert_eq!(of(Entry::is_event_trigger), [3331, 3332]);
-        assert_eq!(of(Entry::holds_data_together), [217, 218, 3330, 3400]);
+        let replication = [3340, 3341, 3342, 3343, 3344, 3345];
+        assert_eq!(of(Entry::is_replication), replication);
+        assert_eq!(of(Entry::holds_data_together), [217, 218, 3330, 3400, 3346]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::SignedDuration;
 
+use crate::escape;
 use crate::humanize::counted;
 use crate::model::digest::Sha256;
 use crate::model::keys::KeyRing;
@@ -323,7 +324,7 @@ impl Page<'_> {
 
 /// For reading: no control characters, and nothing that Markdown would take for its own.
 fn shown(text: &str) -> String {
-    let visible: String = text.escape_debug().filter(|c| *c != '`').collect();
+    let visible = escape::name(text).replace('`', "");
     visible.replace('|', "\\|").replace('<', "\\<")
 }
 

@@ -8,28 +8,29 @@ use std::collections::{BTreeMap, HashMap};
 use crate::error::{Error, Result};
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts};
+use crate::opaque;
 use crate::pg::target::statements;
 use crate::quote::quote_ident_as_ascii;
 
 const NONE: &str = "-";
 
 /// Names of the statements' kind are quoted with `U&` escapes, so that a statement is plain ASCII
-/// and means the same in every encoding of shell, client and server. A server in SQL_ASCII knows
-/// no Unicode: there the bytes stay as they are.
+/// and means the same in every encoding of shell, client and server. Names that are bytes, as those of
+/// SQL_ASCII, know no Unicode: they stay as they are.
 #[derive(Clone, Copy)]
 struct Quoting {
-    raw_unicode: bool,
+    as_bytes: bool,
 }
 
 impl Quoting {
-    fn of(encoding: &str) -> Self {
+    fn of(encoding_of_names: &str) -> Self {
         Self {
-            raw_unicode: encoding == "SQL_ASCII",
+            as_bytes: encoding_of_names != "UTF8",
         }
     }
 
     fn ident(self, name: &str) -> String {
-        quote_ident_as_ascii(name, self.raw_unicode)
+        quote_ident_as_ascii(name, self.as_bytes)
     }
 
     fn name(self, name: &Name) -> String {
@@ -59,7 +60,7 @@ impl Quoting {
 /// What `restore.sh` needs from the catalog; `tables` as in the manifest.
 pub(crate) fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> {
     let parts: HashMap<u32, &TableParts> = tables.iter().map(|table| (table.oid, table)).collect();
-    let quoting = Quoting::of(&catalog.database.encoding);
+    let quoting = Quoting::of(catalog.database.encoding_of_names());
     let mut plan = Plan::default();
     plan.head(catalog);
     for (oid, label) in [
@@ -85,7 +86,7 @@ pub(crate) fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> 
     let rows = objects.map_or(0, |objects| objects.rows);
     let query = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
     plan.count("large-objects", NONE, rows, "large objects", query);
-    Ok(plan.text.into_bytes())
+    Ok(opaque::bytes(&plan.text).into_owned())
 }
 
 /// A partitioned table: its number in the plan, whether it has to be loaded through its root, and
@@ -132,7 +133,8 @@ impl Plan {
         let name = "lifeboat_restored";
         // A server of 15 knows the provider's clause; older ones know only libc and no clause.
         let create = statements::create_database(database, name, 150_000).sql;
-        self.line(&["plan", "1", &database.encoding, &create]);
+        let names = database.encoding_of_names();
+        self.line(&["plan", "1", &database.encoding, &create, names]);
         for one in &database.computed_under {
             self.line(&["setting", &one.name, &one.value]);
         }

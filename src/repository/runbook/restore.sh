@@ -327,7 +327,7 @@ create_target() {
 
 # Nothing but what every new database has, and extensions.
 what_is_there="
-  SELECT pg_catalog.string_agg(n || ' ' || what, ', ') FROM (
+  SELECT pg_catalog.string_agg(n::text || ' ' || what, ', ') FROM (
     SELECT what, pg_catalog.count(*) AS n FROM (
       SELECT 'relations' AS what, tableoid, oid, relnamespace AS namespace FROM pg_catalog.pg_class
       UNION ALL SELECT 'functions', tableoid, oid, pronamespace FROM pg_catalog.pg_proc
@@ -611,7 +611,7 @@ large_objects() {
 
 run_sql() { # name of a file of statements that lifeboat made
   open_object "$1" "$work/$1"
-  psql -X -q -A -t -d "$target" -f "$work/$1" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors" ||
+  PGCLIENTENCODING=$names psql -X -q -A -t -d "$target" -f "$work/$1" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors" ||
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
 
@@ -646,9 +646,11 @@ try_entries() { # arguments of pg_restore
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
 
-# Some kinds come at their own time: privileges after the data, event triggers last.
+# Some kinds come at their own time: privileges after the data, then publications and subscriptions, event
+# triggers last.
 list_of() { # a test on the kind, for awk
-  awk -v at_end='^[0-9]+; [0-9]+ [0-9]+ (EVENT TRIGGER|COMMENT - EVENT TRIGGER|SECURITY LABEL - EVENT TRIGGER) ' \
+  awk -v at_end='^[0-9]+; [0-9]+ [0-9]+ ((COMMENT|SECURITY LABEL) - )?EVENT TRIGGER ' \
+    -v replication='^[0-9]+; [0-9]+ [0-9]+ ((COMMENT|SECURITY LABEL) - )?(PUBLICATION|SUBSCRIPTION) ' \
     -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' \
     -v builds='^[0-9]+; [0-9]+ [0-9]+ (INDEX|CONSTRAINT) ' "$1" "$work/toc" >"$work/toc.chosen"
 }
@@ -685,9 +687,9 @@ restore() {
   if [[ $money_tables -gt 0 ]]; then
     list_of '$0 ~ builds'
     build --section=post-data --no-acl -j "$jobs"
-    list_of '$0 !~ at_end && $0 !~ builds'
+    list_of '$0 !~ at_end && $0 !~ replication && $0 !~ builds'
   else
-    list_of '$0 !~ at_end'
+    list_of '$0 !~ at_end && $0 !~ replication'
   fi
   restore_schema --section=post-data --no-acl -j "$jobs"
   # Rows that name an index come only now; no trigger may fire.
@@ -697,6 +699,8 @@ restore() {
   count
   step 'privileges, materialized views, statistics, owner and limits of the database'
   list_of '$0 ~ acl'
+  restore_schema
+  list_of '$0 ~ replication'
   restore_schema
   run_sql last.sql.zst.age
   list_of '$0 ~ at_end'
@@ -784,6 +788,7 @@ main() {
   encoding=$(awk -F '\t' '$1 == "plan" && $2 == 1 { print $3 }' "$work/plan")
   [[ $encoding ]] || die 'the plan is of another version than this script'
   create_database=$(awk -F '\t' '$1 == "plan" { print $4 }' "$work/plan")
+  names=$(awk -F '\t' '$1 == "plan" { print $5 }' "$work/plan")
   create_database=$(printf '%b' "$create_database")
   say "restore point  $(field id), as of $(field snapshot_at), PostgreSQL $(field server_version)"
   say "signature      $signature_is"

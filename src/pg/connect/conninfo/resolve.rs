@@ -69,6 +69,7 @@ impl Server {
             connect_timeout: connect_timeout(get("connect_timeout"))?,
             application_name: get("application_name").map(str::to_owned),
             session_options: None,
+            names_are_bytes: None,
             password: None,
             password_from: None,
             passwords: None,

@@ -51,15 +51,18 @@ pub(crate) struct InstanceDatabase {
     pub name: String,
     /// One that refuses connections cannot be exported.
     pub connectable: bool,
+    /// An interrupted DROP DATABASE left it: it is good for nothing but to be dropped.
+    pub invalid: bool,
 }
 
-from_row!(InstanceDatabase: name, connectable);
+from_row!(InstanceDatabase: name, connectable, invalid);
 
 /// Databases that may hold data: all but PostgreSQL's two templates and RDS's own.
 pub(crate) async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>> {
     session
         .rows(
-            "SELECT datname::text, datallowconn FROM pg_catalog.pg_database
+            "SELECT datname::text, datallowconn AND datconnlimit <> -2, datconnlimit = -2
+               FROM pg_catalog.pg_database
               WHERE datname NOT IN ('template0', 'template1', 'rdsadmin') ORDER BY datname",
             "cannot list the databases",
         )
@@ -102,6 +105,7 @@ pub(crate) async fn read_database(session: &Session) -> Result<Database> {
     }
     database.settings = read_settings(session).await?;
     database.computed_under = read_computed_under(session).await?;
+    database.names_are_bytes = session.names_are_bytes;
     Ok(database)
 }
 
@@ -110,7 +114,7 @@ from_row!(
     Database:
     name, owner, encoding, locale_provider, collate, ctype, locale, icu_rules,
     collation_version, connection_limit, is_template, allow_connections, comment;
-    acl: None, settings: Vec::new(), computed_under: Vec::new()
+    acl: None, settings: Vec::new(), computed_under: Vec::new(), names_are_bytes: false
 );
 
 async fn read_acl(session: &Session) -> Result<Vec<Grant>> {

@@ -21,6 +21,14 @@ const CREATE: &str = "
   CREATE TABLE lifeboat_restore.said (phase text, kind text, what text, why text, sql text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
 
+/// A publication of all tables is of these as well, and lets nobody delete from one without an identity.
+/// Those of an earlier version of lifeboat have none.
+const IDENTIFY: &str = "
+  ALTER TABLE IF EXISTS lifeboat_restore.conflict REPLICA IDENTITY FULL;
+  ALTER TABLE IF EXISTS lifeboat_restore.said REPLICA IDENTITY FULL;
+  ALTER TABLE IF EXISTS lifeboat_restore.loan REPLICA IDENTITY FULL;
+  ALTER TABLE IF EXISTS lifeboat_restore.large_object REPLICA IDENTITY FULL;";
+
 /// Where properties of large objects are kept until they are set.
 const CREATE_LARGE_OBJECT: &str = "
   CREATE TABLE lifeboat_restore.large_object (oid oid, owner text, acl text, comment text);";
@@ -100,10 +108,16 @@ pub(crate) async fn create(
         quote_literal(manifest_sha256),
         quote_literal(choice)
     );
-    let sql = format!("{CREATE} {CREATE_LARGE_OBJECT} {point}");
+    let sql = format!("{CREATE} {CREATE_LARGE_OBJECT} {IDENTIFY} {point}");
     session
         .execute(&sql, "cannot make schema lifeboat_restore")
         .await
+}
+
+/// Makes what an earlier run left fit to go on with.
+pub(crate) async fn adopt(session: &Session) -> Result<()> {
+    let what = "cannot go on with schema lifeboat_restore";
+    session.execute(IDENTIFY, what).await
 }
 
 /// Drops the schema, at the end of a successful restore.

@@ -122,6 +122,7 @@ mod tests {
             name: "app".to_owned(),
             owner: "own".to_owned(),
             encoding: "UTF8".to_owned(),
+            names_are_bytes: false,
             locale_provider: provider.to_owned(),
             collate: "C.UTF-8".to_owned(),
             ctype: "C.UTF-8".to_owned(),

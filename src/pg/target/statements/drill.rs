@@ -27,8 +27,8 @@ pub(crate) const REACHING: &str =
     'oracle_fdw', 'pg_background', 'pg_cron', 'pg_net', 'pgagent', 'pglogical', 'plproxy',
     'postgres_fdw', 'redis_fdw', 'tds_fdw', 'wrappers')";
 
-/// Roles and memberships, and the three logins. No role can do more than own things.
-pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+/// The logins beside the superuser.
+pub(crate) fn logins(logins: &Logins, version_num: u32) -> Vec<Statement> {
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
     let restoring = format!("CREATE ROLE {restorer} LOGIN");
     let reading = format!("CREATE ROLE {reader} LOGIN BYPASSRLS");
@@ -40,8 +40,22 @@ pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec
         let sql = format!("GRANT pg_read_all_data TO {reader}");
         statements.push(Statement::new("the reading login", sql));
     }
+    statements
+}
+
+/// Roles that cannot be made: the database has no letters for their names.
+pub(crate) fn unnamed_roles(catalog: &Catalog) -> impl Iterator<Item = &Role> {
+    let roles = catalog.roles.iter();
+    roles.filter(|role| !catalog.database.can_name(&role.name))
+}
+
+/// Roles and memberships. No role can do more than own things.
+pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec<Statement> {
+    let restorer = quote_ident(&logins.restorer);
+    let is_named = |name: &String| catalog.database.can_name(name);
+    let mut statements = Vec::new();
     // A catalog that a thief wrote may list the predefined ones, to have them given away.
-    let is_own = |role: &&Role| !role.name.starts_with("pg_");
+    let is_own = |role: &&Role| !role.name.starts_with("pg_") && is_named(&role.name);
     statements.extend(catalog.roles.iter().filter(is_own).map(create_role));
     let member_of_all = if version_num >= 160_000 {
         " WITH INHERIT TRUE, SET TRUE"
@@ -54,6 +68,7 @@ pub(crate) fn roles(catalog: &Catalog, logins: &Logins, version_num: u32) -> Vec
         statements.push(Statement::new(format!("role {role}"), sql));
     }
     let given = catalog.memberships.iter().filter(|one| is_harmless(one));
+    let given = given.filter(|one| is_named(&one.role) && is_named(&one.member));
     let no_superuser = Rights {
         superuser: false,
         ..Rights::superuser(version_num)
@@ -84,30 +99,32 @@ pub(crate) fn powerful_memberships(catalog: &Catalog) -> impl Iterator<Item = &M
 /// The role of the catalog that owns the database, else the restoring login.
 pub(crate) fn database_owner<'a>(catalog: &'a Catalog, logins: &'a Logins) -> &'a str {
     let owner = &catalog.database.owner;
-    let is_there = catalog.roles.iter().any(|role| role.name == *owner);
+    let mut roles = catalog.roles.iter();
+    let is_there = roles.any(|role| role.name == *owner) && catalog.database.can_name(owner);
     if is_there { owner } else { &logins.restorer }
 }
 
-/// The database, and the rights of the two logins on it, whatever the backup's own privileges are.
-pub(crate) fn database(
-    catalog: &Catalog,
-    logins: &Logins,
-    name: &str,
-    version_num: u32,
-) -> Vec<Statement> {
-    let mut create = create_database(&catalog.database, name, version_num);
-    let owner = quote_ident(database_owner(catalog, logins));
-    create.sql.push_str(&format!(" OWNER {owner}"));
-    let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
-    let name = quote_ident(name);
-    let restoring = format!("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {name} TO {restorer}");
-    let reading = format!("GRANT CONNECT ON DATABASE {name} TO {reader}");
+/// The database, and no way into the others.
+pub(crate) fn database(catalog: &Catalog, name: &str, version_num: u32) -> Vec<Statement> {
     let others = "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC";
     vec![
-        create,
+        create_database(&catalog.database, name, version_num),
+        Statement::new("other databases", others),
+    ]
+}
+
+/// The database's owner, and the rights of the two logins on it, whatever the backup's own privileges are.
+pub(crate) fn handing_over(catalog: &Catalog, logins: &Logins, name: &str) -> Vec<Statement> {
+    let owner = quote_ident(database_owner(catalog, logins));
+    let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
+    let name = quote_ident(name);
+    let owning = format!("ALTER DATABASE {name} OWNER TO {owner}");
+    let restoring = format!("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {name} TO {restorer}");
+    let reading = format!("GRANT CONNECT ON DATABASE {name} TO {reader}");
+    vec![
+        Statement::new("the database's owner", owning),
         Statement::new("the restoring login", restoring),
         Statement::new("the reading login", reading),
-        Statement::new("other databases", others),
     ]
 }
 
@@ -238,7 +255,9 @@ mod tests {
             set: Some(true),
         });
         for version in [130_000, 150_000, 160_000, 180_000] {
-            let sql = script(&roles(&catalog, &logins(), version));
+            let mut made = super::logins(&logins(), version);
+            made.extend(roles(&catalog, &logins(), version));
+            let sql = script(&made);
             for power in [
                 "SUPERUSER",
                 "CREATEROLE",

@@ -25,7 +25,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::KeyRing;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
-use crate::pg::source::catalog;
+use crate::pg::source::catalog::{self, InstanceDatabase};
 use crate::repository::{CLOCK_TOLERANCE, Locks, Repository};
 
 pub use options::{Keys, Options, Source};
@@ -96,22 +96,10 @@ fn check_signer(keys: Keys<'_>) -> Result<()> {
 async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
     let mut server = source.server.clone();
     server.pin()?;
-    let list = async {
-        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        scout.close().await;
-        Ok(present)
-    };
-    let present = run.context.interrupt.or(list).await?;
+    let present = databases_of(run, &server).await?;
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
-    let invalid = present.iter().filter(|one| one.invalid);
-    for name in invalid.map(|one| &one.name) {
-        if !source.databases.excludes(name) {
-            report.invalid(&source.name, name);
-        }
-    }
     let is_invalid = |name: &String| present.iter().any(|one| one.invalid && one.name == *name);
     for name in wanted.iter().filter(|name| !is_invalid(name)) {
         let done = if present.iter().any(|one| one.name == *name) {
@@ -132,6 +120,15 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
             Err(error) => report.failed(&source.name, Some(name), &error),
         }
         run.context.interrupt.check()?;
+    }
+    let is_ours = |one: &&InstanceDatabase| one.invalid && !source.databases.excludes(&one.name);
+    if present.iter().any(|one| is_ours(&one)) {
+        // A DROP DATABASE that is under way marks its database so as well: that one is gone by now.
+        for one in databases_of(run, &server).await?.iter().filter(is_ours) {
+            if is_invalid(&one.name) {
+                report.invalid(&source.name, &one.name);
+            }
+        }
     }
     let mut uncovered = Vec::new();
     for one in present {
@@ -162,12 +159,18 @@ async fn guarded<T>(export: impl Future<Output = Result<T>>) -> Result<T> {
         })
 }
 
+async fn databases_of(run: &Run<'_>, server: &Server) -> Result<Vec<InstanceDatabase>> {
+    let list = async {
+        let scout = Session::connect(server, "lifeboat", Purpose::Read).await?;
+        let present = catalog::databases(&scout).await?;
+        scout.close().await;
+        Ok(present)
+    };
+    run.context.interrupt.or(list).await
+}
+
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.
-async fn is_bare(
-    run: &Run<'_>,
-    server: &Server,
-    database: &catalog::InstanceDatabase,
-) -> Result<bool> {
+async fn is_bare(run: &Run<'_>, server: &Server, database: &InstanceDatabase) -> Result<bool> {
     if database.name != "postgres" || !database.connectable {
         return Ok(false);
     }

@@ -20,7 +20,7 @@ const CASTS: &str = "
     END LOOP;
   END$$;
   -- Nor may operators and functions of the user's own be met.
-  CREATE FUNCTION public.mine(text, text) RETURNS text LANGUAGE sql AS 'SELECT ''mine''';
+  CREATE FUNCTION public.mine(name, text) RETURNS text LANGUAGE sql AS 'SELECT ''mine''';
   CREATE OPERATOR public.|| (LEFTARG = name, RIGHTARG = text, FUNCTION = public.mine);
   CREATE FUNCTION public.format(text, VARIADIC text[]) RETURNS text LANGUAGE sql AS 'SELECT ''mine''';";
 
@@ -54,10 +54,12 @@ fn come_back(from: Major, to: Major) {
     let target = Database::new(to);
     let identity = lifeboat.identity();
     let identity = identity.to_str().unwrap();
-    let url = target.url();
+    let (url, bin) = (target.url(), to.bin());
     let restore = [
         "restore",
         "latest",
+        "--pg-bin",
+        bin.to_str().unwrap(),
         "--identity",
         identity,
         "--target",

@@ -200,7 +200,7 @@ const ASCII: &[u8] = b"
 
 /// Everything above, as hexadecimal digits.
 const SHOW: &str = r#"SELECT encode(replace(string_agg(what, ', ' ORDER BY what COLLATE "C"), '\', '\\')::bytea, 'hex') FROM (
-  SELECT n.nspname || '.' || relname || ' ' || relkind || relowner::regrole::text FROM pg_class c
+  SELECT n.nspname || '.' || relname || ' ' || relkind::text || relowner::regrole::text FROM pg_class c
     JOIN pg_namespace n ON n.oid = relnamespace WHERE n.nspname !~ '^pg_|^info'
   UNION ALL SELECT attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
              WHERE c.oid >= 16384 AND attnum > 0 AND relkind IN ('r', 'm')
@@ -290,7 +290,7 @@ fn names_of_sql_ascii_come_back_without_lifeboat() {
     let trust = point.lifeboat.fingerprint();
     let ran = point.restore(&Machine::new(Major::Pg15), &trust, &target.url());
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let show = r"SELECT string_agg(encode(relname::text::bytea, 'hex') || relkind, ' ' ORDER BY relname)
+    let show = r"SELECT string_agg(encode(relname::text::bytea, 'hex') || relkind::text, ' ' ORDER BY relname)
                    FROM pg_class WHERE relnamespace = 'public'::regnamespace";
     assert_eq!(target.sql(show), source.sql(show));
 }

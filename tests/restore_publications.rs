@@ -9,7 +9,7 @@ const PUBLISHED: &str = "
   CREATE TABLE without_key (v int); INSERT INTO without_key SELECT generate_series(1, 10);
   SELECT lo_from_bytea(4711, 'abc');
   CREATE PUBLICATION cdc FOR ALL TABLES; COMMENT ON PUBLICATION cdc IS 'of all';
-  CREATE PUBLICATION some FOR TABLE t (id) WHERE (id > 3);
+  CREATE PUBLICATION chosen FOR TABLE t (id) WHERE (id > 3);
   CREATE PUBLICATION of_schema FOR TABLES IN SCHEMA public;
   CREATE SUBSCRIPTION @ CONNECTION 'host=nowhere.invalid' PUBLICATION x
     WITH (connect = false, slot_name = NONE, enabled = false);
@@ -74,9 +74,12 @@ fn restored(lifeboat: &Lifeboat, target: &str, flags: &[&str]) -> crate::support
 fn come_back(from: Major, to: Major) {
     let source = published(from);
     let lifeboat = Lifeboat::init();
+    lifeboat.configure(&format!("[export]\npg_bin = [{:?}]", from.bin()));
     lifeboat.export(&source.0.url());
     let target = Published(Database::new(to));
-    let ran = restored(&lifeboat, &target.0.url(), &["--verify"]);
+    let bin = to.bin();
+    let flags = ["--verify", "--pg-bin", bin.to_str().unwrap()];
+    let ran = restored(&lifeboat, &target.0.url(), &flags);
     assert_ne!(ran.code, Some(1), "{ran:?}");
     let result = ran.json()["result"].clone();
     assert_eq!(result["failures"], serde_json::json!([]), "{result}");
@@ -168,7 +171,7 @@ fn what_a_master_may_not_publish_is_a_finding_with_its_sql() {
         "CREATE ROLE {owner}; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
          ALTER TABLE t OWNER TO {owner}; GRANT CREATE ON DATABASE {} TO {owner};
          CREATE PUBLICATION cdc FOR ALL TABLES;
-         CREATE PUBLICATION some FOR TABLE t; ALTER PUBLICATION some OWNER TO {owner};",
+         CREATE PUBLICATION chosen FOR TABLE t; ALTER PUBLICATION chosen OWNER TO {owner};",
         source.name
     ));
     let lifeboat = Lifeboat::init();
@@ -187,7 +190,7 @@ fn what_a_master_may_not_publish_is_a_finding_with_its_sql() {
     );
     assert_eq!(
         target.sql("SELECT pubname || pubowner::regrole FROM pg_publication"),
-        format!("some{owner}")
+        format!("chosen{owner}")
     );
     drop(target);
     drop(source);

@@ -615,14 +615,10 @@ run_sql() { # name of a file of statements that lifeboat made
     printf 'psql: %s did not run to its end\n' "$1" >>"$work/errors"
 }
 
-# Definitions hold money as lc_monetary C prints it.
-restore_schema() { # arguments of pg_restore, with the list of entries in toc.chosen
-  PGOPTIONS="$PGOPTIONS -c lc_monetary=C -c quote_all_identifiers=off" build "$@"
-}
-
-# The same under the database's own settings. Entries that fail are tried again as long as that helps: what they
+# Definitions hold money as lc_monetary C prints it. Entries that fail are tried again as long as that helps: what they
 # need may have come after them.
-build() { # arguments of pg_restore
+restore_schema() { # arguments of pg_restore, with the list of entries in toc.chosen
+  local -x PGOPTIONS="$PGOPTIONS -c lc_monetary=C -c quote_all_identifiers=off"
   local failed before
   try_entries "$@"
   cp "$work/said" "$work/reported"
@@ -651,8 +647,7 @@ try_entries() { # arguments of pg_restore
 list_of() { # a test on the kind, for awk
   awk -v at_end='^[0-9]+; [0-9]+ [0-9]+ ((COMMENT|SECURITY LABEL) - )?EVENT TRIGGER ' \
     -v replication='^[0-9]+; [0-9]+ [0-9]+ ((COMMENT|SECURITY LABEL) - )?(PUBLICATION|SUBSCRIPTION) ' \
-    -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' \
-    -v builds='^[0-9]+; [0-9]+ [0-9]+ (INDEX|CONSTRAINT) ' "$1" "$work/toc" >"$work/toc.chosen"
+    -v acl='^[0-9]+; [0-9]+ [0-9]+ (ACL|ACL LANGUAGE|DEFAULT ACL) ' "$1" "$work/toc" >"$work/toc.chosen"
 }
 
 step() { say "$(date +%H:%M:%S)  $*"; }
@@ -684,13 +679,7 @@ restore() {
   large_objects
   run_sql after-data.sql.zst.age
   step 'indexes, keys, all else of the schema'
-  if [[ $money_tables -gt 0 ]]; then
-    list_of '$0 ~ builds'
-    build --section=post-data --no-acl -j "$jobs"
-    list_of '$0 !~ at_end && $0 !~ replication && $0 !~ builds'
-  else
-    list_of '$0 !~ at_end && $0 !~ replication'
-  fi
+  list_of '$0 !~ at_end && $0 !~ replication'
   restore_schema --section=post-data --no-acl -j "$jobs"
   # Rows that name an index come only now; no trigger may fire.
   load_again late

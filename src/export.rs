@@ -132,9 +132,8 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     }
     let mut uncovered = Vec::new();
     for one in present {
-        let left_out =
-            !(one.invalid || wanted.contains(&one.name)) && !source.databases.excludes(&one.name);
-        if left_out && !is_bare(run, &server, &one).await? {
+        let is_known = wanted.contains(&one.name) || source.databases.excludes(&one.name);
+        if !one.invalid && !is_known && !is_bare(run, &server, &one).await? {
             uncovered.push(one.name);
         }
     }

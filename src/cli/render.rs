@@ -116,11 +116,7 @@ mod tests {
         let rows = [["courses", "1,943,200"], ["x\n\u{1b}[2J", "7"]];
         let rows = rows.map(|cells| cells.map(str::to_owned));
         page.table_or("DATABASE | >ROWS", rows, "none");
-        page.table_or(
-            "DATABASE | >ROWS",
-            [[String::new(), String::new()]; 0],
-            "none",
-        );
+        page.table_or("DATABASE | >ROWS", Vec::<[String; 2]>::new(), "none");
         let lines: Vec<&str> = page.as_str().lines().collect();
         assert_eq!(lines[3..], ["none"]);
         assert_eq!(lines[1], "  courses       1,943,200");

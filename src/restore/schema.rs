@@ -49,9 +49,13 @@ pub(super) async fn after_data(run: &mut Run<'_>) -> Result<()> {
         left.extend(keys);
         passes::while_they_help(run, &mut left).await?;
     }
+    let is_before = |failed: &Failed| failed.entry.section == Section::PreData;
+    let (before, after) = left.into_iter().partition(is_before);
+    // What a drill could not make excuses rows that need it.
+    report(run, before).await?;
     let refused = std::mem::take(&mut run.refused);
     tables::report(run, refused);
-    report(run, left).await
+    report(run, after).await
 }
 
 /// Tables that did not load yet may hold names of indexes: they are loaded between indexes and

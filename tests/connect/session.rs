@@ -243,5 +243,7 @@ async fn names_stay_utf8_where_only_the_rows_take_the_databases_encoding() {
     assert_eq!(rows.next().await.unwrap().unwrap(), b"gr\xf6\xdfe\n");
     assert!(rows.next().await.unwrap().is_none());
     // With the whole session in LATIN1 the same statement names another table.
+    let set = "SET client_encoding = 'LATIN1'";
+    session.execute(set, "changing the encoding").await.unwrap();
     assert!(session.copy_out(copy, "t").await.is_err());
 }

@@ -200,11 +200,9 @@ impl Server {
 
 impl Lane {
     fn server(&mut self, place: Place, major: Major) -> &Server {
-        let server = self
-            .servers
+        self.servers
             .entry((place, major as u32))
-            .or_insert_with(|| Server::start(place, major));
-        server
+            .or_insert_with(|| Server::start(place, major))
     }
 
     /// Makes the database, brings it into both targets by stock tools and by lifeboat, and says where

@@ -277,11 +277,11 @@ fn first<T: Into<Snapshot>>(found: Option<Vec<T>>) -> Option<Snapshot> {
     found?.into_iter().next().map(Into::into)
 }
 
+/// An attribute's name and its values.
+type Attribute = (Option<String>, Option<Vec<String>>);
+
 /// Those of the attribute that lists accounts.
-fn accounts<T>(
-    attributes: Option<Vec<T>>,
-    name_and_values: fn(T) -> (Option<String>, Option<Vec<String>>),
-) -> Vec<String> {
+fn accounts<T>(attributes: Option<Vec<T>>, name_and_values: fn(T) -> Attribute) -> Vec<String> {
     let attributes = attributes.into_iter().flatten().map(name_and_values);
     let restore = attributes.filter(|(name, _)| name.as_deref() == Some(RESTORE));
     restore.filter_map(|(_, values)| values).flatten().collect()

@@ -181,9 +181,8 @@ impl Moment {
         for (key, version) in &written {
             match self.objects.get(key) {
                 Some(before) if before.printed == version.printed => {
-                    if before.rest != version.rest {
-                        lock(&self.explained).insert(*key);
-                    }
+                    let explained = before.rest != version.rest;
+                    lock(&self.explained).extend(explained.then_some(*key));
                 }
                 None if !self.has_grown(*key) => {}
                 _ if self.matters(*key) => {

@@ -642,6 +642,14 @@ try_entries() { # arguments of pg_restore
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
 
+# What an index computes from money follows the database's own lc_monetary.
+reindex() {
+  sql -q -c "SELECT pg_catalog.format('REINDEX INDEX %I.%I;', n.nspname, c.relname) FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'i' AND n.nspname !~ '^pg_' AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)" >"$work/reindex.sql"
+  psql -X -q -d "$target" -f "$work/reindex.sql" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors"
+}
+
 # Some kinds come at their own time: privileges after the data, then publications and subscriptions, event
 # triggers last.
 list_of() { # a test on the kind, for awk
@@ -681,6 +689,7 @@ restore() {
   step 'indexes, keys, all else of the schema'
   list_of '$0 !~ at_end && $0 !~ replication'
   restore_schema --section=post-data --no-acl -j "$jobs"
+  [[ $money_tables -eq 0 ]] || reindex
   # Rows that name an index come only now; no trigger may fire.
   load_again late
   put_back

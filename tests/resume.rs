@@ -180,7 +180,7 @@ impl Scene {
         }
         target.sql(STOPS);
         let phases = "SELECT string_agg(name, ',' ORDER BY name) FROM lifeboat_restore.phase";
-        assert_eq!(target.sql(phases), "roles,schema");
+        assert_eq!(target.sql(phases), "roles,schema,settings");
         target
     }
 }

@@ -180,19 +180,6 @@ fn a_sql_ascii_database_goes_round() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
-fn names_that_cannot_be_written_in_utf8_are_refused_with_a_way_out() {
-    let source = Database::with(
-        Major::Pg15,
-        "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'",
-    );
-    source.sql("DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', 't' || chr(233)); END $$");
-    Lifeboat::init()
-        .run(["export", "--source", &source.url()])
-        .failed(1, "cannot list the tables");
-}
-
-#[test]
-#[ignore = "needs servers: bash tests/run.sh"]
 fn extensions_go_round() {
     roles(Major::Pg15);
     let source = Database::new(Major::Pg15);

@@ -23,11 +23,16 @@ const CREATE: &str = "
 
 /// A publication of all tables is of these as well, and lets nobody delete from one without an identity.
 /// Those of an earlier version of lifeboat have none.
+/// Only those are altered: event triggers that are restored already would see it.
 const IDENTIFY: &str = "
-  ALTER TABLE IF EXISTS lifeboat_restore.conflict REPLICA IDENTITY FULL;
-  ALTER TABLE IF EXISTS lifeboat_restore.said REPLICA IDENTITY FULL;
-  ALTER TABLE IF EXISTS lifeboat_restore.loan REPLICA IDENTITY FULL;
-  ALTER TABLE IF EXISTS lifeboat_restore.large_object REPLICA IDENTITY FULL;";
+  DO $$DECLARE t pg_catalog.text; BEGIN
+    FOR t IN SELECT relname::pg_catalog.text FROM pg_catalog.pg_class
+              WHERE relnamespace = pg_catalog.to_regnamespace('lifeboat_restore')::pg_catalog.oid
+                AND relname::pg_catalog.text IN ('conflict', 'said', 'loan', 'large_object')
+                AND relkind = 'r' AND relreplident <> 'f' LOOP
+      EXECUTE pg_catalog.format('ALTER TABLE lifeboat_restore.%I REPLICA IDENTITY FULL', t);
+    END LOOP;
+  END$$;";
 
 /// Where properties of large objects are kept until they are set.
 const CREATE_LARGE_OBJECT: &str = "

@@ -58,7 +58,8 @@ pub(super) fn without_event_triggers(sql: &str) -> String {
              EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I DISABLE', t.name);
            END LOOP;
            EXECUTE {};
-           FOR t IN SELECT * FROM unnest(names, hows) AS u(name, how) LOOP
+           FOR t IN SELECT u.* FROM unnest(names, hows) AS u(name, how)
+                      JOIN pg_catalog.pg_event_trigger ON evtname = u.name LOOP
              EXECUTE pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE %s', t.name,
                CASE t.how WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END);
            END LOOP;

@@ -34,7 +34,7 @@ fn stops() -> Vec<(&'static str, How)> {
         "'privileges', NULL, NULL",
         "'materialized', NULL, NULL",
         "'statistics', NULL, NULL",
-        "'event', NULL, NULL",
+        "'publications', NULL, NULL",
         "'database', NULL, NULL",
     ] {
         all.push((name, How::Kill));

@@ -259,9 +259,13 @@ pub enum ConstraintKind {
 impl Constraint {
     /// For messages: `foreign key child_parent_fkey of public.child`.
     pub fn describe(&self) -> String {
-        let Self { on, name, kind, .. } = self;
-        format!("{kind} {} of {on}", escape::name(name))
+        describe_constraint(&self.kind, &self.name, &self.on)
     }
+}
+
+/// The same of one that is not in a catalog. Findings are compared by these words.
+pub(crate) fn describe_constraint(kind: &impl std::fmt::Display, name: &str, on: &Name) -> String {
+    format!("{kind} {} of {on}", escape::name(name))
 }
 
 impl std::fmt::Display for ConstraintKind {

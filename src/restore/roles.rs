@@ -108,7 +108,7 @@ pub(super) async fn borrow_owners(run: &mut Run<'_>, owners: &[String]) -> Resul
             continue;
         }
         let right = statements::join_temporarily(&owner, &run.facts.rights);
-        borrow_right(run, &format!("objects of role {role}"), &right).await?;
+        borrow_right(run, &format!("owner of objects of role {role}"), &right).await?;
     }
     Ok(())
 }
@@ -176,7 +176,7 @@ async fn borrow_create(run: &mut Run<'_>, about: &str, object: &str, roles: &str
 /// Borrows one right. One that cannot be had is a finding.
 async fn borrow_right(run: &mut Run<'_>, about: &str, right: &TemporaryGrant) -> Result<()> {
     let granted = run.state.grant_temporarily(&run.session, right).await;
-    report_refused(run, granted, format!("owners of {about}"), &right.grant)
+    report_refused(run, granted, about, &right.grant)
 }
 
 /// Makes a finding of what the server refused; a lost connection remains an error.

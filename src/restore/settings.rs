@@ -87,6 +87,10 @@ pub(super) async fn use_in_sessions(run: &mut Run<'_>) -> Result<()> {
         }
         let option = option(&setting.name, value);
         if options.len() + option.len() > MAX_OPTIONS {
+            let why =
+                "too long to be given to a session: what the database computes from it may differ";
+            let finding = Finding::new(format!("setting {}", quote_ident(&name)), why);
+            run.report.findings.push(finding);
             continue;
         }
         options.push(' ');

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::model::catalog::{Constraint, ConstraintKind, Name};
+use crate::escape;
+use crate::model::catalog::{ConstraintKind, Name, describe_constraint};
 use crate::pg::session::{Session, from_row};
 use crate::quote::{quote_ident, quote_literal};
 
@@ -28,7 +29,7 @@ impl Check {
     /// For messages.
     pub(crate) fn what(&self) -> String {
         match (self.of_domain, self.name.as_str()) {
-            (false, name) => describe(ConstraintKind::Check, &self.on, name),
+            (false, name) => describe_constraint(&ConstraintKind::Check, name, &self.on),
             (true, name) => describe_domain(&self.on, name),
         }
     }
@@ -76,22 +77,10 @@ impl Check {
     }
 }
 
-fn describe(kind: ConstraintKind, on: &Name, name: &str) -> String {
-    let (on, name) = (on.clone(), name.to_owned());
-    let valid = true;
-    let constraint = Constraint {
-        on,
-        name,
-        kind,
-        valid,
-    };
-    constraint.describe()
-}
-
 fn describe_domain(domain: &Name, name: &str) -> String {
     match name {
         "" => format!("NOT NULL of domain {domain}"),
-        name => format!("constraint {} of domain {domain}", name.escape_debug()),
+        name => format!("constraint {} of domain {domain}", escape::name(name)),
     }
 }
 
@@ -224,7 +213,7 @@ pub(crate) async fn there(session: &Session) -> Result<Vec<There>> {
     let there = rows.into_iter().map(|row| There {
         what: match row.kind.as_str() {
             "domain" => describe_domain(&row.on, &row.name),
-            kind => format!("{kind} {} of {}", row.name.escape_debug(), row.on),
+            kind => describe_constraint(&kind, &row.name, &row.on),
         },
         valid: row.valid,
         tables: row.tables,

@@ -644,10 +644,12 @@ try_entries() { # arguments of pg_restore
 
 # What an index computes from money follows the database's own lc_monetary.
 reindex() {
-  sql -q -c "SELECT pg_catalog.format('REINDEX INDEX %I.%I;', n.nspname, c.relname) FROM pg_catalog.pg_index i
-    JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'i' AND n.nspname !~ '^pg_' AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)" >"$work/reindex.sql"
-  psql -X -q -d "$target" -f "$work/reindex.sql" 2>&1 >/dev/null | sed "s|^psql:$work/|psql:|" >>"$work/errors"
+  sql -q -c "DO \$\$DECLARE i pg_catalog.text; BEGIN
+    FOR i IN SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index x
+        JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind = 'i' AND n.nspname !~ '^pg_' AND (x.indexprs IS NOT NULL OR x.indpred IS NOT NULL) LOOP
+      EXECUTE 'REINDEX INDEX ' || i;
+    END LOOP; END\$\$" 2>>"$work/errors"
 }
 
 # Some kinds come at their own time: privileges after the data, then publications and subscriptions, event

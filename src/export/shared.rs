@@ -19,6 +19,7 @@ pub(super) struct Shared {
     pub server: Server,
     pub application: String,
     pub snapshot_id: String,
+    pub lock_wait: Duration,
     pub plan: Arc<Plan>,
     pub writer: PointWriter,
     pub sealer: Sealer,

@@ -42,10 +42,12 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
         server,
         application,
         snapshot_id,
+        lock_wait,
         failure,
         ..
     } = shared;
     let reader = SnapshotReader::connect(server, application, snapshot_id).await?;
+    reader.session.set_lock_timeout(*lock_wait).await?;
     while let Some(job) = shared.plan.next() {
         let read = tokio::select! {
             biased;

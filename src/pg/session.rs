@@ -23,6 +23,7 @@ use crate::pg::connect::server::Server;
 
 pub(crate) use copy::CopyRows;
 pub(crate) use failure::pg_error;
+pub(crate) use pinned::LOCK_TIMEOUT;
 pub use pinned::Purpose;
 pub(in crate::pg) use rows::from_row;
 pub(crate) use rows::{FromRow, RowReader};

@@ -76,9 +76,9 @@ const CATALOGS: &[(&str, &str)] = &[
 /// numbers of columns, which a dropped one shifts.
 const LEFT_OUT: &str = " relfilenode relpages reltuples relallvisible relallfrozen relfrozenxid relminmxid \
     reltoastrelid relrewrite relhasindex relhassubclass relhasrules relhastriggers relchecks attnum attcacheoff \
-    attmissingval atthasmissing attcollation$ indkey indcheckxmin conkey confkey confdelsetcols tgattr tgoldtable$ \
-    partattrs stxkeys prattrs polroles$ aggfinalextra$ grantor rolpassword datfrozenxid datminmxid datlastsysoid \
-    datcollversion collversion oid attrelid$ enumsortorder typarray attinhcount attislocal coninhcount conislocal conparentid$ ";
+    attmissingval atthasmissing indkey indcheckxmin conkey confkey confdelsetcols tgattr \
+    partattrs stxkeys prattrs grantor rolpassword datfrozenxid datminmxid datlastsysoid \
+    datcollversion collversion oid enumsortorder typarray attinhcount attislocal coninhcount conislocal ";
 
 /// ACLs whose NULL means a default: the kind of object as `acldefault` has it, and its owner.
 const DEFAULT_ACLS: &[(&str, &str, &str)] = &[

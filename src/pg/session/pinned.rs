@@ -1,4 +1,5 @@
-//! The settings every session has, so that a value prints and is read in one way everywhere.
+//! The settings every session has, so that a value prints and is read in one way everywhere. Sessions
+//! that compute values keep the database's own, as far as those cannot stop them.
 
 use std::time::Duration;
 

@@ -415,8 +415,8 @@ foreign_partitions() { # file with the COPY into the root
 copy_in() { # file with the statement, more options of psql
   local statement table columns money=none as_printed="SET LOCAL lc_monetary = 'C'"
   statement=$(cat "$1")
+  table=$(table_of "$1")
   shift
-  table=$(sed -E 's/^COPY ([^ (]+).*$/\1/' <<<"$statement")
   if [[ $money_tables -gt 0 ]]; then
     money=$(PGCLIENTENCODING=$encoding sql -q -c "$money_in WHERE t.oid = pg_catalog.pg_typeof(NULL::$table)::pg_catalog.oid") || return 1
   fi

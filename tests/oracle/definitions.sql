@@ -1,15 +1,15 @@
--- One line each: what, whose, how PostgreSQL prints it. Then rows.
+-- One line each: what, whose, how PostgreSQL prints it. Then rows. The order of inherited columns is pg_dump's.
 CREATE TEMP VIEW relation AS
 SELECT c.oid, c.relkind, c.relispartition, format('%I.%I', n.nspname, c.relname) AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't';
 SELECT 'view '::text || jsonb_build_array(name, pg_get_viewdef(oid)) FROM pg_temp.relation WHERE relkind IN ('v', 'm');
-SELECT 'columns '::text || jsonb_build_array(name, array_agg(attname ORDER BY attnum)) FROM pg_temp.relation r JOIN pg_attribute ON attrelid = r.oid
+SELECT 'columns '::text || jsonb_build_array(name, array_agg(attname ORDER BY CASE WHEN NOT relispartition AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = r.oid) THEN 0 ELSE attnum END, attname)) FROM pg_temp.relation r JOIN pg_attribute ON attrelid = r.oid
  WHERE attnum > 0 AND NOT attisdropped AND relkind NOT IN ('i', 'I') GROUP BY name;
 SELECT 'default '::text || jsonb_build_array(name, attname, pg_get_expr(adbin, adrelid)) FROM pg_temp.relation r JOIN pg_attribute ON attrelid = r.oid
   JOIN pg_attrdef ON adrelid = r.oid AND adnum = attnum;
 SELECT 'index '::text || jsonb_build_array(name, pg_get_indexdef(oid)) FROM pg_temp.relation WHERE relkind IN ('i', 'I');
-SELECT 'constraint '::text || jsonb_build_array(conname, conrelid::regclass, contypid::regtype, pg_get_constraintdef(oid)) FROM pg_constraint WHERE oid >= 16384 AND contype <> 'n';
+SELECT 'constraint '::text || jsonb_build_array(conname, conrelid::regclass, contypid::regtype, replace(pg_get_constraintdef(oid), ' NOT VALID', '')) FROM pg_constraint WHERE oid >= 16384 AND contype <> 'n';
 SELECT 'trigger '::text || jsonb_build_array(pg_get_triggerdef(oid)) FROM pg_trigger WHERE NOT tgisinternal;
 SELECT 'rule '::text || jsonb_build_array(pg_get_ruledef(oid)) FROM pg_rewrite WHERE ev_class >= 16384 AND rulename <> '_RETURN';
 SELECT 'function '::text || jsonb_build_array(pg_get_functiondef(oid)) FROM pg_proc WHERE oid >= 16384 AND prokind <> 'a';

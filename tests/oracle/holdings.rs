@@ -1,5 +1,5 @@
 //! All that a database and its server hold, as lines of text that can be compared: the rows of every catalog
-//! with names in the place of OIDs, definitions as PostgreSQL prints them, rows, sequences, large objects.
+//! with names in the place of OIDs, a line for each property, definitions as PostgreSQL prints them, rows, sequences, large objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +35,8 @@ const CATALOGS: &[(&str, &str)] = &[
     ("pg_rewrite", "ev_class >= 16384"),
     ("pg_policy", "true"),
     ("pg_statistic_ext", "true"),
-    ("pg_proc", "oid >= 16384 OR proacl IS NOT NULL"),
+    // Constructors of ranges belong to whoever made the cluster.
+    ("pg_proc", "(oid >= 16384 OR proacl IS NOT NULL) AND prosrc !~ '^(multi)?range_constructor'"),
     ("pg_aggregate", "aggfnoid >= 16384"),
     ("pg_type", "oid >= 16384 AND typnamespace <> 'pg_toast'::regnamespace"),
     ("pg_range", "rngtypid >= 16384"),
@@ -78,7 +79,7 @@ const LEFT_OUT: &str = " relfilenode relpages reltuples relallvisible relallfroz
     reltoastrelid relrewrite relhasindex relhassubclass relhasrules relhastriggers relchecks attnum attcacheoff \
     attmissingval atthasmissing indkey indcheckxmin conkey confkey confdelsetcols tgattr \
     partattrs stxkeys prattrs grantor rolpassword datfrozenxid datminmxid datlastsysoid \
-    datcollversion collversion oid enumsortorder typarray attinhcount attislocal coninhcount conislocal ";
+    datcollversion collversion relnatts attndims connoinherit oid enumsortorder typarray attinhcount attislocal coninhcount conislocal ";
 
 /// ACLs whose NULL means a default: the kind of object as `acldefault` has it, and its owner.
 const DEFAULT_ACLS: &[(&str, &str, &str)] = &[
@@ -112,7 +113,52 @@ pub fn columns_of(text: &str) -> BTreeMap<String, Columns> {
     catalogs
 }
 
-fn expression(column: &str, kind: &str, of: Option<&str>) -> String {
+/// How rows of catalogs that are no objects of their own are named.
+const NAMES: &[(&str, &str)] = &[
+    ("pg_attribute", "attrelid::regclass || '.' || attname"),
+    ("pg_index", "indexrelid::regclass::text"),
+    ("pg_inherits", "inhrelid::regclass::text"),
+    ("pg_partitioned_table", "partrelid::regclass::text"),
+    ("pg_sequence", "seqrelid::regclass::text"),
+    ("pg_aggregate", "aggfnoid::regprocedure::text"),
+    ("pg_range", "rngtypid::regtype::text"),
+    ("pg_foreign_table", "ftrelid::regclass::text"),
+    (
+        "pg_db_role_setting",
+        "setrole::regrole || ' ' || (setdatabase <> 0)",
+    ),
+    (
+        "pg_auth_members",
+        "roleid::regrole || ' ' || member::regrole",
+    ),
+    ("pg_largeobject_metadata", "oid::text"),
+    ("pg_parameter_acl", "parname"),
+    (
+        "pg_description",
+        "(pg_identify_object(classoid, objoid, objsubid)).identity",
+    ),
+    (
+        "pg_shdescription",
+        "(pg_identify_object(classoid, objoid, 0)).identity",
+    ),
+];
+
+fn name_of(catalog: &str) -> String {
+    let own = NAMES.iter().find(|(of, _)| *of == catalog);
+    own.map_or_else(
+        || format!("(pg_identify_object('{catalog}'::regclass, oid, 0)).identity"),
+        |(_, name)| format!("({name})"),
+    )
+}
+
+/// Whether a column holds things that come one by one: grants, settings, options.
+fn is_set(column: &str, kind: &str) -> bool {
+    kind == "aclitem[]"
+        || kind == "text[]" && (column == "setconfig" || column.ends_with("options"))
+}
+
+/// `rights` says which privileges both servers know.
+fn expression(column: &str, kind: &str, of: Option<&str>, rights: &str) -> String {
     let name = |of: &str, oid: &str| {
         format!(
             "CASE WHEN {oid} = 0 THEN '-' ELSE (pg_identify_object('{of}'::regclass, {oid}, 0)).identity END"
@@ -127,7 +173,7 @@ fn expression(column: &str, kind: &str, of: Option<&str>) -> String {
             format!(
                 "(SELECT array_agg(DISTINCT g COLLATE \"C\") FROM (SELECT CASE grantee WHEN 0 THEN 'PUBLIC'
                    ELSE pg_get_userbyid(grantee)::text END || '=' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END AS g
-                   FROM aclexplode({acl})) x)"
+                   FROM aclexplode({acl}) WHERE {rights}) x)"
             )
         }
         ("oid[]" | "oidvector", Some(of)) => format!(
@@ -135,50 +181,59 @@ fn expression(column: &str, kind: &str, of: Option<&str>) -> String {
             name(of, "one")
         ),
         (_, Some(of)) => name(of, &format!("{column}::oid")),
-        ("text[]", None) if column == "setconfig" || column.ends_with("options") => {
-            format!(
-                "(SELECT array_agg(one ORDER BY one COLLATE \"C\") FROM unnest({column}) u(one))"
-            )
-        }
+        _ if is_set(column, kind) => column.to_owned(),
+        // 17 has NULL where it was -1.
+        _ if column.ends_with("stattarget") => format!("nullif({column}, -1)::text"),
         _ => format!("{column}::text"),
     }
 }
 
 /// The script that prints every line, for servers that share these columns.
 pub fn script(ours: &BTreeMap<String, Columns>, theirs: &BTreeMap<String, Columns>) -> String {
+    let rights = if ours == theirs {
+        "true"
+    } else {
+        // New in 17: every owner has it there.
+        "privilege_type <> 'MAINTAIN'"
+    };
     let mut sql = String::from(PREAMBLE);
     for (catalog, filter) in CATALOGS {
         let (Some(columns), Some(shared)) = (ours.get(*catalog), theirs.get(*catalog)) else {
             continue;
         };
-        let mut pairs = Vec::new();
+        let (mut values, mut sets) = (Vec::new(), Vec::new());
         for (column, (kind, of)) in columns {
             let is_left_out = LEFT_OUT.contains(&format!(" {column} "))
                 && !(*catalog == "pg_largeobject_metadata" && column == "oid");
-            if is_left_out || kind == "pg_node_tree" || !shared.contains_key(column) {
+            let is_told = kind == "pg_node_tree" || column == "objoid" || column == "objsubid";
+            if is_left_out || is_told || !shared.contains_key(column) {
                 continue;
             }
-            if column == "objoid" || column == "objsubid" {
-                continue;
-            }
-            pairs.push(format!(
+            let pair = format!(
                 "'{column}', {}",
-                expression(column, kind, of.as_deref())
+                expression(column, kind, of.as_deref(), rights)
+            );
+            if is_set(column, kind) {
+                sets.push(pair);
+            } else {
+                values.push(pair);
+            }
+        }
+        let name = name_of(catalog);
+        let values = values.join(", ");
+        sql.push_str(&format!(
+            "SELECT '{catalog} '::text || {name} || ' ' || key || ' ' || value::text
+               FROM {catalog}, jsonb_each(jsonb_build_object({values})) WHERE {filter};\n"
+        ));
+        if !sets.is_empty() {
+            let sets = sets.join(", ");
+            sql.push_str(&format!(
+                "SELECT '{catalog} '::text || {name} || ' ' || key || ' ' || one
+                   FROM {catalog}, jsonb_each(jsonb_build_object({sets})) s,
+                        jsonb_array_elements_text(CASE jsonb_typeof(s.value) WHEN 'array' THEN s.value ELSE '[]' END) one
+                  WHERE {filter};\n"
             ));
         }
-        match *catalog {
-            "pg_description" => {
-                pairs.push("'of', (pg_identify_object(classoid, objoid, objsubid)).identity".into())
-            }
-            "pg_shdescription" => {
-                pairs.push("'of', (pg_identify_object(classoid, objoid, 0)).identity".into())
-            }
-            _ => {}
-        }
-        sql.push_str(&format!(
-            "SELECT '{catalog} '::text || jsonb_build_object({}) FROM {catalog} WHERE {filter};\n",
-            pairs.join(", ")
-        ));
     }
     let definitions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/definitions.sql");
     sql + &std::fs::read_to_string(definitions).unwrap()

@@ -174,19 +174,14 @@ async fn is_bare(run: &Run<'_>, server: &Server, database: &InstanceDatabase) ->
         return Ok(false);
     }
     let server = server.with_database(&database.name);
-    let count = async {
+    let look = async {
         let session = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-        let tables = catalog::lock_targets(&session).await?.len();
+        let bare = catalog::is_bare(&session).await?;
         session.close().await;
-        Ok(tables)
+        Ok(bare)
     };
     // Where we may not look, something may be.
-    Ok(run
-        .context
-        .interrupt
-        .or(count)
-        .await
-        .is_ok_and(|tables| tables == 0))
+    Ok(run.context.interrupt.or(look).await.unwrap_or(false))
 }
 
 /// Ids and locks are made of this clock: a wrong one would sort points wrongly and lock them for

@@ -28,6 +28,7 @@ mod keys;
 mod leftovers;
 mod moments;
 mod nightly;
+mod not_covered;
 mod one_line;
 mod oracle;
 mod other_encodings;

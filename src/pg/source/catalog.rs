@@ -3,20 +3,21 @@
 
 mod constraints;
 mod database;
+mod not_covered;
 mod roles;
 mod tables;
 mod views;
 
 pub(crate) use constraints::read_constraints;
 pub(crate) use database::{
-    Instance, InstanceDatabase, databases, locale_columns, read_casts, read_database,
+    Instance, InstanceDatabase, databases, is_bare, locale_columns, read_casts, read_database,
     read_extensions, read_instance,
 };
+pub(crate) use not_covered::read_not_covered;
 pub(crate) use roles::{read_memberships, read_roles};
 pub(crate) use tables::{
     LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
 };
 pub(crate) use views::{
-    count_large_objects, read_materialized_views, read_not_covered, read_sequences,
-    unreadable_large_objects,
+    count_large_objects, read_materialized_views, read_sequences, unreadable_large_objects,
 };

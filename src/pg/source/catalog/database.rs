@@ -69,6 +69,31 @@ pub(crate) async fn databases(session: &Session) -> Result<Vec<InstanceDatabase>
         .await
 }
 
+/// Whether nobody has made anything in this database: no table to read, and nothing else either but what
+/// extensions and RDS make.
+pub(crate) async fn is_bare(session: &Session) -> Result<bool> {
+    let sql = "
+      SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_foreign_server)
+         AND NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extconfig IS NOT NULL)
+         AND NOT EXISTS (SELECT FROM (
+           SELECT oid, relowner FROM pg_catalog.pg_class
+            WHERE relnamespace <> 'pg_toast'::pg_catalog.regnamespace AND relpersistence <> 't'
+           UNION ALL SELECT oid, proowner FROM pg_catalog.pg_proc
+           UNION ALL SELECT oid, typowner FROM pg_catalog.pg_type
+           UNION ALL SELECT oid, oprowner FROM pg_catalog.pg_operator
+           UNION ALL SELECT oid, evtowner FROM pg_catalog.pg_event_trigger
+           UNION ALL SELECT oid, nspowner FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
+         ) o(oid, owner)
+          WHERE o.oid >= 16384 AND pg_catalog.pg_get_userbyid(o.owner) <> 'rdsadmin'
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                             WHERE d.objid = o.oid AND d.deptype IN ('e', 'i')))";
+    session
+        .row(sql, "cannot look for what the database holds")
+        .await
+}
+
 /// Of `pg_database`: the locale provider, and the locale of a provider other than libc. These columns
 /// came and were renamed with versions 15 and 17.
 pub(crate) fn locale_columns(version_num: u32) -> (&'static str, &'static str) {

@@ -1,9 +1,9 @@
-//! Sequences, materialized views, large objects, and what no export carries.
+//! Sequences, materialized views, large objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Kind, Result};
-use crate::model::catalog::{MaterializedView, Name, NotCoveredNames, Sequence};
+use crate::model::catalog::{MaterializedView, Name, Sequence};
 use crate::pg::session::Session;
 
 /// Sequences read by one UNION.
@@ -11,7 +11,7 @@ const SEQUENCES_A_QUERY: usize = 200;
 
 /// Values of all sequences. They are not transactional: read after the snapshot, a value is never
 /// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
-/// its configuration tables.
+/// its configuration tables. Not those of its other tables, which a restore does not have.
 pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
     let rows: Vec<(u32, Name, Option<String>, Option<bool>)> = session
         .rows(
@@ -27,7 +27,16 @@ pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
                 -- A standby cannot read unlogged ones.
                 AND (c.relpersistence = 'p'
                      OR c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
-                AND (e.oid IS NULL OR c.oid = ANY (e.extconfig)
+                AND (e.oid IS NULL AND NOT EXISTS (
+                       SELECT FROM pg_catalog.pg_depend o
+                         JOIN pg_catalog.pg_depend m ON m.classid = o.refclassid
+                              AND m.objid = o.refobjid AND m.deptype = 'e'
+                         JOIN pg_catalog.pg_extension x ON x.oid = m.refobjid
+                        WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                          AND o.objid = c.oid AND o.deptype IN ('a', 'i')
+                          AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                          AND o.refobjid <> ALL (coalesce(x.extconfig, '{}')))
+                     OR c.oid = ANY (e.extconfig)
                      OR EXISTS (SELECT FROM pg_catalog.pg_depend o
                                  WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
                                    AND o.objid = c.oid AND o.deptype IN ('a', 'i')
@@ -166,80 +175,6 @@ pub(crate) async fn unreadable_large_objects(session: &Session) -> Result<u64> {
             "cannot read the large objects' privileges",
         )
         .await
-}
-
-/// What is there and no export carries, by kind.
-pub(crate) async fn read_not_covered(session: &Session) -> Result<Vec<NotCoveredNames>> {
-    const KINDS: [(&str, &str); 11] = [
-        (
-            "role passwords",
-            "SELECT rolname::text FROM pg_catalog.pg_roles
-              WHERE rolcanlogin AND rolname !~ '^pg_'",
-        ),
-        (
-            "foreign table rows",
-            "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'f'",
-        ),
-        (
-            // Passwords in options are hidden from all but owners and superusers.
-            "user mappings' secrets",
-            "SELECT u.usename || ' on ' || u.srvname FROM pg_catalog.pg_user_mappings u
-              WHERE u.umoptions IS NULL",
-        ),
-        (
-            "subscriptions",
-            "SELECT s.subname::text FROM pg_catalog.pg_subscription s
-               JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
-              WHERE d.datname = pg_catalog.current_database()",
-        ),
-        (
-            "replication slots",
-            "SELECT slot_name::text FROM pg_catalog.pg_replication_slots
-              WHERE database IS NULL OR database = pg_catalog.current_database()",
-        ),
-        (
-            "prepared transactions",
-            "SELECT gid FROM pg_catalog.pg_prepared_xacts
-              WHERE database = pg_catalog.current_database()",
-        ),
-        (
-            "tablespaces",
-            "SELECT DISTINCT t.spcname::text FROM pg_catalog.pg_class c
-               JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
-              WHERE t.spcname <> 'pg_global'",
-        ),
-        (
-            "settings for all roles",
-            "SELECT unnest(setconfig) FROM pg_catalog.pg_db_role_setting
-              WHERE setrole = 0 AND setdatabase = 0",
-        ),
-        (
-            "unfinished restore's notes",
-            "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE nspname = 'lifeboat_restore'",
-        ),
-        (
-            "ALTER SYSTEM settings",
-            "SELECT name FROM pg_catalog.pg_settings WHERE sourcefile LIKE '%postgresql.auto.conf'",
-        ),
-        (
-            "security labels on large objects",
-            "SELECT objoid::text FROM pg_catalog.pg_seclabel
-              WHERE classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass",
-        ),
-    ];
-    let mut found = Vec::new();
-    for (kind, sql) in KINDS {
-        let what = format!("cannot list the {kind}");
-        let names: Vec<String> = session.rows(&format!("{sql} ORDER BY 1"), &what).await?;
-        if !names.is_empty() {
-            found.push(NotCoveredNames {
-                kind: kind.to_owned(),
-                names,
-            });
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

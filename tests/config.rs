@@ -344,9 +344,9 @@ fn a_source_is_one_thing_in_rds() {
     let account = "[source_account]\nid = '222233334444'\nregion = 'eu-central-1'\n";
     let iam = format!("{account}{source}auth = 'iam'\n");
     assert!(with(&iam).unwrap().sources[0].connection.iam);
-    for mode in ["disable", "allow", "prefer"] {
+    for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
         let lines = format!("{iam}sslmode = '{mode}'");
-        refused(&lines, &["source.sslmode", "in clear"]);
+        refused(&lines, &["source.sslmode", "whoever answers"]);
     }
     refused("[snapshot]\nkeep_verified = 0", &["snapshot.keep_verified"]);
     refused("[snapshot]\nwait = '5s'", &["snapshot.wait"]);

@@ -188,12 +188,14 @@ async fn what_rds_does_not_say_the_hint_does() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
-async fn a_token_never_travels_in_clear_or_to_a_server_without_a_name() {
+async fn a_token_travels_only_to_a_server_that_proved_its_name() {
     for (url, says) in [
-        (format!("{HOST}:1/d?sslmode=prefer"), "in clear"),
-        (format!("{HOST}:1/d?sslmode=allow"), "in clear"),
-        (format!("{HOST}:1/d?sslmode=disable"), "in clear"),
-        ("localhost:1/d".to_owned(), "in clear"),
+        (format!("{HOST}:1/d?sslmode=prefer"), "whoever answers"),
+        (format!("{HOST}:1/d?sslmode=allow"), "whoever answers"),
+        (format!("{HOST}:1/d?sslmode=disable"), "whoever answers"),
+        (format!("{HOST}:1/d?sslmode=require"), "whoever answers"),
+        (format!("{HOST}:1/d?sslmode=verify-ca"), "whoever answers"),
+        ("localhost:1/d".to_owned(), "whoever answers"),
         ("127.0.0.1:1/d?sslmode=require".to_owned(), "name"),
         ("%2Frun/d".to_owned(), "name"),
     ] {

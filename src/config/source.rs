@@ -134,9 +134,9 @@ fn connection(raw: &raw::Source, base: &Path) -> Result<Connection, KeyError> {
         let error = Error::usage("has no meaning beside auth = \"iam\"").hint("leave one out");
         return Err(("password_file", error));
     }
-    if iam && let Some(mode) = sslmode.filter(|mode| *mode < SslMode::Require) {
+    if iam && let Some(mode) = sslmode.filter(|mode| *mode < SslMode::VerifyFull) {
         let error = Error::usage(format!(
-            "'{mode}' beside auth = \"iam\": a token would travel in clear"
+            "'{mode}' beside auth = \"iam\": a token would travel as it is to whoever answers"
         ))
         .hint("leave it out: verify-full is the default for a host that is not local");
         return Err(("sslmode", error));

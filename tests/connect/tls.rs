@@ -2,9 +2,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use lifeboat::testing::Kind;
 use lifeboat::testing::pg::SslMode;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{self, Authority, Span};
 use super::cluster::{Cluster, ClusterOptions, PASSWORD, bench};
@@ -231,4 +239,78 @@ async fn tls_is_tried_both_ways_where_pg_hba_wants_one() {
         assert_eq!(kind, Kind::Denied);
         assert!(text.contains("FATAL 28000: no pg_hba.conf entry"), "{text}");
     }
+}
+
+/// A server that shows this certificate without holding its key: what it signs is signed by another one.
+async fn without_the_key(cert: &str) -> u16 {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let other = rcgen::KeyPair::generate().unwrap();
+    let key = PrivateKeyDer::try_from(other.serialize_der()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()];
+    let shown = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(shown);
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 8];
+            stream.read_exact(&mut request).await.unwrap();
+            stream.write_all(b"S").await.unwrap();
+            let _ = acceptor.accept(stream).await;
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn who_shows_a_certificate_without_its_key_is_refused_in_every_sslmode() {
+    let ours = Authority::new("Ours");
+    let (cert, _) = ours.issue(&[HOST], Span::Now);
+    let folder = tempfile::tempdir().unwrap();
+    let root = ours.save(folder.path());
+    let port = without_the_key(&cert).await;
+    for mode in ["require", "verify-full"] {
+        let root = match mode {
+            "require" => String::new(),
+            _ => format!("&sslrootcert={}", root.display()),
+        };
+        let server = resolve(&format!(
+            "postgresql://postgres:{PASSWORD}@{HOST}:{port}/postgres?hostaddr=127.0.0.1&sslmode={mode}{root}"
+        ));
+        let (kind, text) = refusal(&server).await;
+        assert_eq!(kind, Kind::Untrusted, "{text}");
+        assert!(text.contains("somebody may sit between"), "{text}");
+    }
+}
+
+/// `openssl x509 -req` without a file of extensions, as the PostgreSQL manual has it, makes version 1, which
+/// nothing here can check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_certificate_of_version_1_is_enough_where_nothing_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let openssl = |args: &str| {
+        let mut command = std::process::Command::new("openssl");
+        command.args(args.split(' ')).current_dir(folder.path());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    openssl("req -new -nodes -newkey rsa:2048 -keyout key -out request -subj /CN=db.example.test");
+    openssl("x509 -req -in request -signkey key -out cert -days 100");
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let (cert, key) = (read("cert"), read("key"));
+    let options = ClusterOptions {
+        tls: Some((&cert, &key)),
+        ..ClusterOptions::default()
+    };
+    let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &options);
+    let session = connect(&over_tls(&cluster, HOST, "require", None)).await;
+    assert!(is_encrypted(&session.unwrap()).await);
 }

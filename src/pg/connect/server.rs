@@ -209,7 +209,7 @@ impl Server {
     }
 
     /// The same server, logged in to with passwords made for one login each. They travel as they
-    /// are: never without TLS, and to a host that has a name.
+    /// are: never without TLS to a server that proved its name.
     pub fn with_passwords(self, passwords: Arc<dyn Passwords>) -> Result<Self> {
         if self.is_socket() || self.host.parse::<IpAddr>().is_ok() {
             return Err(
@@ -219,12 +219,14 @@ impl Server {
                 ),
             );
         }
-        if self.ssl < SslMode::Require {
+        if self.ssl < SslMode::VerifyFull {
             return Err(Error::usage(format!(
-                "a token would travel in clear to {}: sslmode is {}",
+                "a token would travel as it is to whoever answers as {}: sslmode is {}",
                 self.host, self.ssl
             ))
-            .hint("sslmode = \"verify-full\" is needed, the default for a host that is not local; require encrypts, but proves nothing"));
+            .hint(
+                "sslmode = \"verify-full\" is needed, the default for a host that is not local",
+            ));
         }
         Ok(Self {
             password: None,

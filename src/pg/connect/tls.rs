@@ -2,41 +2,28 @@
 
 mod failure;
 pub(crate) mod roots;
+mod stream;
 mod verify;
 mod x509;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+use tokio_postgres::tls::TlsConnect;
 use tokio_rustls::TlsConnector;
 
 use crate::error::{Error, Result};
 use crate::pg::connect::server::{RootCert, Server, SslMode};
-use crate::pg::session::tap::{Rows, Tap};
+use crate::pg::session::tap::Rows;
 
 use failure::Peer;
+use stream::PgTlsStream;
 use verify::{Check, Verifier};
-
-/// An encrypted connection.
-type PgTlsStream<S> = Box<Tap<tokio_rustls::client::TlsStream<S>>>;
-
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PgTlsStream<S> {
-    /// `tls-server-end-point`: SCRAM then proves that nobody sits in between, even where the
-    /// certificate is not verified.
-    fn channel_binding(&self) -> ChannelBinding {
-        let (_, connection) = self.get_ref().get_ref();
-        connection
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .and_then(|cert| x509::end_point_hash(cert))
-            .map_or_else(ChannelBinding::none, ChannelBinding::tls_server_end_point)
-    }
-}
 
 /// Makes one TLS connection to one server.
 pub(crate) struct Connector {
@@ -50,6 +37,7 @@ struct Tls {
     name: ServerName<'static>,
     peer: Peer,
     seen: verify::Seen,
+    holds_key: Arc<AtomicBool>,
 }
 
 impl Connector {
@@ -78,13 +66,14 @@ impl Connector {
             roots: roots.from.clone(),
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let seen = verify::Seen::default();
+        let (seen, holds_key) = (verify::Seen::default(), Arc::default());
         let verifier = Verifier {
             check,
             roots,
             host: server.host.clone(),
             algorithms: provider.signature_verification_algorithms,
             seen: Arc::clone(&seen),
+            holds_key: Arc::clone(&holds_key),
         };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -98,6 +87,7 @@ impl Connector {
                 name,
                 peer,
                 seen,
+                holds_key,
             }),
             rows,
         })
@@ -120,7 +110,9 @@ where
             TlsConnector::from(tls.config)
                 .connect(tls.name, stream)
                 .await
-                .map(|stream| Box::new(Tap::new(stream, self.rows)))
+                .map(|stream| {
+                    PgTlsStream::new(stream, self.rows, tls.holds_key.load(Ordering::Relaxed))
+                })
                 .map_err(|error| failure::handshake(&tls.peer, tls.seen.get(), error))
         })
     }

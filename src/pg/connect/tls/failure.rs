@@ -65,6 +65,12 @@ fn certificate(peer: &Peer, seen: Option<&Facts>, bad: &Bad) -> (String, &'stati
             ),
             "name the file with the authority's certificate in sslrootcert",
         ),
+        Bad::BadSignature => (
+            "a signature is false: the authority's on the certificate, or the one that proves that the server \
+             holds the certificate's key"
+                .to_owned(),
+            "somebody may sit between this machine and the server",
+        ),
         other => (
             format!("the certificate is not acceptable: {other:?}"),
             "it must be X.509 version 3, for a server, with a signature newer than SHA-1",

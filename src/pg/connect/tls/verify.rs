@@ -1,6 +1,7 @@
 //! The certificate check of each sslmode.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -30,6 +31,8 @@ pub(super) struct Verifier {
     pub host: String,
     pub algorithms: WebPkiSupportedAlgorithms,
     pub seen: Seen,
+    /// Set once the server has signed the handshake with the certificate's key.
+    pub holds_key: Arc<AtomicBool>,
 }
 
 impl Verifier {
@@ -51,6 +54,23 @@ impl Verifier {
             now,
             self.algorithms.all,
         )
+    }
+
+    /// Whoever shows a certificate without its key is refused. webpki cannot read every certificate that a
+    /// server has whose name nobody asks for: of such a one it stays unknown.
+    fn signed(
+        &self,
+        verified: Result<HandshakeSignatureValid, Error>,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match verified {
+            Ok(valid) => {
+                self.holds_key.store(true, Ordering::Relaxed);
+                Ok(valid)
+            }
+            Err(error @ Error::InvalidCertificate(CertificateError::BadSignature)) => Err(error),
+            Err(_) if self.check == Check::Nothing => Ok(HandshakeSignatureValid::assertion()),
+            Err(error) => Err(error),
+        }
     }
 
     fn check_name(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
@@ -99,12 +119,12 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        // Without a check of who it is, a proof that it is the same proves nothing, and webpki
-        // cannot read every certificate that such servers have.
-        if self.check == Check::Nothing {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        verify_tls12_signature(message, cert, signed, &self.algorithms)
+        self.signed(verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.algorithms,
+        ))
     }
 
     fn verify_tls13_signature(
@@ -113,10 +133,12 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if self.check == Check::Nothing {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        verify_tls13_signature(message, cert, signed, &self.algorithms)
+        self.signed(verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.algorithms,
+        ))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

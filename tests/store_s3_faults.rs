@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use lifeboat::testing::Kind;
+use lifeboat::testing::model::Sha256;
 use lifeboat::testing::store::S3Options;
 use lifeboat::testing::store::{Head, Store as _};
 
 use crate::support::faulty::{Fate, Faulty, Seen};
-use crate::support::rig::{Rig, key, put, says, versions};
+use crate::support::rig::{Rig, key, lock, put, says, versions};
 use crate::support::servers::{Server, open};
 
 #[tokio::test]
@@ -197,4 +199,82 @@ async fn a_body_that_breaks_off_is_read_again_and_never_taken_for_whole() {
     let error = error.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
     assert_eq!(rig.proxy.count("GET"), 5);
+}
+
+/// The store has answered once; then it goes wrong twice, and one attempt is all that a request has.
+async fn is_borne(rule: fn(usize, &Seen) -> Fate) {
+    let rig = Rig::with(Server::moto(), rule, |_, limits| {
+        limits.retry.attempts = 1;
+        limits.patience = Duration::from_secs(300);
+    })
+    .await;
+    assert_eq!(versions(&rig.through).await, 0);
+    let head = put(&rig.through, "bytes").await.unwrap();
+    assert_eq!(versions(&rig.straight).await, 1);
+    let stored = rig.straight.head(&key("a"), &head.version).await.unwrap();
+    assert_eq!(stored, head);
+}
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_store_that_answered_before_is_waited_for() {
+    tokio::join!(
+        is_borne(|number, _| match number {
+            1 | 2 => Fate::Refuse(503, "SlowDown"),
+            _ => Fate::Pass,
+        }),
+        is_borne(|number, _| match number {
+            1 | 2 => Fate::DropRequest,
+            _ => Fate::Pass,
+        }),
+        // The put is carried out, and nothing says so; the look that would tell fails, too.
+        is_borne(|number, _| match number {
+            1 => Fate::DropReply,
+            2 => Fate::Refuse(503, "SlowDown"),
+            _ => Fate::Pass,
+        }),
+        // Stored, and not confirmed.
+        is_borne(|number, _| match number {
+            2 => Fate::Refuse(503, "SlowDown"),
+            _ => Fate::Pass,
+        }),
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_store_that_never_answered_is_not_waited_for() {
+    let down = |_: usize, _: &Seen| Fate::Refuse(503, "SlowDown");
+    let rig = Rig::with(Server::moto(), down, |_, limits| {
+        limits.patience = Duration::from_secs(300);
+    })
+    .await;
+    let error = put(&rig.through, "bytes").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    assert_eq!(rig.proxy.count("PUT"), 5);
+}
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_put_has_time_by_its_size() {
+    let late = |_: usize, seen: &Seen| match seen.method.as_str() {
+        "PUT" => Fate::Late(Duration::from_secs(2)),
+        _ => Fate::Pass,
+    };
+    let rig = Rig::with(Server::moto(), late, |_, limits| {
+        limits.retry.attempts = 1;
+        limits.attempt_timeout = Duration::from_millis(1500);
+    })
+    .await;
+    let error = put(&rig.through, "bytes").await;
+    // The attempt ended, and the look said what it had done all the same.
+    assert!(error.is_ok(), "{error:?}");
+    assert_eq!(rig.proxy.count("GET"), 1);
+    // Twenty seconds more at the slowest.
+    let large = Bytes::from(vec![0; 1_000_000]);
+    let sha256 = Sha256::of(&large);
+    let (key, lock) = (key("large"), Some(lock()));
+    let stored = rig.through.put_new(&key, large, sha256, lock).await;
+    stored.unwrap();
+    assert_eq!(rig.proxy.count("GET"), 1, "nothing had to be looked up");
 }

@@ -21,6 +21,7 @@ mod get;
 mod head;
 mod list;
 mod lock;
+mod patience;
 mod posture;
 mod proof;
 mod put;
@@ -58,26 +59,30 @@ impl Store for S3Store {
         sha256: Sha256,
         lock: Option<Lock>,
     ) -> Result<Head> {
-        self.put(key, body, sha256, lock).await
+        self.patiently(|| self.put(key, body.clone(), sha256, lock))
+            .await
     }
 
     async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
-        self.read(key, version, max_bytes).await
+        self.patiently(|| self.read(key, version, max_bytes)).await
     }
 
     /// Where HeadObject is denied, what the listing and the lock say.
     async fn head(&self, key: &Key, version: &str) -> Result<Head> {
-        match self.head_object(key, version).await {
-            Err(fault) if fault.is_forbidden() => self.head_unread(key, version, fault).await,
-            head => head.map_err(|fault| fault.error),
-        }
+        self.patiently(|| async move {
+            match self.head_object(key, version).await {
+                Err(fault) if fault.is_forbidden() => self.head_unread(key, version, fault).await,
+                head => head.map_err(|fault| fault.error),
+            }
+        })
+        .await
     }
 
     async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page> {
-        self.list(prefix, from).await
+        self.patiently(|| self.list(prefix, from.clone())).await
     }
 
     async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock> {
-        self.extend(key, version, lock).await
+        self.patiently(|| self.extend(key, version, lock)).await
     }
 }

@@ -21,6 +21,8 @@ pub enum Fate {
     CutReply(usize),
     /// The server carries it out; no reply comes for as long as the client waits.
     Stall,
+    /// The server carries it out; the reply comes after so long.
+    Late(Duration),
     /// The server does not see it; this status and code are the reply.
     Refuse(u16, &'static str),
 }
@@ -113,6 +115,10 @@ async fn serve(
     let body_at = find(&reply, b"\r\n\r\n").map_or(reply.len(), |at| at + 4);
     match fate {
         Fate::Pass => client.write_all(&reply).await,
+        Fate::Late(pause) => {
+            tokio::time::sleep(pause).await;
+            client.write_all(&reply).await
+        }
         Fate::CutReply(bytes) => {
             let end = (body_at + bytes).min(reply.len());
             client.write_all(&reply[..end]).await

@@ -126,6 +126,7 @@ pub fn limits() -> RequestLimits {
             attempts: 5,
             first_pause: Duration::from_millis(20),
         },
+        patience: Duration::ZERO,
         ..RequestLimits::default()
     }
 }

@@ -23,6 +23,8 @@ pub struct S3Store {
     pub(super) limits: RequestLimits,
     /// The bucket has no Object Lock at all: no need to ask for each object's.
     pub(super) lockless: AtomicBool,
+    /// The store has answered something.
+    pub(super) has_answered: AtomicBool,
     /// The store was seen to refuse a body that is not the announced one.
     pub(super) compares: OnceCell<bool>,
 }
@@ -49,7 +51,11 @@ pub struct RequestLimits {
     pub connect_timeout: Duration,
     /// For one attempt, until the reply begins; while a body is read, from one piece to the next.
     pub attempt_timeout: Duration,
+    /// Of one request, as long as it is quick to try again.
     pub retry: RetryPolicy,
+    /// How long a store that has answered before is waited for while it is overloaded or cannot be
+    /// reached: as the pauses add up, which grow to 20 s. One that never answered is not waited for.
+    pub patience: Duration,
 }
 
 impl Default for RequestLimits {
@@ -61,6 +67,7 @@ impl Default for RequestLimits {
                 attempts: 5,
                 first_pause: Duration::from_millis(500),
             },
+            patience: Duration::from_mins(5),
         }
     }
 }

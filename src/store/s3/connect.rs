@@ -118,6 +118,7 @@ impl S3Store {
             },
             limits,
             lockless: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
             compares: OnceCell::new(),
         })
     }

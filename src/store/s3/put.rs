@@ -1,7 +1,10 @@
 //! PutObject: conditional, checked by the store, and looked up where the reply was lost.
 
+use std::time::Duration;
+
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
@@ -34,6 +37,9 @@ const PUT_LOCKED: Operation = Operation::new(
 
 /// The object by which [`S3Store::compares`] tries the store, beside `doctor`'s canaries.
 const CHECKSUM_PROBE: &str = "door";
+
+/// An uplink of 3 Mbit/s that several puts share.
+const SLOWEST_BYTES_PER_SECOND: f64 = 50_000.0;
 
 /// What is to be stored.
 #[derive(Clone, Copy)]
@@ -102,10 +108,20 @@ impl S3Store {
             .set_expected_bucket_owner(self.owner.clone())
             .body(ByteStream::from(body.clone()))
             .customize()
+            .config_override(self.time_for(body.len()))
             .interceptor(KnownHash(sha256.to_string()))
             .send()
             .await
             .map_err(|error| Fault::new(operation, &self.name(key), error))
+    }
+
+    /// One attempt may take longer the more it has to send; that nothing moves at all ends it long before.
+    fn time_for(&self, bytes: usize) -> aws_sdk_s3::config::Builder {
+        let sending = Duration::from_secs_f64(bytes as f64 / SLOWEST_BYTES_PER_SECOND);
+        let limit = TimeoutConfig::builder()
+            .operation_attempt_timeout(self.limits.attempt_timeout + sending)
+            .build();
+        aws_sdk_s3::config::Builder::new().timeout_config(limit)
     }
 
     /// What the store says of the version just written.

@@ -7,6 +7,7 @@ mod finalize;
 mod large_objects;
 mod not_tried;
 mod options;
+mod parameters;
 mod passes;
 mod phases;
 mod preflight;

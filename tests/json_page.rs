@@ -74,6 +74,7 @@ pub fn fields(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn content(database: &str, role: &str) -> String {
     format!(
         "CREATE ROLE {role}; ALTER ROLE {role} SET work_mem = '5MB'; GRANT pg_monitor TO {role};
+         GRANT SET ON PARAMETER log_statement TO {role};
          GRANT CONNECT ON DATABASE {database} TO {role};
          ALTER DATABASE {database} SET work_mem = '6MB';
          CREATE CAST (inet AS int) WITH INOUT AS ASSIGNMENT;

@@ -33,6 +33,7 @@ mod one_line;
 mod oracle;
 mod other_encodings;
 mod own_settings;
+mod parameters;
 mod promote;
 mod random;
 mod report;

@@ -8,13 +8,8 @@ use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major};
 use crate::without_lifeboat::machine::{Machine, Point};
 
-/// By its socket, which asks for no password.
 fn url(cluster: &Cluster, database: &str) -> String {
-    let folder = cluster.socket().display();
-    format!(
-        "postgresql://postgres@/{database}?host={folder}&port={}",
-        cluster.port
-    )
+    cluster.socket_url("postgres", database)
 }
 
 /// A server of one's own, as everybody sees its roles.

@@ -25,6 +25,7 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
         database: catalog::read_database(session).await?,
         roles: catalog::read_roles(session).await?,
         memberships: catalog::read_memberships(session).await?,
+        parameter_privileges: catalog::read_parameter_privileges(session).await?,
         extensions: catalog::read_extensions(session).await?,
         casts: catalog::read_casts(session).await?,
         tables: tables.iter().map(|source| source.table.clone()).collect(),
@@ -57,6 +58,9 @@ pub(super) fn in_another_encoding(catalog: &Catalog) -> Option<NotCoveredNames> 
             names.push(format!("comment on role {}", role.name));
         }
     }
+    let parameters = catalog.parameter_privileges.iter();
+    let odd = parameters.filter(|one| !database.can_name(&one.parameter));
+    names.extend(odd.map(|one| format!("privilege on parameter {}", one.parameter)));
     let settings = catalog.roles.iter().flat_map(|role| &role.settings);
     let settings = settings.chain(&database.settings);
     let odd = settings.filter(|one| !database.can_name(&one.value));

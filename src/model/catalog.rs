@@ -14,6 +14,9 @@ pub struct Catalog {
     pub database: Database,
     pub roles: Vec<Role>,
     pub memberships: Vec<Membership>,
+    /// From 15 on. Points made before lifeboat noted them have none.
+    #[serde(default)]
+    pub parameter_privileges: Vec<ParameterPrivilege>,
     /// In the order in which they were made.
     pub extensions: Vec<Extension>,
     /// Casts by way of text between PostgreSQL's own types. Points made before lifeboat noted them
@@ -158,6 +161,17 @@ pub struct Membership {
     pub inherit: Option<bool>,
     /// From 16 on.
     pub set: Option<bool>,
+}
+
+/// A right that `GRANT … ON PARAMETER` gives on a setting of the server, whoever granted it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ParameterPrivilege {
+    pub parameter: String,
+    /// `None`: PUBLIC.
+    pub grantee: Option<String>,
+    /// `SET` or `ALTER SYSTEM`.
+    pub privilege: String,
+    pub grantable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

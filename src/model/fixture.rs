@@ -70,6 +70,7 @@ pub fn catalog() -> Catalog {
         },
         roles: vec![role("own")],
         memberships: Vec::new(),
+        parameter_privileges: Vec::new(),
         extensions: vec![Extension {
             name: "hstore".to_owned(),
             version: "1.8".to_owned(),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
-use super::{constraints, sessions};
+use super::{constraints, parameters, sessions};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
@@ -116,6 +116,7 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     let (missing, mut findings) = constraints::missing(run, &session, &pages).await?;
     failures.extend(missing);
     findings.extend(by_hand);
+    findings.extend(parameters::compare(run, &session).await?);
     if verify && inputs.selection.whole {
         failures.extend(compare_large_objects(run, &session).await?);
         let only_counted = orders_differ(&groups);

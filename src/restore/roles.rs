@@ -1,7 +1,8 @@
-//! Roles and memberships, and the rights that the user borrows for the time of the restore.
+//! Roles, memberships and privileges on parameters, and the rights that the user borrows for the time of the restore.
 
 use std::collections::BTreeSet;
 
+use super::parameters;
 use super::run::Run;
 use crate::error::Result;
 use crate::model::catalog::{Membership, Role};
@@ -21,7 +22,8 @@ pub(super) const READING: &[&str] = &[
 ];
 pub(super) const EVERYTHING: &[&str] = &[""];
 
-/// Makes the roles and memberships that are missing; those that exist stay as they are.
+/// Makes the roles, memberships and privileges on parameters that are missing; those that exist stay as they
+/// are.
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
     if rights.superuser || rights.create_role {
@@ -39,7 +41,8 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
         }
     }
     let memberships = missing_memberships(run);
-    restore_memberships(run, &memberships).await
+    restore_memberships(run, &memberships).await?;
+    parameters::restore(run).await
 }
 
 async fn create(run: &mut Run<'_>, role: &Role) -> Result<()> {

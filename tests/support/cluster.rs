@@ -105,6 +105,15 @@ impl Cluster {
         )
     }
 
+    /// By the socket, which asks for no password.
+    pub fn socket_url(&self, user: &str, database: &str) -> String {
+        let folder = self.socket().display();
+        format!(
+            "postgresql://{user}@/{database}?host={folder}&port={}",
+            self.port
+        )
+    }
+
     /// The folder of the socket.
     pub fn socket(&self) -> &Path {
         self.folder.path()

@@ -14,7 +14,7 @@ pub(crate) use database::{
     read_extensions, read_instance,
 };
 pub(crate) use not_covered::read_not_covered;
-pub(crate) use roles::{read_memberships, read_roles};
+pub(crate) use roles::{read_memberships, read_parameter_privileges, read_roles};
 pub(crate) use tables::{
     LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
 };

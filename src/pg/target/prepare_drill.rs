@@ -77,6 +77,16 @@ pub(crate) async fn prepare_drill(
         kind: "membership".to_owned(),
         name: format!("{} in {}", one.member, one.role),
     }));
+    // Some parameters run commands: nobody gets a right on any.
+    let on_parameters = catalog.parameter_privileges.iter();
+    prepared.not_tried.extend(on_parameters.map(|one| {
+        let grantee = one.grantee.as_deref().unwrap_or("PUBLIC");
+        let name = format!("{} on {} for {grantee}", one.privilege, one.parameter);
+        NotTried {
+            kind: "parameter privilege".to_owned(),
+            name,
+        }
+    }));
     Ok(prepared)
 }
 

@@ -7,6 +7,7 @@
 mod acl;
 mod database;
 pub(crate) mod drill;
+mod parameters;
 mod roles;
 mod settings;
 mod statement;
@@ -18,6 +19,7 @@ pub(crate) use acl::Ownership;
 pub(crate) use database::{
     DatabaseSetting, create_database, database_properties, database_settings,
 };
+pub(crate) use parameters::parameter_privilege;
 pub(crate) use roles::{
     Rights, attributes, create_role, join_temporarily, memberships, withheld_attributes,
 };

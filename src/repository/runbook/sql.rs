@@ -1,16 +1,20 @@
 //! Statement files for `restore.sh`: what no archive carries, for a target of which nothing is
 //! known yet. psql reads them, so every name stays within quotes; nothing of a dump is in them.
 
-use crate::model::catalog::{Catalog, Database, MaterializedView, Membership, Role};
+use crate::model::catalog::{
+    Catalog, Database, MaterializedView, Membership, ParameterPrivilege, Role,
+};
 use crate::pg::target::statements::{self, DatabaseSetting, Ownership, Rights, Statement};
 use crate::quote::{quote_ident, quote_literal, quote_literals};
 
-/// Roles that do not exist yet, memberships, what a target user who is not a superuser needs to work on
+/// Roles that do not exist yet, memberships, privileges on parameters, what a target user who is not a superuser needs to work on
 /// the owners' objects, and the database's settings: rows and indexes are computed under them. A role
 /// that exists is left as it is.
 pub(crate) fn roles_sql(catalog: &Catalog) -> String {
     let mut blocks: Vec<String> = catalog.roles.iter().map(role_block).collect();
     blocks.extend(membership_blocks(&catalog.memberships));
+    let privileges = catalog.parameter_privileges.iter();
+    blocks.extend(privileges.filter_map(parameter_privilege_block));
     blocks.extend(catalog.roles.iter().map(temporary_grant_block));
     let mut text: String = blocks
         .iter()
@@ -204,6 +208,30 @@ fn membership_blocks(memberships: &[Membership]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// One that is not there yet. By EXECUTE, for servers before 15, which do not know the words.
+fn parameter_privilege_block(one: &ParameterPrivilege) -> Option<String> {
+    let grant = statements::parameter_privilege(one)?;
+    let grantee = match &one.grantee {
+        Some(role) => format!(
+            "(SELECT oid FROM pg_catalog.pg_roles WHERE rolname = {})",
+            quote_literal(role)
+        ),
+        None => "0".to_owned(),
+    };
+    Some(format!(
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_parameter_acl AS p, \
+         LATERAL pg_catalog.aclexplode(p.paracl) AS a \
+         WHERE p.parname = {} AND a.grantee = {grantee} AND a.privilege_type = {} \
+         AND a.is_grantable >= {}) THEN RETURN; END IF; EXECUTE {}; \
+         EXCEPTION WHEN OTHERS THEN RAISE WARNING USING MESSAGE = {} || SQLERRM; END",
+        quote_literal(&one.parameter),
+        quote_literal(&one.privilege),
+        one.grantable,
+        quote_literal(&grant.sql),
+        quote_literal(&format!("{} is not given: ", grant.about)),
+    ))
 }
 
 /// Makes the restoring user, where it is no superuser, a member of an owner. Each such membership is

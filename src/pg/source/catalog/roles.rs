@@ -1,7 +1,7 @@
-//! Roles and memberships of the instance.
+//! Roles, memberships and privileges on parameters of the instance.
 
 use crate::error::Result;
-use crate::model::catalog::{Membership, Role, Setting};
+use crate::model::catalog::{Membership, ParameterPrivilege, Role, Setting};
 use crate::pg::session::{FromRow, RowReader, Session, from_row};
 
 /// True for a role that the service made and no restore can make: only where RDS's own is there, as
@@ -85,3 +85,27 @@ pub(crate) async fn read_memberships(session: &Session) -> Result<Vec<Membership
 }
 
 from_row!(Membership: role, member, grantor, admin, inherit, set);
+
+/// Who may set which parameter, but for RDS's own roles and the superuser that initdb made, who may set all.
+pub(crate) async fn read_parameter_privileges(
+    session: &Session,
+) -> Result<Vec<ParameterPrivilege>> {
+    if session.server_version_num < 150_000 {
+        return Ok(Vec::new());
+    }
+    // Several may have granted the same.
+    let sql = format!(
+        "SELECT p.parname, r.rolname::text, a.privilege_type, bool_or(a.is_grantable)
+           FROM pg_catalog.pg_parameter_acl p
+          CROSS JOIN LATERAL pg_catalog.aclexplode(p.paracl) a
+           LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+          WHERE a.grantee <> 10 AND (a.grantee = 0 OR NOT {})
+          GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        of_rds("r.rolname")
+    );
+    session
+        .rows(&sql, "cannot read the privileges on parameters")
+        .await
+}
+
+from_row!(ParameterPrivilege: parameter, grantee, privilege, grantable);

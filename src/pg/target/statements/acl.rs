@@ -76,13 +76,14 @@ impl Group<'_> {
     }
 }
 
+/// A privilege is a keyword: anything else is left out, it could only be a forgery.
+pub(super) fn is_keyword(privilege: &str) -> bool {
+    let mut bytes = privilege.bytes();
+    bytes.all(|byte| byte.is_ascii_uppercase() || byte == b' ')
+}
+
 fn grouped(acl: &[Grant]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    // A privilege is a keyword: anything else is left out, it could only be a forgery.
-    let keyword = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b' ')
-    };
     let key = |grant: &'_ Grant| {
         (
             grant.grantor.clone(),
@@ -90,7 +91,7 @@ fn grouped(acl: &[Grant]) -> Vec<Group<'_>> {
             grant.grantable,
         )
     };
-    for grant in acl.iter().filter(|grant| keyword(&grant.privilege)) {
+    for grant in acl.iter().filter(|grant| is_keyword(&grant.privilege)) {
         match groups
             .iter_mut()
             .find(|group| key(group.first) == key(grant))

@@ -45,6 +45,8 @@ pub struct Point {
     /// All that follows is `null` then.
     pub trusted: Option<bool>,
     pub snapshot_at: Option<Timestamp>,
+    /// What a reader must know beyond the repository's format.
+    pub requires: Option<Vec<String>>,
     pub tables: Option<u64>,
     pub rows: Option<u64>,
     pub stored_bytes: Option<u64>,
@@ -111,10 +113,11 @@ async fn point(
         let opened = repository.open(found, trust).await?;
         let lock = opened.head(&opened.manifest_ref).await?.lock;
         let proof = if_allowed(drills.proof(&opened, trust).await)?;
-        Ok::<_, Error>((opened.manifest, lock, proof))
+        let unreadable = opened.check_requirements().err();
+        Ok::<_, Error>((opened.manifest, unreadable, lock, proof))
     };
     match read.await {
-        Ok((manifest, lock, proof)) => {
+        Ok((manifest, unreadable, lock, proof)) => {
             point.trusted = Some(true);
             point.snapshot_at = Some(manifest.snapshot_at);
             point.tables = Some(manifest.user_tables().count() as u64);
@@ -123,7 +126,10 @@ async fn point(
             point.copy_bytes = Some(manifest.copy_bytes());
             point.lock = lock;
             point.drilled_at = proof.drilled_at();
-            (point, findings(found, proof))
+            point.requires = Some(manifest.requires);
+            let mut findings = findings(found, proof);
+            findings.extend(unreadable.map(|why| why.chain()));
+            (point, findings)
         }
         Err(error) => {
             point.trusted = Some(false);
@@ -167,7 +173,7 @@ pub(crate) struct Shown {
     pub stored_bytes: u64,
     pub copy_bytes: u64,
     pub manifest: Manifest,
-    /// Only with an identity: names, columns, digests, roles.
+    /// Only with an identity, and of a point that this version can read: names, columns, digests, roles.
     pub catalog: Option<Catalog>,
 }
 
@@ -176,7 +182,7 @@ pub(crate) async fn show(
     url: &str,
     identities: &Identities,
 ) -> Result<Shown> {
-    let catalog = match identities.is_empty() {
+    let catalog = match identities.is_empty() || point.check_requirements().is_err() {
         true => None,
         false => Some(point.catalog(identities).await?),
     };

@@ -154,6 +154,7 @@ impl Promotion<'_> {
         found: &ListedPoint,
     ) -> Result<Option<Promoted>> {
         let point = self.repository.open(found, self.trust).await?;
+        point.check_requirements()?;
         let proof = drills.proof(&point, self.trust).await?;
         let id = &found.id;
         let passed_over = proof.passed_over.iter();

@@ -16,6 +16,7 @@ mod listing;
 mod locks;
 mod part_list;
 mod read;
+mod requirements;
 pub(crate) mod runbook;
 mod snapshots;
 

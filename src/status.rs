@@ -127,7 +127,8 @@ struct DatabaseReader<'a> {
 }
 
 impl DatabaseReader<'_> {
-    /// The two newest trusted points of a database, its newest drill, and what was passed over.
+    /// The two newest trusted points of a database, its newest drill, and what was passed over, or cannot
+    /// be read by this version.
     async fn read(
         &self,
         source: String,
@@ -141,7 +142,11 @@ impl DatabaseReader<'_> {
                 break;
             }
             match self.repository.open(one, self.trust).await {
-                Ok(point) => newest.push((one.stored_at(), point_status(&point, one).await?)),
+                Ok(point) => {
+                    let unreadable = point.check_requirements().err();
+                    passed_over.extend(unreadable.map(|why| why.chain().into()));
+                    newest.push((one.stored_at(), point_status(&point, one).await?));
+                }
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
                     let why = error.chain();

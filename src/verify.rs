@@ -93,6 +93,7 @@ pub async fn verify(
     context: Context<'_>,
 ) -> Result<Report> {
     let begun = std::time::Instant::now();
+    point.check_requirements()?;
     let manifest = &point.manifest;
     let reader = Reader {
         point,

@@ -196,6 +196,23 @@ async fn delete_markers_over_everything_change_nothing_on_ceph() {
     delete_markers_hide_nothing(&Scene::on_ceph().await).await;
 }
 
+/// What a reader does not know may lie in objects that it does not know of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_point_that_needs_what_we_do_not_know_is_not_held_in_part() {
+    let scene = Scene::in_memory().await;
+    let exported = scene.forge.export(&scene.source).await;
+    let draft = scene.forge.draft(&exported).await;
+    let tomorrow = |manifest: &mut serde_json::Value| manifest["requires"] = ["tomorrow"].into();
+    let id = scene.forge.commit_with(&draft, |_| {}, tomorrow).await;
+    let point = scene.forge.open(&id).await.unwrap();
+    let before = scene.locks().await;
+    let refused = hold(&point, in_days(200)).await.unwrap_err();
+    let why = refused.chain();
+    assert!(why.contains("needs tomorrow"), "{why}");
+    assert_eq!(scene.locks().await, before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn an_interrupted_hold_leaves_the_manifest_as_it_was_and_is_run_again() {

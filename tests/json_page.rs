@@ -325,6 +325,9 @@ async fn the_page_names_every_field_that_is_printed_and_no_other() {
     let later = ["bytes", "bytes_per_second", "seconds_left"];
     let progress = printed.get_mut(PROGRESS).unwrap();
     progress.extend(later.map(str::to_owned));
+    // Only of a point of a later version.
+    let show = printed.get_mut("show").unwrap();
+    show.insert("manifest.requires".to_owned());
     // Only of a drill in a throwaway, of what is not made without a superuser.
     let drill = [
         "unproven[].what",

@@ -37,6 +37,7 @@ mod parameters;
 mod promote;
 mod random;
 mod report;
+mod requirements;
 mod restore;
 mod restore_broken;
 mod restore_exact;

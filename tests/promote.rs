@@ -157,6 +157,25 @@ fn assert_locked_for_its_year(
     assert_eq!(objects, 1 + 10 + 2, "manifest, objects, part and list");
 }
 
+/// It is told, and the others are promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_point_that_needs_what_we_do_not_know_is_not_promoted_in_part() {
+    let scene = Scene::in_memory().await;
+    let tomorrow = |manifest: &mut serde_json::Value| manifest["requires"] = ["tomorrow"].into();
+    let id = (scene.forge.commit_with(&scene.draft, |_| {}, tomorrow)).await;
+    scene.drill(&scene.forge.open(&id).await.unwrap()).await;
+    let known = scene.point(last_hour()).await;
+    scene.drill(&known).await;
+    let report = scene.promote(false).await.unwrap();
+    let promoted: Vec<&Id> = report.points.iter().map(|one| &one.id).collect();
+    assert_eq!(promoted, [&known.manifest.id]);
+    let [finding] = &report.findings[..] else {
+        panic!("{:?}", report.findings)
+    };
+    assert!(finding.contains("needs tomorrow"), "{finding}");
+}
+
 async fn the_oldest_drilled_point_is_locked_for_its_year(scene: &Scene) {
     let day = last_hour();
     let moment = |seconds| day + SignedDuration::from_secs(seconds);

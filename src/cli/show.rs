@@ -84,6 +84,9 @@ fn summary(shown: &Shown) -> Vec<[String; 2]> {
     line("run", manifest.run.to_string());
     let (tool, major) = (&manifest.tool, manifest.pg_dump_major);
     line("made by", format!("{tool}, pg_dump {major}"));
+    for name in &manifest.requires {
+        line("needs", format!("{name}, which this lifeboat cannot read"));
+    }
     line("signed by", shown.signed_by.clone());
     for recipient in &manifest.recipients {
         line("opens for", recipient.clone());

@@ -193,6 +193,7 @@ impl<'a> DatabaseExport<'a> {
         let run = self.run;
         Manifest {
             format: FORMAT,
+            requires: Vec::new(),
             repository: self.run.marker.repository.clone(),
             id: self.place.id.clone(),
             run: self.run.id.clone(),

@@ -100,6 +100,7 @@ pub fn manifest() -> Manifest {
     let at = jiff::Timestamp::UNIX_EPOCH;
     Manifest {
         format: FORMAT,
+        requires: Vec::new(),
         repository: "repository".to_owned(),
         id: Id::new(at, 7),
         run: Id::new(at, 6),

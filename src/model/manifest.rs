@@ -74,6 +74,9 @@ pub struct Previous {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     pub format: u32,
+    /// What a reader must know beyond the format, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// The repository's id, from `lifeboat.json`.
     pub repository: String,
     pub id: Id,

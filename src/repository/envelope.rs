@@ -147,11 +147,14 @@ pub(super) fn parse<T: DeserializeOwned>(json: &[u8], key: &str) -> Result<T> {
     serde_json::from_slice(json).map_err(damaged)
 }
 
+pub(super) const USE_A_NEWER_ONE: &str =
+    "use a newer lifeboat; the restore.sh beside each restore point needs none";
+
 pub(super) fn unknown_format(what: &str, format: u32) -> Error {
     Error::refused(format!(
         "{what} is in format {format}; this version of lifeboat knows format {FORMAT}"
     ))
-    .hint("use a newer lifeboat; the restore.sh beside each restore point needs none")
+    .hint(USE_A_NEWER_ONE)
 }
 
 pub(super) fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {

@@ -23,7 +23,7 @@ pub struct ExtendedLocks {
 
 impl RestorePoint {
     /// Locks every object until `until` at least, in the manifest's mode. A lock that is longer
-    /// already stays. Refused where the point is not locked, or `until` is over `max_lock_days` from
+    /// already stays. Refused where the point is not locked, needs what we do not know, or `until` is over `max_lock_days` from
     /// `now`.
     pub async fn extend_locks(
         &self,
@@ -32,6 +32,7 @@ impl RestorePoint {
         now: Timestamp,
         progress: &dyn Progress,
     ) -> Result<ExtendedLocks> {
+        self.check_requirements()?;
         let manifest = &self.manifest;
         let Some(current) = self.head(&self.manifest_ref).await?.lock else {
             return Err(Error::refused(format!(

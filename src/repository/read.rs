@@ -356,6 +356,7 @@ impl RestorePoint {
     }
 
     pub async fn catalog(&self, identities: &Identities) -> Result<Catalog> {
+        self.check_requirements()?;
         let plain = self.open_object(names::CATALOG, identities).await?;
         let name = self.named(names::CATALOG)?.key.clone();
         let damaged = move || Error::damaged(format!("{name} does not read"));
@@ -387,6 +388,7 @@ impl RestorePoint {
 
     /// The parts of a table, streamed from its checked list.
     pub async fn parts(&self, table: &TableParts) -> Result<PartListReader> {
+        self.check_requirements()?;
         let Some(list) = &table.list else {
             return Ok(PartListReader::default());
         };

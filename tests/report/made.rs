@@ -114,6 +114,7 @@ impl Made {
         };
         Manifest {
             format: 1,
+            requires: Vec::new(),
             repository: self.repository.clone(),
             run: id.clone(),
             id,

@@ -158,7 +158,16 @@ read_manifest() {
   fi
   sed 's/\\\(.\)/\1/g' "$work/escaped" | tr -d '\n' >"$work/body"
   case $(head -c 12 "$work/body") in '{"format":1,') ;; *) say 'error: not a manifest of format 1'; return 1 ;; esac
-  check_signature
+  check_signature && check_requirements
+}
+
+# What a reader must know beyond format 1 has a name, and this script knows none. No other version of the
+# manifest is taken for it.
+check_requirements() {
+  local needs
+  grep -q '"requires":\["' "$work/body" || return 0
+  needs=$(sed -n -E 's/^.*"requires":\["([^]]*)"\].*$/\1/p' "$work/body" | sed 's/","/, /g')
+  die "this restore point needs ${needs:-more}, which this script cannot read" 'take the restore.sh that lies beside the point'
 }
 
 signature_is=''

@@ -113,10 +113,7 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
             )
         };
         match done {
-            Ok(database) => {
-                report.findings.extend(database.findings.iter().cloned());
-                report.databases.push(database);
-            }
+            Ok(database) => report.exported(database),
             Err(error) => report.failed(&source.name, Some(name), &error),
         }
         run.context.interrupt.check()?;

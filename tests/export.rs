@@ -1,5 +1,6 @@
 //! Exports under writers and schema changes: a restore point shows one moment, or there is none.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -282,4 +283,34 @@ fn memory_is_bounded_by_parts_and_the_largest_row_not_by_how_many_rows_wait() {
     // A row is held where it is received and where it is packed, and two parts.
     assert!(peak_kib > 0 && peak_kib < 200 * 1024, "{peak_kib} KiB");
     lifeboat.verify("latest");
+}
+
+/// Of another major, too: its release knows less than the server's.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_pg_dump_older_than_its_server_is_told_once_a_run() {
+    let sources = [Database::new(Major::Pg17), Database::new(Major::Pg17)];
+    let lifeboat = Lifeboat::init();
+    let program = lifeboat.folder().join("pg_dump");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) echo 'pg_dump (PostgreSQL) 18.0';; *) exec {} \"$@\";; esac\n",
+        Major::Pg17.bin().join("pg_dump").display()
+    );
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let names = sources.each_ref().map(|source| &source.name);
+    lifeboat.configure(&format!(
+        "[[source]]\nname = \"prod\"\nurl = {:?}\ndatabases = {names:?}\n[export]\npg_bin = [{:?}]",
+        Major::Pg17.url(),
+        lifeboat.folder()
+    ));
+    let ran = lifeboat.run(["export"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let result = ran.json()["result"].clone();
+    assert_eq!(result["databases"].as_array().unwrap().len(), 2);
+    let findings = result["findings"].as_array().unwrap();
+    let older = findings
+        .iter()
+        .filter(|one| one.to_string().contains("is 18.0, older"));
+    assert_eq!(older.count(), 1, "{findings:#?}");
 }

@@ -50,10 +50,11 @@ pub(super) fn table_count(tables: usize) -> Result<()> {
     .hint("split the database"))
 }
 
-/// Each table is locked twice, by us and by pg_dump. An application must still find its own locks.
-pub(super) fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Result<()> {
+/// Each table is locked twice, by us and by pg_dump, partitioned ones too; each of the `others`, sequences and
+/// views, once. An application must still find its own locks.
+pub(super) fn lock_slots(instance: &Instance, tables: u64, others: u64, jobs: usize) -> Result<()> {
     let slots = instance.max_locks_per_transaction * instance.lock_owners;
-    let needed = 2 * tables as u64 + jobs as u64;
+    let needed = 2 * tables + others + jobs as u64;
     let free = slots.saturating_sub(instance.locks_held);
     if free >= needed + slots / 4 {
         return Ok(());
@@ -61,7 +62,8 @@ pub(super) fn lock_slots(instance: &Instance, tables: usize, jobs: usize) -> Res
     // A quarter stays free: what is used is three quarters at most.
     let wanted = ((needed + instance.locks_held) * 4).div_ceil(3 * instance.lock_owners.max(1));
     Err(Error::refused(format!(
-        "{tables} tables need {needed} lock slots; {free} of {slots} are free, and a quarter must stay free",
+        "{tables} tables, {others} sequences and views need {needed} lock slots; {free} of {slots} are free, and \
+         a quarter must stay free",
     ))
     .hint(format!(
         "set max_locks_per_transaction to {} (it is {}) and restart the server",

@@ -49,7 +49,7 @@ pub struct DatabaseReport {
     pub not_covered: Vec<NotCoveredNames>,
     /// After `--dry-run`: what would be read.
     pub plan: Option<Vec<PlannedTable>>,
-    /// As in the report on the whole run.
+    /// As in the report on the whole run, but for those that an earlier database told.
     pub findings: Vec<String>,
 }
 
@@ -90,6 +90,14 @@ impl Report {
             uncovered: Vec::new(),
             findings: Vec::new(),
         }
+    }
+
+    /// Adds a database. What it shares with earlier ones, such as an old pg_dump, is told once.
+    pub(super) fn exported(&mut self, mut database: DatabaseReport) {
+        let known = &self.findings;
+        database.findings.retain(|one| !known.contains(one));
+        self.findings.extend(database.findings.iter().cloned());
+        self.databases.push(database);
     }
 
     pub(super) fn failed(&mut self, source: &str, database: Option<&str>, error: &Error) {

@@ -70,7 +70,8 @@ impl<'a> DatabaseExport<'a> {
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
         let tables = catalog::lock_targets(&scout).await?.len();
         checks::table_count(tables)?;
-        checks::lock_slots(&instance, tables, run.jobs)?;
+        let others = catalog::count_sequences_and_views(&scout).await?;
+        checks::lock_slots(&instance, tables as u64, others, run.jobs)?;
         Ok(Self {
             run,
             server,

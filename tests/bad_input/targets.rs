@@ -116,15 +116,7 @@ fn an_extension_that_the_target_lacks_is_listed_and_everything_else_comes() {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn an_export_that_would_take_the_applications_locks_is_refused() {
-    let settings = [
-        ("max_locks_per_transaction", "10"),
-        ("max_connections", "20"),
-    ];
-    let options = ClusterOptions {
-        settings: &settings,
-        ..ClusterOptions::default()
-    };
-    let cluster = Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &options);
+    let cluster = server_of_few_locks();
     for part in 0..10 {
         let tables = (0..50).map(|table| format!("CREATE TABLE t{part}_{table} ();"));
         cluster.sql(&tables.collect::<String>());
@@ -139,6 +131,39 @@ fn an_export_that_would_take_the_applications_locks_is_refused() {
     no_points(&lifeboat);
     let held = "SELECT count(*) FROM pg_locks WHERE relation >= 16384";
     assert_eq!(cluster.sql(held), "0");
+}
+
+/// A server with 200 lock slots.
+fn server_of_few_locks() -> Cluster {
+    let settings = [
+        ("max_locks_per_transaction", "10"),
+        ("max_connections", "20"),
+    ];
+    let options = ClusterOptions {
+        settings: &settings,
+        ..ClusterOptions::default()
+    };
+    Cluster::start(&bench("LIFEBOAT_TEST_PG15_BIN"), &options)
+}
+
+/// pg_dump locks the views that it prints, and what sequences hold is read from them.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn sequences_views_and_partitioned_tables_are_among_the_locks_of_an_export() {
+    let cluster = server_of_few_locks();
+    cluster
+        .sql("CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE TABLE q PARTITION OF p DEFAULT");
+    for part in 0..7 {
+        let sequences = (0..50).map(|one| format!("CREATE SEQUENCE s{part}_{one};"));
+        cluster.sql(&sequences.collect::<String>());
+    }
+    let views = (0..50).map(|one| format!("CREATE VIEW v{one} AS SELECT * FROM p;"));
+    cluster.sql(&views.collect::<String>());
+    let lifeboat = Lifeboat::init();
+    let ran = lifeboat.bare(["export", "--source", &cluster.url()]);
+    let words = ["2 tables", "400 sequences and views", "lock slots"];
+    complains(&ran, 1, &words);
+    no_points(&lifeboat);
 }
 
 #[test]

@@ -237,14 +237,14 @@ fn an_index_that_is_built_concurrently_waits_is_told_and_neither_fails() {
     assert_eq!(database.sql(valid), "t");
 }
 
-/// A standby that never cancels what is in the way of its replay, as those for reports are set.
 struct Standby {
     server: std::process::Child,
     port: u16,
 }
 
 impl Standby {
-    fn of(primary: &Cluster) -> Self {
+    /// `delay`: how long its replay waits before it cancels what is in its way.
+    fn of(primary: &Cluster, delay: &str) -> Self {
         let data = primary.socket().join("standby");
         let copied = primary
             .client("pg_basebackup")
@@ -262,7 +262,7 @@ impl Standby {
                 "-p",
                 &port.to_string(),
                 "-c",
-                "max_standby_streaming_delay=-1",
+                &format!("max_standby_streaming_delay={delay}"),
             ])
             .arg("-k")
             .arg(primary.socket())
@@ -302,16 +302,42 @@ impl Drop for Standby {
     }
 }
 
-#[test]
-#[ignore = "needs servers: bash tests/run.sh"]
-fn an_export_gives_way_to_a_standbys_replay() {
+fn primary() -> Cluster {
     let options = ClusterOptions {
         hba: Some("local all all trust\nlocal replication all trust\nhost all all all trust\n"),
         ..ClusterOptions::default()
     };
     let primary = Cluster::start(Major::Pg15.bin().to_str().unwrap(), &options);
     primary.sql("CREATE TABLE t AS SELECT 1 AS n");
-    let standby = Standby::of(&primary);
+    primary
+}
+
+/// The standby cancels what needs rows that its primary has removed.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn an_export_that_a_standbys_replay_ends_names_the_setting_that_prevents_it() {
+    let primary = primary();
+    let standby = Standby::of(&primary, "0");
+    let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", standby.port);
+    let lifeboat = Lifeboat::init();
+    let gate = Gate::closed(&lifeboat, Major::Pg15);
+    let export = gate.start(&lifeboat, &url);
+    gate.wait();
+    primary.sql("DELETE FROM t");
+    primary.sql("VACUUM t");
+    let ran = Ran::of(&export.wait_with_output().unwrap());
+    gate.open();
+    let ran = ran.failed(1, "conflict with recovery");
+    let hint = ran.json()["result"]["failures"][0]["hint"].to_string();
+    assert!(hint.contains("hot_standby_feedback"), "{ran:?}");
+}
+
+/// The standby never cancels what is in the way of its replay, as those for reports are set.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn an_export_gives_way_to_a_standbys_replay() {
+    let primary = primary();
+    let standby = Standby::of(&primary, "-1");
     let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", standby.port);
     let lifeboat = Lifeboat::init();
     let gate = Gate::closed(&lifeboat, Major::Pg15);

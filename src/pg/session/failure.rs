@@ -12,6 +12,10 @@ use crate::pg::connect::server::Server;
 const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
                       Name the database server itself";
 
+/// What to do where a standby's replay ended a reader.
+pub(crate) const ON_RECOVERY_CONFLICT: &str = "this standby's replay had to remove what was being read: set hot_standby_feedback = on there, or a longer \
+     max_standby_streaming_delay, or export from the primary";
+
 /// The server's message, with severity, SQLSTATE, detail, context and hint where there are any;
 /// `what` names the operand.
 pub(crate) fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) -> Error {
@@ -171,6 +175,9 @@ fn joined(text: &str) -> String {
 
 /// The server's own hint, else ours for what is met often.
 fn hint_for(said: &DbError) -> Option<String> {
+    if is_recovery_conflict(said) {
+        return Some(ON_RECOVERY_CONFLICT.to_owned());
+    }
     if let Some(hint) = said.hint() {
         return Some(one_line(hint).into_owned());
     }
@@ -199,6 +206,12 @@ fn hint_for(said: &DbError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether a standby ended a statement or a session for its replay. Told by where the server says it, as its
+/// words may be of any language; other serialization failures come from elsewhere in it.
+fn is_recovery_conflict(said: &DbError) -> bool {
+    said.code().code() == "40001" && said.file() == Some("postgres.c")
 }
 
 #[cfg(test)]

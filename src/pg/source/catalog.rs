@@ -16,7 +16,8 @@ pub(crate) use database::{
 pub(crate) use not_covered::read_not_covered;
 pub(crate) use roles::{read_memberships, read_parameter_privileges, read_roles};
 pub(crate) use tables::{
-    LockTarget, RESUME_STATE_SCHEMA, SourceTable, find_rewritten, lock_targets, read_tables,
+    LockTarget, RESUME_STATE_SCHEMA, SourceTable, count_sequences_and_views, find_rewritten,
+    lock_targets, read_tables,
 };
 pub(crate) use views::{
     count_large_objects, read_materialized_views, read_sequences, unreadable_large_objects,

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::pg::connect::server::Server;
 use crate::pg::connect::tool_env::database_argument;
 use crate::pg::local::tools::{self, ToolPath};
+use crate::pg::session::ON_RECOVERY_CONFLICT;
 use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
@@ -53,6 +54,9 @@ fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
         && error.chain().contains("authentication failed")
     {
         return error.hint(hint);
+    }
+    if error.chain().contains("conflict with recovery") {
+        return error.hint(ON_RECOVERY_CONFLICT);
     }
     if error.chain().contains("LOCK TABLE") {
         return error.hint(format!(

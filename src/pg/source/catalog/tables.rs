@@ -72,6 +72,18 @@ pub(crate) async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
     Err(Error::new(Kind::Denied, what).hint(hint))
 }
 
+/// How many sequences, views and materialized views there are: their values are read, and pg_dump prints
+/// their queries, which locks each until the end.
+pub(crate) async fn count_sequences_and_views(session: &Session) -> Result<u64> {
+    let sql = "
+      SELECT count(*) FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind IN ('S', 'v', 'm') AND c.relpersistence IN ('p', 'u')
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lifeboat_restore')";
+    let what = "cannot count sequences and views";
+    Ok(session.row::<i64>(sql, what).await?.unsigned_abs())
+}
+
 fn list(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let more = if names.len() > SHOWN { " tables" } else { "" };

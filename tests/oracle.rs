@@ -20,7 +20,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// Every second seed: roles belong to a server, so each of the two lanes has servers of its own.
 fn go(share: u64, trips: &[(Major, Major)]) {
     let first = number("LIFEBOAT_ORACLE_SEED", 1);
-    let cases = number("LIFEBOAT_ORACLE_CASES", 0);
+    let cases = number("LIFEBOAT_ORACLE_CASES", 24);
     assert!(
         Recipe::new(first, trips).contents.len() > 5,
         "the oracle has nothing to make databases of"

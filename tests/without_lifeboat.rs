@@ -330,16 +330,47 @@ fn a_strange_key_a_changed_manifest_and_a_wrong_identity_are_refused() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
-fn without_openssl_it_says_that_the_signature_is_not_checked() {
+fn a_manifest_that_cannot_be_checked_is_refused_unless_told_and_then_it_is_no_success() {
     let source = small(Major::Pg15);
     let point = Point::of(&source);
     let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let trust = point.lifeboat.fingerprint();
+    // An openssl that knows neither Ed25519 nor -rawin, as LibreSSL and 1.1 are; then none.
+    for version in [Some("LibreSSL 3.3.6"), None] {
+        let machine = Machine::new(Major::Pg15).without("openssl");
+        if let Some(version) = version {
+            machine.put(
+                "openssl",
+                &format!("[ \"$1\" != version ] || {{ echo '{version}'; exit; }}; exit 1"),
+            );
+        }
+        let ran = point.restore(&machine, &trust, &target.url());
+        let says = version.unwrap_or("which is not here");
+        assert!(ran.stderr.contains(says), "{}", ran.stderr);
+        ran.failed(1, "openssl 3 is needed");
+        assert_eq!(
+            target.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+            "0"
+        );
+    }
     let machine = Machine::new(Major::Pg15).without("openssl");
-    let ran = point
-        .restore(&machine, &point.lifeboat.fingerprint(), &target.url())
-        .ok();
+    let ran = point.restore_with(&machine, &trust, &target.url(), &["--unchecked"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.stderr.contains("NOT CHECKED"), "{}", ran.stderr);
     assert_equal(&source, &target);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn tools_that_are_not_gnus_are_refused_with_what_to_install() {
+    let source = small(Major::Pg15);
+    let point = Point::of(&source);
+    let target = Database::with(Major::Pg15, "TEMPLATE template0");
+    let machine = Machine::new(Major::Pg15).without("sed");
+    machine.put("sed", "echo 'sed: illegal option -- -' >&2; exit 1");
+    let ran = point.restore(&machine, &point.lifeboat.fingerprint(), &target.url());
+    assert!(ran.stderr.contains("brew install"), "{}", ran.stderr);
+    ran.failed(1, "not the sed of GNU");
 }
 
 /// A bucket's credentials and address, as the AWS CLI and lifeboat take them.

@@ -1,7 +1,7 @@
 //! A machine on which lifeboat is absent, and a restore point to bring back there.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +44,13 @@ impl Machine {
     pub fn without(self, tool: &str) -> Self {
         fs::remove_file(self.folder.path().join(tool)).unwrap();
         self
+    }
+
+    /// Another tool in the place of one that was taken away: a script of `sh`.
+    pub fn put(&self, tool: &str, script: &str) {
+        let path = self.folder.path().join(tool);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     pub fn bash<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
@@ -95,6 +102,16 @@ impl Point {
     }
 
     pub fn restore(&self, machine: &Machine, trust: &str, target: &str) -> Ran {
+        self.restore_with(machine, trust, target, &[])
+    }
+
+    pub fn restore_with(
+        &self,
+        machine: &Machine,
+        trust: &str,
+        target: &str,
+        flags: &[&str],
+    ) -> Ran {
         let script = self.find("parts", "/restore.sh");
         let repository = format!("file://{}", self.lifeboat.repository().display());
         let command = &mut machine.bash([script.to_str().unwrap(), "--repository", &repository]);
@@ -106,6 +123,7 @@ impl Point {
             "--target",
             target,
         ]);
+        command.args(flags);
         Ran::of(
             &command
                 .arg("--identity")

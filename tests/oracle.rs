@@ -1,8 +1,7 @@
 //! The oracle: whole databases by seed go through stock tools and through lifeboat, as superuser and as a
 //! master without superuser, as RDS has it. lifeboat is never worse than stock, and never silent about rows.
 //!
-//! `LIFEBOAT_ORACLE_CASES` sets how many databases, none unless told, as some still come back worse; `LIFEBOAT_ORACLE_SEED` the first seed, 1
-//! unless told. Stock: `pg_dumpall -g | psql`, then `pg_dump -C | pg_restore -C`.
+//! `LIFEBOAT_ORACLE_CASES` sets how many databases, 24 unless told; `LIFEBOAT_ORACLE_SEED` the first seed, 1 unless told. Stock: `pg_dumpall -g | psql`, then `pg_dump -C | pg_restore -C`.
 
 mod holdings;
 mod lane;

@@ -27,6 +27,9 @@ use crate::support::{Database, Lifeboat, Major};
 const FIRST: &str = "20261129T012820Z-b0zd9z";
 const SECOND: &str = "20261129T012821Z-29zq2r";
 
+/// The point of `own-settings/`.
+const OWN_SETTINGS: &str = "20261129T151902Z-cm7m3t";
+
 /// Roles are the server's: of two restores at a time both would make them.
 static ROLES: Mutex<()> = Mutex::const_new(());
 
@@ -42,17 +45,14 @@ fn text(name: &str) -> String {
 
 /// What the database shows is what its source showed.
 #[track_caller]
-fn is_as_it_was(database: &Database, facts: &str) {
+fn is_as_it_was(database: &Database, scripts: &[&str], facts: &str) {
     let output = Command::new(database.major.bin().join("psql"))
-        .args([
-            "-XqAt",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &database.url(),
-            "-f",
-        ])
-        .arg(fixture("facts.sql"))
+        .args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-d", &database.url()])
+        .args(
+            scripts
+                .iter()
+                .flat_map(|script| ["-f".into(), fixture(script)]),
+        )
         .output()
         .unwrap();
     let (is, was) = (Ran::of(&output).ok().stdout, text(facts));
@@ -62,21 +62,23 @@ fn is_as_it_was(database: &Database, facts: &str) {
     assert_eq!(is, was);
 }
 
-/// A copy of `directory/`, on a machine that knows nothing but a key to trust and an identity.
+/// A copy of a repository in a folder, on a machine that knows nothing but a key to trust and an identity.
 struct Directory {
+    name: &'static str,
     lifeboat: Lifeboat,
     identity: PathBuf,
 }
 
 impl Directory {
-    fn opened_by(identity: &str) -> Self {
+    fn opened_by(name: &'static str, identity: &str) -> Self {
         let lifeboat = Lifeboat::empty();
         let copied = Command::new("cp")
             .arg("-r")
-            .args([fixture("directory"), lifeboat.repository()])
+            .args([fixture(name), lifeboat.repository()])
             .status();
         assert!(copied.unwrap().success());
         Self {
+            name,
             lifeboat,
             identity: fixture("keys").join(identity),
         }
@@ -85,7 +87,8 @@ impl Directory {
     /// Runs a command, which must find nothing to complain of.
     #[track_caller]
     fn run(&self, args: &[&str]) -> Value {
-        let (repository, trust) = (self.lifeboat.repository(), text("keys/directory.trust"));
+        let trust = text(&format!("keys/{}.trust", self.name));
+        let repository = self.lifeboat.repository();
         let access = [
             ["--repository", repository.to_str().unwrap()],
             ["--trust", trust.trim()],
@@ -96,7 +99,7 @@ impl Directory {
     }
 
     #[track_caller]
-    fn comes_back(&self, id: &str, major: Major) {
+    fn comes_back(&self, id: &str, (tables, rows): (u64, u64), scripts: &[&str], major: Major) {
         let _alone = ROLES.blocking_lock();
         let target = Database::reserve(major);
         let (url, bin) = (target.url(), major.bin());
@@ -105,29 +108,39 @@ impl Directory {
         let report = self.run(&restore);
         assert_eq!(
             (&report["tables"], &report["rows"], &report["findings"]),
-            (&json!(12), &json!(420), &json!([]))
+            (&json!(tables), &json!(rows), &json!([]))
         );
-        is_as_it_was(&target, "directory.txt");
+        is_as_it_was(&target, scripts, &format!("{}.txt", self.name));
     }
 }
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn the_directory_comes_back_into_15() {
-    let directory = Directory::opened_by("directory.key");
-    directory.comes_back(FIRST, Major::Pg15);
+    let directory = Directory::opened_by("directory", "directory.key");
+    directory.comes_back(FIRST, (12, 420), &["facts.sql"], Major::Pg15);
 }
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn the_directory_comes_back_into_18_by_the_other_identity() {
-    let directory = Directory::opened_by("directory-second.key");
-    directory.comes_back(SECOND, Major::Pg18);
+    let directory = Directory::opened_by("directory", "directory-second.key");
+    directory.comes_back(SECOND, (12, 420), &["facts.sql"], Major::Pg18);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn what_was_computed_under_its_own_settings_comes_back() {
+    let directory = Directory::opened_by("own-settings", "own-settings.key");
+    let scripts = ["facts.sql", "own-settings-facts.sql"];
+    for major in [Major::Pg15, Major::Pg18] {
+        directory.comes_back(OWN_SETTINGS, (13, 460), &scripts, major);
+    }
 }
 
 #[test]
 fn the_directory_is_read_without_complaint() {
-    let directory = Directory::opened_by("directory.key");
+    let directory = Directory::opened_by("directory", "directory.key");
     let listed = directory.run(&["list"]);
     let points = listed["points"].as_array().unwrap();
     let of_points = |field: &str| {
@@ -236,7 +249,7 @@ async fn the_bucket_comes_back() {
         (13, 423, 2)
     );
     assert_eq!(why(Ok(report)), None);
-    is_as_it_was(&target, "bucket.txt");
+    is_as_it_was(&target, &["facts.sql"], "bucket.txt");
 }
 
 #[tokio::test]

@@ -286,6 +286,7 @@ INSERT INTO shared_@ VALUES (1, 'a', 'b');
 ALTER TABLE shared_@ OWNER TO r_owner;
 GRANT SELECT (id, a), UPDATE (b) ON shared_@ TO r_app;
 GRANT SELECT ON shared_@ TO r_admin WITH GRANT OPTION;
+SELECT format('GRANT USAGE ON SCHEMA %I TO r_admin', current_schema()) \gexec
 SET ROLE r_admin; GRANT SELECT ON shared_@ TO r_read; RESET ROLE;
 REVOKE TRUNCATE, TRIGGER ON shared_@ FROM r_owner;
 <<REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO r_app, r_read;|GRANT CREATE ON SCHEMA public TO PUBLIC;|>>

@@ -17,6 +17,7 @@ mod drill_container;
 mod drill_harmless;
 mod drill_hostile;
 mod export;
+mod failures_travel;
 mod fixtures;
 mod generated;
 mod hold;

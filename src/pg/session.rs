@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 use crate::pg::connect::server::Server;
 
 pub(crate) use copy::CopyRows;
-pub(crate) use failure::{ON_RECOVERY_CONFLICT, pg_error};
+pub(crate) use failure::{hint_for_words, pg_error};
 pub(crate) use pinned::LOCK_TIMEOUT;
 pub use pinned::Purpose;
 pub(in crate::pg) use rows::from_row;

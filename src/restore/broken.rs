@@ -39,6 +39,10 @@ pub(super) async fn report(run: &mut Run<'_>, failed: &Failed) -> Result<()> {
     match judgement {
         Judgement::NotTried => report.not_tried.push(run.not_tried.named(entry)),
         Judgement::Unproven => report.unproven.push(finding),
+        Judgement::Broken if lacks_space(&finding.why) => {
+            run.lacks_objects |= entry.section == Section::PreData;
+            report.failures.push(finding);
+        }
         Judgement::Broken if !run.inputs.selection.whole && entry.kind == "FK CONSTRAINT" => {
             let left_out = format!("foreign key: {}", entry.describe());
             report.left_out.push(left_out);
@@ -49,6 +53,17 @@ pub(super) async fn report(run: &mut Run<'_>, failed: &Failed) -> Result<()> {
         Judgement::Broken => report.findings.push(finding),
     }
     Ok(())
+}
+
+/// Whether a server had no room for something. That is a failure, whatever it is: a later run goes on with it.
+pub(super) fn lacks_space(said: &str) -> bool {
+    const WORDS: [&str; 4] = [
+        "ERROR 53100: ",
+        "No space left on device",
+        "Disk quota exceeded",
+        "Check free disk space",
+    ];
+    WORDS.iter().any(|words| said.contains(words))
 }
 
 async fn report_missing(run: &mut Run<'_>, entry: &Entry, finding: Finding) -> Result<()> {

@@ -2,7 +2,7 @@
 //! statistics.
 
 use super::run::Run;
-use super::sessions;
+use super::{broken, sessions};
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{MaterializedView, Name};
@@ -77,7 +77,7 @@ fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
 }
 
 /// Statements of our own, about objects of this kind, that a powerless login could not run are not
-/// tried; the others are findings.
+/// tried, and those that found no room are failures; the others are findings.
 pub(super) fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
     for finding in refused {
         if run.inputs.options.is_powerless() && run.not_tried.excuses(&finding.why) {
@@ -86,6 +86,8 @@ pub(super) fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding
                 kind: kind.to_owned(),
                 name: name.trim_start().to_owned(),
             });
+        } else if broken::lacks_space(&finding.why) {
+            run.report.failures.push(finding);
         } else {
             run.report.findings.push(finding);
         }

@@ -2,9 +2,13 @@
 //! does not stop the others: it is tried again as long as that helps, and only then reported.
 
 use super::passes;
+use super::report::Report;
 use super::run::{Failed, Run};
 use super::{broken, roles, tables};
 use crate::error::Result;
+use crate::model::attestation::NotTried;
+use crate::model::finding::Finding;
+use crate::pg::target::archive::Ungranted;
 use crate::pg::target::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
@@ -137,10 +141,26 @@ fn is_plain(entry: &Entry) -> bool {
         || entry.is_event_trigger())
 }
 
+fn report_ungranted(report: &mut Report, one: &Ungranted, powerless: bool) {
+    if powerless {
+        report.not_tried.push(NotTried {
+            kind: "acl".to_owned(),
+            name: one.on.clone(),
+        });
+    } else {
+        let what = format!("privileges of {}", one.on);
+        let finding = Finding::new(what, one.message.clone());
+        report.findings.push(finding);
+    }
+}
+
 /// Restores all chosen entries and records which failed.
 async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -> Result<()> {
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
+    for one in &outcome.ungranted {
+        report_ungranted(&mut run.report, one, run.inputs.options.is_powerless());
+    }
     // The target was empty: what exists at the very first attempt was not made by us. What exists
     // after an interruption was, and so were the schemas and casts that a drill prepared.
     let prepared = |sql: &str| {

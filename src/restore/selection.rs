@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::options::TableName;
 use crate::escape;
+use crate::humanize::first_names;
 use crate::model::catalog::{Catalog, MaterializedView, Name, Table};
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -33,7 +34,26 @@ impl Selection {
             let what = format!("--table {table}");
             selection.add(catalog, &what, |name| table.is(name), false);
         }
+        selection.refuse_views_alone();
         selection
+    }
+
+    /// They would be filled from empty tables.
+    fn refuse_views_alone(&mut self) {
+        if self.whole || !self.tables.is_empty() || !self.problems.is_empty() {
+            return;
+        }
+        let names: Vec<String> = self.views.iter().map(Name::to_string).collect();
+        match names.as_slice() {
+            [] => {}
+            [view] => self.problems.push(format!(
+                "{view} is a materialized view, which is filled from tables: choose its tables as well"
+            )),
+            views => self.problems.push(format!(
+                "{} are materialized views, which are filled from tables: choose their tables as well",
+                first_names(views, 10)
+            )),
+        }
     }
 
     /// For the report: which tables are made and stay empty.

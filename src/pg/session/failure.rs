@@ -13,8 +13,23 @@ const POOLER: &str = "is there a pooler (PgBouncer, RDS Proxy) in between? \
                       Name the database server itself";
 
 /// What to do where a standby's replay ended a reader.
-pub(crate) const ON_RECOVERY_CONFLICT: &str = "this standby's replay had to remove what was being read: set hot_standby_feedback = on there, or a longer \
+const ON_RECOVERY_CONFLICT: &str = "this standby's replay had to remove what was being read: set hot_standby_feedback = on there, or a longer \
      max_standby_streaming_delay, or export from the primary";
+
+const ON_ROLE_LIMIT: &str =
+    "the role has a limit of its own: ALTER ROLE … CONNECTION LIMIT raises it; or use fewer jobs";
+const ON_DATABASE_LIMIT: &str = "the database has a limit of its own: ALTER DATABASE … CONNECTION LIMIT raises it; or use fewer jobs";
+
+/// The hint for what a tool says, whose words come without a code.
+pub(crate) fn hint_for_words(said: &str) -> Option<&'static str> {
+    let known = [
+        ("conflict with recovery", ON_RECOVERY_CONFLICT),
+        ("too many connections for role", ON_ROLE_LIMIT),
+        ("too many connections for database", ON_DATABASE_LIMIT),
+    ];
+    let mut known = known.into_iter();
+    known.find_map(|(words, hint)| said.contains(words).then_some(hint))
+}
 
 /// The server's message, with severity, SQLSTATE, detail, context and hint where there are any;
 /// `what` names the operand.
@@ -191,7 +206,11 @@ fn hint_for(said: &DbError) -> Option<String> {
         "3D000" => "list the databases: psql -l",
         "28000" => "pg_hba.conf decides who may come from where, with or without TLS",
         "42501" => "grant the right to this user, or connect as one that has it",
-        "53300" => "raise max_connections, or use fewer jobs",
+        "53300" => match said.routine() {
+            Some("InitializeSessionUserId") => ON_ROLE_LIMIT,
+            Some("CheckMyDatabase") => ON_DATABASE_LIMIT,
+            _ => "raise max_connections, or use fewer jobs",
+        },
         "22021" | "22P05" => {
             "a name, comment or setting in this database has bytes that are no character of its \
                               encoding, or of none in UTF-8: find and rename it (rows may hold any bytes)"

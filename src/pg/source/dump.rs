@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::pg::connect::server::Server;
 use crate::pg::connect::tool_env::database_argument;
 use crate::pg::local::tools::{self, ToolPath};
-use crate::pg::session::ON_RECOVERY_CONFLICT;
+use crate::pg::session::hint_for_words;
 use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
@@ -55,8 +55,8 @@ fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
     {
         return error.hint(hint);
     }
-    if error.chain().contains("conflict with recovery") {
-        return error.hint(ON_RECOVERY_CONFLICT);
+    if let Some(hint) = hint_for_words(&error.chain()) {
+        return error.hint(hint);
     }
     if error.chain().contains("LOCK TABLE") {
         return error.hint(format!(

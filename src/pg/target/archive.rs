@@ -13,8 +13,8 @@ use crate::opaque;
 use crate::pg::connect::server::{Server, option, session_options};
 use crate::pg::connect::tool_env::{ToolEnv, database_argument};
 use crate::pg::local::tools::{self, ToolPath};
-use crate::pg::session::Purpose;
 use crate::pg::session::pinned::pinned;
+use crate::pg::session::{Purpose, hint_for_words};
 use crate::pg::target::statements::{Ownership, Rights};
 use crate::pg::target::toc::{self, Entry, Section};
 
@@ -68,6 +68,16 @@ pub(crate) struct Outcome {
     /// Its own count of them, where that is its last line: only then did it get to the end.
     counted: Option<usize>,
     pub complaints: Vec<Complaint>,
+    pub ungranted: Vec<Ungranted>,
+}
+
+/// Privileges that a statement did not change, of which the server only warned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ungranted {
+    /// As pg_restore says what it makes: `public.FUNCTION f(integer)`.
+    pub on: String,
+    /// The message of the server.
+    pub message: String,
 }
 
 /// One statement that failed.
@@ -252,7 +262,9 @@ impl Archive {
             [] => tools::last_lines(&output.stderr),
             complaints => tools::last_lines(complaints),
         };
-        Err(Error::failed(format!("pg_restore: {}", output.status)).because(Error::failed(said)))
+        let hint = hint_for_words(&said);
+        let error = Error::failed(format!("pg_restore: {}", output.status));
+        Err(error.because(Error::failed(said)).hint_if_any(hint))
     }
 }
 
@@ -272,6 +284,9 @@ const EXPECTED: &str = "could not execute query: ERROR:  unrecognized configurat
 /// The last word of one that went on after errors.
 const IGNORED: &str = "warning: errors ignored on restore: ";
 
+/// How the warning of a GRANT or REVOKE begins whose user may not grant.
+const UNGRANTED: [&str; 2] = ["WARNING:  no privileges ", "WARNING:  not all privileges "];
+
 /// Reads what `pg_restore --verbose` wrote to stderr.
 fn read_complaints(stderr: &str) -> Outcome {
     let mut outcome = Outcome::default();
@@ -288,7 +303,21 @@ fn read_complaints(stderr: &str) -> Outcome {
         .last()
         .and_then(|last| last.strip_prefix(IGNORED))
         .and_then(|count| count.trim_end().parse().ok());
+    let mut on = String::new();
     for chunk in chunks {
+        if let Some(made) = chunk.strip_prefix("creating ") {
+            let first = made.lines().next().unwrap_or_default();
+            let name = first.split_once(' ').map_or(first, |(_, name)| name);
+            name.trim_matches('"').clone_into(&mut on);
+        }
+        let warnings = chunk.lines().filter(|line| {
+            let mut words = UNGRANTED.iter();
+            words.any(|words| line.starts_with(words))
+        });
+        outcome.ungranted.extend(warnings.map(|line| Ungranted {
+            on: on.clone(),
+            message: line.to_owned(),
+        }));
         if let Some(entry) = chunk.strip_prefix("from TOC entry ") {
             let id: Option<u32> = entry.split(';').next().and_then(|id| id.parse().ok());
             outcome.suspects.extend(id);
@@ -357,6 +386,21 @@ pg_restore: warning: errors ignored on restore: 2
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn warnings_about_privileges_come_with_their_object() {
+        let warning = "WARNING:  no privileges were granted for \"f\"";
+        let outcome = read_complaints(&format!(
+            "pg_restore: creating ACL \"public.TABLE t\"\n\
+             pg_restore: creating ACL \"public.FUNCTION f(integer)\"\n{warning}\n\
+             WARNING:  something else\n"
+        ));
+        let expected = Ungranted {
+            on: "public.FUNCTION f(integer)".to_owned(),
+            message: warning.to_owned(),
+        };
+        assert_eq!(outcome.ungranted, [expected]);
     }
 
     #[test]

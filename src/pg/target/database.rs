@@ -1,5 +1,7 @@
 //! The database to restore into: what it is, and whether anything is in it.
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
 use crate::pg::session::{Session, from_row};
 use crate::pg::source::catalog::locale_columns;
@@ -23,6 +25,8 @@ pub(crate) struct DatabaseFacts {
     pub altered: Vec<String>,
     /// No archive makes the schema public, which each database has from its birth.
     pub has_public: bool,
+    /// Those that are there, each with its schema.
+    pub extensions: BTreeMap<String, String>,
     pub unfinished: Option<Unfinished>,
 }
 
@@ -46,6 +50,7 @@ impl DatabaseFacts {
         let mut facts: Self = session.row(&sql, what).await?;
         facts.occupied = session.rows(OCCUPIED, what).await?;
         facts.altered = session.rows(ALTERED, what).await?;
+        facts.extensions = session.rows(EXTENSIONS, what).await?;
         facts.unfinished = resume_state::find_unfinished(session).await?;
         Ok(facts)
     }
@@ -55,8 +60,12 @@ impl DatabaseFacts {
 from_row!(
     DatabaseFacts:
     encoding, locale_provider, collate, ctype, locale, collation_version, may_create,
-    has_public; occupied: Vec::new(), altered: Vec::new(), unfinished: None
+    has_public; occupied: Vec::new(), altered: Vec::new(), extensions: BTreeMap::new(), unfinished: None
 );
+
+const EXTENSIONS: &str = "
+  SELECT e.extname::text, n.nspname::text
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace";
 
 /// Where privileges differ from those of a database fresh from template0, whatever role owns it.
 const ALTERED: &str = "

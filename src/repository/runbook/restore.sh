@@ -397,7 +397,7 @@ list_parts() {
     >>"$work/parts.$worker"
 }
 
-load_part() {
+load_part() { # line, how often a deadlock took it
   local oid how key version sha256 rows said file="$work/part.$worker" error="$work/error.$worker"
   IFS=$'\t' read -r oid how key version sha256 rows <<<"$1"
   fetch "$key" "$version" "$sha256" "$file" || return 1
@@ -415,6 +415,10 @@ load_part() {
     sed -n 's/^WARNING/psql: WARNING/p' "$error" >>"$work/errors"
     return 0 ;;
   esac
+  if grep -q ' 40P01: ' "$error" && [[ ${2-0} -lt 5 ]]; then
+    load_part "$1" $((${2-0} + 1))
+    return
+  fi
   if [[ $how == direct ]] && grep -q ' 23514: ' "$error" && [[ $(cat "$work/copy_root.$oid") != - ]]; then
     printf '%s\n' "${1/	direct	/	root	}" >>"$work/rerouted"
   else
@@ -516,7 +520,8 @@ large_object_properties() {
           coalesce(pg_catalog.quote_ident(g.grantee), $$PUBLIC$$), CASE WHEN g.grantable THEN $$ WITH GRANT OPTION$$ END);
         RESET ROLE;
       END LOOP;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN deadlock_detected THEN RAISE;
+    WHEN OTHERS THEN
       RAISE WARNING USING MESSAGE = pg_catalog.format($$large object %s: %s$$, o.object, SQLERRM);
     END; END LOOP; END $do$'
 }
@@ -529,11 +534,11 @@ load() { # file with lines of parts
 alone() { local jobs=1; load "$1"; }
 
 # Loads what is left, as long as a pass brings at least one part: rows may need those of another table.
-load_again() { # how, instead of what the plan says; through a root it stays
+load_again() { # how, instead of what the plan says; through a root, and of large objects, it stays
   local before=-1 left
   while left=$(lines "$work/again") && [[ $left -gt 0 && $left -ne $before ]]; do
     before=$left
-    awk -F '\t' -v OFS='\t' -v how="${1-again}" '{ if ($2 != "root") $2 = how; print }' "$work/again" >"$work/left"
+    awk -F '\t' -v OFS='\t' -v how="${1-again}" '{ if ($2 !~ /^(root|create|pages|properties)$/) $2 = how; print }' "$work/again" >"$work/left"
     : >"$work/again" && : >"$work/lost"
     awk -F '\t' '$2 != "root"' "$work/left" >"$work/chosen"
     load "$work/chosen"
@@ -663,6 +668,8 @@ restore_schema() { # arguments of pg_restore, with the list of entries in toc.ch
 
 try_entries() { # arguments of pg_restore
   pg_restore -d "$target" --verbose "$@" -L "$work/toc.chosen" "$work/schema.dump" 2>"$work/said"
+  # The server only warns where this user may use something and not grant it.
+  sed -n -E 's/^WARNING:  (no|not all) privileges /pg_restore: &/p' "$work/said" >>"$work/errors"
   # Only with --verbose does it name the entry before each error.
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
@@ -765,7 +772,7 @@ last_screen() {
   awk -F '\t' '$2 != $3' "$work/counted" >"$work/mismatches"
   mismatches=$(lines "$work/mismatches") lost=$(lines "$work/lost")
   # One error is expected where pg_dump is newer than the target.
-  grep -E '^(psql:|pg_restore: error: )' "$work/errors" |
+  grep -E '^(psql:|pg_restore: (error|WARNING): )' "$work/errors" |
     grep -v 'unrecognized configuration parameter "transaction_timeout"' >"$work/left"
   errors=$(lines "$work/left")
   say ''

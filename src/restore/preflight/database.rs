@@ -1,8 +1,10 @@
 //! The database to restore into against that of the backup.
 
 use super::check::TargetCheck;
-use crate::model::catalog::Database;
+use crate::escape;
+use crate::model::catalog::{Database, Extension};
 use crate::pg::target::database::DatabaseFacts;
+use crate::quote::quote_ident;
 use crate::restore::report::shown;
 use crate::restore::run::Inputs;
 
@@ -69,6 +71,7 @@ pub(super) fn compare(check: &mut TargetCheck, facts: &DatabaseFacts, inputs: In
         ));
     }
     compare_locales(check, facts, source);
+    compare_extensions(check, facts, &catalog.extensions);
     if facts.unfinished.is_none() {
         for what in &facts.altered {
             check.add_finding(
@@ -76,6 +79,26 @@ pub(super) fn compare(check: &mut TargetCheck, facts: &DatabaseFacts, inputs: In
                 "somebody changed them in the target: what the backup does not set stays changed",
             );
         }
+    }
+}
+
+/// One that is there stays where it is, and what the backup names in its schema would not be found.
+fn compare_extensions(check: &mut TargetCheck, facts: &DatabaseFacts, wanted: &[Extension]) {
+    if facts.unfinished.is_some() {
+        return;
+    }
+    for Extension { name, schema, .. } in wanted {
+        let Some(found) = facts.extensions.get(name).filter(|found| *found != schema) else {
+            continue;
+        };
+        check.add_problem(format!(
+            "extension {} is in schema {}, in the backup in {}: DROP EXTENSION {}, and the restore makes it where \
+             it was",
+            escape::name(name),
+            escape::name(found),
+            escape::name(schema),
+            quote_ident(name)
+        ));
     }
 }
 

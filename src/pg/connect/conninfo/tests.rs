@@ -209,10 +209,12 @@ async fn a_password_made_for_one_login_is_made_for_the_name_and_never_shown() {
 }
 
 #[test]
-fn a_password_made_for_one_login_needs_tls_and_a_name() {
+fn a_password_made_for_one_login_needs_a_server_that_proves_its_name() {
     for (url, allowed) in [
         ("postgresql://u@db.example.test/d", true),
-        ("postgresql://u@db.example.test/d?sslmode=require", true),
+        ("postgresql://u@db.example.test/d?sslmode=require", false),
+        ("postgresql://u@db.example.test/d?sslmode=verify-ca", false),
+        ("postgresql://u@db.example.test/d?sslmode=verify-full", true),
         ("postgresql://u@db.example.test/d?sslmode=prefer", false),
         ("postgresql://u@localhost/d", false),
         ("postgresql://u@localhost/d?sslmode=verify-full", true),

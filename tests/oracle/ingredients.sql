@@ -291,7 +291,7 @@ SET ROLE r_admin; GRANT SELECT ON shared_@ TO r_read; RESET ROLE;
 REVOKE TRUNCATE, TRIGGER ON shared_@ FROM r_owner;
 <<REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO r_app, r_read;|GRANT CREATE ON SCHEMA public TO PUBLIC;|>>
 <<REVOKE EXECUTE ON FUNCTION pg_catalog.pg_sleep(float8) FROM PUBLIC;|GRANT SELECT ON pg_catalog.pg_authid TO r_admin;|>>
-<<GRANT USAGE ON LANGUAGE plpgsql TO r_app; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;|>>
+<<GRANT USAGE ON LANGUAGE plpgsql TO r_app, r_owner, r_admin, r_read, "R Odd"; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;|>>
 
 --- large_objects
 SELECT lo_from_bytea(0, decode(repeat('00ff41', 100), 'hex')) AS lo \gset

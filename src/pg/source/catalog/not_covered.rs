@@ -62,7 +62,7 @@ const KINDS: [(&str, &str); 15] = [
         // RDS has parameter groups instead, and hides where a setting comes from.
         "SELECT name FROM pg_catalog.pg_settings WHERE sourcefile LIKE '%postgresql.auto.conf'
          UNION ALL
-         SELECT 'any there are: only pg_read_all_settings may read them'
+         SELECT 'not known: this user is no member of pg_read_all_settings'
           WHERE NOT pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE')
             AND pg_catalog.current_setting('rds.extensions', true) IS NULL",
     ),

@@ -663,13 +663,13 @@ restore_schema() { # arguments of pg_restore, with the list of entries in toc.ch
     # What an earlier pass made of an entry is no error.
     grep -vE '^pg_restore: error: could not execute query: ERROR: .* already exists$' "$work/said" >"$work/reported"
   done
-  cat "$work/reported" >>"$work/errors"
+  grep '^pg_restore: error: ' "$work/reported" >>"$work/errors"
 }
 
 try_entries() { # arguments of pg_restore
   pg_restore -d "$target" --verbose "$@" -L "$work/toc.chosen" "$work/schema.dump" 2>"$work/said"
   # The server only warns where this user may use something and not grant it.
-  sed -n -E 's/^WARNING:  (no|not all) privileges /pg_restore: &/p' "$work/said" >>"$work/errors"
+  grep -E '^pg_restore: WARNING:  (no|not all) privileges ' "$work/said" >>"$work/errors"
   # Only with --verbose does it name the entry before each error.
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
@@ -772,7 +772,7 @@ last_screen() {
   awk -F '\t' '$2 != $3' "$work/counted" >"$work/mismatches"
   mismatches=$(lines "$work/mismatches") lost=$(lines "$work/lost")
   # One error is expected where pg_dump is newer than the target.
-  grep -E '^(psql:|pg_restore: (error|WARNING): )' "$work/errors" |
+  grep -E '^(psql|pg_restore):' "$work/errors" |
     grep -v 'unrecognized configuration parameter "transaction_timeout"' >"$work/left"
   errors=$(lines "$work/left")
   say ''

@@ -1,10 +1,12 @@
 """Every role of lifeboat in the wrong hands, and the administrators of both accounts."""
 
+import re
 import unittest
 
-from iam import Caller, decide
+import scp
+from iam import Caller, decide, listed
 from policies import dictionary, documents
-from template import BACKUP, BUCKET, REGION, SOURCE
+from template import AWS, BACKUP, BUCKET, REGION, SOURCE
 from world import (
     ANNOUNCEMENT, ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, RECORD, TAGGED, World, role_arn,
 )
@@ -346,45 +348,51 @@ class Attack(unittest.TestCase):
                 idle.append((document, *rest))
         self.assertEqual(set(idle), SECOND_WALLS)
 
-    def test_the_scp_leaves_copies_to_expire_and_guards_to_break_glass(self):
-        scp, = (document.statements for document in documents() if document.kind == "scp")
 
-        def may(name, action, resource):
-            # As if no bucket, key or trust policy were in the way.
-            open_door = [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "*", "Resource": "*"}]
-            caller = Caller(f"arn:aws:iam::{BACKUP}:{name}", EVERYTHING + scp)
-            return decide(caller, action, resource, BACKUP, open_door)
+class ServiceControlPolicy(unittest.TestCase):
+    """Where the account itself would allow everything."""
 
-        copy = f"arn:aws:rds:{REGION}:{BACKUP}:{COPY}"
-        bucket, key = f"arn:aws:s3:::{BUCKET}", f"arn:aws:kms:{REGION}:{BACKUP}:key/SnapshotKey"
-        anybody = ["role/Administrator", "role/OrganizationAccountAccessRole", "user/somebody", "root", "role/lifeboat-prove"]
-        for who in [*anybody, "role/lifeboat-break-glass", "role/path/lifeboat-expire"]:
-            for action, resource in [
-                ("rds:DeleteDBSnapshot", copy),
-                ("s3:DeleteObjectVersion", PARTS),
-                ("kms:ScheduleKeyDeletion", key),
-                ("kms:DisableKey", key),
-                ("account:CloseAccount", "*"),
-                ("organizations:LeaveOrganization", "*"),
-            ]:
-                self.assertFalse(may(who, action, resource), (who, action))
-        guards = [
-            ("s3:PutBucketPolicy", bucket),
-            ("s3:PutLifecycleConfiguration", bucket),
-            ("kms:PutKeyPolicy", key),
-            ("rds:ModifyDBSnapshotAttribute", copy),
-            ("cloudtrail:StopLogging", "*"),
-            ("events:DisableRule", "*"),
-            ("ecs:RegisterTaskDefinition", "*"),
-            *[(f"iam:{action}", role_arn(BACKUP, "lifeboat-expire")) for action in ("PutRolePolicy", "UpdateAssumeRolePolicy", "PassRole")],
-        ]
-        for action, resource in guards:
-            for who in anybody:
-                self.assertFalse(may(who, action, resource), (who, action))
-            self.assertTrue(may("role/lifeboat-break-glass", action, resource), action)
-        self.assertTrue(may("role/lifeboat-expire", "rds:DeleteDBSnapshot", copy))
-        self.assertTrue(may("role/lifeboat-scheduler", "iam:PassRole", role_arn(BACKUP, "lifeboat-prove")))
-        self.assertTrue(may("role/Administrator", "sts:AssumeRole", role_arn(BACKUP, "lifeboat-break-glass")))
+    maxDiff = None
+    bucket, key = f"arn:aws:s3:::{BUCKET}", f"arn:aws:kms:{REGION}:{BACKUP}:key/SnapshotKey"
+    copy = f"arn:aws:rds:{REGION}:{BACKUP}:{COPY}"
+
+    def setUp(self):
+        document, = (document for document in documents() if document.kind == "scp")
+        self.statements = document.statements
+
+    def attacks(self, statements, **who):
+        return scp.attacks(statements, PARTS, self.bucket, self.key, self.copy, **who)
+
+    def test_nothing_succeeds(self):
+        self.assertGreater(len(list(scp.changes())), 70)
+        self.assertEqual(self.attacks(self.statements), set())
+
+    def test_lifeboat_and_the_rest_of_the_account_work(self):
+        for who, action, resource, given in scp.needs(self.bucket, self.key, self.copy):
+            self.assertTrue(scp.may(self.statements, who, action, resource, given), (who, action, resource))
+
+    def test_each_deny_counts(self):
+        """Each statement, each of its actions, each resource and each condition, taken out alone, lets an attack
+        through, or closes what must stay open."""
+        for number, statement in enumerate(self.statements):
+            for part in ("Action", "Resource"):
+                for one in listed(statement[part]):
+                    left = [other for other in listed(statement[part]) if other != one]
+                    changed = [{**statement, part: left}] if left else []
+                    beside = [*self.statements[:number], *changed, *self.statements[number + 1:]]
+                    with self.subTest(statement["Sid"], without=one):
+                        self.assertTrue(self.attacks(beside, anybody=["role/Administrator"]))
+            for operator in statement.get("Condition", {}):
+                condition = {key: one for key, one in statement["Condition"].items() if key != operator}
+                changed = [*self.statements[:number], {**statement, "Condition": condition}, *self.statements[number + 1:]]
+                needed = scp.needs(self.bucket, self.key, self.copy)
+                with self.subTest(statement["Sid"], without=operator):
+                    self.assertFalse(all(scp.may(changed, *one) for one in needed))
+
+    def test_the_page_says_of_each_whether_it_is_proven(self):
+        page = (AWS.parent / "README.md").read_text()
+        table = page[page.index("## The service control policy"):]
+        self.assertEqual(re.findall(r"^\| `(\w+)` \|", table, re.M), [one["Sid"] for one in self.statements])
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ class Cloud:
         made = self.setup({"id": account, "users": [{"name": name, "policies": policies}]})
         return made[account]["users"][name]
 
-    def assume(self, key, arn, name="test", **more):
-        answer = self.client("sts", key).assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
+    def assume(self, key, arn, name="test", region=REGION, **more):
+        answer = self.client("sts", key, region).assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
         return {
             "access_key_id": answer["AccessKeyId"],
             "secret_access_key": answer["SecretAccessKey"],

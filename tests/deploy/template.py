@@ -10,6 +10,8 @@ AWS = ROOT / "deploy/aws"
 REGION = "eu-central-1"
 BACKUP, SOURCE = "111122223333", "222233334444"
 BUCKET = "example-backup-bucket"
+# Partition, and the end of its services' names.
+PARTITIONS = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 IMAGE = f"{BACKUP}.dkr.ecr.{REGION}.amazonaws.com/lifeboat@sha256:{'0' * 64}"
 EXTERNAL_ID = "an-external-id-of-tests"
 
@@ -62,11 +64,13 @@ def read(name):
 class Template:
     """One template in one account. Resources and outputs are plain values."""
 
-    def __init__(self, name, account, **parameters):
+    def __init__(self, name, account, partition="aws", **parameters):
         self.name, self.account, self.raw = name, account, read(name)
+        self.partition = partition
         declared = self.raw["Parameters"]
         defaults = {key: one["Default"] for key, one in declared.items() if "Default" in one}
-        self.parameters = {**defaults, **GIVEN[name], **parameters}
+        given = {key: one.replace("arn:aws:", f"arn:{partition}:") if isinstance(one, str) else one for key, one in GIVEN[name].items()}
+        self.parameters = {**defaults, **given, **parameters}
         assert set(self.parameters) == set(declared), f"{name}: parameters"
         self.resources = {}
         for key, resource in self.raw["Resources"].items():
@@ -116,7 +120,10 @@ class Template:
         return self._attribute(resource, attribute) if dot else self._ref(name)
 
     def _ref(self, name):
-        pseudo = {"AWS::AccountId": self.account, "AWS::Region": REGION, "AWS::NoValue": NOTHING}
+        pseudo = {
+            "AWS::AccountId": self.account, "AWS::Region": REGION, "AWS::NoValue": NOTHING,
+            "AWS::Partition": self.partition, "AWS::URLSuffix": PARTITIONS[self.partition],
+        }  # fmt: skip
         if name in pseudo:
             return pseudo[name]
         if name in self.parameters:
@@ -129,9 +136,9 @@ class Template:
             case "AWS::Logs::LogGroup":
                 return properties["LogGroupName"]
             case "AWS::SNS::Topic":
-                return f"arn:aws:sns:{REGION}:{self.account}:{properties['TopicName']}"
+                return f"arn:{self.partition}:sns:{REGION}:{self.account}:{properties['TopicName']}"
             case "AWS::SecretsManager::Secret":
-                return f"arn:aws:secretsmanager:{REGION}:{self.account}:secret:{properties['Name']}-AbCdEf"
+                return f"arn:{self.partition}:secretsmanager:{REGION}:{self.account}:secret:{properties['Name']}-AbCdEf"
         return name
 
     def _attribute(self, name, attribute):
@@ -141,24 +148,24 @@ class Template:
             return f"{name}.{attribute}"
         match resource["Type"]:
             case "AWS::S3::Bucket":
-                return f"arn:aws:s3:::{self.resolve(properties['BucketName'])}"
+                return f"arn:{self.partition}:s3:::{self.resolve(properties['BucketName'])}"
             case "AWS::IAM::Role":
-                return f"arn:aws:iam::{self.account}:role/{properties['RoleName']}"
+                return f"arn:{self.partition}:iam::{self.account}:role/{properties['RoleName']}"
             case "AWS::KMS::Key":
-                return f"arn:aws:kms:{REGION}:{self.account}:key/{name}"
+                return f"arn:{self.partition}:kms:{REGION}:{self.account}:key/{name}"
             case "AWS::ECS::Cluster":
-                return f"arn:aws:ecs:{REGION}:{self.account}:cluster/{properties['ClusterName']}"
+                return f"arn:{self.partition}:ecs:{REGION}:{self.account}:cluster/{properties['ClusterName']}"
             case "AWS::ECR::Repository":
-                return f"arn:aws:ecr:{REGION}:{self.account}:repository/{properties['RepositoryName']}"
+                return f"arn:{self.partition}:ecr:{REGION}:{self.account}:repository/{properties['RepositoryName']}"
         raise NotImplementedError(f"{self.name}: {name}.{attribute}")
 
 
-def every_template():
+def every_template(partition="aws"):
     """Each template as it is meant to be used: alarms.yaml in both accounts."""
     return [
-        Template("backup-account.yaml", BACKUP),
-        Template("backup-tasks.yaml", BACKUP),
-        Template("source-account.yaml", SOURCE),
-        Template("alarms.yaml", BACKUP),
-        Template("alarms.yaml", SOURCE, Account="source"),
+        Template("backup-account.yaml", BACKUP, partition),
+        Template("backup-tasks.yaml", BACKUP, partition),
+        Template("source-account.yaml", SOURCE, partition),
+        Template("alarms.yaml", BACKUP, partition),
+        Template("alarms.yaml", SOURCE, partition, Account="source"),
     ]

@@ -15,7 +15,7 @@ COPY, CLUSTER_COPY = "snapshot:lifeboat-prod-20261121", "cluster-snapshot:lifebo
 OTHER = "snapshot:made-by-hand"
 TASK = {"aws:SourceAccount": BACKUP, "aws:SourceArn": f"arn:aws:ecs:{REGION}:{BACKUP}:task/lifeboat/1"}
 FOREIGN_TASK = {"aws:SourceAccount": "999988887777", "aws:SourceArn": f"arn:aws:ecs:{REGION}:999988887777:task/x/1"}
-NO_MFA = {"aws:MultiFactorAuthPresent": "false"}
+MFA, NO_MFA = {"aws:MultiFactorAuthPresent": "true"}, {"aws:MultiFactorAuthPresent": "false"}
 KEYS = ["SnapshotKey", "IdentityKey", "AttestationKey"]
 
 TO_OBJECTS = ["DeleteObject", "DeleteObjectVersion", "BypassGovernanceRetention", "PutObjectLegalHold", "UpdateObjectEncryption"]
@@ -180,7 +180,7 @@ def attacks(world):
         attack(world.admin, f"become {name}", world.assume(world.admin, f"lifeboat-{name}", given={"sts:ExternalId": "an-external-id-of-tests"}))
     for name in ("prove", "expire", "restore", "break-glass"):
         for who in [exporter, snapshot, *outside]:
-            attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given={"aws:MultiFactorAuthPresent": "true"}))
+            attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given=MFA))
     for name in ("prove", "expire"):
         attack(world.admin, f"become {name}", world.assume(world.admin, f"lifeboat-{name}"))
         ecs = Caller("ecs-tasks.amazonaws.com", [])
@@ -189,6 +189,9 @@ def attacks(world):
             attack(f"a task whose {key} is another's", f"become {name}", world.assume(ecs, f"lifeboat-{name}", given={**TASK, key: FOREIGN_TASK[key]}))
     for name in ("restore", "break-glass"):
         attack(world.admin, f"become {name} without MFA", world.assume(world.admin, f"lifeboat-{name}", given=NO_MFA))
+        # No rule sees it there.
+        elsewhere = {**MFA, "aws:RequestedRegion": "eu-west-1"}
+        attack(world.admin, f"become {name} through another region", world.assume(world.admin, f"lifeboat-{name}", given=elsewhere))
         for who in (prove, expire):
             attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given=NO_MFA))
 
@@ -211,7 +214,6 @@ def needs(world):
     exporter, snapshot, prove = (world.role(f"lifeboat-{name}") for name in ("exporter", "snapshot", "prove"))
     expire, restore, break_glass = (world.role(f"lifeboat-{name}") for name in ("expire", "restore", "break-glass"))
     nightly, nightly_expire = world.role("lifeboat-nightly", SOURCE), world.role("lifeboat-nightly-expire", SOURCE)
-    mfa = {"aws:MultiFactorAuthPresent": "true"}
     grant = {**BY_RDS, "kms:GrantIsForAWSResource": "true"}
     at_creation = {"aws:TagKeys": ["lifeboat:managed", "lifeboat:source"]}
     drill = {"aws:ResourceTag/lifeboat:drill": "true"}
@@ -260,7 +262,11 @@ def needs(world):
     yield "prove: remove a drill", world.rds(prove, "DeleteDBInstance", "db:lifeboat-drill-1", given=drill)
     yield "prove: verified", world.rds(prove, "AddTagsToResource", COPY, given={"aws:TagKeys": ["lifeboat:verified"], **TAGGED})
     yield "expire: delete", world.rds(expire, "DeleteDBSnapshot", COPY, given=TAGGED)
-    yield "restore: become it", world.assume(world.admin, "lifeboat-restore", given=mfa)
+    # There, and by the endpoint of no region.
+    for region in (REGION, "us-east-1"):
+        for name in ("restore", "break-glass"):
+            here = {**MFA, "aws:RequestedRegion": region}
+            yield f"{name}: become it through {region}", world.assume(world.admin, f"lifeboat-{name}", given=here)
     yield "restore: read rows", world.s3(restore, "GetObjectVersion", PARTS)
     yield "restore: open", world.kms(restore, "Decrypt", "IdentityKey")
     yield "restore: hold", world.extend(restore, PARTS, 92)
@@ -268,7 +274,6 @@ def needs(world):
     yield "restore: hold a copy", world.rds(restore, "AddTagsToResource", COPY, given={"aws:TagKeys": ["lifeboat:hold"], **TAGGED})
     yield "restore: make a cluster", world.rds(restore, "RestoreDBClusterFromSnapshot", "cluster:courses")
     yield "restore: grant to RDS", world.kms(restore, "CreateGrant", "SnapshotKey", given=grant)
-    yield "break-glass: become it", world.assume(world.admin, "lifeboat-break-glass", given=mfa)
     yield "break-glass: by CloudFormation", world.assume(Caller("cloudformation.amazonaws.com", []), "lifeboat-break-glass")
     yield "break-glass: init", world.put(break_glass, MARKER, 35)
     yield "break-glass: announce a key", world.put(break_glass, ANNOUNCEMENT, 400)

@@ -315,6 +315,18 @@ class Accounts(unittest.TestCase):
                 needed = {key for key, one in declared.items() if "Default" not in one}
                 self.assertLessEqual(needed, given, name)
 
+    def test_the_alarms_stand_in_every_region_through_which_people_come_in(self):
+        roles = TEMPLATES["backup-account.yaml"]["Resources"]
+        region, home = {"Ref": "AWS::Region"}, {"Fn::FindInMap": ["Partition", {"Ref": "AWS::Partition"}, "Home"]}
+        for role in ("RestoreRole", "BreakGlassRole"):
+            people, = (
+                one for one in roles[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"] if one["Sid"] == "PeopleWithMfa"
+            )
+            self.assertEqual(people["Condition"]["StringEquals"], {"aws:RequestedRegion": [region, home]})
+        step = ACCOUNTS[ACCOUNTS.index("## 3. Alarms"):ACCOUNTS.index("## 4. ")]
+        self.assertIn("for region in $REGION $HOME_REGION; do", step)
+        self.assertIn(f"HOME_REGION={TEMPLATES['backup-account.yaml']['Mappings']['Partition']['aws']['Home']} ", ACCOUNTS)
+
     def test_outputs_that_are_named_exist(self):
         outputs = {key for template in TEMPLATES.values() for key in template.get("Outputs", {})}
         parameters = {key for template in TEMPLATES.values() for key in template["Parameters"]}

@@ -7,7 +7,7 @@ import unittest
 import policies
 from iam import NEGATIVE, listed
 from policies import Document, documents
-from template import AWS, BUCKET, every_template, read
+from template import AWS, BUCKET, PARTITIONS, REGION, every_template, read
 
 # Present in every request of an account's principal.
 ALWAYS_THERE = {"aws:PrincipalArn", "aws:PrincipalAccount"}
@@ -115,6 +115,41 @@ class Resources(unittest.TestCase):
         named = json.loads((AWS / "stack-policy.json").read_text())["Statement"][1]["Resource"]
         for one in named:
             self.assertIn(one.removeprefix("LogicalResourceId/"), every_template()[0].resources)
+
+
+class Partitions(unittest.TestCase):
+    """China and GovCloud: what is decided for `aws` is decided there, too."""
+
+    def test_the_policies_are_the_same_but_for_the_partition(self):
+        here = list(self.resolved("aws"))
+        homes = read("backup-account.yaml")["Mappings"]["Partition"]
+        self.assertEqual(set(homes), set(PARTITIONS))
+        for partition, suffix in PARTITIONS.items():
+            for (where, there), (_, wanted) in zip(self.resolved(partition), here, strict=True):
+                with self.subTest(partition, where=where):
+                    self.assertEqual(set(re.findall(r"arn:([a-z-]+):", there)) - {partition}, set())
+                    there = there.replace(f"arn:{partition}:", "arn:aws:").replace(homes[partition]["Home"], "us-east-1")
+                    self.assertEqual(there.replace(f"rds.{REGION}.{suffix}", f"rds.{REGION}.amazonaws.com"), wanted)
+
+    @staticmethod
+    def resolved(partition):
+        for template in every_template(partition):
+            for key, resource in template.resources.items():
+                yield f"{template.name}: {key}", json.dumps(resource)
+
+    def test_the_service_control_policy_is_of_any_partition(self):
+        text = (AWS / "scp.json").read_text()
+        self.assertEqual(set(re.findall(r"arn:([^:]+):", text)), {"*"})
+
+    def test_what_is_given_may_be_of_any_partition(self):
+        image = "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/lifeboat@sha256:" + "a" * 64
+        key = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
+        for name, parameter, value in [
+            ("backup-tasks.yaml", "Image", image), ("source-account.yaml", "Image", image),
+            ("source-account.yaml", "SnapshotKeyArn", key),
+            ("source-account.yaml", "RunsElsewhereAs", "arn:aws-cn:iam::111122223333:role/machine"),
+        ]:  # fmt: skip
+            self.assertRegex(value, f"^{read(name)['Parameters'][parameter]['AllowedPattern']}$")
 
 
 class Policies(unittest.TestCase):

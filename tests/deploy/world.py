@@ -118,7 +118,8 @@ class World:
         title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
         template = "backup-account.yaml" if owner == BACKUP else "source-account.yaml"
         guard = self.documents[f"{template}: {title}", "trust"]
-        return decide(caller, "sts:AssumeRole", role_arn(owner, name), owner, guard, given.get("given"))
+        context = {"aws:RequestedRegion": REGION, **given.get("given", {})}
+        return decide(caller, "sts:AssumeRole", role_arn(owner, name), owner, guard, context)
 
     def assume_by_nightly(self, name, external_id=EXTERNAL_ID):
         return self.assume(self.role("lifeboat-nightly", SOURCE), name, given={"sts:ExternalId": external_id})

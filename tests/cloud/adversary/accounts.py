@@ -117,7 +117,7 @@ class Accounts:
         return self.cloud.control("POST", "session", {**asked, **other})
 
     def assume(self, who, name, account=BACKUP, **more):
-        return self.cloud.assume(self.key(who), role_arn(name, account), **more)
+        return self.cloud.assume(self.key(who), role_arn(name, account), **{"region": REGION, **more})
 
     def _become_nightly(self):
         assert self.source_outputs
@@ -154,9 +154,9 @@ class Accounts:
     def _become_break_glass(self):
         return self.with_mfa("person", "lifeboat-break-glass")
 
-    def with_mfa(self, who, name):
+    def with_mfa(self, who, name, **more):
         user = self.client(who, "sts").get_caller_identity()["Arn"]
-        return self.assume(who, name, SerialNumber=user.replace(":user/", ":mfa/"), TokenCode="123456")
+        return self.assume(who, name, SerialNumber=user.replace(":user/", ":mfa/"), TokenCode="123456", **more)
 
     # ------------------------------------------------------------ what there is
 

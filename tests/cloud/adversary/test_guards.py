@@ -137,10 +137,12 @@ GUARDS = {
     "backup:ExpireRole/Delete/StringEquals": Shows("delete a snapshot that lifeboat did not tag", "expire"),
     "backup:ExpireRole/ButNothingHeld": Shows("delete a copy that is held", "expire"),
     "backup:RestoreRole/PeopleWithMfa/Bool": Shows("become restore plainly", "person"),
+    "backup:RestoreRole/PeopleWithMfa/StringEquals": Shows("become restore with MFA through another region", "person"),
     "backup:RestoreRole/HoldCopies/ForAllValues:StringEquals": Shows("tag a copy lifeboat:verified", "restore"),
     "backup:RestoreRole/DecryptByRds/StringEquals": Shows("encrypt under the snapshot key", "restore"),
     **grants("backup:RestoreRole/LetRdsGrantItself", "restore"),
     "backup:BreakGlassRole/PeopleWithMfa/Bool": Shows("become break-glass plainly", "person"),
+    "backup:BreakGlassRole/PeopleWithMfa/StringEquals": Shows("become break-glass with MFA through another region", "person"),
     "backup:BreakGlassRole/PassItself/StringEquals": Shows("replicate elsewhere as break-glass", "break-glass"),
     "backup:BreakGlassRole/PassTheOthers/StringEquals": Shows("replicate elsewhere as prove", "break-glass"),
     # Nothing allows it what this denies: it holds when somebody comes to allow that.

@@ -327,6 +327,15 @@ class Accounts(unittest.TestCase):
         self.assertIn("for region in $REGION $HOME_REGION; do", step)
         self.assertIn(f"HOME_REGION={TEMPLATES['backup-account.yaml']['Mappings']['Partition']['aws']['Home']} ", ACCOUNTS)
 
+    def test_no_reader_of_a_mail_can_end_the_mails(self):
+        _, calls, _ = calls_of(ROOT / "docs/accounts.md")
+        given = [dict(zip(call[3::2], call[4::2])) for call in calls if call[1:3] == ["sns", "confirm-subscription"]]
+        self.assertEqual({one["--authenticate-on-unsubscribe"] for one in given}, {"true"})
+        # One mail for each stack of alarms.yaml.
+        stacks = [call for call in calls if "deploy/aws/alarms.yaml" in call]
+        told = [(one["--region"], one["--topic-arn"].split(":")[4]) for one in given]
+        self.assertEqual(len(set(told)), len(stacks))
+
     def test_outputs_that_are_named_exist(self):
         outputs = {key for template in TEMPLATES.values() for key in template.get("Outputs", {})}
         parameters = {key for template in TEMPLATES.values() for key in template["Parameters"]}

@@ -1,5 +1,6 @@
 """CloudFormation templates with their functions resolved, as far as those in deploy/aws use them."""
 
+import json
 import pathlib
 import re
 
@@ -14,9 +15,10 @@ BUCKET = "example-backup-bucket"
 PARTITIONS = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 IMAGE = f"{BACKUP}.dkr.ecr.{REGION}.amazonaws.com/lifeboat@sha256:{'0' * 64}"
 EXTERNAL_ID = "an-external-id-of-tests"
+NODES = f"arn:aws:iam::{SOURCE}:role/eks-nodes"
 
 GIVEN = {
-    "backup-account.yaml": {"SourceAccountId": SOURCE, "ExternalId": EXTERNAL_ID, "BucketName": BUCKET},
+    "backup-account.yaml": {"SourceAccountId": SOURCE, "ExternalId": EXTERNAL_ID, "BucketName": BUCKET, "ImagePulledBy": [NODES]},
     "backup-tasks.yaml": {"Image": IMAGE, "VpcId": "vpc-1", "SubnetIds": ["subnet-1", "subnet-2"]},
     "source-account.yaml": {
         "BackupAccountId": BACKUP,
@@ -61,6 +63,11 @@ def read(name):
     return yaml.load((AWS / name).read_text(), Loader)
 
 
+def default(parameter):
+    """CloudFormation calls an empty list of texts a list of one empty text."""
+    return parameter["Default"].split(",") if parameter["Type"] == "CommaDelimitedList" else parameter["Default"]
+
+
 class Template:
     """One template in one account. Resources and outputs are plain values."""
 
@@ -68,8 +75,8 @@ class Template:
         self.name, self.account, self.raw = name, account, read(name)
         self.partition = partition
         declared = self.raw["Parameters"]
-        defaults = {key: one["Default"] for key, one in declared.items() if "Default" in one}
-        given = {key: one.replace("arn:aws:", f"arn:{partition}:") if isinstance(one, str) else one for key, one in GIVEN[name].items()}
+        defaults = {key: default(one) for key, one in declared.items() if "Default" in one}
+        given = json.loads(json.dumps(GIVEN[name]).replace("arn:aws:", f"arn:{partition}:"))
         self.parameters = {**defaults, **given, **parameters}
         assert set(self.parameters) == set(declared), f"{name}: parameters"
         self.resources = {}
@@ -105,6 +112,9 @@ class Template:
                 return self.raw["Mappings"][outer][first][second]
             case "If":
                 return self.resolve(argument[1] if self._holds(argument[0]) else argument[2])
+            case "Join":
+                separator, items = self.resolve(argument)
+                return separator.join(items)
             case "Equals":
                 first, second = self.resolve(argument)
                 return first == second

@@ -74,6 +74,8 @@ IN_BACKUP = {
         call("ecs", "RegisterTaskDefinition", BACKUP, family="lifeboat-prove"),
         call("ecs", "RunTask", BACKUP, taskDefinition="lifeboat-expire:3"),
         call("ecs", "RunTask", BACKUP, by=None, taskDefinition=f"arn:aws:ecs:eu-central-1:{BACKUP}:task-definition/lifeboat-prove:3"),
+        call("ecs", "RegisterTaskDefinition", BACKUP, family="x", taskRoleArn=f"arn:aws:iam::{BACKUP}:role/lifeboat-prove"),
+        call("ecs", "RunTask", BACKUP, taskDefinition="x:1", overrides={"taskRoleArn": f"arn:aws:iam::{BACKUP}:role/lifeboat-prove"}),
         call("secretsmanager", "PutSecretValue", BACKUP, secretId="lifeboat/config"),
         call("secretsmanager", "DeleteSecret", BACKUP, secretId=f"arn:aws:secretsmanager:eu-central-1:{BACKUP}:secret:lifeboat/config-AbCdEf"),
         call("cloudformation", "DeleteStack", BACKUP, stackName=f"arn:aws:cloudformation:eu-central-1:{BACKUP}:stack/lifeboat-backup/1"),
@@ -132,7 +134,8 @@ QUIET_IN_SOURCE = [
     rds("ModifyDBInstance", SOURCE, dBInstanceClass="db.m7g.large"),
     call("monitoring", "PutMetricAlarm", SOURCE, alarmName="web-latency"),
     call("iam", "PutRolePolicy", SOURCE, roleName="web"),
-    call("ecs", "RunTask", SOURCE, taskDefinition="web:7"),
+    call("ecs", "RunTask", SOURCE, taskDefinition="web:7", overrides={"taskRoleArn": f"arn:aws:iam::{SOURCE}:role/web"}),
+    call("ecs", "RegisterTaskDefinition", SOURCE, family="web", taskRoleArn=f"arn:aws:iam::{SOURCE}:role/web"),
 ]
 
 

@@ -18,6 +18,22 @@ FOREIGN_TASK = {"aws:SourceAccount": "999988887777", "aws:SourceArn": f"arn:aws:
 MFA, NO_MFA = {"aws:MultiFactorAuthPresent": "true"}, {"aws:MultiFactorAuthPresent": "false"}
 KEYS = ["SnapshotKey", "IdentityKey", "AttestationKey"]
 
+# What takes a role from who hands it over.
+SERVICES = [
+    f"{name}.amazonaws.com"
+    for name in ("cloudformation", "ec2", "ecs-tasks", "lambda", "monitoring.rds", "s3", "scheduler")
+]
+# The only roles that anybody of lifeboat's hands over: as the table in docs/access.md says.
+HANDED_OVER = {
+    ("lifeboat-break-glass", "lifeboat-break-glass", "cloudformation.amazonaws.com"),
+    ("lifeboat-break-glass", "lifeboat-scheduler", "scheduler.amazonaws.com"),
+    *(
+        (who, role, "ecs-tasks.amazonaws.com")
+        for who in ("lifeboat-break-glass", "lifeboat-scheduler")
+        for role in ("lifeboat-prove", "lifeboat-expire", "lifeboat-prove-execution")
+    ),
+}
+
 TO_OBJECTS = ["DeleteObject", "DeleteObjectVersion", "BypassGovernanceRetention", "PutObjectLegalHold", "UpdateObjectEncryption"]
 TO_BUCKETS = [
     "PutBucketPolicy", "DeleteBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning",
@@ -181,7 +197,7 @@ def attacks(world):
     for name in ("prove", "expire", "restore", "break-glass"):
         for who in [exporter, snapshot, *outside]:
             attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given=MFA))
-    for name in ("prove", "expire"):
+    for name in ("prove", "expire", "prove-execution"):
         attack(world.admin, f"become {name}", world.assume(world.admin, f"lifeboat-{name}"))
         ecs = Caller("ecs-tasks.amazonaws.com", [])
         attack("a task of another account", f"become {name}", world.assume(ecs, f"lifeboat-{name}", given=FOREIGN_TASK))
@@ -195,17 +211,28 @@ def attacks(world):
         for who in (prove, expire):
             attack(who, f"become {name}", world.assume(who, f"lifeboat-{name}", given=NO_MFA))
 
-    # Break-glass hands roles to tasks and to itself, and to nothing else.
-    def hand_over(name, service):
-        return decide(break_glass, "iam:PassRole", role_arn(BACKUP, name), BACKUP, (), {"iam:PassedToService": service})
-
-    attack(break_glass, "hand itself to a virtual machine", hand_over("lifeboat-break-glass", "ec2.amazonaws.com"))
-    attack(break_glass, "hand prove to a virtual machine", hand_over("lifeboat-prove", "ec2.amazonaws.com"))
+    # Handing roles over, and what tasks then run with them.
+    scheduler, starter = world.role("lifeboat-scheduler"), world.role("lifeboat-prove-execution")
+    schedules = Caller("scheduler.amazonaws.com", [])
+    attack("a schedule of another account", "become scheduler", world.assume(schedules, "lifeboat-scheduler", given={"aws:SourceAccount": "999988887777"}))
+    for who in (*roles, scheduler, starter, nightly):
+        for account, name in world.roles:
+            for service in SERVICES if account == who.account else ():
+                if (who.arn.split("/")[-1], name, service) not in HANDED_OVER:
+                    attack(who, f"hand {name} to {service}", world.hand_over(who, name, service))
+    for who in (*roles[:-1], starter, scheduler):
+        for family in ("lifeboat-prove", "lifeboat-expire", "other"):
+            if who is not scheduler or family == "other":
+                attack(who, f"start {family}", world.run_task(who, family))
+        attack(who, "start prove elsewhere", world.run_task(who, "lifeboat-prove", "other"))
 
     # The image runs with prove's rights.
     for who in outside:
         for action in ("PutImage", "BatchDeleteImage", "SetRepositoryPolicy", "BatchGetImage"):
             attack(who, action, world.ecr(who, action))
+    nodes = world.widened("eks-nodes", SOURCE)
+    for action in ("PutImage", "BatchDeleteImage", "SetRepositoryPolicy"):
+        attack(nodes, action, world.ecr(nodes, action))
     return found
 
 
@@ -242,6 +269,7 @@ def needs(world):
     yield "nightly: snapshot", world.rds(nightly, "CreateDBClusterSnapshot", CLUSTER_COPY, SOURCE)
     yield "nightly: share", world.rds(nightly, "ModifyDBSnapshotAttribute", COPY, SOURCE)
     yield "nightly: pull the image", world.ecr(world.widened("lifeboat-nightly-execution", SOURCE), "BatchGetImage")
+    yield "Kubernetes' nodes: pull the image", world.ecr(world.widened("eks-nodes", SOURCE), "BatchGetImage")
     yield "nightly-expire: delete", world.rds(nightly_expire, "DeleteDBSnapshot", COPY, SOURCE, given=TAGGED)
     for kind in (COPY, CLUSTER_COPY):
         action = "CopyDBSnapshot" if kind is COPY else "CopyDBClusterSnapshot"
@@ -249,8 +277,15 @@ def needs(world):
         yield f"snapshot: tag by {action}", world.rds(snapshot, "AddTagsToResource", kind, given=at_creation)
     yield "snapshot: encrypt", world.kms(snapshot, "ReEncryptTo", "SnapshotKey", given=BY_RDS)
     yield "snapshot: grant to RDS", world.kms(snapshot, "CreateGrant", "SnapshotKey", given=grant)
-    for name in ("prove", "expire"):
+    for name in ("prove", "expire", "prove-execution"):
         yield f"{name}: run as a task", world.assume(ecs, f"lifeboat-{name}", given=TASK)
+    schedules = Caller("scheduler.amazonaws.com", [])
+    yield "scheduler: by a schedule", world.assume(schedules, "lifeboat-scheduler", given={"aws:SourceAccount": BACKUP})
+    for family in ("lifeboat-prove", "lifeboat-expire"):
+        yield f"scheduler: start {family}", world.run_task(world.role("lifeboat-scheduler"), family)
+        yield f"break-glass: start {family}", world.run_task(break_glass, family)
+    for who, role, service in HANDED_OVER:
+        yield f"{who}: hand {role} to {service}", world.hand_over(world.role(who), role, service)
     yield "prove: read rows", world.s3(prove, "GetObjectVersion", PARTS)
     yield "prove: open", world.kms(prove, "Decrypt", "IdentityKey")
     yield "prove: promote", world.extend(prove, PARTS, 402)

@@ -25,9 +25,13 @@ class World:
     """`without` leaves out one thing: (document, Sid), or (document, Sid, operator of its condition)."""
 
     def __init__(self, without=None):
-        self.documents = {}
-        for document in documents([Template("backup-account.yaml", BACKUP), Template("source-account.yaml", SOURCE)]):
+        self.documents, self.roles = {}, {}
+        templates = [Template("backup-account.yaml", BACKUP), Template("backup-tasks.yaml", BACKUP), Template("source-account.yaml", SOURCE)]
+        for document in documents(templates):
             self.documents[document.where, document.kind] = copy.deepcopy(document.statements)
+        for template in templates:
+            for key, role in template.of_type("AWS::IAM::Role").items():
+                self.roles[template.account, role["RoleName"]] = f"{template.name}: {key}"
         if without:
             self._leave_out(*without)
 
@@ -55,12 +59,10 @@ class World:
     # ---- Who ----
 
     def role(self, name, account=BACKUP):
-        title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
-        template = "backup-account.yaml" if account == BACKUP else "source-account.yaml"
         statements = [
             statement
             for (where, kind), document in self.documents.items()
-            if kind == "role" and where.startswith(f"{template}: {title}/")
+            if kind == "role" and where.startswith(self.roles[account, name] + "/")
             for statement in document
         ]
         assert statements, name
@@ -114,10 +116,20 @@ class World:
     def put_metric(caller, namespace):
         return decide(caller, "cloudwatch:PutMetricData", "*", caller.account, (), {"cloudwatch:namespace": namespace})
 
+    @staticmethod
+    def hand_over(caller, name, service):
+        """A role of its own account, to a service that then acts with it."""
+        role = role_arn(caller.account, name)
+        return decide(caller, "iam:PassRole", role, caller.account, (), {"iam:PassedToService": service})
+
+    @staticmethod
+    def run_task(caller, family, cluster="lifeboat"):
+        task = f"arn:aws:ecs:{REGION}:{caller.account}:task-definition/{family}:1"
+        given = {"ecs:cluster": f"arn:aws:ecs:{REGION}:{caller.account}:cluster/{cluster}"}
+        return decide(caller, "ecs:RunTask", task, caller.account, (), given)
+
     def assume(self, caller, name, owner=BACKUP, **given):
-        title = "".join(part.capitalize() for part in name.removeprefix("lifeboat-").split("-")) + "Role"
-        template = "backup-account.yaml" if owner == BACKUP else "source-account.yaml"
-        guard = self.documents[f"{template}: {title}", "trust"]
+        guard = self.documents[self.roles[owner, name], "trust"]
         context = {"aws:RequestedRegion": REGION, **given.get("given", {})}
         return decide(caller, "sts:AssumeRole", role_arn(owner, name), owner, guard, context)
 

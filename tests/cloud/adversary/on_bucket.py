@@ -75,6 +75,7 @@ _set("lock new objects for a day", "put_object_lock_configuration", **_locking(S
 _set("lock new objects no longer", "put_object_lock_configuration", **_locking({}))
 # Break-glass hands roles to tasks, to schedules and to CloudFormation, and to nothing else.
 _set("replicate elsewhere as prove", "put_bucket_replication", but=(), **_replicating("lifeboat-prove"))
+_set("replicate elsewhere as scheduler", "put_bucket_replication", but=(), **_replicating("lifeboat-scheduler"))
 _set("replicate elsewhere as break-glass", "put_bucket_replication", but=(), **_replicating("lifeboat-break-glass"))
 _set("delete the replication", "delete_bucket_replication")
 _set("encrypt new objects under a foreign key", "put_bucket_encryption", **_encrypting())

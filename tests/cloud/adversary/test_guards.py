@@ -144,7 +144,8 @@ GUARDS = {
     "backup:BreakGlassRole/PeopleWithMfa/Bool": Shows("become break-glass plainly", "person"),
     "backup:BreakGlassRole/PeopleWithMfa/StringEquals": Shows("become break-glass with MFA through another region", "person"),
     "backup:BreakGlassRole/PassItself/StringEquals": Shows("replicate elsewhere as break-glass", "break-glass"),
-    "backup:BreakGlassRole/PassTheOthers/StringEquals": Shows("replicate elsewhere as prove", "break-glass"),
+    "backup:BreakGlassRole/PassTasksTheirRoles/StringEquals": Shows("replicate elsewhere as prove", "break-glass"),
+    "backup:BreakGlassRole/PassSchedulesTheirRole/StringEquals": Shows("replicate elsewhere as scheduler", "break-glass"),
     # Nothing allows it what this denies: it holds when somebody comes to allow that.
     "backup:BreakGlassRole/NotByAccident": Shows("delete a copy", "break-glass", add=(("BreakGlassRole", BREAK_GLASS_MAY_DELETE),)),
     # ---- the source account: against mistakes, and thieves of less than everything

@@ -143,6 +143,12 @@ def attacks(world):
             attack(who, f"{action} by SnapshotKey through RDS", world.kms(who, action, "SnapshotKey", given=BY_RDS))
         attack(who, "CreateGrant on SnapshotKey through RDS", world.kms(who, "CreateGrant", "SnapshotKey", given=by_service))
 
+    # A copy under a key that somebody else can disable is none.
+    for action in ("Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptTo"):
+        attack(snapshot, f"{action} under a key of the source, through RDS", world.foreign_key(snapshot, action, given=BY_RDS))
+        attack(snapshot, f"{action} under a stranger's key, through RDS", world.foreign_key(snapshot, action, "999988887777", given=BY_RDS))
+    attack(snapshot, "Decrypt by a key of the source beside RDS", world.foreign_key(snapshot, "Decrypt"))
+
     # Snapshot copies. The account's own administrator can delete them: docs/access.md says so.
     for who in [exporter, snapshot, prove, restore, break_glass, *outside]:
         for action in TO_COPIES:
@@ -275,6 +281,9 @@ def needs(world):
         action = "CopyDBSnapshot" if kind is COPY else "CopyDBClusterSnapshot"
         yield f"snapshot: {action}", world.rds(snapshot, action, kind, given=at_creation)
         yield f"snapshot: tag by {action}", world.rds(snapshot, "AddTagsToResource", kind, given=at_creation)
+    for action in ("Decrypt", "ReEncryptFrom"):
+        yield f"snapshot: {action} what is shared", world.foreign_key(snapshot, action, given=BY_RDS)
+    yield "snapshot: grant the source's key to RDS", world.foreign_key(snapshot, "CreateGrant", given=grant)
     yield "snapshot: encrypt", world.kms(snapshot, "ReEncryptTo", "SnapshotKey", given=BY_RDS)
     yield "snapshot: grant to RDS", world.kms(snapshot, "CreateGrant", "SnapshotKey", given=grant)
     for name in ("prove", "expire", "prove-execution"):

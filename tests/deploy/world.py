@@ -103,6 +103,12 @@ class World:
         return decide(caller, f"kms:{action}", f"arn:aws:kms:{REGION}:{owner}:key/{key}", owner, guard, given.get("given"))
 
     @staticmethod
+    def foreign_key(caller, action, owner=SOURCE, **given):
+        """A key of another account's, which lets this one in: only its roles' policies decide."""
+        guard = [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{BACKUP}:root"}, "Action": "kms:*", "Resource": "*"}]
+        return decide(caller, f"kms:{action}", f"arn:aws:kms:{REGION}:{owner}:key/theirs", owner, guard, given.get("given"))
+
+    @staticmethod
     def rds(caller, action, kind_and_name, owner=BACKUP, **given):
         resource = f"arn:aws:rds:{REGION}:{owner}:{kind_and_name}"
         # Another account's resources have no policy that could let anybody in.

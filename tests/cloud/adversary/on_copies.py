@@ -162,6 +162,18 @@ def _copying(what, name="lifeboat-prod-20261122", tags=()):
 for _key in ("lifeboat:verified", "lifeboat:hold", "lifeboat:drill", "owner"):
     _copying(f"copy with the tag {_key}", tags=_tags(_key))
 _copying("copy under another's name", name="prod-by-hand")
+
+
+@attack("rds", "copy under production's key", by=("snapshot",), codes=answered("KMSKeyNotAccessibleFault", "snapshot"))
+def _(a, who):
+    a.client(who, "rds").copy_db_snapshot(
+        SourceDBSnapshotIdentifier=shared(a),
+        TargetDBSnapshotIdentifier="lifeboat-prod-20261122",
+        KmsKeyId=a.production_key,
+        Tags=MANAGED,
+    )
+
+
 _copying("copy over a copy", name=None)
 
 
@@ -184,6 +196,12 @@ def _(a, who):
 @attack("kms", "encrypt under production's key", by=("exporter", "snapshot", "nightly"))
 def _(a, who):
     a.client(who, "kms").encrypt(KeyId=a.production_key, Plaintext=b"mine")
+
+
+@attack("kms", "open with production's key", by=("exporter", "snapshot", "nightly"))
+def _(a, who):
+    sealed = a.client("production", "kms").encrypt(KeyId=a.production_key, Plaintext=b"theirs")["CiphertextBlob"]
+    a.client(who, "kms").decrypt(CiphertextBlob=sealed, KeyId=a.production_key)
 
 
 @attack("kms", "grant production's key to oneself", by=("exporter", "snapshot", "nightly"))

@@ -124,6 +124,7 @@ GUARDS = {
     "backup:SnapshotRole/NotTheTagsOfOthers": Shows("copy with the tag lifeboat:verified", "snapshot"),
     "backup:SnapshotRole/OnlyAtCreation": Shows("tag a copy lifeboat:source", "snapshot"),
     "backup:SnapshotRole/EncryptByRds/StringEquals": Shows("encrypt under the snapshot key", "snapshot"),
+    "backup:SnapshotRole/DecryptByRds/StringEquals": Shows("open with production's key", "snapshot"),
     **grants("backup:SnapshotRole/LetRdsGrantItself", "snapshot"),
     # ---- roles of schedules and of people
     **trusts_tasks("backup:ProveRole", "prove"),

@@ -25,7 +25,7 @@ class Resources(unittest.TestCase):
         for path in AWS.glob("*.yaml"):
             self.assertLessEqual(path.stat().st_size, 51_200, path.name)
 
-    def test_lifecycle_comes_after_the_locks_and_only_to_parts_and_manifests(self):
+    def test_lifecycle_comes_after_the_locks_to_all_that_an_exporter_may_write(self):
         for days in read("backup-account.yaml")["Parameters"]["DailyLockDays"]["AllowedValues"]:
             tier = read("backup-account.yaml")["Mappings"]["Tier"][days]
             self.assertEqual(tier["LockCap"], int(days) + 2, days)
@@ -34,10 +34,20 @@ class Resources(unittest.TestCase):
             self.assertGreater(tier["LockFloor"], 0, days)
         bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]
         rules = bucket["LifecycleConfiguration"]["Rules"]
-        self.assertEqual([rule["Prefix"] for rule in rules], ["prod/parts/", "prod/manifests/"])
-        for rule in rules:
-            self.assertEqual(rule["ExpirationInDays"], 38)
+        days = {"prod/parts/": 38, "prod/manifests/": 38, "prod/snapshots/": 800}
+        *removing, unfinished = rules
+        self.assertEqual({rule["Prefix"]: rule["ExpirationInDays"] for rule in removing}, days)
+        for rule in removing:
             self.assertEqual(set(rule) - {"Id", "Status", "Prefix", "ExpirationInDays"}, {"NoncurrentVersionExpiration"})
+        self.assertEqual((unfinished["Prefix"], unfinished["AbortIncompleteMultipartUpload"]), ("prod/", {"DaysAfterInitiation": 1}))
+        add, = (
+            statement
+            for document in documents()
+            if document.where == "backup-account.yaml: ExporterRole/export"
+            for statement in document.statements
+            if statement["Sid"] == "Add"
+        )
+        self.assertEqual(set(add["Resource"]), {f"arn:aws:s3:::{BUCKET}/{prefix}*" for prefix in days})
 
     def test_the_bucket_is_locked_private_and_versioned(self):
         bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]

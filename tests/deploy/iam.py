@@ -4,6 +4,7 @@ Not a simulator of AWS: an operator or a principal that it does not know is an e
 test passes by misunderstanding.
 """
 
+import functools
 from fnmatch import fnmatchcase
 
 
@@ -11,6 +12,7 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
+@functools.cache
 def like(pattern, text):
     """IAM's wildcards: `*` and `?`, and nothing else."""
     return fnmatchcase(text, pattern.replace("[", "[[]"))

@@ -181,6 +181,24 @@ def attacks(world):
     for action in ("DeleteDBInstance", "ModifyDBInstance", "StopDBInstance"):
         attack(prove, f"{action} of an instance that people restored", world.rds(prove, action, "db:courses", given={"aws:ResourceTag/lifeboat:drill": "true"}))
         attack(prove, f"{action} of one that only has the name", world.rds(prove, action, "db:lifeboat-drill-x"))
+    # What people took over, or only began to: the drill was over, and they switched protections on.
+    spare, taken = "db:lifeboat-drill-prod-20261121t090000z", {"aws:ResourceTag/lifeboat:drill": "false"}
+    kept = {"aws:ResourceTag/lifeboat:drill": "true", "aws:ResourceTag/lifeboat:kept": "2026-11-21T09:30:00Z"}
+    for thing in (spare, spare.replace("db:", "cluster:")):
+        for key in ("lifeboat:drill", "lifeboat:kept", "lifeboat:source"):
+            attack(prove, f"tag {thing} {key} again", tag(prove, key, of=thing, **taken))
+        attack(prove, f"give {thing} a tag of people's", tag(prove, "owner", of=thing, **kept))
+        attack(prove, f"untag {thing}", world.rds(prove, "RemoveTagsFromResource", thing, given=kept))
+        kind = "DBInstance" if thing == spare else "DBCluster"
+        for action in (f"Delete{kind}", f"Modify{kind}", f"Stop{kind}"):
+            attack(prove, f"{action} of one that people took over", world.rds(prove, action, thing, given=taken))
+        attack(prove, f"switch protections of {thing} off", world.rds(prove, f"Modify{kind}", thing, given=kept))
+    for group, kind in (("pg:lifeboat-drill-prod-x", "DBParameterGroup"), ("cluster-pg:lifeboat-drill-prod-x", "DBClusterParameterGroup")):
+        for action in (f"Modify{kind}", f"Delete{kind}"):
+            attack(prove, f"{action} that people took over", world.rds(prove, action, group, given=taken))
+    # It would be prove's to tag, and then to remove.
+    for action, thing in (("RestoreDBInstanceFromDBSnapshot", spare), ("CreateDBInstance", spare), ("RestoreDBClusterFromSnapshot", spare.replace("db:", "cluster:"))):
+        attack(restore, f"{action} under a drill's name", world.rds(restore, action, thing))
     public = {"rds:PubliclyAccessible": "true"}
     # The alarms on silence: nobody else speaks for prove, and it for nobody else.
     for who in (exporter, snapshot, expire, restore):
@@ -304,6 +322,21 @@ def needs(world):
     yield "prove: restore", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given={"rds:PubliclyAccessible": "false"})
     yield "prove: grant to RDS", world.kms(prove, "CreateGrant", "SnapshotKey", given=grant)
     yield "prove: remove a drill", world.rds(prove, "DeleteDBInstance", "db:lifeboat-drill-1", given=drill)
+    # Whether or not RDS counts the tags of the request as those of the new instance.
+    made = {"aws:TagKeys": ["lifeboat:drill", "lifeboat:managed", "lifeboat:source", "lifeboat:run"]}
+    for there in ({}, drill):
+        yield "prove: tag a new drill", world.rds(prove, "AddTagsToResource", "db:lifeboat-drill-1", given={**made, **there})
+    yield "prove: set its password", world.rds(prove, "ModifyDBInstance", "db:lifeboat-drill-1", given=drill)
+    yield "prove: set a cluster's password", world.rds(prove, "ModifyDBCluster", "cluster:lifeboat-drill-1", given=drill)
+    yield "prove: keep it", world.rds(prove, "AddTagsToResource", "db:lifeboat-drill-1", given={"aws:TagKeys": ["lifeboat:kept"], **drill})
+    kept = {**drill, "aws:ResourceTag/lifeboat:kept": "2026-11-21T09:30:00Z"}
+    yield "prove: remove an older spare", world.rds(prove, "DeleteDBInstance", "db:lifeboat-drill-1", given=kept)
+    for action in ("StartDBCluster", "DeleteDBCluster"):
+        yield f"prove: {action} of an older spare", world.rds(prove, action, "cluster:lifeboat-drill-1", given=kept)
+    yield "prove: say that it is being removed", world.rds(prove, "AddTagsToResource", "cluster:lifeboat-drill-1", given={"aws:TagKeys": ["lifeboat:kept"], **kept})
+    yield "prove: set parameters", world.rds(prove, "ModifyDBParameterGroup", "pg:lifeboat-drill-1", given=drill)
+    yield "restore: take a spare over", world.rds(restore, "AddTagsToResource", "db:lifeboat-drill-1", given={"aws:TagKeys": ["lifeboat:drill"], **kept})
+    yield "restore: protect it", world.rds(restore, "ModifyDBInstance", "db:lifeboat-drill-1", given=kept)
     yield "prove: verified", world.rds(prove, "AddTagsToResource", COPY, given={"aws:TagKeys": ["lifeboat:verified"], **TAGGED})
     yield "expire: delete", world.rds(expire, "DeleteDBSnapshot", COPY, given=TAGGED)
     # There, and by the endpoint of no region.

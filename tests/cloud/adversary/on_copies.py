@@ -101,9 +101,47 @@ _to(
 
 @attack("rds", "delete an instance that only has a drill's name", by=("prove",))
 def _(a, who):
-    rds, name = a.client("restore", "rds"), "lifeboat-drill-of-people"
+    rds, name = a.client("administrator", "rds"), "lifeboat-drill-of-people"
     rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=a.copy)
     a.client(who, "rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+@attack("rds", "restore a copy under a drill's name", by=("restore",))
+def _(a, who):
+    name = "lifeboat-drill-of-people"
+    a.client(who, "rds").restore_db_instance_from_db_snapshot(DBInstanceIdentifier=name, DBSnapshotIdentifier=a.copy)
+
+
+def _spare(a, taken):
+    """What a drill kept; `taken`: people have said that it is theirs."""
+    name = "lifeboat-drill-prod-20261121t090000z"
+    tags = [*MANAGED, {"Key": "lifeboat:drill", "Value": "true"}, {"Key": "lifeboat:kept", "Value": "2026-11-21"}]
+    a.instance(a.client("administrator", "rds"), name, KmsKeyId=a.snapshot_key, Tags=tags)
+    arn = copy_arn(name).replace(":snapshot:", ":db:")
+    if taken:
+        theirs = [{"Key": "lifeboat:drill", "Value": "false"}]
+        a.client("restore", "rds").add_tags_to_resource(ResourceName=arn, Tags=theirs)
+    return name, arn
+
+
+@attack("rds", "take back an instance that people took over", by=("prove",))
+def _(a, who):
+    _, arn = _spare(a, taken=True)
+    again = [{"Key": "lifeboat:drill", "Value": "true"}]
+    a.client(who, "rds").add_tags_to_resource(ResourceName=arn, Tags=again)
+
+
+@attack("rds", "give a spare a tag of people's", by=("prove",))
+def _(a, who):
+    _, arn = _spare(a, taken=False)
+    a.client(who, "rds").add_tags_to_resource(ResourceName=arn, Tags=_tags("owner"))
+
+
+@attack("rds", "switch off a spare's protection", by=("prove",))
+def _(a, who):
+    name, _ = _spare(a, taken=False)
+    a.client("restore", "rds").modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=True)
+    a.client(who, "rds").modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False)
 
 
 @attack("rds", "drill in public", by=("prove",))

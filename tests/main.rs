@@ -26,6 +26,7 @@ mod iam;
 mod implicit_casts;
 mod json_page;
 mod keys;
+mod killed;
 mod leftovers;
 mod moments;
 mod nightly;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::holdings::{self, Lines, lines, lost_data, worse};
 use super::recipe::Recipe;
 use crate::support::cluster::{Cluster, ClusterOptions, PASSWORD};
+use crate::support::master;
 use crate::support::program::Ran;
 use crate::support::{Lifeboat, Major};
 
@@ -64,34 +65,12 @@ impl Server {
                 bin,
             };
         }
-        cluster.sql("CREATE ROLE other SUPERUSER LOGIN");
-        let server = Self {
+        let superuser = master::demote(&cluster);
+        Self {
             cluster,
-            superuser: "rdsroot",
+            superuser,
             bin,
-        };
-        server
-            .psql(
-                "other",
-                "postgres",
-                "",
-                "ALTER ROLE postgres RENAME TO rdsroot;",
-            )
-            .unwrap();
-        server
-            .psql(
-                "rdsroot",
-                "postgres",
-                "",
-                &format!(
-                    "DROP ROLE other;
-             CREATE ROLE postgres LOGIN CREATEROLE CREATEDB PASSWORD '{PASSWORD}';
-             GRANT pg_monitor, pg_read_all_data, pg_signal_backend TO postgres WITH ADMIN OPTION;
-             GRANT CREATE ON DATABASE postgres TO postgres;"
-                ),
-            )
-            .unwrap();
-        server
+        }
     }
 
     /// Runs a script and returns what it prints.
@@ -132,22 +111,7 @@ impl Server {
 
     /// As it was when it was started.
     fn clean(&self) {
-        self.admin("DO 'BEGIN UPDATE pg_database SET datistemplate = false, datallowconn = true WHERE datname = ''app''; END'").unwrap();
-        self.admin("DROP DATABASE IF EXISTS app WITH (FORCE);")
-            .unwrap();
-        let drop = "DO $$ DECLARE r name; BEGIN
-            FOR r IN SELECT rolname FROM pg_roles WHERE rolname !~ '^(pg_|postgres$|rdsroot$)' LOOP
-              BEGIN EXECUTE format('DROP OWNED BY %I CASCADE', r); EXECUTE format('DROP ROLE %I', r);
-              EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END;
-            END LOOP; END $$;
-            SELECT count(*) FROM pg_roles WHERE rolname !~ '^(pg_|postgres$|rdsroot$)';";
-        let mut rounds = 0;
-        while self.admin(drop).unwrap().trim() != "0" {
-            rounds += 1;
-            assert!(rounds < 10, "roles that cannot be dropped");
-        }
-        self.admin("ALTER ROLE ALL RESET ALL; ALTER ROLE postgres RESET ALL;")
-            .unwrap();
+        master::clean(&self.cluster, self.superuser, "app");
     }
 
     /// Sets the whole server's settings, and waits until new sessions have them.

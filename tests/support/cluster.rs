@@ -134,9 +134,14 @@ impl Cluster {
 
     /// The same in another database.
     pub fn sql_in(&self, database: &str, sql: &str) -> String {
+        self.sql_as("postgres", database, sql)
+    }
+
+    /// The same as somebody else.
+    pub fn sql_as(&self, user: &str, database: &str, sql: &str) -> String {
         let output = self
             .command("psql")
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d"])
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", user, "-d"])
             .arg(database)
             .arg("-h")
             .arg(self.socket())

@@ -1,0 +1,17 @@
+CREATE ROLE kx_owner LOGIN CREATEDB CONNECTION LIMIT 7;
+ALTER ROLE kx_owner SET work_mem = '8MB';
+ALTER ROLE kx_owner SET search_path = app, public;
+COMMENT ON ROLE kx_owner IS 'it''s the owner';
+CREATE ROLE kx_app LOGIN NOINHERIT;
+CREATE ROLE kx_reader VALID UNTIL '2031-02-03 04:05:06+00';
+CREATE ROLE kx_strong LOGIN REPLICATION BYPASSRLS;
+CREATE ROLE kx_there LOGIN CREATEDB;
+GRANT kx_reader TO kx_app WITH ADMIN OPTION;
+GRANT kx_owner TO kx_app;
+GRANT kx_there TO kx_app;
+GRANT pg_read_server_files TO kx_reader;
+CREATE DATABASE app;
+ALTER DATABASE app SET timezone = 'Asia/Tokyo';
+ALTER DATABASE app SET DateStyle = 'SQL, DMY';
+ALTER DATABASE app SET session_replication_role = origin;
+ALTER ROLE kx_app IN DATABASE app SET work_mem = '9MB';

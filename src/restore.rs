@@ -37,7 +37,7 @@ use crate::repository::RestorePoint;
 
 pub use self::options::Options;
 pub(crate) use self::options::TableName;
-use self::phases::{COMPARISON, TABLES};
+use self::phases::{COMPARISON, ROLES, TABLES};
 pub(crate) use self::report::PhaseTime;
 pub use self::report::Report;
 use self::run::{Inputs, Run};
@@ -113,7 +113,7 @@ fn superuser_warning(user: &str) -> String {
 /// The comparison comes after the last statement of the backup: until then its code may change rows.
 async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     if !run.inputs.options.is_powerless() {
-        run.phase("roles", roles::restore).await?;
+        run.phase(ROLES, roles::restore).await?;
     }
     run.phase("settings", settings::restore).await?;
     settings::use_in_sessions(run).await?;

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod checks;
 pub(crate) mod database;
 pub(crate) mod execute;
+pub(crate) mod existing;
 pub(crate) mod foreign;
 pub(crate) mod large_objects;
 pub(crate) mod load;

@@ -77,12 +77,16 @@ async fn report_missing(run: &mut Run<'_>, entry: &Entry, finding: Finding) -> R
         what: constraint.describe(),
         ..finding
     };
-    if constraint.kind == ConstraintKind::ForeignKey && add_not_valid(run, &finding).await? {
+    if constraint.kind == ConstraintKind::ForeignKey && !is_known(run, &finding) {
         let (table, name) = (constraint.on.quoted(), quote_ident(&constraint.name));
         let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
-        return add(run, finding.sql(validate), true).await;
+        let note = note(finding.clone().sql(validate), true);
+        if add_not_valid(run, &finding, &note).await? {
+            noted(run, note);
+            return Ok(());
+        }
     }
-    add(run, finding, false).await
+    add(run, finding).await
 }
 
 /// pg_restore lists kind, schema and object, a constraint's its table, with line breaks as spaces.
@@ -100,14 +104,14 @@ pub(super) fn makes(entry: &Entry, constraint: &Constraint) -> bool {
 
 /// Adds a foreign key that its rows break for new rows alone. Before 18 a partitioned table cannot have
 /// one.
-async fn add_not_valid(run: &Run<'_>, refused: &Finding) -> Result<bool> {
+async fn add_not_valid(run: &Run<'_>, refused: &Finding, note: &RecordedFinding) -> Result<bool> {
     let sql = refused.sql.as_deref().unwrap_or_default();
     let Some(sql) = sql.strip_suffix(';') else {
         return Ok(false);
     };
     // In a session of its own: it is a statement of the archive.
     let session = connect(run).await?;
-    let sql = format!("{sql} NOT VALID");
+    let sql = format!("{sql} NOT VALID; {}", note_sql(run, note));
     let refused = execute::each(&session, &[Statement::new(&refused.what, sql)]).await?;
     session.close().await;
     Ok(refused.is_empty())
@@ -121,24 +125,43 @@ async fn connect(run: &Run<'_>) -> Result<Session> {
     Ok(session)
 }
 
-/// Adds a constraint to the failures whose rows are there, and notes it for later runs; `finding` has the
-/// statement that ends it.
-pub(super) async fn add(run: &mut Run<'_>, finding: Finding, not_valid: bool) -> Result<()> {
-    let kind = if not_valid { NOT_VALID } else { LEFT_OUT };
-    let mut known = run.report.failures.iter();
-    if known.any(|one| one.what == finding.what) {
+/// Adds a constraint that is left out to the failures whose rows are there, and notes it for later runs;
+/// `finding` has the statement that ends it.
+async fn add(run: &mut Run<'_>, finding: Finding) -> Result<()> {
+    if is_known(run, &finding) {
         return Ok(());
     }
-    let note = RecordedFinding {
+    let note = note(finding, false);
+    let what = "cannot record a broken constraint";
+    run.session.execute(&note_sql(run, &note), what).await?;
+    noted(run, note);
+    Ok(())
+}
+
+/// Whether it is among the failures.
+pub(super) fn is_known(run: &Run<'_>, finding: &Finding) -> bool {
+    let mut known = run.report.failures.iter();
+    known.any(|one| one.what == finding.what)
+}
+
+/// The note of a constraint that rows break; `finding` has the statement that ends it.
+pub(super) fn note(finding: Finding, not_valid: bool) -> RecordedFinding {
+    let kind = if not_valid { NOT_VALID } else { LEFT_OUT };
+    RecordedFinding {
         kind: kind.to_owned(),
         finding,
-    };
-    let sql = run.state.note_sql(NOTES, &note);
-    let what = "cannot record a broken constraint";
-    run.session.execute(&sql, what).await?;
+    }
+}
+
+/// The statement that notes it, in the transaction that adds the constraint NOT VALID.
+pub(super) fn note_sql(run: &Run<'_>, note: &RecordedFinding) -> String {
+    run.state.note_sql(NOTES, note)
+}
+
+/// To be called once that is done: adds it to the failures.
+pub(super) fn noted(run: &mut Run<'_>, note: RecordedFinding) {
     run.state.noted(NOTES, note.clone());
     push(run, note);
-    Ok(())
 }
 
 fn push(run: &mut Run<'_>, note: RecordedFinding) {
@@ -196,6 +219,10 @@ async fn is_ended(
         _ => {
             let sql = note.finding.sql.as_deref().unwrap_or_default();
             let statement = Statement::new(&note.finding.what, sql);
+            // pg_restore said it in full.
+            if note.finding.why.starts_with("ERROR:  ") {
+                return execute::refusal_in_full(session, &statement).await;
+            }
             let refused = execute::each(session, &[statement]).await?;
             Ok(refused.into_iter().next().map(|one| one.why))
         }

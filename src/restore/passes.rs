@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::opaque;
 use crate::pg::target::archive::{Complaint, Outcome};
 use crate::pg::target::execute;
+use crate::pg::target::existing::Existing;
 use crate::pg::target::statements::Statement;
 use crate::pg::target::toc::{Entry, Section};
 
@@ -53,8 +54,8 @@ pub(super) async fn again(
         .into_iter()
         .partition(|failed| chosen(&failed.entry));
     let conflicts = match tried.is_empty() {
-        true => BTreeSet::new(),
-        false => run.state.conflicts(&run.session).await?,
+        true => Conflicts::default(),
+        false => Conflicts::read(run).await?,
     };
     let mut helped = false;
     // pg_restore computes what an index holds under other settings than it reads definitions.
@@ -64,7 +65,7 @@ pub(super) async fn again(
         // Which entry a complaint belongs to is certain only where there is one entry.
         let batch: Vec<&Entry> = batch.iter().map(|failed| &failed.entry).collect();
         let together = run.archive.restore(&batch, 1).await?;
-        if still(&together.complaints, &conflicts).is_empty() {
+        if still(&together.complaints, &batch, &conflicts).is_empty() {
             helped |= together.complaints.is_empty();
             continue;
         }
@@ -74,7 +75,7 @@ pub(super) async fn again(
                 outcome = run.archive.restore(&[entry], 1).await?;
             }
             helped |= outcome.complaints.is_empty();
-            let complaints = still(&outcome.complaints, &conflicts);
+            let complaints = still(&outcome.complaints, &[entry], &conflicts);
             if !complaints.is_empty() {
                 left.push(Failed {
                     entry: entry.clone(),
@@ -99,12 +100,44 @@ async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool
     Ok(refused.is_empty())
 }
 
-/// What remains to complain of when things that an earlier attempt made are left aside.
-fn still<'a>(complaints: &'a [Complaint], conflicts: &BTreeSet<String>) -> Vec<&'a Complaint> {
+/// What says of something that it exists, and is right: not we made it.
+#[derive(Default)]
+struct Conflicts {
+    /// Statements that met such a thing at the very first attempt.
+    statements: BTreeSet<String>,
+    /// Entries whose names were taken: a restore that was killed had no time to say what its statements met.
+    entries: BTreeSet<u32>,
+}
+
+impl Conflicts {
+    async fn read(run: &Run<'_>) -> Result<Self> {
+        let mut entries = BTreeSet::new();
+        if run.report.resumed {
+            entries = run.state.existed(&run.session).await?;
+            let of_extensions = Existing::of_extensions(&run.session).await?;
+            entries.extend(of_extensions.of(&run.entries));
+        }
+        Ok(Self {
+            statements: run.state.conflicts(&run.session).await?,
+            entries,
+        })
+    }
+}
+
+/// What remains to complain of the entries when things that an earlier attempt made are left aside.
+fn still<'a>(
+    complaints: &'a [Complaint],
+    entries: &[&Entry],
+    conflicts: &Conflicts,
+) -> Vec<&'a Complaint> {
+    let taken = entries
+        .iter()
+        .any(|entry| conflicts.entries.contains(&entry.id));
     let made_before = |one: &Complaint| {
         says_exists(&one.message)
             && !one.sql.is_empty()
-            && !conflicts.contains(&*opaque::shown(&one.sql))
+            && !taken
+            && !conflicts.statements.contains(&*opaque::shown(&one.sql))
     };
     complaints.iter().filter(|one| !made_before(one)).collect()
 }
@@ -151,6 +184,7 @@ pub(super) fn says_exists(message: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::target::toc::parse_list;
 
     fn complaint(message: &str, sql: &str) -> Complaint {
         Complaint {
@@ -169,9 +203,25 @@ mod tests {
             exists,
             complaint("ERROR:  role", "ALTER TABLE t OWNER TO own;"),
         ];
-        assert_eq!(still(&all, &BTreeSet::new()), [&all[1]]);
-        let conflicts = BTreeSet::from(["CREATE TABLE t ();".to_owned()]);
-        assert_eq!(still(&all, &conflicts).len(), 2);
+        let entry = parse_list("1; 1259 1 TABLE public t postgres", Section::PreData).remove(0);
+        let still = |conflicts| still(&all, &[&entry], &conflicts).len();
+        assert_eq!(still(Conflicts::default()), 1);
+        let statements = BTreeSet::from(["CREATE TABLE t ();".to_owned()]);
+        assert_eq!(
+            still(Conflicts {
+                statements,
+                ..Conflicts::default()
+            }),
+            2
+        );
+        let entries = BTreeSet::from([1]);
+        assert_eq!(
+            still(Conflicts {
+                entries,
+                ..Conflicts::default()
+            }),
+            2
+        );
     }
 
     #[test]

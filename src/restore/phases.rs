@@ -8,6 +8,8 @@ use super::report::{PhaseTime, Report};
 use crate::model::finding::Finding;
 use crate::pg::target::resume_state::RecordedFinding;
 
+pub(super) const ROLES: &str = "roles";
+
 /// Announces itself once it knows how much there is to load.
 pub(super) const TABLES: &str = "tables";
 
@@ -26,6 +28,22 @@ const NEED_WHOLE_TABLES: [&str; 5] = [
 const FINDING: &str = "finding";
 const LEFT_OUT: &str = "left out";
 const ROLE: &str = "role made";
+
+/// The note of a role that was made, for the transaction that makes it.
+pub(super) fn role_made(name: &str) -> RecordedFinding {
+    RecordedFinding {
+        kind: ROLE.to_owned(),
+        finding: Finding::new(name, ""),
+    }
+}
+
+/// The note of what a phase found, for one that may be killed before its end.
+pub(super) fn found(finding: &Finding) -> RecordedFinding {
+    RecordedFinding {
+        kind: FINDING.to_owned(),
+        finding: finding.clone(),
+    }
+}
 
 pub(super) struct Phases {
     finished: BTreeSet<String>,
@@ -59,7 +77,7 @@ impl Phases {
         name != COMPARISON && self.finished.contains(name)
     }
 
-    /// Adds to the report what a finished phase reported when it ran.
+    /// Adds to the report what a finished phase reported when it ran, or what one that was killed noted.
     pub(super) fn report_again(&mut self, name: &str, report: &mut Report) {
         for (_, one) in self.earlier.extract_if(.., |(phase, _)| phase == name) {
             match one.kind.as_str() {

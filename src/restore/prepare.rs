@@ -10,19 +10,22 @@ use super::report::Report;
 use super::run::{Inputs, OwnSettings, Run};
 use crate::compute::default_jobs;
 use crate::error::{Error, Result, ResultExt};
+use crate::model::finding::Finding;
 use crate::model::manifest::names;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::{self, Archive};
 use crate::pg::target::database::DatabaseFacts;
-use crate::pg::target::resume_state::{self, ResumeState};
+use crate::pg::target::existing::Existing;
+use crate::pg::target::resume_state::{self, Beginning, RecordedFinding, ResumeState, TARGET};
 use crate::pg::target::server::ServerFacts;
+use crate::pg::target::toc::Entry;
 use crate::pg::target::{execute, statements};
 
 /// Makes the database if asked, locks it, and opens the schema archive.
 pub(super) async fn prepare<'a>(
     inputs: Inputs<'a>,
     mut checked: TargetCheck,
-    report: Report,
+    mut report: Report,
 ) -> Result<Run<'a>> {
     let options = inputs.options;
     // Read before anything is changed: a damaged archive leaves the target untouched.
@@ -47,9 +50,10 @@ pub(super) async fn prepare<'a>(
         let phases = Phases::new(BTreeSet::new(), Vec::new());
         (ResumeState::InMemory(RefCell::default()), phases)
     } else {
-        let finished = acquire_lock(inputs, &session).await?;
-        let phases = Phases::new(finished, resume_state::findings(&session).await?);
-        (ResumeState::InTarget, phases)
+        let finished = acquire_lock(inputs, &session, &entries, &report.findings).await?;
+        let noted = resume_state::findings(&session).await?;
+        report_as_begun(&mut report, &noted);
+        (ResumeState::InTarget, Phases::new(finished, noted))
     };
     let facts = match checked.database {
         Some(_) => checked.server,
@@ -97,7 +101,12 @@ async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archi
 
 /// Keeps other restores out of the database for as long as the session lives, and checks it again:
 /// it may have changed since the preflight. Returns the phases that an earlier run finished.
-async fn acquire_lock(inputs: Inputs<'_>, session: &Session) -> Result<BTreeSet<String>> {
+async fn acquire_lock(
+    inputs: Inputs<'_>,
+    session: &Session,
+    entries: &[Entry],
+    findings: &[Finding],
+) -> Result<BTreeSet<String>> {
     let target = inputs.target;
     if !resume_state::lock(session).await? {
         return Err(
@@ -112,10 +121,14 @@ async fn acquire_lock(inputs: Inputs<'_>, session: &Session) -> Result<BTreeSet<
             .hint("something changed it since this restore began; nothing was written"));
     }
     let Some(unfinished) = facts.unfinished else {
-        let id = inputs.point.manifest.id.as_str();
-        let sha256 = inputs.point.body_sha256.to_string();
-        let choice = inputs.options.choice();
-        resume_state::create(session, id, &sha256, &choice).await?;
+        let beginning = Beginning {
+            id: inputs.point.manifest.id.as_str(),
+            manifest_sha256: &inputs.point.body_sha256.to_string(),
+            choice: &inputs.options.choice(),
+            findings,
+            existed: &Existing::read(session).await?.of(entries),
+        };
+        resume_state::create(session, &beginning).await?;
         return Ok(BTreeSet::new());
     };
     resume_state::end_leftover_sessions(session, &inputs.application()).await?;
@@ -125,6 +138,16 @@ async fn acquire_lock(inputs: Inputs<'_>, session: &Session) -> Result<BTreeSet<
         .await?
         .unwrap_or(unfinished);
     Ok(finished.phases)
+}
+
+/// A resumed restore reports of the target what was so before anything was changed: now it would find what
+/// it made itself.
+fn report_as_begun(report: &mut Report, noted: &[(String, RecordedFinding)]) {
+    let mut of_target = noted.iter().filter(|(name, _)| name == TARGET).peekable();
+    // An earlier version of lifeboat noted nothing.
+    if report.resumed && of_target.peek().is_some() {
+        report.findings = of_target.map(|(_, note)| note.finding.clone()).collect();
+    }
 }
 
 async fn create_database(inputs: Inputs<'_>, version_num: u32) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::parameters;
+use super::phases::{self, ROLES};
 use super::run::Run;
 use crate::error::Result;
 use crate::model::catalog::{Membership, Role};
@@ -26,6 +27,8 @@ pub(super) const EVERYTHING: &[&str] = &[""];
 /// are.
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let rights = run.facts.rights;
+    // Those that a killed run made are there, and are ours.
+    run.phases.report_again(ROLES, &mut run.report);
     if rights.superuser || rights.create_role {
         for role in &run.inputs.catalog.roles {
             let is_there = run.facts.roles.contains_key(&role.name);
@@ -45,32 +48,42 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     parameters::restore(run).await
 }
 
+/// One transaction makes a role as a whole, and notes that it is ours and what was found about it.
 async fn create(run: &mut Run<'_>, role: &Role) -> Result<()> {
     let rights = run.facts.rights;
+    let mut findings = Vec::new();
     let withheld = statements::withheld_attributes(role, &rights);
     if !withheld.is_empty() {
         let what = format!("role {}", quote_ident(&role.name));
         let withheld = withheld.join(", ");
         let why = format!("made without {withheld}: the user may not give it");
-        run.report.findings.push(Finding::new(what, why));
+        findings.push(Finding::new(what, why));
     }
-    run.apply(&statements::create_role(role, &rights)).await?;
+    let note = |refused: &[Finding]| {
+        let notes = findings.iter().chain(refused).map(phases::found);
+        let notes = notes.chain([phases::role_made(&role.name)]);
+        let notes = notes.map(|note| run.state.note_sql(ROLES, &note));
+        notes.collect()
+    };
+    let statements = statements::create_role(role, &rights);
+    let refused = execute::together(&run.session, &statements, note).await?;
+    run.report.findings.extend(findings);
+    run.report.findings.extend(refused);
     run.report.created_roles.push(role.name.clone());
     Ok(())
 }
 
 fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
     let facts = &run.facts;
-    let present: BTreeSet<&String> = facts
-        .roles
-        .keys()
-        .chain(&run.report.created_roles)
-        .collect();
+    let made: BTreeSet<&String> = run.report.created_roles.iter().collect();
+    let present: BTreeSet<&String> = facts.roles.keys().chain(made.iter().copied()).collect();
+    // What a killed run granted, or the server by itself to whom makes a role, is granted again.
+    let is_there = |pair: &(String, String)| {
+        facts.memberships.contains(pair) && !made.contains(&pair.0) && !made.contains(&pair.1)
+    };
     let is_missing = |one: &&Membership| {
         let pair = (one.role.clone(), one.member.clone());
-        present.contains(&one.role)
-            && present.contains(&one.member)
-            && !facts.memberships.contains(&pair)
+        present.contains(&one.role) && present.contains(&one.member) && !is_there(&pair)
     };
     let missing = run.inputs.catalog.memberships.iter().filter(is_missing);
     let mut missing: Vec<Membership> = missing.cloned().collect();

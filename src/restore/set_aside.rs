@@ -95,46 +95,48 @@ async fn put_back(run: &mut Run<'_>, session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// A killed run may have added it already, and not have come to the end: it is added anew.
 async fn put_back_one(run: &mut Run<'_>, session: &Session, check: &Check) -> Result<()> {
-    let add = |sql: String| Statement::new(check.what(), sql);
     // A CHECK may read views.
     session.allow_views().await?;
-    if let Some(refused) = add_one(run, session, check, check.add()).await? {
-        let not_valid = add_one(run, session, check, check.add_not_valid()).await?;
-        let not_valid = not_valid.is_none();
-        if not_valid {
-            let below = checks::validate_below(session, check).await?;
-            let below: Vec<Statement> = below.into_iter().map(add).collect();
-            execute::each(session, &below).await?;
-        } else {
-            add_one(run, session, check, String::new()).await?;
-        }
-        let ends_it = if not_valid {
-            check.validate()
-        } else {
-            check.add()
-        };
-        let finding = Finding::new(check.what(), refused.why).sql(ends_it);
-        broken::add(run, finding, not_valid).await?;
+    let what = check.what();
+    let forget = run.state.forget_sql(NOTES, &what);
+    let Some(refused) = add(session, check, &check.add(), &forget).await? else {
+        run.state.forgotten(NOTES, &what);
+        return Ok(());
+    };
+    let not_valid = add(session, check, &check.add_not_valid(), "")
+        .await?
+        .is_none();
+    if not_valid {
+        let below = checks::validate_below(session, check).await?;
+        let below = below.into_iter().map(|sql| Statement::new(&what, sql));
+        execute::each(session, &below.collect::<Vec<_>>()).await?;
     }
-    let comment = check.set_comment().map(add);
-    let refused = execute::each(session, comment.as_slice()).await?;
-    run.report.findings.extend(refused);
+    let ends_it = if not_valid {
+        check.validate()
+    } else {
+        check.add()
+    };
+    let note = broken::note(Finding::new(&what, refused.why).sql(ends_it), not_valid);
+    let known = broken::is_known(run, &note.finding);
+    let add = if known {
+        String::new()
+    } else {
+        broken::note_sql(run, &note)
+    };
+    session.execute(&format!("{forget} {add}"), &what).await?;
+    run.state.forgotten(NOTES, &what);
+    if !known {
+        broken::noted(run, note);
+    }
     Ok(())
 }
 
-/// Runs a statement that adds it, and forgets that it was taken off. `Some`: the server refused.
-async fn add_one(
-    run: &Run<'_>,
-    session: &Session,
-    check: &Check,
-    sql: String,
-) -> Result<Option<Finding>> {
-    let what = check.what();
-    let both = format!("{sql}; {}", run.state.forget_sql(NOTES, &what));
-    let refused = execute::each(session, &[Statement::new(&what, both)]).await?;
-    if refused.is_empty() {
-        run.state.forgotten(NOTES, &what);
-    }
+/// Adds it with its comment, in one transaction with `more`. `Some`: the server refused.
+async fn add(session: &Session, check: &Check, add: &str, more: &str) -> Result<Option<Finding>> {
+    let comment = check.set_comment().unwrap_or_default();
+    let sql = format!("{}; {add}; {comment}; {more}", check.drop_if_there());
+    let refused = execute::each(session, &[Statement::new(check.what(), sql)]).await?;
     Ok(refused.into_iter().next())
 }

@@ -50,6 +50,13 @@ impl Check {
         }
     }
 
+    pub(crate) fn drop_if_there(&self) -> String {
+        match self.name.as_str() {
+            "" => self.drop_it(),
+            name => self.alter(&format!("DROP CONSTRAINT IF EXISTS {}", quote_ident(name))),
+        }
+    }
+
     /// One that was NOT VALID stays so.
     pub(crate) fn add(&self) -> String {
         match self.name.as_str() {

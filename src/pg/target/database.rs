@@ -48,7 +48,8 @@ impl DatabaseFacts {
         );
         let what = "cannot read the target database's facts";
         let mut facts: Self = session.row(&sql, what).await?;
-        facts.occupied = session.rows(OCCUPIED, what).await?;
+        let occupied = format!("WITH RECURSIVE {MEMBERS}, {OCCUPIED}");
+        facts.occupied = session.rows(&occupied, what).await?;
         facts.altered = session.rows(ALTERED, what).await?;
         facts.extensions = session.rows(EXTENSIONS, what).await?;
         facts.unfinished = resume_state::find_unfinished(session).await?;
@@ -92,11 +93,10 @@ const ALTERED: &str = "
   SELECT what FROM now WHERE fresh IS NULL
    ORDER BY 1";
 
-/// Anything that a user made: not PostgreSQL's own, not an extension's, not our resume state. OIDs from
-/// 16384 on are given to what is made after initdb. What hangs on an extension's member is the
-/// extension's too: a table's indexes, a composite type's relation, the schema that it was put into.
-const OCCUPIED: &str = "
-  WITH RECURSIVE members(class, oid) AS (
+/// What belongs to an extension. What hangs on its member is the extension's too: a table's indexes, a
+/// composite type's relation, the schema that it was put into.
+pub(super) const MEMBERS: &str = "
+  members(class, oid) AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
     UNION
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid, n.oid
@@ -106,7 +106,11 @@ const OCCUPIED: &str = "
     UNION
     SELECT d.classid, d.objid FROM members m
       JOIN pg_catalog.pg_depend d ON d.refclassid = m.class AND d.refobjid = m.oid
-     WHERE d.deptype IN ('a', 'i')),
+     WHERE d.deptype IN ('a', 'i'))";
+
+/// Anything that a user made: not PostgreSQL's own, not an extension's, not our resume state. OIDs from
+/// 16384 on are given to what is made after initdb.
+const OCCUPIED: &str = "
   ours AS (SELECT oid FROM pg_catalog.pg_namespace
                  WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'lifeboat_restore')),
   found(class, oid, text) AS (

@@ -31,6 +31,50 @@ pub(crate) async fn each(session: &Session, statements: &[Statement]) -> Result<
     Ok(refused)
 }
 
+/// Like [`each`], but all of them are one transaction, with what `note` makes of those that the server
+/// refused.
+pub(crate) async fn together(
+    session: &Session,
+    statements: &[Statement],
+    note: impl FnOnce(&[Finding]) -> String,
+) -> Result<Vec<Finding>> {
+    let what = "cannot run statements in one transaction";
+    let mut refused = Vec::new();
+    session.execute("BEGIN", what).await?;
+    for statement in statements {
+        session.execute("SAVEPOINT lifeboat", what).await?;
+        let findings = each(session, std::slice::from_ref(statement)).await?;
+        if !findings.is_empty() {
+            let back = "ROLLBACK TO SAVEPOINT lifeboat";
+            session.execute(back, what).await?;
+        }
+        refused.extend(findings);
+    }
+    let end = format!("{}COMMIT", note(&refused));
+    session.execute(&end, what).await?;
+    Ok(refused)
+}
+
+/// Why the server refuses a statement, as pg_restore shows it; `None`: it does not.
+pub(crate) async fn refusal_in_full(session: &Session, one: &Statement) -> Result<Option<String>> {
+    let Err(error) = session.client().batch_execute(&one.sql).await else {
+        return Ok(None);
+    };
+    let Some(said) = error.as_db_error().filter(|_| !session.is_closed()) else {
+        return Err(session.error(&one.about, error));
+    };
+    let mut text = format!("{}:  {}", said.severity(), said.message());
+    let more = [
+        ("DETAIL", said.detail()),
+        ("HINT", said.hint()),
+        ("CONTEXT", said.where_()),
+    ];
+    for (name, more) in more {
+        text.extend(more.map(|more| format!("\n{name}:  {more}")));
+    }
+    Ok(Some(text))
+}
+
 /// Like [`each`], but faster for many small statements: a batch that fails is rerun one by one.
 pub(crate) async fn batched(session: &Session, statements: &[Statement]) -> Result<Vec<Finding>> {
     let mut refused = Vec::new();

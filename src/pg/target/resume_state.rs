@@ -16,8 +16,8 @@ use crate::quote::quote_literal;
 
 use schema::without_event_triggers;
 pub(crate) use schema::{
-    HOW_TO_REMOVE, Unfinished, adopt, create, create_large_object_table, end_leftover_sessions,
-    find_unfinished, lock, remove,
+    Beginning, HOW_TO_REMOVE, Unfinished, adopt, create, create_large_object_table,
+    end_leftover_sessions, find_unfinished, lock, remove,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(crate) struct RecordedFinding {
     pub kind: String,
     pub finding: Finding,
 }
+
+/// The name of the notes of what was found out about the target before the first statement.
+pub(crate) const TARGET: &str = "target";
 
 from_row!(Finding: what, why, sql);
 from_row!(RecordedFinding: kind, finding);
@@ -163,6 +166,20 @@ impl ResumeState {
         session
             .rows(sql, "cannot read the recorded conflicts")
             .await
+    }
+
+    /// Entries for which something was there before the first statement.
+    pub(crate) async fn existed(&self, session: &Session) -> Result<BTreeSet<u32>> {
+        if !self.is_in_target() {
+            return Ok(BTreeSet::new());
+        }
+        let what = "cannot read what existed before";
+        let sql = "SELECT entry FROM lifeboat_restore.existed";
+        let entries: Vec<u64> = session.rows(sql, what).await?;
+        let entries = entries.into_iter();
+        Ok(entries
+            .filter_map(|entry| u32::try_from(entry).ok())
+            .collect())
     }
 
     /// Grants a right for the time of the restore, and records the statement that revokes it.

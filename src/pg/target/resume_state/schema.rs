@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::{RecordedFinding, TARGET, insert_note, text};
 use crate::error::{Error, Result};
+use crate::model::finding::Finding;
 use crate::pg::session::{Session, from_row};
 use crate::quote::quote_literal;
 
@@ -18,6 +20,7 @@ const CREATE: &str = "
                                       PRIMARY KEY (table_oid, part));
   CREATE TABLE lifeboat_restore.suspect (entry bigint PRIMARY KEY);
   CREATE TABLE lifeboat_restore.conflict (sql text);
+  CREATE TABLE lifeboat_restore.existed (entry bigint PRIMARY KEY);
   CREATE TABLE lifeboat_restore.said (phase text, kind text, what text, why text, sql text);
   CREATE TABLE lifeboat_restore.loan (id bigint GENERATED ALWAYS AS IDENTITY, revoke text);";
 
@@ -101,29 +104,56 @@ pub(crate) async fn find_unfinished(session: &Session) -> Result<Option<Unfinish
     Ok(Some(unfinished))
 }
 
+/// What is noted before the first statement of a restore.
+pub(crate) struct Beginning<'a> {
+    /// The restore point's id.
+    pub id: &'a str,
+    pub manifest_sha256: &'a str,
+    pub choice: &'a str,
+    /// What was found out about the target.
+    pub findings: &'a [Finding],
+    /// Entries of the archive for which something is there already.
+    pub existed: &'a BTreeSet<u32>,
+}
+
 /// Creates the schema; refuses where another restore was faster.
-pub(crate) async fn create(
-    session: &Session,
-    id: &str,
-    manifest_sha256: &str,
-    choice: &str,
-) -> Result<()> {
-    let point = format!(
-        "INSERT INTO lifeboat_restore.point VALUES ({}, {}, {});",
-        quote_literal(id),
-        quote_literal(manifest_sha256),
-        quote_literal(choice)
+pub(crate) async fn create(session: &Session, beginning: &Beginning<'_>) -> Result<()> {
+    let mut sql = format!(
+        "{CREATE} {CREATE_LARGE_OBJECT} {IDENTIFY}
+         INSERT INTO lifeboat_restore.point VALUES ({}, {}, {});",
+        quote_literal(beginning.id),
+        quote_literal(beginning.manifest_sha256),
+        quote_literal(beginning.choice)
     );
-    let sql = format!("{CREATE} {CREATE_LARGE_OBJECT} {IDENTIFY} {point}");
+    let phase = text(TARGET);
+    for finding in beginning.findings {
+        let note = RecordedFinding {
+            kind: String::new(),
+            finding: finding.clone(),
+        };
+        sql.push_str(&insert_note(&phase, &note));
+    }
+    for entry in beginning.existed {
+        sql.push_str(&format!(
+            "INSERT INTO lifeboat_restore.existed VALUES ({entry});"
+        ));
+    }
     session
         .execute(&sql, "cannot make schema lifeboat_restore")
         .await
 }
 
-/// Makes what an earlier run left fit to go on with.
+/// Makes what an earlier run left fit to go on with, also where it was of another version of lifeboat.
 pub(crate) async fn adopt(session: &Session) -> Result<()> {
     let what = "cannot go on with schema lifeboat_restore";
-    session.execute(IDENTIFY, what).await
+    session.execute(IDENTIFY, what).await?;
+    let there = "SELECT pg_catalog.to_regclass('lifeboat_restore.existed') IS NOT NULL";
+    if session.row(there, what).await? {
+        return Ok(());
+    }
+    let sql =
+        without_event_triggers("CREATE TABLE lifeboat_restore.existed (entry bigint PRIMARY KEY)");
+    session.execute(&sql, what).await
 }
 
 /// Drops the schema, at the end of a successful restore.

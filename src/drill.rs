@@ -62,50 +62,51 @@ pub(crate) async fn run(
         options,
         context,
         assertions,
-        previous: previous.values,
+        previous,
         // What cannot be read vouches for nothing.
         drilled_sound: is_sound(point, &options.trust).await.unwrap_or(false),
     };
-    let mut report = drill_once(&drill).await?;
-    if let Some(error) = previous.unread {
-        report.findings.push(Finding::new(BEFORE, error.chain()));
+    let began = Instant::now();
+    let catalog = point.catalog(identities).await?;
+    context.progress.phase("a place for the drill", None);
+    // Boxed, as is what follows: one future of all of it would not fit a thread's stack.
+    let target = Box::pin(DrillTarget::prepare(&drill, &catalog)).await?;
+    let drilled = drill_once(&drill, &catalog, &target).await;
+    // Whatever came of it: nothing stays. What it found out is signed by then, and stands.
+    let left = target.remove(&catalog).await;
+    if drilled.is_err() {
+        let warn = |one: &Finding| context.progress.warn(&format!("{}: {}", one.what, one.why));
+        left.iter().for_each(warn);
     }
-    if let Some(attestation) = &options.attestation {
-        context.progress.phase("attestation", None);
-        if let Err(error) = attest(point, &mut report, attestation, context.clock.now()).await {
-            report.findings.push(Finding::new(
-                "the signed statement on this drill",
-                format!("it was not stored: {}", error.chain()),
-            ));
-        }
-    }
+    let mut report = drilled?;
+    report.findings.extend(left);
+    report.seconds = began.elapsed().as_secs_f64();
     Ok(report)
 }
 
-async fn drill_once(drill: &Drill<'_>) -> Result<Report> {
+/// Drills within the limit of time, and signs what came of it.
+async fn drill_once(drill: &Drill<'_>, catalog: &Catalog, target: &DrillTarget) -> Result<Report> {
     let (options, context) = (drill.options, drill.context);
-    let began = Instant::now();
-    let catalog = drill.point.catalog(drill.identities).await?;
-    let opened_by = opened_by(drill).await;
-    context.progress.phase("a place for the drill", None);
-    // Boxed, as is what follows: one future of all of it would not fit a thread's stack.
-    let target = Box::pin(DrillTarget::prepare(drill, &catalog)).await?;
-    let drilling = Box::pin(restore_and_ask(drill, &catalog, &target));
+    let drilling = Box::pin(restore_and_ask(drill, catalog, target));
     let drilling = context.interrupt.or(target.or_lost(drilling));
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
-    let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
-    // Whatever came of it: nothing stays.
-    let removed = target.remove(&catalog).await;
-    let mut report = drilled?;
-    removed?;
-    match opened_by {
+    let mut report = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)))?;
+    match opened_by(drill).await {
         Ok(opened_by) => report.opened_by = opened_by,
-        Err(error) => report.findings.push(Finding::new(
-            "which identity opened the restore point",
-            error.chain(),
-        )),
+        Err(error) => report.finding("which identity opened the restore point", &error),
     }
-    report.seconds = began.elapsed().as_secs_f64();
+    if let Some(error) = &drill.previous.unread {
+        report.finding(BEFORE, error);
+    }
+    if let Some(attestation) = &options.attestation {
+        context.progress.phase("attestation", None);
+        let now = context.clock.now();
+        if let Err(error) = attest(drill.point, &mut report, attestation, now).await {
+            let why = format!("it was not stored: {}", error.chain());
+            let what = "the signed statement on this drill";
+            report.findings.push(Finding::new(what, why));
+        }
+    }
     Ok(report)
 }
 
@@ -163,7 +164,7 @@ async fn restore_and_ask(
     report.assertions = ask(
         reader,
         drill.assertions.iter().copied(),
-        &drill.previous,
+        &drill.previous.values,
         drill.point.manifest.snapshot_at,
         TimeLimit::default(),
     )

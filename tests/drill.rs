@@ -1,6 +1,7 @@
 //! A drill says of a restore point what is true of it, and leaves nothing behind.
 
 mod ask;
+mod server;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::program::Ran;
-use crate::support::{Database, Lifeboat, Major, unique};
+use crate::support::{Database, Lifeboat, Major};
 
 const USERS: &str = "
   CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, seen timestamptz DEFAULT now());
@@ -225,27 +226,6 @@ fn what_was_changed_after_loading_is_found() {
             assert_eq!(ran.code, Some(1), "{sql}: {said}");
         }
     }
-}
-
-#[test]
-#[ignore = "needs servers: bash tests/run.sh"]
-fn a_server_of_somebody_gets_a_database_and_loses_it_again() {
-    let (role, source) = (unique("drilled"), Database::new(Major::Pg15));
-    let databases = || Major::Pg15.sql("postgres", "SELECT datname FROM pg_database ORDER BY 1");
-    source.sql(&format!(
-        "{USERS} CREATE ROLE {role}; ALTER TABLE users OWNER TO {role}"
-    ));
-    let bench = Bench {
-        lifeboat: Lifeboat::init(),
-        folder: tempfile::tempdir().unwrap(),
-    };
-    bench.lifeboat.export(&source.url());
-    source.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
-    let ran = bench.drill(&["--server", &Major::Pg15.url()]);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(!databases().contains("lifeboat_drill_"));
-    let roles = Major::Pg15.sql("postgres", "SELECT rolname FROM pg_roles");
-    assert!(!roles.contains(&role), "{roles}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::assertion::{Assertion, Question};
+use super::attest::Previous;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
@@ -61,8 +62,7 @@ pub(super) struct Drill<'a> {
     pub context: Context<'a>,
     /// Those for the point's database.
     pub assertions: Vec<&'a Assertion>,
-    /// What assertions gave at the drill before, by their names.
-    pub previous: Vec<(String, String)>,
+    pub previous: Previous,
     /// A drill that a trusted key signed found this very point sound.
     pub drilled_sound: bool,
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::assertion::AssertionResult;
+use crate::error::Error;
 use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
 use crate::model::finding::Finding;
 use crate::model::id::Id;
@@ -98,6 +99,10 @@ impl Report {
             walls: None,
             attestation: None,
         }
+    }
+
+    pub(super) fn finding(&mut self, what: &str, why: &Error) {
+        self.findings.push(Finding::new(what, why.chain()));
     }
 
     /// For people. Only what is locked can be held.

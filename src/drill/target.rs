@@ -11,13 +11,14 @@ use super::report::Report;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::attestation::Walls;
 use crate::model::catalog::Catalog;
+use crate::model::finding::Finding;
 use crate::pg::connect::server::{Server, session_options};
 use crate::pg::local::drill_server::{Remote, START_WAIT};
-use crate::pg::local::scratch;
 use crate::pg::local::throwaway::{
     self, Logins, ServerRequest, Throwaway, free_bytes, login, to_preload,
 };
 use crate::pg::target::prepare_drill::{PreparedDrill, prepare_drill};
+use crate::pg::target::scratch;
 use crate::wall;
 
 /// Beside the data: a server's own files, and its log of changes.
@@ -110,19 +111,25 @@ impl DrillTarget {
         }
     }
 
-    /// Removes what the drill made; roles only if they came with it.
-    pub(super) async fn remove(self, catalog: &Catalog) -> Result<()> {
-        let (entry, roles) = match self.server {
-            TargetServer::Own(server) => return server.remove().await,
-            TargetServer::Existing { entry, roles } => (entry, roles),
-        };
-        let came = catalog.roles.iter().map(|role| role.name.clone());
-        let came: Vec<String> = came.filter(|name| !roles.contains(name)).collect();
+    /// Removes what the drill made, roles only if they came with it, and names what is left of it.
+    pub(super) async fn remove(self, catalog: &Catalog) -> Vec<Finding> {
         let name = &self.database.database;
-        let removed = scratch::remove(&entry, name, &came).await;
-        let what = || format!("the drill's database {name} may have been left on {entry}");
-        let hint = "remove it by hand: DROP DATABASE";
-        removed.context(what).map_err(|error| error.hint(hint))
+        let (place, removed) = match self.server {
+            TargetServer::Own(server) => {
+                (server.describe(), server.remove().await.map(|()| vec![]))
+            }
+            TargetServer::Existing { entry, roles } => {
+                let came = catalog.roles.iter().map(|role| role.name.clone());
+                let came: Vec<String> = came.filter(|name| !roles.contains(name)).collect();
+                let removed = scratch::remove(&entry, name, &came).await;
+                (entry.to_string(), removed)
+            }
+        };
+        removed.unwrap_or_else(|error| {
+            let what =
+                format!("what the drill made may have been left: database {name} in {place}");
+            vec![Finding::new(what, error.chain())]
+        })
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod prepare_drill;
 pub(crate) mod read_back;
 pub(crate) mod resume_state;
+pub(crate) mod scratch;
 pub(crate) mod server;
 pub(crate) mod single_value;
 pub(crate) mod statements;

@@ -293,6 +293,34 @@ fn what_only_a_superuser_makes_is_counted_in_clear_and_named_under_seal() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn what_a_drill_found_is_counted_in_clear_and_told_under_seal() {
+    let broken = "
+      CREATE TABLE secret_orphans (id int REFERENCES users);
+      SET session_replication_role = replica; INSERT INTO secret_orphans VALUES (0);";
+    let computed = "
+      CREATE FUNCTION secret_day(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
+      CREATE TABLE secret_days (n int, day int GENERATED ALWAYS AS (secret_day(n)) STORED);
+      INSERT INTO secret_days VALUES (1);
+      CREATE OR REPLACE FUNCTION secret_day(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 2';";
+    for (sql, code, list) in [(broken, 1, "failures"), (computed, 3, "findings")] {
+        let bench = Bench::new(&format!("{USERS} {sql}"));
+        let ran = bench.drill(&[]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let report = result(&ran);
+        let (body, sealed) = attested(&bench, &report);
+        assert_eq!(body[list], 1, "{body}");
+        assert!(!body.to_string().contains("secret_"), "{body}");
+        let said = match list {
+            "failures" => &sealed.failures[0],
+            _ => &sealed.findings[0],
+        };
+        assert_eq!(report[list][0]["what"], said.what, "{report}");
+        assert_eq!(report[list][0]["why"], said.why, "{report}");
+    }
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_sample_says_that_it_is_one() {
     let bench = Bench::new(USERS);
     let report = result(&bench.drill(&["--sample", "1"]).ok());

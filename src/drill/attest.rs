@@ -8,7 +8,10 @@ use super::options::AttestationOptions;
 use super::report::Report;
 use crate::codec::Identities;
 use crate::error::{Error, Result};
-use crate::model::attestation::{Answer, Assertion, Attestation, Details, NotTried, NotTriedCount};
+use crate::model::attestation::{
+    Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, Said,
+};
+use crate::model::finding::Finding;
 use crate::model::manifest::FORMAT;
 use crate::repository::{Locks, Repository, RestorePoint, details, if_allowed};
 use crate::sign::Trust;
@@ -72,6 +75,8 @@ fn attestation(
         walls: report.walls,
         not_tried: counts(&report.not_tried),
         unproven: report.unproven.len() as u64,
+        failures: report.failures.len() as u64,
+        findings: report.findings.len() as u64,
         sealed: Some(details::seal(details_of(report), &manifest.recipients)?),
     })
 }
@@ -86,8 +91,18 @@ fn details_of(report: &Report) -> Details {
         assertions: answers.collect(),
         not_tried: report.not_tried.clone(),
         unproven: unproven.collect(),
+        failures: said(&report.failures),
+        findings: said(&report.findings),
         left_out: 0,
     }
+}
+
+fn said(findings: &[Finding]) -> Vec<Said> {
+    let said = findings.iter().map(|one| Said {
+        what: one.what.clone(),
+        why: one.why.clone(),
+    });
+    said.collect()
 }
 
 /// By kind. A kind comes from the backup's own list: text that is none of PostgreSQL's kinds must

@@ -73,6 +73,12 @@ pub struct Details {
     /// Tables, keys and constraints that cannot be made without a superuser.
     #[serde(default)]
     pub unproven: Vec<String>,
+    /// What did not come back.
+    #[serde(default)]
+    pub failures: Vec<Said>,
+    /// What else was not as it was.
+    #[serde(default)]
+    pub findings: Vec<Said>,
     /// Entries that found no room.
     #[serde(default)]
     pub left_out: u64,
@@ -84,6 +90,13 @@ pub struct Answer {
     pub name: String,
     /// `None`: NULL, or an error.
     pub value: Option<String>,
+}
+
+/// What a drill found out about an object, and what the server said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    pub what: String,
+    pub why: String,
 }
 
 /// Whose identity opened a point.
@@ -136,6 +149,12 @@ pub struct Attestation {
     /// How many tables, keys and constraints could not be made without a superuser.
     #[serde(default)]
     pub unproven: u64,
+    /// How many tables, keys, constraints and the like did not come back.
+    #[serde(default)]
+    pub failures: u64,
+    /// How many other things were not as they were, without loss of data.
+    #[serde(default)]
+    pub findings: u64,
     /// [`Details`] for the recipients of the restore point: base64 of an age file.
     #[serde(default)]
     pub sealed: Option<String>,

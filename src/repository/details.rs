@@ -28,6 +28,8 @@ pub fn seal(details: Details, recipients: &[String]) -> Result<String> {
     let fitting = Details {
         assertions: budget.take(details.assertions)?,
         unproven: budget.take(details.unproven)?,
+        failures: budget.take(details.failures)?,
+        findings: budget.take(details.findings)?,
         not_tried: budget.take(details.not_tried)?,
         left_out: budget.left_out,
     };
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
     use crate::codec::new_identity;
     use crate::error::Kind;
-    use crate::model::attestation::{Answer, NotTried};
+    use crate::model::attestation::{Answer, NotTried, Said};
 
     fn pair() -> (Identities, String) {
         let (secret, recipient) = new_identity();
@@ -108,6 +110,13 @@ mod tests {
         }
     }
 
+    fn said(what: &str, why: &str) -> Said {
+        Said {
+            what: what.to_owned(),
+            why: why.to_owned(),
+        }
+    }
+
     #[test]
     fn every_recipient_opens_what_was_sealed_and_nobody_else() {
         let ((one, first), (other, second), (stranger, _)) = (pair(), pair(), pair());
@@ -118,6 +127,8 @@ mod tests {
                 name: "on_ddl".to_owned(),
             }],
             unproven: vec!["table public.t".to_owned()],
+            failures: vec![said("table public.u", "it is missing, and its 3 rows")],
+            findings: vec![said("index public.i", "it is missing")],
             left_out: 0,
         };
         let sealed = seal(details.clone(), &[first, second]).unwrap();

@@ -216,6 +216,8 @@ impl Made {
                 count: 2,
             }],
             unproven: u64::from(result == Verdict::Unproven),
+            failures: 0,
+            findings: 0,
             sealed: Some(details::seal(sealed, std::slice::from_ref(&self.recipient)).unwrap()),
         };
         let lock = |days_more: i64| Lock {

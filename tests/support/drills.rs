@@ -54,6 +54,8 @@ pub fn attestation(point: &RestorePoint, result: Verdict, drilled_at: Timestamp)
             count: 2,
         }],
         unproven: u64::from(result == Verdict::Unproven),
+        failures: 0,
+        findings: 0,
         sealed: Some(details::seal(sealed, &manifest.recipients).unwrap()),
     }
 }

@@ -4,6 +4,7 @@
 mod assertion;
 mod attest;
 mod options;
+mod previous;
 mod report;
 pub(crate) mod spare;
 mod target;
@@ -23,11 +24,12 @@ use crate::restore::{self, TableName};
 
 pub use assertion::{Assertion, AssertionResult, Must, ask};
 pub(crate) use assertion::{Question, check_names};
-pub(crate) use attest::is_sound;
-use attest::{BEFORE, attest};
-pub use attest::{Previous, previous};
+use attest::attest;
 use options::Drill;
 pub(crate) use options::{AttestationOptions, Options, Where};
+use previous::BEFORE;
+pub(crate) use previous::is_sound;
+pub use previous::{Previous, previous};
 pub(crate) use report::Report;
 use target::DrillTarget;
 

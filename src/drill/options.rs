@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::assertion::{Assertion, Question};
-use super::attest::Previous;
+use super::previous::Previous;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;

@@ -6,7 +6,7 @@ use super::job::SpareDrill;
 use super::report::{DatabaseResult, Report};
 use crate::aws::rds::DbState;
 use crate::drill::assertion::{Question, ask};
-use crate::drill::attest::{BEFORE, Previous, previous};
+use crate::drill::previous::{BEFORE, Previous, previous};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::databases::Databases;
 use crate::model::finding::Finding;

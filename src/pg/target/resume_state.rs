@@ -1,7 +1,8 @@
 //! How far a restore has come. In an ordinary target this is recorded in the target itself, so that
-//! `--resume` finds it: a part and the row that records it are one transaction. In a drill whatever comes out of the backup could change it there, and
-//! nothing is ever resumed: it stays in memory.
+//! `--resume` finds it: a part and the row that records it are one transaction. In a drill whatever comes out
+//! of the backup could change it there, and nothing is ever resumed: it stays in memory.
 
+mod notes;
 mod schema;
 
 use std::cell::{RefCell, RefMut};
@@ -9,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
 use crate::model::digest::RowDigest;
-use crate::model::finding::Finding;
 use crate::opaque;
-use crate::pg::session::{Session, from_row};
+use crate::pg::session::Session;
 use crate::quote::quote_literal;
 
+pub(crate) use notes::{RecordedFinding, TARGET, findings};
+use notes::{insert_note, text};
 use schema::without_event_triggers;
 pub(crate) use schema::{
     Beginning, HOW_TO_REMOVE, Unfinished, adopt, create, create_large_object_table,
@@ -36,26 +38,6 @@ pub(crate) struct TemporaryGrant {
 
 /// Parts by table OID (in the source) and number.
 pub(crate) type LoadedParts = BTreeMap<(u32, u64), LoadedPart>;
-
-/// A finding of a finished phase, for the report of a later run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordedFinding {
-    /// The restore's own word for its kind of finding.
-    pub kind: String,
-    pub finding: Finding,
-}
-
-/// The name of the notes of what was found out about the target before the first statement.
-pub(crate) const TARGET: &str = "target";
-
-from_row!(Finding: what, why, sql);
-from_row!(RecordedFinding: kind, finding);
-
-/// The findings of finished phases, each with its phase.
-pub(crate) async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
-    let sql = "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said";
-    session.rows(sql, "cannot read the recorded findings").await
-}
 
 /// Where the state is kept.
 #[derive(Debug)]
@@ -332,17 +314,4 @@ impl ResumeState {
         let parts: Option<LoadedParts> = rows.into_iter().map(parse).collect();
         parts.ok_or_else(|| Error::failed("the rows of lifeboat_restore.part are not lifeboat's"))
     }
-}
-
-/// `phase`: a literal.
-fn insert_note(phase: &str, note: &RecordedFinding) -> String {
-    let RecordedFinding { kind, finding } = note;
-    let (kind, what, why) = (text(kind), text(&finding.what), text(&finding.why));
-    let sql = finding.sql.as_deref().map_or("NULL".to_owned(), text);
-    format!("INSERT INTO lifeboat_restore.said VALUES ({phase}, {kind}, {what}, {why}, {sql});")
-}
-
-/// A literal; none may hold the byte zero, or what is no UTF-8: what failed for such bytes would fail again.
-fn text(text: &str) -> String {
-    quote_literal(&opaque::shown(text).replace('\0', ""))
 }

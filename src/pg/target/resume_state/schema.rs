@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{RecordedFinding, TARGET, insert_note, text};
+use super::notes::{RecordedFinding, TARGET, insert_note, text};
 use crate::error::{Error, Result};
 use crate::model::finding::Finding;
 use crate::pg::session::{Session, from_row};

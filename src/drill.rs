@@ -150,6 +150,7 @@ async fn restore_and_ask(
             tables,
             tool_dirs: options.tool_dirs.clone(),
             drill_reader: reader.cloned(),
+            keep_rights: matches!(options.place, Where::Server(_)),
             drilled_sound: drill.drilled_sound,
         },
         drill.context,

@@ -95,6 +95,7 @@ impl Args {
             tables,
             tool_dirs: Dirs::system(pg_bin.collect()),
             drill_reader: None,
+            keep_rights: false,
             drilled_sound: false,
         };
         Ok((access, point, options))

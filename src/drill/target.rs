@@ -114,6 +114,7 @@ impl DrillTarget {
     /// Removes what the drill made, roles only if they came with it, and names what is left of it.
     pub(super) async fn remove(self, catalog: &Catalog) -> Vec<Finding> {
         let name = &self.database.database;
+        let database = &self.database;
         let (place, removed) = match self.server {
             TargetServer::Own(server) => {
                 (server.describe(), server.remove().await.map(|()| vec![]))
@@ -121,7 +122,7 @@ impl DrillTarget {
             TargetServer::Existing { entry, roles } => {
                 let came = catalog.roles.iter().map(|role| role.name.clone());
                 let came: Vec<String> = came.filter(|name| !roles.contains(name)).collect();
-                let removed = scratch::remove(&entry, name, &came).await;
+                let removed = scratch::remove(&entry, database, &came).await;
                 (entry.to_string(), removed)
             }
         };

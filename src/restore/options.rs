@@ -32,6 +32,8 @@ pub struct Options {
     /// The login that reads what a drill restored. Set where the drill prepared roles, database and
     /// extensions, and the target's user may do nothing but own objects.
     pub drill_reader: Option<Server>,
+    /// A drill on somebody's server: what its roles may do stays as it is.
+    pub keep_rights: bool,
     /// A drill that a trusted key signed found this very point sound.
     pub drilled_sound: bool,
 }

@@ -2,15 +2,24 @@
 
 use super::run::Run;
 use crate::error::Result;
+use crate::model::attestation::NotTried;
 use crate::model::catalog::ParameterPrivilege;
 use crate::model::finding::Finding;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::read_parameter_privileges;
 use crate::pg::target::statements::{self, Statement};
 
-/// Gives those that are missing.
+/// Gives those that are missing. They belong to the server: on somebody's, a drill does not try them.
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let missing = missing(run, &run.session).await?;
+    if run.inputs.options.keep_rights {
+        let not_tried = missing.iter().map(|(one, _)| NotTried {
+            kind: "privilege on a parameter".to_owned(),
+            name: one.parameter.clone(),
+        });
+        run.report.not_tried.extend(not_tried);
+        return Ok(());
+    }
     let (nameable, others): (Vec<_>, Vec<_>) = missing
         .into_iter()
         .partition(|(one, _)| can_be_named(run, one));
@@ -27,6 +36,9 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
 /// Those that are still missing, without a finding: to who holds a privilege and may not grant it, the server
 /// says no more than a warning.
 pub(super) async fn compare(run: &Run<'_>, session: &Session) -> Result<Vec<Finding>> {
+    if run.inputs.options.keep_rights {
+        return Ok(Vec::new());
+    }
     let why = "it is missing, although the server took the statement: give it as a superuser";
     let missing = missing(run, session).await?;
     let told = |grant: &Statement| {

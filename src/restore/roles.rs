@@ -1,4 +1,5 @@
-//! Roles, memberships and privileges on parameters, and the rights that the user borrows for the time of the restore.
+//! Roles, memberships and privileges on parameters, and the rights that the user borrows for the time of the
+//! restore.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +7,7 @@ use super::parameters;
 use super::phases::{self, ROLES};
 use super::run::Run;
 use crate::error::Result;
+use crate::model::attestation::NotTried;
 use crate::model::catalog::{Membership, Role};
 use crate::model::finding::Finding;
 use crate::pg::target::resume_state::TemporaryGrant;
@@ -43,7 +45,14 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
             }
         }
     }
-    let memberships = missing_memberships(run);
+    let mut memberships = missing_memberships(run);
+    if run.inputs.options.keep_rights {
+        let (ours, others) = split_by_roles(run, memberships);
+        memberships = ours;
+        run.report
+            .not_tried
+            .extend(others.iter().map(not_tried_membership));
+    }
     restore_memberships(run, &memberships).await?;
     parameters::restore(run).await
 }
@@ -59,17 +68,22 @@ async fn create(run: &mut Run<'_>, role: &Role) -> Result<()> {
         let why = format!("made without {withheld}: the user may not give it");
         findings.push(Finding::new(what, why));
     }
+    let statements = statements::create_role(role, &rights);
+    // Somebody may have made it meanwhile.
+    let made = statements.first().map(|first| first.sql.clone());
+    let is_made = |refused: &[Finding]| !refused.iter().any(|one| one.sql == made);
     let note = |refused: &[Finding]| {
         let notes = findings.iter().chain(refused).map(phases::found);
-        let notes = notes.chain([phases::role_made(&role.name)]);
+        let notes = notes.chain(is_made(refused).then(|| phases::role_made(&role.name)));
         let notes = notes.map(|note| run.state.note_sql(ROLES, &note));
         notes.collect()
     };
-    let statements = statements::create_role(role, &rights);
     let refused = execute::together(&run.session, &statements, note).await?;
+    if is_made(&refused) {
+        run.report.created_roles.push(role.name.clone());
+    }
     run.report.findings.extend(findings);
     run.report.findings.extend(refused);
-    run.report.created_roles.push(role.name.clone());
     Ok(())
 }
 
@@ -95,6 +109,20 @@ fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
         one.grantor.clear();
     }
     missing
+}
+
+/// Those in or of a role that this restore made, and those between roles that were there.
+fn split_by_roles(run: &Run<'_>, all: Vec<Membership>) -> (Vec<Membership>, Vec<Membership>) {
+    let made = &run.report.created_roles;
+    all.into_iter()
+        .partition(|one| made.contains(&one.role) || made.contains(&one.member))
+}
+
+fn not_tried_membership(one: &Membership) -> NotTried {
+    NotTried {
+        kind: "membership".to_owned(),
+        name: format!("{} in {}", one.member, one.role),
+    }
 }
 
 async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {

@@ -84,6 +84,60 @@ fn a_template_with_subscriptions_that_its_event_triggers_defend_goes_again() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn a_database_that_lets_nobody_in_as_who_he_is_goes_again() {
+    let (name, source) = (unique("sub"), Database::new(Major::Pg15));
+    let (role, user) = (unique("drilled"), unique("drills"));
+    let database = &source.name;
+    source.sql(&format!(
+        "CREATE TABLE t AS SELECT 1 AS n; CREATE ROLE {role};
+         CREATE SUBSCRIPTION {name} CONNECTION 'host=nowhere.invalid dbname=x' PUBLICATION p
+           WITH (connect = false);
+         ALTER DATABASE {database} SET role = '{role}'; ALTER DATABASE {database} CONNECTION LIMIT 0"
+    ));
+    let _free = Unsubscribe(&source);
+    let lifeboat = exported(&source);
+    let open = format!(
+        "ALTER DATABASE {database} RESET role; ALTER DATABASE {database} CONNECTION LIMIT -1;
+         DROP ROLE {role}; CREATE ROLE {user} SUPERUSER LOGIN"
+    );
+    Major::Pg15.sql("postgres", &open);
+    let ran = drill(&lifeboat, Major::Pg15, &user);
+    nothing_is_left(ran, &role, Major::Pg15);
+    Major::Pg15.sql("postgres", &format!("DROP ROLE {user}"));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn what_roles_of_the_server_may_do_stays_as_it_is() {
+    let (member, source) = (unique("there"), Database::new(Major::Pg15));
+    source.sql(&format!(
+        "CREATE TABLE t AS SELECT 1 AS n; CREATE ROLE {member};
+         GRANT pg_read_all_data TO {member}; GRANT SET ON PARAMETER log_min_messages TO {member}"
+    ));
+    let lifeboat = exported(&source);
+    source.sql(&format!(
+        "REVOKE pg_read_all_data FROM {member};
+         REVOKE SET ON PARAMETER log_min_messages FROM {member}"
+    ));
+    let ran = drill(&lifeboat, Major::Pg15, "postgres");
+    let report = ran.json()["result"].clone();
+    let not_tried = report["not_tried"].to_string();
+    for name in [
+        format!("{member} in pg_read_all_data"),
+        "log_min_messages".to_owned(),
+    ] {
+        assert!(not_tried.contains(&name), "{name}: {ran:?}");
+    }
+    let holds = format!(
+        "SELECT pg_has_role('{member}', 'pg_read_all_data', 'MEMBER'),
+                has_parameter_privilege('{member}', 'log_min_messages', 'SET')"
+    );
+    assert_eq!(source.sql(&holds), "f|f");
+    source.sql(&format!("DROP ROLE {member}"));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn roles_that_granted_each_other_something_go_together() {
     let (suffix, source) = (unique("drilled"), Database::new(Major::Pg18));
     let [one, two] = ["a", "b"].map(|letter| format!("{letter}{suffix}"));

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::pg::session::Session;
-use crate::pg::target::database::MEMBERS;
 use crate::pg::target::toc::Entry;
 
 /// What is there: kinds and names as pg_restore lists them.
@@ -19,16 +18,17 @@ const ROUTINE: &str = "routine";
 impl Existing {
     /// All that is there, but for PostgreSQL's own schemas.
     pub(crate) async fn read(session: &Session) -> Result<Self> {
-        Self::matching(session, "true").await
+        Self::read_where(session, "true").await
     }
 
-    /// What belongs to extensions: whoever made them, no entry made their members.
+    /// What belongs to extensions: whoever made them, no entry made their members. The schema that one was
+    /// put into is none, and may be an entry's.
     pub(crate) async fn of_extensions(session: &Session) -> Result<Self> {
         let is_member = "(class, oid) IN (SELECT class, oid FROM members)";
-        Self::matching(session, is_member).await
+        Self::read_where(session, is_member).await
     }
 
-    async fn matching(session: &Session, condition: &str) -> Result<Self> {
+    async fn read_where(session: &Session, condition: &str) -> Result<Self> {
         let sql = format!(
             "WITH RECURSIVE {MEMBERS}, {FOUND} SELECT DISTINCT kind, name FROM found WHERE {condition}"
         );
@@ -74,6 +74,15 @@ impl Existing {
         self.0.contains(&(kind.to_owned(), name.to_owned()))
     }
 }
+
+/// Of extensions, with what PostgreSQL itself made for these.
+const MEMBERS: &str = "
+  members(class, oid) AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
+    UNION
+    SELECT d.classid, d.objid FROM members m
+      JOIN pg_catalog.pg_depend d ON d.refclassid = m.class AND d.refobjid = m.oid
+     WHERE d.deptype = 'i')";
 
 /// Functions are listed with the types of their arguments. Line breaks in names are spaces there.
 const FOUND: &str = "

@@ -35,18 +35,21 @@ pub(crate) async fn roles(server: &Server) -> Result<BTreeSet<String>> {
     Ok(roles)
 }
 
-/// Ends the sessions of the database, removes it, then the roles; `entry` leads to another database. What
-/// is not there is no trouble; what the server does not let go is named, with the statement that removes
-/// it.
+/// Ends the sessions of `database`, removes it, then the roles; `entry` leads to another database. What is
+/// not there is no trouble; what the server does not let go is named, with the statement that removes it.
 pub(crate) async fn remove(
     entry: &Server,
-    database: &str,
+    database: &Server,
     roles: &[String],
 ) -> Result<Vec<Finding>> {
-    let detached = detach(&entry.with_database(database)).await;
     let session = Session::connect(entry, APPLICATION, Purpose::Write).await?;
-    let statements = drop_database(&session, database, roles).await?;
-    let mut left = execute::each(&session, &statements).await?;
+    let name = &database.database;
+    // What is refused of these is found out by what follows.
+    execute::each(&session, &open_database(&session, name, roles).await?).await?;
+    let detached = detach(database).await;
+    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name));
+    let drop = Statement::new(format!("database {}", quote_ident(name)), drop);
+    let mut left = execute::each(&session, &[drop]).await?;
     if !left.is_empty() {
         // Why it stays.
         left.extend(detached);
@@ -83,22 +86,22 @@ async fn detach(database: &Server) -> Vec<Finding> {
 }
 
 /// A template is dropped by nobody, and a database only by its owner: by a role of the backup, if that is
-/// how it was.
-async fn drop_database(
+/// how it was. Its limit keeps us out as well, and its sessions hold what they work at.
+async fn open_database(
     session: &Session,
     database: &str,
     roles: &[String],
 ) -> Result<Vec<Statement>> {
     let sql = format!(
-        "SELECT datistemplate, pg_catalog.pg_has_role(datdba, 'USAGE'), r.rolname
+        "SELECT pg_catalog.pg_has_role(datdba, 'USAGE'), r.rolname
            FROM pg_catalog.pg_database d JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
           WHERE datname = {}",
         quote_literal(database)
     );
-    let there: Vec<(bool, bool, String)> = session.rows(&sql, "the drill's database").await?;
+    let there: Vec<(bool, String)> = session.rows(&sql, "the drill's database").await?;
     let name = quote_ident(database);
     let mut statements = Vec::new();
-    for (is_template, is_ours, owner) in there {
+    for (is_ours, owner) in there {
         let mut add =
             |sql: String| statements.push(Statement::new(format!("database {name}"), sql));
         if !is_ours && roles.contains(&owner) {
@@ -112,10 +115,14 @@ async fn drop_database(
                 quote_ident(&owner)
             ));
         }
-        if is_template {
-            add(format!("ALTER DATABASE {name} IS_TEMPLATE false"));
-        }
-        add(format!("DROP DATABASE {name} WITH (FORCE)"));
+        add(format!(
+            "ALTER DATABASE {name} WITH IS_TEMPLATE false CONNECTION LIMIT -1"
+        ));
+        add(format!(
+            "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid))
+               FROM pg_catalog.pg_stat_activity WHERE datname = {}",
+            quote_literal(database)
+        ));
     }
     Ok(statements)
 }

@@ -81,6 +81,7 @@ pub async fn restore(
         tables: Vec::new(),
         tool_dirs: Dirs::system(vec![target.major.bin()]),
         drill_reader: None,
+        keep_rights: false,
         drilled_sound: false,
     };
     change(&mut options);

@@ -162,11 +162,12 @@ impl Shared {
     }
 
     fn kill(&self, message: &[u8]) {
+        let text = String::from_utf8_lossy(&message[5..]).into_owned();
+        // Before: whoever waits for the victim asks for it.
+        *self.text.lock().unwrap() = format!("{}: {text}", char::from(message[0]));
         let victim = self.victim.load(Ordering::SeqCst).to_string();
         let killed = Command::new("kill").args(["-KILL", &victim]).status();
         assert!(killed.unwrap().success(), "process {victim}");
-        let text = String::from_utf8_lossy(&message[5..]).into_owned();
-        *self.text.lock().unwrap() = format!("{}: {text}", char::from(message[0]));
         self.died.send_replace(true);
     }
 }

@@ -5,6 +5,7 @@ mod binary;
 mod bombs;
 mod hostile;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -285,19 +286,22 @@ async fn no_row_of_a_damaged_part_or_list_reaches_the_target() {
     let phases = "SELECT count(*) FROM lifeboat_restore.phase WHERE name IN ('roles', 'schema')";
     assert_eq!(target.sql(phases), "2");
     let mut told = 0;
+    let mut in_full = HashSet::new();
     for whose in &needed {
         let (role, object) = whose;
         let sound = scene.point.fetch(object).await.unwrap();
         let others = of_same_kind(whose, &scene.point, &scene.foreign).await;
-        let mut damages = vec![
-            Damage::Lost,
-            Damage::Cut(0),
-            Damage::Cut(sound.len() / 2),
-            Damage::Longer,
-            Damage::Flip(0, 1),
-            Damage::Flip(sound.len() - 1, 0x80),
-        ];
+        let mut damages = vec![Damage::Lost, Damage::Flip(sound.len() - 1, 0x80)];
         damages.extend(others.into_iter().take(1).map(Damage::Swapped));
+        // All are found in one place: one object of each role stands for the others.
+        if in_full.insert(std::mem::discriminant(role)) {
+            damages.extend([
+                Damage::Cut(0),
+                Damage::Cut(sound.len() / 2),
+                Damage::Longer,
+                Damage::Flip(0, 1),
+            ]);
+        }
         for damage in damages {
             target.sql(reset);
             damage.inflict(store, object, &sound);

@@ -120,17 +120,28 @@ fn deploy(file: &str) -> PathBuf {
 fn backup_template(far_key: Option<&str>) -> String {
     let text = std::fs::read_to_string(deploy("backup-account.yaml")).unwrap();
     let Some(far_key) = far_key else { return text };
-    let via = "kms:ViaService: !Sub 'rds.${AWS::Region}.amazonaws.com'";
-    let both = format!(
-        "kms:ViaService: [!Sub 'rds.${{AWS::Region}}.amazonaws.com', rds.{FAR}.amazonaws.com]"
-    );
-    assert!(text.contains(via));
-    text.replace(via, &both).replace(
-        "Resource: [!GetAtt SnapshotKey.Arn, !Sub 'arn:aws:kms:${AWS::Region}:${SourceAccountId}:key/*']",
+    let mut text = text;
+    let mut replace = |this: &str, other: &str| {
+        assert!(text.contains(this), "{this}");
+        text = text.replace(this, other);
+    };
+    replace(
+        "kms:ViaService: !Sub 'rds.${AWS::Region}.${AWS::URLSuffix}'",
         &format!(
-            "Resource: [!GetAtt SnapshotKey.Arn, !Sub 'arn:aws:kms:${{AWS::Region}}:${{SourceAccountId}}:key/*', '{far_key}']"
+            "kms:ViaService: [!Sub 'rds.${{AWS::Region}}.${{AWS::URLSuffix}}', rds.{FAR}.amazonaws.com]"
         ),
-    )
+    );
+    let keys = "!GetAtt SnapshotKey.Arn, !Sub 'arn:${AWS::Partition}:kms:${AWS::Region}:${SourceAccountId}:key/*'";
+    replace(
+        &format!("Resource: [{keys}]"),
+        &format!("Resource: [{keys}, '{far_key}']"),
+    );
+    let encrypt = "Action: [kms:Encrypt, kms:Decrypt, kms:ReEncrypt*, kms:GenerateDataKey*]\n            Resource: ";
+    replace(
+        &format!("{encrypt}!GetAtt SnapshotKey.Arn"),
+        &format!("{encrypt}[!GetAtt SnapshotKey.Arn, '{far_key}']"),
+    );
+    text
 }
 
 impl World {
@@ -248,6 +259,7 @@ impl World {
         };
         let mut limits = RequestLimits::default();
         limits.retry.first_pause = Duration::from_millis(2);
+        limits.patience = Duration::ZERO;
         Repository::new(Arc::new(S3Store::open_with(options, limits).await.unwrap()))
     }
 

@@ -39,12 +39,15 @@ def test_there_are_enough_of_them():
         assert sum(who in attack.by for attack in ATTACKS.values()) > 200, who
     # Production's masters are refused all but what is in their own account.
     assert {attack.what for attack in ATTACKS.values() if set(attack.by).isdisjoint(MASTERS)} == {
-        "copy over a copy", "copy under another's name", "copy with the tag lifeboat:drill",
+        "copy over a copy", "copy under another's name", "copy under production's key",
+        "copy with the tag lifeboat:drill",
         "copy with the tag lifeboat:hold", "copy with the tag lifeboat:verified", "copy with the tag owner",
         "delete a snapshot of production's that lifeboat did not tag", "delete a snapshot that lifeboat did not tag",
         "delete an instance that only has a drill's name", "drill in public", "encrypt under production's key",
-        "grant production's key to oneself", "make oneself a user", "put a metric that is not lifeboat's",
-        "say that prove went well", "tag an intermediate with something else",
+        "give a spare a tag of people's", "grant production's key to oneself", "make oneself a user",
+        "open with production's key", "put a metric that is not lifeboat's", "restore a copy under a drill's name",
+        "say that prove went well", "switch off a spare's protection", "tag an intermediate with something else",
+        "take back an instance that people took over",
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ pub(crate) struct Report {
     pub unproven: Vec<Finding>,
     /// What is not as it was, without loss of data.
     pub findings: Vec<Finding>,
-    /// Objects that were left out because only a superuser may make them.
+    /// What was left out: only a superuser may make it, or it is a right that somebody's server keeps as it is.
     pub not_tried: Vec<NotTried>,
     /// Whether statements of the backup ran with the rights of a superuser.
     pub as_superuser: bool,

@@ -38,10 +38,11 @@ pub struct Walls {
     pub uid: bool,
 }
 
-/// An object that a drill without superuser leaves out. No row, key or constraint hangs on it.
+/// What a drill leaves out: no superuser drills, or it would change what roles of somebody's server may do.
+/// No row, key or constraint hangs on it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NotTried {
-    /// As pg_restore's list calls it in lower case, such as `event trigger`.
+    /// Such as `event trigger`, as pg_restore's list calls it in lower case, or `membership`.
     pub kind: String,
     pub name: String,
 }

@@ -153,7 +153,7 @@ pub(super) fn note(finding: Finding, not_valid: bool) -> RecordedFinding {
     }
 }
 
-/// The statement that notes it, in the transaction that adds the constraint NOT VALID.
+/// The statement that notes it; of a foreign key it belongs to the transaction that adds it NOT VALID.
 pub(super) fn note_sql(run: &Run<'_>, note: &RecordedFinding) -> String {
     run.state.note_sql(NOTES, note)
 }

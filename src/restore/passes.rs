@@ -100,7 +100,7 @@ async fn made_without_leakproof(run: &Run<'_>, outcome: &Outcome) -> Result<bool
     Ok(refused.is_empty())
 }
 
-/// What says of something that it exists, and is right: not we made it.
+/// Complaints that something exists which are to be reported: it is there, and we did not make it.
 #[derive(Default)]
 struct Conflicts {
     /// Statements that met such a thing at the very first attempt.

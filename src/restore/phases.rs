@@ -47,7 +47,7 @@ pub(super) fn found(finding: &Finding) -> RecordedFinding {
 
 pub(super) struct Phases {
     finished: BTreeSet<String>,
-    /// What the finished phases of earlier runs reported, by phase.
+    /// What earlier runs noted, by phase: also of phases that did not end.
     earlier: Vec<(String, RecordedFinding)>,
     started: Instant,
     lengths: Lengths,

@@ -146,7 +146,9 @@ fn report_as_begun(report: &mut Report, noted: &[(String, RecordedFinding)]) {
     let mut of_target = noted.iter().filter(|(name, _)| name == TARGET).peekable();
     // An earlier version of lifeboat noted nothing.
     if report.resumed && of_target.peek().is_some() {
-        report.findings = of_target.map(|(_, note)| note.finding.clone()).collect();
+        let findings = of_target.map(|(_, note)| note.finding.clone());
+        // The empty one says only that it was noted.
+        report.findings = findings.filter(|one| !one.what.is_empty()).collect();
     }
 }
 

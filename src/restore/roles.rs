@@ -33,7 +33,9 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     run.phases.report_again(ROLES, &mut run.report);
     if rights.superuser || rights.create_role {
         for role in &run.inputs.catalog.roles {
-            let is_there = run.facts.roles.contains_key(&role.name);
+            // A killed run's last transaction may have ended only after the facts were read.
+            let is_there = run.facts.roles.contains_key(&role.name)
+                || run.report.created_roles.contains(&role.name);
             if !is_there && run.inputs.catalog.database.can_name(&role.name) {
                 create(run, role).await?;
             } else if !is_there {
@@ -91,7 +93,7 @@ fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
     let facts = &run.facts;
     let made: BTreeSet<&String> = run.report.created_roles.iter().collect();
     let present: BTreeSet<&String> = facts.roles.keys().chain(made.iter().copied()).collect();
-    // What a killed run granted, or the server by itself to whom makes a role, is granted again.
+    // Granted again: what a killed run granted, and what the server gave by itself to whoever made the role.
     let is_there = |pair: &(String, String)| {
         facts.memberships.contains(pair) && !made.contains(&pair.0) && !made.contains(&pair.1)
     };
@@ -111,11 +113,11 @@ fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
     missing
 }
 
-/// Those in or of a role that this restore made, and those between roles that were there.
+/// Those of roles that this restore made, and those of roles that were there: what a new role may do, its
+/// members may do, too.
 fn split_by_roles(run: &Run<'_>, all: Vec<Membership>) -> (Vec<Membership>, Vec<Membership>) {
     let made = &run.report.created_roles;
-    all.into_iter()
-        .partition(|one| made.contains(&one.role) || made.contains(&one.member))
+    all.into_iter().partition(|one| made.contains(&one.member))
 }
 
 fn not_tried_membership(one: &Membership) -> NotTried {

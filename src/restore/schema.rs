@@ -161,8 +161,8 @@ async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -
     for one in &outcome.ungranted {
         report_ungranted(&mut run.report, one, run.inputs.options.is_powerless());
     }
-    // The target was empty: what exists at the very first attempt was not made by us. What exists
-    // after an interruption was, and so were the schemas and casts that a drill prepared.
+    // The target was empty: what exists at the very first attempt was not made by us. After an interruption
+    // [`passes::again`] tells what was; the schemas and casts that a drill prepared were, too.
     let prepared = |sql: &str| {
         let makes = |what: &str| sql.starts_with(what);
         run.inputs.options.is_powerless() && (makes("CREATE SCHEMA ") || makes("CREATE CAST "))

@@ -133,16 +133,22 @@ fn what_roles_of_the_server_may_do_stays_as_it_is() {
     let server = Server::start(Major::Pg15);
     server.sql(
         "CREATE TABLE t AS SELECT 1 AS n; CREATE ROLE there;
-         GRANT pg_read_all_data TO there; GRANT SET ON PARAMETER log_min_messages TO there",
+         GRANT pg_read_all_data TO there; GRANT SET ON PARAMETER log_min_messages TO there;
+         CREATE ROLE drilled; GRANT drilled TO there",
     );
     let lifeboat = server.exported();
     server.sql(
-        "REVOKE pg_read_all_data FROM there; REVOKE SET ON PARAMETER log_min_messages FROM there",
+        "REVOKE pg_read_all_data FROM there; REVOKE SET ON PARAMETER log_min_messages FROM there;
+         DROP ROLE drilled",
     );
     let ran = server.drill(&lifeboat, "postgres");
     let report = ran.json()["result"].clone();
     let not_tried = report["not_tried"].to_string();
-    for name in ["there in pg_read_all_data", "log_min_messages"] {
+    for name in [
+        "there in pg_read_all_data",
+        "there in drilled",
+        "log_min_messages",
+    ] {
         assert!(not_tried.contains(name), "{name}: {ran:?}");
     }
     let holds = "SELECT pg_has_role('there', 'pg_read_all_data', 'MEMBER'),

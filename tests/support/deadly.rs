@@ -165,7 +165,10 @@ impl Shared {
         let text = String::from_utf8_lossy(&message[5..]).into_owned();
         // Before: whoever waits for the victim asks for it.
         *self.text.lock().unwrap() = format!("{}: {text}", char::from(message[0]));
-        let victim = self.victim.load(Ordering::SeqCst).to_string();
+        let victim = self.victim.load(Ordering::SeqCst);
+        // 0 would be this process and all of its group.
+        assert_ne!(victim, 0, "nobody was aimed at");
+        let victim = victim.to_string();
         let killed = Command::new("kill").args(["-KILL", &victim]).status();
         assert!(killed.unwrap().success(), "process {victim}");
         self.died.send_replace(true);

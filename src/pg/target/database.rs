@@ -95,7 +95,7 @@ const ALTERED: &str = "
 
 /// What belongs to an extension. What hangs on its member is the extension's too: a table's indexes, a
 /// composite type's relation, the schema that it was put into.
-pub(super) const MEMBERS: &str = "
+const MEMBERS: &str = "
   members(class, oid) AS (
     SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
     UNION

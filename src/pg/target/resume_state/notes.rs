@@ -6,7 +6,7 @@ use crate::opaque;
 use crate::pg::session::{Session, from_row};
 use crate::quote::quote_literal;
 
-/// A finding of a finished phase, for the report of a later run.
+/// Something that was found out or done, noted for the report of a later run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordedFinding {
     /// The restore's own word for its kind of finding.
@@ -20,7 +20,7 @@ pub(crate) const TARGET: &str = "target";
 from_row!(Finding: what, why, sql);
 from_row!(RecordedFinding: kind, finding);
 
-/// The findings of finished phases, each with its phase.
+/// All notes, each with the name that it was noted under, such as its phase's.
 pub(crate) async fn findings(session: &Session) -> Result<Vec<(String, RecordedFinding)>> {
     let sql = "SELECT phase, kind, what, why, sql FROM lifeboat_restore.said";
     session.rows(sql, "cannot read the recorded findings").await

@@ -126,7 +126,9 @@ pub(crate) async fn create(session: &Session, beginning: &Beginning<'_>) -> Resu
         quote_literal(beginning.choice)
     );
     let phase = text(TARGET);
-    for finding in beginning.findings {
+    // The empty one tells a later run that this was noted, also where nothing was found.
+    let nothing = Finding::new("", "");
+    for finding in beginning.findings.iter().chain([&nothing]) {
         let note = RecordedFinding {
             kind: String::new(),
             finding: finding.clone(),

@@ -33,8 +33,8 @@ case " $* " in
 *' -- '*) arguments=("$@") ;;
 *) arguments=("$@" --) ;;
 esac
-# Most of them wait for servers most of the time.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
+# They wait for servers much of the time.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
 cargo test --locked "${arguments[@]}" --include-ignored --skip drill_hostile::walled::probe
 [ $# -eq 0 ] || exit 0
 

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use machine::{Machine, Point};
 
+use crate::support::cluster::Cluster;
 use crate::support::program::{Ran, second_recipient};
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, unique};
@@ -195,46 +196,42 @@ fn rows_that_sort_elsewhere_do_not_reach_a_foreign_server() {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn roles_come_back_for_a_user_who_is_no_superuser() {
-    let [app, reader, master] = ["app", "reader", "master"].map(unique);
-    let source = Database::new(Major::Pg15);
-    source.sql(&format!(
-        "CREATE ROLE {app}; CREATE ROLE {reader} LOGIN CREATEDB; GRANT {app} TO {reader};
-         ALTER ROLE {app} SET work_mem = '9MB';
-         CREATE SCHEMA app AUTHORIZATION {app}; GRANT USAGE ON SCHEMA app TO {reader};
-         CREATE SCHEMA reader AUTHORIZATION {reader};
-         SET ROLE {app};
+    let server = Cluster::without_passwords(&Major::Pg15.bin());
+    server.sql("CREATE DATABASE source");
+    server.sql_in(
+        "source",
+        "CREATE ROLE app; CREATE ROLE reader LOGIN CREATEDB; GRANT app TO reader;
+         ALTER ROLE app SET work_mem = '9MB';
+         CREATE SCHEMA app AUTHORIZATION app; GRANT USAGE ON SCHEMA app TO reader;
+         CREATE SCHEMA reader AUTHORIZATION reader;
+         SET ROLE app;
          CREATE TABLE app.answer AS SELECT g AS id FROM generate_series(1, 100) g;
-         GRANT SELECT ON app.answer TO {reader}; REVOKE INSERT ON app.answer FROM {app};
-         SET ROLE {reader};
-         CREATE MATERIALIZED VIEW reader.counted AS SELECT count(*) FROM app.answer;"
-    ));
-    let point = Point::of(&source);
+         GRANT SELECT ON app.answer TO reader; REVOKE INSERT ON app.answer FROM app;
+         SET ROLE reader;
+         CREATE MATERIALIZED VIEW reader.counted AS SELECT count(*) FROM app.answer;",
+    );
+    let point = Point::at(&server.url_as("postgres", "source"), Major::Pg15);
     let privileges = "SELECT relowner::regrole, relname, relacl FROM pg_class
         WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('app', 'reader')) ORDER BY 2";
-    let before = source.sql(privileges);
-    drop(source);
-    let drop_roles = format!("DROP ROLE {app}, {reader}");
-    Major::Pg15.sql("postgres", &drop_roles);
+    let before = server.sql_in("source", privileges);
+    server.sql("DROP DATABASE source");
+    server.sql("DROP ROLE app, reader");
 
-    Major::Pg15.sql(
-        "postgres",
-        &format!("CREATE ROLE {master} LOGIN CREATEROLE CREATEDB"),
-    );
-    let target = Database::with(Major::Pg15, &format!("OWNER {master} TEMPLATE template0"));
+    server.sql("CREATE ROLE master LOGIN CREATEROLE CREATEDB");
+    server.sql("CREATE DATABASE target OWNER master TEMPLATE template0");
     let machine = Machine::new(Major::Pg15);
     let ran = point.restore(
         &machine,
         &point.lifeboat.fingerprint(),
-        &target.url_as(&master),
+        &server.url_as("master", "target"),
     );
     // Comments on extensions and the like are not this user's.
     assert!(matches!(ran.code, Some(0 | 3)), "{}", ran.stderr);
-    assert_eq!(target.sql(privileges), before);
-    assert_eq!(target.sql("SELECT count FROM reader.counted"), "100");
-    let lent = format!("SELECT pg_has_role('{master}', '{app}', 'MEMBER')");
-    assert_eq!(target.sql(&lent), "f", "what was lent is given back");
-    drop(target);
-    Major::Pg15.sql("postgres", &format!("{drop_roles}, {master}"));
+    assert_eq!(server.sql_in("target", privileges), before);
+    let counted = server.sql_in("target", "SELECT count FROM reader.counted");
+    assert_eq!(counted, "100");
+    let lent = server.sql("SELECT pg_has_role('master', 'app', 'MEMBER')");
+    assert_eq!(lent, "f", "what was lent is given back");
 }
 
 #[test]

@@ -2,12 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::cluster::{Cluster, ClusterOptions};
+use crate::support::cluster::Cluster;
 use crate::support::program::Ran;
 use crate::support::{Lifeboat, Major};
-
-/// Without passwords: they are not what is tested.
-const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
 
 /// A server of the test's own, as a drill makes every role that a point has: with database `app`.
 struct Server {
@@ -17,11 +14,7 @@ struct Server {
 
 impl Server {
     fn start(major: Major) -> Self {
-        let options = ClusterOptions {
-            hba: Some(HBA),
-            ..ClusterOptions::default()
-        };
-        let cluster = Cluster::start(major.bin().to_str().unwrap(), &options);
+        let cluster = Cluster::without_passwords(&major.bin());
         cluster.sql("CREATE DATABASE app");
         Self { cluster, major }
     }
@@ -30,17 +23,10 @@ impl Server {
         self.cluster.sql_in("app", sql)
     }
 
-    fn url(&self, user: &str, database: &str) -> String {
-        format!(
-            "postgresql://{user}@127.0.0.1:{}/{database}",
-            self.cluster.port
-        )
-    }
-
     fn exported(&self) -> Lifeboat {
         let (lifeboat, bin) = (Lifeboat::init(), self.major.bin());
         lifeboat.configure(&format!("[export]\npg_bin = [{bin:?}]"));
-        lifeboat.export(&self.url("postgres", "app"));
+        lifeboat.export(&self.cluster.url_as("postgres", "app"));
         lifeboat
     }
 
@@ -53,7 +39,7 @@ impl Server {
             "--pg-bin",
             bin.to_str().unwrap(),
             "--server",
-            &self.url(user, "postgres"),
+            &self.cluster.url_as(user, "postgres"),
         ])
     }
 

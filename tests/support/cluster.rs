@@ -67,6 +67,21 @@ impl Cluster {
         cluster
     }
 
+    /// One that asks for no passwords, for what is not about them: for a test whose roles nobody else's restore
+    /// must meet, as one by a superuser makes and grants all that its catalog has.
+    pub fn without_passwords(bin: &Path) -> Self {
+        let options = ClusterOptions {
+            hba: Some("local all all trust\nhost all all 127.0.0.1/32 trust\n"),
+            ..ClusterOptions::default()
+        };
+        Self::start(bin.to_str().unwrap(), &options)
+    }
+
+    /// Over TCP, without a password.
+    pub fn url_as(&self, user: &str, database: &str) -> String {
+        format!("postgresql://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
     fn init(&self, arguments: &[&str]) {
         self.write("password", PASSWORD);
         let mut initdb = self.command("initdb");

@@ -71,12 +71,13 @@ pub struct Point {
 
 impl Point {
     pub fn of(database: &Database) -> Self {
+        Self::at(&database.url(), database.major)
+    }
+
+    pub fn at(url: &str, major: Major) -> Self {
         let lifeboat = Lifeboat::init();
-        lifeboat.configure(&format!("[export]\npg_bin = [{:?}]", database.major.bin()));
-        let id = lifeboat.export(&database.url())["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        lifeboat.configure(&format!("[export]\npg_bin = [{:?}]", major.bin()));
+        let id = lifeboat.export(url)["id"].as_str().unwrap().to_owned();
         Self { lifeboat, id }
     }
 

@@ -8,7 +8,7 @@ use super::options::AttestationOptions;
 use super::report::Report;
 use crate::error::{Error, Result};
 use crate::model::attestation::{
-    Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, Said,
+    Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, SealedFinding,
 };
 use crate::model::finding::Finding;
 use crate::model::manifest::FORMAT;
@@ -89,18 +89,18 @@ fn details_of(report: &Report) -> Details {
         assertions: answers.collect(),
         not_tried: report.not_tried.clone(),
         unproven: unproven.collect(),
-        failures: said(&report.failures),
-        findings: said(&report.findings),
+        failures: sealed(&report.failures),
+        findings: sealed(&report.findings),
         left_out: 0,
     }
 }
 
-fn said(findings: &[Finding]) -> Vec<Said> {
-    let said = findings.iter().map(|one| Said {
+fn sealed(findings: &[Finding]) -> Vec<SealedFinding> {
+    let sealed = findings.iter().map(|one| SealedFinding {
         what: one.what.clone(),
         why: one.why.clone(),
     });
-    said.collect()
+    sealed.collect()
 }
 
 /// By kind. A kind comes from the backup's own list: text that is none of PostgreSQL's kinds must

@@ -113,7 +113,6 @@ impl DrillTarget {
 
     /// Removes what the drill made, roles only if they came with it, and names what is left of it.
     pub(super) async fn remove(self, catalog: &Catalog) -> Vec<Finding> {
-        let name = &self.database.database;
         let database = &self.database;
         let (place, removed) = match self.server {
             TargetServer::Own(server) => {
@@ -127,8 +126,10 @@ impl DrillTarget {
             }
         };
         removed.unwrap_or_else(|error| {
-            let what =
-                format!("what the drill made may have been left: database {name} in {place}");
+            let what = format!(
+                "what the drill made may have been left: database {} in {place}",
+                database.database
+            );
             vec![Finding::new(what, error.chain())]
         })
     }

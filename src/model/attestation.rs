@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::catalog::{Membership, ParameterPrivilege};
 use super::digest::Sha256;
 use super::id::Id;
 
@@ -47,6 +48,23 @@ pub struct NotTried {
     pub name: String,
 }
 
+impl NotTried {
+    pub(crate) fn membership(one: &Membership) -> Self {
+        Self {
+            kind: "membership".to_owned(),
+            name: format!("{} in {}", one.member, one.role),
+        }
+    }
+
+    pub(crate) fn parameter_privilege(one: &ParameterPrivilege) -> Self {
+        let grantee = one.grantee.as_deref().unwrap_or("PUBLIC");
+        Self {
+            kind: "parameter privilege".to_owned(),
+            name: format!("{} on {} for {grantee}", one.privilege, one.parameter),
+        }
+    }
+}
+
 /// How many objects of one kind were not tried: their names are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotTriedCount {
@@ -76,10 +94,10 @@ pub struct Details {
     pub unproven: Vec<String>,
     /// What did not come back.
     #[serde(default)]
-    pub failures: Vec<Said>,
+    pub failures: Vec<SealedFinding>,
     /// What else was not as it was.
     #[serde(default)]
-    pub findings: Vec<Said>,
+    pub findings: Vec<SealedFinding>,
     /// Entries that found no room.
     #[serde(default)]
     pub left_out: u64,
@@ -95,7 +113,7 @@ pub struct Answer {
 
 /// What a drill found out about an object, and what the server said of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct SealedFinding {
     pub what: String,
     pub why: String,
 }

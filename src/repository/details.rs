@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::codec::new_identity;
     use crate::error::Kind;
-    use crate::model::attestation::{Answer, NotTried, Said};
+    use crate::model::attestation::{Answer, NotTried, SealedFinding};
 
     fn pair() -> (Identities, String) {
         let (secret, recipient) = new_identity();
@@ -110,8 +110,8 @@ mod tests {
         }
     }
 
-    fn said(what: &str, why: &str) -> Said {
-        Said {
+    fn finding(what: &str, why: &str) -> SealedFinding {
+        SealedFinding {
             what: what.to_owned(),
             why: why.to_owned(),
         }
@@ -127,8 +127,8 @@ mod tests {
                 name: "on_ddl".to_owned(),
             }],
             unproven: vec!["table public.t".to_owned()],
-            failures: vec![said("table public.u", "it is missing, and its 3 rows")],
-            findings: vec![said("index public.i", "it is missing")],
+            failures: vec![finding("table public.u", "it is missing, and its 3 rows")],
+            findings: vec![finding("index public.i", "it is missing")],
             left_out: 0,
         };
         let sealed = seal(details.clone(), &[first, second]).unwrap();

@@ -13,10 +13,8 @@ use crate::pg::target::statements::{self, Statement};
 pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
     let missing = missing(run, &run.session).await?;
     if run.inputs.options.keep_rights {
-        let not_tried = missing.iter().map(|(one, _)| NotTried {
-            kind: "privilege on a parameter".to_owned(),
-            name: one.parameter.clone(),
-        });
+        let missing = missing.iter();
+        let not_tried = missing.map(|(one, _)| NotTried::parameter_privilege(one));
         run.report.not_tried.extend(not_tried);
         return Ok(());
     }

@@ -53,7 +53,7 @@ pub(super) async fn restore(run: &mut Run<'_>) -> Result<()> {
         memberships = ours;
         run.report
             .not_tried
-            .extend(others.iter().map(not_tried_membership));
+            .extend(others.iter().map(NotTried::membership));
     }
     restore_memberships(run, &memberships).await?;
     parameters::restore(run).await
@@ -118,13 +118,6 @@ fn missing_memberships(run: &Run<'_>) -> Vec<Membership> {
 fn split_by_roles(run: &Run<'_>, all: Vec<Membership>) -> (Vec<Membership>, Vec<Membership>) {
     let made = &run.report.created_roles;
     all.into_iter().partition(|one| made.contains(&one.member))
-}
-
-fn not_tried_membership(one: &Membership) -> NotTried {
-    NotTried {
-        kind: "membership".to_owned(),
-        name: format!("{} in {}", one.member, one.role),
-    }
 }
 
 async fn restore_memberships(run: &mut Run<'_>, memberships: &[Membership]) -> Result<()> {

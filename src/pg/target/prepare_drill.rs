@@ -73,20 +73,13 @@ pub(crate) async fn prepare_drill(
     needed(&session, &drill::last_statements(logins)).await?;
     session.close().await;
     let powerful = drill::powerful_memberships(catalog);
-    prepared.not_tried.extend(powerful.map(|one| NotTried {
-        kind: "membership".to_owned(),
-        name: format!("{} in {}", one.member, one.role),
-    }));
+    prepared
+        .not_tried
+        .extend(powerful.map(NotTried::membership));
     // Some parameters run commands: nobody gets a right on any.
     let on_parameters = catalog.parameter_privileges.iter();
-    prepared.not_tried.extend(on_parameters.map(|one| {
-        let grantee = one.grantee.as_deref().unwrap_or("PUBLIC");
-        let name = format!("{} on {} for {grantee}", one.privilege, one.parameter);
-        NotTried {
-            kind: "parameter privilege".to_owned(),
-            name,
-        }
-    }));
+    let not_tried = on_parameters.map(NotTried::parameter_privilege);
+    prepared.not_tried.extend(not_tried);
     Ok(prepared)
 }
 

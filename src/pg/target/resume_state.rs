@@ -130,13 +130,7 @@ impl ResumeState {
         if let Some(memory) = self.memory() {
             return Ok(memory.suspects.clone());
         }
-        let what = "cannot read which entries failed";
-        let sql = "SELECT entry FROM lifeboat_restore.suspect";
-        let entries: Vec<i64> = session.rows(sql, what).await?;
-        let entries = entries.into_iter();
-        Ok(entries
-            .filter_map(|entry| u32::try_from(entry).ok())
-            .collect())
+        entries(session, "suspect", "cannot read which entries failed").await
     }
 
     /// All statements that met something which was there before us.
@@ -155,13 +149,7 @@ impl ResumeState {
         if !self.is_in_target() {
             return Ok(BTreeSet::new());
         }
-        let what = "cannot read what existed before";
-        let sql = "SELECT entry FROM lifeboat_restore.existed";
-        let entries: Vec<u64> = session.rows(sql, what).await?;
-        let entries = entries.into_iter();
-        Ok(entries
-            .filter_map(|entry| u32::try_from(entry).ok())
-            .collect())
+        entries(session, "existed", "cannot read what existed before").await
     }
 
     /// Grants a right for the time of the restore, and records the statement that revokes it.
@@ -314,4 +302,14 @@ impl ResumeState {
         let parts: Option<LoadedParts> = rows.into_iter().map(parse).collect();
         parts.ok_or_else(|| Error::failed("the rows of lifeboat_restore.part are not lifeboat's"))
     }
+}
+
+/// Ids of entries of the archive, from a table of schema `lifeboat_restore`.
+async fn entries(session: &Session, table: &str, what: &str) -> Result<BTreeSet<u32>> {
+    let sql = format!("SELECT entry FROM lifeboat_restore.{table}");
+    let entries: Vec<i64> = session.rows(&sql, what).await?;
+    let entries = entries.into_iter();
+    Ok(entries
+        .filter_map(|entry| u32::try_from(entry).ok())
+        .collect())
 }

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use self::place::Place;
-use crate::support::cluster::{Cluster, ClusterOptions};
+use crate::support::cluster::{Cluster, ClusterOptions, WITHOUT_PASSWORDS};
 use crate::support::deadly::{Deadly, When};
 use crate::support::program::Ran;
 use crate::support::{Lifeboat, Major};
@@ -44,7 +44,7 @@ fn export(broken: bool) -> Lifeboat {
     let cluster = Cluster::start(
         bin.to_str().unwrap(),
         &ClusterOptions {
-            hba: Some("local all all trust\nhost all all 127.0.0.1/32 trust\n"),
+            hba: Some(WITHOUT_PASSWORDS),
             settings: &[("wal_level", "logical")],
             ..ClusterOptions::default()
         },

@@ -3,11 +3,8 @@
 use std::process::Command;
 
 use crate::support::Major;
-use crate::support::cluster::{Cluster, ClusterOptions};
+use crate::support::cluster::{Cluster, ClusterOptions, WITHOUT_PASSWORDS};
 use crate::support::master;
-
-/// Without passwords: they are not what is tested.
-const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
 
 pub struct Place {
     pub cluster: Cluster,
@@ -102,7 +99,7 @@ impl Place {
 fn start(major: Major) -> Cluster {
     let options = ClusterOptions {
         settings: &[("shared_buffers", "16MB"), ("wal_level", "logical")],
-        hba: Some(HBA),
+        hba: Some(WITHOUT_PASSWORDS),
         ..ClusterOptions::default()
     };
     Cluster::start(major.bin().to_str().unwrap(), &options)

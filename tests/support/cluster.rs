@@ -42,6 +42,9 @@ pub struct Cluster {
 /// The superuser's password over TCP.
 pub const PASSWORD: &str = "s3cret-Of-The-Test";
 
+/// pg_hba.conf of a server whose passwords are not what is tested.
+pub const WITHOUT_PASSWORDS: &str = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
+
 const HBA: &str = "local all all trust\nhost all all all scram-sha-256\n";
 
 impl Cluster {
@@ -71,7 +74,7 @@ impl Cluster {
     /// must meet, as one by a superuser makes and grants all that its catalog has.
     pub fn without_passwords(bin: &Path) -> Self {
         let options = ClusterOptions {
-            hba: Some("local all all trust\nhost all all 127.0.0.1/32 trust\n"),
+            hba: Some(WITHOUT_PASSWORDS),
             ..ClusterOptions::default()
         };
         Self::start(bin.to_str().unwrap(), &options)

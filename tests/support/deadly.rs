@@ -11,6 +11,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::wire::{read_message, read_startup, split};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// The server never sees the statement.
@@ -84,11 +86,7 @@ impl Deadly {
 
 impl Shared {
     async fn serve(self: Arc<Self>, client: TcpStream, server: TcpStream) {
-        for stream in [&client, &server] {
-            stream.set_nodelay(true).unwrap();
-        }
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
+        let ((from_client, to_client), (from_server, to_server)) = split(client, server);
         let down = tokio::spawn(self.clone().to_client(from_server, to_client));
         // A connection that breaks off is what this is for.
         let _ = self.to_server(from_client, to_server).await;
@@ -173,24 +171,4 @@ impl Shared {
         assert!(killed.unwrap().success(), "process {victim}");
         self.died.send_replace(true);
     }
-}
-
-/// The first message has no type.
-async fn read_startup(client: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
-    let len = client.read_u32().await?;
-    let mut message = len.to_be_bytes().to_vec();
-    message.resize(len as usize, 0);
-    client.read_exact(&mut message[4..]).await?;
-    Ok(message)
-}
-
-/// A message with its type, and the whole of it.
-async fn read_message(from: &mut OwnedReadHalf) -> io::Result<(u8, Vec<u8>)> {
-    let kind = from.read_u8().await?;
-    let len = from.read_u32().await?;
-    let mut message = vec![0; len as usize + 1];
-    message[0] = kind;
-    message[1..5].copy_from_slice(&len.to_be_bytes());
-    from.read_exact(&mut message[5..]).await?;
-    Ok((kind, message))
 }

@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+
+use super::wire::{read_message, read_startup, split};
 
 /// When the connection is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +72,7 @@ impl Lossy {
 
 impl Connection {
     async fn serve(self: Arc<Self>, client: TcpStream, server: TcpStream) {
-        for stream in [&client, &server] {
-            stream.set_nodelay(true).unwrap();
-        }
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
+        let ((from_client, to_client), (from_server, to_server)) = split(client, server);
         let up = tokio::spawn(self.clone().to_server(from_client, to_server));
         // A connection that breaks off is what this is for.
         let _ = self.to_client(from_server, to_client).await;
@@ -115,11 +113,7 @@ impl Connection {
         mut client: OwnedReadHalf,
         mut server: OwnedWriteHalf,
     ) -> io::Result<()> {
-        // The startup message has no type.
-        let len = client.read_u32().await?;
-        let mut startup = vec![0; len as usize - 4];
-        client.read_exact(&mut startup).await?;
-        server.write_all(&len.to_be_bytes()).await?;
+        let startup = read_startup(&mut client).await?;
         server.write_all(&startup).await?;
         loop {
             let (kind, message) = read_message(&mut client).await?;
@@ -149,15 +143,4 @@ impl Connection {
         }
         lost
     }
-}
-
-/// A message with its type, and the whole of it.
-async fn read_message(from: &mut OwnedReadHalf) -> io::Result<(u8, Vec<u8>)> {
-    let kind = from.read_u8().await?;
-    let len = from.read_u32().await?;
-    let mut message = vec![0; len as usize + 1];
-    message[0] = kind;
-    message[1..5].copy_from_slice(&len.to_be_bytes());
-    from.read_exact(&mut message[5..]).await?;
-    Ok((kind, message))
 }

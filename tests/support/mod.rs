@@ -23,6 +23,7 @@ pub mod sigv4;
 pub mod subjects;
 pub mod tls;
 pub mod watched;
+pub mod wire;
 
 pub use database::{Database, Major};
 pub use program::Lifeboat;

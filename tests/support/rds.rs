@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::certificates::Authority;
 use super::sigv4::Presigned;
 use super::tls;
+use super::wire::read_startup;
 
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
@@ -218,15 +219,6 @@ impl Endpoint {
         tokio::io::copy_bidirectional(&mut client, &mut server).await?;
         Ok(())
     }
-}
-
-/// A message without a type, with its length.
-async fn read_startup(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
-    let len = from.read_u32().await?;
-    let mut message = vec![0; len as usize];
-    message[..4].copy_from_slice(&len.to_be_bytes());
-    from.read_exact(&mut message[4..]).await?;
-    Ok(message)
 }
 
 fn code_of(startup: &[u8]) -> u32 {

@@ -307,7 +307,7 @@ fn hostile_source(canaries: &Canaries) -> (Database, Roles) {
     source.sql(&canaries.place(&format!("{own}{ATTACK}"), &role));
     let itself = format!(
         "host=127.0.0.1 port={} user=postgres dbname={}",
-        crate::support::variable("LIFEBOAT_TEST_PG15_PORT"),
+        Major::Pg15.port(),
         source.name
     );
     for (at, way) in WAYS.iter().enumerate() {

@@ -16,7 +16,6 @@ use lifeboat::testing::repository::{PointSelector, Repository, RestorePoint};
 use lifeboat::testing::store::Head;
 use lifeboat::testing::verify;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::support::forge::{self, why};
 use crate::support::memory::{MemoryStore, TestClock};
@@ -29,9 +28,6 @@ const SECOND: &str = "20261129T012821Z-29zq2r";
 
 /// The point of `own-settings/`.
 const OWN_SETTINGS: &str = "20261129T151902Z-cm7m3t";
-
-/// Roles are the server's: of two restores at a time both would make them.
-static ROLES: Mutex<()> = Mutex::const_new(());
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -100,7 +96,6 @@ impl Directory {
 
     #[track_caller]
     fn comes_back(&self, id: &str, (tables, rows): (u64, u64), scripts: &[&str], major: Major) {
-        let _alone = ROLES.blocking_lock();
         let target = Database::reserve(major);
         let (url, bin) = (target.url(), major.bin());
         let how = ["--create", "--verify", "--target", &url, "--pg-bin"];
@@ -135,7 +130,7 @@ fn what_was_computed_under_its_own_settings_comes_back() {
     let scripts = ["facts.sql", "own-settings-facts.sql"];
     for major in [Major::Pg15, Major::Pg18] {
         directory.comes_back(OWN_SETTINGS, (13, 460), &scripts, major);
-        // They are the server's, and other tests export what is the server's.
+        // They are the server's, and tests after this one export what is the server's.
         for (parameter, role) in [("log_statement", "owner"), ("work_mem", "reader")] {
             let sql = format!("REVOKE ALL ON PARAMETER {parameter} FROM fixture_{role}");
             major.sql("postgres", &sql);
@@ -240,7 +235,6 @@ fn adopt(store: &MemoryStore, line: &Value) {
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn the_bucket_comes_back() {
     let bucket = Bucket::load();
-    let _alone = ROLES.lock().await;
     let target = Database::reserve(Major::Pg15);
     let point = bucket.point().await;
     let restored = forge::restore(&point, &bucket.identities, &target, |options| {

@@ -10,13 +10,13 @@ use crate::support::{Database, Lifeboat, Major};
 
 /// Roles belong to the server: made once a server and test run.
 pub fn roles(major: Major) {
-    static MADE: Mutex<Vec<Major>> = Mutex::new(Vec::new());
+    static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if !made.contains(&major) {
+    if !made.contains(&major.url()) {
         let postgres = Database::existing(major, "postgres");
         postgres.script(&zoo("roles.sql"), &[]);
         std::mem::forget(postgres);
-        made.push(major);
+        made.push(major.url());
     }
 }
 

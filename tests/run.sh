@@ -22,8 +22,16 @@ finish() {
 }
 trap finish EXIT
 
+# They wait for servers much of the time. Each test of a moment has servers of its own: a restore by a superuser
+# makes and grants all that the server of its source had.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
+numbered=()
+for number in $(seq 2 "$((RUST_TEST_THREADS > 9 ? 9 : RUST_TEST_THREADS))"); do
+    numbered+=({pg15,pg16,pg17,pg18}-"$number")
+done
 "$SERVERS" install
 "$SERVERS" start
+[ ${#numbered[@]} -eq 0 ] || "$SERVERS" start "${numbered[@]}"
 environment=$("$SERVERS" env)
 eval "$environment"
 
@@ -33,8 +41,6 @@ case " $* " in
 *' -- '*) arguments=("$@") ;;
 *) arguments=("$@" --) ;;
 esac
-# They wait for servers much of the time.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
 cargo test --locked "${arguments[@]}" --include-ignored --skip drill_hostile::walled::probe
 [ $# -eq 0 ] || exit 0
 

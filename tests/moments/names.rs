@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::gate::Gate;
 use crate::support::cluster::{Cluster, ClusterOptions};
+use crate::support::lane::Lane;
 use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major, unique};
 
@@ -114,9 +115,11 @@ fn a_name_that_no_lock_protects_is_of_the_snapshots_moment_or_the_export_starts_
         let right = ran.code == Some(0) && gate.runs() == 2 && told;
         (!right).then(|| format!("{change}: {} runs, {ran:?}", gate.runs()))
     };
+    let lane = Lane::current();
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let all = MATTERS.chunks(MATTERS.len().div_ceil(3)).map(|some| {
             scope.spawn(move || {
+                lane.enter();
                 some.iter()
                     .filter_map(|one| try_one(*one))
                     .collect::<Vec<_>>()
@@ -183,8 +186,10 @@ fn leases_that_come_and_go_all_the_time_stop_no_export() {
             "REVOKE USAGE ON SCHEMA public FROM {role}; REVOKE EXECUTE ON FUNCTION f() FROM {other}"
         ));
     };
+    let lane = Lane::current();
     let ran = std::thread::scope(|scope| {
         scope.spawn(|| {
+            lane.enter();
             while !done.load(Ordering::Relaxed) {
                 lease();
                 leases.fetch_add(1, Ordering::Relaxed);
@@ -216,8 +221,12 @@ fn an_index_that_is_built_concurrently_waits_is_told_and_neither_fails() {
     let gate = Gate::closed(&lifeboat, Major::Pg15);
     let mut export = gate.start(&lifeboat, &database.url());
     gate.wait();
+    let lane = Lane::current();
     std::thread::scope(|scope| {
-        scope.spawn(|| database.sql("CREATE INDEX CONCURRENTLY t_n ON t (n)"));
+        scope.spawn(|| {
+            lane.enter();
+            database.sql("CREATE INDEX CONCURRENTLY t_n ON t (n)")
+        });
         let mut told = String::new();
         let stderr = std::io::BufReader::new(export.stderr.take().unwrap());
         for line in std::io::BufRead::lines(stderr) {

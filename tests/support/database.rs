@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::lane::Lane;
 use super::{unique, variable};
 
 /// The servers that tests/run.sh starts.
@@ -24,9 +25,15 @@ impl Major {
         }
     }
 
-    /// The superuser's URL of the database `postgres`.
+    /// The superuser's URL of the database `postgres`, on the server that this test has.
     pub fn url(self) -> String {
-        variable(&format!("LIFEBOAT_TEST_{}", self.name()))
+        let suffix = Lane::current().suffix();
+        variable(&format!("LIFEBOAT_TEST_{}{suffix}", self.name()))
+    }
+
+    pub fn port(self) -> String {
+        let suffix = Lane::current().suffix();
+        variable(&format!("LIFEBOAT_TEST_{}{suffix}_PORT", self.name()))
     }
 
     /// Where its programs are; beside the server of 17 lie the clients of 18.
@@ -127,7 +134,7 @@ impl Database {
     pub fn partition_into(&self, other: &Self) -> String {
         other.sql("CREATE TABLE word_2 (w text)");
         let server = super::unique("fdw");
-        let port = super::variable("LIFEBOAT_TEST_PG15_PORT");
+        let port = Major::Pg15.port();
         self.sql(&format!(
             "CREATE EXTENSION postgres_fdw;
              CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw

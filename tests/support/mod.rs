@@ -10,6 +10,7 @@ pub mod deployed;
 pub mod drills;
 pub mod faulty;
 pub mod forge;
+pub mod lane;
 pub mod listener;
 pub mod lossy;
 pub mod master;

@@ -3,6 +3,7 @@
 pub(crate) mod attestation;
 pub(crate) mod catalog;
 pub(crate) mod databases;
+pub(crate) mod definitions;
 pub(crate) mod digest;
 pub(crate) mod finding;
 #[cfg(test)]
@@ -11,5 +12,6 @@ pub(crate) mod id;
 pub(crate) mod keys;
 pub(crate) mod lock;
 pub(crate) mod manifest;
+pub(crate) mod name;
 pub(crate) mod snapshot;
 pub(crate) mod table_digest;

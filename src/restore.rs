@@ -3,6 +3,7 @@
 mod broken;
 mod compare;
 mod constraints;
+mod definitions;
 mod finalize;
 mod large_objects;
 mod not_tried;
@@ -37,7 +38,7 @@ use crate::repository::RestorePoint;
 
 pub use self::options::Options;
 pub(crate) use self::options::TableName;
-use self::phases::{COMPARISON, ROLES, TABLES};
+use self::phases::{COMPARISON, DEFINITIONS, ROLES, TABLES};
 pub(crate) use self::report::PhaseTime;
 pub use self::report::Report;
 use self::run::{Inputs, Run};
@@ -88,8 +89,8 @@ pub async fn run(
         let work = Box::pin(async {
             let mut run = prepare::prepare(inputs, checked, report).await?;
             holds_lock.set(true);
-            run_phases(&mut run).await?;
-            finish(run).await
+            let reader = run_phases(&mut run).await?;
+            finish(run, reader).await
         });
         report = match context.interrupt.or(work).await {
             Ok(report) => report,
@@ -111,7 +112,8 @@ fn superuser_warning(user: &str) -> String {
 }
 
 /// The comparison comes after the last statement of the backup: until then its code may change rows.
-async fn run_phases(run: &mut Run<'_>) -> Result<()> {
+/// Returns a session that reads what was restored.
+async fn run_phases(run: &mut Run<'_>) -> Result<Session> {
     if !run.inputs.options.is_powerless() {
         run.phase(ROLES, roles::restore).await?;
     }
@@ -134,8 +136,11 @@ async fn run_phases(run: &mut Run<'_>) -> Result<()> {
     run_phases_after_keys(run).await?;
     run.phase(COMPARISON, compare::compare).await?;
     roles::give_back(run, roles::READING).await?;
-    // Its limits would meet our own sessions.
-    run.phase("database", finalize::database).await
+    // The database's limits would meet our own sessions.
+    let (server, application) = (run.inputs.reader(), run.inputs.application());
+    let reader = Session::connect(server, &application, Purpose::Read).await?;
+    run.phase("database", finalize::database).await?;
+    Ok(reader)
 }
 
 /// Whatever is missing: one row that breaks a constraint must not leave everybody without privileges.
@@ -152,10 +157,16 @@ async fn run_phases_after_keys(run: &mut Run<'_>) -> Result<()> {
         .await
 }
 
-/// Gives back what was borrowed, and drops schema `lifeboat_restore` where nothing is missing.
-async fn finish(mut run: Run<'_>) -> Result<Report> {
+/// Gives back what was borrowed, compares the definitions, and drops schema `lifeboat_restore` where nothing is
+/// missing.
+async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
     search_path::name_functions(&mut run).await?;
     roles::give_back(&mut run, roles::EVERYTHING).await?;
+    run.phase(DEFINITIONS, async |run: &mut Run<'_>| {
+        definitions::compare(run, &reader).await
+    })
+    .await?;
+    reader.close().await;
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {

@@ -78,7 +78,8 @@ fn content(database: &str, role: &str) -> String {
          GRANT CONNECT ON DATABASE {database} TO {role};
          ALTER DATABASE {database} SET work_mem = '6MB';
          CREATE CAST (inet AS int) WITH INOUT AS ASSIGNMENT;
-         CREATE TABLE course (id int PRIMARY KEY, next int GENERATED ALWAYS AS (id + 1) STORED);
+         CREATE TABLE course (id int PRIMARY KEY, code text COLLATE \"C\",
+           n int GENERATED ALWAYS AS IDENTITY, next int GENERATED ALWAYS AS (id + 1) STORED);
          CREATE TABLE answer (id serial PRIMARY KEY, course int REFERENCES course, points int);
          CREATE TABLE every_year (year int) PARTITION BY LIST (year);
          CREATE TABLE one_year PARTITION OF every_year FOR VALUES IN (1);

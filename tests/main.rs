@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod cutoff;
 mod damage;
+mod definitions;
 mod doctor;
 mod drill;
 mod drill_container;

@@ -156,7 +156,12 @@ fn a_schema_public_that_is_gone_or_was_made_anew_is_told() {
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let report = ran.json();
     let findings = names(&report, "findings");
-    assert_eq!(findings, ["privileges of the schema public"]);
+    let expected = [
+        "privileges of the schema public",
+        "owner of schema public",
+        "comment on schema public",
+    ];
+    assert_eq!(findings, expected);
 }
 
 #[test]

@@ -199,6 +199,7 @@ mod tests {
             failures: Vec::new(),
             unproven: Vec::new(),
             findings: Vec::new(),
+            not_compared: Vec::new(),
             not_tried: Vec::new(),
             as_superuser: false,
             walls: None,

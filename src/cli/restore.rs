@@ -159,6 +159,7 @@ fn text(report: &Report) -> Page {
     page.lines("problem:", &report.problems);
     show_troubles(&mut page, "FAILURE", &report.failures);
     show_troubles(&mut page, "finding", &report.findings);
+    page.lines("not compared:", &report.not_compared);
     page.lines("left out:", &report.left_out);
     page.lines("to do:", &report.to_do);
     page

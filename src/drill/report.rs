@@ -52,6 +52,8 @@ pub(crate) struct Report {
     pub unproven: Vec<Finding>,
     /// What is not as it was, without loss of data.
     pub findings: Vec<Finding>,
+    /// Definitions about which nothing is known: of another version, or of none.
+    pub not_compared: Vec<String>,
     /// What was left out: only a superuser may make it, or it is a right that somebody's server keeps as it is.
     pub not_tried: Vec<NotTried>,
     /// Whether statements of the backup ran with the rights of a superuser.
@@ -94,6 +96,7 @@ impl Report {
             failures: restored.failures,
             unproven: restored.unproven,
             findings: restored.findings,
+            not_compared: restored.not_compared,
             not_tried: restored.not_tried,
             as_superuser: restored.as_superuser,
             walls: None,

@@ -37,6 +37,8 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
             properties: none,
         },
         not_covered: catalog::read_not_covered(session).await?,
+        definitions: None,
+        columns_full: Vec::new(),
         money_in_c: true,
     })
 }

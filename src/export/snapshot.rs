@@ -13,10 +13,12 @@ use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
 use crate::pg::connect::server::Server;
+use crate::pg::definitions;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};
 use crate::pg::source::moment::Until;
+use crate::pg::source::reader::SnapshotReader;
 use crate::pg::source::slice;
 use crate::pg::source::snapshot::ExportedSnapshot;
 use crate::repository::PointPath;
@@ -124,6 +126,7 @@ impl<'a> DatabaseExport<'a> {
         let large_objects = checks::large_objects(session).await?;
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
         let mut catalog = records::read_catalog(session, &tables).await?;
+        self.read_definitions(snapshot, &mut catalog).await?;
         catalog.not_covered.extend(unread);
         let odd = records::in_another_encoding(&catalog);
         catalog.not_covered.extend(odd);
@@ -139,6 +142,24 @@ impl<'a> DatabaseExport<'a> {
             catalog,
             large_objects,
         })
+    }
+
+    /// In a session of its own: printing a view locks what it reads until the transaction ends.
+    async fn read_definitions(
+        &self,
+        snapshot: &ExportedSnapshot,
+        catalog: &mut Catalog,
+    ) -> Result<()> {
+        let (server, application) = (self.server, &self.application);
+        let reader = SnapshotReader::connect(server, application, &snapshot.id).await?;
+        let session = &reader.session;
+        session.set_lock_timeout(self.run.options.ddl_wait).await?;
+        reader.begin("the definitions").await?;
+        catalog.definitions = Some(definitions::read(session).await?);
+        catalog.columns_full = definitions::read_columns(session).await?;
+        reader.end().await?;
+        reader.session.close().await;
+        Ok(())
     }
 
     pub(super) fn watchdog<'b>(&'b self, snapshot: &'b ExportedSnapshot) -> Watchdog<'b> {

@@ -3,10 +3,11 @@
 
 use crate::escape;
 use crate::opaque;
-use crate::quote::quote_ident;
 use serde::{Deserialize, Serialize};
 
+use super::definitions::{Columns, Definitions};
 use super::digest::RowDigest;
+pub use super::name::Name;
 use super::table_digest::RowShape;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,35 +34,17 @@ pub struct Catalog {
     pub materialized_views: Vec<MaterializedView>,
     pub large_objects: LargeObjects,
     pub not_covered: Vec<NotCoveredNames>,
+    /// What is compared besides. `None`: the point was made before lifeboat noted it.
+    #[serde(default)]
+    pub definitions: Option<Vec<Definitions>>,
+    /// All columns in full, generated ones too, in their order. Points made before lifeboat noted them have
+    /// none.
+    #[serde(default)]
+    pub columns_full: Vec<Columns>,
     /// The schema archive prints money under lc_monetary C. Older ones print it as the source's own
     /// setting said.
     #[serde(default)]
     pub money_in_c: bool,
-}
-
-/// A name in a schema, both as PostgreSQL stores them, unquoted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Name {
-    pub schema: String,
-    pub name: String,
-}
-
-impl Name {
-    /// Quoted for SQL: `"schema"."name"`.
-    pub fn quoted(&self) -> String {
-        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
-    }
-}
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}.{}",
-            escape::name(&self.schema),
-            escape::name(&self.name)
-        )
-    }
 }
 
 /// Properties of the database itself, which no archive carries without `-C`.

@@ -91,6 +91,8 @@ pub fn catalog() -> Catalog {
             properties: none,
         },
         not_covered: Vec::new(),
+        definitions: None,
+        columns_full: Vec::new(),
         money_in_c: true,
     }
 }

@@ -16,6 +16,11 @@ pub(super) const TABLES: &str = "tables";
 /// Compares all that is there. Repeated by every run, as a server may lose rows later.
 pub(super) const COMPARISON: &str = "comparison";
 
+/// The same of definitions, once nothing is borrowed any more.
+pub(super) const DEFINITIONS: &str = "definitions";
+
+const REPEATED: [&str; 2] = [COMPARISON, DEFINITIONS];
+
 /// Phases that need every table to be whole: not finished while anything failed.
 const NEED_WHOLE_TABLES: [&str; 5] = [
     "privileges",
@@ -74,7 +79,7 @@ impl Phases {
 
     /// Whether an earlier run finished this phase, so that it is not repeated.
     pub(super) fn is_finished(&self, name: &str) -> bool {
-        name != COMPARISON && self.finished.contains(name)
+        !REPEATED.contains(&name) && self.finished.contains(name)
     }
 
     /// Adds to the report what a finished phase reported when it ran, or what one that was killed noted.
@@ -107,7 +112,7 @@ impl Phases {
         });
         let failures = report.failures.len();
         let incomplete = NEED_WHOLE_TABLES.contains(&name) && failures > 0;
-        let repeated = name == COMPARISON || incomplete || failures > self.lengths.failures;
+        let repeated = REPEATED.contains(&name) || incomplete || failures > self.lengths.failures;
         (!repeated).then(|| self.added(report))
     }
 

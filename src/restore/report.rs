@@ -43,6 +43,8 @@ pub struct Report {
     pub failures: Vec<Finding>,
     /// Anything else that is not as it was: any makes the exit code 3.
     pub findings: Vec<Finding>,
+    /// Definitions about which nothing is known: of another version, or of none.
+    pub not_compared: Vec<String>,
     /// Whether the target's user is a superuser.
     #[serde(skip)]
     pub as_superuser: bool,
@@ -87,6 +89,7 @@ impl Report {
             verified: false,
             failures: Vec::new(),
             findings: Vec::new(),
+            not_compared: Vec::new(),
             as_superuser: false,
             unproven: Vec::new(),
             not_tried: Vec::new(),

@@ -15,6 +15,7 @@ pub(super) fn text(report: &Report) -> Page {
     show_troubles(&mut page, "missing", &report.failures);
     show_troubles(&mut page, "unproven", &report.unproven);
     show_troubles(&mut page, "finding", &report.findings);
+    page.lines("not compared:", &report.not_compared);
     show_not_tried(&mut page, &report.not_tried);
     show_place_and_time(&mut page, report);
     if let Some(walls) = &report.walls {

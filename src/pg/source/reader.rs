@@ -26,14 +26,19 @@ impl SnapshotReader {
 
     /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
     pub(crate) async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
+        self.begin(what).await?;
+        self.session.copy_out(sql, what).await
+    }
+
+    /// A transaction that sees what the snapshot shows; [`SnapshotReader::end`] ends it.
+    pub(crate) async fn begin(&self, what: &str) -> Result<()> {
         // An exported id holds digits, letters and dashes only: nothing to quote.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
             self.snapshot_id
         );
         let cannot = format!("cannot read {what}");
-        self.session.execute(&begin, &cannot).await?;
-        self.session.copy_out(sql, what).await
+        self.session.execute(&begin, &cannot).await
     }
 
     pub(crate) async fn end(&self) -> Result<()> {

@@ -84,7 +84,8 @@ impl Check {
     }
 }
 
-fn describe_domain(domain: &Name, name: &str) -> String {
+/// A constraint of a domain; one without a name is its NOT NULL.
+pub(crate) fn describe_domain(domain: &Name, name: &str) -> String {
     match name {
         "" => format!("NOT NULL of domain {domain}"),
         name => format!("constraint {} of domain {domain}", escape::name(name)),

@@ -1,8 +1,9 @@
 //! The instance, its databases, and the properties of one of them.
 
-use super::roles::{of_rds, settings};
+use super::roles::settings;
 use crate::error::Result;
 use crate::model::catalog::{Cast, Database, Extension, Grant, Setting};
+use crate::pg::definitions::of_rds;
 use crate::pg::session::{Session, from_row};
 
 /// What the instance says about itself.

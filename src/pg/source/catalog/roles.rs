@@ -2,18 +2,8 @@
 
 use crate::error::Result;
 use crate::model::catalog::{Membership, ParameterPrivilege, Role, Setting};
+use crate::pg::definitions::of_rds;
 use crate::pg::session::{FromRow, RowReader, Session, from_row};
-
-/// True for a role that the service made and no restore can make: only where RDS's own is there, as
-/// anybody may call a role `rdsreader`. The role's name is `$r`.
-const OF_RDS: &str = "(EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rdsadmin')
-   AND ($r ~ '^rds_' OR $r IN ('rdsadmin', 'rdsrepladmin', 'rdsproxyadmin', 'rdstopmgr',
-                               'rdswriteforwarduser')))";
-
-/// [`OF_RDS`] for an expression.
-pub(super) fn of_rds(role: &str) -> String {
-    OF_RDS.replace("$r", role)
-}
 
 /// Roles but PostgreSQL's and RDS's own, sorted by name.
 pub(crate) async fn read_roles(session: &Session) -> Result<Vec<Role>> {

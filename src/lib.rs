@@ -118,6 +118,9 @@ pub mod testing {
     pub mod pg {
         pub use crate::pg::connect::conninfo::Input;
         pub use crate::pg::connect::server::{Server, SslMode};
+        pub mod definitions {
+            pub use crate::pg::definitions::statement;
+        }
         pub use crate::pg::local::drill_server::{Remote, ask_walls};
         pub use crate::pg::local::throwaway::{Logins, ServerRequest};
         pub mod tools {

@@ -31,17 +31,24 @@ fn kinds(version_num: u32) -> Vec<&'static Kind> {
     kinds
 }
 
+/// What reads names and texts. What is dropped at this moment has no text any more.
+fn select(kind: &Kind) -> String {
+    let sql = (kind.sql)();
+    format!("SELECT q.name, coalesce(q.text, '') FROM ({sql}) q(name, text)")
+}
+
+/// What reads a kind from a server of this version.
+pub fn statement(kind: &str, version_num: u32) -> Option<String> {
+    let kinds = kinds(version_num).into_iter();
+    kinds.filter(|one| one.name == kind).map(select).next()
+}
+
 /// Reads every kind but columns; each sorted by name.
 pub(crate) async fn read(session: &Session) -> Result<Vec<Definitions>> {
     let mut all = Vec::new();
     for kind in kinds(session.server_version_num) {
         let what = format!("cannot read the definitions of kind {}", kind.name);
-        // What is dropped at this moment has no text any more.
-        let sql = format!(
-            "SELECT q.name, coalesce(q.text, '') FROM ({}) q(name, text)",
-            (kind.sql)()
-        );
-        let mut list: Vec<Definition> = session.rows(&sql, &what).await?;
+        let mut list: Vec<Definition> = session.rows(&select(kind), &what).await?;
         list.sort();
         all.push(Definitions {
             kind: kind.name.to_owned(),

@@ -19,6 +19,9 @@ pub(super) const OWN_SCHEMA: &str =
 pub(super) const IDENTITY: &str =
     r"pg_catalog.regexp_replace(i.identity, '\mpg_catalog\.json\M', 'json', 'g')";
 
+/// No session carries its temporary objects into a backup; `i` as before.
+pub(super) const NOT_TEMPORARY: &str = "i.identity !~ '(^| )pg_(toast_)?temp(_[0-9]+)?[.]'";
+
 /// What an extension brings comes with it.
 pub(super) fn not_of_extension(catalog: &str, oid: &str) -> String {
     format!(

@@ -1,6 +1,6 @@
 //! Schemas, functions, types, and all that stands beside tables.
 
-use super::kind::{IDENTITY, Kind, OWN_SCHEMA, not_of_extension};
+use super::kind::{IDENTITY, Kind, NOT_TEMPORARY, OWN_SCHEMA, not_of_extension};
 use super::relations::enabled;
 
 fn schemas() -> String {
@@ -26,9 +26,35 @@ pub(super) fn functions_from() -> String {
     )
 }
 
-fn functions() -> String {
+/// Of lists, pg_dump prints each part, whatever quotes and spaces stood around it.
+const SETTINGS: &str = r#"(SELECT pg_catalog.string_agg('SET ' ||
+           CASE WHEN one ~ '^(search_path|temp_tablespaces|[a-z]+_preload_libraries|unix_socket_directories)='
+                THEN pg_catalog.regexp_replace(
+                       pg_catalog.regexp_replace(one, '"([a-z_][a-z0-9_$]*)"', '\1', 'g'), ' *, *', ', ', 'g')
+                ELSE one END, E'\n' ORDER BY place)
+      FROM pg_catalog.unnest(p.proconfig) WITH ORDINALITY AS s(one, place))"#;
+
+/// From the catalog's own row, as the snapshot shows it: pg_get_functiondef prints what is there now, and
+/// nothing keeps a function from being replaced. What the other functions print is compared at both ends.
+fn functions(sql_body: &str) -> String {
     format!(
-        "SELECT {FUNCTION_NAME}, CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE
+        "SELECT {FUNCTION_NAME}, CASE WHEN p.prokind <> 'a' THEN pg_catalog.concat_ws(E'\\n',
+             CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'w' THEN 'WINDOW FUNCTION' ELSE 'FUNCTION' END
+               || ' (' || pg_catalog.pg_get_function_arguments(p.oid) || ')',
+             'RETURNS ' || pg_catalog.pg_get_function_result(p.oid),
+             'TRANSFORM FOR ' || (SELECT pg_catalog.string_agg(pg_catalog.format_type(t, NULL), ', ')
+                                    FROM pg_catalog.unnest(p.protrftypes) t),
+             'LANGUAGE ' || (SELECT l.lanname::text FROM pg_catalog.pg_language l WHERE l.oid = p.prolang),
+             CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' END,
+             CASE p.proparallel WHEN 's' THEN 'PARALLEL SAFE' WHEN 'r' THEN 'PARALLEL RESTRICTED' END,
+             CASE WHEN p.proisstrict THEN 'STRICT' END,
+             CASE WHEN p.prosecdef THEN 'SECURITY DEFINER' END,
+             CASE WHEN p.proleakproof THEN 'LEAKPROOF' END,
+             'COST ' || p.procost::text,
+             CASE WHEN p.proretset THEN 'ROWS ' || p.prorows::text END,
+             CASE WHEN p.prosupport::pg_catalog.oid <> 0 THEN 'SUPPORT ' || p.prosupport::text END,
+             {SETTINGS},
+             'AS ' || coalesce({sql_body}, pg_catalog.concat_ws(', ', p.probin, p.prosrc))) ELSE
                 (SELECT pg_catalog.concat_ws(' ', 'AGGREGATE', pg_catalog.pg_get_function_arguments(p.oid),
                         'RETURNS', pg_catalog.format_type(p.prorettype, NULL),
                         'PARALLEL', p.proparallel, pg_catalog.format_type(a.aggtranstype, NULL),
@@ -218,7 +244,7 @@ fn others() -> String {
         format!(
             "SELECT ARRAY[i.type, {IDENTITY}], {text} FROM pg_catalog.{catalog} x,
                     pg_catalog.pg_identify_object('pg_catalog.{catalog}'::pg_catalog.regclass, x.oid, 0) i
-              WHERE x.oid >= 16384 AND i.identity IS NOT NULL AND {own}"
+              WHERE x.oid >= 16384 AND i.identity IS NOT NULL AND {NOT_TEMPORARY} AND {own}"
         )
     };
     let parts: Vec<String> = OTHERS.iter().map(of).collect();
@@ -235,7 +261,10 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("extension", extensions),
     Kind::new("type", types),
     Kind::new("domain constraint", domain_constraints),
-    Kind::new("function", functions),
+    Kind::new("function", || functions("NULL")),
+    Kind::since(140_000, "function", || {
+        functions("pg_catalog.pg_get_function_sqlbody(p.oid)")
+    }),
     Kind::new("publication", publications),
     Kind::new("published table", || published_tables("''")),
     Kind::since(150_000, "published table", || {

@@ -53,6 +53,17 @@ fn constraints(condition: &str) -> String {
     )
 }
 
+/// By columns: whether a column has one it says itself, not whether it binds old rows and children.
+fn not_nulls() -> String {
+    format!(
+        "{} SELECT ARRAY[r.nspname, r.relname, a.attname]::text[], pg_catalog.concat_ws(' ',
+                   'CONSTRAINT', pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid))
+              FROM r JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid AND k.contype = 'n'
+              JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = k.conkey[1]",
+        relations("'r', 'p', 'f'")
+    )
+}
+
 /// Without its name and table, which [`Kind`]s carry as such. What does not begin as PostgreSQL prints an
 /// index stays whole. As pg_dump sees them: no index that a failed CREATE INDEX CONCURRENTLY left behind.
 fn indexes() -> String {
@@ -229,6 +240,7 @@ pub(super) const KINDS: &[Kind] = &[
         constraints("k.contype IN ('p', 'u') OR k.contype = 'f' AND k.conparentid = 0")
     }),
     Kind::new("check", || constraints("k.contype IN ('c', 'x')")),
+    Kind::since(180_000, "not null", not_nulls),
     Kind::new("index", indexes),
     Kind::new("view", || views("'v'")),
     Kind::new("materialized view", || views("'m'")),

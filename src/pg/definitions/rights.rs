@@ -1,6 +1,6 @@
 //! Owners, privileges, comments, labels; and of the instance: roles, memberships, settings.
 
-use super::kind::{IDENTITY, Kind, OWN_SCHEMA, not_of_extension, of_rds};
+use super::kind::{IDENTITY, Kind, NOT_TEMPORARY, OWN_SCHEMA, not_of_extension, of_rds};
 use super::objects::{FUNCTION_NAME, functions_from, types_from};
 
 /// An ACL as lines that depend on no name of the owner and no grantor: `OWNER SELECT, UPDATE*`.
@@ -73,6 +73,14 @@ const OWNED: [(&str, &str); 11] = [
     ("pg_ts_dict", "dictowner"),
 ];
 
+/// Empty where the service is: no restore can hand anything to its roles.
+fn owner_name(owner: &str) -> String {
+    let name = format!("pg_catalog.pg_get_userbyid({owner})");
+    let of_service = of_rds(&name);
+    format!("CASE WHEN {of_service} THEN '' ELSE {name}::text END")
+}
+
+/// Before 15 schema public belongs to who made the server, whatever its name.
 fn owners() -> String {
     let of = |(catalog, owner): &(&str, &str)| {
         let own = not_of_extension(catalog, "x.oid");
@@ -86,15 +94,19 @@ fn owners() -> String {
         };
         format!(
             " UNION ALL
-             SELECT ARRAY[i.type, {IDENTITY}], pg_catalog.pg_get_userbyid(x.{owner})::text
+             SELECT ARRAY[i.type, {IDENTITY}], {}
                FROM pg_catalog.{catalog} x,
                     pg_catalog.pg_identify_object('pg_catalog.{catalog}'::pg_catalog.regclass, x.oid, 0) i
-              WHERE x.oid >= 16384 AND i.identity IS NOT NULL AND {own} {here}"
+              WHERE x.oid >= 16384 AND i.identity IS NOT NULL AND {NOT_TEMPORARY} AND {own} {here}",
+            owner_name(&format!("x.{owner}"))
         )
     };
     let others: String = OWNED.iter().map(of).collect();
     format!(
-        "SELECT o.name, pg_catalog.pg_get_userbyid(o.owner)::text FROM ({}) o {others}",
+        "SELECT o.name, CASE WHEN o.name = ARRAY['schema', 'public'] AND o.owner = 10
+                  AND pg_catalog.current_setting('server_version_num')::int < 150000 THEN '' ELSE {} END
+           FROM ({}) o {others}",
+        owner_name("o.owner"),
         with_acl()
     )
 }
@@ -119,39 +131,65 @@ fn all_privileges() -> String {
     )
 }
 
-/// Of PostgreSQL's own objects and those of extensions, where they are not as they were made.
+/// Catalogs of objects that PostgreSQL or an extension makes, as `x`: ACL, owner, kind for the default ACL,
+/// number of the part.
+const OF_SYSTEM: [(&str, &str, [&str; 4]); 8] = [
+    (
+        "pg_class",
+        "x",
+        [
+            "x.relacl",
+            "x.relowner",
+            "CASE x.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\"",
+            "0",
+        ],
+    ),
+    (
+        "pg_class",
+        "x JOIN pg_catalog.pg_attribute a ON a.attrelid = x.oid AND NOT a.attisdropped",
+        ["a.attacl", "x.relowner", "'c'", "a.attnum"],
+    ),
+    ("pg_proc", "x", ["x.proacl", "x.proowner", "'f'", "0"]),
+    ("pg_type", "x", ["x.typacl", "x.typowner", "'T'", "0"]),
+    ("pg_language", "x", ["x.lanacl", "x.lanowner", "'l'", "0"]),
+    ("pg_namespace", "x", ["x.nspacl", "x.nspowner", "'n'", "0"]),
+    (
+        "pg_foreign_data_wrapper",
+        "x",
+        ["x.fdwacl", "x.fdwowner", "'F'", "0"],
+    ),
+    (
+        "pg_foreign_server",
+        "x",
+        ["x.srvacl", "x.srvowner", "'S'", "0"],
+    ),
+];
+
+/// Of PostgreSQL's own objects and those of extensions, where they are not as they were made. Schema public
+/// is among the others.
 fn privileges_of_system() -> String {
-    let of = |(catalog, acl, owner, extra): (&str, &str, &str, &str)| {
-        let (now, made) = (
-            privileges(&format!("x.{acl}"), &format!("x.{owner}")),
-            privileges("p.initprivs", &format!("x.{owner}")),
-        );
+    let of = |(catalog, x, [acl, owner, kind, number]): &(&str, &str, [&str; 4])| {
+        let or_default = |acl: &str| {
+            let acl = format!("coalesce({acl}, pg_catalog.acldefault({kind}, {owner}))");
+            privileges(&acl, owner)
+        };
+        let (now, made) = (or_default(acl), or_default("p.initprivs"));
+        let class = format!("'pg_catalog.{catalog}'::pg_catalog.regclass");
         format!(
             "SELECT ARRAY[i.type, {IDENTITY}], {now} AS now, {made} AS made
-               FROM pg_catalog.{catalog} x
+               FROM pg_catalog.{catalog} {x}
                LEFT JOIN pg_catalog.pg_init_privs p
-                    ON p.classoid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND p.objoid = x.oid
-                   AND p.objsubid = 0,
-                    pg_catalog.pg_identify_object('pg_catalog.{catalog}'::pg_catalog.regclass, x.oid, 0) i
-              WHERE x.{acl} IS NOT NULL AND i.schema IS DISTINCT FROM 'information_schema' AND {extra}
+                    ON p.classoid = {class} AND p.objoid = x.oid AND p.objsubid = {number},
+                    pg_catalog.pg_identify_object({class}, x.oid, {number}) i
+              WHERE ({acl} IS NOT NULL OR p.initprivs IS NOT NULL) AND i.identity IS NOT NULL
+                AND i.schema IS DISTINCT FROM 'information_schema'
+                AND ARRAY[i.type, i.identity] <> ARRAY['schema', 'public']
                 AND (x.oid < 16384 OR EXISTS (
-                     SELECT FROM pg_catalog.pg_depend d WHERE d.deptype = 'e' AND d.objid = x.oid
-                        AND d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass))"
+                     SELECT FROM pg_catalog.pg_depend d
+                      WHERE d.deptype = 'e' AND d.objid = x.oid AND d.classid = {class}))"
         )
     };
-    let parts = [
-        ("pg_class", "relacl", "relowner", "true"),
-        ("pg_proc", "proacl", "proowner", "true"),
-        ("pg_type", "typacl", "typowner", "true"),
-        ("pg_language", "lanacl", "lanowner", "true"),
-        (
-            "pg_namespace",
-            "nspacl",
-            "nspowner",
-            "x.nspname <> 'public'",
-        ),
-    ];
-    let parts: Vec<String> = parts.into_iter().map(of).collect();
+    let parts: Vec<String> = OF_SYSTEM.iter().map(of).collect();
     format!(
         "SELECT name, coalesce(now, '') FROM ({}) o(name, now, made) WHERE now IS DISTINCT FROM made",
         parts.join(" UNION ALL ")
@@ -180,7 +218,8 @@ fn of_objects(table: &str, extra: &str, text: &str) -> String {
            FROM pg_catalog.{table} d, pg_catalog.pg_identify_object(d.classoid, d.objoid, d.objsubid) i
           WHERE (d.objoid >= 16384 OR d.objoid = (
                  SELECT p.oid FROM pg_catalog.pg_namespace p WHERE p.nspname = 'public'))
-            AND i.identity IS NOT NULL AND coalesce(i.schema, '') <> 'lifeboat_restore'
+            AND i.identity IS NOT NULL AND {NOT_TEMPORARY}
+            AND coalesce(i.schema, '') <> 'lifeboat_restore'
             AND d.classoid <> 'pg_catalog.pg_largeobject'::pg_catalog.regclass
             AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
                              WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')"

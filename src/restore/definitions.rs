@@ -1,16 +1,22 @@
 //! Restored equals exported: what a database holds beside rows is read again in the same way, and compared
 //! entry by entry. Nothing is believed to be there because no statement failed.
 
+mod brought;
 mod change;
+mod circumstances;
 mod differ;
+mod entries;
 mod known;
+mod left_out;
+mod lost;
+mod objects;
 mod privileges;
 mod rules;
 mod words;
 
 use std::collections::BTreeSet;
 
-use self::differ::Circumstances;
+use self::circumstances::Circumstances;
 use self::known::Known;
 use self::privileges::Leave;
 use super::run::Run;
@@ -75,9 +81,10 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
     let keeps_nothing: BTreeSet<String> = roles.filter(stays).cloned().collect();
     // What an owner had by itself, such a role is granted.
     let grantees = logins.into_iter().flatten().chain(&keeps_nothing);
-    let grantees = grantees.flat_map(|role| [role.clone(), quote_ident(role)]);
+    let grantees = grantees.flat_map(|role| words::as_printed(role));
     Circumstances {
         same_major: source / 10_000 == target / 10_000,
+        membership_options: (source >= 160_000) == (target >= 160_000),
         owners: ownership.owners,
         privileges: ownership.privileges,
         default_privileges: !run.lacks_objects,
@@ -92,5 +99,6 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
             .into_iter()
             .cloned()
             .collect(),
+        created_roles: run.report.created_roles.iter().cloned().collect(),
     }
 }

@@ -6,3 +6,14 @@ pub(super) enum Change<'a> {
     Added(&'a str),
     Changed(&'a str, &'a str),
 }
+
+impl<'a> Change<'a> {
+    /// Then and now; nothing where it is not there.
+    pub(super) fn texts(self) -> [&'a str; 2] {
+        match self {
+            Self::Lost(text) => [text, ""],
+            Self::Added(text) => ["", text],
+            Self::Changed(then, now) => [then, now],
+        }
+    }
+}

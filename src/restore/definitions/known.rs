@@ -1,37 +1,72 @@
 //! What the report of a restore says already: an object that pg_restore could not make is not told twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::change::Change;
 use super::rules::{Rule, Shape};
 use super::words::plain;
 use crate::restore::report::Report;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Exactly what findings and failures are about.
-    said: BTreeSet<String>,
-    failures: Lines,
+    failures: Said,
     /// Findings, and what was not tried.
-    findings: Lines,
+    findings: Said,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    /// Exactly what they are about.
+    what: BTreeSet<String>,
+    lines: Lines,
+}
+
+impl Said {
+    fn add(&mut self, what: &str) {
+        self.what.insert(what.to_owned());
+        self.lines.add(plain(what) + " ");
+    }
 }
 
 /// Entries of an archive, such as `TABLE public t owner`, in plain words.
 #[derive(Debug, Default)]
-struct Lines(BTreeSet<String>);
+struct Lines {
+    sorted: BTreeSet<String>,
+    list: Vec<String>,
+    /// In which lines of the list a word stands.
+    places: BTreeMap<String, Vec<usize>>,
+}
 
 impl Lines {
+    fn add(&mut self, line: String) {
+        if !self.sorted.insert(line.clone()) {
+            return;
+        }
+        let words: BTreeSet<&str> = line.split(' ').collect();
+        for word in words {
+            let places = self.places.entry(word.to_owned()).or_default();
+            places.push(self.list.len());
+        }
+        self.list.push(line);
+    }
+
     fn begins(&self, start: &str) -> bool {
-        let next = self.0.range(start.to_owned()..).next();
+        let next = self.sorted.range(start.to_owned()..).next();
         next.is_some_and(|line| line.starts_with(start))
     }
 
     /// Whether one that begins so has all of these words.
     fn has(&self, start: &str, words: &BTreeSet<&str>) -> bool {
-        let begun = self.0.range(start.to_owned()..);
-        let mut begun = begun.take_while(|line| line.starts_with(start));
-        begun.any(|line| {
-            let line: BTreeSet<&str> = line.split(' ').collect();
-            words.is_subset(&line)
+        let places: Option<Vec<&Vec<usize>>> =
+            words.iter().map(|word| self.places.get(*word)).collect();
+        let Some(places) = places else { return false };
+        // From the rarest word on: some stand in every line.
+        let Some(rarest) = places.iter().min_by_key(|one| one.len()) else {
+            return false;
+        };
+        rarest.iter().any(|at| {
+            let everywhere = |one: &&Vec<usize>| one.binary_search(at).is_ok();
+            self.list[*at].starts_with(start) && places.iter().all(everywhere)
         })
     }
 }
@@ -55,66 +90,122 @@ impl Known {
     }
 
     pub(super) fn add_failure(&mut self, what: &str) {
-        self.said.insert(what.to_owned());
-        self.failures.0.insert(plain(what) + " ");
+        self.failures.add(what);
     }
 
     pub(super) fn add_finding(&mut self, what: &str) {
-        self.said.insert(what.to_owned());
-        self.findings.0.insert(plain(what) + " ");
+        self.findings.add(what);
     }
 
-    /// Whether this difference was told.
-    pub(super) fn says(&self, rule: &Rule, name: &[String], what: &str, failure: bool) -> bool {
-        let the = what.replace(" of schema ", " of the schema ");
-        let not_null = what.replacen("type ", "NOT NULL of domain ", 1);
-        if [what, &the, &not_null]
-            .iter()
-            .any(|said| self.said.contains(*said))
-        {
+    /// Whether this difference was told. A finding on an object says nothing of what its loss would mean.
+    pub(super) fn says(
+        &self,
+        rule: &Rule,
+        name: &[String],
+        what: &str,
+        change: Change<'_>,
+        failure: bool,
+    ) -> bool {
+        let what = in_other_words(rule, name, what);
+        let has_what = |said: &Said| what.iter().any(|what| said.what.contains(what));
+        // What a person took off after a restore had told that rows break it is a finding.
+        let is_constraint = ["key", "check", "domain constraint", "index"].contains(&rule.kind);
+        let may_be_finding = !failure || is_constraint && matches!(change, Change::Lost(_));
+        if has_what(&self.failures) || may_be_finding && has_what(&self.findings) {
             return true;
         }
-        // A finding on an object says nothing of what its loss would mean.
-        let all: &[&Lines] = match failure {
-            true => &[&self.failures],
-            false => &[&self.failures, &self.findings],
-        };
-        match rule.shape {
+        let says = |said: &Said| match rule.shape {
             Shape::Any => {
-                let words = plain(&name.get(1..).unwrap_or_default().join(" "));
-                let words = match rule.kind {
-                    "object" => before_arguments(&words),
-                    _ => &words,
-                };
-                let words: BTreeSet<&str> = words.split(' ').collect();
-                let begins: &[&str] = match rule.entries {
-                    [] => &[""],
-                    entries => entries,
-                };
-                let mut begins = begins.iter();
-                begins.any(|start| all.iter().any(|lines| lines.has(start, &words)))
+                let words = words(rule, name);
+                let words: BTreeSet<&str> =
+                    words.split(' ').filter(|one| !one.is_empty()).collect();
+                let mut begins = beginnings(rule, name).into_iter();
+                begins.any(|start| said.lines.has(&start, &words))
             }
             _ => {
-                let starts = rule
-                    .entries
-                    .iter()
-                    .flat_map(|entry| starts(rule, entry, name));
-                let starts: Vec<String> = starts.collect();
-                starts
-                    .iter()
-                    .any(|start| all.iter().any(|lines| lines.begins(start)))
+                let mut entries = rule.entries.iter();
+                entries.any(|entry| {
+                    let mut starts = starts(rule, entry, name).into_iter();
+                    starts.any(|start| said.lines.begins(&start))
+                })
             }
-        }
+        };
+        says(&self.failures) || !failure && says(&self.findings)
     }
 }
 
-/// An archive's list names operators without their arguments, and operator classes without a method.
+/// How other steps of a restore may call it.
+fn in_other_words(rule: &Rule, name: &[String], what: &str) -> Vec<String> {
+    let mut all = vec![
+        what.to_owned(),
+        what.replace(" of schema ", " of the schema "),
+        what.replacen("type ", "NOT NULL of domain ", 1),
+    ];
+    // Of what is not tried nobody says whose it is.
+    if let ("default privileges", [_, schema, on]) = (rule.kind, name) {
+        let dot = if schema.is_empty() { "" } else { "." };
+        let on = on.to_uppercase();
+        all.push(format!(
+            "DEFAULT ACL {schema}{dot}DEFAULT PRIVILEGES FOR {on}"
+        ));
+    }
+    all
+}
+
+/// What stands in an archive's list for what is named by the kind of its object.
+fn words(rule: &Rule, name: &[String]) -> String {
+    let [of, rest @ ..] = name else {
+        return String::new();
+    };
+    // Types have their schema in an identity, but not in a list.
+    let identity = rest.first().map(|one| one.replace("pg_catalog.", ""));
+    let identity = identity.as_deref().unwrap_or_default();
+    match (rule.kind, rest) {
+        ("privileges", _) => format!("{} {}", plain(&rest.join(" ")), acl_word(of)),
+        ("privileges of the system", _) => format!("{} {}", plain(identity), acl_word(of)),
+        ("comment" | "security label", _) if of == "schema" => {
+            format!("SCHEMA {}", plain(identity))
+        }
+        ("comment" | "security label", _) => plain(identity).replace(" on ", " "),
+        (_, [_]) => plain(before_arguments(identity)),
+        _ => plain(&rest.join(" ")),
+    }
+}
+
+/// A list names operators without their arguments, and operator classes without a method.
 fn before_arguments(identity: &str) -> &str {
     let end = identity.find('(').filter(|at| *at > 0);
-    let end = end
-        .or_else(|| identity.find(" USING "))
-        .unwrap_or(identity.len());
-    &identity[..end]
+    let end = end.or_else(|| identity.find(" USING "));
+    &identity[..end.unwrap_or(identity.len())]
+}
+
+/// A list calls functions and procedures what each is.
+fn acl_word(of: &str) -> String {
+    let of = of.strip_suffix(" column").map_or(of, |_| "column");
+    match of {
+        "function" | "procedure" | "aggregate" => String::new(),
+        "view" | "materialized view" | "foreign table" => "TABLE".to_owned(),
+        "server" => "FOREIGN SERVER".to_owned(),
+        "foreign-data wrapper" => "FOREIGN DATA WRAPPER".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
+/// How lines begin that are about it.
+fn beginnings(rule: &Rule, name: &[String]) -> Vec<String> {
+    let of = name.first().map(String::as_str).unwrap_or_default();
+    let entries: &[&str] = match (rule.entries, of) {
+        ([], "function") => &["FUNCTION", "PROCEDURE", "AGGREGATE"],
+        ([], "type") => &["TYPE", "DOMAIN"],
+        ([], "foreign-data wrapper") => &["FOREIGN DATA WRAPPER"],
+        ([], "language") => &["PROCEDURAL LANGUAGE"],
+        // A class may bring its family along.
+        ([], "operator family") => &["OPERATOR FAMILY", "OPERATOR CLASS"],
+        ([], "statistics object") => &["STATISTICS"],
+        ([], other) => return vec![format!("{} ", other.to_uppercase())],
+        (entries, _) => entries,
+    };
+    entries.iter().map(|entry| format!("{entry} ")).collect()
 }
 
 /// How an archive's list names the entry, up to its owner.
@@ -131,7 +222,13 @@ fn starts(rule: &Rule, entry: &str, name: &[String]) -> Vec<String> {
         ("user mapping", [server, user]) => {
             vec![line(&[entry, "- USER MAPPING", user, "SERVER", server])]
         }
-        ("default privileges", _) => vec![entry.to_owned()],
+        ("default privileges", [role, schema, on]) => {
+            let (schema, on) = (
+                if schema.is_empty() { "-" } else { *schema },
+                on.to_uppercase(),
+            );
+            vec![line(&[entry, schema, "DEFAULT PRIVILEGES FOR", &on, role])]
+        }
         (_, [_]) => vec![line(&[entry, "-", parts[0]]), line(&all)],
         _ => vec![line(&all)],
     }

@@ -41,12 +41,29 @@ pub(super) fn compare(exported: &str, restored: &str, leave: &Leave) -> Comparis
     }
 }
 
-fn parse<'a>(text: &'a str, leave: &Leave) -> Grants<'a> {
-    let mut grants = Grants::new();
+/// The lines of those grantees, and of those that another text has, too.
+pub(super) fn only_of(text: &str, other: &str, grantees: &BTreeSet<String>) -> String {
+    let of_other: BTreeSet<&str> = lines(other).map(|(grantee, _)| grantee).collect();
+    let kept = lines(text)
+        .filter(|(grantee, _)| of_other.contains(grantee) || grantees.contains(*grantee));
+    let kept = kept.map(|(grantee, list)| format!("{grantee} {list}"));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// Each grantee, and what it is granted.
+fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = text;
-    while let Some((grantee, after)) = split_grantee(rest) {
+    std::iter::from_fn(move || {
+        let (grantee, after) = split_grantee(rest)?;
         let (list, next) = after.split_once('\n').unwrap_or((after, ""));
         rest = next;
+        Some((grantee, list))
+    })
+}
+
+fn parse<'a>(text: &'a str, leave: &Leave) -> Grants<'a> {
+    let mut grants = Grants::new();
+    for (grantee, list) in lines(text) {
         if leave.grantees.iter().any(|one| one == grantee) {
             continue;
         }
@@ -109,5 +126,13 @@ mod tests {
         };
         let now = "OWNER MAINTAIN, SELECT\ndrill_1 USAGE*";
         assert_eq!(compare("OWNER SELECT", now, &leave), Comparison::Same);
+    }
+
+    #[test]
+    fn of_a_parameter_only_what_somebody_of_ours_has_is_kept() {
+        let ours = BTreeSet::from(["app".to_owned()]);
+        let now = "\"a\nb\" SET\nPUBLIC SET\napp SET\nother SET";
+        let kept = only_of(now, "other ALTER SYSTEM", &ours);
+        assert_eq!(kept, "app SET\nother SET");
     }
 }

@@ -91,21 +91,35 @@ impl Rule {
         self
     }
 
-    pub(super) fn severity(&self, change: Change<'_>) -> Severity {
-        let (severity, texts) = match change {
-            Change::Lost(text) => (self.lost, [text, ""]),
-            Change::Added(text) => (self.added, ["", text]),
-            Change::Changed(then, now) => (self.changed, [then, now]),
+    pub(super) fn severity(&self, name: &[String], change: Change<'_>) -> Severity {
+        let severity = match change {
+            Change::Lost(_) => self.lost,
+            Change::Added(_) => self.added,
+            Change::Changed(..) => self.changed,
         };
-        let has = |word: &str| texts[0].contains(word);
-        match self.kind {
-            "index" if texts[0].starts_with("UNIQUE ") && severity == Finding => Failure,
-            // They keep a view's readers from rows.
-            "options" if has("security_barrier") || has("security_invoker") => Failure,
+        let [then, now] = change.texts();
+        let gains = |word: &str| now.contains(word) && !then.contains(word);
+        match (self.kind, change) {
+            ("index", _) if then.starts_with("UNIQUE ") => Failure,
+            // They keep rows from a view's readers, and out of its tables.
+            ("options", _) if PROTECTING.iter().any(|option| then.contains(option)) => Failure,
+            ("not null", _) if WEAKENING.iter().any(|word| gains(word)) => Failure,
+            // It shows rows to somebody.
+            ("policy", Change::Added(_)) if now.starts_with("PERMISSIVE ") => Failure,
+            // It goes with the object, which is told; those of a column may go alone.
+            ("privileges", Change::Lost(_)) if name.first().is_some_and(|of| of != "column") => {
+                Nothing
+            }
             _ => severity,
         }
     }
 }
+
+/// Of a NOT NULL.
+const WEAKENING: [&str; 2] = [" NO INHERIT", " NOT VALID"];
+
+/// Options of views.
+const PROTECTING: [&str; 3] = ["security_barrier", "security_invoker", "check_option"];
 
 /// Lost data or protection.
 const HOLDS: [Severity; 3] = [Failure, Failure, Finding];
@@ -183,6 +197,8 @@ const RULES: &[Rule] = {
             HOLDS,
             &["CHECK CONSTRAINT", "CONSTRAINT"],
         ),
+        // Whether there is one, its column says.
+        rule("not null", OnTable, Same, [Nothing, Finding, Nothing], &[]),
         rule(
             "index",
             OnTable,
@@ -195,7 +211,7 @@ const RULES: &[Rule] = {
         rule("policy", OnTable, OfVersion, HOLDS, &["POLICY"]),
         rule("row security", OfTable, Same, HOLDS, &["ROW SECURITY"]),
         rule("replica identity", OfTable, Same, TELLS, &[]),
-        rule("options", OfTable, OfVersion, TELLS, &[]),
+        rule("options", OfTable, Same, TELLS, &[]),
         rule("column options", OnTable, OfVersion, TELLS, &[]),
         rule("statistics", Object, OfVersion, TELLS, &["STATISTICS"]),
         rule("publication", Object, OfVersion, TELLS, &["PUBLICATION"]),
@@ -223,10 +239,24 @@ const RULES: &[Rule] = {
         ),
         rule("user mapping", Own, OfVersion, TELLS, &["USER MAPPING"]),
         rule("object", Any, OfVersion, TELLS, &[]),
-        rule("owner", Any, Same, OURS, &[]).if_asked(Asked::Owners),
-        rule("privileges", Any, Privileges, OURS, &["ACL"]).if_asked(Asked::Privileges),
-        rule("privileges of the system", Any, Privileges, TELLS, &["ACL"])
-            .if_asked(Asked::Privileges),
+        // Every object has one: where it is not there the object is not, which is told.
+        rule("owner", Any, Same, [Nothing, Finding, Nothing], &[]).if_asked(Asked::Owners),
+        rule(
+            "privileges",
+            Any,
+            Privileges,
+            OURS,
+            &["ACL", "privileges of"],
+        )
+        .if_asked(Asked::Privileges),
+        rule(
+            "privileges of the system",
+            Any,
+            Privileges,
+            TELLS,
+            &["ACL", "privileges of"],
+        )
+        .if_asked(Asked::Privileges),
         rule(
             "default privileges",
             Own,
@@ -242,11 +272,11 @@ const RULES: &[Rule] = {
             .if_asked(Asked::Privileges)
             .of_instance(),
         rule("database setting", Own, Same, TELLS, &[]).of_instance(),
-        rule("role", Own, OfVersion, OURS, &[]).of_instance(),
+        rule("role", Own, Same, OURS, &[]).of_instance(),
         rule("role setting", Own, Same, OURS, &[]).of_instance(),
         rule("role comment", Own, Same, OURS, &[]).of_instance(),
         rule("role label", Own, Same, OURS, &[]).of_instance(),
-        rule("membership", Own, OfVersion, OURS, &[]).of_instance(),
+        rule("membership", Own, Same, OURS, &[]).of_instance(),
         rule("privileges on a parameter", Own, Privileges, OURS, &[]).of_instance(),
     ]
 };

@@ -64,6 +64,7 @@ fn kind_on_table(kind: &'static str, change: Change<'_>) -> &'static str {
         "check" => "check constraint",
         "index" if begins("UNIQUE ") => "unique index",
         "default" => "default of column",
+        "not null" => "not null of column",
         "column options" => "options of column",
         other => other,
     }
@@ -151,21 +152,24 @@ pub(super) fn plain(text: &str) -> String {
     text.replace('"', "").replace(['.', '\n', '\r'], " ")
 }
 
-/// Whether a text holds a name, not as a part of a longer word.
-pub(super) fn has_whole(text: &str, name: &str) -> bool {
+/// The words of names and identities, without what stands between them.
+pub(super) fn split(text: &str) -> Vec<&str> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    !name.trim().is_empty()
-        && text.match_indices(name).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            let after = text[at + name.len()..].chars().next();
-            !before.is_some_and(is_word) && !after.is_some_and(is_word)
-        })
+    let words = text.split(|c| !is_word(c));
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+/// How PostgreSQL may print a name: without quotes only where it is like no word of its own.
+pub(super) fn as_printed(name: &str) -> Vec<String> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let bare = name.chars().all(is_plain).then(|| name.to_owned());
+    bare.into_iter().chain([quote_ident(name)]).collect()
 }
 
 /// The head of a function without the word.
 pub(super) fn without_leakproof(text: &str) -> String {
     let head = text.find("\nAS ").unwrap_or(text.len());
-    text[..head].replace(" LEAKPROOF", "") + &text[head..]
+    text[..head].replace("\nLEAKPROOF", "") + &text[head..]
 }
 
 #[cfg(test)]
@@ -181,5 +185,19 @@ mod tests {
         assert_eq!(why, format!("exported: …{same}1'; there is: …{same}2\\n'"));
         let cut = super::why(Change::Lost(&long));
         assert!(cut.ends_with('…') && cut.chars().count() < 200, "{cut}");
+    }
+
+    #[test]
+    fn only_a_name_like_no_word_of_ours_stands_without_quotes() {
+        assert_eq!(as_printed("app_1"), ["app_1", "\"app_1\""]);
+        assert_eq!(as_printed("PUBLIC"), ["\"PUBLIC\""]);
+        assert_eq!(as_printed("a b"), ["\"a b\""]);
+    }
+
+    #[test]
+    fn leakproof_goes_from_the_head_alone() {
+        let text = "FUNCTION ()\nLANGUAGE sql\nLEAKPROOF\nAS SELECT '\nLEAKPROOF'";
+        let without = "FUNCTION ()\nLANGUAGE sql\nAS SELECT '\nLEAKPROOF'";
+        assert_eq!(without_leakproof(text), without);
     }
 }

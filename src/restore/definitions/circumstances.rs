@@ -1,0 +1,25 @@
+//! What a restore was asked for, and where it ran.
+
+use std::collections::BTreeSet;
+
+use super::privileges::Leave;
+
+#[derive(Debug, Default)]
+pub(super) struct Circumstances {
+    pub same_major: bool,
+    /// Both servers know INHERIT and SET of a membership, or neither does.
+    pub membership_options: bool,
+    pub owners: bool,
+    pub privileges: bool,
+    pub default_privileges: bool,
+    /// All rows: else a foreign key may miss its other table's.
+    pub whole: bool,
+    pub powerless: bool,
+    pub leave: Leave,
+    /// Roles whose things stay with the user that restores.
+    pub keeps_nothing: BTreeSet<String>,
+    /// Roles that are as their own server needs them.
+    pub administrators: BTreeSet<String>,
+    /// Roles that this restore made: nobody else gave them anything.
+    pub created_roles: BTreeSet<String>,
+}

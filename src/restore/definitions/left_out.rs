@@ -1,0 +1,99 @@
+//! What was left out on request or in a drill, or is each server's own.
+
+use super::brought::Brought;
+use super::change::Change;
+use super::circumstances::Circumstances;
+use super::objects::{Class, Objects};
+use super::rules::Rule;
+
+pub(super) struct LeftOut<'a> {
+    pub circumstances: &'a Circumstances,
+    pub brought: Brought<'a>,
+    /// Objects of what was exported and restored.
+    pub then: &'a Objects<'a>,
+    pub now: &'a Objects<'a>,
+}
+
+impl LeftOut<'_> {
+    pub(super) fn has(&self, rule: &Rule, name: &[String], change: Change<'_>) -> bool {
+        match change {
+            Change::Lost(text) => self.has_lost(rule.kind, name, text),
+            Change::Added(_) => self.has_added(rule.kind, name),
+            Change::Changed(then, now) => self.has_changed(rule.kind, name, then, now),
+        }
+    }
+
+    fn has_lost(&self, kind: &str, name: &[String], text: &str) -> bool {
+        let circumstances = self.circumstances;
+        match (kind, first(name)) {
+            ("key", _) => !circumstances.whole && text.starts_with("FOREIGN KEY"),
+            // They are not tried, and their comments not named.
+            ("comment" | "security label", "event trigger") => circumstances.powerless,
+            _ => self.has_any(kind, name) || self.has_opened(kind, name),
+        }
+    }
+
+    fn has_added(&self, kind: &str, name: &[String]) -> bool {
+        let circumstances = self.circumstances;
+        let is_there = |objects: &Objects<'_>, class: Class, length: usize| {
+            let name = name.get(..length);
+            name.is_some_and(|name| objects.contains(&(class, name)))
+        };
+        let after = name.get(1..).unwrap_or_default();
+        match (kind, first(name)) {
+            // No archive makes or drops it.
+            ("schema", "public") => true,
+            // PostgreSQL gives one to the database `postgres`.
+            ("database", "comment") => true,
+            ("schema" | "extension", _) if self.brought.has(kind, name) => true,
+            ("comment", of) if self.brought.has(of, after) => true,
+            // On an extension's table.
+            ("policy" | "row security", _) if self.brought.any_extension() => {
+                !is_there(self.now, Class::Relation, 2)
+            }
+            // A drill's server has something of its own.
+            ("event trigger", _) => circumstances.powerless,
+            ("schema" | "function", _) if circumstances.powerless => {
+                !is_there(self.then, Class::Schema, 1)
+            }
+            _ => self.has_any(kind, name),
+        }
+    }
+
+    fn has_changed(&self, kind: &str, name: &[String], then: &str, now: &str) -> bool {
+        match kind {
+            // A role of the service, or whoever a server was made by.
+            "owner" if then.is_empty() || now.is_empty() => true,
+            "owner" if self.circumstances.keeps_nothing.contains(then) => true,
+            _ => self.has_any(kind, name) || self.has_opened(kind, name),
+        }
+    }
+
+    /// Whatever became of it.
+    fn has_any(&self, kind: &str, name: &[String]) -> bool {
+        let circumstances = self.circumstances;
+        let last = name.last().map(String::as_str).unwrap_or_default();
+        let is_administrator = |role: &str| circumstances.administrators.contains(role);
+        match (kind, first(name)) {
+            ("owner", "schema") if last == "public" => {
+                circumstances.powerless || !circumstances.same_major
+            }
+            ("database", "owner") => !circumstances.owners,
+            ("role" | "role setting" | "role comment", role) => is_administrator(role),
+            ("membership", _) => is_administrator(last),
+            // Named otherwise by each version.
+            ("object" | "comment", "transform") => !circumstances.same_major,
+            _ => false,
+        }
+    }
+
+    /// A drill opens the tables of extensions, which are not among the objects.
+    fn has_opened(&self, kind: &str, name: &[String]) -> bool {
+        let is_own = self.then.contains(&(Class::Relation, name));
+        kind == "row security" && self.circumstances.powerless && !is_own
+    }
+}
+
+fn first(name: &[String]) -> &str {
+    name.first().map(String::as_str).unwrap_or_default()
+}

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use lifeboat::testing::pg::definitions::statement;
 use serde_json::Value;
+use tokio_postgres::{Client, NoTls};
 
 use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major, unique};
@@ -124,8 +126,13 @@ const SUPERUSER: &str = "
   CREATE PUBLICATION $_schema FOR TABLES IN SCHEMA public;
   CREATE FUNCTION s.on_event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
   CREATE EVENT TRIGGER $_event ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION s.on_event();
+  GRANT SELECT (subconninfo) ON pg_subscription TO $_app;
   GRANT EXECUTE ON FUNCTION pg_stat_reset() TO $_app;
   REVOKE SELECT ON pg_stat_user_functions FROM PUBLIC;";
+
+/// The same, where the server has the extension.
+const EXTENSION: &str = "
+  CREATE EXTENSION postgres_fdw; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO $_app;";
 
 const DATABASE: &str = "
   ALTER DATABASE # SET work_mem = '5MB'; ALTER ROLE $_app IN DATABASE # SET statement_timeout = '7s';
@@ -183,14 +190,14 @@ fn nothing_differs(report: &Value) {
     assert_eq!(names(report, "findings"), none, "{report:#}");
 }
 
-fn comes_back(from: Major, to: Major) {
+fn comes_back(from: Major, to: Major, more: &str) {
     let majors = if from == to {
         vec![from]
     } else {
         vec![from, to]
     };
     let roles = Roles::new(&majors);
-    let source = source(from, &roles, SUPERUSER);
+    let source = source(from, &roles, &format!("{SUPERUSER}{more}"));
     let lifeboat = exported(&source);
     let target = Database::reserve(to);
     let ran = restore(&lifeboat, &target.url(), &to.bin(), &["--create"]);
@@ -204,19 +211,19 @@ fn comes_back(from: Major, to: Major) {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn every_kind_comes_back_as_it_was_15_to_15() {
-    comes_back(Major::Pg15, Major::Pg15);
+    comes_back(Major::Pg15, Major::Pg15, EXTENSION);
 }
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn every_kind_comes_back_as_it_was_18_to_18() {
-    comes_back(Major::Pg18, Major::Pg18);
+    comes_back(Major::Pg18, Major::Pg18, "");
 }
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn every_kind_comes_back_as_it_was_15_to_18() {
-    comes_back(Major::Pg15, Major::Pg18);
+    comes_back(Major::Pg15, Major::Pg18, "");
 }
 
 /// Such as the master user of RDS.
@@ -251,7 +258,7 @@ fn an_owner_without_superuser_brings_all_of_its_own_back_18_to_18() {
 #[ignore = "needs servers: bash tests/run.sh"]
 fn the_catalog_holds_an_example_of_every_kind() {
     let roles = Roles::new(&[Major::Pg15]);
-    let source = source(Major::Pg15, &roles, SUPERUSER);
+    let source = source(Major::Pg15, &roles, &format!("{SUPERUSER}{EXTENSION}"));
     let lifeboat = exported(&source);
     let catalog = lifeboat.catalog("latest");
     let kinds = catalog["definitions"].as_array().unwrap();
@@ -266,6 +273,20 @@ fn the_catalog_holds_an_example_of_every_kind() {
         let kind = of_kind["kind"].as_str().unwrap();
         let list = of_kind["list"].as_array().unwrap();
         assert!(!list.is_empty() || others.contains(&kind), "no {kind}");
+    }
+    let of_system = kinds.iter();
+    let mut of_system = of_system.filter(|one| one["kind"] == "privileges of the system");
+    let of_system = of_system.next().unwrap()["list"].as_array().unwrap();
+    for name in [
+        ["foreign-data wrapper", "postgres_fdw"],
+        ["function", "pg_catalog.pg_stat_reset()"],
+        ["table column", "pg_catalog.pg_subscription.subconninfo"],
+        ["view", "pg_catalog.pg_stat_user_functions"],
+    ] {
+        let is_there = of_system
+            .iter()
+            .any(|one| one["name"] == serde_json::json!(name));
+        assert!(is_there, "no {name:?}: {of_system:?}");
     }
     let columns = catalog["columns_full"].as_array().unwrap();
     let parent = columns.iter().find(|one| one["name"] == "parent").unwrap();
@@ -300,7 +321,7 @@ enum Meddles {
     AfterPrivileges,
 }
 
-/// A pg_restore around which somebody does.
+/// A pg_restore around which somebody does. The list of what it makes holds numbers alone.
 fn meddling(folder: &Path, database: &Database, when: &Meddles, sql: &[&str]) {
     let bin = database.major.bin();
     let (real, psql) = (bin.join("pg_restore"), bin.join("psql"));
@@ -315,19 +336,21 @@ fn meddling(folder: &Path, database: &Database, when: &Meddles, sql: &[&str]) {
         ));
     }
     let (before, after) = match when {
-        Meddles::BeforeTables => ("meddles ' TABLE '", ":"),
-        Meddles::AfterPrivileges => (":", "meddles ' ACL '"),
+        Meddles::BeforeTables => ("meddles TABLE", ":"),
+        Meddles::AfterPrivileges => (":", "meddles ACL"),
     };
     let script = format!(
         "#!/bin/bash
 list=$(printf '%s\\n' \"$@\" | sed -n 's/^--use-list=//p')
-meddles() {{ # where the list has such an entry
-  grep -q -- \"$1\" \"${{list:-/dev/null}}\" || return 0
+meddles() {{ # where the list has an entry of this kind
+  [ -n \"$list\" ] || return 0
+  {real:?} --list \"${{@:2}}\" | awk -F';' 'NR == FNR {{ listed[$1]; next }} $1 in listed' \"$list\" - |
+    grep -q \"^[0-9]*; [0-9]* [0-9]* $1 \" || return 0
 {statements}}}
-{before}
+{before} \"${{@: -1}}\"
 {real:?} \"$@\"
 rc=$?
-{after}
+{after} \"${{@: -1}}\"
 exit $rc
 "
     );
@@ -348,7 +371,9 @@ fn what_protects_and_is_gone_is_a_failure_with_both_texts() {
         "DROP POLICY strict ON s.parent",
         "ALTER POLICY own ON s.parent USING (true)",
         "ALTER TABLE s.parent DISABLE ROW LEVEL SECURITY",
+        "CREATE POLICY open ON s.parent USING (true)",
         "GRANT DELETE ON s.parent TO PUBLIC",
+        "GRANT SELECT (t) ON s.parent TO PUBLIC",
         "ALTER TABLE s.parent DROP CONSTRAINT is_positive",
         "ALTER TABLE s.parent ALTER COLUMN n DROP NOT NULL, ALTER COLUMN n DROP DEFAULT",
         "ALTER VIEW s.seen RESET (security_barrier)",
@@ -374,8 +399,10 @@ fn what_protects_and_is_gone_is_a_failure_with_both_texts() {
         "constraint is_small of domain s.small",
         "default of column n of s.parent",
         "options of s.seen",
+        "policy open of s.parent",
         "policy own of s.parent",
         "policy strict of s.parent",
+        "privileges of column t of s.parent",
         "privileges of function s.twice(integer)",
         "privileges of table s.parent",
         "row security of s.parent",
@@ -448,4 +475,87 @@ fn a_drill_compares_definitions_too() {
         phases.iter().any(|one| one["name"] == "definitions"),
         "{report:#}"
     );
+}
+
+/// What a session reads of a kind.
+fn read(kind: &str, database: &Database) -> String {
+    let version = database.sql("SHOW server_version_num").parse().unwrap();
+    statement(kind, version).unwrap()
+}
+
+async fn connect(database: &Database) -> Client {
+    let url = database.url();
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_function_that_is_replaced_meanwhile_is_printed_as_the_snapshot_shows_it() {
+    let database = Database::new(Major::Pg15);
+    let replace = |body: &str| {
+        database.sql(&format!(
+            "CREATE OR REPLACE FUNCTION f(n int DEFAULT 1) RETURNS SETOF int LANGUAGE plpgsql STABLE STRICT
+               PARALLEL SAFE SECURITY DEFINER LEAKPROOF COST 7 ROWS 3 SET search_path = s, \"Odd\"
+               SET work_mem = '3MB' AS '{body}'"
+        ));
+    };
+    replace("BEGIN RETURN; END");
+    let client = connect(&database).await;
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class";
+    client.batch_execute(begin).await.unwrap();
+    replace("BEGIN RETURN NEXT 1; END");
+    let rows = client
+        .query(&read("function", &database), &[])
+        .await
+        .unwrap();
+    let text: String = rows[0].get(1);
+    let expected = "FUNCTION (n integer DEFAULT 1)\nRETURNS SETOF integer\nLANGUAGE plpgsql\nSTABLE\n\
+        PARALLEL SAFE\nSTRICT\nSECURITY DEFINER\nLEAKPROOF\nCOST 7\nROWS 3\nSET search_path=s, \"Odd\"\n\
+        SET work_mem=3MB\nAS BEGIN RETURN; END";
+    assert_eq!(text, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn temporary_objects_of_other_sessions_are_nobodys() {
+    let database = Database::new(Major::Pg15);
+    database.sql("CREATE TABLE pg_temp_like (a int); COMMENT ON TABLE pg_temp_like IS 'stays'");
+    let client = connect(&database).await;
+    let temporary = "
+      CREATE TEMPORARY TABLE passing (a int CONSTRAINT is_one CHECK (a = 1), b int);
+      COMMENT ON TABLE passing IS 'goes'; COMMENT ON COLUMN passing.a IS 'goes';
+      COMMENT ON CONSTRAINT is_one ON passing IS 'goes';
+      CREATE STATISTICS pg_temp.both ON a, b FROM passing;
+      CREATE COLLATION pg_temp.sorted FROM \"C\"";
+    client.batch_execute(temporary).await.unwrap();
+    let comments = database.sql(&read("comment", &database));
+    assert!(
+        comments.contains("{table,public.pg_temp_like}|stays"),
+        "{comments}"
+    );
+    assert!(!comments.contains("goes"), "{comments}");
+    for kind in ["object", "owner"] {
+        let text = database.sql(&read(kind, &database));
+        assert!(
+            !text.contains("pg_temp_") || text.contains("pg_temp_like"),
+            "{text}"
+        );
+        assert!(!text.contains("sorted") && !text.contains("both"), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_not_null_that_binds_new_rows_alone_is_told_from_another() {
+    let database = Database::new(Major::Pg18);
+    database.sql(
+        "CREATE TABLE t (a int, b int CONSTRAINT own NOT NULL NO INHERIT);
+         ALTER TABLE t ADD CONSTRAINT later NOT NULL a NOT VALID",
+    );
+    let expected = "{public,t,a}|CONSTRAINT later NOT NULL a NOT VALID\n\
+        {public,t,b}|CONSTRAINT own NOT NULL b NO INHERIT";
+    let sorted = format!("{} ORDER BY 1", read("not null", &database));
+    assert_eq!(database.sql(&sorted), expected);
 }

@@ -19,7 +19,6 @@ mod run;
 mod schema;
 mod search_path;
 mod selection;
-mod sessions;
 mod set_aside;
 mod settings;
 mod tables;

@@ -9,6 +9,7 @@ mod failure;
 mod login;
 mod outgoing;
 pub(crate) mod pinned;
+pub(crate) mod pool;
 pub(in crate::pg) mod rows;
 pub(crate) mod tap;
 

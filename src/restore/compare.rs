@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
-use super::{constraints, parameters, sessions};
+use super::{constraints, parameters};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
@@ -227,10 +227,10 @@ async fn read_groups<'a, T, R>(
         };
         Ok((at, table, read))
     };
-    let reader = run.inputs.reader();
+    let sessions = run.sessions(run.inputs.reader(), Purpose::Read);
     let mut found = Vec::new();
     let mut unreadable = Vec::new();
-    for (at, table, read) in sessions::for_each(run, reader, Purpose::Read, items, work).await? {
+    for (at, table, read) in sessions.for_each(items, work).await? {
         match read {
             Ok(read) => found.push((at, table, read)),
             Err(why) => unreadable.push(Finding::new(groups[at].what(), why)),

@@ -1,8 +1,8 @@
 //! What comes after the data: sequences, materialized views, the database's own properties,
 //! statistics.
 
+use super::broken;
 use super::run::Run;
-use super::{broken, sessions};
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{MaterializedView, Name};
@@ -118,8 +118,8 @@ pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
         let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
         execute::each(session, &[statement]).await
     };
-    let server = &run.own.server;
-    let refused = sessions::for_each(run, server, Purpose::Compute, tables, analyze).await?;
+    let sessions = run.sessions(&run.own.server, Purpose::Compute);
+    let refused = sessions.for_each(tables, analyze).await?;
     report_refused(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
 }

@@ -13,7 +13,8 @@ use crate::error::Result;
 use crate::model::catalog::{Catalog, Name};
 use crate::model::finding::Finding;
 use crate::pg::connect::server::Server;
-use crate::pg::session::Session;
+use crate::pg::session::pool::Sessions;
+use crate::pg::session::{Purpose, Session};
 use crate::pg::target::archive::{Archive, Complaint};
 use crate::pg::target::execute;
 use crate::pg::target::resume_state::ResumeState;
@@ -127,6 +128,16 @@ impl Run<'_> {
         let refused = execute::each(&self.session, statements).await?;
         self.report.findings.extend(refused);
         Ok(())
+    }
+
+    /// As many as there are jobs.
+    pub(super) fn sessions<'s>(&self, server: &'s Server, purpose: Purpose) -> Sessions<'s> {
+        Sessions {
+            server,
+            application: self.inputs.application(),
+            purpose,
+            count: self.jobs,
+        }
     }
 
     /// Whether the user must borrow rights to hand objects to their owners.

@@ -22,8 +22,8 @@ use text::text;
 /// table, a key or a constraint cannot be made without a superuser, nothing is proven: exit code 3.
 ///
 /// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
-/// with no subscription and no job running, is asked the same assertions, and then kept, stopped, as
-/// the warm spare in the place of the one before.
+/// with no subscription and no job running, is asked the same assertions, is compared with the export
+/// nearest in time, and then kept, stopped, as the warm spare in the place of the one before.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat drill --identity break-glass.key\n  \

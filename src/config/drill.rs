@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The longest that a drill may take, unless configured.
 const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How far a table's rows may have changed between an export and a snapshot, unless configured.
+const WITHIN_PERCENT: f64 = 10.0;
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrillSettings {
     /// Below which throwaway servers are made; `None`: the system's folder for temporary files.
@@ -29,6 +32,8 @@ pub struct DrillSettings {
     pub network: Option<Network>,
     /// Of instances of drills; `None`: as recorded with the copy.
     pub class: Option<String>,
+    /// By so many per cent a table of a snapshot copy may have more or fewer rows than its export.
+    pub within_percent: f64,
     /// What is asserted of restored databases.
     pub(crate) questions: Vec<Question>,
 }
@@ -43,6 +48,7 @@ impl Default for DrillSettings {
             weak_wall: false,
             network: None,
             class: None,
+            within_percent: WITHIN_PERCENT,
             questions: Vec::new(),
         }
     }
@@ -82,6 +88,7 @@ fn settings(
         weak_wall: raw.weak_wall,
         network: network(raw.subnet_group, raw.security_group)?,
         class: raw.class,
+        within_percent: percent(raw.within_percent)?.unwrap_or(WITHIN_PERCENT),
         questions,
     })
 }
@@ -152,16 +159,11 @@ fn must(raw: &raw::Assert) -> Result<Must, KeyError> {
         let error = Error::usage("is empty").hint("a SELECT that gives one row of one column");
         return Err(("sql", error));
     }
-    if let Some(percent) = raw.within_percent
-        && !(0.0..=1000.0).contains(&percent)
-    {
-        let error = Error::usage(format!("{percent} is not between 0 and 1000"));
-        return Err(("within_percent", error.hint("for example 10")));
-    }
+    let within = percent(raw.within_percent)?;
     let given = [
         raw.equals.as_ref().map(|value| Must::Equal(printed(value))),
         raw.at_least.map(Must::AtLeast),
-        raw.within_percent.map(|percent| Must::Within { percent }),
+        within.map(|percent| Must::Within { percent }),
         raw.not_older_than.map(|age| Must::NotOlder(age.signed())),
     ];
     let mut given = given.into_iter().flatten();
@@ -172,6 +174,17 @@ fn must(raw: &raw::Assert) -> Result<Must, KeyError> {
     };
     let hint = "one of equals, at_least, within_percent, not_older_than";
     Err(("name", Error::usage(what).hint(hint)))
+}
+
+/// A value of `within_percent`.
+fn percent(given: Option<f64>) -> Result<Option<f64>, KeyError> {
+    match given {
+        Some(percent) if !(0.0..=1000.0).contains(&percent) => {
+            let error = Error::usage(format!("{percent} is not between 0 and 1000"));
+            Err(("within_percent", error.hint("for example 10")))
+        }
+        given => Ok(given),
+    }
 }
 
 /// As PostgreSQL prints it.

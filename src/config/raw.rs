@@ -149,6 +149,7 @@ tables! {
         subnet_group: Option<String>,
         security_group: Option<String>,
         class: Option<String>,
+        within_percent: Option<f64>,
         #[serde(default)]
         assert: Vec<Assert>,
     }

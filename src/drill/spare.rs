@@ -2,7 +2,9 @@
 //! user's questions, and is kept, stopped, as a warm spare.
 
 mod ask;
+mod compare;
 mod create;
+mod export;
 mod isolation;
 mod job;
 mod keep;
@@ -23,7 +25,7 @@ use crate::snapshot::restore::recorded::recorded;
 
 pub(crate) use job::Options;
 use job::SpareDrill;
-pub(crate) use report::Report;
+pub(crate) use report::{Compared, Report};
 
 /// Restores, checks the isolation, asks, and keeps what is sound as the warm spare. A report that is not
 /// `sound` says what is wrong with the copy; an error says that there was no drill. Either way what was
@@ -84,7 +86,10 @@ impl SpareDrill<'_> {
         report.seconds_to_first_query = Some(began.elapsed().as_secs_f64());
         let asked = async {
             isolation::check_server(&session, &self.name).await?;
-            self.ask(&server, &session, report).await
+            self.ask(&server, &session, report).await?;
+            // Boxed: the future of all of it would be large.
+            Box::pin(self.compare(&server, report)).await;
+            Ok(())
         };
         self.creation.context.interrupt.or(asked).await?;
         session.close().await;

@@ -137,10 +137,7 @@ pub(crate) struct SnapshotDrill<'a> {
 
 impl SnapshotDrill<'_> {
     pub(crate) async fn run(mut self, context: Context<'_>) -> Result<spare::Report> {
-        let questions = &self.options.questions;
-        if let Ok(repository) = &self.repository
-            && questions.iter().any(|one| one.assertion.compares())
-        {
+        if let Ok(repository) = &self.repository {
             match self.find_identities(repository, context).await {
                 Ok(identities) => self.options.identities = identities,
                 Err(error) => context.progress.warn(&error.chain()),
@@ -154,9 +151,9 @@ impl SnapshotDrill<'_> {
         spare::run(&self.backup, records, &self.options, context).await
     }
 
-    /// To read what assertions gave at drills of exports: those that are given, else what KMS unwraps for
-    /// the newest restore point. Databases of one configuration have the same recipients. Where none
-    /// opens, that is a warning, and the drill goes on without.
+    /// To read exports, and what assertions gave at drills of them: those that are given, else what KMS
+    /// unwraps for the newest restore point. Databases of one configuration have the same recipients. Where
+    /// none opens, that is a warning, and the drill goes on without.
     async fn find_identities(
         &self,
         repository: &Repository,

@@ -2,6 +2,7 @@
 //! nobody else's instance is touched. Behind the endpoint of the tests' AWS is a real PostgreSQL that
 //! takes the password that was set last.
 
+mod compared;
 mod egress;
 
 use std::process::{Child, Stdio};

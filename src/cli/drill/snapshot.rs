@@ -7,8 +7,9 @@ use crate::cli::run::{Access, Answer, Page, Run};
 use crate::cli::{accounts, connect, render};
 use crate::codec::Identities;
 use crate::config::Config;
-use crate::drill::spare::{Options, Report};
+use crate::drill::spare::{Compared, Options, Report};
 use crate::error::{Error, Result};
+use crate::humanize::first_names;
 use crate::keys::identities::IdentitySource;
 use crate::schedule::SnapshotDrill;
 
@@ -61,6 +62,8 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
             .map(|source| (source.name.clone(), source.databases.clone()))
             .collect(),
         questions: config.drill.questions.clone(),
+        within_percent: config.drill.within_percent,
+        time_limit: config.drill.time_limit,
         identities: Identities::default(),
         limits: config.snapshot.limits,
     })
@@ -71,6 +74,9 @@ fn text(report: &Report) -> Page {
     for asked in &report.assertions {
         let place = format!(" in {}", asked.database);
         show_assertion(&mut page, &place, &asked.result);
+    }
+    for one in &report.compared {
+        show_compared(&mut page, one);
     }
     show_troubles(&mut page, "missing", &report.failures);
     show_troubles(&mut page, "finding", &report.findings);
@@ -98,4 +104,26 @@ fn text(report: &Report) -> Page {
         None => page.line("NOT SOUND: removed again; hold and drill another copy"),
     }
     page
+}
+
+fn show_compared(page: &mut Page, one: &Compared) {
+    /// Of tables that were not compared.
+    const NAMES: usize = 10;
+    let database = &one.database;
+    if let Some(why) = &one.why {
+        page.line(format_args!("not compared: {database}: {why}"));
+    }
+    if let (Some(export), Some(at)) = (&one.export, one.export_at) {
+        page.line(format_args!(
+            "compared: {database} with export {export}, of {}: {}, {} equal, {} changed within the limit",
+            render::time(at),
+            render::counted(one.tables, "table", "tables"),
+            render::count(one.equal),
+            render::count(one.changed),
+        ));
+    }
+    if !one.not_compared.is_empty() {
+        let names = first_names(&one.not_compared, NAMES);
+        page.line(format_args!("not compared: of {database}: {names}"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::job::SpareDrill;
+use super::job::{APPLICATION, SpareDrill};
 use super::report::{DatabaseResult, Report};
 use crate::aws::rds::DbState;
 use crate::drill::assertion::{Question, ask};
@@ -20,7 +20,6 @@ use crate::snapshot::wait;
 
 /// RDS creates it with every instance.
 const FIRST_DATABASE: &str = "postgres";
-const APPLICATION: &str = "lifeboat drill";
 
 /// Letters and digits, of 160 random bits: Aurora takes 41 characters at most.
 fn new_password() -> Result<String> {

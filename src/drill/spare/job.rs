@@ -19,6 +19,9 @@ use crate::snapshot::creation::Creation;
 use crate::snapshot::list::FoundCopy;
 use crate::snapshot::restore::RecordReader;
 
+/// What its sessions are called.
+pub(super) const APPLICATION: &str = "lifeboat drill";
+
 /// What a drill of a snapshot copy is given.
 pub(crate) struct Options {
     /// `None`: the newest that is available.
@@ -33,7 +36,11 @@ pub(crate) struct Options {
     /// Databases to ask, by source; of other sources all are asked.
     pub databases: Vec<(String, Databases)>,
     pub questions: Vec<Question>,
-    /// Open the values that assertions had at earlier drills.
+    /// By so many per cent a table may have more or fewer rows than its export.
+    pub within_percent: f64,
+    /// Of all comparing with exports.
+    pub time_limit: Duration,
+    /// Open exports, and the values that assertions had at earlier drills.
     pub identities: Identities,
     pub limits: WaitLimits,
 }
@@ -93,6 +100,7 @@ impl SpareDrill<'_> {
             seconds_to_first_query: None,
             seconds: 0.0,
             assertions: Vec::new(),
+            compared: Vec::new(),
             failures: Vec::new(),
             findings: findings.into_iter().map(finding).collect(),
             verified_at: None,

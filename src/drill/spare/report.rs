@@ -35,6 +35,8 @@ pub(crate) struct Report {
     /// Of the whole drill.
     pub seconds: f64,
     pub assertions: Vec<DatabaseResult>,
+    /// Each database with its export nearest in time.
+    pub compared: Vec<Compared>,
     /// Any makes the drill fail.
     pub failures: Vec<Finding>,
     /// What needs the attention of a person.
@@ -53,6 +55,48 @@ pub(crate) struct DatabaseResult {
     pub database: String,
     #[serde(flatten)]
     pub result: AssertionResult,
+}
+
+/// What came of comparing a database with its export nearest in time.
+#[derive(Debug, Serialize)]
+pub(crate) struct Compared {
+    pub database: String,
+    /// `null`: nothing was compared.
+    pub export: Option<Id>,
+    /// The moment that the export shows.
+    pub export_at: Option<Timestamp>,
+    /// Tables that were counted in the copy, and digested where there are as many rows.
+    pub tables: u64,
+    /// Those whose rows are equal.
+    pub equal: u64,
+    /// Those with other rows, in a number that writes in between explain.
+    pub changed: u64,
+    /// Tables of the export that were not compared, each with the reason.
+    pub not_compared: Vec<String>,
+    /// Why nothing was compared.
+    pub why: Option<String>,
+}
+
+impl Compared {
+    pub(super) fn new(database: &str) -> Self {
+        Self {
+            database: database.to_owned(),
+            export: None,
+            export_at: None,
+            tables: 0,
+            equal: 0,
+            changed: 0,
+            not_compared: Vec::new(),
+            why: None,
+        }
+    }
+
+    pub(super) fn nothing(database: &str, why: String) -> Self {
+        Self {
+            why: Some(why),
+            ..Self::new(database)
+        }
+    }
 }
 
 impl Report {

@@ -1,6 +1,7 @@
 //! A drill says of a restore point what is true of it, and leaves nothing behind.
 
 mod ask;
+mod bare_numbers;
 mod server;
 
 use std::fs;
@@ -39,6 +40,10 @@ impl Bench {
         source.sql(sql);
         let lifeboat = Lifeboat::init();
         lifeboat.export(&source.url());
+        Self::of(lifeboat)
+    }
+
+    fn of(lifeboat: Lifeboat) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // As /tmp: the server is run by another user, where we are root.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();

@@ -1,9 +1,13 @@
 //! Restored equals exported: the server's own counts of every table, and on request every row read
 //! again.
 
+mod bare_numbers;
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use self::groups::{Digests, Group, grouped};
 use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
@@ -19,46 +23,6 @@ use crate::pg::source::catalog::count_large_objects;
 use crate::pg::source::slice;
 use crate::pg::target::resume_state::LoadedParts;
 use crate::pg::target::{read_back, server};
-
-/// Tables whose rows can only be compared together: one table, or the partitions of a root that
-/// were loaded through it.
-struct Group<'a> {
-    name: &'a Name,
-    /// Rows moved between its tables.
-    moved: bool,
-    tables: Vec<&'a Table>,
-    expected: Digests<'a>,
-}
-
-impl Group<'_> {
-    fn what(&self) -> String {
-        format!("table {}", self.name)
-    }
-}
-
-/// Of a group's rows, and of its generated columns by their names.
-#[derive(Default)]
-struct Digests<'a> {
-    rows: RowDigest,
-    generated: BTreeMap<&'a str, RowDigest>,
-}
-
-impl<'a> Digests<'a> {
-    fn add(
-        &mut self,
-        table: &'a Table,
-        rows: RowDigest,
-        generated: impl IntoIterator<Item = RowDigest>,
-    ) {
-        self.rows.merge(rows);
-        for (column, digest) in table.generated.iter().zip(generated) {
-            self.generated
-                .entry(&column.name)
-                .or_default()
-                .merge(digest);
-        }
-    }
-}
 
 /// What is certain without reading a row: tables that are not there, parts that were not loaded.
 pub(super) async fn loaded(run: &mut Run<'_>) -> Result<()> {
@@ -191,27 +155,6 @@ fn compare_loaded_objects(run: &Run<'_>, loaded: &LoadedParts) -> Vec<Finding> {
     wrong.collect()
 }
 
-fn grouped<'a>(tables: &[&'a Table], loaded: &LoadedParts) -> Vec<Group<'a>> {
-    let moved = |table: &&&Table| parts_of(loaded, table.oid).any(|part| part.through_root);
-    let moved = tables.iter().filter(moved);
-    let roots: BTreeSet<&Name> = moved.filter_map(|table| table.root.as_ref()).collect();
-    let mut groups: BTreeMap<&Name, Group<'_>> = BTreeMap::new();
-    for table in tables {
-        let root = table.root.as_ref().filter(|root| roots.contains(root));
-        let name = root.unwrap_or(&table.name);
-        let group = groups.entry(name).or_insert_with(|| Group {
-            name,
-            moved: root.is_some(),
-            tables: Vec::new(),
-            expected: Digests::default(),
-        });
-        group.tables.push(table);
-        let generated = table.generated.iter().map(|column| column.digest);
-        group.expected.add(table, table.digest, generated);
-    }
-    groups.into_values().collect()
-}
-
 /// Reads tables of groups, each with what says how, in free sessions. A group that cannot be read does
 /// not keep the others from being compared; a lost server does.
 async fn read_groups<'a, T, R>(
@@ -319,22 +262,50 @@ async fn compare_digests(
     for (at, table, digest) in read {
         found[at].add(table, digest.rows, digest.generated);
     }
-    let mut columns = Vec::new();
+    let mut findings = Vec::new();
     for (group, found) in groups.iter().zip(&found) {
         if group.expected.rows == found.rows {
             for (column, expected) in &group.expected.generated {
                 // Nothing is read of a table without rows.
                 let found = found.generated.get(column).copied();
                 if found.unwrap_or_default() != *expected {
-                    columns.push(computed_otherwise(session, group, column).await?);
+                    findings.push(computed_otherwise(session, group, column).await?);
                 }
             }
-        } else if !orders_differ_in(group) {
-            let why = "its rows are not those exported";
-            wrong.push(Finding::new(group.what(), why));
+        } else if !group.orders_differ() {
+            match explained(run, session, group, found.rows).await? {
+                Ok(finding) => findings.push(finding),
+                Err(failure) => wrong.push(failure),
+            }
         }
     }
-    Ok((wrong, columns))
+    Ok((wrong, findings))
+}
+
+/// What is said of rows that read otherwise than they were exported: a failure, unless their values are
+/// the same.
+async fn explained(
+    run: &Run<'_>,
+    session: &Session,
+    group: &Group<'_>,
+    found: RowDigest,
+) -> Result<Result<Finding, Finding>> {
+    let mut why = "its rows are not those exported".to_owned();
+    if let [table] = &group.tables[..] {
+        match bare_numbers::explain(run, session, table, found).await {
+            Ok(Some(finding)) => return Ok(Ok(finding)),
+            Ok(None) => {}
+            Err(error) if is_lost(&error) => return Err(error),
+            Err(error) => {
+                let _ = write!(
+                    why,
+                    "; whether only numbers of objects that are gone read otherwise cannot be told: {}",
+                    error.chain()
+                );
+            }
+        }
+    }
+    Ok(Err(Finding::new(group.what(), why)))
 }
 
 /// A generated column whose values came out otherwise than they were exported, with what a person can ask
@@ -359,16 +330,10 @@ async fn computed_otherwise(session: &Session, group: &Group<'_>, column: &str) 
     })
 }
 
-/// A row that moved to a partition with another order of columns reads otherwise.
-fn orders_differ_in(group: &Group<'_>) -> bool {
-    let mut pairs = group.tables.windows(2);
-    pairs.any(|pair| pair[0].columns != pair[1].columns)
-}
-
 fn orders_differ(groups: &[Group<'_>]) -> Vec<Finding> {
     let why = "its rows were counted, not compared: they moved between partitions whose columns come \
                in different orders";
-    let groups = groups.iter().filter(|group| orders_differ_in(group));
+    let groups = groups.iter().filter(|group| group.orders_differ());
     groups
         .map(|group| Finding::new(group.what(), why))
         .collect()

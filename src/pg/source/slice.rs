@@ -3,7 +3,7 @@
 
 use crate::model::catalog::Table;
 use crate::pg::source::catalog::SourceTable;
-use crate::quote::{quote_idents, quote_literal};
+use crate::quote::{quote_ident, quote_idents, quote_literal};
 
 /// PostgreSQL's page size as nearly everyone compiles it. Another size makes slices uneven,
 /// nothing else.
@@ -73,6 +73,22 @@ pub(crate) fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
         // reads the table alone, without those that inherit from it.
         None => format!("{name} ({columns})"),
     };
+    copy(&what, encoding)
+}
+
+/// All rows of a table without generated columns as [`copy_out`] reads them, and behind each the numbers
+/// of the objects that these columns name.
+pub(crate) fn copy_out_with_numbers(table: &Table, of: &[&String], encoding: &str) -> String {
+    let numbers = of
+        .iter()
+        .map(|column| format!(", {}::pg_catalog.oid", quote_ident(column)));
+    let condition = table.condition.as_deref().unwrap_or_default();
+    let what = format!(
+        "(SELECT {}{} FROM ONLY {} {condition})",
+        quote_idents(&table.columns),
+        numbers.collect::<String>(),
+        table.name.quoted()
+    );
     copy(&what, encoding)
 }
 

@@ -1,5 +1,6 @@
 //! Reads a restored database again, to compare it with what was exported.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use crate::error::Result;
@@ -50,13 +51,28 @@ pub(crate) async fn digest(
     shape: RowShape,
     what: &str,
 ) -> Result<TableDigest> {
+    let mut digest = TableDigest::default();
+    let add = |mut block: Vec<u8>| {
+        digest.merge(&shape.digest(&mut block)?);
+        Ok(())
+    };
+    for_each_block(session, sql, what, add).await?;
+    Ok(digest)
+}
+
+/// Hands on the whole rows of one COPY.
+pub(crate) async fn for_each_block(
+    session: &Session,
+    sql: &str,
+    what: &str,
+    mut work: impl FnMut(Vec<u8>) -> Result<()>,
+) -> Result<()> {
     in_read_only_transaction(session, async {
         let mut rows = session.copy_out(sql, what).await?;
-        let mut digest = TableDigest::default();
-        while let Some(mut block) = rows.next().await? {
-            digest.merge(&shape.digest(&mut block)?);
+        while let Some(block) = rows.next().await? {
+            work(block)?;
         }
-        Ok(digest)
+        Ok(())
     })
     .await
 }
@@ -85,6 +101,19 @@ pub(crate) async fn find_computed_otherwise(
     let what = format!("cannot read the expression of {table}");
     let found: Vec<String> = in_read_only_transaction(session, session.rows(&sql, &what)).await?;
     Ok(found.into_iter().next())
+}
+
+/// The columns of a table whose values name objects.
+pub(crate) async fn reg_columns(session: &Session, table: &Name) -> Result<BTreeSet<String>> {
+    let sql = format!(
+        "SELECT a.attname::text FROM pg_catalog.pg_attribute a
+           JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+          WHERE a.attrelid = pg_catalog.to_regclass({}) AND a.attnum > 0 AND NOT a.attisdropped
+            AND t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname ~ '^reg'",
+        quote_literal(&table.quoted())
+    );
+    let what = format!("cannot read the columns of {table}");
+    in_read_only_transaction(session, session.rows(&sql, &what)).await
 }
 
 /// Planning a query calls functions that a table's indexes and statistics name, with our rights. They

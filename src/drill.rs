@@ -149,6 +149,7 @@ async fn restore_and_ask(
             schemas: Vec::new(),
             tables,
             tool_dirs: options.tool_dirs.clone(),
+            drill: true,
             drill_reader: reader.cloned(),
             keep_rights: matches!(options.place, Where::Server(_)),
             drilled_sound: drill.drilled_sound,

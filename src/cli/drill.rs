@@ -19,7 +19,8 @@ use text::text;
 /// Starts a PostgreSQL of its own from local programs, in a temporary folder, by its socket only, and
 /// removes it afterwards; or makes a database of its own on a server. Reads every restored row again,
 /// compares counts and digests with the exported ones, and asks the configured assertions. Where a
-/// table, a key or a constraint cannot be made without a superuser, nothing is proven: exit code 3.
+/// table, a key or a constraint cannot be made without a superuser, or without an extension that the
+/// server lacks, nothing is proven: exit code 3.
 ///
 /// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
 /// with no subscription and no job running, is asked the same assertions, is compared with the export

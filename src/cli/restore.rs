@@ -94,6 +94,7 @@ impl Args {
             schemas: self.schema,
             tables,
             tool_dirs: Dirs::system(pg_bin.collect()),
+            drill: false,
             drill_reader: None,
             keep_rights: false,
             drilled_sound: false,

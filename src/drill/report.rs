@@ -47,14 +47,16 @@ pub(crate) struct Report {
     pub assertions: Vec<AssertionResult>,
     /// What the restore could not bring back: any makes the drill fail.
     pub failures: Vec<Finding>,
-    /// Tables, keys and constraints that cannot be made without a superuser: any makes the drill
-    /// prove nothing, neither that the point restores nor that it does not.
+    /// Tables, keys and constraints that cannot be made without a superuser, or without an extension
+    /// that the server lacks: any makes the drill prove nothing, neither that the point restores nor that
+    /// it does not.
     pub unproven: Vec<Finding>,
     /// What is not as it was, without loss of data.
     pub findings: Vec<Finding>,
     /// Definitions about which nothing is known: of another version, or of none.
     pub not_compared: Vec<String>,
-    /// What was left out: only a superuser may make it, or it is a right that somebody's server keeps as it is.
+    /// What was left out: only a superuser may make it, it needs an extension that the server lacks (or is one),
+    /// or it is a right that somebody's server keeps as it is.
     pub not_tried: Vec<NotTried>,
     /// Whether statements of the backup ran with the rights of a superuser.
     pub as_superuser: bool,

@@ -10,7 +10,8 @@ use super::id::Id;
 
 /// What a reader says of a point that only unproven drills are known of.
 pub(crate) const NOT_PROVEN: &str = "cannot be proven without a superuser: `[drill] superuser = true` drills \
-                              with one, for points and servers of your own";
+                              with one, for points and servers of your own; or the drill's server lacks an \
+                              extension, which its report names";
 
 /// How a drill ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub enum Verdict {
     /// The point was restored, and compared equal.
     Sound,
     /// Nothing was found wrong, but a table, a key or a constraint could not be made without the
-    /// rights of a superuser: neither sound nor failed.
+    /// rights of a superuser, or an extension that the drill's server lacks: neither sound nor failed.
     Unproven,
     /// A result that this version does not know is read as this one: it must not pass for sound.
     #[serde(other)]
@@ -89,7 +90,7 @@ pub struct Details {
     pub assertions: Vec<Answer>,
     #[serde(default)]
     pub not_tried: Vec<NotTried>,
-    /// Tables, keys and constraints that cannot be made without a superuser.
+    /// Tables, keys and constraints that could not be made without a superuser, or an extension.
     #[serde(default)]
     pub unproven: Vec<String>,
     /// What did not come back.

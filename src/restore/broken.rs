@@ -30,11 +30,7 @@ pub(super) async fn report(run: &mut Run<'_>, failed: &Failed) -> Result<()> {
     };
     let (message, sql) = (join(|one| &one.message), join(|one| &one.sql));
     let finding = Finding::new(entry.describe(), message).sql(sql);
-    let judgement = if run.inputs.options.is_powerless() {
-        run.not_tried.judge(entry, &complaints)
-    } else {
-        Judgement::Broken
-    };
+    let judgement = run.not_tried.judge(entry, &complaints);
     let report = &mut run.report;
     match judgement {
         Judgement::NotTried => report.not_tried.push(run.not_tried.named(entry)),
@@ -165,7 +161,7 @@ pub(super) fn noted(run: &mut Run<'_>, note: RecordedFinding) {
 }
 
 fn push(run: &mut Run<'_>, note: RecordedFinding) {
-    if run.inputs.options.is_powerless() && run.not_tried.excuses(&note.finding.why) {
+    if run.not_tried.excuses(&note.finding.why) {
         run.report.unproven.push(note.finding);
         return;
     }

@@ -11,12 +11,17 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::target::statements::{self, Statement};
 use crate::pg::target::{execute, foreign, server};
 
-/// Sets every sequence; one that cannot be set is a failure.
+/// Sets every sequence; one that cannot be set is a failure. In a drill it may be one of a table that could
+/// not be made: that is known only later.
 pub(super) async fn sequences(run: &mut Run<'_>) -> Result<()> {
     let sequences = run.inputs.catalog.sequences.iter();
     let statements: Vec<Statement> = sequences.map(statements::set_sequence).collect();
     let refused = execute::batched(&run.session, &statements).await?;
-    run.report.failures.extend(refused);
+    if run.inputs.options.drill {
+        run.unset_sequences = refused;
+    } else {
+        run.report.failures.extend(refused);
+    }
     Ok(())
 }
 
@@ -76,11 +81,11 @@ fn report_foreign(run: &mut Run<'_>, views: &[MaterializedView]) {
     run.report.findings.extend(by_hand);
 }
 
-/// Statements of our own, about objects of this kind, that a powerless login could not run are not
+/// Statements of our own, about objects of this kind, that a drill's login could not run are not
 /// tried, and those that found no room are failures; the others are findings.
 pub(super) fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding>) {
     for finding in refused {
-        if run.inputs.options.is_powerless() && run.not_tried.excuses(&finding.why) {
+        if run.not_tried.excuses(&finding.why) {
             let name = finding.what.strip_prefix(kind).unwrap_or(&finding.what);
             run.report.not_tried.push(NotTried {
                 kind: kind.to_owned(),

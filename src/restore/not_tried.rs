@@ -1,4 +1,5 @@
-//! Separates what a login without a superuser's rights cannot make from what is broken.
+//! Separates what a drill cannot make, for want of a superuser's rights or of an extension, from what is
+//! broken. A restore knows no such difference.
 //!
 //! Where no row, key or constraint depends on such an object it is *not tried*, which costs nothing.
 //! A table, key or constraint that is missing because of one is *unproven*: neither sound nor failed.
@@ -27,37 +28,59 @@ const MISSING_RIGHT: [&str; 10] = [
     "transition data type cannot be internal",
 ];
 
+/// What a server says of something that an extension would have brought along.
+const MISSING_MEMBER: [&str; 2] = [
+    "does not exist",
+    "has no default operator class for access method",
+];
+
 /// What could not be made so far, to know what failed because of it.
 #[derive(Debug, Default)]
 pub(super) struct NotTriedObjects {
+    /// Without power, as in a drill: what it has no right to make says nothing of the backup.
+    powerless: bool,
     roles: Vec<String>,
     /// Schema and name of each, or the name alone, as [`plain`] writes them.
     names: BTreeSet<String>,
     /// Those whose rows are on other servers.
     foreign_tables: BTreeSet<String>,
+    /// Extensions that the server could not make. Nobody knows what is in them: whatever does not exist
+    /// may be theirs.
+    extensions: BTreeSet<String>,
 }
 
 /// Why an entry of the archive failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// For want of rights, and no data depends on it.
+    /// For want of rights or of an extension, and no data depends on it.
     NotTried,
-    /// For want of rights, and data, a key or a constraint is missing.
+    /// For the same reasons, and data, a key or a constraint is missing.
     Unproven,
     Broken,
 }
 
-fn lacks_right(message: &str) -> bool {
-    MISSING_RIGHT.iter().any(|words| message.contains(words))
-}
-
 impl NotTriedObjects {
-    pub(super) fn new(catalog: &Catalog) -> Self {
+    /// `powerless`: the login is; `extensions`: those that a drill's server lacks.
+    pub(super) fn new(catalog: &Catalog, powerless: bool, extensions: BTreeSet<String>) -> Self {
         let roles = catalog.roles.iter().map(|role| role.name.clone());
         Self {
+            powerless,
             roles: roles.collect(),
+            extensions,
             ..Self::default()
         }
+    }
+
+    /// The extension that an object belongs to, where the server could not make it.
+    pub(super) fn lacks(&self, extension: Option<&String>) -> Option<&String> {
+        extension.and_then(|name| self.extensions.get(name))
+    }
+
+    pub(super) fn extensions(&self) -> impl Iterator<Item = NotTried> {
+        self.extensions.iter().map(|name| NotTried {
+            kind: "extension".to_owned(),
+            name: name.clone(),
+        })
     }
 
     /// Kind and name of an entry: pg_restore lists `schema name(arguments) owner`, and names may hold
@@ -110,7 +133,9 @@ impl NotTriedObjects {
     pub(super) fn judge(&mut self, entry: &Entry, complaints: &[&Complaint]) -> Judgement {
         let excused = |one: &&Complaint, own: Option<&str>| {
             let all = format!("{} {}", one.message, one.sql);
-            lacks_right(&one.message) || self.misses(&all, own)
+            self.lacks_right(&one.message)
+                || self.lacks_extension(&one.message)
+                || self.misses(&all, own)
         };
         let name = self.name_in_messages(entry);
         // Once it could not be made, its owner, say, could not be set either.
@@ -140,7 +165,20 @@ impl NotTriedObjects {
 
     /// Whether the server complains about a missing right, or about an object that was not tried.
     pub(super) fn excuses(&self, complaint: &str) -> bool {
-        lacks_right(complaint) || self.misses(complaint, None)
+        self.lacks_right(complaint)
+            || self.lacks_extension(complaint)
+            || self.misses(complaint, None)
+    }
+
+    fn lacks_right(&self, complaint: &str) -> bool {
+        let mut words = MISSING_RIGHT.iter();
+        self.powerless && words.any(|words| complaint.contains(words))
+    }
+
+    /// Whether what the server complains about may be of an extension that is not there.
+    fn lacks_extension(&self, complaint: &str) -> bool {
+        let mut words = MISSING_MEMBER.iter();
+        !self.extensions.is_empty() && words.any(|words| complaint.contains(words))
     }
 
     /// Whether the complaint is that an object which was not tried, or `own`, does not exist.
@@ -218,9 +256,16 @@ mod tests {
         }
     }
 
+    fn powerless() -> NotTriedObjects {
+        NotTriedObjects {
+            powerless: true,
+            ..NotTriedObjects::default()
+        }
+    }
+
     #[test]
     fn what_hangs_on_something_left_out_follows_it() {
-        let mut objects = NotTriedObjects::default();
+        let mut objects = powerless();
         let denied = complaint(
             "ERROR:  permission denied for language c",
             "CREATE FUNCTION",
@@ -248,6 +293,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_may_be_of_an_extension_that_is_not_there() {
+        let missing = complaint(
+            "ERROR:  type \"public.vector\" does not exist",
+            "CREATE TABLE",
+        );
+        let no_class = complaint(
+            "ERROR:  data type integer has no default operator class for access method \"gist\"",
+            "ALTER TABLE",
+        );
+        let other = complaint("ERROR:  syntax error", "CREATE TABLE");
+        let exclusion = entry("CONSTRAINT", "dev t t_excl own");
+        let table = entry("TABLE", "dev t own");
+        let catalog = crate::model::fixture::catalog();
+        let mut whole = NotTriedObjects::new(&catalog, true, BTreeSet::new());
+        assert_eq!(whole.judge(&table, &[&missing]), Judgement::Broken);
+        assert_eq!(whole.judge(&exclusion, &[&no_class]), Judgement::Broken);
+        let mut lacking = NotTriedObjects::new(&catalog, false, ["vector".to_owned()].into());
+        assert_eq!(lacking.judge(&table, &[&missing]), Judgement::Unproven);
+        let exclusion = lacking.judge(&exclusion, &[&no_class]);
+        assert_eq!(exclusion, Judgement::Unproven);
+        assert_eq!(lacking.judge(&table, &[&other]), Judgement::Broken);
+    }
+
+    #[test]
     fn names_that_stand_everywhere_excuse_nothing() {
         let denied = complaint(
             "ERROR:  permission denied for language c",
@@ -258,7 +327,7 @@ mod tests {
             "CREATE VIEW dev.v",
         );
         for hostile in ["( f() own", "does not() own", "(  own"] {
-            let mut objects = NotTriedObjects::default();
+            let mut objects = powerless();
             objects.judge(&entry("FUNCTION", hostile), &[&denied]);
             let view = entry("VIEW", "dev v own");
             assert_eq!(
@@ -273,7 +342,7 @@ mod tests {
     fn names_are_as_people_write_them() {
         let objects = NotTriedObjects {
             roles: vec!["own".to_owned(), "x; own".to_owned()],
-            ..NotTriedObjects::default()
+            ..powerless()
         };
         let shown = |names: &str| objects.named(&entry("EVENT TRIGGER", names)).name;
         assert_eq!(shown("- et postgres"), "et");

@@ -29,6 +29,8 @@ pub struct Options {
     pub schemas: Vec<String>,
     pub tables: Vec<TableName>,
     pub tool_dirs: Dirs,
+    /// A drill: that the target's server lacks an extension says nothing of the backup.
+    pub drill: bool,
     /// The login that reads what a drill restored. Set where the drill prepared roles, database and
     /// extensions, and the target's user may do nothing but own objects.
     pub drill_reader: Option<Server>,

@@ -17,7 +17,7 @@ use crate::pg::target::archive::{self, Archive};
 use crate::pg::target::database::DatabaseFacts;
 use crate::pg::target::existing::Existing;
 use crate::pg::target::resume_state::{self, Beginning, RecordedFinding, ResumeState, TARGET};
-use crate::pg::target::server::ServerFacts;
+use crate::pg::target::server::{self, ServerFacts};
 use crate::pg::target::toc::Entry;
 use crate::pg::target::{execute, statements};
 
@@ -61,6 +61,7 @@ pub(super) async fn prepare<'a>(
         None => ServerFacts::read(&session).await?,
     };
     let has_triggers = phases.is_finished(TABLES);
+    let lacking = lacking_extensions(inputs, &facts, &session).await?;
     Ok(Run {
         inputs,
         session,
@@ -71,13 +72,32 @@ pub(super) async fn prepare<'a>(
         entries,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         phases,
-        not_tried: NotTriedObjects::new(inputs.catalog),
+        not_tried: NotTriedObjects::new(inputs.catalog, options.is_powerless(), lacking),
         has_triggers,
         refused: Vec::new(),
+        unset_sequences: Vec::new(),
         lacks_objects: false,
         mended: BTreeMap::new(),
         report,
     })
+}
+
+/// Extensions that a drill's server lacks; where they are made by now, also those that it could not make.
+async fn lacking_extensions(
+    inputs: Inputs<'_>,
+    facts: &ServerFacts,
+    session: &Session,
+) -> Result<BTreeSet<String>> {
+    let there: BTreeSet<String> = if inputs.options.is_powerless() {
+        server::extensions(session).await?
+    } else if inputs.options.drill {
+        facts.extensions.keys().cloned().collect()
+    } else {
+        // In a restore what is missing is missing, whyever.
+        return Ok(BTreeSet::new());
+    };
+    let wanted = inputs.catalog.extensions.iter().map(|one| one.name.clone());
+    Ok(wanted.filter(|name| !there.contains(name)).collect())
 }
 
 async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archive> {

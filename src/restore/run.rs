@@ -94,6 +94,8 @@ pub(super) struct Run<'a> {
     pub has_triggers: bool,
     /// Tables whose rows the server refused at the last attempt.
     pub refused: Vec<Finding>,
+    /// Sequences that a drill could not set.
+    pub unset_sequences: Vec<Finding>,
     /// A table, say, could not be made.
     pub lacks_objects: bool,
     /// Tables whose rows a person may have mended since an earlier run, each with the constraint.

@@ -22,9 +22,10 @@ pub(super) async fn before_data(run: &mut Run<'_>) -> Result<()> {
     bulk(run, |entry| before(entry) && entry.kind != "SCHEMA", 1).await
 }
 
-/// Removes the entries that a drill's database has already, and those that a powerless login cannot
-/// make.
+/// Removes the entries that a drill's database has already, and those that its login cannot make; names
+/// the extensions that its server lacks.
 fn remove_entries(run: &mut Run<'_>) {
+    report_lacking_extensions(run);
     if !run.inputs.options.is_powerless() {
         return;
     }
@@ -36,6 +37,21 @@ fn remove_entries(run: &mut Run<'_>) {
         }
     }
     run.entries.retain(|entry| !entry.is_extension());
+}
+
+/// Tables of such an extension are in no entry.
+fn report_lacking_extensions(run: &mut Run<'_>) {
+    run.report.not_tried.extend(run.not_tried.extensions());
+    for table in &run.inputs.catalog.tables {
+        if let Some(extension) = run.not_tried.lacks(table.extension.as_ref()) {
+            let what = format!(
+                "TABLE {} {} of extension {extension}",
+                table.name.schema, table.name.name
+            );
+            let why = "the drill's server does not have the extension: install its package there";
+            run.report.unproven.push(Finding::new(what, why));
+        }
+    }
 }
 
 /// Indexes, keys, triggers and the like; then everything that failed, as long as that helps. A table
@@ -55,9 +71,10 @@ pub(super) async fn after_data(run: &mut Run<'_>) -> Result<()> {
     }
     let is_before = |failed: &Failed| failed.entry.section == Section::PreData;
     let (before, after) = left.into_iter().partition(is_before);
-    // What a drill could not make excuses rows that need it.
+    // What a drill could not make excuses rows and sequences that need it.
     report(run, before).await?;
-    let refused = std::mem::take(&mut run.refused);
+    let mut refused = std::mem::take(&mut run.refused);
+    refused.append(&mut run.unset_sequences);
     tables::report(run, refused);
     report(run, after).await
 }

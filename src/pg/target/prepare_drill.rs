@@ -143,9 +143,6 @@ async fn members(session: &Session, logins: &Logins) -> Result<Vec<Statement>> {
          SELECT pg_catalog.format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO {restorer}', c.oid::pg_catalog.regclass)
            FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p', 'v', 'm') AND {class}
          UNION ALL
-         SELECT pg_catalog.format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', c.oid::pg_catalog.regclass)
-           FROM pg_catalog.pg_class c WHERE relkind IN ('r', 'p') AND relrowsecurity AND {class}
-         UNION ALL
          SELECT pg_catalog.format('GRANT ALL ON SEQUENCE %s TO {restorer}', c.oid::pg_catalog.regclass)
            FROM pg_catalog.pg_class c WHERE relkind = 'S' AND {class}
          UNION ALL

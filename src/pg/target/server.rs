@@ -309,6 +309,12 @@ pub(crate) async fn without_database_create(
         .await
 }
 
+/// The database's extensions by name.
+pub(crate) async fn extensions(session: &Session) -> Result<BTreeSet<String>> {
+    let sql = "SELECT extname::text FROM pg_catalog.pg_extension";
+    session.rows(sql, "cannot list the extensions").await
+}
+
 fn array(names: &[String]) -> String {
     format!("ARRAY[{}]::pg_catalog.name[]", quote_literals(names))
 }

@@ -15,6 +15,8 @@ pub(super) struct Circumstances {
     /// All rows: else a foreign key may miss its other table's.
     pub whole: bool,
     pub powerless: bool,
+    /// Extensions that the drill's server lacks.
+    pub lacking: BTreeSet<String>,
     pub leave: Leave,
     /// Roles whose things stay with the user that restores.
     pub keeps_nothing: BTreeSet<String>,

@@ -5,6 +5,7 @@ use super::change::Change;
 use super::circumstances::Circumstances;
 use super::objects::{Class, Objects};
 use super::rules::Rule;
+use super::words;
 
 pub(super) struct LeftOut<'a> {
     pub circumstances: &'a Circumstances,
@@ -28,7 +29,13 @@ impl LeftOut<'_> {
         match (kind, first(name)) {
             ("key", _) => !circumstances.whole && text.starts_with("FOREIGN KEY"),
             // They are not tried, and their comments not named.
-            ("comment" | "security label", "event trigger") => circumstances.powerless,
+            ("comment" | "security label", "event trigger") if circumstances.powerless => true,
+            ("comment", "extension") if circumstances.lacking.contains(&last(name)) => true,
+            // Of an extension's tables they are compared as well, and such a table may be missing.
+            ("policy" | "row security", _) if !circumstances.lacking.is_empty() => {
+                let table = name.get(..2);
+                table.is_some_and(|table| !self.then.contains(&(Class::Relation, table)))
+            }
             _ => self.has_any(kind, name) || self.has_opened(kind, name),
         }
     }
@@ -96,4 +103,9 @@ impl LeftOut<'_> {
 
 fn first(name: &[String]) -> &str {
     name.first().map(String::as_str).unwrap_or_default()
+}
+
+/// Unquoted.
+fn last(name: &[String]) -> String {
+    words::plain(name.last().map_or("", String::as_str))
 }

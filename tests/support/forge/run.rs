@@ -80,6 +80,7 @@ pub async fn restore(
         schemas: Vec::new(),
         tables: Vec::new(),
         tool_dirs: Dirs::system(vec![target.major.bin()]),
+        drill: false,
         drill_reader: None,
         keep_rights: false,
         drilled_sound: false,

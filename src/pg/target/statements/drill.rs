@@ -30,7 +30,8 @@ pub(crate) const REACHING: &str =
 /// The logins beside the superuser.
 pub(crate) fn logins(logins: &Logins, version_num: u32) -> Vec<Statement> {
     let (restorer, reader) = (quote_ident(&logins.restorer), quote_ident(&logins.reader));
-    let restoring = format!("CREATE ROLE {restorer} LOGIN");
+    // An extension may keep rows of its tables from all but their owner. Roles of the backup may have it as well.
+    let restoring = format!("CREATE ROLE {restorer} LOGIN BYPASSRLS");
     let reading = format!("CREATE ROLE {reader} LOGIN BYPASSRLS");
     let mut statements = vec![
         Statement::new("the restoring login", restoring),

@@ -90,7 +90,7 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
         default_privileges: !run.lacks_objects,
         whole: inputs.selection.whole,
         powerless: inputs.options.is_powerless(),
-        lacking: run.not_tried.extensions().map(str::to_owned).collect(),
+        lacking: run.not_tried.extensions().map(|one| one.name).collect(),
         leave: Leave {
             maintain: source < 170_000 && target >= 170_000,
             grantees: grantees.collect(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bench, assertion, attested, result};
 use crate::support::cluster::{Cluster, ClusterOptions};
-use crate::support::{Lifeboat, Major, unique};
+use crate::support::{Database, Lifeboat, Major, unique};
 
 const TRUST: &str = "local all all trust\nhost all all 127.0.0.1/32 trust\n";
 
@@ -131,4 +131,50 @@ fn pg_cron_is_named(bench: &Bench, flags: &[&str]) {
         counted.contains(&json!({"kind": "extension", "count": 1})),
         "{body}"
     );
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn what_hangs_on_an_extension_that_is_not_there_is_unproven_or_not_tried() {
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE EXTENSION citext; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gist;
+         CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL);
+         INSERT INTO people SELECT n, 'name ' || n FROM generate_series(1, 100) n;
+         CREATE INDEX people_name ON people USING gin (name gin_trgm_ops);
+         CREATE VIEW alike AS SELECT id FROM people WHERE similarity(name, 'name 7') > 0.5;
+         CREATE TABLE mails (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, mail citext UNIQUE);
+         INSERT INTO mails (mail) VALUES ('A@example.org');
+         CREATE TABLE rooms (room int, held tsrange, EXCLUDE USING gist (room WITH =, held WITH &&));
+         INSERT INTO rooms VALUES (1, '[2026-01-01, 2026-01-02)');",
+    );
+    let report = drill_with_16(&exported(&source.url()), &[]);
+    let unproven = texts(&report, "unproven", "what");
+    for what in [
+        "TABLE public mails ",
+        "CONSTRAINT public rooms rooms_room_held_excl ",
+    ] {
+        let is_there = unproven.iter().any(|one| one.starts_with(what));
+        assert!(is_there, "{what}: {report:#}");
+    }
+    let excused = |what: &&str| what.contains("mails") || what.contains("rooms_room_held_excl");
+    assert!(unproven.iter().all(excused), "{report:#}");
+    let left_out = report["not_tried"].as_array().unwrap();
+    for (kind, name) in [
+        ("extension", "btree_gist"),
+        ("extension", "citext"),
+        ("extension", "pg_trgm"),
+        ("index", "public.people_name"),
+        ("view", "public.alike"),
+    ] {
+        assert!(
+            left_out.contains(&not_tried(kind, name)),
+            "{name}: {report:#}"
+        );
+    }
+    // Everything else was compared.
+    assert_eq!(report["rows"], 101, "{report:#}");
+    let findings = texts(&report, "findings", "what");
+    let of_extensions = |what: &&str| what.starts_with("extension ");
+    assert!(findings.iter().all(of_extensions), "{report:#}");
 }

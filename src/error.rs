@@ -114,6 +114,11 @@ impl Error {
         )
     }
 
+    /// Whether the server is lost or the caller wants to stop: nothing beside it can be tried then.
+    pub fn ends_all(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable | Kind::Interrupted)
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }

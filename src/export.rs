@@ -11,6 +11,7 @@ mod rows;
 mod shared;
 mod snapshot;
 mod table_progress;
+mod views;
 mod watchdog;
 mod worker;
 

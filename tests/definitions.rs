@@ -113,7 +113,8 @@ const KINDS: &str = "
   ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO $_team;
   ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
   RESET ROLE;
-  INSERT INTO s.parent (n, t) SELECT g, 'x' FROM generate_series(10, 20) g;";
+  INSERT INTO s.parent (n, t) SELECT g, 'x' FROM generate_series(10, 20) g;
+  REFRESH MATERIALIZED VIEW s.kept;";
 
 /// What only a superuser makes or hands on.
 const SUPERUSER: &str = "

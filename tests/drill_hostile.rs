@@ -260,8 +260,12 @@ pub fn only_its_own_schema_differs(report: &Value) {
         ["privileges of schema hostile"],
         "{report:#}"
     );
+    // One of the ways makes a function in a schema of its own.
     for finding in what("findings") {
-        assert!(finding.contains("hostile."), "{finding}: {report:#}");
+        let is_its_own = finding.contains("hostile.") || finding.starts_with("function way_");
+        // A setting that the server does not know.
+        let is_its_own = is_its_own || finding == "setting \"event_triggers\" of the database";
+        assert!(is_its_own, "{finding}: {report:#}");
     }
 }
 

@@ -1,8 +1,9 @@
-//! Stored generated columns: a restore computes their values anew, and says where they are not those that
-//! were exported.
+//! What a restore computes anew, stored generated columns and materialized views: it says where values are not
+//! those that were exported.
 
 use serde_json::{Value, json};
 
+use crate::support::lane::Lane;
 use crate::support::{Database, Lifeboat, Major};
 
 fn exported(source: &Database) -> Lifeboat {
@@ -239,4 +240,119 @@ fn columns_computed_at_reading_are_not_noted() {
     assert_eq!(noted(&lifeboat, "kinds"), ["s"]);
     let (code, report) = restored(&lifeboat, &Database::new(Major::Pg18), &["--verify"]);
     assert_eq!((code, found(&report)), (Some(0), vec![]));
+}
+
+/// The digests of materialized views that the sealed catalog has.
+fn noted_views(lifeboat: &Lifeboat) -> Vec<(String, Value)> {
+    let catalog = lifeboat.catalog("latest");
+    let views = catalog["materialized_views"].as_array().unwrap().iter();
+    views
+        .map(|one| {
+            (
+                one["name"].as_str().unwrap().to_owned(),
+                one["digest"]["rows"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn materialized_views_whose_rows_come_out_otherwise_are_a_finding() {
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE TABLE t AS SELECT g AS n FROM generate_series(1, 10) g;
+         CREATE MATERIALIZED VIEW same AS SELECT n, 'x' || n AS x FROM t;
+         CREATE MATERIALIZED VIEW stale AS SELECT n FROM t WHERE n < 100;
+         CREATE MATERIALIZED VIEW over AS SELECT count(*) AS n FROM stale;
+         CREATE MATERIALIZED VIEW random AS SELECT n, random() AS r FROM t;
+         CREATE MATERIALIZED VIEW empty AS SELECT n FROM t WITH NO DATA;
+         INSERT INTO t VALUES (11), (111); REFRESH MATERIALIZED VIEW same",
+    );
+    let lifeboat = exported(&source);
+    let of = |name: &str, rows: Value| (name.to_owned(), rows);
+    let mut noted = noted_views(&lifeboat);
+    noted.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        of("empty", Value::Null),
+        of("over", json!(1)),
+        of("random", json!(10)),
+        of("same", json!(12)),
+        of("stale", json!(10)),
+    ];
+    assert_eq!(noted, expected);
+    let (code, report) = restored(&lifeboat, &Database::new(Major::Pg15), &["--verify"]);
+    let mut names = found(&report);
+    names.sort_unstable();
+    let others = ["over", "random", "stale"].map(|one| format!("materialized view public.{one}"));
+    assert_eq!(names, others);
+    assert_eq!(code, Some(3));
+    let findings = report["findings"].to_string();
+    assert!(
+        findings.contains("(11 rows, exported were 10)"),
+        "{findings}"
+    );
+    let (code, report) = drilled(&lifeboat, Major::Pg15);
+    assert_eq!((code, found(&report).len()), (Some(3), 3));
+    // Not without being asked to read.
+    let (code, report) = restored(&lifeboat, &Database::new(Major::Pg15), &[]);
+    assert_eq!((code, found(&report)), (Some(0), vec![]));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_materialized_view_that_was_filled_since_the_snapshot_is_not_noted() {
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE TABLE t AS SELECT 1 AS n; CREATE MATERIALIZED VIEW held AS SELECT n FROM t;
+         CREATE MATERIALIZED VIEW filled AS SELECT n FROM t",
+    );
+    let psql = || {
+        let mut psql = std::process::Command::new(source.major.bin().join("psql"));
+        psql.args(["-XqAt", "-d", &source.url()]);
+        psql
+    };
+    // As long as it holds the view, nobody prints it, so the export has no more than its snapshot.
+    let mut holder = psql()
+        .args([
+            "-c",
+            "BEGIN; REFRESH MATERIALIZED VIEW held; SELECT pg_sleep(600)",
+        ])
+        .spawn()
+        .unwrap();
+    let wait_for = |locks: &str| {
+        while source.sql(locks) == "0" {
+            std::thread::yield_now();
+        }
+    };
+    let held = "SELECT count(*) FROM pg_locks WHERE relation = 'held'::regclass AND mode =";
+    wait_for(&format!("{held} 'AccessExclusiveLock' AND granted"));
+    let lifeboat = std::thread::scope(|scope| {
+        let (lane, source) = (Lane::current(), &source);
+        let export = scope.spawn(move || {
+            lane.enter();
+            exported(source)
+        });
+        wait_for(&format!("{held} 'AccessShareLock' AND NOT granted"));
+        source.sql("INSERT INTO t VALUES (2); REFRESH MATERIALIZED VIEW filled");
+        source.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; REFRESH%'");
+        export.join().unwrap()
+    });
+    holder.wait().unwrap();
+    let mut noted = noted_views(&lifeboat);
+    noted.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        noted,
+        [
+            ("filled".to_owned(), Value::Null),
+            ("held".to_owned(), json!(1))
+        ]
+    );
+    let (code, report) = restored(&lifeboat, &Database::new(Major::Pg15), &["--verify"]);
+    assert_eq!((code, found(&report)), (Some(0), vec![]));
+    let not_compared = report["not_compared"].to_string();
+    assert!(
+        not_compared.contains("1 materialized views' rows"),
+        "{not_compared}"
+    );
 }

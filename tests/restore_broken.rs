@@ -256,7 +256,16 @@ fn rows_that_a_changed_check_refuses_load_and_the_check_is_not_valid() {
         "CREATE OR REPLACE FUNCTION ok(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
          CREATE OR REPLACE FUNCTION other(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; TRUNCATE last",
     );
-    let resumed = report(&restore(&lifeboat, &target.url(), &["--resume"]), 0);
+    let resumed = report(&restore(&lifeboat, &target.url(), &["--resume"]), 3);
+    for function in ["ok", "other"] {
+        let changed = format!("function public.{function}(integer)");
+        said(&resumed, "findings", &changed);
+    }
+    assert_eq!(
+        resumed["findings"].as_array().unwrap().len(),
+        2,
+        "{resumed}"
+    );
     assert_eq!(target.sql(INVALID), "-", "{resumed}");
     assert_eq!(target.sql(ROWS), source.sql(ROWS));
     assert_eq!(target.sql(NOTES), "f");

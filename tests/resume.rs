@@ -155,7 +155,9 @@ impl Scene {
         assert_eq!(target.sql(CONTENT), self.content, "{what}");
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         // Whichever run met it: said at the end, and once.
-        let findings = report["result"]["findings"].as_array().unwrap();
+        let mut findings = report["result"]["findings"].as_array().unwrap().clone();
+        // A test made it in the target.
+        findings.retain(|one| one["what"] != "event trigger refuse");
         assert_eq!(findings.len(), 1, "{what}: {findings:?}");
         let index = findings[0]["what"].as_str().unwrap();
         assert!(index.starts_with("INDEX public odd "), "{what}: {index}");

@@ -258,12 +258,12 @@ async fn a_store_that_never_answered_is_not_waited_for() {
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn a_put_has_time_by_its_size() {
     let late = |_: usize, seen: &Seen| match seen.method.as_str() {
-        "PUT" => Fate::Late(Duration::from_secs(2)),
+        "PUT" => Fate::Late(Duration::from_secs(8)),
         _ => Fate::Pass,
     };
     let rig = Rig::with(Server::moto(), late, |_, limits| {
         limits.retry.attempts = 1;
-        limits.attempt_timeout = Duration::from_millis(1500);
+        limits.attempt_timeout = Duration::from_secs(6);
     })
     .await;
     let error = put(&rig.through, "bytes").await;

@@ -13,6 +13,7 @@ use crate::model::keys::{KeyRing, Recipient};
 use crate::model::lock::LockPolicy;
 use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
+use crate::pg::session::LOCK_TIMEOUT;
 use crate::random;
 use crate::repository::{Locks, Marker, Repository};
 use crate::sign::{Signer, Trust};
@@ -48,6 +49,14 @@ pub struct Options {
     pub reach: Vec<(String, String)>,
     /// Plan and check, store nothing.
     pub dry_run: bool,
+}
+
+impl Options {
+    /// How long a session of ours waits behind a schema change that waits for our locks. The watchdog gives
+    /// way first, and can name the session it gives way to.
+    pub(super) fn lock_wait(&self) -> Duration {
+        self.ddl_wait + LOCK_TIMEOUT
+    }
 }
 
 /// What seals a restore point, and what signs it.

@@ -1,9 +1,11 @@
 //! What is read, in which order: the biggest slices first, so that the workers end together.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::table_progress::TableProgress;
+use crate::model::catalog::{MaterializedView, Name};
+use crate::model::digest::RowDigest;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};
 use crate::model::table_digest::RowShape;
 use crate::pg::source::catalog::SourceTable;
@@ -11,12 +13,26 @@ use crate::pg::source::slice;
 
 /// One COPY.
 pub(super) struct Job {
-    pub table: Arc<TableProgress>,
+    pub rows: Rows,
     pub sql: String,
     /// Decides who is first.
     estimated_bytes: u64,
     /// Its share of [`Plan::estimated_bytes`].
     pub progress_bytes: u64,
+}
+
+/// What becomes of the rows of a COPY.
+pub(super) enum Rows {
+    Stored(Arc<TableProgress>),
+    /// A restore computes them anew.
+    Digested(Arc<ViewProgress>),
+}
+
+/// A materialized view that is filled.
+pub(super) struct ViewProgress {
+    pub name: Name,
+    /// Stays empty where the view could not be read as the snapshot shows it.
+    pub digest: OnceLock<RowDigest>,
 }
 
 /// All COPYs of an export.
@@ -25,6 +41,7 @@ pub(super) struct Plan {
     pub tables: Vec<Arc<TableProgress>>,
     /// Pages and properties, where there are large objects.
     pub large_objects: Vec<Arc<TableProgress>>,
+    pub views: Vec<Arc<ViewProgress>>,
     jobs: Mutex<VecDeque<Job>>,
     pub slices: usize,
     pub estimated_bytes: u64,
@@ -35,6 +52,7 @@ impl Plan {
     pub(super) fn new(
         tables: &[SourceTable],
         has_large_objects: bool,
+        views: &[MaterializedView],
         server_version_num: u32,
         encoding: &str,
     ) -> Self {
@@ -46,7 +64,7 @@ impl Plan {
             let (oid, shape) = (source.table.oid, source.table.row_shape());
             let table = Arc::new(TableProgress::new(oid, name, shape, slices.len()));
             jobs.extend(slices.iter().map(|slice| Job {
-                table: Arc::clone(&table),
+                rows: Rows::Stored(Arc::clone(&table)),
                 sql: slice::copy_out(&source.table, slice, encoding),
                 estimated_bytes: slice.estimated_bytes,
                 progress_bytes: slice.estimated_bytes,
@@ -58,10 +76,12 @@ impl Plan {
         } else {
             Vec::new()
         };
+        let views = view_jobs(&mut jobs, views, encoding);
         jobs.sort_by_key(|job| std::cmp::Reverse(job.estimated_bytes));
         Self {
             tables: progresses,
             large_objects,
+            views,
             slices: jobs.len(),
             estimated_bytes: jobs.iter().map(|job| job.progress_bytes).sum(),
             jobs: Mutex::new(jobs.into()),
@@ -90,7 +110,7 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgre
         let table = Arc::new(TableProgress::new(oid, name, shape, 1));
         // Their size is not known: started first, they do not end last.
         jobs.push(Job {
-            table: Arc::clone(&table),
+            rows: Rows::Stored(Arc::clone(&table)),
             sql,
             estimated_bytes: u64::MAX,
             progress_bytes: 0,
@@ -98,4 +118,28 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgre
         table
     })
     .collect()
+}
+
+fn view_jobs(
+    jobs: &mut Vec<Job>,
+    views: &[MaterializedView],
+    encoding: &str,
+) -> Vec<Arc<ViewProgress>> {
+    let populated = views.iter().filter(|view| view.populated);
+    populated
+        .map(|view| {
+            let progress = Arc::new(ViewProgress {
+                name: view.name.clone(),
+                digest: OnceLock::new(),
+            });
+            // As with large objects.
+            jobs.push(Job {
+                rows: Rows::Digested(Arc::clone(&progress)),
+                sql: slice::copy_view(&view.name, encoding),
+                estimated_bytes: u64::MAX,
+                progress_bytes: 0,
+            });
+            progress
+        })
+        .collect()
 }

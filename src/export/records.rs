@@ -85,6 +85,13 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
         }
         stored.push(parts);
     }
+    let populated = catalog
+        .materialized_views
+        .iter_mut()
+        .filter(|view| view.populated);
+    for (view, progress) in populated.zip(&plan.views) {
+        view.digest = progress.digest.get().copied();
+    }
     if let [pages, properties] = plan.large_objects.as_slice() {
         let (pages, parts) = pages.finish()?;
         stored.push(parts);

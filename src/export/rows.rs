@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -11,7 +10,6 @@ use super::shared::{FirstFailure, RateLimit, Shared};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::worker;
 use crate::error::{Error, Result};
-use crate::pg::session::LOCK_TIMEOUT;
 use crate::pg::source::dump;
 use crate::pg::source::moment::Until;
 use crate::repository::PointWriter;
@@ -34,7 +32,7 @@ pub(super) async fn read(
         &export.application,
         &export.scout.server_encoding,
         &held.snapshot.id,
-        lock_wait(run.options.ddl_wait),
+        run.options.lock_wait(),
     );
     let work = async {
         let all = all(&mut workers, &failure);
@@ -62,12 +60,6 @@ pub(super) async fn read(
     }
 }
 
-/// How long a session of ours waits behind a schema change that waits for our locks. The watchdog gives
-/// way first, and can name the session it gives way to.
-fn lock_wait(ddl_wait: Duration) -> Duration {
-    ddl_wait + LOCK_TIMEOUT
-}
-
 fn start(
     export: &DatabaseExport<'_>,
     held: &SnapshotHeld,
@@ -81,7 +73,8 @@ fn start(
         server: export.server.clone(),
         application: export.application.clone(),
         snapshot_id: held.snapshot.id.clone(),
-        lock_wait: lock_wait(run.options.ddl_wait),
+        lock_wait: run.options.lock_wait(),
+        ddl_wait: run.options.ddl_wait,
         plan: Arc::clone(&held.at_snapshot.plan),
         writer: writer.clone(),
         sealer: run.keys.sealer.clone(),

@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub application: String,
     pub snapshot_id: String,
     pub lock_wait: Duration,
+    /// How long a session of somebody else's may wait for us.
+    pub ddl_wait: Duration,
     pub plan: Arc<Plan>,
     pub writer: PointWriter,
     pub sealer: Sealer,

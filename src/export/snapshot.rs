@@ -133,6 +133,7 @@ impl<'a> DatabaseExport<'a> {
         let plan = Arc::new(Plan::new(
             &tables,
             large_objects > 0,
+            &catalog.materialized_views,
             self.scout.server_version_num,
             &self.scout.server_encoding,
         ));
@@ -153,7 +154,9 @@ impl<'a> DatabaseExport<'a> {
         let (server, application) = (self.server, &self.application);
         let reader = SnapshotReader::connect(server, application, &snapshot.id).await?;
         let session = &reader.session;
-        session.set_lock_timeout(self.run.options.ddl_wait).await?;
+        session
+            .set_lock_timeout(self.run.options.lock_wait())
+            .await?;
         reader.begin("the definitions").await?;
         catalog.definitions = Some(definitions::read(session).await?);
         catalog.columns_full = definitions::read_columns(session).await?;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 
 use super::packer::Packer;
-use super::plan::Job;
+use super::plan::{Job, Rows};
 use super::shared::Shared;
+use super::table_progress::TableProgress;
+use super::views;
 use crate::error::{Result, ResultExt};
 use crate::pg::source::reader::SnapshotReader;
 
@@ -51,7 +53,7 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
     while let Some(job) = shared.plan.next() {
         let read = tokio::select! {
             biased;
-            read = read_slice(shared, &reader, job, packer) => read,
+            read = read_job(shared, &reader, job, packer) => read,
             () = failure.wait() => Ok(()),
         };
         if read.is_err() || failure.is_set() {
@@ -64,21 +66,33 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
     Ok(())
 }
 
-async fn read_slice(
+async fn read_job(
     shared: &Shared,
     reader: &SnapshotReader,
     job: Job,
     packer: &mut Packer<'_>,
 ) -> Result<()> {
-    let mut rows = reader.copy(&job.sql, &job.table.name).await?;
+    match &job.rows {
+        Rows::Stored(table) => read_slice(shared, reader, &job, table, packer).await,
+        Rows::Digested(view) => views::read(shared, reader, &job.sql, view).await,
+    }
+}
+
+async fn read_slice(
+    shared: &Shared,
+    reader: &SnapshotReader,
+    job: &Job,
+    table: &Arc<TableProgress>,
+    packer: &mut Packer<'_>,
+) -> Result<()> {
+    let mut rows = reader.copy(&job.sql, &table.name).await?;
     let mut unread = job.progress_bytes;
     loop {
         let block = rows.next().await?;
         let last = block.is_none();
         let rows = block.unwrap_or_default();
         let bytes = rows.len() as u64;
-        let table = Arc::clone(&job.table);
-        packer.pack(table, rows, last).await?;
+        packer.pack(Arc::clone(table), rows, last).await?;
         // Text is smaller or larger than the heap that was planned: the slice's end makes up for it.
         let progress = if last { unread } else { bytes.min(unread) };
         unread -= progress;

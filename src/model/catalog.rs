@@ -284,6 +284,9 @@ pub struct MaterializedView {
     #[serde(flatten)]
     pub name: Name,
     pub populated: bool,
+    /// Of its rows, which are not stored; `None`: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<RowDigest>,
 }
 
 /// The rows themselves are in the manifest's tables 2613 and 2995.

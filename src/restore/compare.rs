@@ -3,6 +3,7 @@
 
 mod bare_numbers;
 mod groups;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,7 +13,7 @@ use super::report::Report;
 use super::run::Run;
 use super::tables::{chosen, parts_of};
 use super::{constraints, parameters};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::model::catalog::{Name, Table};
 use crate::model::digest::RowDigest;
 use crate::model::finding::Finding;
@@ -91,10 +92,13 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
             findings.extend(only_counted);
         }
     }
+    findings.append(&mut generated);
+    if verify {
+        findings.extend(views::compare(run, &session).await?);
+    }
     session.close().await;
     run.report.verified = verify;
     add_unknown(&mut run.report, failures);
-    findings.append(&mut generated);
     run.report.findings.append(&mut findings);
     Ok(())
 }
@@ -165,7 +169,7 @@ async fn read_groups<'a, T, R>(
 ) -> Result<(Vec<(usize, &'a Table, R)>, Vec<Finding>)> {
     let work = async |session: &Session, (at, table, item): (usize, &'a Table, T)| {
         let read = match read(session, table, item).await {
-            Err(error) if is_lost(&error) => return Err(error),
+            Err(error) if error.ends_all() => return Err(error),
             other => other.map_err(|error| error.chain()),
         };
         Ok((at, table, read))
@@ -180,10 +184,6 @@ async fn read_groups<'a, T, R>(
         }
     }
     Ok((found, unreadable))
-}
-
-fn is_lost(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Unavailable | Kind::Interrupted)
 }
 
 /// Takes out what differs since a person mended rows that broke a constraint: that is as it should be.
@@ -295,7 +295,7 @@ async fn explained(
         match bare_numbers::explain(run, session, table, found).await {
             Ok(Some(finding)) => return Ok(Ok(finding)),
             Ok(None) => {}
-            Err(error) if is_lost(&error) => return Err(error),
+            Err(error) if error.ends_all() => return Err(error),
             Err(error) => {
                 let _ = write!(
                     why,
@@ -313,7 +313,7 @@ async fn explained(
 async fn computed_otherwise(session: &Session, group: &Group<'_>, column: &str) -> Result<Finding> {
     let (name, only) = (group.name, !group.moved);
     let sql = match read_back::find_computed_otherwise(session, name, only, column).await {
-        Err(error) if is_lost(&error) => return Err(error),
+        Err(error) if error.ends_all() => return Err(error),
         other => other.ok().flatten(),
     };
     let what = format!("generated column {} of {name}", column.escape_debug());

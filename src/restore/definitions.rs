@@ -20,7 +20,7 @@ use self::circumstances::Circumstances;
 use self::known::Known;
 use self::privileges::Leave;
 use super::run::Run;
-use crate::error::{Kind, Result};
+use crate::error::Result;
 use crate::model::definitions::{Columns, Definitions, of_columns};
 use crate::model::finding::Finding;
 use crate::pg::definitions;
@@ -36,9 +36,7 @@ pub(super) async fn compare(run: &mut Run<'_>, session: &Session) -> Result<()> 
         return Ok(());
     };
     let (restored, columns) = match read(session).await {
-        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Interrupted) => {
-            return Err(error);
-        }
+        Err(error) if error.ends_all() => return Err(error),
         Err(error) => {
             let failure = Finding::new("the definitions", error.chain());
             run.report.failures.push(failure);
@@ -88,6 +86,8 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
         owners: ownership.owners,
         privileges: ownership.privileges,
         default_privileges: !run.lacks_objects,
+        into_existing: !inputs.options.create,
+        resumed: run.report.resumed,
         whole: inputs.selection.whole,
         powerless: inputs.options.is_powerless(),
         lacking: run.not_tried.extensions().map(|one| one.name).collect(),

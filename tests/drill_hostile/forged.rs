@@ -232,6 +232,7 @@ async fn a_catalog_cannot_give_power_by_roles_extensions_casts_or_names() {
     catalog.materialized_views.push(MaterializedView {
         name: hostile.clone(),
         populated: true,
+        digest: None,
     });
     let mut sequence = catalog.sequences[0].clone();
     sequence.name = hostile;

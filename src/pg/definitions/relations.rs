@@ -89,7 +89,9 @@ fn indexes() -> String {
     )
 }
 
+/// Identity columns' sequences go with their tables, also where these are an extension's.
 fn sequences() -> String {
+    let own_table = not_of_extension("pg_class", "d.refobjid");
     format!(
         "{} SELECT {NAME}, pg_catalog.concat_ws(' ',
                      CASE r.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
@@ -107,7 +109,12 @@ fn sequences() -> String {
                        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = r.oid
                          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                          AND d.deptype IN ('a', 'i')))
-              FROM r JOIN pg_catalog.pg_sequence s ON s.seqrelid = r.oid",
+              FROM r JOIN pg_catalog.pg_sequence s ON s.seqrelid = r.oid
+             WHERE NOT EXISTS (
+                   SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = r.oid
+                      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i'
+                      AND NOT {own_table})",
         relations("'S'")
     )
 }
@@ -239,7 +246,10 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("key", || {
         constraints("k.contype IN ('p', 'u') OR k.contype = 'f' AND k.conparentid = 0")
     }),
-    Kind::new("check", || constraints("k.contype IN ('c', 'x')")),
+    // Of an inherited one its parent says all, and it is local in one database and not in another.
+    Kind::new("check", || {
+        constraints("k.contype IN ('c', 'x') AND k.coninhcount = 0")
+    }),
     Kind::since(180_000, "not null", not_nulls),
     Kind::new("index", indexes),
     Kind::new("view", || views("'v'")),

@@ -1,7 +1,7 @@
 //! Slices: ctid ranges of one table, the unit of reading. Sizes plan them, they never decide what
 //! is read: the last slice of a table is open-ended.
 
-use crate::model::catalog::Table;
+use crate::model::catalog::{Name, Table};
 use crate::pg::source::catalog::SourceTable;
 use crate::quote::{quote_ident, quote_idents, quote_literal};
 
@@ -90,6 +90,11 @@ pub(crate) fn copy_out_with_numbers(table: &Table, of: &[&String], encoding: &st
         table.name.quoted()
     );
     copy(&what, encoding)
+}
+
+/// All rows of a materialized view, its columns in their order.
+pub(crate) fn copy_view(view: &Name, encoding: &str) -> String {
+    copy(&format!("(SELECT * FROM {})", view.quoted()), encoding)
 }
 
 fn copy(what: &str, encoding: &str) -> String {

@@ -141,3 +141,13 @@ pub(crate) async fn has_exported_value(session: &Session, sequence: &Sequence) -
     let now: (i64, bool) = in_read_only_transaction(session, session.row(&sql, &what)).await?;
     Ok(now == (sequence.last_value, sequence.is_called))
 }
+
+/// Materialized views that are filled.
+pub(crate) async fn filled_views(session: &Session) -> Result<BTreeSet<Name>> {
+    let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE c.relkind = 'm' AND c.relispopulated";
+    let what = "cannot list the materialized views";
+    let views: Vec<Name> = in_read_only_transaction(session, session.rows(sql, what)).await?;
+    Ok(views.into_iter().collect())
+}

@@ -113,6 +113,7 @@ mod tests {
         let view = |view: &str, populated| MaterializedView {
             name: name("s", view),
             populated,
+            digest: None,
         };
         let statements = refresh(&[view("b", true), view("a", false), view("c", true)]);
         assert_eq!(

@@ -12,6 +12,10 @@ pub(super) struct Circumstances {
     pub owners: bool,
     pub privileges: bool,
     pub default_privileges: bool,
+    /// The database was there: what is set for it is a person's.
+    pub into_existing: bool,
+    /// A person may have mended something since the restore began.
+    pub resumed: bool,
     /// All rows: else a foreign key may miss its other table's.
     pub whole: bool,
     pub powerless: bool,

@@ -115,6 +115,11 @@ impl Known {
             return true;
         }
         let says = |said: &Said| match rule.shape {
+            _ if rule.kind == "privileges on a parameter" => {
+                let parameter = plain(&name.join(" "));
+                let words = ["on", "parameter"].into_iter().chain(parameter.split(' '));
+                said.lines.has("privilege ", &words.collect())
+            }
             Shape::Any => {
                 let words = words(rule, name);
                 let words: BTreeSet<&str> =

@@ -52,6 +52,7 @@ impl LeftOut<'_> {
             ("schema", "public") => true,
             // PostgreSQL gives one to the database `postgres`.
             ("database", "comment") => true,
+            ("database setting", _) => circumstances.into_existing,
             ("schema" | "extension", _) if self.brought.has(kind, name) => true,
             ("comment", of) if self.brought.has(of, after) => true,
             // On an extension's table.
@@ -70,6 +71,8 @@ impl LeftOut<'_> {
     fn has_changed(&self, kind: &str, name: &[String], then: &str, now: &str) -> bool {
         match kind {
             // A role of the service, or whoever a server was made by.
+            // What a function's error was answered with.
+            "function" if self.circumstances.resumed => words::without_search_path(now) == then,
             "owner" if then.is_empty() || now.is_empty() => true,
             "owner" if self.circumstances.keeps_nothing.contains(then) => true,
             _ => self.has_any(kind, name) || self.has_opened(kind, name),

@@ -277,6 +277,8 @@ const RULES: &[Rule] = {
         rule("role comment", Own, Same, OURS, &[]).of_instance(),
         rule("role label", Own, Same, OURS, &[]).of_instance(),
         rule("membership", Own, Same, OURS, &[]).of_instance(),
-        rule("privileges on a parameter", Own, Privileges, OURS, &[]).of_instance(),
+        rule("privileges on a parameter", Own, Privileges, OURS, &[])
+            .if_asked(Asked::Privileges)
+            .of_instance(),
     ]
 };

@@ -172,6 +172,17 @@ pub(super) fn without_leakproof(text: &str) -> String {
     text[..head].replace("\nLEAKPROOF", "") + &text[head..]
 }
 
+/// The head of a function without a setting that a person gave it.
+pub(super) fn without_search_path(text: &str) -> String {
+    let head = text.find("\nAS ").unwrap_or(text.len());
+    let lines = text[..head].split_inclusive('\n');
+    let kept: String = lines
+        .filter(|line| !line.starts_with("SET search_path="))
+        .collect();
+    let head_end = kept.trim_end_matches('\n');
+    head_end.to_owned() + &text[head..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +203,15 @@ mod tests {
         assert_eq!(as_printed("app_1"), ["app_1", "\"app_1\""]);
         assert_eq!(as_printed("PUBLIC"), ["\"PUBLIC\""]);
         assert_eq!(as_printed("a b"), ["\"a b\""]);
+    }
+
+    #[test]
+    fn a_search_path_goes_from_the_head_alone() {
+        let text =
+            "FUNCTION ()\nCOST 100\nSET search_path=app, public\nAS SELECT '\nSET search_path=x'";
+        let without = "FUNCTION ()\nCOST 100\nAS SELECT '\nSET search_path=x'";
+        assert_eq!(without_search_path(text), without);
+        assert_eq!(without_search_path(without), without);
     }
 
     #[test]

@@ -129,7 +129,11 @@ pub(crate) async fn read_materialized_views(session: &Session) -> Result<Vec<Mat
         )
         .await?;
     let waiting = rows.into_iter().map(|(oid, name, populated, uses)| {
-        let view = MaterializedView { name, populated };
+        let view = MaterializedView {
+            name,
+            populated,
+            digest: None,
+        };
         (oid, (view, uses))
     });
     Ok(in_order(&mut waiting.collect()))
@@ -189,6 +193,7 @@ mod tests {
                 name: name.into(),
             },
             populated: true,
+            digest: None,
         };
         let mut waiting = BTreeMap::from([
             (1, (view("c"), vec![2, 3])),

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::roundtrip::{Unsubscribe, roles, zoo};
+use crate::roundtrip::{Unsubscribe, differs_after_pg_dump_too, roles, zoo};
 use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major};
 
@@ -61,18 +61,6 @@ const ONLY_BY_A_SUPERUSER: [&str; 7] = [
     "table zoo.regs",
 ];
 
-/// Comments that stock pg_dump does not print: on what a range type brings, an inherited constraint, an
-/// index that is not valid.
-fn is_lost_by_pg_dump(what: &str) -> bool {
-    let of_range = ["range", "Moods"];
-    let brought =
-        |kind: &str| what.starts_with(kind) && of_range.iter().any(|one| what.contains(one));
-    brought("comment on cast (zoo.")
-        || brought("comment on function zoo.")
-        || what.starts_with("comment on table constraint ")
-        || what == "comment on index zoo.invalid_index_a"
-}
-
 fn zoo_is_drilled(major: Major) {
     roles(major);
     let source = Database::new(major);
@@ -82,7 +70,7 @@ fn zoo_is_drilled(major: Major) {
     let report = result(&ran);
     assert_eq!(report["failures"], serde_json::json!([]), "{report:#}");
     let mut findings = names(&report["findings"], "what");
-    findings.retain(|what| !is_lost_by_pg_dump(what));
+    findings.retain(|what| !differs_after_pg_dump_too(what));
     assert_eq!(findings, [""; 0], "{report:#}");
     assert_eq!(ran.code, Some(3), "{report:#}");
     let unproven = names(&report["unproven"], "what");

@@ -303,7 +303,10 @@ fn a_schema_that_is_there_already_is_no_trouble(major: Major) {
     let ran = restore(&lifeboat, &target.url(), &flags);
     let report = ran.json()["result"].clone();
     assert_eq!(report["failures"], Value::Array(Vec::new()), "{report:#}");
-    assert_eq!(report["findings"], Value::Array(Vec::new()), "{report:#}");
+    for finding in report["findings"].as_array().unwrap() {
+        let what = finding["what"].as_str().unwrap();
+        assert!(roundtrip::differs_after_pg_dump_too(what), "{report:#}");
+    }
     assert_eq!(
         report["large_objects"].to_string(),
         source.sql("SELECT count(*) FROM pg_largeobject_metadata")

@@ -24,6 +24,24 @@ pub fn zoo(file: &str) -> String {
     format!("{}/tests/zoo/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Of the zoo, what is another thing after stock pg_dump and pg_restore as well: comments on what a range type
+/// brings, on an inherited constraint and on an index that is not valid, a view that was not refreshed, a domain
+/// that lost the default of its type.
+pub fn differs_after_pg_dump_too(what: &str) -> bool {
+    let of_range = ["range", "Moods"];
+    let brought =
+        |kind: &str| what.starts_with(kind) && of_range.iter().any(|one| what.contains(one));
+    brought("comment on cast (zoo.")
+        || brought("comment on function zoo.")
+        || what.starts_with("comment on table constraint ")
+        || [
+            "comment on index zoo.invalid_index_a",
+            "materialized view zoo.m_stale",
+            "type zoo.mint_domain",
+        ]
+        .contains(&what)
+}
+
 /// Subscriptions keep a database from being dropped.
 pub struct Unsubscribe<'a>(pub &'a Database);
 

@@ -47,6 +47,7 @@ const SHOP: &str = r#"
   INSERT INTO shop.sale (item, customer, at) SELECT 1 + g % 30, 1 + g % 20, '2024-01-01'::date + g FROM generate_series(1, 300) g;
   INSERT INTO shop.by_year SELECT 1 + g % 2, g FROM generate_series(1, 50) g;
   INSERT INTO "Other.Schema"."Odd ""Table""" SELECT 7;
+  REFRESH MATERIALIZED VIEW shop.sold;
   SELECT lo_from_bytea(0, 'x');"#;
 
 const SALES: &str = "SELECT count(*), md5(string_agg(s::text, ',' ORDER BY id)) FROM shop.sale s";

@@ -118,7 +118,11 @@ impl Known {
             _ if rule.kind == "privileges on a parameter" => {
                 let parameter = plain(&name.join(" "));
                 let words = ["on", "parameter"].into_iter().chain(parameter.split(' '));
-                said.lines.has("privilege ", &words.collect())
+                let words = words.collect();
+                // A drill does not try it.
+                let untried = parameter.split(' ').chain(["on", "for"]).collect();
+                said.lines.has("privilege ", &words)
+                    || said.lines.has("PARAMETER PRIVILEGE ", &untried)
             }
             Shape::Any => {
                 let words = words(rule, name);
@@ -146,6 +150,9 @@ fn in_other_words(rule: &Rule, name: &[String], what: &str) -> Vec<String> {
         what.replace(" of schema ", " of the schema "),
         what.replacen("type ", "NOT NULL of domain ", 1),
     ];
+    if let ("membership", [role, member]) = (rule.kind, name) {
+        all.push(format!("MEMBERSHIP {member} in {role}"));
+    }
     // Of what is not tried nobody says whose it is.
     if let ("default privileges", [_, schema, on]) = (rule.kind, name) {
         let dot = if schema.is_empty() { "" } else { "." };

@@ -155,6 +155,32 @@ fn what_is_told_already_is_not_told_again() {
 }
 
 #[test]
+fn what_of_the_instance_was_refused_or_not_tried_is_not_told_again() {
+    let then = [
+        "membership|r|m=SET",
+        "privileges on a parameter|app.level=OWNER SET\nr SET",
+    ];
+    let with = |findings: &[&str]| {
+        let mut known = Known::default();
+        for finding in findings {
+            known.add_finding(finding);
+        }
+        names(&differences(&then, &[], &known, &same_major()).findings).len()
+    };
+    assert_eq!(with(&[]), 2);
+    assert_eq!(with(&["MEMBERSHIP m in r"]), 1);
+    assert_eq!(with(&["PARAMETER PRIVILEGE SET on app.level for r"]), 1);
+    assert_eq!(
+        with(&["privilege SET on parameter \"app.level\" for role \"r\""]),
+        1
+    );
+    assert_eq!(
+        with(&["privilege SET on parameter \"app\" for role \"r\""]),
+        2
+    );
+}
+
+#[test]
 fn what_hangs_on_something_missing_is_not_told() {
     let now = [
         "schema|s=",

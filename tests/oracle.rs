@@ -1,5 +1,6 @@
 //! The oracle: whole databases by seed go through stock tools and through lifeboat, as superuser and as a
-//! master without superuser, as RDS has it. lifeboat is never worse than stock, and never silent about rows.
+//! master without superuser, as RDS has it. lifeboat is never worse than stock, never silent about rows, and says of
+//! nothing that it is wrong where nothing is; a drill without a superuser calls nothing broken that a restore brings back.
 //!
 //! `LIFEBOAT_ORACLE_CASES` sets how many databases, 24 unless told; `LIFEBOAT_ORACLE_SEED` the first seed, 1 unless told. Stock: `pg_dumpall -g | psql`, then `pg_dump -C | pg_restore -C`.
 

@@ -192,6 +192,7 @@ impl Lane {
             return vec![format!("export: {}", short(&exported))];
         }
         let mut wrong = Vec::new();
+        let mut failed = false;
         for place in [Place::Target, Place::Rds] {
             let target = &self.servers[&(place, recipe.to as u32)];
             let columns =
@@ -210,6 +211,10 @@ impl Lane {
             if restored.code == Some(0) {
                 verdict.extend(lost.iter().map(|line| format!("unsaid  {line}")));
             }
+            if recipe.from == recipe.to && there == ours {
+                verdict.extend(alarms(&restored));
+            }
+            failed |= restored.code == Some(1);
             if !verdict.is_empty() {
                 verdict.truncate(24);
                 wrong.push(format!(
@@ -221,8 +226,34 @@ impl Lane {
                 ));
             }
         }
+        wrong.extend(drilled(&lifeboat, source, failed));
         wrong
     }
+}
+
+/// What a restore says is wrong with a database in which nothing is.
+fn alarms(restored: &Ran) -> Vec<String> {
+    let result = &restored.json()["result"];
+    let lists = [&result["failures"], &result["findings"]];
+    let all = lists
+        .into_iter()
+        .filter_map(|list| list.as_array())
+        .flatten();
+    all.map(|one| format!("alarm  {one}")).collect()
+}
+
+/// Drills it without a superuser, as a night does. Such a drill proves less, but it calls nothing broken that a
+/// restore brings back.
+fn drilled(lifeboat: &Lifeboat, source: &Server, failed: bool) -> Option<String> {
+    let identity = lifeboat.identity();
+    let bin = source.bin.to_str().unwrap();
+    let args = ["drill", "latest", "--json", "--pg-bin", bin, "--identity"];
+    let ran = run(
+        lifeboat,
+        &[&args[..], &[identity.to_str().unwrap()]].concat(),
+    );
+    let is_sound = matches!(ran.code, Some(0 | 3));
+    (!is_sound && !failed).then(|| format!("  drilled\n  lifeboat: {}", short(&ran)))
 }
 
 /// Where rows break a constraint, stock loses them or the constraint, and where a statement fails, stock

@@ -135,7 +135,7 @@ pub mod testing {
         pub use crate::pg::target::single_value::TimeLimit;
     }
     pub mod promote {
-        pub use crate::promote::{Options, Report, Tier, Tiers, run};
+        pub use crate::promote::{Options, Promoted, Report, Tier, Tiers, run};
     }
     pub mod random {
         pub use crate::random::bytes;
@@ -161,7 +161,7 @@ pub mod testing {
             pub use crate::snapshot::copy::{Accounts, Options, RecordWriter, Report, run};
         }
         pub mod expire {
-            pub use crate::snapshot::expire::{Keep, Report, Side, run};
+            pub use crate::snapshot::expire::{Keep, Limits, Report, Side, run};
         }
         pub mod restore {
             pub use crate::snapshot::restore::{Options, RecordReader, Report, run};

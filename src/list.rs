@@ -41,6 +41,8 @@ pub struct Point {
     pub source: String,
     pub database: String,
     pub id: String,
+    /// When the store received the manifest, by its own clock.
+    pub stored_at: Option<Timestamp>,
     /// Whether a pinned key signed the manifest; `null`: no key was pinned, nothing was checked.
     /// All that follows is `null` then.
     pub trusted: Option<bool>,
@@ -104,6 +106,7 @@ async fn point(
         source: found.source.clone(),
         database: found.database.clone(),
         id: found.id.to_string(),
+        stored_at: Some(found.stored_at()),
         ..Point::default()
     };
     if trust.fingerprints.is_empty() {

@@ -1,40 +1,73 @@
-//! `lifeboat promote`: exports are locked for the daily tier; the oldest drilled point of each week,
-//! month and year gets the lock of that tier. What was never drilled gets none, so a failing exporter
-//! cannot fill a bucket with long locks.
+//! `lifeboat promote`: exports are locked for the daily tier; of each week, month and year the first points that a
+//! drill found sound get the lock of that tier. What was never drilled gets none, so a failing exporter cannot fill
+//! a bucket with long locks.
 
+mod claims;
+mod decide;
 mod tiers;
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use self::claims::{Choice, Contested, Rules};
+use self::decide::{Decided, Point};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::humanize;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
-use crate::repository::{Attestations, ListedPoint, Repository};
+use crate::repository::Repository;
 use crate::sign::Trust;
 
-pub(crate) use self::tiers::{Choice, Drilled, choose};
 pub use self::tiers::{Tier, Tiers};
 
 pub struct Options {
     pub source: Option<String>,
     pub database: Option<String>,
     pub tiers: Tiers,
+    /// How long an export is locked by itself; what is held gets as much again.
+    pub daily_days: u32,
+    /// Between two exports of a database: those that come within 1¼ of it claim a period together.
+    pub export_every: SignedDuration,
+    /// How many points may claim a period before a person must choose, and how many more than the newest one run
+    /// of `prove` drills.
+    pub contested_limit: usize,
     /// Counted from now; no lock gets longer, whatever the tiers say.
     pub max_lock_days: u32,
     /// Only tell what would be extended.
     pub dry_run: bool,
 }
 
+impl Options {
+    fn rules(&self) -> Rules {
+        Rules {
+            tiers: self.tiers,
+            daily_days: self.daily_days,
+            export_every: self.export_every,
+            contested_limit: self.contested_limit,
+            max_lock_days: self.max_lock_days,
+        }
+    }
+
+    async fn decide(
+        &self,
+        repository: &Repository,
+        trust: &Trust,
+        now: Timestamp,
+    ) -> Result<Vec<Decided>> {
+        let of = (self.source.as_deref(), self.database.as_deref());
+        decide::decide(repository, trust, of, &self.rules(), now).await
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub repository: String,
     pub dry_run: bool,
-    /// Those that a tier keeps, sorted by source, database and id.
+    /// Those that a tier keeps or holds, sorted by source, database and id.
     pub points: Vec<Promoted>,
+    /// Periods that too many points claim: a person must choose.
+    pub contested: Vec<ContestedPeriods>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
     pub findings: Vec<String>,
     /// What could not be locked; any makes the exit code 1.
@@ -47,15 +80,19 @@ impl Report {
     }
 }
 
-/// A point that is the oldest drilled one of its week, month or year.
+/// A point whose lock matters beyond the daily tier.
 #[derive(Debug, Serialize)]
 pub struct Promoted {
     pub source: String,
     pub database: String,
     pub id: Id,
     pub snapshot_at: Timestamp,
-    pub drilled_at: Timestamp,
-    /// What it is the oldest drilled point of.
+    /// By the store's clock.
+    pub stored_at: Timestamp,
+    /// `None`: no drill found it sound yet.
+    pub drilled_at: Option<Timestamp>,
+    /// What it is among the first drilled points of; empty where it is only held: until it is drilled, or until a
+    /// person chooses.
     pub tiers: Vec<Tier>,
     /// Its manifest is locked at least until then; its parts two days longer. With `dry_run`: would
     /// be.
@@ -64,6 +101,50 @@ pub struct Promoted {
     pub extended: bool,
     /// Objects whose locks this run saw to.
     pub objects: u64,
+}
+
+/// Points that came so close together that none can be told to be the first.
+#[derive(Debug, Serialize)]
+pub struct ContestedPeriods {
+    pub source: String,
+    pub database: String,
+    pub tiers: Vec<Tier>,
+    pub first_stored_at: Timestamp,
+    pub last_stored_at: Timestamp,
+    /// In the order in which they were stored.
+    pub ids: Vec<Id>,
+    /// What they take in the store, all together.
+    pub bytes: u64,
+    /// After this nothing of the period is held any more.
+    pub ends: Timestamp,
+}
+
+/// Claimants of a period that no drill judged yet, the oldest first.
+pub(crate) struct Undrilled {
+    pub source: String,
+    pub database: String,
+    pub ids: Vec<Id>,
+}
+
+/// What `prove` should drill beside the newest points.
+pub(crate) async fn undrilled(
+    repository: &Repository,
+    trust: &Trust,
+    options: &Options,
+    context: Context<'_>,
+) -> Result<Vec<Undrilled>> {
+    if !repository.has_locks() {
+        return Ok(Vec::new());
+    }
+    let decided = options
+        .decide(repository, trust, context.clock.now())
+        .await?;
+    let undrilled = decided.into_iter().map(|one| Undrilled {
+        source: one.source,
+        database: one.database,
+        ids: one.decisions.undrilled,
+    });
+    Ok(undrilled.filter(|one| !one.ids.is_empty()).collect())
 }
 
 struct Promotion<'a> {
@@ -96,122 +177,103 @@ pub async fn run(
             repository: repository.url().to_owned(),
             dry_run: options.dry_run,
             points: Vec::new(),
+            contested: Vec::new(),
             findings: Vec::new(),
             failures: Vec::new(),
         },
     };
     let now = context.clock.now();
-    for candidates in promotion.candidates().await?.into_values() {
-        let drilled = candidates.iter().map(|(_, point)| Drilled {
-            id: point.id.clone(),
-            snapshot_at: point.snapshot_at,
-        });
-        let drilled: Vec<Drilled> = drilled.collect();
-        let choices = choose(&drilled, options.tiers, now, options.max_lock_days);
-        for (found, point) in candidates {
-            if let Some(choice) = choices.get(&point.id) {
-                promotion.promote(&found, point, choice).await?;
-            }
-        }
+    for decided in options.decide(repository, trust, now).await? {
+        promotion.carry_out(decided).await?;
     }
     Ok(promotion.report)
 }
 
-/// Where a point that drills found sound is listed, and the point as no tier has chosen it yet.
-type Candidate = (ListedPoint, Promoted);
-
 impl Promotion<'_> {
-    /// By source and database.
-    async fn candidates(&mut self) -> Result<BTreeMap<(String, String), Vec<Candidate>>> {
-        let (source, database) = (&self.options.source, &self.options.database);
-        let (source, database) = (source.as_deref(), database.as_deref());
-        let found = self.repository.find(source, database).await?;
-        let drills = self.repository.attestations(source, database).await?;
-        let mut candidates: BTreeMap<_, Vec<Candidate>> = BTreeMap::new();
-        for one in found {
-            if !drills.contains(&one.path()) {
-                continue;
-            }
-            match self.candidate(&drills, &one).await {
-                Ok(Some(point)) => {
-                    let place = (one.source.clone(), one.database.clone());
-                    candidates.entry(place).or_default().push((one, point));
-                }
-                Ok(None) => {}
-                Err(error) if error.affects_every_point() => return Err(error),
-                Err(error) => {
-                    let finding = format!("{}: {}", one.id, error.chain());
-                    self.report.findings.push(finding);
-                }
+    async fn carry_out(&mut self, decided: Decided) -> Result<()> {
+        let Decided {
+            source,
+            database,
+            decisions,
+            points,
+            findings,
+        } = decided;
+        self.report.findings.extend(findings);
+        for (id, choice) in &decisions.choices {
+            if let Some(point) = points.get(id) {
+                self.extend(point, choice).await?;
             }
         }
-        Ok(candidates)
+        for contested in decisions.contested {
+            self.contest(&source, &database, contested);
+        }
+        Ok(())
     }
 
-    async fn candidate(
-        &mut self,
-        drills: &Attestations,
-        found: &ListedPoint,
-    ) -> Result<Option<Promoted>> {
-        let point = self.repository.open(found, self.trust).await?;
-        point.check_requirements()?;
-        let proof = drills.proof(&point, self.trust).await?;
-        let id = &found.id;
-        let passed_over = proof.passed_over.iter();
-        let findings =
-            passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}"));
-        self.report.findings.extend(findings);
-        let (true, Some(drilled_at)) = (proof.holds(), proof.drilled_at()) else {
-            return Ok(None);
-        };
-        let Some(lock) = point.head(&point.manifest_ref).await?.lock else {
-            return Err(Error::refused(
-                "its manifest is not locked, and only locks are extended",
-            ));
-        };
-        Ok(Some(Promoted {
-            source: found.source.clone(),
-            database: found.database.clone(),
-            id: id.clone(),
-            snapshot_at: point.manifest.snapshot_at,
-            drilled_at,
-            tiers: Vec::new(),
-            locked_until: lock.retain_until,
-            extended: false,
-            objects: 0,
-        }))
-    }
-
-    async fn promote(
-        &mut self,
-        found: &ListedPoint,
-        mut point: Promoted,
-        choice: &Choice,
-    ) -> Result<()> {
-        let (id, max_lock_days) = (&point.id, self.options.max_lock_days);
+    async fn extend(&mut self, point: &Point, choice: &Choice) -> Result<()> {
+        let (id, max_lock_days) = (&point.claimant.id, self.options.max_lock_days);
         if choice.cut {
             self.report.findings.push(format!(
-                "{id}: locked until {} only: more would be over max_lock_days = {max_lock_days}, counted from now; is its snapshot's time in the future?",
+                "{id}: locked until {} only: more would be over max_lock_days = {max_lock_days}, counted from now",
                 choice.until
             ));
         }
+        let locked_until = point.claimant.locked_until;
         // Of whole seconds, as the store keeps them.
-        point.extended = point.locked_until.as_second() < choice.until.as_second();
-        if point.extended && !self.options.dry_run {
+        let extended = locked_until.as_second() < choice.until.as_second();
+        let mut objects = 0;
+        if extended && !self.options.dry_run {
             let Context {
                 clock, progress, ..
             } = self.context;
-            let opened = self.repository.open(found, self.trust).await?;
+            let opened = self.repository.open(&point.found, self.trust).await?;
             let extended = opened.extend_locks(choice.until, max_lock_days, clock.now(), progress);
             let extended = extended.await?;
-            point.objects = extended.objects;
+            objects = extended.objects;
             let failures = extended.failures.iter();
             let failures = failures.map(|why| format!("{id}: {why}"));
             self.report.failures.extend(failures);
         }
-        point.tiers = choice.tiers.clone();
-        point.locked_until = point.locked_until.max(choice.until);
-        self.report.points.push(point);
+        self.report.points.push(Promoted {
+            source: point.found.source.clone(),
+            database: point.found.database.clone(),
+            id: id.clone(),
+            snapshot_at: point.snapshot_at,
+            stored_at: point.claimant.stored_at,
+            drilled_at: point.drilled_at,
+            tiers: choice.tiers.clone(),
+            locked_until: locked_until.max(choice.until),
+            extended,
+            objects,
+        });
         Ok(())
+    }
+
+    fn contest(&mut self, source: &str, database: &str, contested: Contested) {
+        let Contested {
+            tiers,
+            first_stored_at,
+            last_stored_at,
+            ids,
+            bytes,
+            ends,
+        } = contested;
+        let of = tiers.iter().map(|tier| tier.period());
+        self.report.findings.push(format!(
+            "{source}/{database}: {} restore points of {} were stored between {first_stored_at} and {last_stored_at}, and any of them may be the first of its {}: none is promoted, all are held, at most until {ends}. Who else can sign? Drill them, and choose: lifeboat hold ID --until DAY, the day after that",
+            ids.len(),
+            humanize::bytes(bytes),
+            of.collect::<Vec<_>>().join(" and "),
+        ));
+        self.report.contested.push(ContestedPeriods {
+            source: source.to_owned(),
+            database: database.to_owned(),
+            tiers,
+            first_stored_at,
+            last_stored_at,
+            ids,
+            bytes,
+            ends,
+        });
     }
 }

@@ -37,12 +37,26 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
             Vec::new()
         }
     };
+    let claimants = undrilled(&options, &newest, context).await;
+    // What keeps it from being asked keeps the promotion from being made, which says so.
+    let claimants = claimants.unwrap_or_default();
     for newest in newest {
         let name = format!("{}/{}", newest.source, newest.database);
         let step = verify_point(&options, &newest, context);
         steps.take(format!("verify {name}"), step).await;
         let step = drill_point(&options, &newest, context);
         steps.take(format!("drill {name}"), step).await;
+    }
+    for claimant in claimants.to_drill {
+        let Selected {
+            source,
+            database,
+            which,
+        } = &claimant;
+        let name = format!("drill {source}/{database} {which}");
+        steps
+            .take(name, drill_point(&options, &claimant, context))
+            .await;
     }
     for (source, drill) in std::mem::take(&mut options.snapshot_drills) {
         let step = async { Ok(StepReport::SnapshotDrill(drill?.run(context).await?)) };
@@ -51,7 +65,9 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     if let Some(tiers) = &options.promote {
         let step = async {
             let promoted = promote::run(options.repository()?, &options.trust, tiers, context);
-            Ok(StepReport::Promote(promoted.await?))
+            let mut report = promoted.await?;
+            report.findings.extend(claimants.left);
+            Ok(StepReport::Promote(report))
         };
         steps.take("promote", step).await;
     }
@@ -64,12 +80,20 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     steps.finish(&options.notify).await
 }
 
-/// The newest point of a database.
-struct Newest {
+/// A point of a database.
+struct Selected {
     source: String,
     database: String,
     /// `Latest`, where none can be trusted: opening it will say why.
     which: PointSelector,
+}
+
+/// Points that may be the first of a week, a month or a year, and that no drill judged yet.
+#[derive(Default)]
+struct Claimants {
+    to_drill: Vec<Selected>,
+    /// What is said of those that this run does not drill.
+    left: Vec<String>,
 }
 
 impl Options<'_> {
@@ -84,17 +108,17 @@ impl Options<'_> {
         }
     }
 
-    async fn open(&self, newest: &Newest) -> Result<RestorePoint> {
+    async fn open(&self, selected: &Selected) -> Result<RestorePoint> {
         let repository = self.repository()?;
-        let (source, database) = (Some(&*newest.source), Some(&*newest.database));
-        let found = repository.choose(&newest.which, source, database).await?;
+        let (source, database) = (Some(&*selected.source), Some(&*selected.database));
+        let found = repository.choose(&selected.which, source, database).await?;
         repository.open(&found, &self.trust).await
     }
 }
 
 /// The newest point of each database that can be trusted: a forged one must not keep the others from
 /// being proven. `status` reports those passed over.
-async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newest>> {
+async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Selected>> {
     let repository = options.repository()?;
     let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
     for one in repository.find(None, None).await? {
@@ -108,7 +132,7 @@ async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newes
             Some(point) => PointSelector::Id(point.manifest.id.clone()),
             None => PointSelector::Latest,
         };
-        newest.push(Newest {
+        newest.push(Selected {
             source,
             database,
             which,
@@ -118,25 +142,63 @@ async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Newes
     Ok(newest)
 }
 
+/// Beside the newest ones, which are drilled anyway; of each database as many as may claim a period.
+async fn undrilled(
+    options: &Options<'_>,
+    newest: &[Selected],
+    context: Context<'_>,
+) -> Result<Claimants> {
+    let mut claimants = Claimants::default();
+    let Some(tiers) = &options.promote else {
+        return Ok(claimants);
+    };
+    let found = promote::undrilled(options.repository()?, &options.trust, tiers, context);
+    for one in found.await? {
+        let is_newest = |which: &PointSelector| {
+            let mut newest = newest.iter();
+            newest.any(|other| other.which == *which && other.database == one.database)
+        };
+        let all = one.ids.into_iter().map(PointSelector::Id);
+        let mut all: Vec<PointSelector> = all.filter(|which| !is_newest(which)).collect();
+        let left = all.len().saturating_sub(tiers.contested_limit);
+        all.truncate(tiers.contested_limit);
+        let (source, database) = (&one.source, &one.database);
+        if left > 0 {
+            claimants.left.push(format!(
+                "{source}/{database}: {left} more points may be the first of their period and were not drilled: one run drills {} beside the newest; they are held until then",
+                tiers.contested_limit
+            ));
+        }
+        claimants
+            .to_drill
+            .extend(all.into_iter().map(|which| Selected {
+                source: source.clone(),
+                database: database.clone(),
+                which,
+            }));
+    }
+    Ok(claimants)
+}
+
 async fn verify_point(
     options: &Options<'_>,
-    newest: &Newest,
+    selected: &Selected,
     context: Context<'_>,
 ) -> Result<StepReport> {
     let identities = options.identities()?;
-    let point = options.open(newest).await?;
+    let point = options.open(selected).await?;
     let report = verify(&point, Some(identities), context).await?;
     Ok(StepReport::Verify(report))
 }
 
 async fn drill_point(
     options: &Options<'_>,
-    newest: &Newest,
+    selected: &Selected,
     context: Context<'_>,
 ) -> Result<StepReport> {
     let identities = options.identities()?;
     let drill = options.drill.as_ref().map_err(Error::repeat)?;
-    let point = options.open(newest).await?;
+    let point = options.open(selected).await?;
     let available = identities.find(&point, context.progress).await?;
     let identities = available.required_by("drill")?;
     let report = drill::run(&point, &identities, drill, context).await?;

@@ -8,7 +8,7 @@ mod step;
 mod steps;
 
 pub(crate) use inputs::{
-    Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
+    Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
 };
 pub(crate) use notify::Notify;
 pub(crate) use step::{Report, Schedule, Step, StepReport};

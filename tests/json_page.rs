@@ -167,7 +167,22 @@ impl Bench {
         let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         let text = text.replace("[lock]", "[lock]\nweekly_days = 60");
-        std::fs::write(&config, text).unwrap();
+        let limits = "[limits]\nexport_every = '24h'\ncontested_limit = 1\n";
+        std::fs::write(&config, text + limits).unwrap();
+    }
+
+    /// Two points of one day claim the week, one too many; then no more can come, and two may.
+    fn promote(&mut self) {
+        self.run(3, &["promote"]);
+        let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(
+            &config,
+            text.replace("'24h'", "'1ms'")
+                .replace("_limit = 1", "_limit = 5"),
+        )
+        .unwrap();
+        self.run(0, &["promote"]);
     }
 
     /// Says of a point that it restored in a drill.
@@ -238,13 +253,15 @@ impl Bench {
         let export = ["export", "--source", &url];
         self.run(0, &[&export[..], &["--dry-run"]].concat());
         self.run(1, &[&export[..], &["--database", "nowhere"]].concat());
-        self.run(0, &export);
+        let first = self.run(0, &export);
         // The second point names the first one.
         let exported = self.run(0, &export);
         let id = exported["databases"][0]["id"].as_str().unwrap();
         self.run(0, &["list"]);
+        self.attest(first["databases"][0]["id"].as_str().unwrap())
+            .await;
         self.attest(id).await;
-        self.run(0, &["promote"]);
+        self.promote();
         self.run(0, &["show", id, "--identity", IDENTITY]);
         self.run(0, &["verify", id, "--data", "--identity", IDENTITY]);
         self.run(0, &["hold", id, "--until", "9d"]);

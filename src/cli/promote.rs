@@ -6,11 +6,14 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::promote::{self, Options, Promoted, Report, Tier};
 
-/// Lock the oldest drilled point of each week, month and year for longer
+/// Lock the first drilled points of each week, month and year for longer
 ///
-/// Exports are locked for lock.daily_days. This extends the lock of the oldest restore point of each
-/// ISO week, month and year (UTC) that a drill found sound, to lock.weekly_days, monthly_days and
-/// yearly_days from its snapshot. It may run at any time and again; locks are only ever extended.
+/// Exports are locked for lock.daily_days. This extends the locks of the first restore points of each ISO
+/// week, month and year (UTC): all that were stored within 1¼ limits.export_every of the first one and that a
+/// drill found sound, to lock.weekly_days, monthly_days and yearly_days from when the store received them. Where
+/// they are more than limits.contested_limit, none is chosen: all are held for lock.daily_days at a time, which is
+/// a finding until a person chooses one with lifeboat hold. It may run at any time and again; locks are only ever
+/// extended.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat promote --dry-run\n  \
@@ -36,6 +39,9 @@ pub(super) fn options(
         source: filter.source,
         database: filter.database,
         tiers: config.tiers,
+        daily_days: config.lock.daily_days,
+        export_every: config.limits.export_every,
+        contested_limit: config.limits.contested_limit,
         max_lock_days: access.max_lock_days,
         dry_run,
     })
@@ -73,7 +79,7 @@ fn text(report: &Report) -> Page {
             done(point, report.dry_run).to_owned(),
         ]
     });
-    let headers = "source | database | restore point | oldest drilled of | locked until | ";
+    let headers = "source | database | restore point | first of its | locked until | ";
     let none = format!(
         "no drilled restore point to promote in {}",
         report.repository
@@ -93,10 +99,12 @@ fn done(point: &Promoted, dry_run: bool) -> &'static str {
 }
 
 fn periods(tiers: &[Tier]) -> String {
-    let word = |tier: &Tier| match tier {
-        Tier::Weekly => "week",
-        Tier::Monthly => "month",
-        Tier::Yearly => "year",
-    };
-    tiers.iter().map(word).collect::<Vec<_>>().join(", ")
+    if tiers.is_empty() {
+        return "held".to_owned();
+    }
+    tiers
+        .iter()
+        .map(|tier| tier.period())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -135,6 +135,7 @@ tables! {
         keep_days: Option<u32>,
         keep_weeks: Option<u32>,
         keep_months: Option<u32>,
+        copies_a_day: Option<u32>,
         keep_verified: Option<u32>,
     }
 
@@ -172,6 +173,8 @@ tables! {
         break_glass_age: Option<Interval>,
         break_glass_opened: Option<String>,
         shrink_percent: Option<u32>,
+        export_every: Option<Interval>,
+        contested_limit: Option<usize>,
     }
 
     "notify" struct Notify {

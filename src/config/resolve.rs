@@ -183,6 +183,7 @@ fn locks(raw: &raw::Lock, location: &Location) -> Result<Locks, KeyError> {
     let policy = policy(raw.mode, daily_days, location).at("mode")?;
     Ok(Locks {
         policy,
+        daily_days,
         max_lock_days,
     })
 }
@@ -274,6 +275,16 @@ fn limits(raw: &raw::Limits) -> Result<Limits, KeyError> {
             .hint("1 to 100; 50 is the default, 100 never finds any");
         return Err(("shrink_percent", error));
     }
+    let export_every = age(raw.export_every, 24);
+    if !export_every.is_positive() {
+        let error = Error::usage("is no time").hint("24h is the default");
+        return Err(("export_every", error));
+    }
+    let contested_limit = raw.contested_limit.unwrap_or(5);
+    if contested_limit == 0 {
+        let error = Error::usage("0 lets nothing be promoted").hint("5 is the default");
+        return Err(("contested_limit", error));
+    }
     let opened = raw.break_glass_opened.as_deref().map(day).transpose();
     Ok(Limits {
         status: status::Limits {
@@ -284,6 +295,8 @@ fn limits(raw: &raw::Limits) -> Result<Limits, KeyError> {
         },
         break_glass_age: age(raw.break_glass_age, 180 * 24),
         break_glass_opened: opened.at("break_glass_opened")?,
+        export_every,
+        contested_limit,
     })
 }
 

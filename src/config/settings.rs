@@ -63,6 +63,7 @@ pub enum SigningKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locks {
     pub policy: LockPolicy,
+    pub daily_days: u32,
     pub max_lock_days: u32,
 }
 
@@ -87,6 +88,10 @@ pub struct Limits {
     pub break_glass_age: SignedDuration,
     /// The day, from its beginning in UTC, on which somebody says that each of them did.
     pub break_glass_opened: Option<Timestamp>,
+    /// Between two exports of a database.
+    pub export_every: SignedDuration,
+    /// How many points may claim a week, a month or a year before a person must choose.
+    pub contested_limit: usize,
 }
 
 /// `[notify]`: who hears how `nightly` and `prove` ended.

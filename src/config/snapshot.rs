@@ -71,5 +71,6 @@ fn keep(raw: &raw::Snapshot) -> Result<Keep, KeyError> {
         weeks: raw.keep_weeks.unwrap_or(8),
         months: raw.keep_months.unwrap_or(6),
         verified,
+        a_day: raw.copies_a_day.unwrap_or(1).max(1),
     })
 }

@@ -2,6 +2,7 @@
 //! an object because a listing shows it.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::io::Read as _;
 
 use bytes::Bytes;
@@ -40,6 +41,15 @@ impl std::str::FromStr for PointSelector {
             return Ok(Self::Latest);
         }
         text.parse().map(Self::Id)
+    }
+}
+
+impl fmt::Display for PointSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Id(id) => id.fmt(f),
+        }
     }
 }
 

@@ -67,10 +67,16 @@ impl SnapshotCopy {
 /// In either account, where it is asked for.
 pub(crate) struct SnapshotExpire {
     pub intermediates: Option<Intermediates>,
-    /// In the backup account.
-    pub copies: Option<(Account, Keep)>,
-    /// Whether anything is deleted.
-    pub deletes: bool,
+    pub copies: Option<Copies>,
+    pub limits: snapshot::expire::Limits,
+}
+
+/// The copies in the backup account.
+pub(crate) struct Copies {
+    pub backup: Account,
+    pub keep: Keep,
+    /// Only those under it count.
+    pub kms_key: Option<String>,
 }
 
 /// The intermediate snapshots in the source account.
@@ -91,12 +97,13 @@ impl SnapshotExpire {
             kms_key: &one.kms_key,
         });
         let copies = self.copies.as_ref();
-        let copies = copies.map(|(backup, keep)| Side::Backup {
-            backup,
-            keep: *keep,
+        let copies = copies.map(|one| Side::Backup {
+            backup: &one.backup,
+            keep: one.keep,
+            kms_key: one.kms_key.as_deref(),
         });
         let sides: Vec<Side<'_>> = intermediates.into_iter().chain(copies).collect();
-        snapshot::expire::run(&sides, self.deletes, context).await
+        snapshot::expire::run(&sides, self.limits, context).await
     }
 }
 

@@ -16,7 +16,11 @@ pub(super) fn notices(step: &Step) -> Vec<String> {
         ],
         Ok(StepReport::Export(report)) => export(report),
         Ok(StepReport::SnapshotCopy(report)) => snapshot_copy(report),
-        Ok(StepReport::SnapshotExpire(report)) => labelled("FAILED", &report.failures),
+        Ok(StepReport::SnapshotExpire(report)) => {
+            let mut lines = labelled("finding:", &report.findings);
+            lines.extend(labelled("FAILED", &report.failures));
+            lines
+        }
         Ok(StepReport::Verify(report)) => {
             let mut lines = labelled("problem:", &report.problems);
             lines.extend(labelled("finding:", &report.findings));

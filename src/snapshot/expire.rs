@@ -7,11 +7,12 @@ mod intermediates;
 mod keep;
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::list::{FoundCopy, KINDS, find};
+use super::list::{CopyPoint, FoundCopy, KINDS, find};
 use crate::aws::Account;
 use crate::aws::rds::{Rds, SnapshotFilter};
 use crate::context::Context;
@@ -20,7 +21,7 @@ use crate::model::snapshot::Kind;
 use crate::outcome::Outcome;
 
 pub use keep::Keep;
-pub(crate) use keep::{CopyFacts, decide};
+use keep::{CopyFacts, Decisions, decide};
 
 /// Which side, and as whom.
 pub enum Side<'a> {
@@ -34,8 +35,28 @@ pub enum Side<'a> {
         kms_key: &'a str,
     },
     /// Copies in the backup account.
-    Backup { backup: &'a Account, keep: Keep },
+    Backup {
+        backup: &'a Account,
+        keep: Keep,
+        /// Only copies under it count; `None`: all.
+        kms_key: Option<&'a str>,
+    },
 }
+
+/// What a run may do.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub deletes: bool,
+    /// Of one source and one side: whoever makes more than that go at once has to say so.
+    pub at_most: usize,
+}
+
+/// Without a person's word for more.
+pub(crate) const AT_MOST: usize = 5;
+
+/// How many manual snapshots of one kind an account may have in a region, unless AWS was asked for more: then a copy
+/// fails. [Source](https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html)
+const QUOTA: usize = 100;
 
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
@@ -44,13 +65,15 @@ pub struct Report {
     /// Every snapshot of lifeboat, newest first within its source.
     pub snapshots: Vec<SnapshotDecision>,
     pub deleted: u64,
+    /// What a person must look at, a line each; any makes the exit code 3.
+    pub findings: Vec<String>,
     /// Snapshots that could not be deleted.
     pub failures: Vec<String>,
 }
 
 impl Report {
     pub fn outcome(&self) -> Outcome {
-        Outcome::from_counts(self.failures.len(), 0)
+        Outcome::from_counts(self.failures.len(), self.findings.len())
     }
 }
 
@@ -68,11 +91,11 @@ pub struct SnapshotDecision {
     pub deleted: bool,
 }
 
-/// Decides about the snapshots of all sides, and deletes those that may go if `deletes` is true. One
+/// Decides about the snapshots of all sides, and deletes those that may go, the oldest first, if `deletes` is true. One
 /// that cannot be deleted does not keep the others.
-pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Result<Report> {
+pub async fn run(sides: &[Side<'_>], limits: Limits, context: Context<'_>) -> Result<Report> {
     let mut report = Report {
-        deletes,
+        deletes: limits.deletes,
         ..Report::default()
     };
     for side in sides {
@@ -85,25 +108,50 @@ pub async fn run(sides: &[Side<'_>], deletes: bool, context: Context<'_>) -> Res
                 Rds::new(source),
                 decide_in_source(source, backup, kms_key).await?,
             ),
-            Side::Backup { backup, keep } => {
-                (Rds::new(backup), decide_in_backup(backup, *keep).await?)
+            Side::Backup {
+                backup,
+                keep,
+                kms_key,
+            } => {
+                let decided = decide_in_backup(backup, *keep, *kms_key).await?;
+                report.findings.extend(decided.findings);
+                (Rds::new(backup), decided.snapshots)
             }
         };
-        for mut snapshot in decisions {
-            if deletes && snapshot.goes {
-                context.interrupt.check()?;
-                match rds.delete_snapshot(snapshot.kind, &snapshot.name).await {
-                    Ok(()) => {
-                        snapshot.deleted = true;
-                        report.deleted += 1;
-                    }
-                    Err(error) => report.failures.push(error.chain()),
-                }
-            }
-            report.snapshots.push(snapshot);
-        }
+        delete(&rds, decisions, limits, &mut report, context).await?;
     }
     Ok(report)
+}
+
+async fn delete(
+    rds: &Rds,
+    mut decisions: Vec<SnapshotDecision>,
+    limits: Limits,
+    report: &mut Report,
+    context: Context<'_>,
+) -> Result<()> {
+    let mut attempts: BTreeMap<String, usize> = BTreeMap::new();
+    for snapshot in decisions.iter_mut().rev().filter(|one| one.goes) {
+        let of_source = attempts.entry(snapshot.source.clone()).or_default();
+        if *of_source >= limits.at_most {
+            let most = limits.at_most;
+            snapshot.reason.push_str(&format!(
+                "; later: a run deletes {most} of a source at most"
+            ));
+        } else if limits.deletes {
+            *of_source += 1;
+            context.interrupt.check()?;
+            match rds.delete_snapshot(snapshot.kind, &snapshot.name).await {
+                Ok(()) => {
+                    snapshot.deleted = true;
+                    report.deleted += 1;
+                }
+                Err(error) => report.failures.push(error.chain()),
+            }
+        }
+    }
+    report.snapshots.extend(decisions);
+    Ok(())
 }
 
 async fn decide_in_source(
@@ -134,16 +182,30 @@ async fn decide_in_source(
     Ok(decisions)
 }
 
-async fn decide_in_backup(backup: &Account, keep: Keep) -> Result<Vec<SnapshotDecision>> {
+struct DecidedInBackup {
+    snapshots: Vec<SnapshotDecision>,
+    findings: Vec<String>,
+}
+
+async fn decide_in_backup(
+    backup: &Account,
+    keep: Keep,
+    kms_key: Option<&str>,
+) -> Result<DecidedInBackup> {
     let mut found = find(backup).await?;
     found.sort_by_cached_key(|FoundCopy { point, .. }| {
         (point.source.clone(), point.kind, Reverse(point.taken_at))
     });
-    let mut decisions = Vec::new();
+    let (mut snapshots, mut findings) = (Vec::new(), Vec::new());
     for group in found.chunk_by(|a, b| database(a) == database(b)) {
-        let copies: Vec<CopyFacts> = group.iter().map(CopyFacts::new).collect();
-        for (one, decision) in group.iter().zip(decide(&copies, keep)) {
-            decisions.push(SnapshotDecision {
+        let copies: Vec<CopyFacts> = group
+            .iter()
+            .map(|one| CopyFacts::new(one, kms_key))
+            .collect();
+        let decided = decide(&copies, keep);
+        findings.extend(told(&group[0], &decided, keep));
+        for (one, decision) in group.iter().zip(decided.copies) {
+            snapshots.push(SnapshotDecision {
                 side: backup.side(),
                 source: one.point.source.clone(),
                 kind: one.point.kind,
@@ -155,7 +217,45 @@ async fn decide_in_backup(backup: &Account, keep: Keep) -> Result<Vec<SnapshotDe
             });
         }
     }
-    Ok(decisions)
+    findings.extend(full_quotas(backup).await?);
+    Ok(DecidedInBackup {
+        snapshots,
+        findings,
+    })
+}
+
+/// What a person must decide about the copies of one instance or cluster.
+fn told(one: &FoundCopy, decided: &Decisions, keep: Keep) -> Vec<String> {
+    let CopyPoint {
+        source, identifier, ..
+    } = &one.point;
+    let contested = decided.contested.iter().map(|(day, count)| {
+        format!(
+            "{source}: {count} copies of {identifier} are of {day}, and a day should have {}: who else can copy? None of them goes, and none counts as verified, until you delete those that you did not make",
+            keep.a_day
+        )
+    });
+    let unverified = decided.unverified.then(|| {
+        format!(
+            "{source}: no copy of {identifier} is verified, so none goes: `lifeboat drill --snapshot`, which prove runs, restores the newest one"
+        )
+    });
+    contested.chain(unverified).collect()
+}
+
+async fn full_quotas(backup: &Account) -> Result<Vec<String>> {
+    let rds = Rds::new(backup);
+    let mut findings = Vec::new();
+    for kind in KINDS {
+        let count = rds.snapshots(kind, SnapshotFilter::Own).await?.len();
+        if count >= QUOTA {
+            findings.push(format!(
+                "account {} has {count} manual {kind} snapshots in {}, and AWS lets an account have {QUOTA} unless asked for more: the next copy may fail",
+                backup.id, backup.region
+            ));
+        }
+    }
+    Ok(findings)
 }
 
 fn database(FoundCopy { point, .. }: &FoundCopy) -> (&str, Kind, &str) {

@@ -8,7 +8,7 @@ use lifeboat::testing::Interrupt;
 use lifeboat::testing::Silent;
 use lifeboat::testing::SystemClock;
 use lifeboat::testing::model::Kind;
-use lifeboat::testing::snapshot::expire::{self, Keep, Report, Side};
+use lifeboat::testing::snapshot::expire::{self, Keep, Limits, Report, Side};
 
 use super::BOTH;
 use super::world::{Under, World, account};
@@ -19,6 +19,7 @@ const KEEP: Keep = Keep {
     weeks: 0,
     months: 0,
     verified: 1,
+    a_day: 9,
 };
 
 async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
@@ -27,7 +28,11 @@ async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
         progress: &Silent,
         interrupt: &Interrupt::never(),
     };
-    expire::run(sides, deletes, context).await.unwrap()
+    let limits = Limits {
+        deletes,
+        at_most: 5,
+    };
+    expire::run(sides, limits, context).await.unwrap()
 }
 
 async fn in_source(world: &World, deletes: bool) -> Report {
@@ -42,10 +47,15 @@ async fn in_source(world: &World, deletes: bool) -> Report {
 }
 
 async fn in_backup(world: &World, key: &Key, deletes: bool) -> Report {
+    kept_in_backup(world, key, KEEP, deletes).await
+}
+
+async fn kept_in_backup(world: &World, key: &Key, keep: Keep, deletes: bool) -> Report {
     let backup = account("backup account", &world.backup, key);
     let side = Side::Backup {
         backup: &backup,
-        keep: KEEP,
+        keep,
+        kms_key: Some(&world.kms_key),
     };
     run(&[side], deletes).await
 }
@@ -176,8 +186,18 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
             .await;
 
         let expirer = world.expire_role();
-        // The second verified one is beyond keep_verified; of one day the newest stays.
-        let expected: BTreeSet<&str> = [&*names[1], &*names[3]].into();
+        // More copies than a day should have: a person decides.
+        let one_a_day = Keep { a_day: 1, ..KEEP };
+        let report = kept_in_backup(&world, &expirer, one_a_day, true).await;
+        assert_eq!(
+            (going(&report).len(), report.deleted),
+            (0, 0),
+            "{report:#?}"
+        );
+        assert!(report.findings[0].contains("5 copies of"), "{report:#?}");
+
+        // Of one day the first verified one stays, and the newest.
+        let expected: BTreeSet<&str> = [&*names[3]].into();
         let report = in_backup(&world, &expirer, false).await;
         assert_eq!(going(&report), expected, "{report:#?}");
         assert!(report.snapshots.iter().all(|line| !line.reason.is_empty()));
@@ -187,14 +207,14 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
         let refused = in_backup(&world, &world.snapshot_role, true).await;
         assert_eq!(
             (refused.deleted, refused.failures.len()),
-            (0, 2),
+            (0, 1),
             "{refused:#?}"
         );
 
         let report = in_backup(&world, &expirer, true).await;
         assert_eq!(
             (report.deleted, report.failures.len()),
-            (2, 0),
+            (1, 0),
             "{report:#?}"
         );
         let left: BTreeSet<String> = world
@@ -203,7 +223,7 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
             .into_iter()
             .map(|one| one.name)
             .collect();
-        let kept = [&names[0], &names[2], &names[4]].map(String::clone);
+        let kept = [0, 1, 2, 4].map(|at: usize| names[at].clone());
         let foreign = ["by-tag-alone", "lifeboat-by-name-alone", "somebody-else-s"];
         let expected = kept.into_iter().chain(foreign.map(str::to_owned)).collect();
         assert_eq!(left, expected);
@@ -211,6 +231,51 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
         assert_eq!(in_backup(&world, &expirer, true).await.deleted, 0);
         world.nothing_unknown();
     }
+}
+
+/// What a drill did not restore, or lies under another key, makes nothing go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn only_a_verified_copy_under_our_key_makes_others_go() {
+    let world = World::new(Kind::Instance, Under::Default).await;
+    for _ in 0..2 {
+        world.copy_new().await;
+        world.settle_a_second().await;
+    }
+    let names: BTreeSet<String> = world
+        .copies()
+        .await
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+    let expirer = world.expire_role();
+    let none = Keep { days: 0, ..KEEP };
+    let report = in_backup(&world, &expirer, true).await;
+    assert_eq!(report.deleted, 0, "{report:#?}");
+    assert!(report.findings[0].contains("no copy of"), "{report:#?}");
+    let newest = names.last().unwrap();
+    world
+        .tag_copy(newest, "lifeboat:verified", "2026-11-20T02:00:00Z")
+        .await;
+    let backup = account("backup account", &world.backup, &expirer);
+    let foreign = Side::Backup {
+        backup: &backup,
+        keep: KEEP,
+        kms_key: Some(&world.far_key),
+    };
+    let report = run(&[foreign], true).await;
+    assert_eq!(
+        (report.deleted, report.findings.len()),
+        (0, 1),
+        "{report:#?}"
+    );
+    let report = kept_in_backup(&world, &expirer, none, true).await;
+    assert_eq!(
+        (report.deleted, report.findings.len()),
+        (1, 0),
+        "{report:#?}"
+    );
+    world.nothing_unknown();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

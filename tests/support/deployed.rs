@@ -95,7 +95,8 @@ impl Deployed {
         fs::write(&config, format!("{text}\n{accounts}")).unwrap();
         let backup = format!(
             "[repository]\nurl = \"{url}\"\n{both}\n[backup_account]\nid = \"{backup}\"\n\
-             region = \"{REGION}\"\n[keys]\nsigning_key = \"{}\"\n[lock]\nweekly_days = 60\n",
+             region = \"{REGION}\"\n[keys]\nsigning_key = \"{}\"\n[lock]\nweekly_days = 60\n\
+             [limits]\nexport_every = \"1ms\"\n",
             self.output("AttestationKeyArn")
         );
         fs::write(self.lifeboat.folder().join("backup.toml"), backup).unwrap();

@@ -5,14 +5,15 @@ use crate::cli::{accounts, render};
 use crate::config::accounts::Account;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
-use crate::schedule::{Intermediates, SnapshotExpire};
-use crate::snapshot::expire::Report;
+use crate::schedule::{Copies, Intermediates, SnapshotExpire};
+use crate::snapshot::expire::{AT_MOST, Limits, Report};
 
 /// Delete snapshots that are no longer needed
 ///
 /// In the source account: intermediate snapshots whose copy is in the backup account, checked. In
-/// the backup account: copies beyond what [snapshot] keeps; never the newest one, never one with
-/// the tag lifeboat:hold, and never one of the last keep_verified verified ones.
+/// the backup account: copies beyond what [snapshot] keeps; never the newest one, never one with the tag
+/// lifeboat:hold, never one of the last keep_verified verified ones, never one of a day with more copies than
+/// copies_a_day, and none before a drill has verified another one.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless
 /// snapshot.expire is true.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Copies in the backup account [default: where its expire_role_arn is configured]
     #[arg(long, conflicts_with = "source_account")]
     backup_account: bool,
+    /// Delete at most this many of a source in one run
+    #[arg(long, value_name = "N", default_value_t = AT_MOST)]
+    at_most: usize,
     /// Delete nothing, whatever the configuration says
     #[arg(long)]
     dry_run: bool,
@@ -37,7 +41,8 @@ pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let sides = args.sides(&access.accounts)?;
     let mut expire = inputs(sides, &access, &config, run).await?;
-    expire.deletes &= !args.dry_run;
+    expire.limits.deletes &= !args.dry_run;
+    expire.limits.at_most = args.at_most;
     answer(&expire.run(run.context()).await?, args.dry_run)
 }
 
@@ -58,16 +63,20 @@ pub(crate) async fn inputs(
         false => None,
     };
     let copies = match in_backup {
-        true => {
-            let account = accounts::expire_in_backup(accounts, run).await?;
-            Some((account, settings.keep))
-        }
+        true => Some(Copies {
+            backup: accounts::expire_in_backup(accounts, run).await?,
+            keep: settings.keep,
+            kms_key: settings.kms_key.clone(),
+        }),
         false => None,
     };
     Ok(SnapshotExpire {
         intermediates,
         copies,
-        deletes: settings.expire,
+        limits: Limits {
+            deletes: settings.expire,
+            at_most: AT_MOST,
+        },
     })
 }
 
@@ -126,6 +135,7 @@ fn text(report: &Report, dry_run: bool) -> Page {
         page.space();
         page.line("Nothing was deleted: snapshot.expire is not true in the configuration.");
     }
+    page.lines("finding:", &report.findings);
     page.lines("failed:", &report.failures);
     page
 }

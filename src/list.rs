@@ -14,7 +14,8 @@ use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::Manifest;
 use crate::repository::{
-    Attestations, Leftover, ListedPoint, Proof, Repository, RestorePoint, if_allowed,
+    Attestations, Leftover, Link, ListedPoint, Proof, Repository, RestorePoint, if_allowed,
+    missing_points,
 };
 use crate::sign::Trust;
 
@@ -64,8 +65,8 @@ pub struct Point {
 pub async fn list(
     repository: &Repository,
     trust: &Trust,
-    source: Option<&str>,
-    database: Option<&str>,
+    (source, database): (Option<&str>, Option<&str>),
+    now: Timestamp,
 ) -> Result<Listing> {
     let found = repository.find(source, database).await?;
     let drills = if_allowed(repository.attestations(source, database).await)?;
@@ -82,10 +83,13 @@ pub async fn list(
             point
         })
         .buffered(AT_A_TIME);
-    while let Some((point, found)) = opened.next().await {
+    let mut links = Vec::new();
+    while let Some((point, link, told)) = opened.next().await {
         points.push(point);
-        findings.extend(found);
+        links.extend(link);
+        findings.extend(told);
     }
+    findings.extend(missing_points(&links, &found, now));
     let leftovers = repository.leftovers(source, database, &committed).await?;
     Ok(Listing {
         repository: repository.url().to_owned(),
@@ -101,7 +105,7 @@ async fn point(
     trust: &Trust,
     drills: &Attestations,
     found: &ListedPoint,
-) -> (Point, Vec<String>) {
+) -> (Point, Option<Link>, Vec<String>) {
     let mut point = Point {
         source: found.source.clone(),
         database: found.database.clone(),
@@ -110,7 +114,7 @@ async fn point(
         ..Point::default()
     };
     if trust.fingerprints.is_empty() {
-        return (point, Vec::new());
+        return (point, None, Vec::new());
     }
     let read = async {
         let opened = repository.open(found, trust).await?;
@@ -121,6 +125,7 @@ async fn point(
     };
     match read.await {
         Ok((manifest, unreadable, lock, proof)) => {
+            let link = Link::of(&manifest);
             point.trusted = Some(true);
             point.snapshot_at = Some(manifest.snapshot_at);
             point.tables = Some(manifest.user_tables().count() as u64);
@@ -132,13 +137,13 @@ async fn point(
             point.requires = Some(manifest.requires);
             let mut findings = findings(found, proof);
             findings.extend(unreadable.map(|why| why.chain()));
-            (point, findings)
+            (point, link, findings)
         }
         Err(error) => {
             point.trusted = Some(false);
             let why = error.chain();
             let finding = format!("{} cannot be restored from: {why}", found.id);
-            (point, vec![finding])
+            (point, None, vec![finding])
         }
     }
 }

@@ -7,10 +7,14 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::model::snapshot::CopyStatus;
-use crate::repository::{Attestations, ListedPoint, Repository, RestorePoint, if_allowed};
+use crate::repository::{
+    Attestations, Link, ListedPoint, Repository, RestorePoint, if_allowed, missing_points,
+};
 use crate::sign::Trust;
 
 pub use judge::Limits;
@@ -73,6 +77,7 @@ pub async fn status(
         repository,
         trust,
         drills: &drills,
+        now,
     };
     let (of, missing) = by_database(found, options.expected);
     report.findings.extend(missing);
@@ -124,6 +129,7 @@ struct DatabaseReader<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     drills: &'a Attestations,
+    now: Timestamp,
 }
 
 impl DatabaseReader<'_> {
@@ -137,12 +143,14 @@ impl DatabaseReader<'_> {
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
+        let mut links = Vec::new();
         for one in found.iter().rev() {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
             }
             match self.repository.open(one, self.trust).await {
                 Ok(point) => {
+                    links.extend(Link::of(&point.manifest));
                     let unreadable = point.check_requirements().err();
                     passed_over.extend(unreadable.map(|why| why.chain().into()));
                     newest.push((one.stored_at(), point_status(&point, one).await?));
@@ -155,6 +163,8 @@ impl DatabaseReader<'_> {
                 }
             }
         }
+        let missing = missing_points(&links, found, self.now).into_iter();
+        passed_over.extend(missing.map(Finding::from));
         // Stores keep time in seconds; two points may have the same.
         newest.sort_by_key(|(stored_at, point)| std::cmp::Reverse((*stored_at, point.snapshot_at)));
         let mut newest = newest.into_iter().map(|(_, point)| point);

@@ -88,7 +88,9 @@ impl Scene {
 
     async fn listed(&self) -> Value {
         let (repository, trust) = (&self.forge.repository, &self.forge.trust);
-        let listing = list::list(repository, trust, None, None).await.unwrap();
+        let listing = list::list(repository, trust, (None, None), Timestamp::now())
+            .await
+            .unwrap();
         serde_json::to_value(listing).unwrap()
     }
 

@@ -78,7 +78,9 @@ impl Scene {
     /// What `list` shows is what was committed, and what was left over.
     async fn check(&self, cut: Cut) {
         let (repository, trust) = (&self.forge.repository, &self.forge.trust);
-        let listing = list::list(repository, trust, None, None).await.unwrap();
+        let listing = list::list(repository, trust, (None, None), jiff::Timestamp::now())
+            .await
+            .unwrap();
         assert_eq!(listing.findings, [""; 0], "{cut:?}");
         let points = listing.points.iter();
         let points: BTreeSet<Id> = points.map(|point| point.id.parse().unwrap()).collect();

@@ -389,3 +389,41 @@ fn what_a_drill_cannot_do_it_says_before_it_begins() {
     let on_file = ["drill", "--identity", identity, "--folder", &path(&file)].map(str::to_owned);
     bench.lifeboat.run(on_file).failed(1, "file");
 }
+
+/// Attestations are named by their second; those of the next ones are taken.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_drill_of_a_second_that_has_one_is_attested_in_the_next_free_one() {
+    let source = Database::new(Major::Pg15);
+    source.sql("CREATE TABLE t AS SELECT 1 AS n");
+    let lifeboat = Lifeboat::init();
+    lifeboat.export(&source.url());
+    let identity = lifeboat.identity();
+    let drilled = || {
+        let ran = lifeboat
+            .run(["drill", "--identity", identity.to_str().unwrap()])
+            .ok();
+        ran.json()["result"]["attestation"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = drilled();
+    let (folder, name) = first.rsplit_once('/').unwrap();
+    let (_, by) = name.split_once('Z').unwrap();
+    let named = |at: jiff::Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string() + by;
+    let now = jiff::Timestamp::now();
+    let later = |seconds| now + jiff::SignedDuration::from_secs(seconds);
+    for seconds in 0..45 {
+        let file = lifeboat
+            .repository()
+            .join(folder)
+            .join(named(later(seconds)));
+        if !file.exists() {
+            std::fs::write(file, "taken").unwrap();
+        }
+    }
+    let second = drilled();
+    let (_, name) = second.rsplit_once('/').unwrap();
+    assert!(name >= &*named(later(45)), "{second}");
+}

@@ -254,7 +254,12 @@ async fn the_bucket_comes_back() {
 #[tokio::test]
 async fn the_bucket_is_locked_as_it_was_and_read_when_it_no_longer_is() {
     let bucket = Bucket::load();
-    let listed = list::list(&bucket.repository, &bucket.trust, None, None);
+    let listed = list::list(
+        &bucket.repository,
+        &bucket.trust,
+        (None, None),
+        "2026-11-29T12:00:00Z".parse().unwrap(),
+    );
     let listed = listed.await.unwrap();
     assert_eq!(listed.points[0].database, "with hstore");
     assert_eq!(listed.points[0].trusted, Some(true));

@@ -149,7 +149,13 @@ async fn delete_markers_hide_nothing(scene: &Scene) {
     let point = forge.export(source).await;
     let id = &point.manifest.id;
     let list = || async {
-        let listed = list::list(&forge.repository, &forge.trust, None, None).await;
+        let listed = list::list(
+            &forge.repository,
+            &forge.trust,
+            (None, None),
+            Timestamp::now(),
+        )
+        .await;
         serde_json::to_value(listed.unwrap()).unwrap()
     };
     let before = list().await;

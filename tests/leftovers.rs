@@ -12,7 +12,7 @@ use lifeboat::testing::store::{PAGE_OBJECTS, Store};
 
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
-use crate::support::{Database, Major};
+use crate::support::{Database, Lifeboat, Major};
 
 /// Objects under the point's own folder, as parts are.
 async fn fill(store: &dyn Store, folder: &str, count: usize) {
@@ -50,7 +50,13 @@ async fn leftovers_are_found(store: Arc<dyn Store>) {
     for (number, folder) in ids.iter().enumerate() {
         fill(&*store, folder, [3, PAGE_OBJECTS + 5, 1][number]).await;
     }
-    let listing = list::list(&forge.repository, &forge.trust, None, None).await;
+    let listing = list::list(
+        &forge.repository,
+        &forge.trust,
+        (None, None),
+        jiff::Timestamp::now(),
+    )
+    .await;
     let listing = listing.unwrap();
     assert_eq!(listing.points.len(), 1);
     let mut found: Vec<(String, u64)> = listing
@@ -76,4 +82,74 @@ async fn leftovers_are_found_in_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     let store = DirStore::create(folder.path().join("repository")).unwrap();
     leftovers_are_found(Arc::new(store)).await;
+}
+
+/// A point is missing where another one names it, and its lock must still hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_point_that_should_be_there_is_missed_and_one_that_aged_out_is_not() {
+    let database = Database::new(Major::Pg15);
+    let store = Arc::new(MemoryStore::default());
+    let forge = Forge::new(store.clone()).await;
+    let mut points = Vec::new();
+    for _ in 0..3 {
+        points.push(forge.export(&database).await);
+    }
+    let found = async |days: i64| {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
+        let listing = list::list(&forge.repository, &forge.trust, (None, None), now).await;
+        listing.unwrap().findings
+    };
+    assert_eq!(found(0).await, [""; 0]);
+    let middle = &points[1].manifest_ref;
+    store.remove(&middle.key, &middle.version);
+    let missed = found(0).await;
+    let [finding] = &missed[..] else {
+        panic!("{missed:?}");
+    };
+    let said = format!(
+        "{} is missing: {}",
+        points[1].manifest.id, points[2].manifest.id
+    );
+    assert!(finding.starts_with(&said), "{finding}");
+    assert_eq!(found(400).await, [""; 0]);
+}
+
+/// A directory locks nothing: the oldest ones may go.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn of_a_directory_a_point_in_between_is_missed_and_the_oldest_is_not() {
+    let database = Database::new(Major::Pg15);
+    let lifeboat = Lifeboat::init();
+    let ids = [(); 3].map(|()| {
+        let exported = lifeboat.export(&database.url());
+        exported["id"].as_str().unwrap().to_owned()
+    });
+    let listed = || lifeboat.run(["list"]);
+    let remove = |id: &str| {
+        let folder = lifeboat.repository().join("manifests");
+        let found = walk(&folder, &format!("{id}.json"));
+        std::fs::remove_file(found.unwrap()).unwrap();
+    };
+    listed().ok();
+    remove(&ids[1]);
+    let ran = listed();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let findings = ran.json()["result"]["findings"].to_string();
+    assert!(
+        findings.contains(&format!("{} is missing", ids[1])),
+        "{findings}"
+    );
+    remove(&ids[0]);
+    listed().ok();
+}
+
+fn walk(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries.into_iter().find_map(|path| match path.is_dir() {
+        true => walk(&path, name),
+        false => path.ends_with(name).then_some(path),
+    })
 }

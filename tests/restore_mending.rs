@@ -2,7 +2,7 @@
 //! and nothing said before may be forgotten.
 
 use crate::support::program::Ran;
-use crate::support::{Database, Lifeboat, Major};
+use crate::support::{Database, Lifeboat, Major, unique};
 
 /// A table whose CHECK needs a search_path that no restore has, a trigger that changes rows, and
 /// materialized views over it; and an index that cannot be made either, which is a finding.
@@ -231,4 +231,61 @@ fn why_rows_are_refused_is_said_without_them() {
     }
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(!said.contains("sesame"), "{said}");
+}
+
+/// Who is no superuser would not get in again: several sessions restore, and the database allows one.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_connection_limit_waits_until_nothing_is_missing() {
+    let (lifeboat, source) = exported(
+        "CREATE TABLE cfg AS SELECT 0 AS least;
+         CREATE FUNCTION pos(n int) RETURNS boolean LANGUAGE plpgsql AS
+           $$BEGIN RETURN n > (SELECT least FROM cfg); END$$;
+         CREATE TABLE t (id int CHECK (pos(id))); INSERT INTO t VALUES (1)",
+    );
+    source.sql(&format!(
+        "ALTER DATABASE {} CONNECTION LIMIT 1",
+        source.name
+    ));
+    lifeboat.export(&source.url());
+    let (user, target) = (unique("mender"), Database::reserve(Major::Pg15));
+    let server = |sql: &str| target.major.sql("postgres", sql);
+    server(&format!("CREATE ROLE {user} LOGIN CREATEDB"));
+    let url = target.url_as(&user);
+    let run = |flag: &str| {
+        restore(
+            &lifeboat,
+            &url,
+            &[flag, "--no-owner", "--no-privileges", "--jobs", "3"],
+        )
+    };
+    let first = run("--create");
+    misses(&first, "t_id_check");
+    let to_do = first.json()["result"]["to_do"].to_string();
+    assert!(
+        to_do.contains("connection limit, 1, is set once"),
+        "{to_do}"
+    );
+    let limit = format!(
+        "SELECT datconnlimit FROM pg_database WHERE datname = '{}'",
+        target.name
+    );
+    assert_eq!(server(&limit), "-1");
+    target
+        .major
+        .try_sql(
+            &user,
+            &target.name,
+            "ALTER FUNCTION pos SET search_path = public",
+        )
+        .unwrap();
+    let ran = run("--resume");
+    assert_eq!(
+        ran.json()["result"]["failures"].to_string(),
+        "[]",
+        "{ran:?}"
+    );
+    assert_eq!(server(&limit), "1");
+    drop(target);
+    Major::Pg15.sql("postgres", &format!("DROP ROLE {user}"));
 }

@@ -41,7 +41,13 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_maybe_config()?;
     let repository = connect::repository(&access, run).await?;
     let (source, database) = (filter.source.as_deref(), filter.database.as_deref());
-    let mut exports = list::list(&repository, &access.trust, source, database).await?;
+    let mut exports = list::list(
+        &repository,
+        &access.trust,
+        (source, database),
+        run.context().clock.now(),
+    )
+    .await?;
     repository.note_announced(run.progress.as_ref()).await;
     let copies = async {
         let Some(config) = &config else {

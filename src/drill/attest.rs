@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::options::AttestationOptions;
 use super::report::Report;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{
     Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, SealedFinding,
 };
@@ -17,6 +17,9 @@ use crate::repository::{Locks, RestorePoint, details};
 /// The most kinds of objects that are counted in clear; PostgreSQL has fewer.
 const KINDS: usize = 64;
 const KIND_BYTES: usize = 64;
+
+/// Seconds from now on that are tried for a name.
+const SECONDS_TAKEN: std::ops::Range<i64> = 0..60;
 
 /// Stores the statement and notes its key in the report.
 pub(super) async fn attest(
@@ -34,10 +37,21 @@ pub(super) async fn attest(
         now,
         options.max_lock_days,
     )?;
-    let attestation = attestation(point, report, now)?;
-    let stored = repository.attest(&attestation, &locks, signer).await?;
-    report.attestation = Some(stored.key.to_string());
-    Ok(())
+    let mut attestation = attestation(point, report, now)?;
+    // Its name is its second, which another drill's may be, too.
+    for later in SECONDS_TAKEN.map(SignedDuration::from_secs) {
+        attestation.drilled_at = now.checked_add(later).unwrap_or(now);
+        match repository.attest(&attestation, &locks, signer).await {
+            Err(error) if error.kind() == Kind::Exists => {}
+            stored => {
+                report.attestation = Some(stored?.key.to_string());
+                return Ok(());
+            }
+        }
+    }
+    Err(Error::failed(
+        "attestations of a whole minute exist already: is somebody writing them?",
+    ))
 }
 
 fn attestation(

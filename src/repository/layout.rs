@@ -89,7 +89,7 @@ impl PointPath {
         self.object(&format!("{table_oid}/{}", names::PART_LIST))
     }
 
-    /// One for each second: a point is not drilled twice in one. The name ends with a tag of the offline
+    /// One for each second: of two drills in one, the later takes the next. The name ends with a tag of the offline
     /// identity that opened the point: the few such attestations are found without reading all.
     pub fn attestation(&self, drilled_at: Timestamp, offline: Option<&str>) -> Result<Key> {
         let time = drilled_at.strftime("%Y%m%dT%H%M%SZ");

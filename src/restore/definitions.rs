@@ -87,6 +87,7 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
         privileges: ownership.privileges,
         default_privileges: !run.lacks_objects,
         into_existing: !inputs.options.create,
+        unfinished: !run.report.failures.is_empty(),
         resumed: run.report.resumed,
         whole: inputs.selection.whole,
         powerless: inputs.options.is_powerless(),

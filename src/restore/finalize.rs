@@ -107,6 +107,13 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
         // Assertions still have to get in.
         database.connection_limit = -1;
         database.is_template = false;
+    } else if !run.report.failures.is_empty() && database.connection_limit >= 0 {
+        // Our own sessions, when the restore goes on, may be more than it allows.
+        run.report.to_do.push(format!(
+            "the database's connection limit, {}, is set once nothing is missing",
+            database.connection_limit
+        ));
+        database.connection_limit = -1;
     }
     let name = &inputs.target.database;
     let statements = statements::database_properties(&database, name, inputs.ownership());

@@ -1,0 +1,74 @@
+//! Points that another one names as the one before it, and that are not there.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::read::ListedPoint;
+use crate::model::id::Id;
+use crate::model::lock::MANIFEST_LEAD;
+use crate::model::manifest::Manifest;
+
+/// What a manifest says of the one before it.
+pub(crate) struct Link {
+    source: String,
+    database: String,
+    id: Id,
+    previous: Id,
+    /// How long its own lock was when it was made; `None`: not locked.
+    locked_for: Option<SignedDuration>,
+}
+
+impl Link {
+    pub(crate) fn of(manifest: &Manifest) -> Option<Self> {
+        let previous = manifest.previous.as_ref()?;
+        let made_at = manifest.id.time().ok()?;
+        let until = |until: Timestamp| until.duration_since(made_at) - MANIFEST_LEAD;
+        Some(Self {
+            source: manifest.source.clone(),
+            database: manifest.database.clone(),
+            id: manifest.id.clone(),
+            previous: previous.id.clone(),
+            locked_for: manifest.lock.map(|lock| until(lock.retain_until)),
+        })
+    }
+}
+
+/// A line for each that should be there: one whose lock, as long as that of the point after it, has not ended; or,
+/// where nothing is locked, one that is younger than a point that is there. What aged out is no gap.
+pub(crate) fn missing_points(
+    links: &[Link],
+    listed: &[ListedPoint],
+    now: Timestamp,
+) -> Vec<String> {
+    let there: BTreeSet<(&str, &str, &Id)> = listed
+        .iter()
+        .map(|one| (&*one.source, &*one.database, &one.id))
+        .collect();
+    let missing = links.iter().filter(|link| {
+        let (source, database) = (&*link.source, &*link.database);
+        if there.contains(&(source, database, &link.previous)) {
+            return false;
+        }
+        match link.locked_for {
+            Some(length) => {
+                let until = link
+                    .previous
+                    .time()
+                    .ok()
+                    .and_then(|at| at.checked_add(length).ok());
+                until.is_some_and(|until| until > now)
+            }
+            None => listed.iter().any(|one| {
+                (&*one.source, &*one.database) == (source, database) && one.id < link.previous
+            }),
+        }
+    });
+    let told = missing.map(|link| {
+        format!(
+            "{} is missing: {} of {}/{} names it as the point before, and it should still be there",
+            link.previous, link.id, link.source, link.database
+        )
+    });
+    told.collect()
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::position::Positions;
 use super::raw::{self, Scalar};
 use super::rules::{At, KeyError, both, check_new};
+use crate::drill::spare::class_size;
 use crate::drill::{Assertion, Must, Question};
 use crate::error::{Error, Result};
 
@@ -15,6 +16,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far a table's rows may have changed between an export and a snapshot, unless configured.
 const WITHIN_PERCENT: f64 = 10.0;
+const LARGEST_SIZE: &str = "4xlarge";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct DrillSettings {
@@ -32,6 +34,8 @@ pub struct DrillSettings {
     pub network: Option<Network>,
     /// Of instances of drills; `None`: as recorded with the copy.
     pub class: Option<String>,
+    /// How large a recorded class may be, such as `4xlarge`.
+    pub largest_size: String,
     /// By so many per cent a table of a snapshot copy may have more or fewer rows than its export.
     pub within_percent: f64,
     /// What is asserted of restored databases.
@@ -48,6 +52,7 @@ impl Default for DrillSettings {
             weak_wall: false,
             network: None,
             class: None,
+            largest_size: LARGEST_SIZE.to_owned(),
             within_percent: WITHIN_PERCENT,
             questions: Vec::new(),
         }
@@ -88,9 +93,19 @@ fn settings(
         weak_wall: raw.weak_wall,
         network: network(raw.subnet_group, raw.security_group)?,
         class: raw.class,
+        largest_size: largest_size(raw.largest_size).at("largest_size")?,
         within_percent: percent(raw.within_percent)?.unwrap_or(WITHIN_PERCENT),
         questions,
     })
+}
+
+fn largest_size(size: Option<String>) -> Result<String> {
+    let size = size.unwrap_or_else(|| LARGEST_SIZE.to_owned());
+    if class_size(&size).is_none() {
+        return Err(Error::usage(format!("'{size}' is no size of a class"))
+            .hint("the last word of one, such as \"large\" or \"4xlarge\""));
+    }
+    Ok(size)
 }
 
 /// It lies in the folder that both containers share: no other can be meant beside it.

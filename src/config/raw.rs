@@ -150,6 +150,7 @@ tables! {
         subnet_group: Option<String>,
         security_group: Option<String>,
         class: Option<String>,
+        largest_size: Option<String>,
         within_percent: Option<f64>,
         #[serde(default)]
         assert: Vec<Assert>,

@@ -8,6 +8,7 @@ mod export;
 mod isolation;
 mod job;
 mod keep;
+mod limits;
 mod report;
 
 use std::time::Instant;
@@ -25,6 +26,7 @@ use crate::snapshot::restore::recorded::recorded;
 
 pub(crate) use job::Options;
 use job::SpareDrill;
+pub(crate) use limits::size as class_size;
 pub(crate) use report::{Compared, Report};
 
 /// Restores, checks the isolation, asks, and keeps what is sound as the warm spare. A report that is not
@@ -42,6 +44,7 @@ pub(crate) async fn run(
     let found = choose(backup, id, source, "drilled").await?;
     let mut findings = Vec::new();
     let settings = recorded(records, &found, &mut findings).await;
+    let settings = settings.map(limits::modest);
     let rds = Rds::new(backup);
     let nonce = new_nonce()?;
     let now = to_second(context.clock.now());
@@ -73,6 +76,9 @@ pub(crate) async fn run(
 
 impl SpareDrill<'_> {
     async fn run(&self, report: &mut Report) -> Result<()> {
+        if let (None, Some(class)) = (&self.options.class, self.class()) {
+            limits::check_class(&class, &self.options.largest_size)?;
+        }
         self.check_egress().await?;
         self.check_name_is_free().await?;
         self.create_groups(report).await?;

@@ -45,6 +45,10 @@ pub async fn run(
     job.check_free().await?;
     let plan = job.plan()?;
     let mut report = job.report(&plan, findings);
+    if let Some(settings) = &settings {
+        // Who has the exporter's key can have written it: a person reads it before anything is made.
+        context.progress.note(&recorded::describe(settings));
+    }
     if !options.dry_run {
         job.create_groups(&plan, &mut report.findings).await?;
         let creation = Creation {

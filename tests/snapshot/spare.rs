@@ -546,6 +546,14 @@ async fn an_instance_that_stands_elsewhere_is_refused_and_removed() {
         std::fs::write(&file, config.replace(&line, is)).unwrap();
         scene.drill().await.failed(code, says);
     }
+    for (size, code, says) in [
+        ("medium", 1, "larger than medium"),
+        ("huge", 2, "no size of a class"),
+    ] {
+        let limit = format!("[drill]\nlargest_size = \"{size}\"\n");
+        std::fs::write(&file, config.replace("[drill]\n", &limit)).unwrap();
+        scene.drill().await.failed(code, says);
+    }
     let without = config.replace("[drill]\nsubnet_group = \"lifeboat-drill\"\n", "[drill]\n");
     let without = without.replace(
         &format!("security_group = \"{}\"\n", scene.security_group),

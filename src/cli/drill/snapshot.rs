@@ -58,6 +58,7 @@ fn options(id: &str, source: Option<&str>, config: &Config) -> Result<Options> {
         subnet_group: network.subnet_group,
         security_group: network.security_group,
         class: config.drill.class.clone(),
+        largest_size: config.drill.largest_size.clone(),
         databases: (config.sources.iter())
             .map(|source| (source.name.clone(), source.databases.clone()))
             .collect(),

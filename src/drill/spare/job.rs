@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub security_group: String,
     /// Instead of the recorded one.
     pub class: Option<String>,
+    /// How large a recorded one may be, such as `4xlarge`.
+    pub largest_size: String,
     /// Databases to ask, by source; of other sources all are asked.
     pub databases: Vec<(String, Databases)>,
     pub questions: Vec<Question>,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::aws::rds::NewDb;
 use crate::error::Error;
+use crate::humanize::first_names;
 use crate::model::snapshot::{Kind, ParameterGroup, Settings, Storage};
 use crate::repository::Repository;
 use crate::sign::Trust;
@@ -11,6 +12,9 @@ use crate::snapshot::list::FoundCopy;
 
 /// RDS accepts IOPS and throughput for gp3 from this size on.
 const STRIPED_GIB: u32 = 400;
+
+/// Of a parameter group, shown before a restore.
+const SHOWN_VALUES: usize = 20;
 
 /// Reads records of settings.
 #[derive(Clone, Copy)]
@@ -57,6 +61,47 @@ impl RecordReader<'_> {
             .settings
             .ok_or_else(|| "they could not be read when the copy was made".to_owned())
     }
+}
+
+/// What a restore takes from a record, on one line.
+pub(super) fn describe(settings: &Settings) -> String {
+    let writer = settings.members.first();
+    let class = settings
+        .class
+        .as_ref()
+        .or(writer.and_then(|writer| writer.class.as_ref()));
+    let groups = [
+        settings.parameter_group.as_ref(),
+        writer.and_then(|writer| writer.parameter_group.as_ref()),
+    ];
+    let values = groups.into_iter().flatten().flat_map(|group| &group.values);
+    let values: Vec<String> = values
+        .map(|one| format!("{} = {}", one.name, one.value))
+        .collect();
+    let Storage {
+        kind,
+        iops,
+        throughput,
+        ..
+    } = storage(&settings.storage);
+    let of = |what: &str, value: Option<String>| value.map(|value| format!("{what} {value}"));
+    let parts = [
+        of("class", class.cloned()),
+        of("storage", kind),
+        of("IOPS", iops.map(|iops| iops.to_string())),
+        of("MiB/s", throughput.map(|most| most.to_string())),
+        settings.multi_az.then(|| "Multi-AZ".to_owned()),
+        settings
+            .iam_authentication
+            .then(|| "IAM authentication".to_owned()),
+        of(
+            "capacity up to",
+            settings.serverless.as_ref().and_then(|one| one.max.clone()),
+        ),
+        (!values.is_empty()).then(|| format!("parameters {}", first_names(&values, SHOWN_VALUES))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("taken from the record of the copy: {}", parts.join(", "))
 }
 
 /// The recorded parameter group, if it has values to set. The group of a cluster's instance is the

@@ -153,3 +153,34 @@ fn walk(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
         false => path.ends_with(name).then_some(path),
     })
 }
+
+/// Whoever may write stores what looks like the newest point, of this database and of another.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn junk_is_neither_the_latest_nor_a_reason_to_stop() {
+    let database = Database::new(Major::Pg15);
+    database.sql("CREATE TABLE t AS SELECT 1 AS n");
+    let lifeboat = Lifeboat::init();
+    let id = lifeboat.export(&database.url())["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let folder = lifeboat.repository().join("manifests");
+    let point = walk(&folder, &format!("{id}.json")).unwrap();
+    let beside = point.parent().unwrap();
+    let elsewhere = beside.parent().unwrap().join("junk");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for folder in [beside, &elsewhere] {
+        std::fs::write(
+            folder.join("29991231T235959Z-zzzzzz.json"),
+            "{\"format\":1}",
+        )
+        .unwrap();
+    }
+    let ran = lifeboat.run(["verify", "latest"]).ok();
+    assert_eq!(ran.json()["result"]["id"], id);
+    let told = format!("{id} is taken for the latest; newer and passed over: 29991231T235959Z");
+    assert!(ran.stderr.contains(&told), "{ran:?}");
+    let exported = lifeboat.run(["export", "--source", &database.url()]).ok();
+    assert_eq!(exported.json()["result"]["findings"].to_string(), "[]");
+}

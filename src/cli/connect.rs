@@ -9,6 +9,7 @@ use super::run::{Access, DatabaseFilter, Point, Run};
 use crate::codec::Identities;
 use crate::config::Connection;
 use crate::error::{Error, Result, ResultExt};
+use crate::humanize::first_names;
 use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
@@ -36,6 +37,9 @@ pub(super) async fn store(access: &Access, run: &Run) -> Result<Arc<dyn Store>> 
     at.location.open(options).await
 }
 
+/// Of points that are passed over.
+const PASSED_OVER_SHOWN: usize = 3;
+
 /// Opens a restore point after checking its manifest's signature.
 pub(super) async fn restore_point(
     access: &Access,
@@ -44,10 +48,16 @@ pub(super) async fn restore_point(
 ) -> Result<RestorePoint> {
     let repository = repository(access, run).await?;
     let DatabaseFilter { source, database } = &point.filter;
-    let found = repository
-        .choose(&point.which, source.as_deref(), database.as_deref())
-        .await?;
-    let opened = repository.open(&found, &access.trust).await?;
+    let of = (source.as_deref(), database.as_deref());
+    let opened = repository.open_chosen(&point.which, of, &access.trust);
+    let (opened, passed_over) = opened.await?;
+    if !passed_over.is_empty() {
+        run.progress.warn(&format!(
+            "{} is taken for the latest; newer and passed over: {}",
+            opened.manifest.id,
+            first_names(&passed_over, PASSED_OVER_SHOWN)
+        ));
+    }
     repository.note_announced(run.progress.as_ref()).await;
     Ok(opened)
 }

@@ -78,6 +78,9 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     Ok(report)
 }
 
+/// How many points that no trusted key signed are passed over.
+const PASSED_OVER: usize = 100;
+
 /// The newest restore point before this one; a reader that follows the chain notices a missing one.
 async fn find_previous(
     run: &Run<'_>,
@@ -88,12 +91,10 @@ async fn find_previous(
         let repository = run.repository;
         let found = repository.find(Some(&place.source), Some(&place.database));
         let found = found.await?;
-        let Some(newest) = found.last() else {
-            return Ok(None);
-        };
-        let point = repository.open(newest, run.keys.trust).await?;
-        Ok::<_, Error>(Some(Previous {
-            id: newest.id.clone(),
+        // Anybody who may write can store what looks newer: `status` reports it.
+        let newest = repository.newest_trusted(found, run.keys.trust, PASSED_OVER);
+        Ok::<_, Error>(newest.await?.map(|point| Previous {
+            id: point.manifest.id,
             sha256: point.body_sha256,
         }))
     };

@@ -2,6 +2,7 @@
 //! an object because a listing shows it.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read as _;
 
@@ -90,6 +91,27 @@ impl ListedPoint {
     }
 }
 
+/// How many points of one database are looked at before the search for a trusted one ends.
+const MOST_PASSED_OVER: usize = 1000;
+
+/// `latest` among several could be any.
+fn check_one_place(found: &[ListedPoint]) -> Result<()> {
+    let places: BTreeSet<String> = found
+        .iter()
+        .map(|one| format!("--source {} --database {}", one.source, one.database))
+        .collect();
+    if places.len() < 2 {
+        return Ok(());
+    }
+    let named: Vec<String> = places.into_iter().collect();
+    Err(Error::usage(format!(
+        "{} restore points could be meant: {}",
+        named.len(),
+        named.join(", ")
+    ))
+    .hint("name one by --source and --database"))
+}
+
 impl Repository {
     /// Every restore point of a source, of one of its databases, or of all; sorted by source,
     /// database and id. Hidden ones included.
@@ -133,19 +155,7 @@ impl Repository {
         if let PointSelector::Id(id) = which {
             found.retain(|one| one.id == *id);
         }
-        let mut places: Vec<String> = found
-            .iter()
-            .map(|one| format!("--source {} --database {}", one.source, one.database))
-            .collect();
-        places.dedup();
-        if places.len() > 1 {
-            return Err(Error::usage(format!(
-                "{} restore points could be meant: {}",
-                places.len(),
-                places.join(", ")
-            ))
-            .hint("name one by --source and --database"));
-        }
+        check_one_place(&found)?;
         // By the store's time where it has one: a wrong clock on an exporter decides nothing.
         found.sort_by_key(ListedPoint::order);
         found.pop().ok_or_else(|| {
@@ -161,6 +171,57 @@ impl Repository {
             Error::not_found(format!("{what}{place} in {}", self.url()))
                 .hint("`lifeboat list` shows what is there")
         })
+    }
+
+    /// Opens the one restore point that is meant. `latest` is the newest that a trusted key signed: anybody who may
+    /// write can store what looks newer. What was passed over is returned, a line each.
+    pub async fn open_chosen(
+        &self,
+        which: &PointSelector,
+        (source, database): (Option<&str>, Option<&str>),
+        trust: &Trust,
+    ) -> Result<(RestorePoint, Vec<String>)> {
+        if *which == PointSelector::Latest && !trust.fingerprints.is_empty() {
+            let found = self.find(source, database).await?;
+            let mut found = self.without_untrusted_places(found, trust).await?;
+            check_one_place(&found)?;
+            found.sort_by_key(|one| Reverse(one.order()));
+            let mut passed_over = Vec::new();
+            for one in found.iter().take(MOST_PASSED_OVER) {
+                match self.open(one, trust).await {
+                    Ok(point) => return Ok((point, passed_over)),
+                    Err(error) if error.affects_every_point() => return Err(error),
+                    Err(error) => passed_over.push(format!("{}: {}", one.id, error.chain())),
+                }
+            }
+        }
+        // There is none, or none that can be opened: why.
+        let found = self.choose(which, source, database).await?;
+        Ok((self.open(&found, trust).await?, Vec::new()))
+    }
+
+    /// Where several sources or databases have points, those that have a trusted one.
+    async fn without_untrusted_places(
+        &self,
+        found: Vec<ListedPoint>,
+        trust: &Trust,
+    ) -> Result<Vec<ListedPoint>> {
+        let mut by_place: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
+        for one in found {
+            let place = (one.source.clone(), one.database.clone());
+            by_place.entry(place).or_default().push(one);
+        }
+        if by_place.len() < 2 {
+            return Ok(by_place.into_values().flatten().collect());
+        }
+        let mut trusted = Vec::new();
+        for points in by_place.into_values() {
+            let newest = self.newest_trusted(points.clone(), trust, MOST_PASSED_OVER);
+            if newest.await?.is_some() {
+                trusted.extend(points);
+            }
+        }
+        Ok(trusted)
     }
 
     /// Reads a manifest and checks its signature against the pinned keys and its place.

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use self::circumstances::Circumstances;
 use self::known::Known;
 use self::privileges::Leave;
+use super::finalize;
 use super::run::Run;
 use crate::error::Result;
 use crate::model::definitions::{Columns, Definitions, of_columns};
@@ -87,7 +88,7 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
         privileges: ownership.privileges,
         default_privileges: !run.lacks_objects,
         into_existing: !inputs.options.create,
-        unfinished: !run.report.failures.is_empty(),
+        limit_waits: finalize::limit_keeps_out(run, inputs.catalog.database.connection_limit),
         resumed: run.report.resumed,
         whole: inputs.selection.whole,
         powerless: inputs.options.is_powerless(),

@@ -11,6 +11,9 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::target::statements::{self, Statement};
 use crate::pg::target::{execute, foreign, server};
 
+/// Sessions of ours beside those of jobs.
+const BESIDE_JOBS: usize = 8;
+
 /// Sets every sequence; one that cannot be set is a failure. In a drill it may be one of a table that could
 /// not be made: that is known only later.
 pub(super) async fn sequences(run: &mut Run<'_>) -> Result<()> {
@@ -99,6 +102,14 @@ pub(super) fn report_refused(run: &mut Run<'_>, kind: &str, refused: Vec<Finding
     }
 }
 
+/// Whether the restore, when it goes on, could need more sessions than the database's limit allows. It binds no
+/// superuser.
+pub(super) fn limit_keeps_out(run: &Run<'_>, limit: i32) -> bool {
+    let needed = i32::try_from(run.jobs + BESIDE_JOBS).unwrap_or(i32::MAX);
+    let binds = !run.facts.rights.superuser && (0..needed).contains(&limit);
+    binds && !run.report.failures.is_empty()
+}
+
 /// Owner, ACL, comment and limit of the database itself.
 pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
     let inputs = run.inputs;
@@ -107,8 +118,7 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
         // Assertions still have to get in.
         database.connection_limit = -1;
         database.is_template = false;
-    } else if !run.report.failures.is_empty() && database.connection_limit >= 0 {
-        // Our own sessions, when the restore goes on, may be more than it allows.
+    } else if limit_keeps_out(run, database.connection_limit) {
         run.report.to_do.push(format!(
             "the database's connection limit, {}, is set once nothing is missing",
             database.connection_limit

@@ -14,8 +14,8 @@ pub(super) struct Circumstances {
     pub default_privileges: bool,
     /// The database was there: what is set for it is a person's.
     pub into_existing: bool,
-    /// What waits until nothing is missing is not there yet.
-    pub unfinished: bool,
+    /// The connection limit is set once nothing is missing.
+    pub limit_waits: bool,
     /// A person may have mended something since the restore began.
     pub resumed: bool,
     /// All rows: else a foreign key may miss its other table's.

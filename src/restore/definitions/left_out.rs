@@ -28,7 +28,7 @@ impl LeftOut<'_> {
         let circumstances = self.circumstances;
         match (kind, first(name)) {
             ("key", _) => !circumstances.whole && text.starts_with("FOREIGN KEY"),
-            ("database", "connection limit") => circumstances.unfinished,
+            ("database", "connection limit") => circumstances.limit_waits,
             // They are not tried, and their comments not named.
             ("comment" | "security label", "event trigger") if circumstances.powerless => true,
             ("comment", "extension") if circumstances.lacking.contains(&last(name)) => true,

@@ -59,8 +59,11 @@ pub(crate) fn missing_points(
                     .and_then(|at| at.checked_add(length).ok());
                 until.is_some_and(|until| until > now)
             }
+            // What was stored before the point after it was stored before it as well.
             None => listed.iter().any(|one| {
-                (&*one.source, &*one.database) == (source, database) && one.id < link.previous
+                let is_of_same = (&*one.source, &*one.database) == (source, database);
+                let named_by = listed.iter().find(|other| other.id == link.id);
+                is_of_same && named_by.is_some_and(|other| one.order() < other.order())
             }),
         }
     });

@@ -135,7 +135,7 @@ pub mod testing {
         pub use crate::pg::target::single_value::TimeLimit;
     }
     pub mod promote {
-        pub use crate::promote::{Options, Promoted, Report, Tier, Tiers, run};
+        pub use crate::promote::{Contested, Options, Promoted, Report, Tier, Tiers, run};
     }
     pub mod random {
         pub use crate::random::bytes;

@@ -9,7 +9,7 @@ mod tiers;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use self::claims::{Choice, Contested, Rules};
+use self::claims::{Choice, Rules};
 use self::decide::{Decided, Point};
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use crate::outcome::Outcome;
 use crate::repository::Repository;
 use crate::sign::Trust;
 
+pub use self::claims::Contested;
 pub use self::tiers::{Tier, Tiers};
 
 pub struct Options {
@@ -108,15 +109,8 @@ pub struct Promoted {
 pub struct ContestedPeriods {
     pub source: String,
     pub database: String,
-    pub tiers: Vec<Tier>,
-    pub first_stored_at: Timestamp,
-    pub last_stored_at: Timestamp,
-    /// In the order in which they were stored.
-    pub ids: Vec<Id>,
-    /// What they take in the store, all together.
-    pub bytes: u64,
-    /// After this nothing of the period is held any more.
-    pub ends: Timestamp,
+    #[serde(flatten)]
+    pub claimed: Contested,
 }
 
 /// Claimants of a period that no drill judged yet, the oldest first.
@@ -249,31 +243,21 @@ impl Promotion<'_> {
         Ok(())
     }
 
-    fn contest(&mut self, source: &str, database: &str, contested: Contested) {
-        let Contested {
-            tiers,
-            first_stored_at,
-            last_stored_at,
-            ids,
-            bytes,
-            ends,
-        } = contested;
-        let of = tiers.iter().map(|tier| tier.period());
+    fn contest(&mut self, source: &str, database: &str, claimed: Contested) {
+        let of: Vec<&str> = claimed.tiers.iter().map(|tier| tier.period()).collect();
         self.report.findings.push(format!(
-            "{source}/{database}: {} restore points of {} were stored between {first_stored_at} and {last_stored_at}, and any of them may be the first of its {}: none is promoted, all are held, at most until {ends}. Who else can sign? Drill them, and choose: lifeboat hold ID --until DAY, the day after that",
-            ids.len(),
-            humanize::bytes(bytes),
-            of.collect::<Vec<_>>().join(" and "),
+            "{source}/{database}: {} restore points of {} were stored between {} and {}, and any of them may be the first of its {}: none is promoted, all are held, at most until {}. Who else can sign? Drill them, and choose: lifeboat hold ID --until DAY, the day after that",
+            claimed.ids.len(),
+            humanize::bytes(claimed.bytes),
+            claimed.first_stored_at,
+            claimed.last_stored_at,
+            of.join(" and "),
+            claimed.ends,
         ));
         self.report.contested.push(ContestedPeriods {
             source: source.to_owned(),
             database: database.to_owned(),
-            tiers,
-            first_stored_at,
-            last_stored_at,
-            ids,
-            bytes,
-            ends,
+            claimed,
         });
     }
 }

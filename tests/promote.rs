@@ -286,13 +286,13 @@ async fn what_is_contested_is_held_and_told_until_a_person_holds_one_for_longer(
         .iter()
         .map(|point| point.manifest.id.clone())
         .collect();
-    assert_eq!(report.contested[0].ids, ids);
-    assert_eq!(report.contested[0].tiers, ALL);
+    assert_eq!(report.contested[0].claimed.ids, ids);
+    assert_eq!(report.contested[0].claimed.tiers, ALL);
     let stored: u64 = points
         .iter()
         .map(|point| point.manifest.stored_bytes())
         .sum();
-    assert_eq!(report.contested[0].bytes, stored);
+    assert_eq!(report.contested[0].claimed.bytes, stored);
     let finding = &report.findings[0];
     for part in [
         "6 restore points",
@@ -305,13 +305,10 @@ async fn what_is_contested_is_held_and_told_until_a_person_holds_one_for_longer(
     // Their own locks are half gone.
     scene.clock.advance(days(20));
     let report = scene.promote(false).await.unwrap();
-    assert_eq!(report.points.len(), 6);
-    assert!(
-        report
-            .points
-            .iter()
-            .all(|one| one.extended && one.tiers.is_empty())
-    );
+    // What was exported first may be of another week by now, and wait there for a drill of its own.
+    let mut held = report.points.iter().filter(|one| ids.contains(&one.id));
+    assert_eq!(held.clone().count(), 6);
+    assert!(held.all(|one| one.extended && one.tiers.is_empty()));
     let now = Clock::now(&*scene.clock);
     let locks = scene.locks().await;
     for point in &points {
@@ -319,7 +316,7 @@ async fn what_is_contested_is_held_and_told_until_a_person_holds_one_for_longer(
         assert_eq!(lock.as_second(), (now + days(35)).as_second());
     }
 
-    let until = report.contested[0].ends + HOUR * 24;
+    let until = report.contested[0].claimed.ends + HOUR * 24;
     let held = points[1]
         .extend_locks(until, 500, now, &Silent)
         .await

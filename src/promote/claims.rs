@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::tiers::{Tier, Tiers};
 use crate::model::id::Id;
@@ -51,15 +52,16 @@ pub(crate) struct Choice {
 }
 
 /// Too many points claim the same periods.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Contested {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Contested {
     pub tiers: Vec<Tier>,
     pub first_stored_at: Timestamp,
     pub last_stored_at: Timestamp,
     /// In the order of the store's times.
     pub ids: Vec<Id>,
+    /// What they take in the store, all together.
     pub bytes: u64,
-    /// When the last tier ends that any of them claims.
+    /// When the last tier ends that any of them claims: after this nothing of the period is held any more.
     pub ends: Timestamp,
 }
 

@@ -60,11 +60,14 @@ pub(crate) fn missing_points(
                 until.is_some_and(|until| until > now)
             }
             // What was stored before the point after it was stored before it as well.
-            None => listed.iter().any(|one| {
-                let is_of_same = (&*one.source, &*one.database) == (source, database);
-                let named_by = listed.iter().find(|other| other.id == link.id);
-                is_of_same && named_by.is_some_and(|other| one.order() < other.order())
-            }),
+            None => {
+                let named_by = listed.iter().find(|one| one.id == link.id);
+                let is_older = |one: &ListedPoint| {
+                    let is_of_same = (&*one.source, &*one.database) == (source, database);
+                    is_of_same && named_by.is_some_and(|other| one.order() < other.order())
+                };
+                listed.iter().any(is_older)
+            }
         }
     });
     let told = missing.map(|link| {

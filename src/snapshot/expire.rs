@@ -135,19 +135,21 @@ async fn delete(
         let of_source = attempts.entry(snapshot.source.clone()).or_default();
         if *of_source >= limits.at_most {
             let most = limits.at_most;
-            snapshot.reason.push_str(&format!(
-                "; later: a run deletes {most} of a source at most"
-            ));
-        } else if limits.deletes {
-            *of_source += 1;
-            context.interrupt.check()?;
-            match rds.delete_snapshot(snapshot.kind, &snapshot.name).await {
-                Ok(()) => {
-                    snapshot.deleted = true;
-                    report.deleted += 1;
-                }
-                Err(error) => report.failures.push(error.chain()),
+            let later = format!("; later: a run deletes {most} of a source at most");
+            snapshot.reason.push_str(&later);
+            continue;
+        }
+        *of_source += 1;
+        if !limits.deletes {
+            continue;
+        }
+        context.interrupt.check()?;
+        match rds.delete_snapshot(snapshot.kind, &snapshot.name).await {
+            Ok(()) => {
+                snapshot.deleted = true;
+                report.deleted += 1;
             }
+            Err(error) => report.failures.push(error.chain()),
         }
     }
     report.snapshots.extend(decisions);

@@ -37,6 +37,7 @@ mod drilled;
 mod export;
 mod file;
 mod globals;
+mod history;
 mod hold;
 mod iam;
 mod init;
@@ -132,6 +133,7 @@ enum Command {
     Export(export::Args),
     List(list::Args),
     Show(show::Args),
+    History(history::Args),
     Verify(verify::Args),
     Hold(hold::Args),
     Promote(promote::Args),
@@ -241,6 +243,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Export(args) => export::run(args, run).await,
         Command::List(args) => list::run(args, run).await,
         Command::Show(args) => show::run(args, run).await,
+        Command::History(args) => history::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
         Command::Promote(args) => promote::run(args, run).await,

@@ -13,5 +13,8 @@ pub(crate) mod keys;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;
+pub(crate) mod pattern;
+pub(crate) mod size;
 pub(crate) mod snapshot;
+pub(crate) mod table_change;
 pub(crate) mod table_digest;

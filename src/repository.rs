@@ -18,6 +18,7 @@ mod locks;
 mod part_list;
 mod read;
 mod requirements;
+mod room;
 pub(crate) mod runbook;
 mod snapshots;
 
@@ -35,3 +36,4 @@ pub use locks::Locks;
 pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
+pub(crate) use room::{MANIFESTS_AT_A_TIME, Room};

@@ -21,6 +21,7 @@ mod export;
 mod failures_travel;
 mod fixtures;
 mod generated;
+mod history;
 mod hold;
 mod house;
 mod iam;

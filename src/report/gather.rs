@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use super::facts::{
     Database, Drill, Facts, NewestPoint, Options, Point, TrustedPoint, by_database,
@@ -15,12 +14,12 @@ use crate::error::{Kind, Result};
 use crate::model::attestation::{Answer, Assertion, Attestation, NOT_PROVEN, Verdict};
 use crate::model::id::Id;
 use crate::model::manifest::is_large_objects;
-use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
+use crate::repository::{
+    Announcement, Attestations, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room,
+    details,
+};
 use crate::sign::Trust;
 
-/// Limits of concurrent reads: until a manifest's signature is checked, anybody may have written it.
-const MANIFESTS_AT_A_TIME: usize = 16;
-const MIB_AT_A_TIME: u32 = 128;
 /// How many drills of one restore point are read.
 const DRILLS_OF_A_POINT: usize = 64;
 /// How many drills of one database are shown with the values of their assertions.
@@ -52,11 +51,10 @@ pub(super) async fn gather<'a>(
         drills: &drills,
         identities: &options.identities,
     };
-    let room = Semaphore::new(MIB_AT_A_TIME as usize);
+    let room = Room::default();
     let mut read = stream::iter(&found)
         .map(async |one| {
-            let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
-            let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
+            let taken = room.take(one).await;
             let read = point(&reader, one).await;
             drop(taken);
             (one, read)

@@ -14,6 +14,8 @@ pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod pattern;
+pub(crate) mod rows;
+pub(crate) mod selection;
 pub(crate) mod size;
 pub(crate) mod snapshot;
 pub(crate) mod table_change;

@@ -21,6 +21,7 @@ mod requirements;
 mod room;
 pub(crate) mod runbook;
 mod snapshots;
+mod tables;
 
 pub(crate) use announcement::Announcement;
 pub use attest::Proof;
@@ -37,3 +38,4 @@ pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
 pub(crate) use room::{MANIFESTS_AT_A_TIME, Room};
+pub(crate) use tables::AHEAD_BYTES;

@@ -30,6 +30,7 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+mod diff;
 mod doctor;
 mod drill;
 mod drill_server;
@@ -134,6 +135,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     History(history::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     Hold(hold::Args),
     Promote(promote::Args),
@@ -244,6 +246,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::List(args) => list::run(args, run).await,
         Command::Show(args) => show::run(args, run).await,
         Command::History(args) => history::run(args, run).await,
+        Command::Diff(args) => diff::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
         Command::Promote(args) => promote::run(args, run).await,

@@ -12,6 +12,7 @@ mod connect;
 mod cutoff;
 mod damage;
 mod definitions;
+mod diff;
 mod doctor;
 mod drill;
 mod drill_container;

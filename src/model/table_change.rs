@@ -45,17 +45,24 @@ pub(crate) fn of_point(manifest: &Manifest, catalog: Option<&Catalog>) -> Vec<Ta
         };
         return manifest.user_tables().map(sealed).collect();
     };
-    let parts: BTreeMap<u32, &TableParts> = manifest
-        .tables
-        .iter()
-        .map(|parts| (parts.oid, parts))
-        .collect();
+    let parts = manifest.tables.iter();
+    let bytes: BTreeMap<u32, u64> = parts.map(|parts| (parts.oid, parts.copy_bytes)).collect();
+    of_catalog(catalog, |oid| {
+        Some(bytes.get(&oid).copied().unwrap_or_default())
+    })
+}
+
+/// The tables of a catalog; `copy_bytes`: what rows take as COPY text, by a table's OID.
+pub(crate) fn of_catalog(
+    catalog: &Catalog,
+    copy_bytes: impl Fn(u32) -> Option<u64>,
+) -> Vec<TableFacts> {
     let tables = catalog.tables.iter().map(|table| TableFacts {
         oid: table.oid,
         name: Some(table.name.clone()),
         columns: table.columns.clone(),
         rows: table.digest.rows,
-        copy_bytes: Some(parts.get(&table.oid).map_or(0, |parts| parts.copy_bytes)),
+        copy_bytes: copy_bytes(table.oid),
         digest: Some(table.digest),
         generated: table.generated.clone(),
     });
@@ -64,7 +71,7 @@ pub(crate) fn of_point(manifest: &Manifest, catalog: Option<&Catalog>) -> Vec<Ta
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Change {
+pub enum Change {
     Came,
     Went,
     Changed,
@@ -82,7 +89,7 @@ impl fmt::Display for Change {
 
 /// A table that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct TableChange {
+pub struct TableChange {
     pub change: Change,
     /// `None`, like `name`: it is sealed.
     pub schema: Option<String>,

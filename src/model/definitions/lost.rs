@@ -70,6 +70,16 @@ impl<'a> Lost<'a> {
         }
     }
 
+    /// Whether it is the object itself that is not there, as owners and privileges name it: what it is, then
+    /// its name.
+    pub(crate) fn takes(&self, name: &[String]) -> bool {
+        let [of, object @ ..] = name else {
+            return false;
+        };
+        let is_lost = |class: Class| self.objects.contains(&(class, object));
+        class_of(of).is_some_and(is_lost) || self.rare.contains(name)
+    }
+
     fn has_server(&self, mapping: &[String]) -> bool {
         let names = mapping.first().map(|server| words::as_printed(server));
         let mut servers = names.into_iter().flatten();

@@ -76,7 +76,7 @@ another account, checks what it stored, and puts the data back in an emergency.
 
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold ID --until 90d` keeps the
 last good one from ageing out, `lifeboat restore ID --target URL --identity FILE` brings the data
-back. list, show, verify, hold and restore need no configuration file: --repository, --trust
+back. list, show, history, diff, verify, hold and restore need no configuration file: --repository, --trust
 and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
 these credentials may use it, --identity is not needed either.";
 
@@ -84,7 +84,7 @@ const OUTPUT_HELP: &str = "\
 Configuration:
   --config FILE, else LIFEBOAT_CONFIG, else the first of ./lifeboat.toml,
   ~/.config/lifeboat/lifeboat.toml and /etc/lifeboat/lifeboat.toml. Where --repository
-  is given to list, show, verify, hold or restore, only a file named by --config or
+  is given to list, show, history, diff, verify, hold or restore, only a file named by --config or
   LIFEBOAT_CONFIG is read.
 
 Output:

@@ -20,6 +20,7 @@ mod read;
 mod requirements;
 mod room;
 pub(crate) mod runbook;
+mod since_drill;
 mod snapshots;
 mod tables;
 

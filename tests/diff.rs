@@ -165,8 +165,8 @@ fn each_change_is_told_and_nothing_else() {
 
     // The other way round, and with `latest`.
     let back = scene.differs(&["latest", &before]);
-    let went = &tables(&back["content"])[3];
-    assert_eq!(*went, json!(["went", "new", 3, null, null]));
+    let went = json!(["went", "new", 3, null, null]);
+    assert!(tables(&back["content"]).as_array().unwrap().contains(&went));
     let text = scene.lifeboat.bare([
         "diff",
         &before,

@@ -183,7 +183,7 @@ fn early_points_are_compared_as_far_as_their_catalogs_go() {
     );
     let not_compared = content["not_compared"].to_string();
     assert!(not_compared.contains("most definitions"), "{not_compared}");
-    let rows = directory.run(&["diff", FIRST, SECOND, "--rows", "--table", "answer"]);
+    let rows = directory.run(&["diff", FIRST, SECOND, "--rows", "--table", "person"]);
     assert_eq!(rows["rows"]["only_in_a"]["rows"], 0);
     let history = directory.run(&["history", "--table", "*"]);
     let points = history["databases"][0]["points"].as_array().unwrap();

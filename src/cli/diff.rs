@@ -9,7 +9,7 @@ use super::run::{Access, Answer, DatabaseFilter, Point, Run};
 use crate::codec::Identities;
 use crate::config::{MAX_JOBS, source};
 use crate::diff::{self, Opened, Options, Other, RowsOptions, SpillOptions};
-use crate::error::{Result, ResultExt};
+use crate::error::{Error, Result, ResultExt};
 use crate::model::selection::TableName;
 use crate::repository::{PointSelector, RestorePoint};
 
@@ -40,11 +40,7 @@ pub(super) struct Args {
     #[arg(value_name = "A")]
     a: String,
     /// The restore point after
-    #[arg(
-        value_name = "B",
-        required_unless_present = "against",
-        conflicts_with = "against"
-    )]
+    #[arg(value_name = "B", conflicts_with = "against")]
     b: Option<String>,
     #[command(flatten)]
     filter: DatabaseFilter,
@@ -80,6 +76,12 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         connect::typed_server(option, address, args.against_password_file, run)
     });
     let live = live.transpose()?;
+    if b.is_none() && live.is_none() {
+        let what = "diff needs something to compare the restore point with";
+        return Err(
+            Error::usage(what).hint("name a second one, or a live database by --against URL")
+        );
+    }
     let access = run.globals.access()?.with_trust()?;
     let show = usize::from(args.show);
     let options = Options {
@@ -107,7 +109,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
             identities: &of_b,
         }),
         (None, Some(live)) => Other::Live(live),
-        // clap asks for one of them.
+        // Refused above.
         (None, None) => Other::Point(one),
     };
     let report = diff::run(one, other, &options, run.context()).await?;

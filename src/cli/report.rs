@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::file::write_whole;
 use super::run::{Answer, DatabaseFilter, Run};
-use super::{connect, render, status};
+use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
@@ -47,7 +47,19 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let inputs = status::inputs(&access, &config, filter.clone(), run).await?;
     let status = inputs.run(&repository, run.context()).await?;
     let identities = Identities::from_files(&access.identities)?;
-    let options = options(status, filter, identities, &config)?;
+    let tiers = promote::options(filter.clone(), true, &config, &access);
+    let contested = match &tiers {
+        None => Some(Vec::new()),
+        // Whoever may not ask for locks does not know.
+        Some(tiers) => {
+            let undecided =
+                crate::promote::undrilled(&repository, &access.trust, tiers, run.context());
+            let undecided = undecided.await.ok();
+            undecided.map(|all| all.into_iter().flat_map(|one| one.contested).collect())
+        }
+    };
+    let mut options = options(status, filter, identities, &config)?;
+    options.contested = contested;
     let page = report::report(&repository, &access.trust, options).await?;
     repository.note_announced(run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
@@ -93,6 +105,7 @@ fn options(
         findings: status.findings.iter().map(ToString::to_string).collect(),
         copies: status.copies,
         leftovers: status.leftovers,
+        contested: None,
         identities,
         recipients: config.names_of_recipients(),
     })

@@ -14,6 +14,7 @@ use crate::error::{Kind, Result};
 use crate::model::attestation::{Answer, Assertion, Attestation, NOT_PROVEN, Verdict};
 use crate::model::id::Id;
 use crate::model::manifest::is_large_objects;
+use crate::model::table_change::Summary;
 use crate::repository::{
     Announcement, Attestations, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room,
     details,
@@ -74,9 +75,11 @@ pub(super) async fn gather<'a>(
             database,
             points,
             newest: None,
+            since_drill: None,
         };
         drop_old_assertions(&mut one);
         one.newest = newest(repository, trust, &found, &one).await?;
+        one.since_drill = since_drill(&reader, &one, options.contested.as_deref()).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
             Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
@@ -285,6 +288,33 @@ async fn newest(
         not_covered: manifest.not_covered,
         keys,
     }))
+}
+
+/// By names and digests where the identities open both points.
+async fn since_drill(
+    reader: &PointReader<'_>,
+    database: &Database,
+    contested: Option<&[Id]>,
+) -> Result<Option<(Id, Summary)>> {
+    let (repository, trust, drills) = (reader.repository, reader.trust, reader.drills);
+    let of = (database.source.as_str(), database.database.as_str());
+    let Some(contested) = contested else {
+        return Ok(None);
+    };
+    let Some((last, _)) = drills.last_sound(repository, of, trust, |_| false).await? else {
+        return Ok(None);
+    };
+    let is_left_out = |id: &Id| *id == last.manifest.id || contested.contains(id);
+    let before = drills.last_sound(repository, of, trust, is_left_out);
+    let Some((before, _)) = before.await? else {
+        return Ok(None);
+    };
+    match last.since(&before, reader.identities).await {
+        Ok(summary) => Ok(Some((before.manifest.id, summary))),
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        // Whoever verifies it hears why.
+        Err(_) => Ok(None),
+    }
 }
 
 async fn announced(repository: &Repository) -> Vec<Announcement> {

@@ -159,6 +159,7 @@ struct Bench {
 impl Bench {
     async fn new(source: &Database, change: &str) -> Self {
         let clock = TestClock::at("2026-11-21T02:00:00Z");
+        clock.set(jiff::Timestamp::now());
         let forge = Forge::new(Arc::new(MemoryStore::new(clock))).await;
         let before = forge.export(source).await;
         source.sql(change);

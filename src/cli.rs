@@ -30,6 +30,7 @@ macro_rules! with_exit_codes {
 mod accounts;
 mod completions;
 mod connect;
+mod diff;
 mod doctor;
 mod drill;
 mod drill_server;
@@ -37,6 +38,7 @@ mod drilled;
 mod export;
 mod file;
 mod globals;
+mod history;
 mod hold;
 mod iam;
 mod init;
@@ -74,7 +76,7 @@ another account, checks what it stored, and puts the data back in an emergency.
 
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold ID --until 90d` keeps the
 last good one from ageing out, `lifeboat restore ID --target URL --identity FILE` brings the data
-back. list, show, verify, hold and restore need no configuration file: --repository, --trust
+back. list, show, history, diff, verify, hold and restore need no configuration file: --repository, --trust
 and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
 these credentials may use it, --identity is not needed either.";
 
@@ -82,7 +84,7 @@ const OUTPUT_HELP: &str = "\
 Configuration:
   --config FILE, else LIFEBOAT_CONFIG, else the first of ./lifeboat.toml,
   ~/.config/lifeboat/lifeboat.toml and /etc/lifeboat/lifeboat.toml. Where --repository
-  is given to list, show, verify, hold or restore, only a file named by --config or
+  is given to list, show, history, diff, verify, hold or restore, only a file named by --config or
   LIFEBOAT_CONFIG is read.
 
 Output:
@@ -132,6 +134,8 @@ enum Command {
     Export(export::Args),
     List(list::Args),
     Show(show::Args),
+    History(history::Args),
+    Diff(diff::Args),
     Verify(verify::Args),
     Hold(hold::Args),
     Promote(promote::Args),
@@ -241,6 +245,8 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Export(args) => export::run(args, run).await,
         Command::List(args) => list::run(args, run).await,
         Command::Show(args) => show::run(args, run).await,
+        Command::History(args) => history::run(args, run).await,
+        Command::Diff(args) => diff::run(args, run).await,
         Command::Verify(args) => verify::run(args, run).await,
         Command::Hold(args) => hold::run(args, run).await,
         Command::Promote(args) => promote::run(args, run).await,

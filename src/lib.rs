@@ -35,9 +35,11 @@ mod store;
 
 mod repository;
 
+mod diff;
 mod doctor;
 mod drill;
 mod export;
+mod history;
 mod hold;
 mod init;
 mod keys;
@@ -66,7 +68,7 @@ pub mod testing {
     pub use crate::error::{Error, Kind, Result};
     pub use crate::escape::is_plain;
     pub use crate::interrupt::{Interrupt, interrupt};
-    pub use crate::progress::Silent;
+    pub use crate::progress::{Progress, Silent};
     pub use crate::retry::RetryPolicy;
     pub use crate::sign::{PublicKey, Signer, Trust};
     pub use crate::wall::{Wall, unprivileged};
@@ -81,6 +83,9 @@ pub mod testing {
         pub use crate::config::{
             Config, Databases, Location, SigningKey, secret_free_text, tables,
         };
+    }
+    pub mod diff {
+        pub use crate::diff::{Opened, Options, Other, RowsOptions, SpillOptions, run};
     }
     pub mod drill {
         pub use crate::drill::{Assertion, AssertionResult, Must, Previous, ask, previous};

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use crate::codec::Identities;
 use crate::error::{Error, Result};
@@ -14,15 +13,10 @@ use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::Manifest;
 use crate::repository::{
-    Attestations, Leftover, Link, ListedPoint, Proof, Repository, RestorePoint, if_allowed,
-    missing_points,
+    Attestations, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
+    RestorePoint, Room, if_allowed, missing_points,
 };
 use crate::sign::Trust;
-
-/// How many manifests, and how many MiB of them, are read at a time: nothing is known of who wrote
-/// them before they are read.
-const AT_A_TIME: usize = 16;
-const MIB_AT_A_TIME: u32 = 128;
 
 /// What `list` prints.
 #[derive(Debug, Serialize)]
@@ -73,16 +67,15 @@ pub async fn list(
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let mut findings = Vec::new();
     let mut points = Vec::with_capacity(found.len());
-    let room = Semaphore::new(MIB_AT_A_TIME as usize);
+    let room = Room::default();
     let mut opened = stream::iter(&found)
         .map(async |one| {
-            let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
-            let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
+            let taken = room.take(one).await;
             let point = point(repository, trust, &drills, one).await;
             drop(taken);
             point
         })
-        .buffered(AT_A_TIME);
+        .buffered(MANIFESTS_AT_A_TIME);
     let mut links = Vec::new();
     while let Some((point, link, told)) = opened.next().await {
         points.push(point);

@@ -113,11 +113,14 @@ pub struct ContestedPeriods {
     pub claimed: Contested,
 }
 
-/// Claimants of a period that no drill judged yet, the oldest first.
+/// Claimants of a period that are not decided yet.
 pub(crate) struct Undrilled {
     pub source: String,
     pub database: String,
+    /// Those that no drill judged yet, the oldest first.
     pub ids: Vec<Id>,
+    /// Those of periods that too many claim.
+    pub contested: Vec<Id>,
 }
 
 /// What `prove` should drill beside the newest points.
@@ -133,12 +136,16 @@ pub(crate) async fn undrilled(
     let decided = options
         .decide(repository, trust, context.clock.now())
         .await?;
-    let undrilled = decided.into_iter().map(|one| Undrilled {
-        source: one.source,
-        database: one.database,
-        ids: one.decisions.undrilled,
+    let undrilled = decided.into_iter().map(|one| {
+        let contested = one.decisions.contested.into_iter();
+        Undrilled {
+            source: one.source,
+            database: one.database,
+            ids: one.decisions.undrilled,
+            contested: contested.flat_map(|contested| contested.ids).collect(),
+        }
     });
-    Ok(undrilled.filter(|one| !one.ids.is_empty()).collect())
+    Ok(undrilled.collect())
 }
 
 struct Promotion<'a> {

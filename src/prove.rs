@@ -1,29 +1,20 @@
 //! `lifeboat prove`: the backup account's schedule.
 
-use std::collections::BTreeMap;
+mod changes;
+mod options;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::keys::identities::IdentitySource;
-use crate::repository::{ListedPoint, PointSelector, Repository, RestorePoint};
-use crate::schedule::{Notify, Report, Schedule, SnapshotDrill, Status, StepReport, Steps, verify};
-use crate::sign::Trust;
+use crate::model::id::Id;
+use crate::repository::{ListedPoint, PointSelector};
+use crate::schedule::{Report, Schedule, StepReport, Steps, verify};
 use crate::{drill, promote};
 
-/// What the steps need. An `Err` fails its steps alone.
-pub(crate) struct Options<'a> {
-    pub repository: Result<Repository>,
-    pub trust: Trust,
-    pub identities: Result<&'a IdentitySource<'a>>,
-    pub drill: Result<drill::Options>,
-    /// By the names of the sources whose snapshot copies are drilled.
-    pub snapshot_drills: Vec<(String, Result<SnapshotDrill<'a>>)>,
-    /// `None`: there is no tier to promote to.
-    pub promote: Option<promote::Options>,
-    pub status: Result<Status>,
-    pub notify: Notify,
-}
+pub(crate) use self::options::Options;
+use self::options::Selected;
 
 /// Verifies and drills the newest point of each database, drills the newest snapshot copies, promotes,
 /// and looks at all that there is.
@@ -44,6 +35,15 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
         let name = format!("{}/{}", newest.source, newest.database);
         let step = verify_point(&options, &newest, context);
         steps.take(format!("verify {name}"), step).await;
+        let changes = changes::since_last_drill(&options, &newest, &claimants.contested, context);
+        match changes.await {
+            Ok(changes) => steps.add_changes(changes),
+            // What keeps it from being read keeps the drill from succeeding, which says so.
+            Err(error) => context.progress.warn(&format!(
+                "{name}: what changed since the last drill is not known: {}",
+                error.chain()
+            )),
+        }
         let step = drill_point(&options, &newest, context);
         steps.take(format!("drill {name}"), step).await;
     }
@@ -80,40 +80,14 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     steps.finish(&options.notify).await
 }
 
-/// A point of a database.
-struct Selected {
-    source: String,
-    database: String,
-    /// `Latest`, where none can be trusted: opening it will say why.
-    which: PointSelector,
-}
-
 /// Points that may be the first of a week, a month or a year, and that no drill judged yet.
 #[derive(Default)]
 struct Claimants {
     to_drill: Vec<Selected>,
     /// What is said of those that this run does not drill.
     left: Vec<String>,
-}
-
-impl Options<'_> {
-    fn repository(&self) -> Result<&Repository> {
-        self.repository.as_ref().map_err(Error::repeat)
-    }
-
-    fn identities(&self) -> Result<&IdentitySource<'_>> {
-        match &self.identities {
-            Ok(identities) => Ok(*identities),
-            Err(error) => Err(error.repeat()),
-        }
-    }
-
-    async fn open(&self, selected: &Selected) -> Result<RestorePoint> {
-        let repository = self.repository()?;
-        let (source, database) = (Some(&*selected.source), Some(&*selected.database));
-        let found = repository.choose(&selected.which, source, database).await?;
-        repository.open(&found, &self.trust).await
-    }
+    /// Too many claim one period: any of them may be a thief's.
+    contested: BTreeSet<Id>,
 }
 
 /// The newest point of each database that can be trusted: a forged one must not keep the others from
@@ -158,6 +132,7 @@ async fn undrilled(
             let mut newest = newest.iter();
             newest.any(|other| other.which == *which && other.database == one.database)
         };
+        claimants.contested.extend(one.contested);
         let all = one.ids.into_iter().map(PointSelector::Id);
         let mut all: Vec<PointSelector> = all.filter(|which| !is_newest(which)).collect();
         let left = all.len().saturating_sub(tiers.contested_limit);

@@ -18,8 +18,11 @@ mod locks;
 mod part_list;
 mod read;
 mod requirements;
+mod room;
 pub(crate) mod runbook;
+mod since_drill;
 mod snapshots;
+mod tables;
 
 pub(crate) use announcement::Announcement;
 pub use attest::Proof;
@@ -35,3 +38,5 @@ pub use locks::Locks;
 pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
+pub(crate) use room::{MANIFESTS_AT_A_TIME, Room};
+pub(crate) use tables::AHEAD_BYTES;

@@ -11,5 +11,5 @@ pub(crate) use inputs::{
     Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
 };
 pub(crate) use notify::Notify;
-pub(crate) use step::{Report, Schedule, Step, StepReport};
+pub(crate) use step::{Changes, Report, Schedule, Step, StepReport};
 pub(crate) use steps::Steps;

@@ -18,6 +18,7 @@ use crate::repository::{
 use crate::sign::Trust;
 
 pub use judge::Limits;
+pub(crate) use judge::SHRINK_PERCENT;
 pub(crate) use prometheus::text as prometheus;
 pub use report::Report;
 pub(crate) use report::{DatabaseStatus, DrillStatus, Finding, PointStatus};

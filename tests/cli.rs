@@ -9,11 +9,13 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "init",
     "export",
     "list",
     "show",
+    "history",
+    "diff",
     "verify",
     "hold",
     "restore",

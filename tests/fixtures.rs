@@ -172,6 +172,25 @@ fn the_directory_is_read_without_complaint() {
     }
 }
 
+#[test]
+fn early_points_are_compared_as_far_as_their_catalogs_go() {
+    let directory = Directory::opened_by("directory", "directory.key");
+    let compared = directory.run(&["diff", FIRST, SECOND]);
+    let content = &compared["content"];
+    assert_eq!(
+        (&compared["same"], &content["same_tables"]),
+        (&json!(true), &json!(12))
+    );
+    let not_compared = content["not_compared"].to_string();
+    assert!(not_compared.contains("most definitions"), "{not_compared}");
+    let rows = directory.run(&["diff", FIRST, SECOND, "--rows", "--table", "person"]);
+    assert_eq!(rows["rows"]["only_in_a"]["rows"], 0);
+    let history = directory.run(&["history", "--table", "*"]);
+    let points = history["databases"][0]["points"].as_array().unwrap();
+    let rows: Value = points.iter().map(|one| one["rows"].clone()).collect();
+    assert_eq!(rows, json!([420, 420]));
+}
+
 /// `bucket/` in memory, on a day on which its locks hold.
 struct Bucket {
     repository: Repository,

@@ -91,6 +91,16 @@ fn content(database: &str, role: &str) -> String {
     )
 }
 
+/// What a comparison tells of, before and after.
+const COMPARED: &str = "
+  CREATE TABLE passing (a int); CREATE TABLE called (a int);
+  CREATE TABLE edited (a int); INSERT INTO edited VALUES (1);
+  CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM edited;";
+const CHANGED: &str = "
+  DROP TABLE passing; ALTER TABLE called RENAME TO renamed; UPDATE edited SET a = 2;
+  INSERT INTO edited VALUES (3); REFRESH MATERIALIZED VIEW counted;
+  SELECT nextval('answer_id_seq'); SELECT lo_put(oid, 0, 'y') FROM pg_largeobject_metadata;";
+
 /// A role that is dropped with this value: declare it before databases.
 struct Role(String);
 
@@ -258,13 +268,20 @@ impl Bench {
         let export = ["export", "--source", &url];
         self.run(0, &[&export[..], &["--dry-run"]].concat());
         self.run(1, &[&export[..], &["--database", "nowhere"]].concat());
+        source.sql(COMPARED);
         let first = self.run(0, &export);
+        source.sql(CHANGED);
         // The second point names the first one.
         let exported = self.run(0, &export);
         let id = exported["databases"][0]["id"].as_str().unwrap();
         self.run(0, &["list"]);
-        self.attest(first["databases"][0]["id"].as_str().unwrap())
-            .await;
+        let first = first["databases"][0]["id"].as_str().unwrap();
+        let open = ["--identity", IDENTITY];
+        self.run(0, &[&["history", "--table", "answer"], &open[..]].concat());
+        self.run(3, &[&["diff", first, id], &open[..]].concat());
+        let rows = ["--rows", "--table", "edited", "--show", "1"];
+        self.run(3, &[&["diff", first, id], &rows[..], &open].concat());
+        self.attest(first).await;
         self.attest(id).await;
         self.promote();
         self.run(0, &["show", id, "--identity", IDENTITY]);

@@ -10,6 +10,7 @@ use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
+use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::report::{self, Limits, Options};
 use crate::repository::{Repository, if_allowed};
@@ -49,8 +50,11 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let status = inputs.run(&repository, run.context()).await?;
     let identities = Identities::from_files(&access.identities)?;
     let mut options = options(status, filter.clone(), identities, &config)?;
-    let contested = contested(&repository, filter, &access, &config, run).await?;
-    options.findings.extend(contested);
+    let undecided = undecided(&repository, filter, &access, &config, run).await?;
+    if let Some(Undecided { findings, points }) = undecided {
+        options.findings.extend(findings);
+        options.contested = Some(points);
+    }
     let page = report::report(&repository, &access.trust, options).await?;
     repository.note_announced(run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
@@ -75,21 +79,34 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     Answer::new(&written, text, Outcome::Done)
 }
 
-/// What `promote` would tell: a person must choose, and this page is what people read.
-async fn contested(
+/// What `promote` leaves to a person: this page is what people read.
+#[derive(Default)]
+struct Undecided {
+    findings: Vec<String>,
+    /// Those of periods that too many claim.
+    points: Vec<Id>,
+}
+
+/// `None`: these credentials may not ask for it.
+async fn undecided(
     repository: &Repository,
     filter: DatabaseFilter,
     access: &Access,
     config: &Config,
     run: &Run,
-) -> Result<Vec<String>> {
+) -> Result<Option<Undecided>> {
     let options = promote::options(filter, true, config, access);
     let Some(options) = options.filter(|_| repository.has_locks()) else {
-        return Ok(Vec::new());
+        return Ok(Some(Undecided::default()));
     };
     let told = crate::promote::run(repository, &access.trust, &options, run.context());
-    // The page itself says where drills may not be read.
-    if_allowed(told.await.map(|report| report.findings))
+    if_allowed(told.await.map(|report| {
+        let contested = report.contested.into_iter();
+        Some(Undecided {
+            findings: report.findings,
+            points: contested.flat_map(|one| one.claimed.ids).collect(),
+        })
+    }))
 }
 
 fn options(
@@ -113,6 +130,7 @@ fn options(
         findings: status.findings.iter().map(ToString::to_string).collect(),
         copies: status.copies,
         leftovers: status.leftovers,
+        contested: None,
         identities,
         recipients: config.names_of_recipients(),
     })

@@ -10,7 +10,7 @@ use super::{export, promote, render, status, verify};
 use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;
-use crate::schedule::{Notify, Report, Step, StepReport};
+use crate::schedule::{Notify, Report, Schedule, Step, StepReport};
 
 /// `account`: the one that the metric is put into, where it is configured; without it, that of the
 /// credentials and the region that the SDK finds.
@@ -39,15 +39,19 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
     let mut page = Page::default();
     let steps = report.steps.iter().map(|step| show_step(&mut page, step));
     let steps = steps.collect::<Result<Vec<Value>>>()?;
+    page.lines("changed:", &report.changes);
     page.lines("finding:", &report.findings);
     page.lines("finding:", &report.notifications);
     let outcome = report.outcome();
     page.line(format_args!("{}: {}", report.schedule, outcome.describe()));
-    let shown = json!({
+    let mut shown = json!({
         "steps": steps,
         "findings": report.findings,
         "notifications": report.notifications,
     });
+    if report.schedule == Schedule::Prove {
+        shown["changes"] = json!(report.changes);
+    }
     Answer::new(&shown, page, outcome)
 }
 

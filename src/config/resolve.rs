@@ -269,7 +269,7 @@ fn limits(raw: &raw::Limits) -> Result<Limits, KeyError> {
     let age = |age: Option<Interval>, hours| {
         age.map_or(SignedDuration::from_hours(hours), Interval::signed)
     };
-    let shrink_percent = raw.shrink_percent.unwrap_or(50);
+    let shrink_percent = raw.shrink_percent.unwrap_or(status::SHRINK_PERCENT);
     if !(1..=100).contains(&shrink_percent) {
         let error = Error::usage(format!("{shrink_percent} is not a percentage of a loss"))
             .hint("1 to 100; 50 is the default, 100 never finds any");

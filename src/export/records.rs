@@ -5,11 +5,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
-use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
 use crate::opaque;
-use crate::pg::session::Session;
-use crate::pg::source::catalog::{self, SourceTable};
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::options::Run;
@@ -17,31 +14,6 @@ use super::plan::Plan;
 
 /// How many small objects are stored at the same time.
 const CONCURRENT_STORES: usize = 16;
-
-/// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
-pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
-    let none = RowDigest::default();
-    Ok(Catalog {
-        database: catalog::read_database(session).await?,
-        roles: catalog::read_roles(session).await?,
-        memberships: catalog::read_memberships(session).await?,
-        parameter_privileges: catalog::read_parameter_privileges(session).await?,
-        extensions: catalog::read_extensions(session).await?,
-        casts: catalog::read_casts(session).await?,
-        tables: tables.iter().map(|source| source.table.clone()).collect(),
-        sequences: catalog::read_sequences(session).await?,
-        constraints: catalog::read_constraints(session).await?,
-        materialized_views: catalog::read_materialized_views(session).await?,
-        large_objects: LargeObjects {
-            pages: none,
-            properties: none,
-        },
-        not_covered: catalog::read_not_covered(session).await?,
-        definitions: None,
-        columns_full: Vec::new(),
-        money_in_c: true,
-    })
-}
 
 /// What of the instance has bytes that mean nothing in this database, and so cannot be written there again.
 pub(super) fn in_another_encoding(catalog: &Catalog) -> Option<NotCoveredNames> {

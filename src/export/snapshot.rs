@@ -125,7 +125,7 @@ impl<'a> DatabaseExport<'a> {
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
-        let mut catalog = records::read_catalog(session, &tables).await?;
+        let mut catalog = catalog::read_catalog(session, &tables).await?;
         self.read_definitions(snapshot, &mut catalog).await?;
         catalog.not_covered.extend(unread);
         let odd = records::in_another_encoding(&catalog);

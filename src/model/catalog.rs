@@ -265,6 +265,14 @@ pub(crate) fn describe_constraint(kind: &impl std::fmt::Display, name: &str, on:
     format!("{kind} {} of {on}", escape::name(name))
 }
 
+/// A constraint of a domain; one without a name is its NOT NULL.
+pub(crate) fn describe_domain(domain: &Name, name: &str) -> String {
+    match name {
+        "" => format!("NOT NULL of domain {domain}"),
+        name => format!("constraint {} of domain {domain}", escape::name(name)),
+    }
+}
+
 impl std::fmt::Display for ConstraintKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -1,6 +1,14 @@
 //! What a database holds beside rows, as text: tables, keys, views, functions, rights. Read in the same way
 //! at export and after a restore, and compared entry by entry.
 
+pub(crate) mod change;
+pub(crate) mod entries;
+pub(crate) mod lost;
+pub(crate) mod objects;
+pub(crate) mod privileges;
+pub(crate) mod rules;
+pub(crate) mod words;
+
 use serde::{Deserialize, Serialize};
 
 use super::name::Name;

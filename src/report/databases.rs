@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::axis::{Span, Unit};
 use super::chart::{self, Line, Series, Value};
 use super::facts::{Database, Facts, NewestPoint, TrustedPoint};
-use super::html::{Html, Name, Time, clipped, minute, put};
+use super::html::{Html, Name, Text, Time, clipped, minute, put};
 use super::overview::{age, list, number_of_findings};
 use super::{drills, points};
 use crate::escape::is_plain;
@@ -118,6 +118,15 @@ fn newest_point(
         ),
     ] {
         put!(page, "<div><dt>{}<dd>{}</div>", what, is);
+    }
+    if let Some((id, summary)) = &one.since_drill {
+        let summary = summary.to_string();
+        put!(
+            page,
+            "<div><dt>In the last drill, since that of <code>{}</code><dd>{}</div>",
+            *id,
+            Text(&clipped(&summary, 400))
+        );
     }
     put!(
         page,

@@ -12,6 +12,7 @@ use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
+use crate::model::table_change::Summary;
 use crate::repository::{Announcement, Leftover};
 use crate::sign::Fingerprint;
 
@@ -29,6 +30,9 @@ pub struct Options {
     pub findings: Vec<String>,
     pub copies: Vec<CopyStatus>,
     pub leftovers: Vec<Leftover>,
+    /// Points that are the base of no comparison, as too many claim their period; `None`: not known, and nothing
+    /// is compared.
+    pub contested: Option<Vec<Id>>,
     /// They decrypt the values of assertions; none: the page shows only whether assertions held.
     pub identities: Identities,
     /// Recipients' names, as far as the configuration knows them.
@@ -80,6 +84,8 @@ pub(super) struct Database {
     pub points: Vec<Point>,
     /// Of its newest restore point that is trusted.
     pub newest: Option<NewestPoint>,
+    /// What the point that was drilled last holds beside the one that was drilled before it, by its id.
+    pub since_drill: Option<(Id, Summary)>,
 }
 
 pub(super) struct Point {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 use super::facts::{
     Database, Drill, Facts, NewestPoint, Options, Point, TrustedPoint, by_database,
@@ -15,12 +14,13 @@ use crate::error::{Kind, Result};
 use crate::model::attestation::{Answer, Assertion, Attestation, NOT_PROVEN, Verdict};
 use crate::model::id::Id;
 use crate::model::manifest::is_large_objects;
-use crate::repository::{Announcement, Attestations, History, ListedPoint, Repository, details};
+use crate::model::table_change::Summary;
+use crate::repository::{
+    Announcement, Attestations, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room,
+    details,
+};
 use crate::sign::Trust;
 
-/// Limits of concurrent reads: until a manifest's signature is checked, anybody may have written it.
-const MANIFESTS_AT_A_TIME: usize = 16;
-const MIB_AT_A_TIME: u32 = 128;
 /// How many drills of one restore point are read.
 const DRILLS_OF_A_POINT: usize = 64;
 /// How many drills of one database are shown with the values of their assertions.
@@ -52,11 +52,10 @@ pub(super) async fn gather<'a>(
         drills: &drills,
         identities: &options.identities,
     };
-    let room = Semaphore::new(MIB_AT_A_TIME as usize);
+    let room = Room::default();
     let mut read = stream::iter(&found)
         .map(async |one| {
-            let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
-            let taken = room.acquire_many(mib.min(MIB_AT_A_TIME - 1) + 1).await;
+            let taken = room.take(one).await;
             let read = point(&reader, one).await;
             drop(taken);
             (one, read)
@@ -76,9 +75,11 @@ pub(super) async fn gather<'a>(
             database,
             points,
             newest: None,
+            since_drill: None,
         };
         drop_old_assertions(&mut one);
         one.newest = newest(repository, trust, &found, &one).await?;
+        one.since_drill = since_drill(&reader, &one, options.contested.as_deref()).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
             Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
@@ -287,6 +288,33 @@ async fn newest(
         not_covered: manifest.not_covered,
         keys,
     }))
+}
+
+/// By names and digests where the identities open both points.
+async fn since_drill(
+    reader: &PointReader<'_>,
+    database: &Database,
+    contested: Option<&[Id]>,
+) -> Result<Option<(Id, Summary)>> {
+    let (repository, trust, drills) = (reader.repository, reader.trust, reader.drills);
+    let of = (database.source.as_str(), database.database.as_str());
+    let Some(contested) = contested else {
+        return Ok(None);
+    };
+    let Some((last, _)) = drills.last_sound(repository, of, trust, |_| false).await? else {
+        return Ok(None);
+    };
+    let is_left_out = |id: &Id| *id == last.manifest.id || contested.contains(id);
+    let before = drills.last_sound(repository, of, trust, is_left_out);
+    let Some((before, _)) = before.await? else {
+        return Ok(None);
+    };
+    match last.since(&before, reader.identities).await {
+        Ok(summary) => Ok(Some((before.manifest.id, summary))),
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        // Whoever verifies it hears why.
+        Err(_) => Ok(None),
+    }
 }
 
 async fn announced(repository: &Repository) -> Vec<Announcement> {

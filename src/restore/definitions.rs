@@ -2,26 +2,20 @@
 //! entry by entry. Nothing is believed to be there because no statement failed.
 
 mod brought;
-mod change;
 mod circumstances;
 mod differ;
-mod entries;
 mod known;
 mod left_out;
-mod lost;
-mod objects;
-mod privileges;
-mod rules;
 mod words;
 
 use std::collections::BTreeSet;
 
 use self::circumstances::Circumstances;
 use self::known::Known;
-use self::privileges::Leave;
 use super::finalize;
 use super::run::Run;
 use crate::error::Result;
+use crate::model::definitions::privileges::Leave;
 use crate::model::definitions::{Columns, Definitions, of_columns};
 use crate::model::finding::Finding;
 use crate::pg::definitions;

@@ -72,6 +72,8 @@ fn message(report: &Report) -> String {
             text += &quoted(notices(step));
         }
     }
+    let changes: Vec<String> = report.changes.iter().map(ToString::to_string).collect();
+    text += &quoted(changes);
     let findings = report.findings.iter();
     let findings = findings.map(|finding| format!("finding: {finding}"));
     text + &quoted(findings.collect())
@@ -102,7 +104,33 @@ fn secret_in(file: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::step::{Schedule, Step};
+    use crate::model::id::Id;
+    use crate::model::name::Name;
+    use crate::model::table_change::Summary;
+    use crate::schedule::step::{Changes, Schedule, Step};
+
+    fn changes(database: &str) -> Changes {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let gone = Name {
+            schema: "s".to_owned(),
+            name: "t".to_owned(),
+        };
+        Changes {
+            source: "prod".to_owned(),
+            database: database.to_owned(),
+            since: Id::new(at, 1),
+            drilled_at: at,
+            id: Id::new(at, 2),
+            tables: Summary {
+                gone: Some(vec![gone]),
+                tables_gone: 1,
+                tables_new: 0,
+                tables_changed: 0,
+                rows_before: 2,
+                rows_after: 0,
+            },
+        }
+    }
 
     #[test]
     fn a_message_names_steps_that_failed_and_findings_and_is_not_long() {
@@ -118,6 +146,7 @@ mod tests {
                 failed("export prod", Error::failed("<!channel>\nline").hint("h")),
                 failed("export b", Error::failed(long)),
             ],
+            changes: vec![changes("a<b")],
             findings: vec!["not copied".to_owned()],
             notifications: Vec::new(),
         };
@@ -133,6 +162,13 @@ mod tests {
             ]
         );
         assert_eq!(lines[5].chars().count(), 2 + 400 + 1);
-        assert_eq!(lines.last(), Some(&"> finding: not copied"));
+        let [.., changes, last] = lines.as_slice() else {
+            panic!("{lines:?}");
+        };
+        let expected = "> prod/a&lt;b, since the last drill (of 19700101T000000Z-";
+        assert!(changes.starts_with(expected), "{changes}");
+        let expected = "2 rows, now 0; 1 table GONE (s.t), 0 new, 0 with other rows";
+        assert!(changes.ends_with(expected), "{changes}");
+        assert_eq!(*last, "> finding: not copied");
     }
 }

@@ -2,8 +2,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::export::DatabaseReport;
+use crate::humanize;
+use crate::model::id::Id;
+use crate::model::table_change::Summary;
 use crate::outcome::Outcome;
 use crate::repository::PointPath;
 use crate::{drill, export, promote, snapshot, status, verify};
@@ -38,6 +44,8 @@ pub(crate) struct Report {
     pub schedule: Schedule,
     /// In the order in which they were taken.
     pub steps: Vec<Step>,
+    /// What changed in each database since its last drill; nothing where there was none of another point.
+    pub changes: Vec<Changes>,
     /// About the run as a whole.
     pub findings: Vec<String>,
     /// Which notifications could not be sent, and why.
@@ -49,6 +57,35 @@ impl Report {
     pub(crate) fn outcome(&self) -> Outcome {
         let own = Outcome::from_counts(0, self.findings.len() + self.notifications.len());
         self.steps.iter().map(Step::outcome).fold(own, Ord::max)
+    }
+}
+
+/// What changed between the point that was drilled last and the newest one. No finding: databases change.
+#[derive(Debug, Serialize)]
+pub(crate) struct Changes {
+    pub source: String,
+    pub database: String,
+    /// The point that a trusted drill found sound last, and when.
+    pub since: Id,
+    pub drilled_at: Timestamp,
+    /// The newest point.
+    pub id: Id,
+    #[serde(flatten)]
+    pub tables: Summary,
+}
+
+impl fmt::Display for Changes {
+    /// `prod/courses, since the last drill (of ID, 2026-11-21 02:00:00 UTC): 10 rows, now 12; …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}/{}, since the last drill (of {}, {}): {}",
+            self.source,
+            self.database,
+            self.since,
+            humanize::time(self.drilled_at),
+            self.tables
+        )
     }
 }
 

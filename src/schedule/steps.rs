@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use super::notify::Notify;
-use super::step::{Report, Schedule, Step, StepReport};
+use super::step::{Changes, Report, Schedule, Step, StepReport};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 
@@ -18,6 +18,7 @@ impl<'a> Steps<'a> {
         let report = Report {
             schedule,
             steps: Vec::new(),
+            changes: Vec::new(),
             findings: Vec::new(),
             notifications: Vec::new(),
         };
@@ -55,6 +56,11 @@ impl<'a> Steps<'a> {
             seconds: began.elapsed().as_secs_f64(),
             result,
         });
+    }
+
+    /// Adds what changed in a database, where that is known.
+    pub(crate) fn add_changes(&mut self, changes: Option<Changes>) {
+        self.report.changes.extend(changes);
     }
 
     /// Adds a finding about the run as a whole.

@@ -5,7 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::{DatabaseStatus, Finding, PointStatus};
 use crate::humanize::age as words;
 use crate::model::attestation::NOT_PROVEN;
+use crate::model::size::Size;
 use crate::model::snapshot::CopyStatus;
+
+/// Of [`Limits`], where nothing is configured.
+pub(crate) const SHRINK_PERCENT: u32 = 50;
 
 /// How old things may become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,30 +72,16 @@ fn shrunk(
     previous: &PointStatus,
     limits: &Limits,
 ) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if newest.tables < previous.tables {
-        let gone = format!(
-            "{name}: {} tables less than the {} of {}",
-            previous.tables - newest.tables,
-            previous.tables,
-            previous.id
-        );
-        findings.push(gone.into());
-    }
-    let counts = [
-        ("rows", newest.rows, previous.rows),
-        ("bytes of rows", newest.copy_bytes, previous.copy_bytes),
-    ];
-    for (what, now, before) in counts {
-        let least = u128::from(before) * u128::from(100_u32.saturating_sub(limits.shrink_percent));
-        if u128::from(now) * 100 < least {
-            let shrunk = format!("{name}: {now} {what}, {} had {before}", previous.id);
-            findings.push(shrunk.into());
-            // The other would say the same again.
-            break;
-        }
-    }
+    let size = |point: &PointStatus| Size {
+        tables: point.tables,
+        rows: point.rows,
+        copy_bytes: point.copy_bytes,
+    };
+    let shrunk = size(newest).shrunk(size(previous), &previous.id, limits.shrink_percent);
+    let findings = shrunk.into_iter();
     findings
+        .map(|what| format!("{name}: {what}").into())
+        .collect()
 }
 
 fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {

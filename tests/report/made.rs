@@ -289,6 +289,7 @@ impl Made {
 
     pub fn options(&self) -> report::Options {
         report::Options {
+            contested: Some(Vec::new()),
             source: None,
             database: None,
             now: now(),

@@ -8,6 +8,11 @@ mod roles;
 mod tables;
 mod views;
 
+use crate::error::Result;
+use crate::model::catalog::{Catalog, LargeObjects};
+use crate::model::digest::RowDigest;
+use crate::pg::session::Session;
+
 pub(crate) use constraints::read_constraints;
 pub(crate) use database::{
     Instance, InstanceDatabase, databases, is_bare, locale_columns, read_casts, read_database,
@@ -22,3 +27,28 @@ pub(crate) use tables::{
 pub(crate) use views::{
     count_large_objects, read_materialized_views, read_sequences, unreadable_large_objects,
 };
+
+/// Reads all that is neither a row nor a definition, in one transaction. Digests are still empty.
+pub(crate) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
+    let none = RowDigest::default();
+    Ok(Catalog {
+        database: read_database(session).await?,
+        roles: read_roles(session).await?,
+        memberships: read_memberships(session).await?,
+        parameter_privileges: read_parameter_privileges(session).await?,
+        extensions: read_extensions(session).await?,
+        casts: read_casts(session).await?,
+        tables: tables.iter().map(|source| source.table.clone()).collect(),
+        sequences: read_sequences(session).await?,
+        constraints: read_constraints(session).await?,
+        materialized_views: read_materialized_views(session).await?,
+        large_objects: LargeObjects {
+            pages: none,
+            properties: none,
+        },
+        not_covered: read_not_covered(session).await?,
+        definitions: None,
+        columns_full: Vec::new(),
+        money_in_c: true,
+    })
+}

@@ -232,7 +232,8 @@ async fn lock_batch(session: &Session, batch: &[Name]) -> Result<Locked> {
     }
 }
 
-async fn export(session: &Session) -> Result<(String, Timestamp)> {
+/// The id of a snapshot that other sessions can share, and the moment that it shows.
+pub(super) async fn export(session: &Session) -> Result<(String, Timestamp)> {
     let sql = "SELECT pg_catalog.pg_export_snapshot(),
                       (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
     let (id, microseconds): (String, i64) = session.row(sql, "cannot export a snapshot").await?;

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::escape;
-use crate::model::catalog::{ConstraintKind, Name, describe_constraint};
+use crate::model::catalog::{ConstraintKind, Name, describe_constraint, describe_domain};
 use crate::pg::session::{Session, from_row};
 use crate::quote::{quote_ident, quote_literal};
 
@@ -81,14 +80,6 @@ impl Check {
         let name = quote_ident(&self.name);
         let on = format!("{on}{}", self.on.quoted());
         Some(format!("COMMENT ON CONSTRAINT {name} ON {on} IS {comment}"))
-    }
-}
-
-/// A constraint of a domain; one without a name is its NOT NULL.
-pub(crate) fn describe_domain(domain: &Name, name: &str) -> String {
-    match name {
-        "" => format!("NOT NULL of domain {domain}"),
-        name => format!("constraint {} of domain {domain}", escape::name(name)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a target had before: the template of its server, or who made it, brought extensions along.
 
-use super::entries::{Names, names_of};
-use super::objects::Objects;
 use crate::model::definitions::Definitions;
+use crate::model::definitions::entries::{Names, names_of};
+use crate::model::definitions::objects::Objects;
 
 pub(super) struct Brought<'a> {
     extensions: Names<'a>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::privileges::Leave;
+use crate::model::definitions::privileges::Leave;
 
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {

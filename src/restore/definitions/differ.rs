@@ -1,17 +1,17 @@
 //! Two lists of definitions, entry by entry: a pure function.
 
 use super::brought::Brought;
-use super::change::Change;
 use super::circumstances::Circumstances;
-use super::entries::entries;
 use super::known::Known;
 use super::left_out::LeftOut;
-use super::lost::Lost;
-use super::objects::{Class, Objects, objects};
-use super::privileges::{self, Comparison};
-use super::rules::{self, Asked, Rule, Severity, Text};
 use super::words;
 use crate::model::definitions::Definitions;
+use crate::model::definitions::change::Change;
+use crate::model::definitions::entries::entries;
+use crate::model::definitions::lost::Lost;
+use crate::model::definitions::objects::{Class, Objects, objects};
+use crate::model::definitions::privileges::{self, Comparison};
+use crate::model::definitions::rules::{self, Asked, Rule, Severity, Text};
 use crate::model::finding::Finding;
 
 /// What differs.

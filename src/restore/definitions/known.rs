@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::Change;
-use super::rules::{Rule, Shape};
 use super::words::plain;
+use crate::model::definitions::change::Change;
+use crate::model::definitions::rules::{Rule, Shape};
 use crate::restore::report::Report;
 
 #[derive(Debug, Default)]

@@ -1,11 +1,11 @@
 //! What was left out on request or in a drill, or is each server's own.
 
 use super::brought::Brought;
-use super::change::Change;
 use super::circumstances::Circumstances;
-use super::objects::{Class, Objects};
-use super::rules::Rule;
 use super::words;
+use crate::model::definitions::change::Change;
+use crate::model::definitions::objects::{Class, Objects};
+use crate::model::definitions::rules::Rule;
 
 pub(super) struct LeftOut<'a> {
     pub circumstances: &'a Circumstances,

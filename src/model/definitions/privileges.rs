@@ -7,7 +7,7 @@ type Grants<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 /// What is not compared.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Leave {
+pub(crate) struct Leave {
     /// A version that has MAINTAIN gives it to every owner.
     pub maintain: bool,
     /// Logins that a drill made.
@@ -15,7 +15,7 @@ pub(super) struct Leave {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Comparison {
+pub(crate) enum Comparison {
     Same,
     /// Something is missing, nothing is added.
     Less,
@@ -23,7 +23,7 @@ pub(super) enum Comparison {
     Wider(String),
 }
 
-pub(super) fn compare(exported: &str, restored: &str, leave: &Leave) -> Comparison {
+pub(crate) fn compare(exported: &str, restored: &str, leave: &Leave) -> Comparison {
     let (then, now) = (parse(exported, leave), parse(restored, leave));
     let none = BTreeSet::new();
     let mut wider = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn compare(exported: &str, restored: &str, leave: &Leave) -> Comparis
 }
 
 /// The lines of those grantees, and of those that another text has, too.
-pub(super) fn only_of(text: &str, other: &str, grantees: &BTreeSet<String>) -> String {
+pub(crate) fn only_of(text: &str, other: &str, grantees: &BTreeSet<String>) -> String {
     let of_other: BTreeSet<&str> = lines(other).map(|(grantee, _)| grantee).collect();
     let kept = lines(text)
         .filter(|(grantee, _)| of_other.contains(grantee) || grantees.contains(*grantee));

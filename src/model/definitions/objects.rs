@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::definitions::Definitions;
+use super::Definitions;
 
 /// Within one, names are unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Class {
+pub(crate) enum Class {
     Schema,
     Relation,
     Type,
@@ -15,7 +15,7 @@ pub(super) enum Class {
     Publication,
 }
 
-pub(super) type Objects<'a> = BTreeSet<(Class, &'a [String])>;
+pub(crate) type Objects<'a> = BTreeSet<(Class, &'a [String])>;
 
 const KINDS: [(&str, Class); 9] = [
     ("schema", Class::Schema),
@@ -29,13 +29,13 @@ const KINDS: [(&str, Class); 9] = [
     ("publication", Class::Publication),
 ];
 
-pub(super) fn class_of(kind: &str) -> Option<Class> {
+pub(crate) fn class_of(kind: &str) -> Option<Class> {
     let found = KINDS.iter().find(|(name, _)| *name == kind);
     found.map(|(_, class)| *class)
 }
 
 /// Those of all kinds.
-pub(super) fn objects<'a>(all: &[&'a Definitions]) -> Objects<'a> {
+pub(crate) fn objects<'a>(all: &[&'a Definitions]) -> Objects<'a> {
     let mut objects = Objects::new();
     for of_kind in all {
         if let Some(class) = class_of(&of_kind.kind) {

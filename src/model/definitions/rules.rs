@@ -4,7 +4,7 @@ use super::change::Change;
 
 /// How a kind's names are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Schema and name, or the name alone.
     Object,
     /// Schema, table, and the name on it.
@@ -18,7 +18,7 @@ pub(super) enum Shape {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Severity {
+pub(crate) enum Severity {
     Failure,
     Finding,
     /// What only the target has is none of ours, as its server has others, too.
@@ -28,7 +28,7 @@ use Severity::{Failure, Finding, Nothing};
 
 /// How texts are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Text {
+pub(crate) enum Text {
     /// Word by word, whatever the versions.
     Same,
     /// As each version of PostgreSQL prints it.
@@ -39,13 +39,13 @@ pub(super) enum Text {
 
 /// What is restored only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(crate) enum Asked {
     Always,
     Owners,
     Privileges,
 }
 
-pub(super) struct Rule {
+pub(crate) struct Rule {
     pub kind: &'static str,
     pub shape: Shape,
     pub text: Text,
@@ -91,7 +91,7 @@ impl Rule {
         self
     }
 
-    pub(super) fn severity(&self, name: &[String], change: Change<'_>) -> Severity {
+    pub(crate) fn severity(&self, name: &[String], change: Change<'_>) -> Severity {
         let severity = match change {
             Change::Lost(_) => self.lost,
             Change::Added(_) => self.added,
@@ -127,7 +127,7 @@ const TELLS: [Severity; 3] = [Finding, Finding, Finding];
 /// Of what the target has more, nothing is said.
 const OURS: [Severity; 3] = [Finding, Finding, Nothing];
 
-pub(super) fn find(kind: &str) -> Option<&'static Rule> {
+pub(crate) fn find(kind: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.kind == kind)
 }
 

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::definitions::{Definition, Definitions};
+use super::{Definition, Definitions};
 
-pub(super) type Names<'a> = BTreeSet<&'a [String]>;
+pub(crate) type Names<'a> = BTreeSet<&'a [String]>;
 
 /// All names of one kind.
-pub(super) fn names_of<'a>(all: &[&'a Definitions], kind: &str) -> Names<'a> {
+pub(crate) fn names_of<'a>(all: &[&'a Definitions], kind: &str) -> Names<'a> {
     let of_kind = all.iter().filter(|one| one.kind == kind);
     let lists = of_kind.flat_map(|one| &one.list);
     lists.map(|one| one.name.as_slice()).collect()
 }
 
 /// Of several with one name, all texts.
-pub(super) fn entries(list: &[Definition]) -> BTreeMap<&[String], Cow<'_, str>> {
+pub(crate) fn entries(list: &[Definition]) -> BTreeMap<&[String], Cow<'_, str>> {
     let mut entries: BTreeMap<&[String], Cow<'_, str>> = BTreeMap::new();
     for one in list {
         entries

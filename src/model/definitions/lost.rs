@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::Definitions;
 use super::entries::{Names, names_of};
 use super::objects::{Class, Objects, class_of};
 use super::rules::{Rule, Shape};
 use super::words;
-use crate::model::definitions::Definitions;
 
 /// Of a lost name that is found in identities: what hangs on a longer one is told, too.
 const MOST_WORDS: usize = 8;
 
-pub(super) struct Lost<'a> {
+pub(crate) struct Lost<'a> {
     objects: Objects<'a>,
     /// Rarer ones, by type and identity.
     rare: Names<'a>,
@@ -21,7 +21,7 @@ pub(super) struct Lost<'a> {
 
 impl<'a> Lost<'a> {
     /// `then` and `now` are the objects of what was exported and restored.
-    pub(super) fn new(
+    pub(crate) fn new(
         then: &Objects<'a>,
         now: &Objects<'_>,
         exported: &[&'a Definitions],
@@ -43,7 +43,7 @@ impl<'a> Lost<'a> {
     }
 
     /// Whether the entry hangs on something that is not there.
-    pub(super) fn carries(&self, rule: &Rule, name: &[String]) -> bool {
+    pub(crate) fn carries(&self, rule: &Rule, name: &[String]) -> bool {
         let has = |class: Class, name: Option<&[String]>| {
             name.is_some_and(|name| self.objects.contains(&(class, name)))
         };
@@ -68,6 +68,16 @@ impl<'a> Lost<'a> {
             }
             (Shape::Any, _) => false,
         }
+    }
+
+    /// Whether it is the object itself that is not there, as owners and privileges name it: what it is, then
+    /// its name.
+    pub(crate) fn takes(&self, name: &[String]) -> bool {
+        let [of, object @ ..] = name else {
+            return false;
+        };
+        let is_lost = |class: Class| self.objects.contains(&(class, object));
+        class_of(of).is_some_and(is_lost) || self.rare.contains(name)
     }
 
     fn has_server(&self, mapping: &[String]) -> bool {

@@ -1,7 +1,7 @@
 //! What became of one definition, with its texts.
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Change<'a> {
+pub(crate) enum Change<'a> {
     Lost(&'a str),
     Added(&'a str),
     Changed(&'a str, &'a str),
@@ -9,7 +9,7 @@ pub(super) enum Change<'a> {
 
 impl<'a> Change<'a> {
     /// Then and now; nothing where it is not there.
-    pub(super) fn texts(self) -> [&'a str; 2] {
+    pub(crate) fn texts(self) -> [&'a str; 2] {
         match self {
             Self::Lost(text) => [text, ""],
             Self::Added(text) => ["", text],

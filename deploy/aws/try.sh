@@ -104,21 +104,35 @@ all_is_named() { [ -n "$SOURCE_PROFILE" ] && [ -n "$BACKUP_PROFILE" ] && [ -n "$
 # A run that was cleaned up is followed by one from the beginning.
 is_over() { [ "$ACTION" = run ] && grep -q '^cleaned' "$STATE/answers"; }
 
-first_settings() {
-    local name
-    all_is_named
+# Nothing of anybody else's may lie where files are removed.
+own_folder() {
+    [ -e "$STATE/of-try.sh" ] || [ -z "$(ls -A "$STATE" 2>/dev/null)" ] || fail "$STATE holds other things: name another --state"
     mkdir -p "$STATE"
     chmod 700 "$STATE"
+    : >"$STATE/of-try.sh"
+}
+
+# Kept as soon as something is to be made.
+first_settings() {
+    all_is_named
+    own_folder
     rm -rf "${STATE:?}"/{answers,settings,accounts,source,backup,calls.log,nightly.log,prove.log}
     BUCKET=lifeboat-try-$(openssl rand -hex 6)
     EXTERNAL_ID=$(openssl rand -hex 16)
     PASSWORD=$(openssl rand -hex 16)
-    for name in SOURCE_PROFILE BACKUP_PROFILE REGION MAJOR FROM TAKEN DATABASE DATABASE_USER WEAK_WALL WITH_IMAGE \
-        BUCKET EXTERNAL_ID PASSWORD; do
-        keep "$name" "${!name}"
-    done
+}
+
+keep_settings() {
+    local name
+    [ -z "$DRY" ] && [ ! -e "$STATE/settings" ] || return 0
+    printf '%s\n' "$SOURCE $BACKUP $REGION" >"$STATE/accounts"
     : >"$STATE/answers"
     : >"$STATE/begun"
+    for name in SOURCE_PROFILE BACKUP_PROFILE REGION MAJOR FROM TAKEN DATABASE DATABASE_USER WEAK_WALL WITH_IMAGE \
+        BUCKET EXTERNAL_ID PASSWORD; do
+        printf '%s=%q\n' "$name" "${!name}"
+    done >"$STATE/settings.new"
+    mv "$STATE/settings.new" "$STATE/settings"
 }
 
 # One at a time, and always with the last word on what is left.
@@ -138,6 +152,7 @@ run() {
     own_address
     say_price
     ask_yes
+    keep_settings
     note steps accounts
     headline 'Stacks, locks of one day in governance mode, an instance'
     step backup-stack backup_stack

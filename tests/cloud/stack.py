@@ -35,6 +35,9 @@ class Stack:
         self.name, self.account, self.region = name, account, region
         self.made = made or {}
         self.outputs = {}
+        # As CloudFormation tells them.
+        self.id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/1"
+        self.document, self.status, self.reason = None, "CREATE_COMPLETE", ""
 
     def apply(self, document, given, change, read, read_back=True):
         values = template.parameters(document, given)
@@ -59,12 +62,24 @@ class Stack:
         }
         return self.outputs
 
+    def delete(self, change):
+        """The last made first; what is retained only leaves the stack."""
+        for name, made in reversed(list(self.made.items())):
+            retained = self.document["Resources"][name].get("DeletionPolicy") == "Retain"
+            if not retained and made.type not in RECORDED_NOT_ENFORCED:
+                handler = TYPES[made.type]
+                try:
+                    handler.delete(change(handler.service), made.identifier, made.properties)
+                except Exception as error:
+                    raise TemplateError(f"{name}: {error}") from error
+            del self.made[name]
+
     def _pseudo(self):
         return {
             "AWS::AccountId": self.account,
             "AWS::Partition": "aws",
             "AWS::Region": self.region,
-            "AWS::StackId": f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{self.name}/1",
+            "AWS::StackId": self.id,
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }

@@ -3,17 +3,20 @@
 
 # Called before anything is made, and before `clean`: nothing here changes anything.
 look_at_accounts() {
-    SOURCE=$(value SOURCE_ACCOUNT source sts get-caller-identity --query Account)
-    BACKUP=$(value BACKUP_ACCOUNT backup sts get-caller-identity --query Account)
-    SOURCE_ARN=$(value SOURCE_ARN source sts get-caller-identity --query Arn)
-    BACKUP_ARN=$(value BACKUP_ARN backup sts get-caller-identity --query Arn)
-    PARTITION=$(partition_of "$BACKUP_ARN")
+    local arn
+    arn=$(value 'SOURCE ARN' source sts get-caller-identity --query Arn)
+    SOURCE=$(account_of "$arn" source)
+    no_root "$SOURCE_PROFILE" "$arn"
+    arn=$(value 'BACKUP ARN' backup sts get-caller-identity --query Arn)
+    BACKUP=$(account_of "$arn" backup)
+    no_root "$BACKUP_PROFILE" "$arn"
+    PARTITION=$(partition_of "$arn")
     [ -z "$DRY" ] || return 0
     [ "$SOURCE" != "$BACKUP" ] || fail "both profiles are of account $SOURCE: it takes two accounts"
-    no_root "$SOURCE_PROFILE" "$SOURCE_ARN"
-    no_root "$BACKUP_PROFILE" "$BACKUP_ARN"
     same_accounts
 }
+
+account_of() { if [ -n "$DRY" ]; then printf '<%s ACCOUNT>' "${2^^}"; else cut -d: -f5 <<<"$1"; fi; }
 
 partition_of() { if [ -n "$DRY" ]; then printf aws; else cut -d: -f2 <<<"$1"; fi; }
 
@@ -23,11 +26,9 @@ no_root() {
 
 # A state folder is of one pair of accounts.
 same_accounts() {
-    local now="$SOURCE $BACKUP $REGION"
-    if [ -e "$STATE/accounts" ]; then
-        [ "$(cat "$STATE/accounts")" = "$now" ] || fail "$STATE is of other accounts or another region: name another --state"
-    fi
-    printf '%s\n' "$now" >"$STATE/accounts"
+    [ -e "$STATE/accounts" ] || return 0
+    [ "$(cat "$STATE/accounts")" = "$SOURCE $BACKUP $REGION" ] ||
+        fail "$STATE is of other accounts or another region: name another --state"
 }
 
 # Only before the first thing is made: afterwards what is there is ours.
@@ -97,5 +98,4 @@ own_address() {
     fi
     FROM=$(curl -fsS --max-time 20 https://checkip.amazonaws.com)/32 ||
         fail 'the public address of this machine is not known: give it as --from ADDRESS/32'
-    keep FROM "$FROM"
 }

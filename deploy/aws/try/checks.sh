@@ -253,7 +253,7 @@ without_external_id() {
 summarize_wal() {
     local found
     if ! attempt last value MODIFIABLE source rds describe-engine-default-parameters --db-parameter-group-family \
-        postgres17 --query "EngineDefaults.Parameters[?ParameterName=='summarize_wal'] | [0].IsModifiable"; then
+        postgres17 --query "EngineDefaults.Parameters[?ParameterName=='summarize_wal'].IsModifiable"; then
         not_asked summarize-wal
         return
     fi
@@ -287,7 +287,7 @@ not_here() {
     check aurora not_aurora
 }
 
-not_eks() { not_asked eks "needs a cluster: whether eks.amazonaws.com/skip-containers keeps the role's token from a sidecar"; }
+not_eks() { not_asked eks "needs a cluster: whether skip-containers keeps the role's token from a sidecar"; }
 not_tasks() { not_asked tasks 'needs the image: lifeboat ran on this machine, not as tasks of ECS'; }
 not_alarms() { not_asked alarms "needs a mailbox: whether each event of alarms.yaml reaches a rule"; }
 not_policy() { not_asked policy 'needs an organization: the service control policy'; }

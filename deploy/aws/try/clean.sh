@@ -20,7 +20,9 @@ each() { while read -r who name; do "$1" "$who" "$name"; done < <(made "$2"); }
 stacks_have_settled() { each wait_for_stack stack; }
 
 wait_for_stack() {
-    if stack_exists "$1" "$2"; then until_true "stack $2" stack_has_settled "$1" "$2"; fi
+    if ! stack_exists "$1" "$2"; then return; fi
+    STATUS=$SAID
+    [[ $STATUS != *_IN_PROGRESS ]] || until_true "stack $2" stack_has_settled "$1" "$2"
 }
 
 # ---------------------------------------------------------------- RDS

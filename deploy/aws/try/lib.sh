@@ -48,12 +48,6 @@ made() {
     fi
 }
 
-# keep NAME VALUE: for the next run, and for `clean`.
-keep() {
-    [ -z "$DRY" ] || return 0
-    printf '%s=%q\n' "$1" "$2" >>"$STATE/settings"
-}
-
 # step NAME FUNCTION: once, whatever the number of runs. (Not in an `if`, where an error would not end it.)
 step() {
     if noted steps "$1"; then return; fi

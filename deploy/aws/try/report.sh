@@ -39,7 +39,7 @@ stack-backup	Does CloudFormation make backup-account.yaml?
 stack-source	Does it make source-account.yaml?
 stack-tasks	Does it make backup-tasks.yaml?
 lock-settings	Does the bucket lock as the template says?
-nightly	Does `lifeboat nightly` end with exit code 0?
+nightly	Does `lifeboat nightly` end well?
 prove	Does `lifeboat prove`?
 copy-tags	May lifeboat-snapshot tag a copy as it makes it (OnlyAtCreation)?
 via-service	Does RDS use the other account's key under kms:ViaService?

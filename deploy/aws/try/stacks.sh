@@ -43,7 +43,7 @@ stack() {
     STATUS=$(stack_status "$who" "$name")
     [ "$STATUS" != CREATE_COMPLETE ] || return 0
     SAID=$(value REASON "$who" cloudformation describe-stack-events --stack-name "$name" \
-        --query "StackEvents[?ResourceStatus=='CREATE_FAILED'] | [-1].[LogicalResourceId, ResourceStatusReason]")
+        --query "StackEvents[?ResourceStatus=='CREATE_FAILED'].[LogicalResourceId, ResourceStatusReason]" | tail -n 1)
     return 1
 }
 

@@ -148,7 +148,7 @@ begin() {
 run() {
     headline 'Two accounts'
     look_at_accounts
-    if ! noted steps accounts; then refuse_what_is_not_empty; fi
+    if ! noted steps accounts; then refuse_what_is_not_throwaway; fi
     own_address
     say_price
     ask_yes
@@ -158,7 +158,7 @@ run() {
     step backup-stack backup_stack
     step source-stack source_stack
     step tasks-stack tasks_stack
-    open_roles
+    step open-roles open_roles
     read_outputs
     headline 'One night'
     endpoint source "$INSTANCE"

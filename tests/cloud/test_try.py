@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -68,20 +69,20 @@ class Try:
         with (self.folder / "credentials").open("a") as file:
             file.write(text)
 
-    def begin(self, *arguments, source="production", backup="spare"):
+    def begin(self, *arguments, source="production", backup="spare", script=SCRIPT):
         options = [
             "--source-profile", source, "--backup-profile", backup, "--region", REGION, "--from", "127.0.0.1/32",
             "--postgres", "15", "--database", self.database, "--state", self.state,
         ]  # fmt: skip
         chosen = ["--state", self.state] if arguments[:1] == ("clean",) else options
         return subprocess.Popen(
-            [SCRIPT, *arguments, *chosen], env=self.environment, cwd=self.folder, stdin=subprocess.PIPE,
+            [script, *arguments, *chosen], env=self.environment, cwd=self.folder, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
-    def run(self, *arguments, typed="yes\n", **profiles):
+    def run(self, *arguments, typed="yes\n", **more):
         """Exit code and what it said."""
-        running = self.begin(*arguments, **profiles)
+        running = self.begin(*arguments, **more)
         said, _ = running.communicate(typed, timeout=120)
         return running.returncode, said
 
@@ -102,7 +103,7 @@ class Try:
             found += [name for name in rds.db_parameter_groups if not name.startswith("default.")]
             found += list(rds.subnet_groups)
             found += list(moto_parts.s3(account).buckets)
-            found += [key.description for key in keys.keys.values() if key.key_state != "PendingDeletion" and key.description]
+            found += [key.description for key in keys.keys.values() if key.key_state != "PendingDeletion" and key.description != "Default key"]
         return found
 
     def stacks(self):
@@ -170,6 +171,17 @@ def test_it_refuses_accounts_that_are_not_throwaway(trial):
     assert trial.calls() == []
 
 
+def test_it_makes_nothing_of_a_template_whose_locks_it_cannot_make_short(trial, tmp_path):
+    shutil.copytree(SCRIPT.parent, tmp_path / "aws")
+    for text, other in (("AllowedValues: ['7', '14'", "AllowedValues: ['14'"), ("Mode: COMPLIANCE,", "Days: 7, Mode: COMPLIANCE,")):
+        changed = (SCRIPT.parent / "backup-account.yaml").read_text()
+        assert text in changed
+        (tmp_path / "aws/backup-account.yaml").write_text(changed.replace(text, other))
+        code, said = trial.run(script=tmp_path / "aws/try.sh")
+        assert (code, "locks could not be made short" in said) == (1, True), said
+    assert trial.calls() == []
+
+
 # ---------------------------------------------------------------- killed, cleaned, gone on with
 
 
@@ -204,10 +216,10 @@ def test_killed_while_a_snapshot_is_copied_the_next_run_goes_on_and_leaves_nothi
     trial.cloud.control("DELETE", "calls")
     code, said = trial.run()
     assert code == 0, said
-    # Nothing is made twice.
+    # Nothing is made twice: the instance that the killed run had asked for is there already.
     assert made.count("cloudformation:CreateStack") == 5
     assert "cloudformation:CreateStack" not in trial.calls()
-    assert trial.calls().count("rds:RestoreDBInstanceFromDBSnapshot") == 3
+    assert trial.calls().count("rds:RestoreDBInstanceFromDBSnapshot") == 2
     assert (trial.left(), trial.stacks()) == ([], [])
     check_answers(answers(trial.state))
     check_report(trial)

@@ -32,9 +32,13 @@ same_accounts() {
 }
 
 # Only before the first thing is made: afterwards what is there is ours.
-refuse_what_is_not_empty() {
+refuse_what_is_not_throwaway() {
     no_management_account source "$SOURCE"
     no_management_account backup "$BACKUP"
+    nothing_of_lifeboat
+}
+
+nothing_of_lifeboat() {
     no_stacks source
     no_stacks backup
     no_role source lifeboat-nightly

@@ -170,11 +170,11 @@ stack_is_gone() {
 
 # Asked of AWS, not of the notes.
 nothing_is_left() {
-    refuse_what_is_not_empty
+    nothing_of_lifeboat
     no_instances
     [ -z "$DRY" ] || return 0
     answer cleaned yes 'no stack, role, snapshot or instance of lifeboat is left; keys wait seven days for their deletion'
-    rm -rf "$STATE"/session-* "$STATE"/*.json "$STATE/offline" "$STATE/steps" "$STATE/made"
+    rm -rf "$STATE"/session-* "$STATE"/outputs-* "$STATE"/*.json "$STATE/offline" "$STATE/steps" "$STATE/made"
 }
 
 no_instances() {

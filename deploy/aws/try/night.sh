@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # Sourced by ../try.sh: a database, a repository, one nightly and one prove, as docs/accounts.md has them.
 
-# What the stacks put out; asked at each run.
 read_outputs() {
     SNAPSHOT_KEY=$(output backup lifeboat-backup SnapshotKeyArn)
     IDENTITY_KEY=$(output backup lifeboat-backup IdentityKeyArn)

@@ -40,8 +40,10 @@ stack() {
     fi
     until_true "stack $name" stack_has_settled "$who" "$name"
     [ -z "$DRY" ] || return 0
-    STATUS=$(stack_status "$who" "$name")
-    [ "$STATUS" != CREATE_COMPLETE ] || return 0
+    if [ "$STATUS" = CREATE_COMPLETE ]; then
+        outputs "$who" "$name"
+        return
+    fi
     SAID=$(value REASON "$who" cloudformation describe-stack-events --stack-name "$name" \
         --query "StackEvents[?ResourceStatus=='CREATE_FAILED'].[LogicalResourceId, ResourceStatusReason]" | tail -n 1)
     return 1
@@ -74,9 +76,20 @@ stack_has_settled() {
     [[ $STATUS != *_IN_PROGRESS ]]
 }
 
+# What a stack puts out, kept in the state folder: names and values.
+outputs() {
+    aws_as "$1" cloudformation describe-stacks --stack-name "$2" --output text \
+        --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]' >"$STATE/outputs-$1-$2"
+}
+
+# output WHO STACK NAME
 output() {
-    value "OUTPUT $3 OF $2" "$1" cloudformation describe-stacks --stack-name "$2" \
-        --query "Stacks[0].Outputs[?OutputKey=='$3'] | [0].OutputValue"
+    if [ -n "$DRY" ]; then
+        printf '<%s>' "$3"
+        return
+    fi
+    awk -F '\t' -v name="$3" '$1 == name { print $2; found = 1 } END { exit !found }' "$STATE/outputs-$1-$2" ||
+        fail "stack $2 of the $1 account put out no $3"
 }
 
 # stack_answers ID WHO NAME FILE PARAMETERS...: whether AWS makes it is the first question of all.
@@ -135,7 +148,6 @@ tasks_stack() {
 
 # ---------------------------------------------------------------- roles
 
-# Once more at each run: a killed one may have left some of it undone.
 open_roles() {
     open_role source lifeboat-nightly
     open_role backup lifeboat-prove

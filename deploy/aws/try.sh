@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Tries lifeboat on AWS itself, in two throwaway accounts: makes the stacks of deploy/aws with governance locks of one
-# day and a small RDS instance, runs `lifeboat nightly` and `lifeboat prove` once, asks AWS what nobody knows yet, removes
-# all of it, and writes a report that can be sent. It says the price first, and makes nothing without a typed yes.
+# day and a small RDS instance, runs `lifeboat nightly` and `lifeboat prove` once, asks AWS what nobody knows yet,
+# removes all of it, and writes a report that can be sent. It says the price first, and makes nothing without a yes.
 #
 #   try.sh --source-profile NAME --backup-profile NAME --region REGION [OPTIONS]
 #   try.sh clean  [--state FOLDER]        removes what a killed run left
 #   try.sh report [--state FOLDER]        the report once more
 #
 #   --dry-run                 prints every call, makes none
-#   --state FOLDER            what was made, answers, keys, logs [default: lifeboat-try]; run again, and it goes on
+#   --state FOLDER            what was made, answers, keys, logs; with it, the next call goes on
+#                             [default: ~/.local/state/lifeboat-try]
 #   --postgres MAJOR          version of the instance; its client and server programs are needed here [default: 16]
 #   --from CIDR               who may connect to the instances [default: this machine, as checkip.amazonaws.com sees it]
 #   --instance NAME           an RDS instance of the source account to back up instead; with PGPASSWORD, and
@@ -16,13 +17,13 @@
 #   --weak-wall               the drill's wall where this machine allows no namespaces, as `lifeboat drill --weak-wall`
 #   --with-image              also builds the image, with Docker
 #
-# Needs administrators of both accounts as profiles of the AWS CLI (no root users), jq, openssl, curl, psql, PostgreSQL's
-# programs of that version in PATH, and lifeboat: LIFEBOAT_BIN, or in PATH. Run it as nobody's superuser: not as root.
+# Needs administrators of both accounts as profiles of the AWS CLI (no root users), jq, openssl, curl, PostgreSQL's
+# programs of that version in PATH, and lifeboat: LIFEBOAT_BIN, or in PATH.
 set -euo pipefail
 
 TRY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/try
 readonly TRY
-ACTION=run STATE=lifeboat-try DRY='' FROM='' TAKEN='' MAJOR=16 WEAK_WALL='' WITH_IMAGE=''
+ACTION=run STATE=${XDG_STATE_HOME:-$HOME/.local/state}/lifeboat-try DRY='' FROM='' TAKEN='' MAJOR=16 WEAK_WALL='' WITH_IMAGE=''
 SOURCE_PROFILE='' BACKUP_PROFILE='' REGION='' DATABASE=lifeboat_try DATABASE_USER=postgres HOST='' PORT=''
 
 # shellcheck source=deploy/aws/try/lib.sh
@@ -81,6 +82,15 @@ need() {
     done
 }
 
+# lifeboat's, for export and drill.
+need_postgres() {
+    local found
+    need psql pg_dump pg_restore initdb postgres
+    found=$(initdb --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+    [ "$found" -ge "$MAJOR" ] ||
+        fail "PostgreSQL's programs in PATH are of version $found, the instance is to be of $MAJOR"
+}
+
 # Settings of the first run are those of the next ones; a secret is made once.
 open_state() {
     STATE=$(realpath -m "$STATE")
@@ -106,7 +116,8 @@ is_over() { [ "$ACTION" = run ] && grep -q '^cleaned' "$STATE/answers"; }
 
 # Nothing of anybody else's may lie where files are removed.
 own_folder() {
-    [ -e "$STATE/of-try.sh" ] || [ -z "$(ls -A "$STATE" 2>/dev/null)" ] || fail "$STATE holds other things: name another --state"
+    [ -e "$STATE/of-try.sh" ] || [ -z "$(ls -A "$STATE" 2>/dev/null)" ] ||
+        fail "$STATE holds other things: name another --state"
     mkdir -p "$STATE"
     chmod 700 "$STATE"
     : >"$STATE/of-try.sh"
@@ -146,6 +157,7 @@ begin() {
 }
 
 run() {
+    [ -n "$DRY" ] || need_postgres
     headline 'Two accounts'
     look_at_accounts
     if ! noted steps accounts; then refuse_what_is_not_throwaway; fi
@@ -178,7 +190,7 @@ run() {
 
 main() {
     options "$@"
-    need aws jq openssl psql curl flock
+    need aws jq openssl curl flock
     open_state
     begin
     case $ACTION in

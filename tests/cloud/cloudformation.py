@@ -53,7 +53,7 @@ def _create(call, stacks):
     if params.get("OnFailure") != "DO_NOTHING":
         raise Unknown("CreateStack that rolls back")
     if len(params["TemplateBody"].encode()) > LONGEST:
-        raise _invalid("'templateBody' failed to satisfy constraint: Member must have length less than or equal to 51200")
+        raise _invalid("'templateBody' failed to satisfy constraint: Member must have length <= 51200")
     try:
         document = template.parse(params["TemplateBody"])
         given = {one["ParameterKey"]: one["ParameterValue"] for one in params.get("Parameters", [])}

@@ -132,7 +132,7 @@ restore_copy() {
 # As a drill of a copy does: group, value, instance.
 group_at_start() {
     [ -n "$COPY" ] || { not_asked group-at-start 'nightly made no copy' && return; }
-    [ -z "$TAKEN" ] || { not_asked group-at-start 'the instance was given: its password is not ours to use there' && return; }
+    [ -z "$TAKEN" ] || { not_asked group-at-start 'the instance was given: nobody logs in to its copy' && return; }
     note made "group backup lifeboat-try"
     refused_so DBParameterGroupAlreadyExists aws_as backup rds create-db-parameter-group \
         --db-parameter-group-name lifeboat-try --db-parameter-group-family "postgres$MAJOR" --description try.sh
@@ -243,6 +243,7 @@ exporter_shortens() {
 }
 
 without_external_id() {
+    become nightly
     must_refuse without-external-id 'nightly becomes lifeboat-exporter without the ExternalId' aws_as nightly sts \
         assume-role --role-arn "arn:$PARTITION:iam::$BACKUP:role/lifeboat-exporter" --role-session-name try
 }

@@ -98,20 +98,19 @@ unlock() {
     done
 }
 
-plain_key_policy() {
-    printf '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "%s"}, %s}]}' \
-        "arn:$PARTITION:iam::$BACKUP:root" '"Action": "kms:*", "Resource": "*"'
-}
+allowed() { printf '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", %s}]}' "$1"; }
+
+plain_key_policy() { allowed '"Principal": {"AWS": "'"$BACKUP"'"}, "Action": "kms:*", "Resource": "*"'; }
 
 # Where the stack ended before it made the role, one of that name is made: the keys' policies know it by its name.
 become_break_glass() {
     if ! attempt last aws_as backup iam get-role --role-name lifeboat-break-glass; then
         [ "$(code_of last)" = NoSuchEntity ] || fail "$SAID"
         note made 'role backup lifeboat-break-glass'
-        aws_as backup iam create-role --role-name lifeboat-break-glass --assume-role-policy-document \
-            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "'"$BACKUP"'"}, "Action": "sts:AssumeRole"}]}'
-        aws_as backup iam put-role-policy --role-name lifeboat-break-glass --policy-name all --policy-document \
-            '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": "*"}]}'
+        aws_as backup iam create-role --role-name lifeboat-break-glass \
+            --assume-role-policy-document "$(allowed '"Principal": {"AWS": "'"$BACKUP"'"}, "Action": "sts:AssumeRole"')"
+        aws_as backup iam put-role-policy --role-name lifeboat-break-glass --policy-name all \
+            --policy-document "$(allowed '"Action": ["s3:*", "kms:*"], "Resource": "*"')"
     fi
     open_role backup lifeboat-break-glass
     become break-glass
@@ -173,7 +172,7 @@ nothing_is_left() {
     nothing_of_lifeboat
     no_instances
     [ -z "$DRY" ] || return 0
-    answer cleaned yes 'no stack, role, snapshot or instance of lifeboat is left; keys wait seven days for their deletion'
+    answer cleaned yes 'no stack, role, snapshot or instance is left; keys wait seven days for their deletion'
     rm -rf "$STATE"/session-* "$STATE"/outputs-* "$STATE"/*.json "$STATE/offline" "$STATE/steps" "$STATE/made"
 }
 

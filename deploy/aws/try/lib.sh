@@ -150,7 +150,7 @@ until_true() {
     until "${@:2}"; do
         [ -z "$DRY" ] || return 0
         looks=$((looks + 1))
-        [ "$looks" -lt "${MOST:-$LOOKS}" ] || fail "waited too long for $1"
+        [ "$looks" -lt "${MOST:-$LOOKS}" ] || fail "waited too long for $1${SAID:+: $SAID}"
         sleep "$POLL"
     done
 }
@@ -166,6 +166,6 @@ refused_so() {
 # answer ID ANSWER TEXT: yes, no, or "not asked"; the text is what AWS said. The last one counts.
 answer() {
     [ -z "$DRY" ] || return 0
-    printf '%s\t%s\t%s\n' "$1" "$2" "$(tr '\t\n' '  ' <<<"$3")" >>"$STATE/answers"
+    printf '%s\t%s\t%s\n' "$1" "$2" "$(tr -s '\t\n' ' ' <<<"$3" | sed 's/ $//')" >>"$STATE/answers"
     say "   $1: $2. $3"
 }

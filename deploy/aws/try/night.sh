@@ -113,12 +113,12 @@ TOML
 nightly() {
     note made "snapshots source"
     note made "snapshots backup"
-    become nightly
+    become_anew nightly
     run_once nightly nightly source 'exported, copied the snapshot, verified'
 }
 
 prove() {
-    become prove
+    become_anew prove
     run_once prove prove backup 'verified every byte, drilled, attested'
 }
 

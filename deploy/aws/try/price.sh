@@ -27,7 +27,7 @@ say_price() {
     headline 'What it costs'
     say "List prices of us-east-1, June 2026, in US dollars, for $BOUND_HOURS hours; sources: deploy/aws/try/prices.tsv"
     table "$BOUND_HOURS"
-    say "At most \$$(bound "$BOUND_HOURS") in the dearest region, taxes aside. Most runs end within two hours: \$$(bound 2)."
+    say "At most \$$(bound "$BOUND_HOURS") in the dearest region, taxes aside; for two hours, \$$(bound 2)."
     say "What a killed run leaves costs at most \$$(bound 24) a day until \`try.sh clean\`."
     say 'Keys wait seven days for their deletion, which costs nothing. A budget with an alarm in both accounts is wise.'
 }

@@ -14,7 +14,7 @@ write_report() {
     say "lifeboat on AWS: deploy/aws/try.sh of $(date -u +%Y-%m-%d)"
     say "region: $REGION; PostgreSQL: $MAJOR; instance: $(if [ -n "$TAKEN" ]; then echo given; else echo its own; fi)"
     say "lifeboat: $("$LIFEBOAT" --version); aws: $(aws --version 2>&1 | cut -d' ' -f1)"
-    say "price said beforehand: at most \$$(bound "$BOUND_HOURS"); it ran for $(minutes) minutes, waits between runs included"
+    say "price said beforehand: at most \$$(bound "$BOUND_HOURS"); from the yes to now: $(minutes) minutes"
     say "removed afterwards: $(last_answer cleaned)"
     say ''
     say 'Not as in real accounts: governance locks of one day, stacks that delete what they made, keys deleted after 7'

@@ -139,11 +139,10 @@ def _events(call, stacks):
     stack = _named(call, stacks)
     if not stack.status.endswith("_FAILED"):
         return _members("StackEvents", [])
-    resource, _, reason = stack.reason.partition(": ")
     told = (
         f"<StackId>{stack.id}</StackId><EventId>1</EventId><StackName>{stack.name}</StackName>"
-        f"<LogicalResourceId>{escape(resource)}</LogicalResourceId><Timestamp>2026-01-01T00:00:00Z</Timestamp>"
-        f"<ResourceStatus>{stack.status}</ResourceStatus><ResourceStatusReason>{escape(reason)}</ResourceStatusReason>"
+        f"<LogicalResourceId>{stack.at}</LogicalResourceId><Timestamp>2026-01-01T00:00:00Z</Timestamp>"
+        f"<ResourceStatus>{stack.status}</ResourceStatus><ResourceStatusReason>{escape(stack.reason)}</ResourceStatusReason>"
     )
     return _members("StackEvents", [told])
 

@@ -38,6 +38,7 @@ class Stack:
         # As CloudFormation tells them.
         self.id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/1"
         self.document, self.status, self.reason = None, "CREATE_COMPLETE", ""
+        self.at = ""  # the resource that is being made or deleted
 
     def apply(self, document, given, change, read, read_back=True):
         values = template.parameters(document, given)
@@ -65,13 +66,11 @@ class Stack:
     def delete(self, change):
         """The last made first; what is retained only leaves the stack."""
         for name, made in reversed(list(self.made.items())):
+            self.at = name
             retained = self.document["Resources"][name].get("DeletionPolicy") == "Retain"
             if not retained and made.type not in RECORDED_NOT_ENFORCED:
                 handler = TYPES[made.type]
-                try:
-                    handler.delete(change(handler.service), made.identifier, made.properties)
-                except Exception as error:
-                    raise TemplateError(f"{name}: {error}") from error
+                handler.delete(change(handler.service), made.identifier, made.properties)
             del self.made[name]
 
     def _pseudo(self):
@@ -107,6 +106,7 @@ class Stack:
     # ------------------------------------------------------------ one resource
 
     def _apply_one(self, name, kind, properties, change, read, read_back):
+        self.at = name
         if kind in RECORDED_NOT_ENFORCED:
             self._record(name, kind, properties)
             return

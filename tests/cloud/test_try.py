@@ -189,33 +189,47 @@ def test_it_makes_nothing_of_a_template_whose_locks_it_cannot_make_short(trial, 
 # ---------------------------------------------------------------- killed, cleaned, gone on with
 
 
-def kill_at(trial, operation, when):
-    """Runs until this call hangs, and kills script and all."""
-    fault = trial.cloud.control("POST", "faults", {"kind": "hang", "when": when, "operation": operation})["id"]
-    running = trial.begin()
+def fault(trial, operation, **more):
+    return trial.cloud.control("POST", "faults", {"operation": operation, **more})["id"]
+
+
+def kill_at(trial, operation, *arguments):
+    """Runs until the answer of this call hangs, and kills script and all."""
+    hanging = fault(trial, operation, kind="hang", when="after")
+    running = trial.begin(*arguments)
     running.stdin.write("yes\n")
     running.stdin.flush()
     held = []
     while not held and running.poll() is None:
-        held = trial.cloud.control("GET", f"held?wait=5&fault={fault}")
+        held = trial.cloud.control("GET", f"held?wait=5&fault={hanging}")
     os.killpg(running.pid, signal.SIGKILL)
     said, _ = running.communicate()
     assert held, said
-    trial.cloud.control("DELETE", f"faults?id={fault}")
+    trial.cloud.control("DELETE", f"faults?id={hanging}")
 
 
-def test_killed_while_the_stacks_are_made_it_cleans_all_of_it(trial):
-    kill_at(trial, "kms:CreateAlias", "after")
-    assert trial.left()
+def test_a_stack_that_cannot_be_made_is_an_answer_and_is_removed_however_often_the_script_is_killed(trial):
+    fault(trial, "iam:CreateRole", kind="error", when="before", code="LimitExceeded", message="no more roles", times=1)
+    kill_at(trial, "kms:CreateAlias")
+    code, said = trial.run()
+    assert code == 1, said
+    assert re.search(r"stack lifeboat-backup was not made: \w+Role\b.*no more roles", said), said
+    assert "no more roles" in answers(trial.state)["stack-backup"][1]
+    assert re.search(r"this is left, and costs money.*\n +stack backup lifeboat-backup\nGo on: .*clean --state", said, re.S)
+    # The only role that may change the policies of what is there is not there.
+    there = trial.left()
+    assert "lifeboat-break-glass" not in there and "lifeboat, encrypts RDS snapshot copies" in " ".join(there), there
+    kill_at(trial, "cloudformation:DeleteStack", "clean")
     code, said = trial.run("clean")
     assert code == 0, said
     assert (trial.left(), trial.stacks()) == ([], [])
-    assert not (trial.state / "offline").exists()
+    assert "this is left" not in said
+    assert not (trial.state / "made").exists()
 
 
-def test_killed_while_a_snapshot_is_copied_the_next_run_goes_on_and_leaves_nothing(trial):
+def test_killed_while_an_instance_is_made_the_next_run_goes_on_and_leaves_nothing(trial):
     trial.cloud.expect_unknown = True
-    kill_at(trial, "rds:RestoreDBInstanceFromDBSnapshot", "after")
+    kill_at(trial, "rds:RestoreDBInstanceFromDBSnapshot")
     made = trial.calls()
     trial.cloud.control("DELETE", "calls")
     code, said = trial.run()

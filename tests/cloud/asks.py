@@ -3,7 +3,7 @@
 One module for each service names them as AWS's service authorization reference does.
 """
 
-from . import asks_cloudwatch, asks_ec2, asks_iam, asks_kms, asks_rds, asks_s3, clock
+from . import asks_cloudwatch, asks_ec2, asks_iam, asks_kms, asks_rds, asks_s3, asks_stacks, clock
 from .authorise import decide
 from .errors import AwsError
 from .state import STATE
@@ -14,6 +14,8 @@ ASKS = {
     "kms": asks_kms.asks,
     "ec2": asks_ec2.asks,
     "cloudwatch": asks_cloudwatch.asks,
+    "cloudformation": asks_stacks.asks,
+    "organizations": asks_stacks.asks,
     "iam": asks_iam.asks,
     "sts": asks_iam.sts_asks,
 }

@@ -1,11 +1,11 @@
-"""EC2: the actions of its operations, of which one is known here."""
+"""EC2: the actions of its operations, of which three are known here."""
 
 from .authorise import Ask
 from .conditions import Unknown
 
 
 def asks(call):
-    if call.operation != "DescribeSecurityGroups":
+    if call.operation not in ("DescribeSecurityGroups", "DescribeVpcs", "DescribeSubnets"):
         raise Unknown(f"the permissions of ec2:{call.operation}")
-    # For all groups or none: the action has no resources.
-    return [Ask("ec2:DescribeSecurityGroups", "*", call.principal.account)]
+    # For all or none: these actions have no resources.
+    return [Ask(call.action, "*", call.principal.account)]

@@ -179,7 +179,7 @@ def name_operation(call):
     """Fills in what is called, with its parameters; raises Unknown where nothing here knows it."""
     if call.service not in SERVED:
         raise Unknown(f"service {call.service}")
-    {"s3": _name_s3, "kms": _name_json}.get(call.service, _name_query)(call)
+    {"s3": _name_s3, "kms": _name_json, "organizations": _name_json}.get(call.service, _name_query)(call)
 
 
 def _name_s3(call):

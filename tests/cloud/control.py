@@ -1,6 +1,5 @@
 """What tests steer the AWS by: everything below /__control/, without signatures or policies."""
 
-import functools
 import json
 import traceback
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from . import clock, moto_parts, rds, s3_lifecycle, security_groups, setup, template
+from . import clients, clock, moto_parts, rds, s3_lifecycle, security_groups, setup, template
 from .clock import CLOCK
 from .faults import FAULTS
 from .stack import Stack
@@ -83,30 +82,11 @@ def _apply(_, body):
     outputs = stack.apply(
         _template_of(body),
         body.get("parameters", {}),
-        _clients(key, region),
-        _clients(root, region),
+        clients.of(key, region),
+        clients.of(root, region),
         body.get("read_back", True),
     )
     return {"outputs": outputs, "resources": {name: made.reference for name, made in stack.made.items()}}
-
-
-def _clients(key, region):
-    """Clients of this very server, by a service's name."""
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-    return functools.cache(
-        lambda service: boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=STATE.url,
-            aws_access_key_id=key["access_key_id"],
-            aws_secret_access_key=key["secret_access_key"],
-            aws_session_token=key.get("session_token"),
-            config=settings,
-        )
-    )
 
 
 def _network(query, _):

@@ -1,4 +1,5 @@
-"""EC2: what security groups let in and out. moto answers; what it does not look at is looked at here."""
+"""EC2: what security groups let in and out, the default VPC and its subnets. moto answers; what it does not look at is
+looked at here."""
 
 import re
 
@@ -10,7 +11,14 @@ from .errors import AwsError
 VERSION = "2016-11-15"
 
 
+# The one filter that each of these may have.
+FILTERS = {"DescribeVpcs": "is-default", "DescribeSubnets": "vpc-id"}
+
+
 def handle(call):
+    if call.operation in FILTERS:
+        _check_filters(call)
+        return moto_parts.answer(call)
     groups = call.params.get("GroupIds", [])
     _check_arguments(call, groups)
     _check_forms(groups)
@@ -26,6 +34,12 @@ def _check_arguments(call, groups):
     understood = {"Action", "Version"} | {f"GroupId.{number}" for number in range(1, len(groups) + 1)}
     if not set(values) <= understood:
         raise Unknown(f"arguments {sorted(set(values) - understood)} of {call.action}")
+
+
+def _check_filters(call):
+    names = [one["Name"] for one in call.params.get("Filters", [])]
+    if set(call.params) - {"Filters"} or names != [FILTERS[call.operation]]:
+        raise Unknown(f"{call.action} with {call.params}")
 
 
 def _check_forms(groups):

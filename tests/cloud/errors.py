@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 UNKNOWN_CODE = "TestsAwsDoesNotKnow"
 
 # How services answer that are no plain query services.
-FAMILIES = {"s3": "s3", "kms": "json", "ec2": "ec2"}
+FAMILIES = {"s3": "s3", "kms": "json", "organizations": "json", "ec2": "ec2"}
 
 # EC2 has no other word for a key, a token or a signature that is wrong.
 AUTH_FAILURE = ("AuthFailure", 401)

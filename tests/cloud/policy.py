@@ -23,7 +23,7 @@ STATEMENT_KEYS = {
 }  # fmt: skip
 EVERYONE = ("*", "*")
 # The services whose calls are judged here.
-SERVED = ("s3", "sts", "rds", "kms", "iam", "ec2", "cloudwatch")
+SERVED = ("s3", "sts", "rds", "kms", "iam", "ec2", "cloudwatch", "cloudformation", "organizations")
 
 
 class Malformed(Exception):

@@ -4,6 +4,7 @@ import copy
 
 from . import arn, clock, moto_parts, rds_progress, rds_snapshots
 from .asks_rds import TAGGING
+from .conditions import Unknown
 from .errors import AwsError
 from .moto_parts import rds_models
 from .rds_call import CURRENT
@@ -31,6 +32,8 @@ def handle(call):
     resource = call.params.get("ResourceName", "")
     if call.operation in TAGGING and arn.region_of(resource) != call.region:
         raise AwsError("InvalidParameterValue", f"Invalid resource name: {resource}", 400)
+    if call.operation == "DescribeEngineDefaultParameters":
+        raise Unknown("which parameters an engine has")
     with CURRENT.of(call):
         return moto_parts.answer(call)
 

@@ -19,6 +19,7 @@ from werkzeug.serving import make_server
 
 from . import (
     asks,
+    cloudformation,
     cloudwatch,
     control,
     ec2,
@@ -27,6 +28,7 @@ from . import (
     identity,
     kms,
     moto_parts,
+    organizations,
     rds,
     s3,
     signature,
@@ -50,6 +52,8 @@ HANDLERS = {
     "iam": iam.handle,
     "ec2": ec2.handle,
     "cloudwatch": cloudwatch.handle,
+    "cloudformation": cloudformation.handle,
+    "organizations": organizations.handle,
 }
 
 

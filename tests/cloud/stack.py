@@ -35,6 +35,10 @@ class Stack:
         self.name, self.account, self.region = name, account, region
         self.made = made or {}
         self.outputs = {}
+        # As CloudFormation tells them.
+        self.id = f"arn:aws:cloudformation:{region}:{account}:stack/{name}/1"
+        self.document, self.status, self.reason = None, "CREATE_COMPLETE", ""
+        self.at = ""  # the resource that is being made or deleted
 
     def apply(self, document, given, change, read, read_back=True):
         values = template.parameters(document, given)
@@ -59,12 +63,22 @@ class Stack:
         }
         return self.outputs
 
+    def delete(self, change):
+        """The last made first; what is retained only leaves the stack."""
+        for name, made in reversed(list(self.made.items())):
+            self.at = name
+            retained = self.document["Resources"][name].get("DeletionPolicy") == "Retain"
+            if not retained and made.type not in RECORDED_NOT_ENFORCED:
+                handler = TYPES[made.type]
+                handler.delete(change(handler.service), made.identifier, made.properties)
+            del self.made[name]
+
     def _pseudo(self):
         return {
             "AWS::AccountId": self.account,
             "AWS::Partition": "aws",
             "AWS::Region": self.region,
-            "AWS::StackId": f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{self.name}/1",
+            "AWS::StackId": self.id,
             "AWS::StackName": self.name,
             "AWS::URLSuffix": "amazonaws.com",
         }
@@ -92,6 +106,7 @@ class Stack:
     # ------------------------------------------------------------ one resource
 
     def _apply_one(self, name, kind, properties, change, read, read_back):
+        self.at = name
         if kind in RECORDED_NOT_ENFORCED:
             self._record(name, kind, properties)
             return

@@ -29,6 +29,8 @@ class Settings:
     secure_transport: bool = True
     # Sessions end after so many seconds, whatever was asked for.
     session_seconds: int | None = None
+    # The account whose organization all are in; none where empty.
+    management_account: str = ""
     # What is different for an account: its id to settings.
     accounts: dict = field(default_factory=dict)
 

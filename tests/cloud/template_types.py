@@ -54,6 +54,9 @@ class Type:
     def attributes(self, client, identifier):
         return {}
 
+    def delete(self, client, identifier, properties):
+        raise ValueError(f"{type(self).__name__} is never deleted here")
+
 
 def tags_of(items):
     return sorted(({"Key": tag["Key"], "Value": tag["Value"]} for tag in items), key=lambda tag: tag["Key"])
@@ -191,6 +194,9 @@ class Bucket(Type):
     def attributes(self, s3, name):
         return {"Arn": f"arn:aws:s3:::{name}", "DomainName": f"{name}.s3.amazonaws.com"}
 
+    def delete(self, s3, name, _):
+        s3.delete_bucket(Bucket=name)
+
 
 class BucketPolicy(Type):
     service = "s3"
@@ -203,6 +209,9 @@ class BucketPolicy(Type):
 
     def create(self, s3, properties):
         return properties["Bucket"]
+
+    def delete(self, s3, name, _):
+        s3.delete_bucket_policy(Bucket=name)
 
 
 # ---------------------------------------------------------------- KMS
@@ -256,6 +265,10 @@ class Key(Type):
     def attributes(self, kms, key):
         return {"Arn": _describe(kms, key)["Arn"], "KeyId": key}
 
+    def delete(self, kms, key, properties):
+        days = int(properties.get("PendingWindowInDays", 30))
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=days)
+
 
 def _aliases(kms, name):
     return [alias for alias in kms.list_aliases()["Aliases"] if alias["AliasName"] == name]
@@ -274,6 +287,9 @@ class Alias(Type):
     def create(self, kms, properties):
         kms.create_alias(AliasName=properties["AliasName"], TargetKeyId=properties["TargetKeyId"])
         return properties["AliasName"]
+
+    def delete(self, kms, name, _):
+        kms.delete_alias(AliasName=name)
 
 
 # ---------------------------------------------------------------- IAM
@@ -347,6 +363,11 @@ class Role(Type):
     def attributes(self, iam, role):
         return {"Arn": _role(iam, role)["Arn"], "RoleId": _role(iam, role)["RoleId"]}
 
+    def delete(self, iam, role, _):
+        _put_policies(iam, role, [])
+        _attach(iam, role, [])
+        iam.delete_role(RoleName=role)
+
 
 # ---------------------------------------------------------------- RDS
 
@@ -370,11 +391,44 @@ class SubnetGroup(Type):
         rds.create_db_subnet_group(**properties)
         return properties["DBSubnetGroupName"]
 
+    def delete(self, rds, name, _):
+        rds.delete_db_subnet_group(DBSubnetGroupName=name)
+
+
+def _instance(rds, name):
+    return rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+
+
+class Instance(Type):
+    service = "rds"
+    fixed = ("DBInstanceIdentifier", "DBInstanceClass", "Engine", "EngineVersion", "MasterUsername", "StorageEncrypted")
+    # moto keeps no storage type and no security groups as they were given.
+    not_told = (
+        "MasterUserPassword", "StorageType", "VPCSecurityGroups", "PubliclyAccessible", "AllocatedStorage",
+        "BackupRetentionPeriod",
+    )  # fmt: skip
+    readers = {key: lambda rds, name, _, key=key: _instance(rds, name)[key] for key in fixed}
+
+    def create(self, rds, properties):
+        asked = {("VpcSecurityGroupIds" if key == "VPCSecurityGroups" else key): value for key, value in properties.items()}
+        for key in ("AllocatedStorage", "BackupRetentionPeriod"):
+            asked[key] = int(asked[key])
+        rds.create_db_instance(**asked)
+        name = properties["DBInstanceIdentifier"]
+        rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name, WaiterConfig={"Delay": 0})
+        return name
+
+    def delete(self, rds, name, _):
+        """Under DeletionPolicy Delete, without a last snapshot."""
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
 
 TYPES = {
     "AWS::IAM::Role": Role(),
     "AWS::KMS::Alias": Alias(),
     "AWS::KMS::Key": Key(),
+    "AWS::RDS::DBInstance": Instance(),
     "AWS::RDS::DBSubnetGroup": SubnetGroup(),
     "AWS::S3::Bucket": Bucket(),
     "AWS::S3::BucketPolicy": BucketPolicy(),

@@ -45,7 +45,7 @@ SILENT = {
     "lifeboat", "aws", "mv", "openssl", "psql", "sha256sum", "base64", "jq", "sudo", "systemctl", "terraform", "useradd",
 }
 # Programs of the repository that pages call by their path.
-PROGRAMS = {".ci/run", "deploy/local/servers.sh"}
+PROGRAMS = {".ci/run", "deploy/aws/try.sh", "deploy/local/servers.sh"}
 # Every call is one line of a log: name, then arguments, between unit separators.
 STUB = """#!/bin/bash
 { printf '%s' "${0##*/}"; printf '\\037%s' "$@"; printf '\\036'; } >>"$CALLS"

@@ -241,7 +241,7 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
         );
         copy_tomorrow(&world).await;
         let tomorrows = world.copies().await.into_iter().map(|one| one.name);
-        let mut tomorrows = tomorrows.filter(|name| name.starts_with("lifeboat-prod-2"));
+        let mut tomorrows = tomorrows.filter(|name| name.starts_with("lifeboat-prod"));
         let tomorrows = tomorrows.find(|name| !names.contains(name)).unwrap();
         names.push(tomorrows);
 

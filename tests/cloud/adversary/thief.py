@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from .accounts import BUCKET, PREFIX
 
 MANIFEST, RECORD = "lifeboat-manifest-v1", "lifeboat-snapshot-v1"
+DAY = 24 * 3600
 SEED = bytes.fromhex("04220420")
 
 

@@ -166,7 +166,7 @@ pub mod testing {
             pub use crate::snapshot::copy::{Accounts, Options, RecordWriter, Report, run};
         }
         pub mod expire {
-            pub use crate::snapshot::expire::{Keep, Limits, Report, Side, run};
+            pub use crate::snapshot::expire::{Expected, Keep, Limits, Period, Report, Side, run};
         }
         pub mod restore {
             pub use crate::snapshot::restore::{Options, RecordReader, Report, run};

@@ -136,6 +136,7 @@ tables! {
         keep_weeks: Option<u32>,
         keep_months: Option<u32>,
         copies_a_day: Option<u32>,
+        copies_a_week: Option<u32>,
         keep_verified: Option<u32>,
     }
 

@@ -7,7 +7,7 @@ use super::raw;
 use super::rules::{At, KeyError, given};
 use crate::error::{Error, Result};
 use crate::snapshot::WaitLimits;
-use crate::snapshot::expire::Keep;
+use crate::snapshot::expire::{Expected, Keep, Period};
 
 /// A large instance's first copy takes hours; beyond this it hangs.
 pub(crate) const WAIT: Duration = Duration::from_secs(12 * 3600);
@@ -71,6 +71,15 @@ fn keep(raw: &raw::Snapshot) -> Result<Keep, KeyError> {
         weeks: raw.keep_weeks.unwrap_or(8),
         months: raw.keep_months.unwrap_or(6),
         verified,
-        a_day: raw.copies_a_day.unwrap_or(1).max(1),
+        expected: expected(raw),
     })
+}
+
+fn expected(raw: &raw::Snapshot) -> Expected {
+    let (copies, of) = match raw.copies_a_week {
+        Some(a_week) => (a_week, Period::Week),
+        None => (raw.copies_a_day.unwrap_or(1), Period::Day),
+    };
+    let copies = copies.max(1);
+    Expected { copies, of }
 }

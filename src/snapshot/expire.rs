@@ -20,8 +20,8 @@ use crate::error::Result;
 use crate::model::snapshot::Kind;
 use crate::outcome::Outcome;
 
-pub use keep::Keep;
 use keep::{CopyFacts, Decisions, decide};
+pub use keep::{Expected, Keep, Period};
 
 /// Which side, and as whom.
 pub enum Side<'a> {
@@ -206,6 +206,7 @@ async fn decide_in_backup(
             .collect();
         let decided = decide(&copies, keep);
         findings.extend(told(&group[0], &decided, keep));
+        findings.extend(group.iter().filter_map(of_the_future));
         for (one, decision) in group.iter().zip(decided.copies) {
             snapshots.push(SnapshotDecision {
                 side: backup.side(),
@@ -231,10 +232,12 @@ fn told(one: &FoundCopy, decided: &Decisions, keep: Keep) -> Vec<String> {
     let CopyPoint {
         source, identifier, ..
     } = &one.point;
-    let contested = decided.contested.iter().map(|(day, count)| {
+    let Expected { copies, of } = keep.expected;
+    let contested = decided.contested.iter().map(|(begin, count)| {
         format!(
-            "{source}: {count} copies of {identifier} are of {day}, and a day should have {}: who else can copy? None of them goes, and none counts as verified, until you delete those that you did not make",
-            keep.a_day
+            "{source}: {count} copies of {identifier} are of {}, and a {} should have {copies}: who else can copy? None of them goes, and none counts as verified, until you delete those that you did not make",
+            of.name(*begin),
+            of.word()
         )
     });
     let unverified = decided.unverified.then(|| {
@@ -243,6 +246,17 @@ fn told(one: &FoundCopy, decided: &Decisions, keep: Keep) -> Vec<String> {
         )
     });
     contested.chain(unverified).collect()
+}
+
+/// lifeboat writes no such tag.
+fn of_the_future(one: &FoundCopy) -> Option<String> {
+    let CopyPoint { source, copy, .. } = &one.point;
+    one.is_of_the_future().then(|| {
+        format!(
+            "{source}: the tags of copy {copy} say that it was taken at {}, and RDS that this was at {} at the latest, which counts: who else can copy?",
+            one.origin.taken_at, one.point.taken_at
+        )
+    })
 }
 
 async fn full_quotas(backup: &Account) -> Result<Vec<String>> {

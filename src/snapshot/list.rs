@@ -1,6 +1,6 @@
 //! Which copies there are, by AWS's word.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::names::{self, Origin, tag, to_second};
@@ -9,6 +9,9 @@ use crate::aws::rds::{Rds, Snapshot, SnapshotFilter};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::id::Id;
 use crate::model::snapshot::{CopyStatus, Kind, id};
+
+/// How far an exporter's clock may be before RDS's.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 pub(crate) const KINDS: [Kind; 2] = [Kind::Instance, Kind::Cluster];
 
@@ -54,6 +57,14 @@ pub(crate) struct FoundCopy {
     pub point: CopyPoint,
     pub origin: Origin,
     pub snapshot: Snapshot,
+}
+
+impl FoundCopy {
+    /// Whether its tag says that it was taken later than RDS says.
+    pub(crate) fn is_of_the_future(&self) -> bool {
+        let by_rds = names::taken_at(&self.snapshot);
+        by_rds.is_some_and(|by_rds| self.origin.taken_at > by_rds + CLOCKS_DIFFER)
+    }
 }
 
 /// All copies that lifeboat made in the account's region; sorted by source and time.
@@ -185,10 +196,15 @@ fn found_copy(snapshot: Snapshot, region: &str) -> Option<FoundCopy> {
     })
 }
 
-/// What RDS itself says, which nobody can write; for clusters there is only the tag.
+/// What RDS itself says, which nobody can write. Of a copy of a cluster's snapshot it says when that was copied at the
+/// latest: whoever copied wrote in the tag when it was taken, which is believed as far as that is possible.
 fn taken_at(snapshot: &Snapshot, origin: &Origin) -> Timestamp {
-    match snapshot.kind {
-        Kind::Instance => names::taken_at(snapshot).map_or(origin.taken_at, to_second),
-        Kind::Cluster => origin.taken_at,
+    let by_rds = names::taken_at(snapshot).map(to_second);
+    match (snapshot.kind, by_rds) {
+        (_, None) => origin.taken_at,
+        (Kind::Cluster, Some(by_rds)) if origin.taken_at <= by_rds + CLOCKS_DIFFER => {
+            origin.taken_at
+        }
+        (_, Some(by_rds)) => by_rds,
     }
 }

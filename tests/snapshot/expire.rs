@@ -3,23 +3,32 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use lifeboat::testing::Context;
 use lifeboat::testing::Interrupt;
 use lifeboat::testing::Silent;
 use lifeboat::testing::SystemClock;
 use lifeboat::testing::model::Kind;
-use lifeboat::testing::snapshot::expire::{self, Keep, Limits, Report, Side};
+use lifeboat::testing::snapshot::copy::Options;
+use lifeboat::testing::snapshot::expire::{self, Expected, Keep, Limits, Period, Report, Side};
+use serde_json::json;
 
 use super::BOTH;
-use super::world::{Under, World, account};
-use crate::support::cloud::Key;
+use super::world::{Under, World, account, now};
+use crate::support::cloud::{self, Key};
+use crate::support::memory::TestClock;
+
+const NINE_A_DAY: Expected = Expected {
+    copies: 9,
+    of: Period::Day,
+};
 
 const KEEP: Keep = Keep {
     days: 1,
     weeks: 0,
     months: 0,
     verified: 1,
-    a_day: 9,
+    expected: NINE_A_DAY,
 };
 
 async fn run(sides: &[Side<'_>], deletes: bool) -> Report {
@@ -58,6 +67,33 @@ async fn kept_in_backup(world: &World, key: &Key, keep: Keep, deletes: bool) -> 
         kms_key: Some(&world.kms_key),
     };
     run(&[side], deletes).await
+}
+
+/// A server whose clock is this test's, and where nobody's session ends meanwhile.
+fn own_time() -> cloud::Own {
+    let own = cloud::own();
+    today();
+    own
+}
+
+fn today() {
+    cloud::control("POST", "clock", &json!({"offset_seconds": 0}));
+    cloud::control("POST", "settings", &json!({"session_seconds": 300_000}));
+}
+
+async fn copy_tomorrow(world: &World) {
+    cloud::control("POST", "clock", &json!({"advance_seconds": 86_400}));
+    let options = Options {
+        take_new: true,
+        ..world.options()
+    };
+    let clock = TestClock::at(&(now() + SignedDuration::from_hours(24)).to_string());
+    world.copy_with(&options, &*clock).await.unwrap();
+}
+
+async fn newest_name(world: &World) -> String {
+    let copies = world.copies().await.into_iter();
+    copies.map(|one| one.name).max().unwrap()
 }
 
 fn going(report: &Report) -> BTreeSet<&str> {
@@ -149,20 +185,14 @@ async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_anot
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn of_copies_the_newest_held_and_verified_ones_stay() {
+    let _own = own_time();
     for kind in BOTH {
+        today();
         let world = World::new(kind, Under::Default).await;
         let mut names = Vec::new();
         for _ in 0..5 {
             world.copy_new().await;
-            names.push(
-                world
-                    .copies()
-                    .await
-                    .into_iter()
-                    .map(|one| one.name)
-                    .max()
-                    .unwrap(),
-            );
+            names.push(newest_name(&world).await);
             world.settle_a_second().await;
         }
         world
@@ -187,7 +217,13 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
 
         let expirer = world.expire_role();
         // More copies than a day should have: a person decides.
-        let one_a_day = Keep { a_day: 1, ..KEEP };
+        let one_a_day = Keep {
+            expected: Expected {
+                copies: 1,
+                of: Period::Day,
+            },
+            ..KEEP
+        };
         let report = kept_in_backup(&world, &expirer, one_a_day, true).await;
         assert_eq!(
             (going(&report).len(), report.deleted),
@@ -196,25 +232,38 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
         );
         assert!(report.findings[0].contains("5 copies of"), "{report:#?}");
 
+        // Of the newest day more may come.
+        let report = in_backup(&world, &expirer, true).await;
+        assert_eq!(
+            (going(&report).len(), report.deleted),
+            (0, 0),
+            "{report:#?}"
+        );
+        copy_tomorrow(&world).await;
+        let tomorrows = world.copies().await.into_iter().map(|one| one.name);
+        let mut tomorrows = tomorrows.filter(|name| name.starts_with("lifeboat-prod"));
+        let tomorrows = tomorrows.find(|name| !names.contains(name)).unwrap();
+        names.push(tomorrows);
+
         // Of one day the first verified one stays, and the newest.
-        let expected: BTreeSet<&str> = [&*names[3]].into();
+        let expected: BTreeSet<&str> = [&*names[3], &*names[4]].into();
         let report = in_backup(&world, &expirer, false).await;
         assert_eq!(going(&report), expected, "{report:#?}");
         assert!(report.snapshots.iter().all(|line| !line.reason.is_empty()));
-        assert_eq!(world.copies().await.len(), 8);
+        assert_eq!(world.copies().await.len(), 9);
 
         // Who copies may not delete, and who exports may not either.
         let refused = in_backup(&world, &world.snapshot_role, true).await;
         assert_eq!(
             (refused.deleted, refused.failures.len()),
-            (0, 1),
+            (0, 2),
             "{refused:#?}"
         );
 
         let report = in_backup(&world, &expirer, true).await;
         assert_eq!(
             (report.deleted, report.failures.len()),
-            (1, 0),
+            (2, 0),
             "{report:#?}"
         );
         let left: BTreeSet<String> = world
@@ -223,7 +272,7 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
             .into_iter()
             .map(|one| one.name)
             .collect();
-        let kept = [0, 1, 2, 4].map(|at: usize| names[at].clone());
+        let kept = [0, 1, 2, 5].map(|at: usize| names[at].clone());
         let foreign = ["by-tag-alone", "lifeboat-by-name-alone", "somebody-else-s"];
         let expected = kept.into_iter().chain(foreign.map(str::to_owned)).collect();
         assert_eq!(left, expected);
@@ -237,11 +286,10 @@ async fn of_copies_the_newest_held_and_verified_ones_stay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn only_a_verified_copy_under_our_key_makes_others_go() {
+    let _own = own_time();
     let world = World::new(Kind::Instance, Under::Default).await;
-    for _ in 0..2 {
-        world.copy_new().await;
-        world.settle_a_second().await;
-    }
+    world.copy_new().await;
+    copy_tomorrow(&world).await;
     let names: BTreeSet<String> = world
         .copies()
         .await

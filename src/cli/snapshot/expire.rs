@@ -11,7 +11,7 @@ use crate::snapshot::expire::{AT_MOST, Limits, Report};
 /// Delete snapshots that are no longer needed
 ///
 /// In the source account: intermediate snapshots whose copy is in the backup account, checked. In
-/// the backup account: copies beyond what [snapshot] keeps; never the newest one, never one with the tag
+/// the backup account: copies beyond what [snapshot] keeps; never one of the newest day, never one with the tag
 /// lifeboat:hold, never one of the last keep_verified verified ones, never one of a day with more copies than
 /// copies_a_day, and none before a drill has verified another one.
 /// Only what lifeboat named and tagged is looked at. It only prints what would go, unless

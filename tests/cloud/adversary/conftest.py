@@ -43,20 +43,27 @@ class Backups:
 
 
 @pytest.fixture
-def backups(aws, tmp_path):
-    """Made by lifeboat's roles, as their templates let them."""
+def exported(aws, tmp_path):
+    """A restore point, made by lifeboat's roles, as their templates let them."""
     accounts, databases = Accounts(aws), Databases()
     try:
         lifeboat = Program(accounts, databases, tmp_path)
         lifeboat.init()
         point = lifeboat.export()
-        # With its first automated snapshot.
-        accounts.instance(accounts.client("production", "rds"), "prod", KmsKeyId=accounts.production_key)
-        accounts.copy = copy_snapshot(accounts)
         name_the_objects(accounts, point)
         yield Backups(accounts, databases, lifeboat, point, databases.rows(databases.name))
     finally:
         databases.drop()
+
+
+@pytest.fixture
+def backups(exported):
+    """With the copy of a snapshot."""
+    accounts = exported.accounts
+    # With its first automated snapshot.
+    accounts.instance(accounts.client("production", "rds"), "prod", KmsKeyId=accounts.production_key)
+    accounts.copy = copy_snapshot(accounts)
+    return exported
 
 
 ENDS = {

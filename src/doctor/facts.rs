@@ -48,6 +48,8 @@ pub(crate) struct StoreFacts {
     pub audit: Audit,
     /// Attempts to destroy a canary; `None`: none was made.
     pub attempts: Option<Result<Vec<Attempt>>>,
+    /// Whether the store takes no body but the announced one; `None`: not known.
+    pub refuses_wrong_bodies: Option<bool>,
 }
 
 /// An AWS account, and the region that is used there.

@@ -94,19 +94,24 @@ async fn store(
     };
     let posture = store.posture().await?;
     let audit = audited.audit().await;
-    let attempts = match no_try {
-        true => None,
-        false => Some(attempts(audited, config, &posture, run).await),
-    };
+    let (mut attempts, mut refuses_wrong_bodies) = (None, None);
+    if !no_try {
+        attempts = Some(try_to_destroy(audited, config, &posture, run).await);
+        // Where there is no lock for it, that is told by the attempts.
+        if let Ok(lock) = canary_lock(config, &posture, run) {
+            refuses_wrong_bodies = audited.refuses_wrong_bodies(lock).await;
+        }
+    }
     Ok(Some(StoreFacts {
         prefix: audited.key_prefix().to_owned(),
         posture,
         audit,
         attempts,
+        refuses_wrong_bodies,
     }))
 }
 
-async fn attempts(
+async fn try_to_destroy(
     store: &dyn AuditedStore,
     config: &Config,
     posture: &Posture,

@@ -148,7 +148,13 @@ fn meaning(
         ("InvalidArgument", _) if message.to_lowercase().contains("version id") => {
             return (Kind::NotFound, None);
         }
-        ("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch", _) => (
+        (
+            "BadDigest"
+            | "InvalidDigest"
+            | "XAmzContentSHA256Mismatch"
+            | "XAmzContentChecksumMismatch",
+            _,
+        ) => (
             Kind::Damaged,
             "the bytes changed on their way: try again, and suspect memory or network",
         ),

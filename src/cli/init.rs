@@ -155,7 +155,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 /// Asks KMS whether the key can sign manifests, and by which fingerprint it is pinned.
 async fn signing(key: KeyArn, repository: &Repository) -> Result<KmsSigning> {
     let arn = key.to_string();
-    let kms = Kms::from_environment(repository.s3.profile.as_deref(), key).await;
+    let kms = Kms::from_environment(repository.s3.profile.as_deref(), key).await?;
     Ok(KmsSigning {
         arn,
         fingerprint: kms::signer_of(kms).await?.fingerprint(),

@@ -87,6 +87,14 @@ Configuration:
   is given to list, show, history, diff, verify, hold or restore, only a file named by --config or
   LIFEBOAT_CONFIG is read.
 
+Environment:
+  HTTPS_PROXY or https_proxy, for endpoints over http http_proxy: http://host:port of a
+  proxy for calls to AWS, to other stores, webhooks and pings; TLS goes through it to the
+  end. NO_PROXY or no_proxy: names, addresses and networks that are called directly, as
+  this machine and AWS's own addresses for credentials always are. AWS_CA_BUNDLE: a PEM
+  file of authorities, for AWS and stores instead of the system's. AWS_PROFILE, AWS_REGION
+  and what else the AWS SDK reads. To PostgreSQL no proxy is used.
+
 Output:
   The answer goes to stdout, all else to stderr. With --json stdout is one document:
     {\"ok\": true, \"command\": \"list\", \"exit_code\": 0, \"result\": {...}}

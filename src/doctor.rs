@@ -6,6 +6,7 @@ mod database;
 mod facts;
 mod finding;
 mod kms;
+mod proxy;
 mod rds;
 mod recipients;
 mod store;
@@ -46,8 +47,9 @@ impl Report {
 }
 
 /// Every check, in the order of the report.
-const CHECKS: [fn(&Facts) -> Vec<Finding>; 8] = [
+const CHECKS: [fn(&Facts) -> Vec<Finding>; 9] = [
     store::check,
+    proxy::check,
     accounts::check,
     recipients::check,
     recipients::check_break_glass,

@@ -3,6 +3,7 @@
 
 mod facts;
 mod texts;
+mod trial;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -49,6 +50,7 @@ pub(crate) async fn init(
         options.max_lock_days,
     )
     .context(|| repository.url().to_owned())?;
+    let trial = trial::try_store(repository, &locks, clock).await?;
     let existing = match repository.marker().await {
         Ok(marker) => Some(marker),
         Err(error) if error.kind() == Kind::NotFound => None,
@@ -76,6 +78,8 @@ pub(crate) async fn init(
         fingerprint: signing.fingerprint.to_string(),
         recipient,
         script_sha256: Sha256::of(runbook::script().as_bytes()),
+        lock_held: trial.lock_held,
+        notes: trial.notes,
     };
     let made_on = clock.now().strftime("%Y-%m-%d").to_string();
     let url = repository.url();

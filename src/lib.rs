@@ -8,6 +8,7 @@
 
 #![cfg_attr(not(test), deny(unreachable_pub))]
 
+mod certificates;
 mod clock;
 mod compute;
 mod context;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::escape;
-use crate::http;
+use crate::http::{self, Believes, Outbound};
 use crate::retry::RetryPolicy;
 
 /// How long and how often a notification is attempted: 47 seconds in all.
@@ -67,7 +67,7 @@ fn attempt(url: &str, body: Option<&str>, timeout: Duration) -> Result<()> {
         return Err(no_url());
     }
     // Redirects are not followed: the text is for this host alone.
-    let agent = http::agent(timeout, true);
+    let agent = Outbound::from_environment()?.agent(url, timeout, Believes::System)?;
     let reply = match body {
         Some(body) => agent
             .post(url)
@@ -79,9 +79,11 @@ fn attempt(url: &str, body: Option<&str>, timeout: Duration) -> Result<()> {
         Ok(reply) => reply.status().as_u16(),
         Err(ureq::Error::BadUri(_) | ureq::Error::Http(_)) => return Err(no_url()),
         Err(why) => {
+            let cause = cause(&why);
+            let hint = http::hint_on(&cause).unwrap_or("is its host in reach from here?");
             return Err(Error::new(Kind::Unavailable, "no answer")
-                .because(Error::failed(cause(&why)))
-                .hint("is its host in reach from here?"));
+                .because(Error::failed(cause))
+                .hint(hint));
         }
     };
     match status {
@@ -105,6 +107,7 @@ fn cause(error: &ureq::Error) -> String {
         ureq::Error::ConnectionFailed => "it does not take connections".to_owned(),
         ureq::Error::Tls(what) => format!("TLS: {what}"),
         ureq::Error::Rustls(error) => format!("TLS: {error}"),
+        ureq::Error::ConnectProxyFailed(why) => format!("CONNECT proxy: {why}"),
         _ => "the connection failed".to_owned(),
     }
 }

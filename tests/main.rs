@@ -58,4 +58,5 @@ mod store_contract;
 mod store_dir;
 mod store_s3;
 mod store_s3_faults;
+mod way_out;
 mod without_lifeboat;

@@ -81,13 +81,18 @@ async fn put(store: &dyn Store, name: &str, body: impl Into<Bytes>) -> Result<He
     store.put_new(&key(name), body, sha256, None).await
 }
 
+/// By which a store is tried, and no object of a test.
+fn is_trial(listed: &ListedObject) -> bool {
+    listed.key.as_str().contains("lifeboat.canary/")
+}
+
 async fn list(store: &dyn Store, prefix: &str) -> Vec<ListedObject> {
     let mut objects = Vec::new();
     let mut from = None;
     loop {
         let page = store.list_versions(prefix, from).await.unwrap();
         assert!(page.objects.len() <= PAGE_OBJECTS);
-        objects.extend(page.objects);
+        objects.extend(page.objects.into_iter().filter(|listed| !is_trial(listed)));
         from = page.next;
         if from.is_none() {
             return objects;
@@ -115,7 +120,7 @@ async fn what_is_put_comes_back(subject: Subject) {
         let got = store.get(&key(name), &put.version, put.bytes).await;
         assert_eq!(got.unwrap(), body);
         let head = store.head(&key(name), &put.version).await.unwrap();
-        assert_eq!(head, subject.later(&put));
+        assert_eq!(head, subject.later(&put, sha256));
         let listed = list(store, name).await;
         assert_eq!(listed.len(), 1);
         assert_eq!(listed[0].key, key(name));
@@ -252,7 +257,9 @@ async fn a_long_listing_comes_in_pages(subject: Subject) {
     let rest = store.list_versions("many", page.next).await.unwrap();
     let rest_again = store.list_versions("many", again.next).await.unwrap();
     assert_eq!(rest, rest_again);
-    assert_eq!(page.objects.len() + rest.objects.len(), names.len());
+    let all = page.objects.iter().chain(&rest.objects);
+    let all = all.filter(|listed| !is_trial(listed));
+    assert_eq!(all.count(), names.len());
 }
 
 async fn a_listing_goes_on_past_a_prefix(subject: Subject) {
@@ -286,7 +293,7 @@ async fn locks_are_kept_to_the_second(subject: Subject) {
         .await
         .unwrap();
     let head = store.head(&key("locked"), &put.version).await.unwrap();
-    assert_eq!(head, subject.later(&put));
+    assert_eq!(head, subject.later(&put, Some(sha256)));
     let lock = head.lock.unwrap();
     assert!(lock.covers(&asked), "{lock:?} for {asked:?}");
     assert_eq!(lock.mode, LockMode::Compliance);
@@ -362,7 +369,7 @@ async fn deletes_hide_nothing_and_locks_hold(subject: Subject) {
     assert!(!deleted, "a locked version was deleted");
     assert_eq!(store.get(&name, &head.version, 9).await.unwrap(), body);
     let later = store.head(&name, &head.version).await.unwrap();
-    assert_eq!(later, subject.later(&head));
+    assert_eq!(later, subject.later(&head, Some(Sha256::of(&body))));
     let listed = list(store, "").await;
     assert_eq!(listed.len(), 1, "the version, and no delete marker");
     assert_eq!(listed[0].version, head.version);

@@ -10,9 +10,6 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_http_client::Builder as HttpBuilder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 
@@ -20,6 +17,7 @@ use super::call_error::{Operation, from_sdk};
 use super::credentials::{RenewingCredentials, RetryExpired};
 use super::role::Role;
 use crate::error::{Error, Result};
+use crate::http::Outbound;
 
 /// The longest session that AWS allows for role chaining; it is renewed before it expires.
 const SESSION: Duration = Duration::from_secs(3600);
@@ -59,7 +57,7 @@ impl Account {
     /// Finds credentials, assumes the role, and asks STS whose account that is: another one than
     /// configured is `Refused`, a role that cannot be assumed `Denied`.
     pub async fn confirm(options: &AccountOptions) -> Result<Self> {
-        let chain = load(options.profile.as_deref(), Some(&options.region)).await;
+        let chain = load(options.profile.as_deref(), Some(&options.region)).await?;
         let (sdk, credentials) =
             with_renewal(with_role(chain, options).await, options.role.clone())?;
         let what = match &options.role {
@@ -108,7 +106,7 @@ impl Account {
 
     /// Uses the credentials and region that the SDK finds; STS is not asked whose account that is.
     pub async fn from_environment(side: &'static str, profile: Option<&str>) -> Result<Self> {
-        let chain = load(profile, None).await;
+        let chain = load(profile, None).await?;
         let region = chain.region().map(ToString::to_string).ok_or_else(|| {
             Error::usage("in which region? Neither the configuration nor the environment says")
                 .hint("name the account's id and region in the configuration, or set AWS_REGION")
@@ -188,10 +186,8 @@ fn partition_of(region: &str) -> &'static str {
 }
 
 /// The SDK's configuration, with the credentials that it finds, and the region where none is given.
-pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConfig {
-    let http = HttpBuilder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> Result<SdkConfig> {
+    let http = Outbound::from_environment()?.sdk_client()?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(60))
@@ -206,7 +202,7 @@ pub(super) async fn load(profile: Option<&str>, region: Option<&str>) -> SdkConf
     if let Some(profile) = profile {
         loader = loader.profile_name(profile);
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 /// All clients of the configuration share one set of credentials; the SDK's own cache, one for each

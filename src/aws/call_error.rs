@@ -10,6 +10,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::role::Role;
 use crate::error::{Error, Kind, Result, causes, find};
+use crate::http;
 
 type Cause = dyn StdError + 'static;
 
@@ -120,12 +121,15 @@ pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> E
     if let Some(not_loaded) = not_loaded {
         return Error::new(Kind::Denied, in_one_line(not_loaded)).hint(NO_CREDENTIALS);
     }
+    let why = in_one_line(error);
     let (kind, hint) = match error {
         CredentialsError::ProviderTimedOut(_) => (Kind::Unavailable, NETWORK),
-        _ if find::<ConnectorError>(error).is_some() => (Kind::Unavailable, NETWORK),
+        _ if find::<ConnectorError>(error).is_some() => {
+            (Kind::Unavailable, http::hint_on(&why).unwrap_or(NETWORK))
+        }
         _ => (Kind::Denied, NO_CREDENTIALS),
     };
-    Error::new(kind, in_one_line(error)).hint(hint)
+    Error::new(kind, why).hint(hint)
 }
 
 fn hint_on_role(role: &Role) -> String {
@@ -144,10 +148,11 @@ pub(super) fn no_answer(what: String, error: &Cause) -> Error {
     if let Some(own) = find::<Error>(error) {
         return Error::new(own.kind(), what).because(own.repeat());
     }
-    let kind = Kind::Unavailable;
+    let (kind, why) = (Kind::Unavailable, in_one_line(error));
+    let hint = http::hint_on(&why).unwrap_or(NETWORK);
     Error::new(kind, what)
-        .because(Error::new(kind, in_one_line(error)))
-        .hint(NETWORK)
+        .because(Error::new(kind, why))
+        .hint(hint)
 }
 
 /// Error and causes, each said once, in one line.

@@ -119,11 +119,11 @@ impl Kms {
     }
 
     /// With the credentials that the SDK finds.
-    pub(crate) async fn from_environment(profile: Option<&str>, key: KeyArn) -> Self {
-        Self {
-            client: Client::new(&load(profile, Some(&key.region)).await),
+    pub(crate) async fn from_environment(profile: Option<&str>, key: KeyArn) -> Result<Self> {
+        Ok(Self {
+            client: Client::new(&load(profile, Some(&key.region)).await?),
             key,
-        }
+        })
     }
 
     pub(crate) fn key(&self) -> &KeyArn {

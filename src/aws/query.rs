@@ -15,7 +15,7 @@ use ureq::http::Request;
 use super::account::Account;
 use super::call_error::{self, Operation};
 use crate::error::{Error, Kind, Result, ResultExt};
-use crate::http;
+use crate::http::{Believes, Outbound};
 use crate::retry::RetryPolicy;
 
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,9 +64,11 @@ impl Query {
         let request = self
             .signed(account, by)
             .map_err(|why| Error::failed(self.what.clone()).because(why))?;
+        let url = account.endpoint(self.service);
+        let agent =
+            Outbound::from_environment()?.agent(&url, ATTEMPT_TIMEOUT, Believes::AsAwsDoes)?;
         let reply = tokio::task::spawn_blocking(move || {
-            // Past any proxy, as the SDKs' calls go.
-            let mut reply = http::agent(ATTEMPT_TIMEOUT, false).run(request)?;
+            let mut reply = agent.run(request)?;
             let text = reply.body_mut().read_to_string()?;
             Ok::<_, ureq::Error>((reply.status().as_u16(), text))
         });

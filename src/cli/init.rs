@@ -20,7 +20,8 @@ use crate::repository;
 /// Run once by an administrator, on a machine that is neither the exporter nor the database. A
 /// bucket must have versioning and Object Lock switched on. Writes the configuration, the offline
 /// identity break-glass.key, the signing key manifest-signing.pem, and a sheet to print. Nothing
-/// that exists is overwritten.
+/// that exists is overwritten. In a bucket it stores a small locked object first and tries to delete
+/// it, and stops where that succeeds.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat init --repository s3://backup-bucket/prod --config lifeboat.toml \\\n      \
@@ -154,7 +155,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 /// Asks KMS whether the key can sign manifests, and by which fingerprint it is pinned.
 async fn signing(key: KeyArn, repository: &Repository) -> Result<KmsSigning> {
     let arn = key.to_string();
-    let kms = Kms::from_environment(repository.s3.profile.as_deref(), key).await;
+    let kms = Kms::from_environment(repository.s3.profile.as_deref(), key).await?;
     Ok(KmsSigning {
         arn,
         fingerprint: kms::signer_of(kms).await?.fingerprint(),
@@ -187,6 +188,13 @@ fn text(report: &Report) -> Page {
     );
     page.space();
     page.line(format_args!("verification key: {}", report.fingerprint));
+    page.space();
+    if report.lock_held == Some(true) {
+        page.line("the lock of a canary held: an attempt to delete it was refused");
+    }
+    for note in &report.notes {
+        page.line(format_args!("note: {note}"));
+    }
     page.space();
     page.line(format_args!(
         "next: lifeboat export --config {} --dry-run",

@@ -37,7 +37,7 @@ pub(super) async fn client(key: &str, access: &Access, run: &Run) -> Result<Kms>
     if configured.source.is_some() {
         return Ok(Kms::new(&accounts::source(configured, run).await?, key));
     }
-    Ok(Kms::from_environment(access.repository.s3.profile.as_deref(), key).await)
+    Kms::from_environment(access.repository.s3.profile.as_deref(), key).await
 }
 
 struct KmsSigningKey(Kms);

@@ -18,6 +18,8 @@ use crate::store::audit::{Attempt, Audit};
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub repository_url: String,
+    /// By which the store is reached: host, port and variable; `None`: none.
+    pub proxy: Option<String>,
     /// `None`: nothing in it keeps an object from being deleted.
     pub store: Result<Option<StoreFacts>>,
     pub source: Option<Account>,
@@ -48,6 +50,8 @@ pub(crate) struct StoreFacts {
     pub audit: Audit,
     /// Attempts to destroy a canary; `None`: none was made.
     pub attempts: Option<Result<Vec<Attempt>>>,
+    /// Whether the store takes no body but the announced one; `None`: not known.
+    pub refuses_wrong_bodies: Option<bool>,
 }
 
 /// An AWS account, and the region that is used there.
@@ -166,6 +170,7 @@ impl Facts {
     pub(super) fn none() -> Self {
         Self {
             repository_url: "s3://b/prod".to_owned(),
+            proxy: None,
             store: Err(Error::failed("no answer")),
             source: None,
             backup: None,

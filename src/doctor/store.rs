@@ -9,8 +9,8 @@ use crate::model::lock::LockMode;
 use crate::store::Posture;
 use crate::store::audit::{Asked, Attempt, Audit, Outcome, Rule};
 
-/// The folders of exports.
-const FOLDERS: [&str; 2] = ["parts/", "manifests/"];
+/// What an exporter may write: junk of its rights must go one day, too.
+const FOLDERS: [&str; 3] = ["parts/", "manifests/", "snapshots/"];
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let url = &facts.repository_url;
@@ -23,6 +23,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     findings.extend(policy(url, &store.audit));
     findings.extend(public_access(url, &store.audit));
     findings.extend(lifecycle(url, store, facts.daily_days));
+    findings.extend(checksum(url, store.refuses_wrong_bodies));
     match &store.attempts {
         None => {}
         Some(Ok(attempts)) => findings.extend(attempts.iter().filter_map(|one| attempt(url, one))),
@@ -202,9 +203,23 @@ fn lifecycle(url: &str, store: &StoreFacts, daily_days: Option<u32>) -> Vec<Find
     findings
 }
 
+/// Not known is no finding: who may not put there asks nothing of the store.
+fn checksum(url: &str, refuses_wrong_bodies: Option<bool>) -> Option<Finding> {
+    if refuses_wrong_bodies != Some(false) {
+        return None;
+    }
+    Some(Severity::Warning.finding(
+        "checksum",
+        format!("{url} took an object whose bytes were not those of the announced SHA-256"),
+        "what is damaged on its way is stored and called sound; lifeboat reads back all that it stores \
+         there, for which an exporter needs s3:GetObject, and fails without",
+        "use a store that compares (docs/stores.md)",
+    ))
+}
+
 fn attempt(url: &str, attempt: &Attempt) -> Option<Finding> {
     let (severity, result) = match (&attempt.outcome, attempt.harmless) {
-        (Outcome::Refused(_), _) => return None,
+        (Outcome::Refused { .. }, _) => return None,
         (Outcome::Succeeded, false) => (Severity::Critical, "succeeded".to_owned()),
         (Outcome::Succeeded, true) => (Severity::Warning, "succeeded".to_owned()),
         (Outcome::Unclear(why), _) => (Severity::Warning, format!("got no clear answer: {why}")),
@@ -232,6 +247,7 @@ fn bucket_name(url: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::audit::RefusedBy;
 
     const DENIES: &str = r#"{"Statement":[{"Effect":"Deny","Principal":"*",
         "Action":["s3:DeleteObjectVersion","s3:BypassGovernanceRetention"],"Resource":"*"}]}"#;
@@ -254,12 +270,16 @@ mod tests {
             audit: Audit {
                 policy: Asked::Is(DENIES.into()),
                 public_access_blocked: Asked::Is(true),
-                lifecycle: Asked::Is(vec![rule("parts/"), rule("manifests/")]),
+                lifecycle: Asked::Is(FOLDERS.map(rule).to_vec()),
             },
             attempts: Some(Ok(vec![tried(
-                Outcome::Refused("AccessDenied".into()),
+                Outcome::Refused {
+                    by: RefusedBy::Unsaid,
+                    code: "AccessDenied".into(),
+                },
                 false,
             )])),
+            refuses_wrong_bodies: Some(true),
         }
     }
 
@@ -320,7 +340,19 @@ mod tests {
         );
         assert_eq!(
             found(|b| b.audit.lifecycle = Asked::Absent),
-            [(Warning, "lifecycle"), (Warning, "lifecycle")]
+            [(Warning, "lifecycle"); 3]
+        );
+        for folder in FOLDERS {
+            let without = |b: &mut StoreFacts| {
+                if let Asked::Is(rules) = &mut b.audit.lifecycle {
+                    rules.retain(|rule| !rule.prefix.ends_with(folder));
+                }
+            };
+            assert_eq!(found(without), [(Warning, "lifecycle")], "{folder}");
+        }
+        assert_eq!(
+            found(|b| b.refuses_wrong_bodies = Some(false)),
+            [(Warning, "checksum")]
         );
         let early = |b: &mut StoreFacts| {
             if let Asked::Is(rules) = &mut b.audit.lifecycle {
@@ -338,6 +370,7 @@ mod tests {
                 public_access_blocked: Asked::Unknown("denied".into()),
                 lifecycle: Asked::Unknown("denied".into()),
             };
+            b.refuses_wrong_bodies = None;
         };
         assert_eq!(found(unknown), []);
     }

@@ -54,4 +54,8 @@ pub(crate) struct Report {
     pub recipient: String,
     /// SHA-256 of the restore.sh in every restore point of this version.
     pub script_sha256: Sha256,
+    /// Whether the lock of a canary was seen to refuse its deletion; `None`: nothing locks here.
+    pub lock_held: Option<bool>,
+    /// What the trial of the store did not prove, or what it costs.
+    pub notes: Vec<String>,
 }

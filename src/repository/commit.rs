@@ -130,7 +130,10 @@ impl Repository {
                     .store
                     .get(key, &head.version, size)
                     .await
-                    .context(|| format!("cannot read back {key}"))?;
+                    .context(|| format!(
+                        "{key} was stored, but is not confirmed: the store was not seen to compare what \
+                         arrives with the announced SHA-256, and it cannot be read back"
+                    ))?;
                 sha256_of(&body).await?
             }
         };

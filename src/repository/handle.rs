@@ -14,6 +14,7 @@ use crate::codec::Sealed;
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::FORMAT;
 use crate::sign::Fingerprint;
+use crate::store::audit::AuditedStore;
 use crate::store::{ListedObject, Posture, Store};
 
 /// `lifeboat.json`, in clear.
@@ -56,6 +57,11 @@ impl Repository {
 
     pub fn has_locks(&self) -> bool {
         self.store.promises().locks
+    }
+
+    /// `None`: nothing here keeps an object from being deleted.
+    pub(crate) fn audited(&self) -> Option<&dyn AuditedStore> {
+        self.store.audited()
     }
 
     /// Makes the store a repository, once. `Exists` where it is one already.

@@ -1,4 +1,4 @@
-//! What `doctor` asks of a store that can lock. Nothing here is needed to store or to read.
+//! What `doctor` and `init` ask of a store that can lock. Nothing here is needed to store or to read.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -25,6 +25,21 @@ pub trait AuditedStore: Send + Sync {
         now: Timestamp,
         random: u64,
     ) -> Result<Vec<Attempt>>;
+
+    /// Tries to delete such a canary and nothing else: what its lock must refuse to everybody.
+    async fn try_to_delete(
+        &self,
+        lock: Option<Lock>,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Vec<Attempt>>;
+
+    /// The rights that these attempts need, and where.
+    fn rights_to_try(&self) -> String;
+
+    /// Whether the store takes no body but the announced one, tried with a body that is not; `None`:
+    /// these credentials may not put, or no answer came. A store that takes it keeps it, locked so.
+    async fn refuses_wrong_bodies(&self, lock: Option<Lock>) -> Option<bool>;
 }
 
 /// What could be found out about a setting.
@@ -69,10 +84,22 @@ pub struct Attempt {
     pub harmless: bool,
 }
 
+/// What refused an attempt, as far as the store says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedBy {
+    Lock,
+    /// The caller lacks the right, or a policy denies it: what the lock would have done is not known.
+    Rights,
+    Unsaid,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The service's code.
-    Refused(String),
+    Refused {
+        by: RefusedBy,
+        /// The service's.
+        code: String,
+    },
     Succeeded,
     /// No answer that says either; why.
     Unclear(String),

@@ -15,6 +15,7 @@ use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 
 mod audit;
 mod bucket;
+mod compare;
 mod connect;
 mod fault;
 mod get;
@@ -36,8 +37,8 @@ impl Store for S3Store {
         &self.url
     }
 
-    /// All of them on AWS; elsewhere only locks, as long as nobody has shown more: RGW 16 stores
-    /// no checksum and ignores `If-None-Match`.
+    /// All of them on AWS; elsewhere only locks: RGW 16 stores no checksum and ignores
+    /// `If-None-Match`, and moto gives back any checksum that was announced.
     fn promises(&self) -> Promises {
         self.promises
     }
@@ -51,7 +52,8 @@ impl Store for S3Store {
     }
 
     /// Where HeadObject is denied (an exporter may not read parts) the answer is put together from
-    /// the PUT's reply, the lock and the listing.
+    /// the PUT's reply, the lock and the listing. Of a store that is not AWS a SHA-256 counts only
+    /// after it refused a body that was not the announced one.
     async fn put_new(
         &self,
         key: &Key,

@@ -9,6 +9,7 @@ use std::process::Command;
 use lifeboat::testing::store::StaticCredentials;
 
 use super::complains;
+use crate::support::faulty::{Fate, Faulty, Seen};
 use crate::support::program::{Ran, second_recipient};
 use crate::support::servers::Server;
 use crate::support::{Database, Lifeboat, Major, unique};
@@ -223,6 +224,130 @@ fn a_lock_that_is_too_short_too_long_or_past_is_refused() {
         1,
         &["manifests/", "--trust"],
     );
+}
+
+/// The same server behind a proxy.
+async fn behind(
+    server: Server,
+    rule: impl Fn(usize, &Seen) -> Fate + Send + Sync + 'static,
+) -> Server {
+    let proxy = Faulty::before(&server.endpoint, rule).await;
+    Server {
+        endpoint: proxy.endpoint,
+        ..server
+    }
+}
+
+/// An export to a new repository there, of one table.
+fn export_to(server: &Server) -> (Ran, Ran) {
+    let lifeboat = Lifeboat::init();
+    let place = format!("{}/{}", server.bucket, unique("sent"));
+    init(&lifeboat, server, &place).ok();
+    lifeboat.configure_in("bucket/lifeboat.toml", &second_recipient());
+    let database = Database::new(Major::Pg15);
+    database.sql("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 1000) g");
+    let config = ["--config", "bucket/lifeboat.toml"];
+    let url = database.url();
+    let export = [&["export", "--source", &url][..], &config].concat();
+    let exported = at(&lifeboat, server, &export);
+    let list = [&["list", "--json"][..], &config].concat();
+    (exported, at(&lifeboat, server, &list))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn what_is_damaged_on_its_way_is_no_restore_point_whether_the_store_compares_or_not() {
+    for (server, words) in [
+        (Server::moto(), "were sent"),
+        (Server::ceph(), "changed on their way"),
+    ] {
+        let server = behind(server, |_, seen| {
+            match seen.method == "PUT" && seen.target.contains(".copy.zst.age") {
+                true => Fate::Damage,
+                false => Fate::Pass,
+            }
+        });
+        let server = server.await;
+        let (exported, listed) = export_to(&server);
+        complains(&exported, 1, &[".copy.zst.age", words]);
+        assert_eq!(
+            listed.ok().json()["result"]["points"],
+            serde_json::json!([])
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_store_that_compares_nothing_needs_a_writer_that_reads() {
+    let takes_all = |seen: &Seen| seen.is_trial().then_some(Fate::Refuse(200, ""));
+    let server = behind(Server::ceph(), move |_, seen| {
+        takes_all(seen).unwrap_or(Fate::Pass)
+    });
+    let (exported, listed) = export_to(&server.await);
+    exported.ok();
+    let points = &listed.ok().json()["result"]["points"];
+    assert_eq!(points.as_array().unwrap().len(), 1);
+
+    let server = behind(Server::ceph(), move |_, seen| {
+        let reads = matches!(seen.method.as_str(), "GET" | "HEAD");
+        let part = seen.target.contains(".copy.zst.age?") && !seen.target.contains("retention");
+        match takes_all(seen) {
+            Some(fate) => fate,
+            None if reads && part => Fate::Refuse(403, "AccessDenied"),
+            None => Fate::Pass,
+        }
+    });
+    let (exported, listed) = export_to(&server.await);
+    complains(
+        &exported,
+        1,
+        &["is not confirmed", "announced SHA-256", "s3:GetObject"],
+    );
+    assert_eq!(
+        listed.ok().json()["result"]["points"],
+        serde_json::json!([])
+    );
+}
+
+/// What an init there says.
+fn said(server: &Server) -> String {
+    let place = format!("{}/{}", server.bucket, unique("lock"));
+    let ran = init(&Lifeboat::init(), server, &place).ok();
+    assert!(ran.stdout.contains("is ready"), "{ran:?}");
+    ran.stdout
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn init_proves_that_a_lock_holds_or_says_what_that_takes() {
+    let proven = said(&Server::ceph());
+    assert!(proven.contains("lock of a canary held"), "{proven}");
+    assert!(!proven.contains("note:"), "{proven}");
+    // Rights refuse before the lock does; moto does not say which of them refuses.
+    for (server, compares) in [(Server::ceph_as_exporter(), true), (Server::moto(), false)] {
+        let said = said(&server);
+        assert!(!said.contains("lock of a canary held"), "{said}");
+        for words in ["not proven", "s3:DeleteObjectVersion", "lifeboat.canary/*"] {
+            assert!(said.contains(words), "no '{words}' in {said}");
+        }
+        assert_eq!(said.contains("announced SHA-256"), !compares, "{said}");
+    }
+    // A store whose locks hold nothing.
+    let server = behind(Server::ceph(), |_, seen| match seen.method.as_str() {
+        "DELETE" => Fate::Refuse(204, ""),
+        _ => Fate::Pass,
+    });
+    let server = server.await;
+    let lifeboat = Lifeboat::init();
+    let place = format!("{}/{}", server.bucket, unique("lock"));
+    let ran = init(&lifeboat, &server, &place);
+    complains(
+        &ran,
+        1,
+        &["delete a locked version succeeded", "another store"],
+    );
+    assert!(!lifeboat.folder().join("bucket").exists());
 }
 
 /// A disk of few bytes where we may mount one, else a limit of what a file may grow to.

@@ -53,10 +53,11 @@ fn doctor(account: &Account, bucket: &str, lock: &str, more: &[&str]) -> Ran {
 
 const COMPLIANCE: &str = "mode = \"compliance\"\ndaily_days = 1";
 const GOVERNANCE: &str = "mode = \"governance\"\ndaily_days = 1";
-const BARE: [&str; 5] = [
+const BARE: [&str; 6] = [
     "warning default-retention",
     "warning bucket-policy",
     "warning public-access",
+    "warning lifecycle",
     "warning lifecycle",
     "warning lifecycle",
 ];
@@ -231,8 +232,8 @@ async fn a_bucket_out_of_reach_hides_no_other_finding() {
     assert!(found[0].2.contains("AccessDenied"), "{found:?}");
 }
 
-/// On Ceph RGW, whose locks are real.
-fn on_ceph(server: &Server, lock: &str) -> Ran {
+/// On a store beside AWS.
+fn on_server(server: &Server, lock: &str) -> Ran {
     let options = server.options();
     let lifeboat: Lifeboat = configured(&format!(
         "[repository]\nurl = \"s3://{}/{}\"\nregion = \"us-east-1\"\nendpoint = \"{}\"\n[lock]\n{lock}\n",
@@ -249,7 +250,7 @@ fn on_ceph(server: &Server, lock: &str) -> Ran {
 #[ignore = "needs servers: bash tests/run.sh"]
 fn on_real_locks_too_the_exporter_destroys_nothing_and_an_administrator_what_governance_yields() {
     for lock in [COMPLIANCE, GOVERNANCE] {
-        let found = posture(&on_ceph(&Server::ceph_as_exporter(), lock));
+        let found = posture(&on_server(&Server::ceph_as_exporter(), lock));
         let critical = found.iter().filter(|(severity, ..)| severity == "critical");
         assert_eq!(critical.count(), 0, "{found:#?}");
         assert!(
@@ -259,12 +260,12 @@ fn on_real_locks_too_the_exporter_destroys_nothing_and_an_administrator_what_gov
             "{found:#?}"
         );
     }
-    let found = posture(&on_ceph(&Server::ceph(), COMPLIANCE));
+    let found = posture(&on_server(&Server::ceph(), COMPLIANCE));
     assert!(
         !short(&found).contains(&"critical proof".to_owned()),
         "{found:#?}"
     );
-    let found = posture(&on_ceph(&Server::ceph(), GOVERNANCE));
+    let found = posture(&on_server(&Server::ceph(), GOVERNANCE));
     let critical: Vec<_> = found
         .into_iter()
         .filter(|one| one.0 == "critical")
@@ -276,4 +277,14 @@ fn on_real_locks_too_the_exporter_destroys_nothing_and_an_administrator_what_gov
             .any(|what| what.contains("delete a locked version, bypassing")),
         "{critical:#?}"
     );
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_store_that_takes_what_was_not_announced_is_told_of() {
+    for (server, told) in [(Server::moto(), true), (Server::ceph(), false)] {
+        let found = posture(&on_server(&server, COMPLIANCE));
+        let says = short(&found).contains(&"warning checksum".to_owned());
+        assert_eq!(says, told, "{found:#?}");
+    }
 }

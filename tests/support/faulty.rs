@@ -25,6 +25,8 @@ pub enum Fate {
     Late(Duration),
     /// The server does not see it; this status and code are the reply.
     Refuse(u16, &'static str),
+    /// One bit of the request's body is changed on its way.
+    Damage,
 }
 
 /// A request as far as a test decides by it.
@@ -35,6 +37,13 @@ pub struct Seen {
     pub target: String,
     /// The head as it came, in lower case.
     pub head: String,
+}
+
+impl Seen {
+    /// The one object that is wrong on purpose, by which lifeboat tries a store.
+    pub fn is_trial(&self) -> bool {
+        self.target.contains("/lifeboat.canary/door")
+    }
 }
 
 type Rule = dyn Fn(usize, &Seen) -> Fate + Send + Sync;
@@ -84,7 +93,7 @@ async fn serve(
     rule: &Rule,
     log: &Mutex<Vec<Seen>>,
 ) -> io::Result<()> {
-    let Some((head, body)) = read_request(&mut client).await? else {
+    let Some((head, mut body)) = read_request(&mut client).await? else {
         return Ok(());
     };
     let mut line = head.split(' ');
@@ -109,12 +118,16 @@ async fn serve(
             );
             return client.write_all(reply.as_bytes()).await;
         }
+        Fate::Damage => {
+            let middle = body.len() / 2;
+            body[middle] ^= 1;
+        }
         _ => {}
     }
     let reply = forward(backend, &head, &body).await?;
     let body_at = find(&reply, b"\r\n\r\n").map_or(reply.len(), |at| at + 4);
     match fate {
-        Fate::Pass => client.write_all(&reply).await,
+        Fate::Pass | Fate::Damage => client.write_all(&reply).await,
         Fate::Late(pause) => {
             tokio::time::sleep(pause).await;
             client.write_all(&reply).await

@@ -23,6 +23,7 @@ pub mod servers;
 pub mod sigv4;
 pub mod subjects;
 pub mod tls;
+pub mod tunnel;
 pub mod watched;
 pub mod wire;
 

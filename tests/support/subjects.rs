@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lifeboat::testing::SystemClock;
-use lifeboat::testing::model::Key;
+use lifeboat::testing::model::{Key, Sha256};
 use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::{Head, Promises, Store};
 use tempfile::TempDir;
@@ -18,7 +18,7 @@ pub struct Subject {
     pub attacker: Option<Arc<dyn Attacker>>,
     /// What it does, which may be more than it promises.
     pub keeps: Promises,
-    /// A put returns the SHA-256, a later look perhaps not.
+    /// A put returns the SHA-256, a later look perhaps not; or the other way round.
     pub confirms: bool,
     /// Goes away with the subject.
     _folder: Option<TempDir>,
@@ -26,9 +26,9 @@ pub struct Subject {
 
 impl Subject {
     /// What a look at a version says, by what its put said.
-    pub fn later(&self, put: &Head) -> Head {
+    pub fn later(&self, put: &Head, sha256: Option<Sha256>) -> Head {
         Head {
-            sha256: put.sha256.filter(|_| self.keeps.checksums),
+            sha256: sha256.filter(|_| self.keeps.checksums),
             ..put.clone()
         }
     }
@@ -107,8 +107,12 @@ fn over(store: MemoryStore) -> Subject {
     }
 }
 
+/// Gives back any SHA-256 that was announced: nothing confirms a put.
 pub async fn moto() -> Subject {
-    on_server(Server::moto(), ALL).await
+    Subject {
+        confirms: false,
+        ..on_server(Server::moto(), ALL).await
+    }
 }
 
 /// Ceph RGW 16 ignores `If-None-Match` and stores no checksum.

@@ -29,9 +29,15 @@ pub fn acceptor(authority: &Authority, host: &str) -> TlsAcceptor {
 
 /// `https://localhost:port` before an HTTP server at `host:port`, as long as the runtime lives.
 pub async fn before(server: &str, authority: &Authority) -> String {
-    let (server, acceptor) = (server.to_owned(), acceptor(authority, "localhost"));
+    let address = before_as("localhost", server, authority).await;
+    address.replace("127.0.0.1", "https://localhost")
+}
+
+/// The same under any name; returns `127.0.0.1:port`.
+pub async fn before_as(host: &str, server: &str, authority: &Authority) -> String {
+    let (server, acceptor) = (server.to_owned(), acceptor(authority, host));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let (server, acceptor) = (server.clone(), acceptor.clone());
@@ -46,5 +52,5 @@ pub async fn before(server: &str, authority: &Authority) -> String {
             });
         }
     });
-    format!("https://localhost:{port}")
+    address
 }

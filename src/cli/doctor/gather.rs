@@ -9,11 +9,12 @@ use crate::aws::rds::Rds;
 use crate::cli::run::{Access, Run};
 use crate::cli::{accounts, connect, iam, kms};
 use crate::config::drill::DrillSettings;
-use crate::config::{Config, Databases, SigningKey, Source};
+use crate::config::{self, Config, Databases, Location, SigningKey, Source};
 use crate::doctor::{
     Account, BreakGlass, Database, DrillWall, Facts, KeyPurpose, KmsKey, RdsDatabase, StoreFacts,
 };
 use crate::error::{Error, Kind, Result, ResultExt};
+use crate::http::Outbound;
 use crate::model::lock::{Lock, LockPolicy};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::drill_server::{WallReport, ask_walls};
@@ -61,6 +62,7 @@ pub(super) async fn facts(
     };
     Ok(Facts {
         repository_url: access.repository.location.to_string(),
+        proxy: proxy(&access.repository)?,
         store,
         source: config.accounts.source.as_ref().map(account),
         backup: config.accounts.backup.as_ref().map(account),
@@ -94,19 +96,34 @@ async fn store(
     };
     let posture = store.posture().await?;
     let audit = audited.audit().await;
-    let attempts = match no_try {
-        true => None,
-        false => Some(attempts(audited, config, &posture, run).await),
-    };
+    let (mut attempts, mut refuses_wrong_bodies) = (None, None);
+    if !no_try {
+        attempts = Some(try_to_destroy(audited, config, &posture, run).await);
+        // Where there is no lock for it, that is told by the attempts.
+        if let Ok(lock) = canary_lock(config, &posture, run) {
+            refuses_wrong_bodies = audited.refuses_wrong_bodies(lock).await;
+        }
+    }
     Ok(Some(StoreFacts {
         prefix: audited.key_prefix().to_owned(),
         posture,
         audit,
         attempts,
+        refuses_wrong_bodies,
     }))
 }
 
-async fn attempts(
+/// That of the SDK for S3, whose hosts differ by region alone.
+fn proxy(repository: &config::Repository) -> Result<Option<String>> {
+    if let Location::Dir(_) = repository.location {
+        return Ok(None);
+    }
+    let endpoint = repository.s3.endpoint.as_deref();
+    let endpoint = endpoint.unwrap_or("https://s3.amazonaws.com/");
+    Ok(Outbound::from_environment()?.proxy_of(endpoint))
+}
+
+async fn try_to_destroy(
     store: &dyn AuditedStore,
     config: &Config,
     posture: &Posture,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::bucket::S3Store;
 use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
+use super::proof::CANARIES;
 use crate::error::Result;
 use crate::model::lock::Lock;
 use crate::store::audit::{Asked, Attempt, Audit, AuditedStore, Rule};
@@ -48,6 +49,27 @@ impl AuditedStore for S3Store {
         random: u64,
     ) -> Result<Vec<Attempt>> {
         self.attack_canary(lock, object_lock, now, random).await
+    }
+
+    async fn try_to_delete(
+        &self,
+        lock: Option<Lock>,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Vec<Attempt>> {
+        self.delete_canary(lock, now, random).await
+    }
+
+    fn rights_to_try(&self) -> String {
+        format!(
+            "s3:PutObject, s3:PutObjectRetention, s3:GetObjectRetention, s3:DeleteObjectVersion and \
+             s3:BypassGovernanceRetention on {}/{CANARIES}*",
+            self.url
+        )
+    }
+
+    async fn refuses_wrong_bodies(&self, lock: Option<Lock>) -> Option<bool> {
+        self.compares(CANARIES, lock).await.ok().flatten()
     }
 }
 

@@ -25,8 +25,9 @@ pub struct S3Store {
     pub(super) lockless: AtomicBool,
     /// The store has answered something.
     pub(super) has_answered: AtomicBool,
-    /// The store was seen to refuse a body that is not the announced one.
-    pub(super) compares: OnceCell<bool>,
+    /// Whether the store was seen to refuse a body that is not the announced one; `None`: it could not
+    /// be tried.
+    pub(super) compares: OnceCell<Option<bool>>,
 }
 
 impl S3Store {

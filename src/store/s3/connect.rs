@@ -11,15 +11,13 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials as Given, ResponseChecksumValidation};
-use aws_smithy_http_client::Builder as HttpBuilder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_runtime_api::client::retries::classifiers::SharedRetryClassifier;
 use tokio::sync::OnceCell;
 
 use super::bucket::{RequestLimits, S3Store};
 use crate::error::{Error, Result};
+use crate::http::Outbound;
 use crate::store::Promises;
 
 /// The region in which stores other than AWS believe to be.
@@ -76,7 +74,7 @@ impl S3Store {
 
     /// As [`S3Store::open`], with other limits of time and attempts.
     pub async fn open_with(options: S3Options, limits: RequestLimits) -> Result<Self> {
-        let shared = load(&options, &limits).await;
+        let shared = load(&options, &limits).await?;
         if shared.region().is_none() {
             return Err(Error::usage(format!(
                 "no AWS region is known for s3://{}",
@@ -124,10 +122,8 @@ impl S3Store {
     }
 }
 
-async fn load(options: &S3Options, limits: &RequestLimits) -> SdkConfig {
-    let http = HttpBuilder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+async fn load(options: &S3Options, limits: &RequestLimits) -> Result<SdkConfig> {
+    let http = Outbound::from_environment()?.sdk_client()?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(limits.connect_timeout)
         .operation_attempt_timeout(limits.attempt_timeout)
@@ -170,7 +166,7 @@ async fn load(options: &S3Options, limits: &RequestLimits) -> SdkConfig {
     if let Some(endpoint) = &options.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    loader.load().await
+    Ok(loader.load().await)
 }
 
 fn environment_region() -> Option<String> {

@@ -8,6 +8,7 @@ pub(super) use aws_sdk_s3::error::SdkError;
 pub(super) use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::error::{Error, Kind};
+use crate::http;
 
 /// A call to the service, as its errors name it.
 pub(super) struct Operation {
@@ -111,8 +112,9 @@ fn unanswered<E: ServiceError>(what: String, error: SdkError<E, HttpResponse>) -
     } else if matches!(error, SdkError::ConstructionFailure(_)) {
         return Error::failed(what).because(error);
     } else {
-        let hint = "is the network up, and are region and endpoint right?";
-        (Kind::Unavailable, hint)
+        let hint = http::hint_on(&text);
+        let network = "is the network up, and are region and endpoint right?";
+        (Kind::Unavailable, hint.unwrap_or(network))
     };
     Error::new(kind, what).because(error).hint(hint)
 }
@@ -148,7 +150,13 @@ fn meaning(
         ("InvalidArgument", _) if message.to_lowercase().contains("version id") => {
             return (Kind::NotFound, None);
         }
-        ("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch", _) => (
+        (
+            "BadDigest"
+            | "InvalidDigest"
+            | "XAmzContentSHA256Mismatch"
+            | "XAmzContentChecksumMismatch",
+            _,
+        ) => (
             Kind::Damaged,
             "the bytes changed on their way: try again, and suspect memory or network",
         ),

@@ -15,11 +15,13 @@ use super::fault::{Fault, HttpResponse, Operation, SdkError, ServiceError};
 use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
-use crate::model::lock::Lock;
+use crate::model::lock::{Lock, LockMode};
 use crate::store::Store as _;
-use crate::store::audit::{Attempt, Outcome};
+use crate::store::audit::{Attempt, Outcome, RefusedBy};
 
-/// Objects under it belong to no restore point: two segments where those of points have four.
+/// In a folder of the repository. Objects under it belong to no restore point: two segments where those
+/// of points have four.
+pub(super) const CANARY_FOLDER: &str = "lifeboat.canary/";
 pub(super) const CANARIES: &str = "parts/lifeboat.canary/";
 const CANARY: &[u8] = b"lifeboat doctor tries to destroy this object. It must not succeed.\n";
 /// A canary whose lock ends sooner is not tried on.
@@ -29,7 +31,7 @@ const MIN_LOCK_LEFT: SignedDuration = SignedDuration::from_hours(1);
 struct Canary {
     key: Key,
     version: String,
-    locked: bool,
+    lock: Option<Lock>,
 }
 
 impl S3Store {
@@ -40,12 +42,9 @@ impl S3Store {
         now: Timestamp,
         random: u64,
     ) -> Result<Vec<Attempt>> {
-        let canary = match self.canary(object_lock, now).await? {
-            Some(canary) => canary,
-            None => self.put_canary(lock, random).await?,
-        };
+        let canary = self.some_canary(lock, object_lock, now, random).await?;
         let mut attempts = vec![self.overwrite(&canary.key, lock).await];
-        if canary.locked {
+        if canary.lock.is_some() {
             attempts.push(self.shorten(&canary, now, false).await);
             attempts.push(self.shorten(&canary, now, true).await);
             attempts.push(self.legal_hold(&canary).await);
@@ -53,12 +52,43 @@ impl S3Store {
         let deleted = self.delete(&canary, false).await;
         let gone = deleted.outcome == Outcome::Succeeded;
         attempts.push(deleted);
-        if canary.locked && !gone {
+        if canary.lock.is_some() && !gone {
             attempts.push(self.delete(&canary, true).await);
         }
         // Last: it hides what the others look for.
         attempts.push(self.hide(&canary.key).await);
         Ok(attempts)
+    }
+
+    /// Deletion alone, as a lock must refuse it whoever asks: governance yields to the right to bypass
+    /// it, which an administrator may well hold.
+    pub(super) async fn delete_canary(
+        &self,
+        lock: Option<Lock>,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Vec<Attempt>> {
+        let canary = self.some_canary(lock, true, now, random).await?;
+        let mut attempts = vec![self.delete(&canary, false).await];
+        let compliance = |lock: &Lock| lock.mode == LockMode::Compliance;
+        if attempts[0].outcome != Outcome::Succeeded && canary.lock.as_ref().is_some_and(compliance)
+        {
+            attempts.push(self.delete(&canary, true).await);
+        }
+        Ok(attempts)
+    }
+
+    async fn some_canary(
+        &self,
+        lock: Option<Lock>,
+        object_lock: bool,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Canary> {
+        match self.canary(object_lock, now).await? {
+            Some(canary) => Ok(canary),
+            None => self.put_canary(lock, random).await,
+        }
     }
 
     async fn canary(&self, object_lock: bool, now: Timestamp) -> Result<Option<Canary>> {
@@ -73,7 +103,7 @@ impl S3Store {
                 return Ok(Some(Canary {
                     key: one.key,
                     version: one.version,
-                    locked: lock.is_some(),
+                    lock,
                 }));
             }
         }
@@ -88,12 +118,12 @@ impl S3Store {
         Ok(Canary {
             key,
             version: head.version,
-            locked: head.lock.is_some(),
+            lock: head.lock,
         })
     }
 
     async fn delete(&self, canary: &Canary, bypass: bool) -> Attempt {
-        let what = match (canary.locked, bypass) {
+        let what = match (canary.lock.is_some(), bypass) {
             (true, false) => "delete a locked version",
             (true, true) => "delete a locked version, bypassing governance",
             (false, _) => "delete a version, which nothing locks",
@@ -202,9 +232,17 @@ impl S3Store {
             "InvalidRetentionPeriod",
             "ObjectLocked",
         ];
+        let message = match &output {
+            Err(SdkError::ServiceError(error)) => error.err().message().unwrap_or_default(),
+            _ => "",
+        };
+        let by = refused_by(message);
         let outcome = match output.map_err(|error| Fault::new(&TRY, &self.name(key), error)) {
             Ok(_) => Outcome::Succeeded,
-            Err(fault) if REFUSALS.contains(&fault.code.as_str()) => Outcome::Refused(fault.code),
+            Err(fault) if REFUSALS.contains(&fault.code.as_str()) => Outcome::Refused {
+                by,
+                code: fault.code,
+            },
             Err(fault) => Outcome::Unclear(fault.error.chain()),
         };
         Attempt {
@@ -215,4 +253,45 @@ impl S3Store {
     }
 }
 
+/// What refused, as far as stores say: they answer `AccessDenied` for both.
+fn refused_by(message: &str) -> RefusedBy {
+    let message = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    // AWS, Ceph RGW and moto; MinIO.
+    if says(&["object lock", "worm"]) {
+        RefusedBy::Lock
+    } else if says(&["not authorized", "policy"]) {
+        RefusedBy::Rights
+    } else {
+        RefusedBy::Unsaid
+    }
+}
+
 const TRY: Operation = Operation::new("a try", "destroy", "nothing of the kind");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_for_want_of_rights_is_told_from_that_of_a_lock() {
+        let aws = "User: arn:aws:iam::1:user/a is not authorized to perform: s3:DeleteObjectVersion on \
+                   resource: \"arn:aws:s3:::b/k\" with an explicit deny in a resource-based policy";
+        for (message, by) in [
+            (
+                "Access Denied because object protected by object lock.",
+                RefusedBy::Lock,
+            ),
+            ("forbidden by object lock", RefusedBy::Lock),
+            (
+                "Object is WORM protected and cannot be overwritten",
+                RefusedBy::Lock,
+            ),
+            (aws, RefusedBy::Rights),
+            ("Access Denied", RefusedBy::Unsaid),
+            ("", RefusedBy::Unsaid),
+        ] {
+            assert_eq!(refused_by(message), by, "{message}");
+        }
+    }
+}

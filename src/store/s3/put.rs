@@ -20,7 +20,6 @@ use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
 use super::head::confirmed;
 use super::list::Tagged;
-use super::proof::CANARIES;
 use crate::compute;
 use crate::error::{Error, Kind, Result, ResultExt as _};
 use crate::model::digest::Sha256;
@@ -35,19 +34,17 @@ const PUT_LOCKED: Operation = Operation::new(
     "s3:PutObject and s3:PutObjectRetention",
 );
 
-/// The object by which [`S3Store::compares`] tries the store, beside `doctor`'s canaries.
-const CHECKSUM_PROBE: &str = "door";
-
 /// An uplink of 3 Mbit/s that several puts share.
 const SLOWEST_BYTES_PER_SECOND: f64 = 50_000.0;
 
 /// What is to be stored.
 #[derive(Clone, Copy)]
-struct Upload<'a> {
-    key: &'a Key,
-    body: &'a Bytes,
-    sha256: Sha256,
-    lock: Option<Lock>,
+pub(super) struct Upload<'a> {
+    pub key: &'a Key,
+    pub body: &'a Bytes,
+    /// Announced to the store.
+    pub sha256: Sha256,
+    pub lock: Option<Lock>,
 }
 
 impl S3Store {
@@ -65,11 +62,19 @@ impl S3Store {
             lock,
         };
         // 409: another request for this key was under way; who won shows in the next attempt.
-        (|| self.put_or_look_up(upload))
+        let mut head = (|| self.put_or_look_up(upload))
             .retry(self.limits.retry)
             .when(|fault| fault.status == 409)
             .await
-            .map_err(|fault| fault.error)
+            .map_err(|fault| fault.error)?;
+        if !self.promises.checksums {
+            // A store may give back what was announced, whatever arrived.
+            head.sha256 = match self.compares(key.as_str(), lock).await {
+                Ok(Some(true)) => head.sha256.or(Some(sha256)),
+                _ => None,
+            };
+        }
+        Ok(head)
     }
 
     async fn put_or_look_up(&self, upload: Upload<'_>) -> Result<Head, Fault> {
@@ -85,7 +90,7 @@ impl S3Store {
         found.ok_or(fault)
     }
 
-    async fn put_object(&self, upload: Upload<'_>) -> Result<PutObjectOutput, Fault> {
+    pub(super) async fn put_object(&self, upload: Upload<'_>) -> Result<PutObjectOutput, Fault> {
         let Upload {
             key,
             body,
@@ -132,7 +137,7 @@ impl S3Store {
             let what = format!("{}: the bucket does not keep versions", self.name(key));
             return Err(Error::refused(what).hint("switch on versioning and Object Lock"));
         };
-        let mut head = match self.head_object(key, version).await {
+        let head = match self.head_object(key, version).await {
             Err(fault) if fault.is_forbidden() => self.piece_together(key, version, output).await,
             head => head.map_err(|fault| fault.error),
         }
@@ -145,33 +150,7 @@ impl S3Store {
                 head.bytes
             )));
         }
-        if head.sha256.is_none() && self.compares(upload.lock).await {
-            head.sha256 = Some(upload.sha256);
-        }
         Ok(head)
-    }
-
-    /// Whether the store takes no body but the announced one, which a store may well do that returns
-    /// no checksum: tried once, with a body that is not. Where it is taken, a canary is there.
-    async fn compares(&self, lock: Option<Lock>) -> bool {
-        let tried = self.compares.get_or_try_init(async || {
-            let probe = Upload {
-                key: &format!("{CANARIES}{CHECKSUM_PROBE}").parse()?,
-                body: &Bytes::from_static(b"not what was announced"),
-                sha256: Sha256::of(b"another body"),
-                lock,
-            };
-            match self.put_object(probe).await {
-                Ok(_) => Ok(false),
-                Err(fault) => match fault.error.kind() {
-                    Kind::Damaged => Ok(true),
-                    // No answer is none: the next put tries again.
-                    Kind::Unavailable => Err(fault.error),
-                    _ => Ok(false),
-                },
-            }
-        });
-        tried.await.copied().unwrap_or(false)
     }
 
     /// What HeadObject would say, for a caller that may write but not read.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{HOLDS, REGION, Scene, spare_of};
 use crate::support::certificates::Authority;
 use crate::support::program::Ran;
+use crate::support::tunnel::Tunnel;
 use crate::support::{cloud, tls};
 
 /// A security group of the backup account with these egress rules.
@@ -105,23 +106,27 @@ async fn what_ec2_does_not_tell_is_asked_again_and_then_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
-async fn ec2_is_asked_over_tls_by_the_systems_authorities_and_past_proxies_as_all_of_aws_is() {
+async fn all_of_aws_is_asked_through_the_proxy_over_tls_by_the_bundles_authorities() {
     let scene = Scene::new(Kind::Instance).await;
     let folder = scene.world.folder.path();
     let authority = Authority::new("AWS");
     let aws = cloud::endpoint().trim_start_matches("http://");
-    let endpoint = tls::before(aws.trim_end_matches('/'), &authority).await;
-    let both =
-        [folder.join("RDS.pem"), authority.save(folder)].map(|one| std::fs::read(one).unwrap());
-    std::fs::write(folder.join("both.pem"), both.concat()).unwrap();
+    let over_tls = tls::before_as("aws.lifeboat.test", aws.trim_end_matches('/'), &authority);
+    let tunnel = Tunnel::to(&over_tls.await);
+    let before = cloud::calls(&scene.world.backup).len();
+    // STS, RDS and EC2; the store and the databases are on this machine.
     let mut command = scene.command(&["drill", "--snapshot", "--source", "prod", "--json"]);
-    command.env("AWS_ENDPOINT_URL", endpoint);
-    command.env("SSL_CERT_FILE", folder.join("both.pem"));
-    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
-        command.env(name, "http://127.0.0.1:1");
-    }
+    command.env("AWS_ENDPOINT_URL", "https://aws.lifeboat.test");
+    command.env("AWS_CA_BUNDLE", authority.save(folder));
+    command.env("HTTPS_PROXY", tunnel.url());
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap());
     let ran = Ran::of(&ran.await.unwrap()).ok();
     assert!(spare_of(&ran).starts_with("lifeboat-drill-prod-"));
     scene.nothing_was_denied();
+    assert!(tunnel.asked_for("aws.lifeboat.test:443") > 0);
+    let calls = cloud::calls(&scene.world.backup).split_off(before);
+    for service in ["sts:", "rds:", "ec2:"] {
+        let asked = calls.iter().any(|call| call.starts_with(service));
+        assert!(asked, "{service} {calls:?}");
+    }
 }

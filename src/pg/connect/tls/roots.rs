@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::io::Write as _;
-use std::path::Path;
 
 use pem_rfc7468::LineEnding;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tempfile::NamedTempFile;
 
+use crate::certificates;
 use crate::error::{Error, Result, ResultExt};
 use crate::pg::connect::server::RootCert;
 
@@ -39,11 +38,15 @@ impl Roots {
 
 pub(crate) fn load(which: &RootCert) -> Result<Roots> {
     let (found, from) = match which {
-        RootCert::File(path) => (read(path)?, format!("only those in {}", path.display())),
+        RootCert::File(path) => (
+            certificates::read(path)?,
+            format!("only those in {}", path.display()),
+        ),
         RootCert::Default => {
-            let mut all =
-                parse(RDS).context(|| "the RDS authorities shipped with lifeboat".to_owned())?;
-            all.extend(system());
+            let mut all = certificates::parse(RDS)
+                .context(|| "the RDS authorities shipped with lifeboat".to_owned())?;
+            // A machine without any still reaches RDS.
+            all.extend(certificates::of_system());
             (all, "the system's authorities and those of RDS".to_owned())
         }
     };
@@ -56,28 +59,6 @@ pub(crate) fn load(which: &RootCert) -> Result<Roots> {
     Ok(Roots { store, exact, from })
 }
 
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let what = || format!("root certificate file {}", path.display());
-    let bytes = std::fs::read(path).context(what)?;
-    let found = parse(&bytes).context(what)?;
-    if found.is_empty() {
-        return Err(Error::usage(format!("{} holds no certificate", what()))
-            .hint("it must be PEM: -----BEGIN CERTIFICATE-----"));
-    }
-    Ok(found)
-}
-
-fn parse(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::usage(format!("not PEM: {error}")))
-}
-
-/// The system's roots; a machine without any still reaches RDS.
-fn system() -> Vec<CertificateDer<'static>> {
-    rustls_native_certs::load_native_certs().certs
-}
-
 /// Writes the default authorities to a file, for libpq.
 pub(crate) fn to_file() -> Result<NamedTempFile> {
     let what = || "writing root certificates to a temporary file".to_owned();
@@ -87,7 +68,7 @@ pub(crate) fn to_file() -> Result<NamedTempFile> {
         .tempfile()
         .context(what)?;
     file.write_all(RDS).context(what)?;
-    for cert in system() {
+    for cert in certificates::of_system() {
         let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, &cert)
             .map_err(|error| Error::failed(what()).because(Error::failed(error.to_string())))?;
         file.write_all(pem.as_bytes()).context(what)?;
@@ -104,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_shipped_authority_can_be_trusted() {
-        let shipped = parse(RDS).unwrap();
+        let shipped = certificates::parse(RDS).unwrap();
         let count = shipped.len();
         let mut store = RootCertStore::empty();
         assert_eq!(store.add_parsable_certificates(shipped), (count, 0));
@@ -115,7 +96,7 @@ mod tests {
     fn what_libpq_gets_is_what_we_trust() {
         let file = to_file().unwrap();
         let (written, ours) = (
-            read(file.path()).unwrap(),
+            certificates::read(file.path()).unwrap(),
             load(&RootCert::Default).unwrap(),
         );
         let mut store = RootCertStore::empty();

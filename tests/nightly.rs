@@ -100,6 +100,7 @@ async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and
     assert!(by.starts_with("arn:aws:kms:"), "{drill}");
     let attestation = drill["attestation"].as_str().unwrap();
     assert!(!attestation.contains("-by-"), "{attestation}");
+    assert_eq!(document["result"]["changes"], serde_json::json!([]));
     let status = &result("status")["databases"][0];
     assert_eq!(status["points"], 2);
     // The first of its week was drilled last, for its promotion.
@@ -113,6 +114,28 @@ async fn with_the_rights_of_the_templates_alone_nights_are_exported_verified_and
     };
     put(&deployed.source, "NightlySuccess", 2);
     put(&deployed.backup, "ProveSuccess", 1);
+
+    // What is gone and what changed since is told, and is no finding.
+    cluster.sql("DROP TABLE course; DELETE FROM answer WHERE id < 12");
+    deployed.run_nightly();
+    let again = deployed.run_prove().json()["result"].clone();
+    let [changed] = again["changes"].as_array().unwrap().as_slice() else {
+        panic!("{again}");
+    };
+    // The claimant of the week was drilled last, and has one row more than the second point.
+    assert_eq!(changed["since"], promoted["id"]);
+    assert_eq!(
+        changed["gone"],
+        serde_json::json!([{"schema": "public", "name": "course"}])
+    );
+    assert_eq!(
+        [
+            &changed["rows_before"],
+            &changed["rows_after"],
+            &changed["tables_changed"]
+        ],
+        [3001, 2989, 1]
+    );
     cloud::nothing_unknown(&[&deployed.source, &deployed.backup]);
 }
 

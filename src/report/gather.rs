@@ -16,8 +16,8 @@ use crate::model::id::Id;
 use crate::model::manifest::is_large_objects;
 use crate::model::table_change::Summary;
 use crate::repository::{
-    Announcement, Attestations, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room,
-    details,
+    Announcement, Attestations, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
+    RestorePoint, Room, details,
 };
 use crate::sign::Trust;
 
@@ -79,7 +79,7 @@ pub(super) async fn gather<'a>(
         };
         drop_old_assertions(&mut one);
         one.newest = newest(repository, trust, &found, &one).await?;
-        one.since_drill = since_drill(&reader, &one, options.contested.as_deref()).await?;
+        one.since_drill = since_drill(&reader, &found, &one, options.contested.as_deref()).await?;
         let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
             Some(Ok(ring)) => ring.finding(),
             Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
@@ -265,13 +265,9 @@ async fn newest(
     let Some(newest) = points.rfind(|point| point.trusted.is_some()) else {
         return Ok(None);
     };
-    let here = |one: &&ListedPoint| {
-        one.id == newest.id && one.source == database.source && one.database == database.database
-    };
-    let Some(found) = found.iter().find(here) else {
+    let Some(point) = open(repository, trust, found, database, &newest.id).await? else {
         return Ok(None);
     };
-    let point = repository.open(found, trust).await?;
     let keys = match point.key_ring().await {
         Err(error) if error.kind() == Kind::Unavailable => return Err(error),
         keys => keys,
@@ -290,23 +286,49 @@ async fn newest(
     }))
 }
 
-/// By names and digests where the identities open both points.
+/// Opens one of the database's points again.
+async fn open(
+    repository: &Repository,
+    trust: &Trust,
+    found: &[ListedPoint],
+    database: &Database,
+    id: &Id,
+) -> Result<Option<RestorePoint>> {
+    let here = |one: &&ListedPoint| {
+        one.id == *id && one.source == database.source && one.database == database.database
+    };
+    match found.iter().find(here) {
+        Some(found) => Ok(Some(repository.open(found, trust).await?)),
+        None => Ok(None),
+    }
+}
+
+/// What the point that was drilled last holds beside the one before it; by names and digests where the
+/// identities open both.
 async fn since_drill(
     reader: &PointReader<'_>,
+    found: &[ListedPoint],
     database: &Database,
     contested: Option<&[Id]>,
 ) -> Result<Option<(Id, Summary)>> {
-    let (repository, trust, drills) = (reader.repository, reader.trust, reader.drills);
-    let of = (database.source.as_str(), database.database.as_str());
     let Some(contested) = contested else {
         return Ok(None);
     };
-    let Some((last, _)) = drills.last_sound(repository, of, trust, |_| false).await? else {
+    let sound = database.points.iter().filter_map(|point| {
+        let drill = point.trusted.as_ref()?.proof()?;
+        (drill.verdict == Verdict::Sound).then_some((drill.at, &point.id))
+    });
+    let mut sound: Vec<(Timestamp, &Id)> = sound.collect();
+    sound.sort_by(|one, other| other.cmp(one));
+    let Some(((_, last), others)) = sound.split_first() else {
         return Ok(None);
     };
-    let is_left_out = |id: &Id| *id == last.manifest.id || contested.contains(id);
-    let before = drills.last_sound(repository, of, trust, is_left_out);
-    let Some((before, _)) = before.await? else {
+    let mut others = others.iter().filter(|(_, id)| !contested.contains(id));
+    let Some((_, before)) = others.next() else {
+        return Ok(None);
+    };
+    let again = |id| open(reader.repository, reader.trust, found, database, id);
+    let (Some(last), Some(before)) = (again(last).await?, again(before).await?) else {
         return Ok(None);
     };
     match last.since(&before, reader.identities).await {

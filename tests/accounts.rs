@@ -108,12 +108,13 @@ impl World {
         command.spawn().unwrap()
     }
 
-    /// Names below the repository's prefix, but for `lifeboat.json`.
+    /// Names below the repository's prefix, but for what `init` stored: `lifeboat.json` and its canary.
     async fn stored(&self) -> Vec<String> {
         let listed = self.backup.s3().list_objects_v2().bucket(&self.bucket);
         let listed = listed.send().await.unwrap();
         let keys = listed.contents().iter().filter_map(|object| object.key());
         let keys = keys.filter(|key| *key != "prod/lifeboat.json");
+        let keys = keys.filter(|key| !key.starts_with("prod/parts/lifeboat.canary/"));
         keys.map(str::to_owned).collect()
     }
 

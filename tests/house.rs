@@ -388,6 +388,19 @@ fn nothing_can_delete_but_the_proof_that_it_is_refused() {
     }
 }
 
+/// It is set where a database is made, and never changed.
+#[test]
+fn no_call_switches_deletion_protection_off() {
+    for Source { path, text, .. } in sources() {
+        if !path.starts_with("aws") || path == Path::new("aws/rds/create.rs") {
+            continue;
+        }
+        for word in [".deletion_protection(", "deletion_protection ="] {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
 /// What escapes all that it prints.
 const PRINTERS: [&str; 2] = ["cli/output.rs", "cli/progress.rs"];
 

@@ -10,6 +10,7 @@ mod job;
 mod keep;
 mod limits;
 mod report;
+mod theirs;
 
 use std::time::Instant;
 

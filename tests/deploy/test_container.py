@@ -118,6 +118,14 @@ class SecondContainer(unittest.TestCase):
         skipped = template["metadata"]["annotations"]["eks.amazonaws.com/skip-containers"]
         self.assertEqual(skipped, drills["name"])
 
+    def test_the_pod_pins_the_keys_that_it_believes(self):
+        (main,) = cronjob("prove.yaml")["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+        command, *pinned = main["args"]
+        self.assertEqual(command, "prove")
+        self.assertEqual(len(pinned), 2)
+        for one in pinned:
+            self.assertRegex(one, "^--trust=[0-9a-f]{64}$")
+
     def test_both_deployments_name_the_socket_that_it_makes(self):
         for name in ("docs/accounts.md", "docs/drills.md", "deploy/kubernetes/prove.yaml"):
             self.assertIn('server_socket = "/drill/lifeboat.sock"', (ROOT / name).read_text(), name)

@@ -4,6 +4,7 @@
 
 mod compared;
 mod egress;
+mod taken_over;
 
 use std::process::{Child, Stdio};
 

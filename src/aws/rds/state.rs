@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
+use jiff::Timestamp;
 
 use super::client::Rds;
-use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk, tags_to_sdk};
+use super::convert::{number_from_sdk, security_group_ids, tags_from_sdk, tags_to_sdk, time};
 use crate::aws::call_error::{from_sdk, if_there, unless_gone};
 use crate::error::{Error, Result};
 use crate::model::snapshot::Kind;
@@ -28,6 +29,9 @@ pub(crate) struct DbState {
     pub master_user: Option<String>,
     /// A new password is not in force yet.
     pub awaits_password: bool,
+    pub deletion_protection: bool,
+    /// By RDS's clock.
+    pub created_at: Option<Timestamp>,
 }
 
 /// Both types of the SDK have these fields; those that differ are given.
@@ -38,6 +42,7 @@ macro_rules! state_from {
             is_public: $described.publicly_accessible.unwrap_or(false),
             security_groups: security_group_ids($described.vpc_security_groups),
             master_user: $described.master_username,
+            deletion_protection: $described.deletion_protection.unwrap_or(false),
             awaits_password: ($described.pending_modified_values)
                 .is_some_and(|pending| pending.master_user_password.is_some()),
             $($field: $value,)+
@@ -60,6 +65,7 @@ impl From<DbInstance> for DbState {
             address: address,
             port: number_from_sdk(port),
             subnet_group: subnet_group.and_then(|group| group.db_subnet_group_name),
+            created_at: time(described.instance_create_time),
             parameter_groups: parameter_groups
                 .filter_map(|group| group.db_parameter_group_name)
                 .collect(),
@@ -77,6 +83,7 @@ impl From<DbCluster> for DbState {
             address: described.endpoint,
             port: number_from_sdk(described.port),
             subnet_group: described.db_subnet_group,
+            created_at: time(described.cluster_create_time),
             parameter_groups: described.db_cluster_parameter_group.into_iter().collect(),
         }
     }

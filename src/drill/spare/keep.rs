@@ -1,6 +1,6 @@
 //! Keeps what a sound drill created as the warm spare. Removes what other drills created, and nothing else:
-//! known by name and tag, older than this drill or its
-//! own, and used by nobody.
+//! known by name and tags, older than this drill or its own, and used and taken over by nobody. It looks again
+//! right before each act.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -9,21 +9,13 @@ use jiff::Timestamp;
 
 use super::job::{SpareDrill, group_kinds, member_name};
 use super::report::Report;
+use super::theirs::{REMOVING, is_in_use, taken_over};
 use crate::aws::rds::DbState;
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::model::finding::Finding;
 use crate::model::snapshot::Kind;
 use crate::snapshot::list::KINDS;
 use crate::snapshot::names::{spare_made_at, tag};
-
-/// The value of a spare's tag `lifeboat:kept` while it is removed.
-const REMOVING: &str = "removing";
-
-/// What a killed drill left runs as well, but has no tag.
-fn is_in_use(there: &DbState) -> bool {
-    let is_kept = there.tags.get(tag::KEPT).is_some_and(|at| at != REMOVING);
-    is_kept && !["stopped", "deleting"].contains(&there.status.as_str())
-}
 
 impl SpareDrill<'_> {
     /// The copy is sound: tags it, stops the new spare, and removes the older ones.
@@ -47,6 +39,10 @@ impl SpareDrill<'_> {
 
     async fn stop(&self) -> Result<DbState> {
         let (kind, name) = (self.kind(), self.name.as_str());
+        match self.rds().state(kind, name).await? {
+            Some(there) if !self.is_mine(&there) => return Err(theirs(kind, name)),
+            _ => {}
+        }
         let stop = async || match self.rds().stop_db(kind, name).await {
             // The reply to an earlier attempt may have been lost.
             Err(error) => match self.rds().state(kind, name).await {
@@ -84,9 +80,20 @@ impl SpareDrill<'_> {
     async fn remove_own(&self) -> Result<()> {
         let (kind, name) = (self.kind(), self.name.as_str());
         match self.rds().state(kind, name).await? {
+            // Of another drill, in the same second.
             Some(there) if !self.creation.is_ours(&there) => Ok(()),
+            Some(there) if !self.is_mine(&there) => Err(theirs(kind, name)),
             there => self.remove(kind, name, there.as_ref()).await,
         }
+    }
+
+    /// This drill made it, and nobody has taken it over since.
+    fn is_mine(&self, there: &DbState) -> bool {
+        self.creation.is_ours(there) && self.may_delete(there)
+    }
+
+    fn may_delete(&self, there: &DbState) -> bool {
+        self.is_spare(&there.tags) && !there.deletion_protection
     }
 
     /// Spares of earlier drills of this source, and parameter groups that some left.
@@ -95,7 +102,7 @@ impl SpareDrill<'_> {
             match self.rds().states(kind).await {
                 Ok(all) => {
                     for spare in all.iter().filter(|one| self.is_older_spare(one)) {
-                        self.remove_older_one(kind, spare, report).await;
+                        self.remove_older_one(kind, &spare.identifier, report).await;
                     }
                 }
                 Err(error) => report.finding("older spares", &error),
@@ -108,21 +115,56 @@ impl SpareDrill<'_> {
         }
     }
 
-    async fn remove_older_one(&self, kind: Kind, spare: &DbState, report: &mut Report) {
-        let name = &spare.identifier;
-        if is_in_use(spare) {
-            report.findings.push(Finding::new(
-                format!("older spare {name}"),
-                "it runs: somebody may use it, so it was not removed. Who does tags it \
-                 lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
-                 seven days), stop it: the next sound drill removes it",
-            ));
+    async fn remove_older_one(&self, kind: Kind, name: &str, report: &mut Report) {
+        let what = format!("older spare {name}");
+        // The listing may be minutes old by now.
+        let there = match self.rds().state(kind, name).await {
+            Ok(Some(there)) if self.is_older_spare(&there) => there,
+            Ok(_) => return,
+            Err(error) => return report.finding(&what, &error),
+        };
+        let why = match self.why_left_alone(kind, &there).await {
+            Ok(None) => None,
+            Ok(Some(why)) => Some(why),
+            Err(error) => return report.finding(&what, &error),
+        };
+        if let Some(why) = why {
+            report.findings.push(Finding::new(what, why));
             return;
         }
-        match self.remove(kind, name, Some(spare)).await {
-            Ok(()) => report.removed.push(name.clone()),
-            Err(error) => report.finding(&format!("older spare {name}"), &error),
+        match self.remove(kind, name, Some(&there)).await {
+            Ok(()) => report.removed.push(name.to_owned()),
+            Err(error) => report.finding(&what, &error),
         }
+    }
+
+    async fn why_left_alone(&self, kind: Kind, spare: &DbState) -> Result<Option<String>> {
+        if is_in_use(spare) {
+            return Ok(Some(
+                "it runs: somebody may use it, so it was not removed. Who does tags it \
+                 lifeboat:drill=false; if nobody does (RDS starts what was stopped for \
+                 seven days), stop it: the next sound drill removes it"
+                    .to_owned(),
+            ));
+        }
+        let name = &spare.identifier;
+        let Some(made_at) = spare_made_at(name, &self.found.point.source) else {
+            return Ok(None);
+        };
+        let mut sign = taken_over(spare, name, made_at);
+        if kind == Kind::Cluster && sign.is_none() {
+            let member = self.rds().state(Kind::Instance, &member_name(name)).await?;
+            sign = member.and_then(|member| match self.is_spare(&member.tags) {
+                true => taken_over(&member, name, made_at),
+                false => Some("its instance is not tagged as a drill's"),
+            });
+        }
+        Ok(sign.map(|sign| {
+            format!(
+                "{sign}: somebody may have taken it over, so it was not touched. Who has tags it \
+                 lifeboat:drill=false, a cluster and its instance both; what nobody needs a person deletes"
+            )
+        }))
     }
 
     fn is_older(&self, name: &str) -> bool {
@@ -169,9 +211,23 @@ impl SpareDrill<'_> {
             self.delete(kind, name).await?;
         }
         for kind in group_kinds(kind) {
-            self.rds().delete_parameter_group(*kind, name).await?;
+            self.remove_group(*kind, name).await?;
         }
         Ok(())
+    }
+
+    /// One of this name may be another drill's, of the same second.
+    async fn remove_group(&self, kind: Kind, name: &str) -> Result<()> {
+        let tags = match self.rds().parameter_group_tags(kind, name).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            tags => tags?,
+        };
+        let run = tags.get(tag::RUN).map(String::as_str);
+        let own = name != self.name || run == Some(self.creation.nonce);
+        match own && self.is_spare(&tags) {
+            true => self.rds().delete_parameter_group(kind, name).await,
+            false => Ok(()),
+        }
     }
 
     /// A stopped cluster keeps its instances, so it is started to be removed.
@@ -203,6 +259,8 @@ impl SpareDrill<'_> {
                 // Also where a repeated call was denied: what is gone has no tag that would allow it.
                 Ok(None) => return Ok(()),
                 Ok(Some(there)) if there.status == "deleting" => None,
+                // People may take it over while it is waited for.
+                Ok(Some(there)) if !self.may_delete(&there) => return Err(theirs(kind, name)),
                 Ok(Some(_)) => match refused {
                     Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
                     _ => self.rds().delete_db(kind, name).await.err(),
@@ -221,28 +279,7 @@ impl SpareDrill<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kept_spare_that_runs_is_in_use_and_nothing_else() {
-        let in_use = |kept: Option<&str>, status: &str| {
-            let tags = kept.map(|kept| (tag::KEPT.to_owned(), kept.to_owned()));
-            is_in_use(&DbState {
-                status: status.to_owned(),
-                tags: tags.into_iter().collect(),
-                ..DbState::default()
-            })
-        };
-        let kept = Some("2026-11-21T09:00:00Z");
-        for status in ["available", "starting", "stopping", "modifying"] {
-            assert!(in_use(kept, status), "{status}");
-            assert!(!in_use(None, status), "left by a killed drill: {status}");
-            // A cluster is started to be removed; the drill that did so may have been killed.
-            assert!(!in_use(Some(REMOVING), status), "{status}");
-        }
-        assert!(!in_use(kept, "stopped"));
-        assert!(!in_use(kept, "deleting"));
-    }
+fn theirs(kind: Kind, name: &str) -> Error {
+    Error::refused(format!("{kind} {name} was taken over and was not touched: its tags or its deletion protection say so"))
+        .hint("it runs on; what nobody needs a person deletes")
 }

@@ -33,6 +33,11 @@ HANDED_OVER = {
         for role in ("lifeboat-prove", "lifeboat-expire", "lifeboat-prove-execution")
     ),
 }
+# Of the source account, by its own scheduler.
+HANDED_OVER_IN_SOURCE = {
+    ("lifeboat-scheduler", role, "ecs-tasks.amazonaws.com")
+    for role in ("lifeboat-nightly", "lifeboat-nightly-execution")
+}
 
 TO_OBJECTS = ["DeleteObject", "DeleteObjectVersion", "BypassGovernanceRetention", "PutObjectLegalHold", "UpdateObjectEncryption"]
 TO_BUCKETS = [
@@ -239,16 +244,36 @@ def attacks(world):
     scheduler, starter = world.role("lifeboat-scheduler"), world.role("lifeboat-prove-execution")
     schedules = Caller("scheduler.amazonaws.com", [])
     attack("a schedule of another account", "become scheduler", world.assume(schedules, "lifeboat-scheduler", given={"aws:SourceAccount": "999988887777"}))
-    for who in (*roles, scheduler, starter, nightly):
+    attack("a schedule of another account", "become the source's scheduler", world.assume(schedules, "lifeboat-scheduler", SOURCE, given={"aws:SourceAccount": "999988887777"}))
+    in_source = world.role("lifeboat-scheduler", SOURCE)
+    for family in ("lifeboat-prove", "other"):
+        attack(in_source, f"start {family}", world.run_task(in_source, family))
+    attack(in_source, "start nightly elsewhere", world.run_task(in_source, "lifeboat-nightly", "other"))
+    for who in (*roles, scheduler, starter, nightly, in_source):
         for account, name in world.roles:
             for service in SERVICES if account == who.account else ():
-                if (who.arn.split("/")[-1], name, service) not in HANDED_OVER:
+                handed = HANDED_OVER if account == BACKUP else HANDED_OVER_IN_SOURCE
+                if (who.arn.split("/")[-1], name, service) not in handed:
                     attack(who, f"hand {name} to {service}", world.hand_over(who, name, service))
     for who in (*roles[:-1], starter, scheduler):
         for family in ("lifeboat-prove", "lifeboat-expire", "other"):
             if who is not scheduler or family == "other":
                 attack(who, f"start {family}", world.run_task(who, family))
         attack(who, "start prove elsewhere", world.run_task(who, "lifeboat-prove", "other"))
+
+    # Who tells people, and the log of what was done.
+    alarm, trail = Caller("cloudwatch.amazonaws.com", []), Caller("cloudtrail.amazonaws.com", [])
+    attack("an alarm of another account", "mail people", world.publish(alarm, {"aws:SourceAccount": "999988887777"}))
+    for who in (exporter, snapshot, expire, restore, nightly, world.stranger):
+        attack(who, "mail people", world.publish(who))
+    foreign = {"aws:SourceArn": f"arn:aws:cloudtrail:{REGION}:999988887777:trail/lifeboat"}
+    for action in ("GetBucketAcl", "PutObject"):
+        given = {**foreign, "s3:x-amz-acl": "bucket-owner-full-control"}
+        attack("a trail of another account", f"{action} of the log", world.trail(trail, action, given))
+    for who in [*roles, *outside, world.admin]:
+        for action in ("DeleteObject", "DeleteObjectVersion", "DeleteBucket"):
+            attack(who, f"{action} of the log", world.trail(who, action))
+        attack(who, "read the log without TLS", world.trail(who, "GetObject", {"aws:SecureTransport": "false"}))
 
     # The image runs with prove's rights.
     for who in outside:
@@ -313,6 +338,16 @@ def needs(world):
     for family in ("lifeboat-prove", "lifeboat-expire"):
         yield f"scheduler: start {family}", world.run_task(world.role("lifeboat-scheduler"), family)
         yield f"break-glass: start {family}", world.run_task(break_glass, family)
+    in_source = world.role("lifeboat-scheduler", SOURCE)
+    yield "source's scheduler: by a schedule", world.assume(schedules, "lifeboat-scheduler", SOURCE, given={"aws:SourceAccount": SOURCE})
+    yield "source's scheduler: start nightly", world.run_task(in_source, "lifeboat-nightly")
+    for role in ("lifeboat-nightly", "lifeboat-nightly-execution"):
+        yield f"source's scheduler: hand {role} over", world.hand_over(in_source, role, "ecs-tasks.amazonaws.com")
+    own_trail = {"aws:SourceArn": f"arn:aws:cloudtrail:{REGION}:{BACKUP}:trail/lifeboat", "s3:x-amz-acl": "bucket-owner-full-control"}
+    for action in ("GetBucketAcl", "PutObject"):
+        yield f"trail: {action}", world.trail(Caller("cloudtrail.amazonaws.com", []), action, own_trail)
+    yield "alarms: mail people", world.publish(Caller("cloudwatch.amazonaws.com", []), {"aws:SourceAccount": BACKUP})
+    yield "rules: mail people", world.publish(Caller("events.amazonaws.com", []))
     for who, role, service in HANDED_OVER:
         yield f"{who}: hand {role} to {service}", world.hand_over(world.role(who), role, service)
     yield "prove: read rows", world.s3(prove, "GetObjectVersion", PARTS)

@@ -26,9 +26,12 @@ class World:
 
     def __init__(self, without=None):
         self.documents, self.roles = {}, {}
-        templates = [Template("backup-account.yaml", BACKUP), Template("backup-tasks.yaml", BACKUP), Template("source-account.yaml", SOURCE)]
+        templates = [Template(f"{name}.yaml", BACKUP) for name in ("backup-account", "backup-tasks", "alarms")]
+        templates.append(Template("source-account.yaml", SOURCE))
         for document in documents(templates):
             self.documents[document.where, document.kind] = copy.deepcopy(document.statements)
+        _, writes, tls, _ = self.documents["alarms.yaml: TrailBucketPolicy", "bucket"]
+        self.trail_bucket = tls["Resource"][0], writes["Resource"].replace("*", "x")
         for template in templates:
             for key, role in template.of_type("AWS::IAM::Role").items():
                 self.roles[template.account, role["RoleName"]] = f"{template.name}: {key}"
@@ -44,10 +47,11 @@ class World:
             statements.remove(found)
 
     def guards(self):
-        """Everything that stands between an attacker and a backup, as `without` takes it: each Deny
-        of the backup account, each condition of what its roles are allowed and of who becomes them."""
+        """Everything that stands between an attacker and a backup, as `without` takes it: each Deny of the backup
+        account, each condition of what its roles are allowed, of who becomes them, and of who tells people. Of the
+        source account only what hands roles to tasks; calls take out the others, in tests/cloud/adversary."""
         for document, statements in self.documents.items():
-            if document[0].startswith("source-account"):
+            if document[0].startswith("source-account") and ": SchedulerRole" not in document[0]:
                 continue
             for statement in statements:
                 if statement["Effect"] == "Deny":
@@ -117,6 +121,18 @@ class World:
     def ecr(self, caller, action):
         guard = self.documents["backup-account.yaml: Repository", "registry"]
         return decide(caller, f"ecr:{action}", f"arn:aws:ecr:{REGION}:{BACKUP}:repository/lifeboat", BACKUP, guard)
+
+    def trail(self, caller, action, given=None):
+        """On the bucket of CloudTrail's log, or on an object in it."""
+        name = "alarms.yaml: TrailBucketPolicy"
+        whole, inside = self.trail_bucket
+        resource = whole if action in ("GetBucketAcl", "DeleteBucket") else inside
+        return decide(caller, f"s3:{action}", resource, BACKUP, self.documents[name, "bucket"], given)
+
+    def publish(self, caller, given=None):
+        """To the topic that mails people."""
+        guard = self.documents["alarms.yaml: TopicPolicy", "topic"]
+        return decide(caller, "sns:Publish", guard[0]["Resource"], BACKUP, guard, given)
 
     @staticmethod
     def put_metric(caller, namespace):

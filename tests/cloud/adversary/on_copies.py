@@ -131,6 +131,79 @@ def _(a, who):
     a.client(who, "rds").add_tags_to_resource(ResourceName=arn, Tags=again)
 
 
+def _to_what_people_took(what, method, **asked):
+    """Of an instance that was a drill's, until people said that it is theirs."""
+
+    @attack("rds", f"{what} an instance that people took over", by=("prove",))
+    def _(a, who):
+        name, arn = _spare(a, taken=True)
+        named = {"ResourceName": arn} if "tags" in method else {"DBInstanceIdentifier": name}
+        getattr(a.client(who, "rds"), method)(**named, **asked)
+
+
+_to_what_people_took("delete", "delete_db_instance", SkipFinalSnapshot=True)
+_to_what_people_took("stop", "stop_db_instance")
+_to_what_people_took("change the password of", "modify_db_instance", MasterUserPassword="password2")
+_to_what_people_took("switch off the protection of", "modify_db_instance", DeletionProtection=False)
+_to_what_people_took("switch off the backups of", "modify_db_instance", BackupRetentionPeriod=0)
+_to_what_people_took("open to the public", "modify_db_instance", PubliclyAccessible=True)
+_to_what_people_took("untag", "remove_tags_from_resource", TagKeys=["lifeboat:drill"])
+_to_what_people_took("say that a drill kept", "add_tags_to_resource", Tags=_tags("lifeboat:kept"))
+
+
+@attack("rds", "untag a spare", by=("prove",))
+def _(a, who):
+    _, arn = _spare(a, taken=False)
+    a.client(who, "rds").remove_tags_from_resource(ResourceName=arn, TagKeys=["lifeboat:kept"])
+
+
+@attack("rds", "open a spare to the public", by=("prove",))
+def _(a, who):
+    name, _ = _spare(a, taken=False)
+    a.client(who, "rds").modify_db_instance(DBInstanceIdentifier=name, PubliclyAccessible=True)
+
+
+def _cluster(a, taken):
+    """A cluster that a drill kept, or that people took over."""
+    rds, name = a.client("administrator", "rds"), "lifeboat-drill-prod-20261122t090000z"
+    if not any(one["DBClusterIdentifier"] == name for one in rds.describe_db_clusters()["DBClusters"]):
+        rds.create_db_cluster(
+            DBClusterIdentifier=name,
+            Engine="aurora-postgresql",
+            EngineVersion="16.3",
+            MasterUsername="postgres",
+            MasterUserPassword="password",
+            StorageEncrypted=True,
+            KmsKeyId=a.snapshot_key,
+            Tags=[*MANAGED, {"Key": "lifeboat:kept", "Value": "2026-11-22"}],
+        )
+    arn = copy_arn(name).replace(":snapshot:", ":cluster:")
+    whose = [{"Key": "lifeboat:drill", "Value": "false" if taken else "true"}]
+    rds.add_tags_to_resource(ResourceName=arn, Tags=whose)
+    return name, arn
+
+
+def _to_a_cluster(what, method, taken=True, **asked):
+    @attack("rds", what, by=("prove",))
+    def _(a, who):
+        name, arn = _cluster(a, taken)
+        named = {"ResourceName": arn} if "tags" in method else {"DBClusterIdentifier": name}
+        getattr(a.client(who, "rds"), method)(**named, **asked)
+
+
+_to_a_cluster("delete a cluster that people took over", "delete_db_cluster", SkipFinalSnapshot=True)
+_to_a_cluster("stop a cluster that people took over", "stop_db_cluster")
+_to_a_cluster("change a cluster that people took over", "modify_db_cluster", MasterUserPassword="password2")
+_to_a_cluster(
+    "take back a cluster that people took over",
+    "add_tags_to_resource",
+    Tags=[{"Key": "lifeboat:drill", "Value": "true"}],
+)
+_to_a_cluster(
+    "switch off a kept cluster's protection", "modify_db_cluster", taken=False, DeletionProtection=False
+)
+
+
 @attack("rds", "give a spare a tag of people's", by=("prove",))
 def _(a, who):
     _, arn = _spare(a, taken=False)

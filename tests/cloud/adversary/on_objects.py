@@ -164,6 +164,7 @@ _plant("a manifest", "manifests/prod/courses/20261122T020000Z-xxxxxx.json", but=
 _plant("a record of a copy", "snapshots/prod/lifeboat-prod-20261122.json", but=("exporter",))
 _plant("an attestation", "attestations/prod/courses/20261122T020000Z-xxxxxx/1.json", but=("prove",))
 _plant("an announcement of a key", "announcements/20261122.json", but=("break-glass",))
+_plant("a note of a run", "runs/prod/20261122T020000Z-xxxxxx.json", but=("break-glass",))
 _plant("a runbook at the top", "RESTORE.md", but=("break-glass",))
 _plant("a script at the top", "restore.sh", but=("break-glass",))
 _plant("keys at the top", "keys.json", but=("break-glass",))

@@ -10,6 +10,8 @@ import pytest
 
 from .accounts import BACKUP, BUCKET, PREFIX, REGION, REPOSITORY
 
+# Seconds, of one call.
+LONGEST = 300
 NEEDED = ("LIFEBOAT_TEST_PG15", "LIFEBOAT_TEST_PG15_BIN")
 SCHEMA = """
 CREATE TABLE answer (id bigint PRIMARY KEY, student text NOT NULL, score numeric, handed_in timestamptz);
@@ -82,7 +84,8 @@ class Program:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         command = [binary(), *arguments, "--json", "--quiet"]
-        done = subprocess.run(command, env=environment, cwd=self.folder, capture_output=True, text=True, check=False)
+        how = {"capture_output": True, "text": True, "check": False, "timeout": LONGEST}
+        done = subprocess.run(command, env=environment, cwd=self.folder, **how)
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
         answer = json.loads(done.stdout)
         return answer["result"] if answer["ok"] or code == 3 else answer["error"]

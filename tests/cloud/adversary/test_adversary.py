@@ -38,7 +38,10 @@ def test_there_are_enough_of_them():
     for who in OUTSIDE:
         assert sum(who in attack.by for attack in ATTACKS.values()) > 200, who
     # Production's masters are refused all but what is in their own account.
-    assert {attack.what for attack in ATTACKS.values() if set(attack.by).isdisjoint(MASTERS)} == {
+    taken_over = {what for what in ATTACKS if "that people took over" in what}
+    alone = {attack.what for attack in ATTACKS.values() if set(attack.by).isdisjoint(MASTERS)}
+    assert len(taken_over) == 13 and taken_over < alone
+    assert alone - taken_over == {
         "copy over a copy", "copy under another's name", "copy under production's key",
         "copy with the tag lifeboat:drill",
         "copy with the tag lifeboat:hold", "copy with the tag lifeboat:verified", "copy with the tag owner",
@@ -47,7 +50,7 @@ def test_there_are_enough_of_them():
         "give a spare a tag of people's", "grant production's key to oneself", "make oneself a user",
         "open with production's key", "put a metric that is not lifeboat's", "restore a copy under a drill's name",
         "say that prove went well", "switch off a spare's protection", "tag an intermediate with something else",
-        "take back an instance that people took over",
+        "open a spare to the public", "switch off a kept cluster's protection", "untag a spare",
     }  # fmt: skip
 
 

@@ -166,8 +166,8 @@ GUARDS = {
     "source:NightlyExpireRole/Nightly/ArnEquals": Shows("become nightly-expire", "production"),
     "source:NightlyExpireRole/Delete/StringEquals": Shows("delete a snapshot of production's that lifeboat did not tag", "nightly-expire"),
     "source:SchedulerRole/SchedulesOfThisAccount/StringEquals": Shows("become scheduler by a task of another account", "stranger"),
-    "source:SchedulerRole/Run/ArnEquals": NoCall("ECS is not served here"),
-    "source:SchedulerRole/PassTheTasksRoles/StringEquals": NoCall("ECS is not served here"),
+    "source:SchedulerRole/Run/ArnEquals": NoCall("ECS is not served here; judged in tests/deploy"),
+    "source:SchedulerRole/PassTheTasksRoles/StringEquals": NoCall("ECS is not served here; judged in tests/deploy"),
 }  # fmt: skip
 
 # Of a bucket; its lifecycle is no guard but the one thing that deletes.

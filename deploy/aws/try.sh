@@ -24,7 +24,7 @@ set -euo pipefail
 TRY=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)/try
 readonly TRY
 ACTION=run STATE=${XDG_STATE_HOME:-$HOME/.local/state}/lifeboat-try DRY='' FROM='' TAKEN='' MAJOR=16 WEAK_WALL='' WITH_IMAGE=''
-SOURCE_PROFILE='' BACKUP_PROFILE='' REGION='' DATABASE=lifeboat_try DATABASE_USER=postgres HOST='' PORT=''
+SOURCE_PROFILE='' BACKUP_PROFILE='' REGION='' DATABASE=lifeboat_try DATABASE_USER=postgres HOST='' PORT='' PASSWORD_IS_OURS=''
 
 # shellcheck source=deploy/aws/try/lib.sh
 . "$TRY/lib.sh"
@@ -104,7 +104,7 @@ open_state() {
         [ "$ACTION" = run ] || fail "$STATE holds nothing: nothing was made with it"
         first_settings
     fi
-    if [ -n "$TAKEN" ]; then PASSWORD=${PGPASSWORD:-}; fi
+    if [ -n "$TAKEN" ]; then PASSWORD=${PGPASSWORD:-}; else PASSWORD_IS_OURS=1; fi
     INSTANCE=${TAKEN:-lifeboat-try}
     all_is_named
 }
@@ -140,7 +140,7 @@ keep_settings() {
     : >"$STATE/answers"
     : >"$STATE/begun"
     for name in SOURCE_PROFILE BACKUP_PROFILE REGION MAJOR FROM TAKEN DATABASE DATABASE_USER WEAK_WALL WITH_IMAGE \
-        BUCKET EXTERNAL_ID PASSWORD; do
+        BUCKET EXTERNAL_ID ${PASSWORD_IS_OURS:+PASSWORD}; do
         printf '%s=%q\n' "$name" "${!name}"
     done >"$STATE/settings.new"
     mv "$STATE/settings.new" "$STATE/settings"

@@ -145,6 +145,10 @@ def test_a_dry_run_makes_no_call(trial):
     assert "backup: aws cloudformation create-stack --stack-name lifeboat-backup" in said
     assert "nightly: lifeboat nightly" in said
     assert "backup: aws cloudformation delete-stack --stack-name lifeboat-backup" in said
+    trial.environment["PGPASSWORD"] = "a-password-of-somebody"
+    code, said = trial.run("--dry-run", "--instance", "prod")
+    assert (code, "a-password" in said) == (0, False), said
+    assert "MakesInstance=false" in said
 
 
 def test_it_says_the_price_and_makes_nothing_without_a_yes(trial):
@@ -241,6 +245,7 @@ def test_killed_while_an_instance_is_made_the_next_run_goes_on_and_leaves_nothin
     assert (trial.left(), trial.stacks()) == ([], [])
     check_answers(answers(trial.state))
     check_report(trial)
+    check_dry_run(trial)
     unknown = {one["operation"] for one in trial.cloud.control("GET", "unknown")}
     assert unknown == {"rds:DescribeEngineDefaultParameters"}
 
@@ -259,6 +264,15 @@ def check_answers(found):
     assert found["group-at-start"] == ("no", "SHOW says 4, the group says 0: drills of copies refuse such an instance")
     not_asked = {name for name, (said, _) in found.items() if said == "not asked"}
     assert not_asked == {"summarize-wal", "image", "eks", "tasks", "alarms", "policy", "aurora"}
+
+
+def check_dry_run(trial):
+    """It names all that a run calls, and by whom."""
+    call = r"(\S+: (?:aws \S+ \S+|lifeboat \S+|psql))"
+    made = set(re.findall(rf"^\S+ {call}", (trial.state / "calls.log").read_text(), re.M))
+    _, said = trial.run("--dry-run")
+    assert "nightly: lifeboat nightly" in made
+    assert made <= set(re.findall(rf"^{call}", said, re.M))
 
 
 def check_report(trial):

@@ -61,7 +61,8 @@ no_management_account() {
 
 no_stacks() {
     local found
-    found=$(value '' "$1" cloudformation describe-stacks --query "Stacks[?starts_with(StackName, 'lifeboat')].StackName")
+    found=$(value STACKS "$1" cloudformation describe-stacks \
+        --query "Stacks[?starts_with(StackName, 'lifeboat')].StackName")
     [ -n "$DRY" ] || [ -z "$found" ] || fail "the $1 account has stacks of lifeboat already: $found"
 }
 

@@ -96,6 +96,7 @@ share() {
 }
 
 default_key_shared() {
+    [ -z "$TAKEN" ] || { not_asked default-key-shared 'the instance was given: its key may be another' && return; }
     if attempt last share lifeboat-own-default; then
         answer default-key-shared yes 'RDS lets a snapshot under the default key be shared; the copy fails instead'
     else

@@ -7,7 +7,7 @@ report() {
     write_report | redact >"$STATE/report.txt"
     cat "$STATE/report.txt"
     say ''
-    say "It lies in $STATE/report.txt, and holds nothing else: read it, then send it. calls.log and *.log stay with you."
+    say "It lies in $STATE/report.txt: read it, then send it. All else in that folder stays with you."
 }
 
 write_report() {

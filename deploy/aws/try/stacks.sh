@@ -126,14 +126,16 @@ locks_are_harmless() {
 }
 
 source_stack() {
-    local key
+    local key makes=true password=$PASSWORD
+    # The password of an instance that was given is not CloudFormation's to keep.
+    if [ -n "$TAKEN" ]; then makes=false password=not-used; fi
     derive source-account.yaml
     network source
     key=$(output backup lifeboat-backup SnapshotKeyArn)
     stack_answers stack-source source lifeboat-source "$STATE/source-account.yaml" BackupAccountId="$BACKUP" \
         ExternalId="$EXTERNAL_ID" SnapshotKeyArn="$key" VpcId="$VPC" SubnetIds="$SUBNETS"
     stack source lifeboat-try "$TRY/source.yaml" BackupAccountId="$BACKUP" VpcId="$VPC" From="$FROM" \
-        MakesInstance="$([ -z "$TAKEN" ] && echo true || echo false)" EngineVersion="$MAJOR" Password="$PASSWORD" ||
+        MakesInstance="$makes" EngineVersion="$MAJOR" Password="$password" ||
         fail "stack lifeboat-try of the source account was not made: $SAID"
 }
 

@@ -159,6 +159,8 @@ struct World {
     now: Timestamp,
     points: Vec<(Claimant, Nature)>,
     next: u32,
+    /// How many periods were looked at.
+    looked_at: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,10 +173,14 @@ enum Nature {
 }
 
 impl World {
-    fn store(&mut self, nature: Nature) {
+    /// A thief's id may be of any day.
+    fn store(&mut self, nature: Nature, of_days: i64) {
         self.next += 1;
         let claimant = Claimant {
-            id: Id::new(self.now, self.next),
+            id: Id::new(
+                end(self.now, SignedDuration::from_hours(24 * of_days)),
+                self.next,
+            ),
             stored_at: self.now,
             sound: None,
             locked_until: end(self.now, days(self.rules.daily_days)),
@@ -213,12 +219,13 @@ impl World {
 
     /// Of each period that is not over, and of which something of ours is old enough, something is there.
     #[track_caller]
-    fn has_ours(&self, stored: &[Timestamp], what: &str) {
+    fn has_ours(&mut self, stored: &[Timestamp], what: &str) {
         for (tier, length) in self.rules.tiers.each() {
             let begin = |at: Timestamp| tier.begin(at).unwrap();
             let mut periods: BTreeSet<Timestamp> = stored.iter().map(|at| begin(*at)).collect();
             periods.retain(|period| end(*period, length) > self.now);
             for period in periods {
+                self.looked_at += 1;
                 let mut there = self
                     .points
                     .iter()
@@ -237,16 +244,21 @@ struct Thief {
     points: usize,
     hours: Vec<i64>,
     sound: Vec<bool>,
+    /// How far the days of its ids are from those of the store.
+    ids: Vec<i64>,
 }
 
 fn thief() -> impl Strategy<Value = Thief> {
     let few = prop_oneof![1..7_usize, 1..101_usize];
-    (0..20_i64, few, vec(0..24_i64, 101), vec(any::<bool>(), 101)).prop_map(
-        |(from_day, points, hours, sound)| Thief {
+    let sound = vec(any::<bool>(), 101);
+    let ids = vec(-9000..9000_i64, 101);
+    (0..20_i64, few, vec(0..24_i64, 101), sound, ids).prop_map(
+        |(from_day, points, hours, sound, ids)| Thief {
             from_day,
             points,
             hours,
             sound,
+            ids,
         },
     )
 }
@@ -268,6 +280,7 @@ fn no_period_loses_ours(every: i64, export_hour: i64, thief: &Thief) {
         now: begin,
         points: Vec::new(),
         next: 0,
+        looked_at: 0,
     };
     let mut ours = Vec::new();
     for hour in 0..30 * 24 {
@@ -278,13 +291,13 @@ fn no_period_loses_ours(every: i64, export_hour: i64, thief: &Thief) {
                 if thief.hours[number] == of_day {
                     let sound = thief.sound[number];
                     world.now = end(world.now, SignedDuration::from_secs(1));
-                    world.store(Nature::Forged { sound });
+                    world.store(Nature::Forged { sound }, thief.ids[number]);
                 }
             }
         }
         if hour % every == export_hour % every {
             world.now = end(world.now, SignedDuration::from_mins(30));
-            world.store(Nature::Ours);
+            world.store(Nature::Ours, 0);
             ours.push(world.now);
         }
         if of_day == 8 {
@@ -296,6 +309,24 @@ fn no_period_loses_ours(every: i64, export_hour: i64, thief: &Thief) {
         if of_day == 9 {
             world.has_ours(&ours, &format!("every {every} h, {thief:?}"));
         }
+    }
+    // A week and a month at least, on most days.
+    assert!(world.looked_at > 40, "only {}", world.looked_at);
+}
+
+/// So many points a night from the tenth on, for each number from 1 to 100.
+#[test]
+fn however_many_come_no_period_loses_its_true_point() {
+    for points in 1..=100 {
+        let number = 0..101_i64;
+        let thief = Thief {
+            from_day: 10,
+            points,
+            hours: number.clone().map(|one| one % 5).collect(),
+            sound: number.clone().map(|one| one % 3 > 0).collect(),
+            ids: number.map(|one| 180 * (one - 50)).collect(),
+        };
+        no_period_loses_ours(24, 2, &thief);
     }
 }
 

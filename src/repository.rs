@@ -35,3 +35,4 @@ pub use locks::Locks;
 pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
+pub(crate) use requirements::unknown;

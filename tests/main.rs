@@ -28,6 +28,7 @@ mod implicit_casts;
 mod json_page;
 mod keys;
 mod killed;
+mod left_out;
 mod leftovers;
 mod moments;
 mod nightly;

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, PlannedTable, Report};
 use crate::humanize::first_names;
 use crate::init;
+use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
@@ -45,6 +46,10 @@ pub(super) struct Args {
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
+    /// Leave out the rows of tables that this pattern of psql matches, besides those that are configured: of a
+    /// partitioned table those of its partitions; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
     /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
     /// lock
     #[arg(long)]
@@ -53,6 +58,25 @@ pub(super) struct Args {
 
 impl Args {
     fn sources(&self, config: &Config) -> Result<Vec<Source>> {
+        let exclude = self.exclude()?;
+        let mut sources = self.named_sources(config)?;
+        for source in &mut sources {
+            source.exclude.add(&exclude);
+        }
+        Ok(sources)
+    }
+
+    fn exclude(&self) -> Result<Exclude> {
+        let table_data = self.exclude_table_data.iter();
+        let table_data = table_data.map(|text| Pattern::of_relation(text));
+        Ok(Exclude {
+            table_data: table_data
+                .collect::<Result<_>>()
+                .context(|| "--exclude-table-data".to_owned())?,
+        })
+    }
+
+    fn named_sources(&self, config: &Config) -> Result<Vec<Source>> {
         let sources = if self.source.is_empty() {
             config.sources.clone()
         } else {
@@ -193,6 +217,7 @@ fn resolve_source(
         },
         databases: source.databases.clone(),
         uncovered_is_finding: source.uncovered_is_finding,
+        exclude: source.exclude.clone(),
     })
 }
 
@@ -222,6 +247,10 @@ fn text(report: &Report) -> Page {
         for left_out in &database.not_covered {
             let names = first_names(&left_out.names, 8);
             page.line(format_args!("  not covered: {}: {names}", left_out.kind));
+        }
+        for left_out in &database.excluded {
+            let (kind, names) = (&left_out.kind, first_names(&left_out.names, 8));
+            page.line(format_args!("  left out on request: {kind}: {names}"));
         }
     }
     for uncovered in &report.uncovered {

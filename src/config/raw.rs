@@ -201,6 +201,8 @@ tables! {
         databases: Option<Databases>,
         #[serde(default)]
         exclude_databases: Vec<String>,
+        #[serde(default, skip_serializing)]
+        exclude_table_data: Vec<String>,
     }
 }
 

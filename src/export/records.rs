@@ -4,12 +4,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
+use crate::model::catalog::{Catalog, LargeObjects, LeftOut, NotCoveredNames};
 use crate::model::digest::RowDigest;
-use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
+use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::opaque;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
+use crate::pg::source::left_out::Resolved;
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::options::Run;
@@ -37,10 +38,19 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
             properties: none,
         },
         not_covered: catalog::read_not_covered(session).await?,
+        left_out: LeftOut::default(),
         definitions: None,
         columns_full: Vec::new(),
         money_in_c: true,
     })
+}
+
+/// Takes out what was left out on request.
+pub(super) fn leave_out(catalog: &mut Catalog, resolved: &Resolved) {
+    catalog.left_out = resolved.left_out.clone();
+    for view in &mut catalog.materialized_views {
+        view.populated &= !resolved.unfilled.contains(&view.name);
+    }
 }
 
 /// What of the instance has bytes that mean nothing in this database, and so cannot be written there again.
@@ -90,7 +100,9 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
         .iter_mut()
         .filter(|view| view.populated);
     for (view, progress) in populated.zip(&plan.views) {
-        view.digest = progress.digest.get().copied();
+        // A restore computes another one from what is left.
+        let is_comparable = !catalog.left_out.computed.contains(&view.name);
+        view.digest = progress.digest.get().copied().filter(|_| is_comparable);
     }
     if let [pages, properties] = plan.large_objects.as_slice() {
         let (pages, parts) = pages.finish()?;
@@ -103,17 +115,6 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
         };
     }
     Ok(stored)
-}
-
-/// The kinds of what is not covered, without names.
-pub(super) fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
-    not_covered
-        .iter()
-        .map(|one| NotCovered {
-            kind: one.kind.clone(),
-            count: one.names.len() as u64,
-        })
-        .collect()
 }
 
 /// Stores everything but parts, part lists and manifest. `manifest` is what is known of it by now.

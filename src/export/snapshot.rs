@@ -11,7 +11,9 @@ use super::watchdog::Watchdog;
 use super::{checks, records};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
+use crate::model::left_out::{LEFT_OUT, counts};
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::definitions;
 use crate::pg::local::tools::{self, Tool, ToolPath};
@@ -27,6 +29,7 @@ use crate::repository::PointPath;
 pub(super) struct DatabaseExport<'a> {
     pub run: &'a Run<'a>,
     pub server: &'a Server,
+    exclude: &'a Exclude,
     pub place: PointPath,
     /// What all sessions of this export call themselves.
     pub application: String,
@@ -55,7 +58,7 @@ pub(super) struct CatalogAtSnapshot {
 impl<'a> DatabaseExport<'a> {
     pub(super) async fn prepare(
         run: &'a Run<'_>,
-        source: &Source,
+        source: &'a Source,
         server: &'a Server,
     ) -> Result<Self> {
         let started_at = run.context.clock.now();
@@ -77,6 +80,7 @@ impl<'a> DatabaseExport<'a> {
         Ok(Self {
             run,
             server,
+            exclude: &source.exclude,
             place,
             application,
             scout,
@@ -88,7 +92,8 @@ impl<'a> DatabaseExport<'a> {
 
     pub(super) async fn take_snapshot(&self) -> Result<SnapshotHeld> {
         let wait = self.run.options.ddl_wait;
-        let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
+        let (server, exclude) = (self.server, self.exclude);
+        let taking = ExportedSnapshot::take(server, &self.application, &self.scout, exclude, wait);
         let snapshot = self.run.context.interrupt.or(taking).await?;
         let since = Instant::now();
         let nothing_read = AtomicU64::new(0);
@@ -127,6 +132,7 @@ impl<'a> DatabaseExport<'a> {
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
         let mut catalog = records::read_catalog(session, &tables).await?;
         self.read_definitions(snapshot, &mut catalog).await?;
+        records::leave_out(&mut catalog, &snapshot.left_out);
         catalog.not_covered.extend(unread);
         let odd = records::in_another_encoding(&catalog);
         catalog.not_covered.extend(odd);
@@ -191,6 +197,7 @@ impl<'a> DatabaseExport<'a> {
             seconds: 0.0,
             snapshot_seconds: 0.0,
             not_covered: held.at_snapshot.catalog.not_covered.clone(),
+            excluded: held.at_snapshot.catalog.left_out.names.clone(),
             plan: None,
             findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
                 .into_iter()
@@ -218,7 +225,10 @@ impl<'a> DatabaseExport<'a> {
         let run = self.run;
         Manifest {
             format: FORMAT,
-            requires: Vec::new(),
+            requires: match catalog.left_out.is_empty() {
+                true => Vec::new(),
+                false => vec![LEFT_OUT.to_owned()],
+            },
             repository: self.run.marker.repository.clone(),
             id: self.place.id.clone(),
             run: self.run.id.clone(),
@@ -237,7 +247,8 @@ impl<'a> DatabaseExport<'a> {
             recipients: run.keys.sealer.recipients(),
             objects: Vec::new(),
             tables,
-            not_covered: records::kinds(&catalog.not_covered),
+            not_covered: counts(&catalog.not_covered),
+            excluded: counts(&catalog.left_out.names),
         }
     }
 }

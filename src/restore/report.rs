@@ -7,7 +7,7 @@ use super::selection::Selection;
 use crate::escape;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::{Catalog, Name};
+use crate::model::catalog::{Catalog, Name, NotCoveredNames};
 use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
@@ -57,8 +57,11 @@ pub struct Report {
     /// Roles that this restore made, in earlier runs too.
     #[serde(skip)]
     pub created_roles: Vec<String>,
-    /// Left out because only some schemas or tables were asked for.
+    /// Left out because only some schemas or tables were asked for, or because rows that a foreign key refers to are
+    /// not in the backup on request.
     pub left_out: Vec<String>,
+    /// What the backup leaves out on request, by kind.
+    pub excluded: Vec<NotCoveredNames>,
     /// What is left to do by hand.
     pub to_do: Vec<String>,
 }
@@ -95,6 +98,7 @@ impl Report {
             not_tried: Vec::new(),
             created_roles: Vec::new(),
             left_out: Vec::new(),
+            excluded: Vec::new(),
             to_do: Vec::new(),
         }
     }

@@ -183,6 +183,9 @@ impl<'a> Comparison<'a> {
                 Some(one) if one.unlogged => {
                     self.leave_out(name, "unlogged: a snapshot has no rows of it")
                 }
+                Some(_) if self.export.catalog.left_out.rows.contains(name) => {
+                    self.leave_out(name, "its rows are left out of the export on request");
+                }
                 Some(one) if one.partitioned => self.leave_out(name, "partitioned since"),
                 Some(one) => pairs.push(Pair {
                     exported,

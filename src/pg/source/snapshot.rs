@@ -9,9 +9,11 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Name;
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, LockTarget, SourceTable};
+use crate::pg::source::left_out::{self, Resolved};
 use crate::pg::source::moment::{self, Moment, Until};
 
 /// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
@@ -33,6 +35,7 @@ pub(crate) struct ExportedSnapshot {
     pub taken_at: Timestamp,
     /// Every table that the snapshot shows, all of them locked.
     pub tables: Vec<SourceTable>,
+    pub left_out: Resolved,
     /// All else that must stay as the snapshot shows it.
     pub moment: Moment,
 }
@@ -48,6 +51,7 @@ impl ExportedSnapshot {
         server: &Server,
         application: &str,
         scout: &Session,
+        exclude: &Exclude,
         wait: Duration,
     ) -> Result<Self> {
         let session = Session::connect(server, application, Purpose::Read).await?;
@@ -56,19 +60,9 @@ impl ExportedSnapshot {
         let mut pause = FIRST_PAUSE;
         loop {
             let why = match attempt(&session, scout).await? {
-                Ok(Shown {
-                    id,
-                    taken_at,
-                    tables,
-                    moment,
-                }) => {
-                    return Ok(Self {
-                        session,
-                        id,
-                        taken_at,
-                        tables,
-                        moment,
-                    });
+                Ok(shown) => {
+                    let left_out = left_out::resolve(&session, &server.database, exclude).await?;
+                    return Ok(shown.held_by(session, left_out));
                 }
                 Err(why) => why,
             };
@@ -170,6 +164,30 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
         tables,
         moment,
     }))
+}
+
+impl Shown {
+    fn held_by(self, session: Session, left_out: Resolved) -> ExportedSnapshot {
+        let Self {
+            id,
+            taken_at,
+            mut tables,
+            moment,
+        } = self;
+        for table in &mut tables {
+            if left_out.without_rows.contains(&table.table.oid) {
+                table.leave_rows_out();
+            }
+        }
+        ExportedSnapshot {
+            session,
+            id,
+            taken_at,
+            tables,
+            left_out,
+            moment,
+        }
+    }
 }
 
 /// How locking a list of tables went.

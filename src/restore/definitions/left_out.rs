@@ -27,7 +27,9 @@ impl LeftOut<'_> {
     fn has_lost(&self, kind: &str, name: &[String], text: &str) -> bool {
         let circumstances = self.circumstances;
         match (kind, first(name)) {
-            ("key", _) => !circumstances.whole && text.starts_with("FOREIGN KEY"),
+            ("key", _) => {
+                text.starts_with("FOREIGN KEY") && (!circumstances.whole || self.lacks_rows(name))
+            }
             ("database", "connection limit") => circumstances.limit_waits,
             // They are not tried, and their comments not named.
             ("comment" | "security label", "event trigger") if circumstances.powerless => true,
@@ -73,11 +75,21 @@ impl LeftOut<'_> {
         match kind {
             // A role of the service, or whoever a server was made by.
             // What a function's error was answered with.
+            "key" if now.strip_suffix(" NOT VALID") == Some(then) => self.lacks_rows(name),
             "function" if self.circumstances.resumed => words::without_search_path(now) == then,
             "owner" if then.is_empty() || now.is_empty() => true,
             "owner" if self.circumstances.keeps_nothing.contains(then) => true,
             _ => self.has_any(kind, name) || self.has_opened(kind, name),
         }
+    }
+
+    fn lacks_rows(&self, name: &[String]) -> bool {
+        let mut keys = self.circumstances.lack_rows.iter();
+        keys.any(|key| {
+            [&key.on.schema, &key.on.name, &key.name]
+                .into_iter()
+                .eq(name)
+        })
     }
 
     /// Whatever became of it.

@@ -101,6 +101,16 @@ pub(crate) struct SourceTable {
     pub heap: bool,
     /// Size of the heap alone; `table.table_bytes` has TOAST with it.
     pub heap_bytes: u64,
+    /// Its rows are left out on request.
+    pub without_rows: bool,
+}
+
+impl SourceTable {
+    pub(crate) fn leave_rows_out(&mut self) {
+        self.without_rows = true;
+        self.table.table_bytes = 0;
+        self.heap_bytes = 0;
+    }
 }
 
 /// All tables of the snapshot, sorted by schema and name.
@@ -174,6 +184,7 @@ impl FromRow for SourceTable {
             unlogged: row.read()?,
             heap: row.read()?,
             heap_bytes: row.read()?,
+            without_rows: false,
             table: Table {
                 oid: row.read()?,
                 name: row.read()?,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Lifeboat, Major};
+use crate::support::{Database, Lifeboat, Major, unique};
 use crate::without_lifeboat::machine::{Machine, Point};
 
 /// Tables of odd names and partitions; keys into and out of what is left out.
@@ -301,6 +301,250 @@ fn without_lifeboat_keys_into_left_out_rows_are_no_errors() {
         runbook.contains("- left out on request: rows of tables: 4"),
         "{runbook}"
     );
+}
+
+/// What hangs on tables that are left out, with comments and privileges.
+const HANGS: &str = "
+  CREATE FUNCTION shop.sessions() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM shop.session; END;
+  COMMENT ON FUNCTION shop.sessions() IS 'x'; REVOKE ALL ON FUNCTION shop.sessions() FROM PUBLIC;
+  CREATE FUNCTION shop.of(shop.log) RETURNS int LANGUAGE sql AS 'SELECT 1';
+  CREATE RULE also AS ON INSERT TO shop.customer DO ALSO INSERT INTO shop.session (customer) VALUES (NEW.id);
+  COMMENT ON RULE also ON shop.customer IS 'x';
+  CREATE VIEW shop.see AS SELECT * FROM shop.seen; COMMENT ON VIEW shop.see IS 'x'; GRANT SELECT ON shop.see TO PUBLIC;
+  CREATE PUBLICATION shopping FOR TABLE shop.session, shop.customer;";
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn tables_are_left_out_as_stock_pg_dump_leaves_them_out() {
+    for major in [Major::Pg15, Major::Pg18] {
+        let source = Database::new(major);
+        source.sql(SHOP);
+        source.sql(HANGS);
+        let flags = WITHOUT_ROWS
+            .map(|pattern| ["--exclude-table", pattern])
+            .concat();
+        let lifeboat = lifeboat(major);
+        let exported = export(&lifeboat, &source, &flags);
+        let need = |kind: &str| names(&exported, &format!("{kind} that need what is left out"));
+        let of_log = "of_log_y_id_fkey on shop.of_log";
+        let empty = "empty_visit_session_fkey on shop.empty_visit";
+        assert_eq!(
+            need("foreign keys"),
+            [empty, of_log, "visit_session on shop.visit"]
+        );
+        assert_eq!(need("views"), ["shop.see", "shop.seen"]);
+        assert_eq!(need("materialized views"), ["shop.seen_then"]);
+        assert_eq!(need("functions"), ["shop.of(shop.log)", "shop.sessions()"]);
+        assert_eq!(need("rules"), ["also on shop.customer"]);
+        assert_eq!(names(&exported, "tables").len(), 6, "{exported}");
+        let target = Database::with(major, "TEMPLATE template0");
+        let report = restore(&lifeboat, &target);
+        assert_eq!(report["excluded"], exported["excluded"]);
+        assert_eq!(report["left_out"], json!([]));
+        assert_eq!(target.sql("SELECT nextval('shop.session_id_seq')"), "101");
+        let flags = STOCK_WITHOUT_ROWS.map(|pattern| format!("--exclude-table={pattern}"));
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let stock = stock(&source, &flags);
+        assert_equal(&target, &stock);
+        let id = exported["id"].as_str().unwrap().to_owned();
+        let point = Point { lifeboat, id };
+        let target = Database::with(major, "TEMPLATE template0");
+        let trust = point.lifeboat.fingerprint();
+        let ran = point
+            .restore(&Machine::new(major), &trust, &target.url())
+            .ok();
+        assert!(
+            ran.stderr
+                .contains("on request: rules that need what is left out: 1"),
+            "{}",
+            ran.stderr
+        );
+        assert_equal(&target, &stock);
+    }
+}
+
+/// A schema with all that is in it, and what hangs on that in others.
+const STAGED: &str = r#"
+  CREATE SCHEMA staging; CREATE SCHEMA "Kept Schema"; SET search_path = "Kept Schema";
+  CREATE TYPE staging.mood AS ENUM ('a', 'b');
+  CREATE TABLE staging.audit (id serial PRIMARY KEY, mood staging.mood);
+  CREATE FUNCTION staging.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+  CREATE FUNCTION staging.fires() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+  CREATE OPERATOR staging.### (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl);
+  COMMENT ON OPERATOR staging.### (int, int) IS 'x'; COMMENT ON SCHEMA staging IS 'x';
+  ALTER DEFAULT PRIVILEGES IN SCHEMA staging GRANT SELECT ON TABLES TO PUBLIC;
+  CREATE TABLE p (id int PRIMARY KEY, of int REFERENCES staging.audit);
+  CREATE TRIGGER fires BEFORE INSERT ON p FOR EACH ROW EXECUTE FUNCTION staging.fires();
+  CREATE INDEX computed ON p (staging.f(id)); COMMENT ON INDEX computed IS 'x';
+  CREATE DOMAIN d AS int CHECK (staging.f(VALUE) > 0);
+  CREATE VIEW v AS SELECT * FROM staging.audit;
+  CREATE PUBLICATION of_audit FOR TABLE staging.audit;
+  INSERT INTO staging.audit (mood) VALUES ('a'); INSERT INTO p VALUES (1, 1);"#;
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn schemas_are_left_out_as_stock_pg_dump_leaves_them_out() {
+    for major in [Major::Pg15, Major::Pg18] {
+        let source = Database::new(major);
+        source.sql(STAGED);
+        let lifeboat = lifeboat(major);
+        let exported = export(&lifeboat, &source, &["--exclude-schema", "STAG*"]);
+        for (kind, left) in [
+            ("schemas", "staging"),
+            ("tables", "staging.audit"),
+            (
+                "foreign keys that need what is left out",
+                r#"p_of_fkey on "Kept Schema".p"#,
+            ),
+            (
+                "triggers that need what is left out",
+                r#"fires on "Kept Schema".p"#,
+            ),
+            (
+                "indexes that need what is left out",
+                r#""Kept Schema".computed"#,
+            ),
+            ("types that need what is left out", r#""Kept Schema".d"#),
+            ("views that need what is left out", r#""Kept Schema".v"#),
+        ] {
+            assert_eq!(names(&exported, kind), [left], "{kind} {exported}");
+        }
+        assert_eq!(
+            exported["excluded"].as_array().unwrap().len(),
+            7,
+            "{exported}"
+        );
+        let target = Database::with(major, "TEMPLATE template0");
+        let report = restore(&lifeboat, &target);
+        assert_eq!(report["rows"], 1);
+        let stock = stock(&source, &["--exclude-schema=staging"]);
+        assert_equal(&target, &stock);
+        let id = exported["id"].as_str().unwrap().to_owned();
+        let point = Point { lifeboat, id };
+        let target = Database::with(major, "TEMPLATE template0");
+        let trust = point.lifeboat.fingerprint();
+        point
+            .restore(&Machine::new(major), &trust, &target.url())
+            .ok();
+        assert_equal(&target, &stock);
+    }
+}
+
+/// Rows, and what protects them, go only where somebody says so.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn what_would_take_another_table_along_is_refused() {
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE SCHEMA lib; CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext;
+         CREATE FUNCTION lib.next() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE lib.mood AS ENUM ('a', 'b');
+         CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
+         CREATE SEQUENCE numbers; CREATE TABLE numbered (id int DEFAULT nextval('numbers'), x int DEFAULT lib.next());
+         CREATE TABLE allowed (who text); CREATE TABLE secret (who text);
+         CREATE POLICY only_allowed ON secret USING (who IN (SELECT who FROM allowed));
+         CREATE TABLE moods (m lib.mood) PARTITION BY HASH (m);
+         CREATE TABLE moods_0 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE moods_1 PARTITION OF moods FOR VALUES WITH (MODULUS 2, REMAINDER 1);",
+    );
+    let (lifeboat, url) = (lifeboat(Major::Pg15), source.url());
+    for (option, pattern, says) in [
+        (
+            "--exclude-table",
+            "parent",
+            "is needed by table public.child",
+        ),
+        (
+            "--exclude-table",
+            "numbers",
+            "is needed by table public.numbered",
+        ),
+        (
+            "--exclude-table",
+            "allowed",
+            "is needed by policy only_allowed on public.secret",
+        ),
+        (
+            "--exclude-schema",
+            "lib",
+            "is needed by table public.moods, ",
+        ),
+        ("--exclude-schema", "ext", "is needed by extension hstore"),
+        ("--exclude-table", "moods_0", "is a partition by hash"),
+    ] {
+        let ran = lifeboat.bare(["export", "--source", &url, option, pattern]);
+        ran.failed(1, says);
+    }
+    let all = [
+        "parent", "child", "numbers", "numbered", "allowed", "secret", "moods",
+    ];
+    let flags = all.map(|pattern| ["--exclude-table", pattern]).concat();
+    let exported = export(
+        &lifeboat,
+        &source,
+        &[&flags[..], &["--exclude-schema", "lib"]].concat(),
+    );
+    assert_eq!(names(&exported, "tables").len(), 8, "{exported}");
+    assert_eq!(exported["tables"], 0);
+}
+
+/// A partition, on whose rows a key of a kept table hangs.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_partition_goes_alone_and_a_drill_of_what_is_left_is_sound() {
+    let source = Database::new(Major::Pg15);
+    source.sql(SHOP);
+    source.sql(HANGS);
+    let lifeboat = lifeboat(Major::Pg15);
+    let flags = [
+        "--exclude-table",
+        "shop.log_1",
+        "--exclude-table",
+        "shop.session",
+    ];
+    export(&lifeboat, &source, &flags);
+    let folder = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+    std::fs::set_permissions(folder.path(), open).unwrap();
+    let (identity, folder) = (lifeboat.identity(), folder.path().to_str().unwrap());
+    let drill = [
+        "drill",
+        "latest",
+        "--folder",
+        folder,
+        "--identity",
+        identity.to_str().unwrap(),
+    ];
+    let report = lifeboat.run(drill).ok().json()["result"].clone();
+    for none in ["failures", "unproven", "findings"] {
+        assert_eq!(report[none], json!([]), "{report}");
+    }
+    mentions(&report["left_out"], &["of_log_y_id_fkey", "NOT VALID"]);
+    assert_eq!(names(&report, "tables"), ["shop.log_1", "shop.session"]);
+}
+
+/// Stock pg_dump does not ask for them either.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_table_that_is_left_out_need_not_be_readable() {
+    let source = Database::new(Major::Pg15);
+    let role = unique("exporter");
+    source.sql(&format!(
+        "CREATE ROLE {role} LOGIN; CREATE TABLE kept (id int); GRANT SELECT ON kept TO {role};
+         CREATE TABLE secret (id serial); CREATE VIEW seen AS SELECT * FROM kept; GRANT SELECT ON seen TO {role}"
+    ));
+    let lifeboat = lifeboat(Major::Pg15);
+    let url = source.url_as(&role);
+    let all = lifeboat.bare(["export", "--source", &url]);
+    let without = [
+        "--exclude-table",
+        "secret",
+        "--exclude-table",
+        "secret_id_seq",
+    ];
+    let some = lifeboat.run([&["export", "--source", &url][..], &without].concat());
+    source.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    all.failed(1, "public.secret may not be read");
+    assert_eq!(some.ok().json()["result"]["databases"][0]["tables"], 1);
 }
 
 #[test]

@@ -46,6 +46,13 @@ pub(super) struct Args {
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
+    /// Leave out tables, views and sequences that this pattern of psql matches, partitions of a table with it, and
+    /// what cannot be made without them; besides those that are configured; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table: Vec<String>,
+    /// Leave out schemas that this pattern matches with all that is in them, in the same way; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_schema: Vec<String>,
     /// Leave out the rows of tables that this pattern of psql matches, besides those that are configured: of a
     /// partitioned table those of its partitions; may be repeated
     #[arg(long, value_name = "PATTERN")]
@@ -67,12 +74,15 @@ impl Args {
     }
 
     fn exclude(&self) -> Result<Exclude> {
-        let table_data = self.exclude_table_data.iter();
-        let table_data = table_data.map(|text| Pattern::of_relation(text));
+        let patterns = |option: &str, texts: &[String], parse: fn(&str) -> Result<Pattern>| {
+            let patterns: Result<Vec<Pattern>> = texts.iter().map(|text| parse(text)).collect();
+            patterns.context(|| option.to_owned())
+        };
+        let (relation, schema) = (Pattern::of_relation, Pattern::of_schema);
         Ok(Exclude {
-            table_data: table_data
-                .collect::<Result<_>>()
-                .context(|| "--exclude-table-data".to_owned())?,
+            tables: patterns("--exclude-table", &self.exclude_table, relation)?,
+            table_data: patterns("--exclude-table-data", &self.exclude_table_data, relation)?,
+            schemas: patterns("--exclude-schema", &self.exclude_schema, schema)?,
         })
     }
 

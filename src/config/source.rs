@@ -136,8 +136,12 @@ fn exclude(raw: &raw::Source) -> Result<Exclude, KeyError> {
         let patterns = patterns.iter().map(|text| Pattern::of_relation(text));
         patterns.collect::<Result<_>>().at(key)
     };
+    let schemas = raw.exclude_schemas.iter();
+    let schemas = schemas.map(|text| Pattern::of_schema(text));
     Ok(Exclude {
+        tables: relations("exclude_tables", &raw.exclude_tables)?,
         table_data: relations("exclude_table_data", &raw.exclude_table_data)?,
+        schemas: schemas.collect::<Result<_>>().at("exclude_schemas")?,
     })
 }
 

@@ -1,10 +1,12 @@
 //! The sealed catalog and the other objects that make a restore point whole.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::catalog::{Catalog, LargeObjects, LeftOut, NotCoveredNames};
+use crate::model::catalog::{Catalog, LargeObjects, LeftOut, Name, NotCoveredNames};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::opaque;
@@ -20,7 +22,11 @@ use super::plan::Plan;
 const CONCURRENT_STORES: usize = 16;
 
 /// Reads all that is not a row, in the snapshot's transaction. Digests are still empty.
-pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
+pub(super) async fn read_catalog(
+    session: &Session,
+    tables: &[SourceTable],
+    left_out: &BTreeSet<u32>,
+) -> Result<Catalog> {
     let none = RowDigest::default();
     Ok(Catalog {
         database: catalog::read_database(session).await?,
@@ -30,7 +36,7 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
         extensions: catalog::read_extensions(session).await?,
         casts: catalog::read_casts(session).await?,
         tables: tables.iter().map(|source| source.table.clone()).collect(),
-        sequences: catalog::read_sequences(session).await?,
+        sequences: catalog::read_sequences(session, left_out).await?,
         constraints: catalog::read_constraints(session).await?,
         materialized_views: catalog::read_materialized_views(session).await?,
         large_objects: LargeObjects {
@@ -47,7 +53,18 @@ pub(super) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
 
 /// Takes out what was left out on request.
 pub(super) fn leave_out(catalog: &mut Catalog, resolved: &Resolved) {
-    catalog.left_out = resolved.left_out.clone();
+    let left_out = &resolved.left_out;
+    let is_gone = |name: &Name| resolved.relations.contains(name);
+    catalog
+        .materialized_views
+        .retain(|view| !is_gone(&view.name));
+    catalog.columns_full.retain(|one| !is_gone(&one.of));
+    catalog.constraints.retain(|one| {
+        let name = [&one.on.schema, &one.on.name, &one.name].map(String::clone);
+        let kinds = ["key", "check", "index"];
+        !is_gone(&one.on) && !kinds.iter().any(|kind| left_out.has(kind, &name))
+    });
+    catalog.left_out = left_out.clone();
     for view in &mut catalog.materialized_views {
         view.populated &= !resolved.unfilled.contains(&view.name);
     }

@@ -32,6 +32,7 @@ pub(super) async fn read(
         &export.application,
         &export.scout.server_encoding,
         &held.snapshot.id,
+        &held.snapshot.left_out,
         run.options.lock_wait(),
     );
     let work = async {

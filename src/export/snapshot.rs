@@ -19,6 +19,7 @@ use crate::pg::definitions;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};
+use crate::pg::source::left_out;
 use crate::pg::source::moment::Until;
 use crate::pg::source::reader::SnapshotReader;
 use crate::pg::source::slice;
@@ -73,7 +74,8 @@ impl<'a> DatabaseExport<'a> {
         scout.refuse_pooler()?;
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
-        let tables = catalog::lock_targets(&scout).await?.len();
+        let now = left_out::resolve(&scout, &server.database, &source.exclude).await?;
+        let tables = catalog::lock_targets(&scout, &now.gone).await?.len();
         checks::table_count(tables)?;
         let others = catalog::count_sequences_and_views(&scout).await?;
         checks::lock_slots(&instance, tables as u64, others, run.jobs)?;
@@ -130,7 +132,7 @@ impl<'a> DatabaseExport<'a> {
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
-        let mut catalog = records::read_catalog(session, &tables).await?;
+        let mut catalog = records::read_catalog(session, &tables, &snapshot.left_out.gone).await?;
         self.read_definitions(snapshot, &mut catalog).await?;
         records::leave_out(&mut catalog, &snapshot.left_out);
         catalog.not_covered.extend(unread);

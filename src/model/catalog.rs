@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::definitions::{Columns, Definitions};
 use super::digest::RowDigest;
-pub(crate) use super::left_out::{KeyName, LeftOut, NotCoveredNames};
+pub(crate) use super::left_out::{KeyName, LeftOut, LeftOutObject, NotCoveredNames};
 pub use super::name::Name;
 use super::table_digest::RowShape;
 

@@ -1,9 +1,12 @@
 //! What an export was asked to leave out: by names, and so sealed with the catalog.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::manifest::NotCovered;
 use super::name::Name;
+use crate::escape;
 
 /// The word in a manifest's `requires` for a point that does not hold all of its database.
 pub(crate) const LEFT_OUT: &str = "left-out";
@@ -18,6 +21,31 @@ pub struct LeftOut {
     pub foreign_keys: Vec<KeyName>,
     /// Materialized views that are filled from rows that were left out: a restore computes something else.
     pub computed: Vec<Name>,
+    /// What is not there: as asked for, or as nothing can make it without that.
+    pub objects: Vec<LeftOutObject>,
+    /// Sequences that are there without the table that owns them.
+    pub unowned: Vec<Name>,
+}
+
+/// Something that is not there. What is a part of a table or view is not listed beside that.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LeftOutObject {
+    /// OID of its catalog, such as 1255 of pg_proc, and its own in the source: by both, an archive's list knows it.
+    pub class: u32,
+    pub oid: u32,
+    /// As the catalog's definitions name it.
+    pub kind: String,
+    pub name: Vec<String>,
+    /// As pg_identify_object does.
+    #[serde(rename = "type")]
+    pub class_name: String,
+    pub identity: String,
+}
+
+impl LeftOutObject {
+    pub(crate) fn shown(&self) -> String {
+        format!("{} {}", self.class_name, escape::name(&self.identity))
+    }
 }
 
 /// What is not in an export, by kind.
@@ -55,5 +83,17 @@ impl LeftOut {
     pub(crate) fn has_key(&self, on: &Name, name: &str) -> bool {
         let mut keys = self.foreign_keys.iter();
         keys.any(|key| key.on == *on && key.name == name)
+    }
+
+    /// Whether this is not there, by kind and name of its definition.
+    pub(crate) fn has(&self, kind: &str, name: &[String]) -> bool {
+        let mut objects = self.objects.iter();
+        objects.any(|one| one.kind == kind && one.name == name)
+    }
+
+    /// Classes and OIDs of all that is not there.
+    pub(crate) fn archive_objects(&self) -> BTreeSet<(u32, u32)> {
+        let objects = self.objects.iter();
+        objects.map(|one| (one.class, one.oid)).collect()
     }
 }

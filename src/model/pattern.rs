@@ -17,18 +17,25 @@ pub struct Pattern {
 /// What an export leaves out, all of it or its rows alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exclude {
+    /// Tables, views, materialized views, foreign tables and sequences.
+    pub tables: Vec<Pattern>,
     /// Tables, and materialized views, that come without rows.
     pub table_data: Vec<Pattern>,
+    /// Schemas with all that is in them.
+    pub schemas: Vec<Pattern>,
 }
 
 impl Exclude {
     pub(crate) fn add(&mut self, more: &Self) {
+        self.tables.extend(more.tables.iter().cloned());
         self.table_data.extend(more.table_data.iter().cloned());
+        self.schemas.extend(more.schemas.iter().cloned());
     }
 
     /// Databases that a pattern names.
     pub(crate) fn databases(&self) -> impl Iterator<Item = (&Pattern, &str)> {
-        let patterns = self.table_data.iter();
+        let patterns = self.tables.iter().chain(&self.table_data);
+        let patterns = patterns.chain(&self.schemas);
         patterns.filter_map(|pattern| Some((pattern, pattern.database.as_deref()?)))
     }
 }

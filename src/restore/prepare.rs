@@ -30,7 +30,8 @@ pub(super) async fn prepare<'a>(
     let options = inputs.options;
     // Read before anything is changed: a damaged archive leaves the target untouched.
     let archive = open_archive(inputs, &checked).await?;
-    let entries = archive.list().await?;
+    let left_out = inputs.catalog.left_out.archive_objects();
+    let entries = archive.list(&left_out).await?;
     if checked.database.is_none() {
         let made = create_database(inputs, checked.server.rights.version_num).await;
         if let Err(error) = made {

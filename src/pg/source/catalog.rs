@@ -15,6 +15,7 @@ pub(crate) use database::{
 };
 pub(crate) use not_covered::read_not_covered;
 pub(crate) use roles::{read_memberships, read_parameter_privileges, read_roles};
+pub(in crate::pg::source) use tables::THROUGH_ROOT;
 pub(crate) use tables::{
     LockTarget, RESUME_STATE_SCHEMA, SourceTable, count_sequences_and_views, find_rewritten,
     lock_targets, read_tables,

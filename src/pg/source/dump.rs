@@ -1,13 +1,18 @@
 //! The schema, by PostgreSQL's own pg_dump: it knows its catalogs.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::opaque;
 use crate::pg::connect::server::Server;
 use crate::pg::connect::tool_env::database_argument;
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::session::hint_for_words;
 use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
+use crate::pg::source::left_out::Resolved;
+use crate::quote::quote_ident;
 
 /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
 /// `encoding`: the database's own.
@@ -17,6 +22,7 @@ pub(crate) async fn schema(
     application: &str,
     encoding: &str,
     snapshot_id: &str,
+    left_out: &Resolved,
     lock_wait: Duration,
 ) -> Result<Vec<u8>> {
     let env = server.for_login().await?.tool_env()?;
@@ -37,6 +43,7 @@ pub(crate) async fn schema(
         .arg("--format=custom")
         .arg(format!("--exclude-schema={RESUME_STATE_SCHEMA}"))
         .arg(format!("--snapshot={snapshot_id}"))
+        .args(leave_out(left_out))
         // Behind a waiting ALTER it would wait forever, as the ALTER waits for us.
         .arg(format!(
             "--lock-wait-timeout={}ms",
@@ -46,6 +53,18 @@ pub(crate) async fn schema(
     let dumped = tools::run(&mut command, &what).await;
     let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
     Ok(dumped?.stdout)
+}
+
+/// Exact names: within quotes, no character of a pattern means anything.
+fn leave_out(left_out: &Resolved) -> impl Iterator<Item = OsString> {
+    let schemas = left_out.schemas.iter();
+    let schemas = schemas.map(|name| format!("--exclude-schema={}", quote_ident(name)));
+    let tables = left_out.relations.iter();
+    let tables = tables.filter(|name| !left_out.schemas.contains(&name.schema));
+    let tables = tables.map(|name| format!("--exclude-table={}", name.quoted()));
+    schemas
+        .chain(tables)
+        .map(|flag| OsString::from_vec(opaque::bytes(&flag).into_owned()))
 }
 
 /// Only the text of pg_dump says why it failed.

@@ -193,6 +193,9 @@ impl Plan {
             let (kind, count) = (&one.kind, one.names.len().to_string());
             self.line(&["left-out", kind, &count, &first_names(&one.names, NAMES)]);
         }
+        for (class, oid) in catalog.left_out.archive_objects() {
+            self.line(&["skip", &class.to_string(), &oid.to_string()]);
+        }
         for key in &catalog.left_out.foreign_keys {
             let Some(text) = key_text(catalog, key) else {
                 continue;

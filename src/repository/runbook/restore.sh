@@ -676,29 +676,33 @@ try_entries() { # arguments of pg_restore
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
 
-# Foreign keys that refer to rows which were left out on request are set aside, with what hangs on them.
-set_keys_aside() {
-  awk -F '\t' '$1 == "key" { print "2606 " $2 }' "$work/plan" >"$work/keys"
-  : >"$work/toc" && : >"$work/toc.keys"
-  awk -v keys="$work/keys" -v aside="$work/toc.keys" -v toc="$work/toc" '
-    function put() { if (entry != "") print entry >(is_aside ? aside : toc) }
-    BEGIN { while ((getline key <keys) > 0) wanted[key] = 1 }
+# What was left out on request is not made. Foreign keys that refer to such rows are set aside. What hangs on
+# either follows it.
+choose_entries() {
+  awk -F '\t' '$1 == "skip" { print $2, $3, "skip" } $1 == "key" { print 2606, $2, "key" }' "$work/plan" >"$work/special"
+  : >"$work/toc" && : >"$work/toc.skip" && : >"$work/toc.key"
+  awk -v special="$work/special" -v toc="$work/toc" '
+    function put() { if (entry != "") print entry >(toc (how == "" ? "" : "." how)) }
+    BEGIN { while ((getline line <special) > 0) { split(line, f, " "); of[f[1] " " f[2]] = f[3] } }
     /^[0-9]+; / {
       put(); entry = $0; id = $1; sub(/;/, "", id)
-      is_aside = ($2 " " $3) in wanted
-      if (is_aside) ids[id] = 1
+      how = ($2 " " $3) in of ? of[$2 " " $3] : ""
+      if (how != "") ids[id] = how
     }
-    /^;\tdepends on: / && entry ~ /^[0-9]+; 0 0 / { for (i = 4; i <= NF; i++) if ($i in ids) is_aside = 1 }
+    /^;\tdepends on: / && entry ~ /^[0-9]+; 0 0 / {
+      for (i = 4; i <= NF; i++) if ($i in ids) how = ids[$i]
+      if (how != "") ids[id] = how
+    }
     END { put() }' "$work/listed"
 }
 
 # Rows may break them, which is no error: those bind new rows alone then.
 add_keys() {
   local oid label statement id
-  grep -v '^[0-9]*; 0 0 ' "$work/toc.keys" >"$work/toc.chosen" || return 0
+  grep -v '^[0-9]*; 0 0 ' "$work/toc.key" >"$work/toc.chosen" || return 0
   try_entries
   while IFS=$'\t' read -r _ oid label statement <&3; do
-    id=$(awk -v oid="$oid" '$2 == 2606 && $3 == oid { sub(/;/, "", $1); print $1 }' "$work/toc.keys")
+    id=$(awk -v oid="$oid" '$2 == 2606 && $3 == oid { sub(/;/, "", $1); print $1 }' "$work/toc.key")
     [[ $id ]] && grep -q -x "$id" "$work/failed" || continue
     if PGCLIENTENCODING=$names sql -q -c "$(printf '%b' "$statement")" 2>"$work/error"; then
       printf '%b: NOT VALID, binds new rows alone\n' "$label" >>"$work/expected"
@@ -708,7 +712,7 @@ add_keys() {
       sed -n 's/^ERROR/psql: ERROR/p' "$work/error" >>"$work/errors"
     fi
   done 3< <(awk -F '\t' '$1 == "key"' "$work/plan")
-  grep '^[0-9]*; 0 0 ' "$work/toc.keys" >"$work/toc.chosen" || return 0
+  grep '^[0-9]*; 0 0 ' "$work/toc.key" >"$work/toc.chosen" || return 0
   restore_schema
 }
 
@@ -740,7 +744,7 @@ restore() {
   get_object schema.dump.age "$work/schema.dump.age"
   age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die "cannot open $object_key"
   pg_restore -l --verbose "$work/schema.dump" >"$work/listed" || die 'pg_restore cannot read the schema'
-  set_keys_aside
+  choose_entries
   cp "$work/toc" "$work/toc.chosen"
   restore_schema --section=pre-data --no-acl
   money_tables=$(sql -q -c "SELECT pg_catalog.count(*) FROM ($money_in) AS m(money) WHERE money <> 'none'") || exit 1

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::privileges::Leave;
-use crate::model::catalog::KeyName;
+use crate::model::catalog::LeftOut;
 
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
@@ -21,8 +21,8 @@ pub(super) struct Circumstances {
     pub resumed: bool,
     /// All rows: else a foreign key may miss its other table's.
     pub whole: bool,
-    /// Foreign keys that refer to rows which were left out on request.
-    pub lack_rows: Vec<KeyName>,
+    /// On request, when it was exported.
+    pub left_out: LeftOut,
     pub powerless: bool,
     /// Extensions that the drill's server lacks.
     pub lacking: BTreeSet<String>,

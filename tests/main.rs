@@ -52,6 +52,7 @@ mod resume;
 mod roundtrip;
 mod selection;
 mod snapshot;
+mod statistics;
 mod status;
 mod store_contract;
 mod store_dir;

@@ -207,6 +207,16 @@ fn show_summary(page: &mut Page, report: &Report) {
         phases => format!(" ({})", phases.join(", ")),
     };
     page.line(format_args!("{compared}; took {took}{phases}"));
+    if report.statistics_imported > 0 {
+        page.line(format_args!(
+            "statistics of {} imported as they were in the source",
+            render::counted(
+                report.statistics_imported,
+                "table or index",
+                "tables and indexes"
+            )
+        ));
+    }
 }
 
 /// A line each, as many as a screen takes; all of them, whole and with statements as they are to be

@@ -12,6 +12,7 @@ use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::opaque;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::{self, SourceTable};
+use crate::pg::source::dump::Dumped;
 use crate::pg::source::left_out::Resolved;
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
@@ -140,7 +141,7 @@ pub(super) async fn store(
     writer: &PointWriter,
     catalog: &Catalog,
     manifest: &Manifest,
-    schema: &[u8],
+    dumped: &Dumped,
 ) -> Result<Vec<ObjectRef>> {
     let sealer = run.keys.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
@@ -157,8 +158,10 @@ pub(super) async fn store(
     let sealed = |bytes: &[u8]| sealer.compress_and_seal(bytes);
     let sealed_sql = |sql: String| sealed(&opaque::bytes(&sql));
     let config = run.options.config_text.clone();
+    let statistics = dumped.statistics.as_deref();
+    let statistics = statistics.map(|archive| sealer.seal(archive)).transpose()?;
     let objects = [
-        (names::SCHEMA, sealer.seal(schema)?),
+        (names::SCHEMA, sealer.seal(&dumped.schema)?),
         (names::CATALOG, sealed(&json)?),
         (
             names::PLAN,
@@ -171,7 +174,8 @@ pub(super) async fn store(
         (names::CONFIG, Sealed::unencrypted(config)),
         (names::SCRIPT, Sealed::unencrypted(runbook::script())),
     ];
-    let mut stored: Vec<ObjectRef> = stream::iter(objects)
+    let statistics = statistics.map(|archive| (names::STATISTICS, archive));
+    let mut stored: Vec<ObjectRef> = stream::iter(objects.into_iter().chain(statistics))
         .map(|(name, object)| writer.put_object(name, object))
         .buffered(CONCURRENT_STORES)
         .try_collect()

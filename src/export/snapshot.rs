@@ -19,6 +19,7 @@ use crate::pg::definitions;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};
+use crate::pg::source::dump::STATISTICS_SINCE;
 use crate::pg::source::left_out;
 use crate::pg::source::moment::Until;
 use crate::pg::source::reader::SnapshotReader;
@@ -37,6 +38,8 @@ pub(super) struct DatabaseExport<'a> {
     /// A session beside the snapshot's: sees the present.
     pub scout: Session,
     pub pg_dump: ToolPath,
+    /// What can carry statistics, if it is at hand.
+    pub statistics_dump: Option<ToolPath>,
     instance: Instance,
     started_at: jiff::Timestamp,
 }
@@ -74,6 +77,8 @@ impl<'a> DatabaseExport<'a> {
         scout.refuse_pooler()?;
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
+        let since = scout.major().max(STATISTICS_SINCE);
+        let statistics_dump = tools::find(Tool::PgDump, since, true, &run.options.tool_dirs).ok();
         let now = left_out::resolve(&scout, &server.database, &source.exclude).await?;
         let tables = catalog::lock_targets(&scout, &now.gone).await?.len();
         checks::table_count(tables)?;
@@ -87,6 +92,7 @@ impl<'a> DatabaseExport<'a> {
             application,
             scout,
             pg_dump,
+            statistics_dump,
             instance,
             started_at,
         })

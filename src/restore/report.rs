@@ -62,6 +62,8 @@ pub struct Report {
     pub left_out: Vec<String>,
     /// What the backup leaves out on request, by kind.
     pub excluded: Vec<NotCoveredNames>,
+    /// Tables and indexes that have the statistics which they had in the source; others were analyzed.
+    pub statistics_imported: u64,
     /// What is left to do by hand.
     pub to_do: Vec<String>,
 }
@@ -99,6 +101,7 @@ impl Report {
             created_roles: Vec::new(),
             left_out: Vec::new(),
             excluded: Vec::new(),
+            statistics_imported: 0,
             to_do: Vec::new(),
         }
     }

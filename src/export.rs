@@ -99,6 +99,7 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     let mut server = source.server.clone();
     server.pin()?;
     let present = databases_of(run, &server).await?;
+    check_patterns(source, &present)?;
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
@@ -138,6 +139,22 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     }
     report.uncovered(source, uncovered);
     Ok(())
+}
+
+/// A pattern of a database that is not there would be left aside without a word.
+fn check_patterns(source: &Source, present: &[InstanceDatabase]) -> Result<()> {
+    let is_missing = |name: &str| !present.iter().any(|one| one.name == name);
+    let mut of_database = source.exclude.databases();
+    match of_database.find(|(_, name)| is_missing(name)) {
+        None => Ok(()),
+        Some((pattern, name)) => Err(Error::usage(format!(
+            "'{}' is to be left out of database '{}', and source {} has none",
+            pattern.text.escape_debug(),
+            name.escape_debug(),
+            source.name
+        ))
+        .hint("three names in a pattern are database.schema.table")),
+    }
 }
 
 /// A panic is the failure of one database, not the end of the run: the next one begins with sessions of

@@ -13,7 +13,7 @@ use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
 use crate::model::name::Name;
-use crate::model::pattern::Pattern;
+use crate::model::pattern::{Pattern, typable};
 use crate::model::size::Size;
 use crate::model::table_change::Change;
 use crate::repository::{ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room};
@@ -248,7 +248,7 @@ fn check_any(pattern: &Pattern, read: &BTreeMap<(String, String), Vec<Read>>) ->
     ));
     let nearest = pattern.nearest(points().flat_map(|one| &one.others));
     Err(match nearest {
-        Some(name) => error.hint(format!("did you mean {name}?")),
+        Some(name) => error.hint(format!("did you mean {}?", typable(name))),
         None => {
             error.hint("`lifeboat list` shows the restore points, `lifeboat show ID` their tables")
         }

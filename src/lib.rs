@@ -116,6 +116,7 @@ pub mod testing {
             LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef,
             TableParts, names,
         };
+        pub use crate::model::pattern::{Exclude, Pattern};
         pub use crate::model::snapshot::{CopyStatus, Kind};
     }
     pub mod notify {

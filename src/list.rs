@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::model::attestation::NOT_PROVEN;
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, NotCovered};
 use crate::repository::{
     Attestations, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
-    RestorePoint, Room, if_allowed, missing_points,
+    RestorePoint, Room, if_allowed, missing_points, unknown,
 };
 use crate::sign::Trust;
 
@@ -44,6 +44,8 @@ pub struct Point {
     pub snapshot_at: Option<Timestamp>,
     /// What a reader must know beyond the repository's format.
     pub requires: Option<Vec<String>>,
+    /// What is left out on request, by kind.
+    pub excluded: Option<Vec<NotCovered>>,
     pub tables: Option<u64>,
     pub rows: Option<u64>,
     pub stored_bytes: Option<u64>,
@@ -128,6 +130,7 @@ async fn point(
             point.lock = lock;
             point.drilled_at = proof.drilled_at();
             point.requires = Some(manifest.requires);
+            point.excluded = Some(manifest.excluded);
             let mut findings = findings(found, proof);
             findings.extend(unreadable.map(|why| why.chain()));
             (point, link, findings)
@@ -176,6 +179,9 @@ pub(crate) struct Shown {
     pub manifest: Manifest,
     /// Only with an identity, and of a point that this version can read: names, columns, digests, roles.
     pub catalog: Option<Catalog>,
+    /// Of what the point requires, what this version does not know.
+    #[serde(skip)]
+    pub unknown: Vec<String>,
 }
 
 pub(crate) async fn show(
@@ -194,6 +200,7 @@ pub(crate) async fn show(
         lock: point.head(&point.manifest_ref).await?.lock,
         rows: manifest.rows(),
         parts: manifest.parts(),
+        unknown: unknown(&manifest).map(str::to_owned).collect(),
         stored_bytes: manifest.stored_bytes(),
         copy_bytes: manifest.copy_bytes(),
         manifest,

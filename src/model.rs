@@ -10,6 +10,7 @@ pub(crate) mod finding;
 pub(crate) mod fixture;
 pub(crate) mod id;
 pub(crate) mod keys;
+pub(crate) mod left_out;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;

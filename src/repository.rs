@@ -38,5 +38,6 @@ pub use locks::Locks;
 pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
+pub(crate) use requirements::unknown;
 pub(crate) use room::{MANIFESTS_AT_A_TIME, Room};
 pub(crate) use tables::AHEAD_BYTES;

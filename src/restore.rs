@@ -76,6 +76,7 @@ pub async fn run(
     report.resumed = checked.is_unfinished();
     report.findings.clone_from(&checked.findings);
     report.left_out.extend(selection.other_rows(&catalog));
+    report.excluded.clone_from(&catalog.left_out.names);
     if options.dry_run {
         report.problems = checked.problems;
         report.list_plan(&catalog, &selection);

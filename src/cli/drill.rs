@@ -202,6 +202,8 @@ mod tests {
             findings: Vec::new(),
             not_compared: Vec::new(),
             not_tried: Vec::new(),
+            left_out: Vec::new(),
+            excluded: Vec::new(),
             as_superuser: false,
             walls: None,
             attestation: None,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, PlannedTable, Report};
 use crate::humanize::first_names;
 use crate::init;
+use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
@@ -45,6 +46,17 @@ pub(super) struct Args {
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
+    /// Leave out tables, views and sequences that this pattern of psql matches, partitions of a table with it, and
+    /// what cannot be made without them; besides those that are configured; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table: Vec<String>,
+    /// Leave out schemas that this pattern matches with all that is in them, in the same way; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_schema: Vec<String>,
+    /// Leave out the rows of tables that this pattern of psql matches, besides those that are configured: of a
+    /// partitioned table those of its partitions; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    exclude_table_data: Vec<String>,
     /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
     /// lock
     #[arg(long)]
@@ -53,6 +65,28 @@ pub(super) struct Args {
 
 impl Args {
     fn sources(&self, config: &Config) -> Result<Vec<Source>> {
+        let exclude = self.exclude()?;
+        let mut sources = self.named_sources(config)?;
+        for source in &mut sources {
+            source.exclude.add(&exclude);
+        }
+        Ok(sources)
+    }
+
+    fn exclude(&self) -> Result<Exclude> {
+        let patterns = |option: &str, texts: &[String], parse: fn(&str) -> Result<Pattern>| {
+            let patterns: Result<Vec<Pattern>> = texts.iter().map(|text| parse(text)).collect();
+            patterns.context(|| option.to_owned())
+        };
+        let (relation, schema) = (Pattern::of_relation, Pattern::of_schema);
+        Ok(Exclude {
+            tables: patterns("--exclude-table", &self.exclude_table, relation)?,
+            table_data: patterns("--exclude-table-data", &self.exclude_table_data, relation)?,
+            schemas: patterns("--exclude-schema", &self.exclude_schema, schema)?,
+        })
+    }
+
+    fn named_sources(&self, config: &Config) -> Result<Vec<Source>> {
         let sources = if self.source.is_empty() {
             config.sources.clone()
         } else {
@@ -193,6 +227,7 @@ fn resolve_source(
         },
         databases: source.databases.clone(),
         uncovered_is_finding: source.uncovered_is_finding,
+        exclude: source.exclude.clone(),
     })
 }
 
@@ -222,6 +257,10 @@ fn text(report: &Report) -> Page {
         for left_out in &database.not_covered {
             let names = first_names(&left_out.names, 8);
             page.line(format_args!("  not covered: {}: {names}", left_out.kind));
+        }
+        for left_out in &database.excluded {
+            let (kind, names) = (&left_out.kind, first_names(&left_out.names, 8));
+            page.line(format_args!("  left out on request: {kind}: {names}"));
         }
     }
     for uncovered in &report.uncovered {

@@ -1,5 +1,7 @@
 //! `lifeboat list`
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::run::{Answer, DatabaseFilter, Page, Run};
@@ -86,6 +88,21 @@ fn text(whole: &Whole) -> Page {
     if listing.points.iter().any(|point| point.trusted.is_none()) {
         page.space();
         page.line("No verification key is trusted: nothing was checked. --trust FINGERPRINT does.");
+    }
+    let mut told = BTreeSet::new();
+    for point in listing.points.iter().rev() {
+        let excluded = point.excluded.iter().flatten();
+        let kinds: Vec<String> = excluded
+            .map(|one| format!("{}: {}", one.kind, one.count))
+            .collect();
+        // Of a database the newest point that leaves something out.
+        if !kinds.is_empty() && told.insert((&point.source, &point.database)) {
+            page.line(format_args!(
+                "{} leaves out on request: {}",
+                point.id,
+                kinds.join(", ")
+            ));
+        }
     }
     if !listing.leftovers.is_empty() {
         page.space();

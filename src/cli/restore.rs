@@ -8,6 +8,7 @@ use super::{connect, drilled, render};
 use crate::config::{MAX_JOBS, source};
 use crate::drill;
 use crate::error::{Result, ResultExt};
+use crate::humanize::first_names;
 use crate::model::finding::Finding;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
@@ -126,6 +127,12 @@ fn text(report: &Report) -> Page {
     show_troubles(&mut page, "finding", &report.findings);
     page.lines("not compared:", &report.not_compared);
     page.lines("left out:", &report.left_out);
+    for left_out in &report.excluded {
+        let (kind, names) = (&left_out.kind, first_names(&left_out.names, 8));
+        page.line(format_args!(
+            "left out of the backup on request: {kind}: {names}"
+        ));
+    }
     page.lines("to do:", &report.to_do);
     page
 }
@@ -164,6 +171,16 @@ fn show_summary(page: &mut Page, report: &Report) {
         phases => format!(" ({})", phases.join(", ")),
     };
     page.line(format_args!("{compared}; took {took}{phases}"));
+    if report.statistics_imported > 0 {
+        page.line(format_args!(
+            "statistics of {} imported as they were in the source",
+            render::counted(
+                report.statistics_imported,
+                "table or index",
+                "tables and indexes"
+            )
+        ));
+    }
 }
 
 /// A line each, as many as a screen takes; all of them, whole and with statements as they are to be

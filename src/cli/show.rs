@@ -84,7 +84,7 @@ fn summary(shown: &Shown) -> Vec<[String; 2]> {
     line("run", manifest.run.to_string());
     let (tool, major) = (&manifest.tool, manifest.pg_dump_major);
     line("made by", format!("{tool}, pg_dump {major}"));
-    for name in &manifest.requires {
+    for name in &shown.unknown {
         line("needs", format!("{name}, which this lifeboat cannot read"));
     }
     line("signed by", shown.signed_by.clone());
@@ -94,6 +94,10 @@ fn summary(shown: &Shown) -> Vec<[String; 2]> {
     for left_out in &manifest.not_covered {
         let (count, kind) = (left_out.count, &left_out.kind);
         line("not covered", format!("{kind}: {count}"));
+    }
+    for left_out in &manifest.excluded {
+        let (count, kind) = (left_out.count, &left_out.kind);
+        line("left out on request", format!("{kind}: {count}"));
     }
     lines
 }

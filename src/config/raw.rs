@@ -202,6 +202,12 @@ tables! {
         databases: Option<Databases>,
         #[serde(default)]
         exclude_databases: Vec<String>,
+        #[serde(default, skip_serializing)]
+        exclude_tables: Vec<String>,
+        #[serde(default, skip_serializing)]
+        exclude_table_data: Vec<String>,
+        #[serde(default, skip_serializing)]
+        exclude_schemas: Vec<String>,
     }
 }
 

@@ -8,6 +8,7 @@ use super::raw;
 use super::rules::{At, KeyError};
 use crate::error::{Error, Result};
 use crate::model::databases::Databases;
+use crate::model::pattern::{Exclude, Pattern};
 use crate::model::snapshot::Kind;
 use crate::pg::connect::conninfo::{Params, parse_url};
 use crate::pg::connect::server::SslMode;
@@ -65,6 +66,8 @@ pub struct Source {
     pub entry_database: Option<String>,
     /// Whether a database that is not exported is a finding, or only listed.
     pub uncovered_is_finding: bool,
+    /// Names from inside its databases, which are nowhere stored in clear.
+    pub exclude: Exclude,
 }
 
 impl Source {
@@ -80,6 +83,7 @@ impl Source {
             databases: Databases::OfConnection,
             entry_database: None,
             uncovered_is_finding: false,
+            exclude: Exclude::default(),
         })
     }
 
@@ -123,6 +127,21 @@ pub(crate) fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError
         rds: rds(raw)?,
         databases,
         uncovered_is_finding: true,
+        exclude: exclude(raw)?,
+    })
+}
+
+fn exclude(raw: &raw::Source) -> Result<Exclude, KeyError> {
+    let relations = |key, patterns: &[String]| -> Result<Vec<Pattern>, KeyError> {
+        let patterns = patterns.iter().map(|text| Pattern::of_relation(text));
+        patterns.collect::<Result<_>>().at(key)
+    };
+    let schemas = raw.exclude_schemas.iter();
+    let schemas = schemas.map(|text| Pattern::of_schema(text));
+    Ok(Exclude {
+        tables: relations("exclude_tables", &raw.exclude_tables)?,
+        table_data: relations("exclude_table_data", &raw.exclude_table_data)?,
+        schemas: schemas.collect::<Result<_>>().at("exclude_schemas")?,
     })
 }
 

@@ -6,11 +6,12 @@ use crate::aws::rds::Guards;
 use crate::aws::{KeyArn, KeyInfo};
 use crate::error::{Error, Result};
 use crate::model::keys::Recipient;
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::local::drill_server::WallReport;
 use crate::pg::local::tools::{self, Dirs, Tool};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::source::catalog;
+use crate::pg::source::{catalog, left_out};
 use crate::store::Posture;
 use crate::store::audit::{Attempt, Audit};
 
@@ -142,19 +143,28 @@ impl Database {
     }
 
     /// Asks the server; an error becomes `unreachable`.
-    pub(crate) async fn gather(source: &str, server: &Server, dirs: &Dirs) -> Self {
-        let asked = Self::ask(source, server, dirs).await;
+    pub(crate) async fn gather(
+        source: &str,
+        server: &Server,
+        exclude: &Exclude,
+        dirs: &Dirs,
+    ) -> Self {
+        let asked = Self::ask(source, server, exclude, dirs).await;
         asked.unwrap_or_else(|error| Self::unreachable(source, &server.database, error))
     }
 
-    async fn ask(source: &str, server: &Server, dirs: &Dirs) -> Result<Self> {
+    async fn ask(source: &str, server: &Server, exclude: &Exclude, dirs: &Dirs) -> Result<Self> {
         let session = Session::connect(server, "lifeboat doctor", Purpose::Read).await?;
         let unreadable_large_objects = match catalog::count_large_objects(&session).await? {
             0 => 0,
             _ => catalog::unreadable_large_objects(&session).await?,
         };
+        let readable = match left_out::resolve(&session, &server.database, exclude).await {
+            Ok(left_out) => catalog::lock_targets(&session, &left_out.gone).await,
+            Err(error) => Err(error),
+        };
         let found = Self {
-            unreadable: catalog::lock_targets(&session).await.err(),
+            unreadable: readable.err(),
             unreadable_large_objects,
             no_pg_dump: tools::find(Tool::PgDump, session.major(), true, dirs).err(),
             ..Self::without_fault(source, &server.database)

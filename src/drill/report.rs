@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::assertion::AssertionResult;
 use crate::error::Error;
 use crate::model::attestation::{NotTried, OpenedBy, Verdict, Walls};
+use crate::model::catalog::NotCoveredNames;
 use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
@@ -58,6 +59,10 @@ pub(crate) struct Report {
     /// What was left out: only a superuser may make it, it needs an extension that the server lacks (or is one),
     /// or it is a right that somebody's server keeps as it is.
     pub not_tried: Vec<NotTried>,
+    /// Of a sample, what it leaves out; and foreign keys whose rows are not in the backup on request.
+    pub left_out: Vec<String>,
+    /// What the backup leaves out on request, by kind.
+    pub excluded: Vec<NotCoveredNames>,
     /// Whether statements of the backup ran with the rights of a superuser.
     pub as_superuser: bool,
     /// Null: it was restored into somebody's server.
@@ -100,6 +105,8 @@ impl Report {
             findings: restored.findings,
             not_compared: restored.not_compared,
             not_tried: restored.not_tried,
+            left_out: restored.left_out,
+            excluded: restored.excluded,
             as_superuser: restored.as_superuser,
             walls: None,
             attestation: None,

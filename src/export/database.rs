@@ -47,8 +47,8 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     }
 
     let writer = run.repository.point_writer(export.place.clone(), run.locks);
-    let schema = match rows::read(&export, &held, &writer).await {
-        Ok(schema) => schema,
+    let dumped = match rows::read(&export, &held, &writer).await {
+        Ok(dumped) => dumped,
         Err(error) => return Err(export.or_changed(&held.snapshot, error).await),
     };
     let SnapshotHeld {
@@ -65,7 +65,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     let stored = records::fill_in(&mut catalog, &at_snapshot.plan)?;
     let previous = find_previous(run, &export.place, &mut report.findings).await;
     let mut manifest = export.manifest(&catalog, stored, previous, &report);
-    manifest.objects = records::store(run, &writer, &catalog, &manifest, &schema).await?;
+    manifest.objects = records::store(run, &writer, &catalog, &manifest, &dumped).await?;
     tell_of_drills(run, &export.place, &mut report.findings).await;
     run.context.interrupt.check()?;
     writer.commit(&manifest, run.keys.signer).await?;

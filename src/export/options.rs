@@ -11,6 +11,7 @@ use crate::model::databases::Databases;
 use crate::model::id::Id;
 use crate::model::keys::{KeyRing, Recipient};
 use crate::model::lock::LockPolicy;
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::LOCK_TIMEOUT;
@@ -27,6 +28,8 @@ pub struct Source {
     pub databases: Databases,
     /// Whether an uncovered database is a finding, or only listed.
     pub uncovered_is_finding: bool,
+    /// What is left out of each of them.
+    pub exclude: Exclude,
 }
 
 pub struct Options {

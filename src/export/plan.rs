@@ -62,7 +62,10 @@ impl Plan {
             let slices = slice::cut(source, server_version_num);
             let name = source.table.name.to_string();
             let (oid, shape) = (source.table.oid, source.table.row_shape());
-            let table = Arc::new(TableProgress::new(oid, name, shape, slices.len()));
+            let table = Arc::new(match slices.len() {
+                0 => TableProgress::without_rows(oid, name, shape),
+                slices => TableProgress::new(oid, name, shape, slices),
+            });
             jobs.extend(slices.iter().map(|slice| Job {
                 rows: Rows::Stored(Arc::clone(&table)),
                 sql: slice::copy_out(&source.table, slice, encoding),

@@ -4,9 +4,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::codec::Sealed;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::catalog::{Catalog, LargeObjects, NotCoveredNames};
-use crate::model::manifest::{Manifest, NotCovered, ObjectRef, TableParts, names};
+use crate::model::catalog::{Catalog, LargeObjects, Name, NotCoveredNames};
+use crate::model::manifest::{Manifest, ObjectRef, TableParts, names};
 use crate::opaque;
+use crate::pg::source::dump::Dumped;
+use crate::pg::source::left_out::Resolved;
 use crate::repository::{MAX_CATALOG_BYTES, PointWriter, runbook};
 
 use super::options::Run;
@@ -14,6 +16,25 @@ use super::plan::Plan;
 
 /// How many small objects are stored at the same time.
 const CONCURRENT_STORES: usize = 16;
+
+/// Takes out what was left out on request.
+pub(super) fn leave_out(catalog: &mut Catalog, resolved: &Resolved) {
+    let left_out = &resolved.left_out;
+    let is_gone = |name: &Name| resolved.relations.contains(name);
+    catalog
+        .materialized_views
+        .retain(|view| !is_gone(&view.name));
+    catalog.columns_full.retain(|one| !is_gone(&one.of));
+    catalog.constraints.retain(|one| {
+        let name = [&one.on.schema, &one.on.name, &one.name].map(String::clone);
+        let kinds = ["key", "check", "index"];
+        !is_gone(&one.on) && !kinds.iter().any(|kind| left_out.has(kind, &name))
+    });
+    catalog.left_out = left_out.clone();
+    for view in &mut catalog.materialized_views {
+        view.populated &= !resolved.unfilled.contains(&view.name);
+    }
+}
 
 /// What of the instance has bytes that mean nothing in this database, and so cannot be written there again.
 pub(super) fn in_another_encoding(catalog: &Catalog) -> Option<NotCoveredNames> {
@@ -62,7 +83,9 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
         .iter_mut()
         .filter(|view| view.populated);
     for (view, progress) in populated.zip(&plan.views) {
-        view.digest = progress.digest.get().copied();
+        // A restore computes another one from what is left.
+        let is_comparable = !catalog.left_out.computed.contains(&view.name);
+        view.digest = progress.digest.get().copied().filter(|_| is_comparable);
     }
     if let [pages, properties] = plan.large_objects.as_slice() {
         let (pages, parts) = pages.finish()?;
@@ -77,24 +100,13 @@ pub(super) fn fill_in(catalog: &mut Catalog, plan: &Plan) -> Result<Vec<TablePar
     Ok(stored)
 }
 
-/// The kinds of what is not covered, without names.
-pub(super) fn kinds(not_covered: &[NotCoveredNames]) -> Vec<NotCovered> {
-    not_covered
-        .iter()
-        .map(|one| NotCovered {
-            kind: one.kind.clone(),
-            count: one.names.len() as u64,
-        })
-        .collect()
-}
-
 /// Stores everything but parts, part lists and manifest. `manifest` is what is known of it by now.
 pub(super) async fn store(
     run: &Run<'_>,
     writer: &PointWriter,
     catalog: &Catalog,
     manifest: &Manifest,
-    schema: &[u8],
+    dumped: &Dumped,
 ) -> Result<Vec<ObjectRef>> {
     let sealer = run.keys.sealer;
     let json = serde_json::to_vec(catalog).context(|| "cannot write the catalog".to_owned())?;
@@ -111,8 +123,10 @@ pub(super) async fn store(
     let sealed = |bytes: &[u8]| sealer.compress_and_seal(bytes);
     let sealed_sql = |sql: String| sealed(&opaque::bytes(&sql));
     let config = run.options.config_text.clone();
+    let statistics = dumped.statistics.as_deref();
+    let statistics = statistics.map(|archive| sealer.seal(archive)).transpose()?;
     let objects = [
-        (names::SCHEMA, sealer.seal(schema)?),
+        (names::SCHEMA, sealer.seal(&dumped.schema)?),
         (names::CATALOG, sealed(&json)?),
         (
             names::PLAN,
@@ -125,7 +139,8 @@ pub(super) async fn store(
         (names::CONFIG, Sealed::unencrypted(config)),
         (names::SCRIPT, Sealed::unencrypted(runbook::script())),
     ];
-    let mut stored: Vec<ObjectRef> = stream::iter(objects)
+    let statistics = statistics.map(|archive| (names::STATISTICS, archive));
+    let mut stored: Vec<ObjectRef> = stream::iter(objects.into_iter().chain(statistics))
         .map(|(name, object)| writer.put_object(name, object))
         .buffered(CONCURRENT_STORES)
         .try_collect()

@@ -47,6 +47,8 @@ pub struct DatabaseReport {
     /// How long the snapshot held back vacuum.
     pub snapshot_seconds: f64,
     pub not_covered: Vec<NotCoveredNames>,
+    /// What is left out on request.
+    pub excluded: Vec<NotCoveredNames>,
     /// After `--dry-run`: what would be read.
     pub plan: Option<Vec<PlannedTable>>,
     /// As in the report on the whole run, but for those that an earlier database told.
@@ -186,6 +188,7 @@ mod tests {
             seconds: 0.0,
             snapshot_seconds: 0.0,
             not_covered: Vec::new(),
+            excluded: Vec::new(),
             plan: None,
             findings: Vec::new(),
         }

@@ -10,54 +10,72 @@ use super::shared::{FirstFailure, RateLimit, Shared};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::worker;
 use crate::error::{Error, Result};
-use crate::pg::source::dump;
+use crate::pg::source::dump::{Dump, Dumped};
 use crate::pg::source::moment::Until;
 use crate::repository::PointWriter;
 
-/// Reads and stores every row, and returns pg_dump's archive of the schema.
+/// Reads and stores every row, and returns pg_dump's archives.
 pub(super) async fn read(
     export: &DatabaseExport<'_>,
     held: &SnapshotHeld,
     writer: &PointWriter,
-) -> Result<Vec<u8>> {
+) -> Result<Dumped> {
     let run = export.run;
     let progress = run.context.progress;
     progress.phase("rows", Some(held.at_snapshot.plan.estimated_bytes));
     let failure = FirstFailure::new();
     let read = Arc::new(AtomicU64::new(0));
     let mut workers = start(export, held, writer, &failure, &read);
-    let dump = dump::schema(
-        &export.pg_dump,
-        export.server,
-        &export.application,
-        &export.scout.server_encoding,
-        &held.snapshot.id,
-        run.options.lock_wait(),
-    );
     let work = async {
         let all = all(&mut workers, &failure);
         let dump = async {
-            let schema = dump.await?;
-            let until = Until::Dumped(&schema);
+            let dumped = dump(export, held).await?;
+            let until = Until::Dumped(&dumped.schema);
             held.snapshot.check_names(&export.scout, until).await?;
-            Ok(schema)
+            Ok(dumped)
         };
-        let (schema, ()) = tokio::join!(stop_on_error(&failure, dump), all);
-        Ok(schema)
+        let (dumped, ()) = tokio::join!(stop_on_error(&failure, dump), all);
+        Ok(dumped)
     };
-    let schema = export.watchdog(&held.snapshot).guard(&read, work).await;
-    let schema = schema.unwrap_or_else(|error| {
+    let dumped = export.watchdog(&held.snapshot).guard(&read, work).await;
+    let dumped = dumped.unwrap_or_else(|error| {
         failure.set(error);
         None
     });
     // Workers end by themselves once stopped; nothing may still write when we return.
     all(&mut workers, &failure).await;
     progress.advance(read.swap(0, Ordering::Relaxed));
-    match (failure.take(), schema) {
+    match (failure.take(), dumped) {
         (Some(error), _) => Err(error),
-        (None, Some(schema)) => Ok(schema),
+        (None, Some(dumped)) => Ok(dumped),
         (None, None) => Err(Error::failed("the export stopped without a reason")),
     }
+}
+
+/// Statistics are worth no export: a restore gathers them where there are none.
+async fn dump(export: &DatabaseExport<'_>, held: &SnapshotHeld) -> Result<Dumped> {
+    let dump = Dump {
+        server: export.server,
+        application: &export.application,
+        encoding: &export.scout.server_encoding,
+        snapshot_id: &held.snapshot.id,
+        left_out: &held.snapshot.left_out,
+        lock_wait: export.run.options.lock_wait(),
+    };
+    let schema = dump.schema(&export.pg_dump).await?;
+    let mut statistics = None;
+    if let Some(pg_dump) = &export.statistics_dump {
+        statistics = match dump.statistics(pg_dump).await {
+            Ok(archive) => Some(archive),
+            Err(error) => {
+                let why = error.chain();
+                let what = "statistics are left to the restore to gather";
+                export.run.context.progress.note(&format!("{what}: {why}"));
+                None
+            }
+        };
+    }
+    Ok(Dumped { schema, statistics })
 }
 
 fn start(

@@ -11,12 +11,16 @@ use super::watchdog::Watchdog;
 use super::{checks, records};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
+use crate::model::left_out::{LEFT_OUT, counts};
 use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::definitions;
 use crate::pg::local::tools::{self, Tool, ToolPath};
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, Instance, SourceTable};
+use crate::pg::source::dump::STATISTICS_SINCE;
+use crate::pg::source::left_out;
 use crate::pg::source::moment::Until;
 use crate::pg::source::reader::SnapshotReader;
 use crate::pg::source::slice;
@@ -27,12 +31,15 @@ use crate::repository::PointPath;
 pub(super) struct DatabaseExport<'a> {
     pub run: &'a Run<'a>,
     pub server: &'a Server,
+    exclude: &'a Exclude,
     pub place: PointPath,
     /// What all sessions of this export call themselves.
     pub application: String,
     /// A session beside the snapshot's: sees the present.
     pub scout: Session,
     pub pg_dump: ToolPath,
+    /// What can carry statistics, if it is at hand.
+    pub statistics_dump: Option<ToolPath>,
     instance: Instance,
     started_at: jiff::Timestamp,
 }
@@ -55,7 +62,7 @@ pub(super) struct CatalogAtSnapshot {
 impl<'a> DatabaseExport<'a> {
     pub(super) async fn prepare(
         run: &'a Run<'_>,
-        source: &Source,
+        source: &'a Source,
         server: &'a Server,
     ) -> Result<Self> {
         let started_at = run.context.clock.now();
@@ -70,17 +77,22 @@ impl<'a> DatabaseExport<'a> {
         scout.refuse_pooler()?;
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
-        let tables = catalog::lock_targets(&scout).await?.len();
+        let since = scout.major().max(STATISTICS_SINCE);
+        let statistics_dump = tools::find(Tool::PgDump, since, true, &run.options.tool_dirs).ok();
+        let now = left_out::resolve(&scout, &server.database, &source.exclude).await?;
+        let tables = catalog::lock_targets(&scout, &now.gone).await?.len();
         checks::table_count(tables)?;
         let others = catalog::count_sequences_and_views(&scout).await?;
         checks::lock_slots(&instance, tables as u64, others, run.jobs)?;
         Ok(Self {
             run,
             server,
+            exclude: &source.exclude,
             place,
             application,
             scout,
             pg_dump,
+            statistics_dump,
             instance,
             started_at,
         })
@@ -88,7 +100,8 @@ impl<'a> DatabaseExport<'a> {
 
     pub(super) async fn take_snapshot(&self) -> Result<SnapshotHeld> {
         let wait = self.run.options.ddl_wait;
-        let taking = ExportedSnapshot::take(self.server, &self.application, &self.scout, wait);
+        let (server, exclude) = (self.server, self.exclude);
+        let taking = ExportedSnapshot::take(server, &self.application, &self.scout, exclude, wait);
         let snapshot = self.run.context.interrupt.or(taking).await?;
         let since = Instant::now();
         let nothing_read = AtomicU64::new(0);
@@ -125,8 +138,9 @@ impl<'a> DatabaseExport<'a> {
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
         let (tables, unread) = checks::readable(&snapshot.tables, &self.instance);
-        let mut catalog = catalog::read_catalog(session, &tables).await?;
+        let mut catalog = catalog::read_catalog(session, &tables, &snapshot.left_out.gone).await?;
         self.read_definitions(snapshot, &mut catalog).await?;
+        records::leave_out(&mut catalog, &snapshot.left_out);
         catalog.not_covered.extend(unread);
         let odd = records::in_another_encoding(&catalog);
         catalog.not_covered.extend(odd);
@@ -191,6 +205,7 @@ impl<'a> DatabaseExport<'a> {
             seconds: 0.0,
             snapshot_seconds: 0.0,
             not_covered: held.at_snapshot.catalog.not_covered.clone(),
+            excluded: held.at_snapshot.catalog.left_out.names.clone(),
             plan: None,
             findings: checks::stale_pg_dump(&self.pg_dump, self.scout.server_version_num)
                 .into_iter()
@@ -218,7 +233,10 @@ impl<'a> DatabaseExport<'a> {
         let run = self.run;
         Manifest {
             format: FORMAT,
-            requires: Vec::new(),
+            requires: match catalog.left_out.is_empty() {
+                true => Vec::new(),
+                false => vec![LEFT_OUT.to_owned()],
+            },
             repository: self.run.marker.repository.clone(),
             id: self.place.id.clone(),
             run: self.run.id.clone(),
@@ -237,7 +255,8 @@ impl<'a> DatabaseExport<'a> {
             recipients: run.keys.sealer.recipients(),
             objects: Vec::new(),
             tables,
-            not_covered: records::kinds(&catalog.not_covered),
+            not_covered: counts(&catalog.not_covered),
+            excluded: counts(&catalog.left_out.names),
         }
     }
 }

@@ -41,6 +41,17 @@ impl TableProgress {
         }
     }
 
+    /// Of a table of which nothing is read.
+    pub(super) fn without_rows(oid: u32, name: String, shape: RowShape) -> Self {
+        let progress = Self::new(oid, name, shape, 0);
+        let nothing = TableParts {
+            oid,
+            ..TableParts::default()
+        };
+        progress.lock().stored = Some(nothing);
+        progress
+    }
+
     /// The number of a part that is about to be stored. Called before its slice ends.
     pub(super) fn begin_part(&self) -> u64 {
         self.lock().unfinished += 1;

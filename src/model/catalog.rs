@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::definitions::{Columns, Definitions};
 use super::digest::RowDigest;
+pub(crate) use super::left_out::{KeyName, LeftOut, LeftOutObject, NotCoveredNames};
 pub use super::name::Name;
 use super::table_digest::RowShape;
 
@@ -34,6 +35,9 @@ pub struct Catalog {
     pub materialized_views: Vec<MaterializedView>,
     pub large_objects: LargeObjects,
     pub not_covered: Vec<NotCoveredNames>,
+    /// What is missing because somebody asked for that.
+    #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+    pub left_out: LeftOut,
     /// What is compared besides. `None`: the point was made before lifeboat noted it.
     #[serde(default)]
     pub definitions: Option<Vec<Definitions>>,
@@ -302,11 +306,4 @@ pub struct MaterializedView {
 pub struct LargeObjects {
     pub pages: RowDigest,
     pub properties: RowDigest,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotCoveredNames {
-    /// As in the manifest's `not_covered`.
-    pub kind: String,
-    pub names: Vec<String>,
 }

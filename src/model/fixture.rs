@@ -1,6 +1,8 @@
 //! A small catalog and its manifest for the unit tests.
 
-use crate::model::catalog::{Catalog, Database, Extension, LargeObjects, Name, Role, Table};
+use crate::model::catalog::{
+    Catalog, Database, Extension, LargeObjects, LeftOut, Name, Role, Table,
+};
 use crate::model::digest::RowDigest;
 use crate::model::id::Id;
 use crate::model::manifest::{FORMAT, Manifest};
@@ -91,6 +93,7 @@ pub fn catalog() -> Catalog {
             properties: none,
         },
         not_covered: Vec::new(),
+        left_out: LeftOut::default(),
         definitions: None,
         columns_full: Vec::new(),
         money_in_c: true,
@@ -122,5 +125,6 @@ pub fn manifest() -> Manifest {
         objects: Vec::new(),
         tables: Vec::new(),
         not_covered: Vec::new(),
+        excluded: Vec::new(),
     }
 }

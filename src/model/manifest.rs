@@ -54,7 +54,7 @@ pub struct TableParts {
     pub list: Option<ObjectRef>,
 }
 
-/// What an export could not carry, by kind; names are in the sealed catalog.
+/// What is not in an export, by kind; names are in the sealed catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotCovered {
     /// One of a small set of words, for example `foreign table rows`.
@@ -108,6 +108,9 @@ pub struct Manifest {
     pub objects: Vec<ObjectRef>,
     pub tables: Vec<TableParts>,
     pub not_covered: Vec<NotCovered>,
+    /// What an export was asked to leave out, by kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<NotCovered>,
 }
 
 impl Manifest {
@@ -161,6 +164,8 @@ pub(crate) fn is_large_objects(oid: u32) -> bool {
 pub mod names {
     /// `pg_dump --schema-only -Fc`, sealed.
     pub const SCHEMA: &str = "schema.dump.age";
+    /// `pg_dump --statistics-only -Fc`, sealed; not in every point.
+    pub const STATISTICS: &str = "statistics.dump.age";
     /// [`crate::model::catalog::Catalog`] as JSON, sealed.
     pub const CATALOG: &str = "catalog.json.zst.age";
     /// What `restore.sh` needs from the catalog, as tab-separated lines, sealed.

@@ -15,7 +15,8 @@ use crate::model::definitions::{Definition, Definitions};
 use crate::pg::session::{Session, from_row};
 
 pub(crate) use columns::read_columns;
-pub(in crate::pg) use kind::of_rds;
+pub(in crate::pg) use kind::{IDENTITY, of_rds};
+pub(in crate::pg) use objects::FUNCTION_NAME;
 
 /// All that a server of this version has; of two queries of one kind the later one.
 fn kinds(version_num: u32) -> Vec<&'static Kind> {

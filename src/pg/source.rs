@@ -3,6 +3,7 @@
 pub(crate) mod blocked;
 pub(crate) mod catalog;
 pub(crate) mod dump;
+pub(crate) mod left_out;
 pub(crate) mod live;
 pub(crate) mod moment;
 pub(crate) mod reader;

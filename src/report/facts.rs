@@ -133,6 +133,7 @@ pub(super) struct NewestPoint {
     pub tool: String,
     pub large_objects: bool,
     pub not_covered: Vec<NotCovered>,
+    pub excluded: Vec<NotCovered>,
     /// Who opens it, or why that is not known.
     pub keys: Result<KeyRing>,
 }

@@ -282,6 +282,7 @@ async fn newest(
             .iter()
             .any(|table| is_large_objects(table.oid) && table.rows > 0),
         not_covered: manifest.not_covered,
+        excluded: manifest.excluded,
         keys,
     }))
 }

@@ -27,13 +27,15 @@ pub(super) fn coverage(page: &mut Html, facts: &Facts) {
          server that no export was asked for are not known to the repository: <code>lifeboat \
          export</code> names them as findings.</p>"
     );
-    let mut kinds: BTreeMap<&str, Vec<(String, u64)>> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, Vec<(String, u64)>> = BTreeMap::new();
     for one in &facts.databases {
-        for left in one.newest.iter().flat_map(|newest| &newest.not_covered) {
-            kinds
-                .entry(&left.kind)
-                .or_default()
-                .push((one.name(), left.count));
+        let Some(newest) = &one.newest else { continue };
+        let asked = newest.excluded.iter();
+        let asked = asked.map(|left| (format!("left out on request: {}", left.kind), left.count));
+        let others = newest.not_covered.iter();
+        let others = others.map(|left| (left.kind.clone(), left.count));
+        for (kind, count) in asked.chain(others) {
+            kinds.entry(kind).or_default().push((one.name(), count));
         }
     }
     if kinds.is_empty() {

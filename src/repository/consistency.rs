@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::model::catalog::Catalog;
+use crate::model::left_out::{LEFT_OUT, counts};
 use crate::model::manifest::{Manifest, TableParts};
 
 /// Refuses doubled tables and objects, sums that no machine can hold, and tables whose list and
@@ -32,7 +34,26 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
             )));
         }
     }
+    let is_whole = !manifest.requires.iter().any(|name| name == LEFT_OUT);
+    if is_whole && !manifest.excluded.is_empty() {
+        return Err(Error::damaged(
+            "it leaves something out and does not say that a reader must know",
+        ));
+    }
     add_up(manifest).ok_or_else(|| Error::damaged("its sizes are beyond all bounds"))
+}
+
+/// Refuses a catalog that leaves out what its manifest does not tell: it would excuse what is missing.
+pub(super) fn check_catalog(manifest: &Manifest, catalog: &Catalog) -> Result<()> {
+    let left_out = &catalog.left_out;
+    let is_told = counts(&left_out.names) == manifest.excluded;
+    let has_reason = !left_out.is_empty() || left_out.foreign_keys.is_empty();
+    match is_told && has_reason {
+        true => Ok(()),
+        false => Err(Error::damaged(
+            "its catalog and its manifest do not agree about what was left out",
+        )),
+    }
 }
 
 fn is_consistent(table: &TableParts) -> bool {

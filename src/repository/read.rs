@@ -431,7 +431,7 @@ impl RestorePoint {
         let plain = self.open_object(names::CATALOG, identities).await?;
         let name = self.named(names::CATALOG)?.key.clone();
         let damaged = move || Error::damaged(format!("{name} does not read"));
-        compute::on_own_thread(move || {
+        let catalog: Catalog = compute::on_own_thread(move || {
             let mut json = Vec::new();
             plain
                 .take(layout::MAX_CATALOG_BYTES + 1)
@@ -443,7 +443,9 @@ impl RestorePoint {
             }
             serde_json::from_slice(&json).map_err(|source| damaged().because(source))
         })
-        .await?
+        .await??;
+        consistency::check_catalog(&self.manifest, &catalog)?;
+        Ok(catalog)
     }
 
     /// Who opens the point, and which identities KMS keeps.

@@ -4,19 +4,28 @@ use super::read::RestorePoint;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::humanize::first_names;
+use crate::model::left_out::LEFT_OUT;
+use crate::model::manifest::Manifest;
 
 const NAMES_SHOWN: usize = 10;
+
+/// What this version knows beyond format 1.
+const KNOWN: [&str; 1] = [LEFT_OUT];
+
+/// What of a point's needs this version does not know.
+pub(crate) fn unknown(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    let needs = manifest.requires.iter().map(String::as_str);
+    needs.filter(|name| !KNOWN.contains(name))
+}
 
 impl RestorePoint {
     /// Refuses a point that needs what this version does not know. Its manifest may be shown; its rows and
     /// its catalog would be misread, and not all of its objects may be known.
     pub fn check_requirements(&self) -> Result<()> {
-        // No such thing exists so far.
-        let unknown = &self.manifest.requires;
-        if unknown.is_empty() {
+        let names: Vec<String> = unknown(&self.manifest).map(escape::name).collect();
+        if names.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = unknown.iter().map(|name| escape::name(name)).collect();
         Err(Error::refused(format!(
             "{} needs {}, which this lifeboat cannot read",
             self.manifest.id,

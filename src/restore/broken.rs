@@ -73,16 +73,27 @@ async fn report_missing(run: &mut Run<'_>, entry: &Entry, finding: Finding) -> R
         what: constraint.describe(),
         ..finding
     };
+    if lacks_rows(run, constraint, &finding.why) {
+        // The comparison tells how it stands.
+        return add_not_valid(run, &finding, None).await.map(drop);
+    }
     if constraint.kind == ConstraintKind::ForeignKey && !is_known(run, &finding) {
         let (table, name) = (constraint.on.quoted(), quote_ident(&constraint.name));
         let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
         let note = note(finding.clone().sql(validate), true);
-        if add_not_valid(run, &finding, &note).await? {
+        if add_not_valid(run, &finding, Some(&note)).await? {
             noted(run, note);
             return Ok(());
         }
     }
     add(run, finding).await
+}
+
+/// Whether rows break a foreign key that refers to rows which were left out on request: that is no damage.
+fn lacks_rows(run: &Run<'_>, constraint: &Constraint, why: &str) -> bool {
+    let left_out = &run.inputs.catalog.left_out;
+    left_out.has_key(&constraint.on, &constraint.name)
+        && why.contains(" violates foreign key constraint ")
 }
 
 /// pg_restore lists kind, schema and object, a constraint's its table, with line breaks as spaces.
@@ -100,14 +111,19 @@ pub(super) fn makes(entry: &Entry, constraint: &Constraint) -> bool {
 
 /// Adds a foreign key that its rows break for new rows alone. Before 18 a partitioned table cannot have
 /// one.
-async fn add_not_valid(run: &Run<'_>, refused: &Finding, note: &RecordedFinding) -> Result<bool> {
+async fn add_not_valid(
+    run: &Run<'_>,
+    refused: &Finding,
+    note: Option<&RecordedFinding>,
+) -> Result<bool> {
     let sql = refused.sql.as_deref().unwrap_or_default();
     let Some(sql) = sql.strip_suffix(';') else {
         return Ok(false);
     };
     // In a session of its own: it is a statement of the archive.
     let session = connect(run).await?;
-    let sql = format!("{sql} NOT VALID; {}", note_sql(run, note));
+    let note = note.map_or_else(String::new, |note| note_sql(run, note));
+    let sql = format!("{sql} NOT VALID; {note}");
     let refused = execute::each(&session, &[Statement::new(&refused.what, sql)]).await?;
     session.close().await;
     Ok(refused.is_empty())

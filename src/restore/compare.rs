@@ -80,6 +80,8 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     run.report.large_objects = count_large_objects(&session).await?;
     let (missing, mut findings) = constraints::missing(run, &session, &pages).await?;
     failures.extend(missing);
+    let expected = constraints::into_left_out(run, &session, &pages).await?;
+    run.report.left_out.extend(expected);
     findings.extend(by_hand);
     findings.extend(parameters::compare(run, &session).await?);
     if verify && inputs.selection.whole {

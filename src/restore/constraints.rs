@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::run::Run;
 use crate::error::Result;
-use crate::model::catalog::{Constraint, ConstraintKind, Name};
+use crate::model::catalog::{Constraint, ConstraintKind, Name, describe_constraint};
 use crate::model::finding::Finding;
 use crate::pg::session::Session;
 use crate::pg::source::catalog::read_constraints;
+use crate::pg::target::checks;
 
 /// What is missing in the target: failures, and findings about indexes that only make reading faster. What
 /// was complained of already, or belongs to a table that is not `there`, is not said again.
@@ -23,7 +24,8 @@ pub(super) async fn missing(
     let found: BTreeMap<_, _> = found.iter().map(|one| (key(one), one)).collect();
     let (mut failures, mut findings) = (Vec::new(), Vec::new());
     for wanted in &run.inputs.catalog.constraints {
-        let left_out = !run.inputs.selection.whole && wanted.kind == ConstraintKind::ForeignKey;
+        let left_out = wanted.kind == ConstraintKind::ForeignKey
+            && (!run.inputs.selection.whole || lacks_rows(run, wanted));
         let Some(why) = difference(wanted, found.get(&key(wanted)).copied()) else {
             continue;
         };
@@ -37,6 +39,35 @@ pub(super) async fn missing(
         }
     }
     Ok((failures, findings))
+}
+
+fn lacks_rows(run: &Run<'_>, wanted: &Constraint) -> bool {
+    (run.inputs.catalog.left_out).has_key(&wanted.on, &wanted.name)
+}
+
+/// Foreign keys that do not bind all rows, as some that they refer to were left out on request: expected, and told.
+pub(super) async fn into_left_out(
+    run: &Run<'_>,
+    session: &Session,
+    tables: &BTreeMap<Name, u64>,
+) -> Result<Vec<String>> {
+    let keys = &run.inputs.catalog.left_out.foreign_keys;
+    if keys.is_empty() || !run.inputs.selection.whole {
+        return Ok(Vec::new());
+    }
+    let found = checks::there(session).await?;
+    let here = keys.iter().filter(|key| tables.contains_key(&key.on));
+    let told = here.filter_map(|key| {
+        let what = describe_constraint(&ConstraintKind::ForeignKey, &key.name, &key.on);
+        let how = match found.iter().find(|one| one.what == what) {
+            Some(found) if found.valid => return None,
+            Some(_) => "it is NOT VALID, and binds new rows alone",
+            None => "it is left out",
+        };
+        let why = "rows that it refers to were left out of the backup on request";
+        Some(format!("{what}: {how}: {why}"))
+    });
+    Ok(told.collect())
 }
 
 /// A foreign key or a check may have the name of an index of its table.

@@ -85,6 +85,7 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
         limit_waits: finalize::limit_keeps_out(run, inputs.catalog.database.connection_limit),
         resumed: run.report.resumed,
         whole: inputs.selection.whole,
+        left_out: inputs.catalog.left_out.clone(),
         powerless: inputs.options.is_powerless(),
         lacking: run.not_tried.extensions().map(|one| one.name).collect(),
         leave: Leave {

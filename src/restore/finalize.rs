@@ -1,9 +1,11 @@
 //! What comes after the data: sequences, materialized views, the database's own properties,
 //! statistics.
 
+use std::collections::BTreeSet;
+
 use super::broken;
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{MaterializedView, Name};
 use crate::model::finding::Finding;
@@ -132,9 +134,39 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The source's statistics, as they were: plans are then the source's. What has none afterwards, and what has
+/// extended ones, which no dump carries, is analyzed.
+async fn import_statistics(run: &mut Run<'_>) -> Result<Vec<Name>> {
+    let Some(archive) = &run.statistics else {
+        return server::to_analyze(&run.session).await;
+    };
+    let imported = async {
+        let entries = archive.list(&BTreeSet::new()).await?;
+        // Nothing else belongs there.
+        let entries = entries
+            .iter()
+            .filter(|entry| entry.kind == "STATISTICS DATA");
+        let entries: Vec<_> = entries.collect();
+        let mut outcome = archive.restore(&entries, run.jobs).await?;
+        if !outcome.complaints.is_empty() {
+            // Which of them failed, several at once do not say.
+            outcome = archive.restore(&entries, 1).await?;
+        }
+        Ok::<_, Error>(entries.len().saturating_sub(outcome.suspects.len()))
+    };
+    match imported.await {
+        Err(error) if error.ends_all() => Err(error),
+        Err(_) | Ok(0) => server::to_analyze(&run.session).await,
+        Ok(count) => {
+            run.report.statistics_imported = count as u64;
+            server::without_statistics(&run.session).await
+        }
+    }
+}
+
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
-    let tables = server::to_analyze(&run.session).await?;
+    let tables = import_statistics(run).await?;
     let analyze = async |session: &Session, table: Name| {
         let about = format!("statistics of {table}");
         let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));

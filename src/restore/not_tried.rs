@@ -244,6 +244,8 @@ mod tests {
         Entry {
             id: 1,
             section: Section::PreData,
+            object: (0, 0),
+            needs: Vec::new(),
             kind: kind.to_owned(),
             names: names.to_owned(),
         }

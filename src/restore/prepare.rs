@@ -13,6 +13,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::model::finding::Finding;
 use crate::model::manifest::names;
 use crate::pg::session::{Purpose, Session};
+use crate::pg::source::dump::STATISTICS_SINCE;
 use crate::pg::target::archive::{self, Archive};
 use crate::pg::target::database::DatabaseFacts;
 use crate::pg::target::existing::Existing;
@@ -29,8 +30,10 @@ pub(super) async fn prepare<'a>(
 ) -> Result<Run<'a>> {
     let options = inputs.options;
     // Read before anything is changed: a damaged archive leaves the target untouched.
-    let archive = open_archive(inputs, &checked).await?;
-    let entries = archive.list().await?;
+    let archive = open_archive(inputs, &checked, names::SCHEMA).await?;
+    let left_out = inputs.catalog.left_out.archive_objects();
+    let entries = archive.list(&left_out).await?;
+    let statistics = open_statistics(inputs, &checked).await;
     if checked.database.is_none() {
         let made = create_database(inputs, checked.server.rights.version_num).await;
         if let Err(error) = made {
@@ -69,6 +72,7 @@ pub(super) async fn prepare<'a>(
         facts,
         own: OwnSettings::of(inputs.target),
         archive,
+        statistics,
         entries,
         jobs: options.jobs.unwrap_or_else(default_jobs),
         phases,
@@ -100,13 +104,29 @@ async fn lacking_extensions(
     Ok(wanted.filter(|name| !there.contains(name)).collect())
 }
 
-async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archive> {
+/// Those of the source, where the server takes them, and rows were not chosen: it would take a table that stays
+/// empty for a full one.
+async fn open_statistics(inputs: Inputs<'_>, checked: &TargetCheck) -> Option<Archive> {
+    let is_new = checked.server.rights.version_num >= STATISTICS_SINCE * 10_000;
+    let has_any = inputs.point.manifest.object(names::STATISTICS).is_some();
+    if !(is_new && has_any && inputs.selection.whole) {
+        return None;
+    }
+    // One that does not open is gathered anew.
+    open_archive(inputs, checked, names::STATISTICS).await.ok()
+}
+
+async fn open_archive(
+    inputs: Inputs<'_>,
+    checked: &TargetCheck,
+    object: &'static str,
+) -> Result<Archive> {
     let pg_restore = checked
         .pg_restore
         .clone()
         .ok_or_else(|| Error::failed("pg_restore was not found"))?;
     let point = inputs.point;
-    let plain = point.open_object(names::SCHEMA, inputs.identities).await?;
+    let plain = point.open_object(object, inputs.identities).await?;
     let tablespaces = &checked.server.tablespaces;
     let options = archive::Options {
         application: inputs.application(),
@@ -116,7 +136,7 @@ async fn open_archive(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Archi
         money_in_c: inputs.catalog.money_in_c,
     };
     Archive::unpack(plain, pg_restore, inputs.target, &options)
-        .context(|| format!("{} of {}", names::SCHEMA, point.manifest.id))
+        .context(|| format!("{object} of {}", point.manifest.id))
 }
 
 /// Keeps other restores out of the database for as long as the session lives, and checks it again:

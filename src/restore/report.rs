@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::escape;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
-use crate::model::catalog::{Catalog, Name};
+use crate::model::catalog::{Catalog, Name, NotCoveredNames};
 use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
@@ -57,8 +57,13 @@ pub struct Report {
     /// Roles that this restore made, in earlier runs too.
     #[serde(skip)]
     pub created_roles: Vec<String>,
-    /// Left out because only some schemas or tables were asked for.
+    /// Left out because only some schemas or tables were asked for, or because rows that a foreign key refers to are
+    /// not in the backup on request.
     pub left_out: Vec<String>,
+    /// What the backup leaves out on request, by kind.
+    pub excluded: Vec<NotCoveredNames>,
+    /// Tables and indexes that have the statistics which they had in the source; others were analyzed.
+    pub statistics_imported: u64,
     /// What is left to do by hand.
     pub to_do: Vec<String>,
 }
@@ -95,6 +100,8 @@ impl Report {
             not_tried: Vec::new(),
             created_roles: Vec::new(),
             left_out: Vec::new(),
+            excluded: Vec::new(),
+            statistics_imported: 0,
             to_do: Vec::new(),
         }
     }

@@ -86,6 +86,8 @@ pub(super) struct Run<'a> {
     pub facts: ServerFacts,
     pub own: OwnSettings,
     pub archive: Archive,
+    /// The source's statistics.
+    pub statistics: Option<Archive>,
     pub entries: Vec<Entry>,
     pub jobs: usize,
     pub phases: Phases,

@@ -104,6 +104,9 @@ pub(super) async fn use_in_sessions(run: &mut Run<'_>) -> Result<()> {
     }
     session.close().await;
     run.archive.use_own_options(&options);
+    if let Some(statistics) = &mut run.statistics {
+        statistics.use_own_options(&options);
+    }
     run.own.server.session_options = Some(options);
     run.own.money_is_plain = money.is_none_or(|money| is_c(&money));
     if !others.is_empty() {

@@ -153,6 +153,19 @@ async fn a_manifest_that_contradicts_itself_is_refused() {
             }),
         ),
         (
+            "something left out in secret",
+            "does not say that a reader must know",
+            Box::new(|manifest| manifest["excluded"] = json!([{"kind": "tables", "count": 1}])),
+        ),
+        (
+            "something left out of which the catalog knows nothing",
+            "do not agree about what was left out",
+            Box::new(|manifest| {
+                manifest["requires"] = json!(["left-out"]);
+                manifest["excluded"] = json!([{"kind": "tables", "count": 1}]);
+            }),
+        ),
+        (
             "an unknown format",
             "format 2",
             Box::new(|manifest| manifest["format"] = 2.into()),

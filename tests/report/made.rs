@@ -136,6 +136,7 @@ impl Made {
                 table(16_400, spec.rows / 3),
                 table(16_401, spec.rows - spec.rows / 3),
             ],
+            excluded: Vec::new(),
             not_covered: vec![NotCovered {
                 kind: "role passwords".to_owned(),
                 count: 4,

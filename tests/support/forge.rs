@@ -18,6 +18,7 @@ use lifeboat::testing::codec::{self, Identities, Sealer};
 use lifeboat::testing::export::{self, Source};
 use lifeboat::testing::model::Catalog;
 use lifeboat::testing::model::Databases;
+use lifeboat::testing::model::Exclude;
 use lifeboat::testing::model::Sha256;
 use lifeboat::testing::model::{Id, Key, segment};
 use lifeboat::testing::model::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
@@ -117,6 +118,7 @@ impl Forge {
                 server: server(&database.url()),
                 databases: Databases::Named(vec![database.name.clone()]),
                 uncovered_is_finding: false,
+                exclude: Exclude::default(),
             }],
             jobs: Some(2),
             rate_limit: None,

@@ -322,7 +322,13 @@ async fn databases_of(
     let mut found = Vec::with_capacity(selected.len());
     for name in &selected {
         found.push(if present.iter().any(|one| one.name == *name) {
-            Database::gather(&source.name, &entry.with_database(name), dirs).await
+            Database::gather(
+                &source.name,
+                &entry.with_database(name),
+                &source.exclude,
+                dirs,
+            )
+            .await
         } else {
             let error = Error::new(Kind::NotFound, "the server has no such database");
             Database::unreachable(&source.name, name, error)

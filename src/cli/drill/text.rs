@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::render::{self, Page, seconds};
 use crate::drill::{AssertionResult, Report};
+use crate::humanize::first_names;
 use crate::model::attestation::{NOT_PROVEN, NotTried, Verdict};
 use crate::model::finding::Finding;
 
@@ -17,6 +18,13 @@ pub(super) fn text(report: &Report) -> Page {
     show_troubles(&mut page, "finding", &report.findings);
     page.lines("not compared:", &report.not_compared);
     show_not_tried(&mut page, &report.not_tried);
+    page.lines("left out:", &report.left_out);
+    for left_out in &report.excluded {
+        let (kind, names) = (&left_out.kind, first_names(&left_out.names, 8));
+        page.line(format_args!(
+            "left out of the backup on request: {kind}: {names}"
+        ));
+    }
     show_place_and_time(&mut page, report);
     if let Some(walls) = &report.walls {
         page.line(walls);

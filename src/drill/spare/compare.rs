@@ -3,7 +3,7 @@
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -77,7 +77,7 @@ impl SpareDrill<'_> {
         let mut server = server.clone();
         server.names_are_bytes = Some(export.catalog.database.names_are_bytes);
         let session = Session::connect(&server, APPLICATION, Purpose::Read).await?;
-        let found = catalog::read_tables(&session).await?;
+        let found = catalog::read_tables(&session, &BTreeSet::new()).await?;
         session.close().await;
         let mut comparison = Comparison::new(&export, database, self.options.within_percent);
         let pairs = comparison.pair(found);
@@ -182,6 +182,9 @@ impl<'a> Comparison<'a> {
                 // A snapshot starts as a server does that has crashed.
                 Some(one) if one.unlogged => {
                     self.leave_out(name, "unlogged: a snapshot has no rows of it")
+                }
+                Some(_) if self.export.catalog.left_out.rows.contains(name) => {
+                    self.leave_out(name, "its rows are left out of the export on request");
                 }
                 Some(one) if one.partitioned => self.leave_out(name, "partitioned since"),
                 Some(one) => pairs.push(Pair {

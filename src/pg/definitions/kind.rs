@@ -16,7 +16,7 @@ pub(super) const OWN_SCHEMA: &str =
     "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')";
 
 /// The name of what pg_identify_object said, as `i`. Type json has lost its schema there since 16.
-pub(super) const IDENTITY: &str =
+pub(in crate::pg) const IDENTITY: &str =
     r"pg_catalog.regexp_replace(i.identity, '\mpg_catalog\.json\M', 'json', 'g')";
 
 /// No session carries its temporary objects into a backup; `i` as before.

@@ -11,7 +11,8 @@ fn schemas() -> String {
 }
 
 /// Named by their arguments' types. Left out are those that a range type brings.
-pub(super) const FUNCTION_NAME: &str = "ARRAY[n.nspname, pg_catalog.format('%s(%s)', p.proname,
+pub(in crate::pg) const FUNCTION_NAME: &str =
+    "ARRAY[n.nspname, pg_catalog.format('%s(%s)', p.proname,
                                                pg_catalog.oidvectortypes(p.proargtypes))]::text[]";
 
 /// `p` of schema `n`.

@@ -8,8 +8,10 @@ mod roles;
 mod tables;
 mod views;
 
+use std::collections::BTreeSet;
+
 use crate::error::Result;
-use crate::model::catalog::{Catalog, LargeObjects};
+use crate::model::catalog::{Catalog, LargeObjects, LeftOut};
 use crate::model::digest::RowDigest;
 use crate::pg::session::Session;
 
@@ -20,6 +22,7 @@ pub(crate) use database::{
 };
 pub(crate) use not_covered::read_not_covered;
 pub(crate) use roles::{read_memberships, read_parameter_privileges, read_roles};
+pub(in crate::pg::source) use tables::THROUGH_ROOT;
 pub(crate) use tables::{
     LockTarget, RESUME_STATE_SCHEMA, SourceTable, count_sequences_and_views, find_rewritten,
     lock_targets, read_tables,
@@ -29,7 +32,11 @@ pub(crate) use views::{
 };
 
 /// Reads all that is neither a row nor a definition, in one transaction. Digests are still empty.
-pub(crate) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> Result<Catalog> {
+pub(crate) async fn read_catalog(
+    session: &Session,
+    tables: &[SourceTable],
+    left_out: &BTreeSet<u32>,
+) -> Result<Catalog> {
     let none = RowDigest::default();
     Ok(Catalog {
         database: read_database(session).await?,
@@ -39,7 +46,7 @@ pub(crate) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
         extensions: read_extensions(session).await?,
         casts: read_casts(session).await?,
         tables: tables.iter().map(|source| source.table.clone()).collect(),
-        sequences: read_sequences(session).await?,
+        sequences: read_sequences(session, left_out).await?,
         constraints: read_constraints(session).await?,
         materialized_views: read_materialized_views(session).await?,
         large_objects: LargeObjects {
@@ -47,6 +54,7 @@ pub(crate) async fn read_catalog(session: &Session, tables: &[SourceTable]) -> R
             properties: none,
         },
         not_covered: read_not_covered(session).await?,
+        left_out: LeftOut::default(),
         definitions: None,
         columns_full: Vec::new(),
         money_in_c: true,

@@ -1,51 +1,113 @@
-//! The schema, by PostgreSQL's own pg_dump: it knows its catalogs.
+//! Schema and statistics, by PostgreSQL's own pg_dump: it knows its catalogs.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::model::catalog::Name;
+use crate::opaque;
 use crate::pg::connect::server::Server;
 use crate::pg::connect::tool_env::database_argument;
 use crate::pg::local::tools::{self, ToolPath};
 use crate::pg::session::hint_for_words;
 use crate::pg::source::catalog::RESUME_STATE_SCHEMA;
+use crate::pg::source::left_out::Resolved;
+use crate::quote::quote_ident;
 
-/// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive, in
-/// `encoding`: the database's own.
-pub(crate) async fn schema(
-    pg_dump: &ToolPath,
-    server: &Server,
-    application: &str,
-    encoding: &str,
-    snapshot_id: &str,
-    lock_wait: Duration,
-) -> Result<Vec<u8>> {
-    let env = server.for_login().await?.tool_env()?;
-    let mut command = tools::command(pg_dump, &env);
-    command
-        .env("PGAPPNAME", application)
-        // A role's or database's client_encoding may not know every character of a name.
-        .env("PGCLIENTENCODING", encoding)
-        // Whatever the server's or the role's settings say: no timeout may end it half-way, and money in
-        // definitions is printed as a restore reads it. The rest pg_dump pins itself.
-        .env(
-            "PGOPTIONS",
-            "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off \
-             -c lc_monetary=C",
-        )
-        .arg(database_argument(&server.database))
-        .arg("--schema-only")
-        .arg("--format=custom")
-        .arg(format!("--exclude-schema={RESUME_STATE_SCHEMA}"))
-        .arg(format!("--snapshot={snapshot_id}"))
-        // Behind a waiting ALTER it would wait forever, as the ALTER waits for us.
-        .arg(format!(
-            "--lock-wait-timeout={}ms",
-            lock_wait.as_millis().max(1)
-        ));
-    let what = format!("{} of database {}", pg_dump.tool, server.database);
-    let dumped = tools::run(&mut command, &what).await;
-    let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
-    Ok(dumped?.stdout)
+/// What is dumped, by what and as whom.
+pub(crate) struct Dump<'a> {
+    pub server: &'a Server,
+    pub application: &'a str,
+    /// The database's own, in which the archive is.
+    pub encoding: &'a str,
+    pub snapshot_id: &'a str,
+    pub left_out: &'a Resolved,
+    pub lock_wait: Duration,
+}
+
+/// What pg_dump wrote.
+pub(crate) struct Dumped {
+    pub schema: Vec<u8>,
+    /// `None`: no pg_dump at hand can carry statistics, or it could not.
+    pub statistics: Option<Vec<u8>>,
+}
+
+/// The first pg_dump that can carry statistics, and the first server that takes them.
+pub(crate) const STATISTICS_SINCE: u32 = 18;
+
+impl Dump<'_> {
+    /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive.
+    pub(crate) async fn schema(&self, pg_dump: &ToolPath) -> Result<Vec<u8>> {
+        let names = self.left_out.relations.iter();
+        self.run(pg_dump, "--schema-only", names).await
+    }
+
+    /// The same of statistics: those hold values of rows, and so none of tables whose rows are left out, nor of what
+    /// is computed from them.
+    pub(crate) async fn statistics(&self, pg_dump: &ToolPath) -> Result<Vec<u8>> {
+        let Resolved {
+            relations,
+            unfilled,
+            left_out,
+            ..
+        } = self.left_out;
+        let names = relations.iter().chain(unfilled);
+        let names = names.chain(&left_out.rows).chain(&left_out.computed);
+        self.run(pg_dump, "--statistics-only", names).await
+    }
+
+    async fn run<'b>(
+        &'b self,
+        pg_dump: &ToolPath,
+        what: &str,
+        without: impl Iterator<Item = &'b Name>,
+    ) -> Result<Vec<u8>> {
+        let (server, lock_wait) = (self.server, self.lock_wait);
+        let env = server.for_login().await?.tool_env()?;
+        let mut command = tools::command(pg_dump, &env);
+        command
+            .env("PGAPPNAME", self.application)
+            // A role's or database's client_encoding may not know every character of a name.
+            .env("PGCLIENTENCODING", self.encoding)
+            // Whatever the server's or the role's settings say: no timeout may end it half-way, and money in
+            // definitions is printed as a restore reads it. The rest pg_dump pins itself.
+            .env(
+                "PGOPTIONS",
+                "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off \
+                 -c lc_monetary=C",
+            )
+            .arg(database_argument(&server.database))
+            .arg(what)
+            .arg("--format=custom")
+            .arg(format!("--exclude-schema={RESUME_STATE_SCHEMA}"))
+            .arg(format!("--snapshot={}", self.snapshot_id))
+            .args(leave_out(&self.left_out.schemas, without))
+            // Behind a waiting ALTER it would wait forever, as the ALTER waits for us.
+            .arg(format!(
+                "--lock-wait-timeout={}ms",
+                lock_wait.as_millis().max(1)
+            ));
+        let what = format!("{} of database {}", pg_dump.tool, server.database);
+        let dumped = tools::run(&mut command, &what).await;
+        let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
+        Ok(dumped?.stdout)
+    }
+}
+
+/// Exact names: within quotes, no character of a pattern means anything.
+fn leave_out<'a>(
+    schemas: &'a BTreeSet<String>,
+    tables: impl Iterator<Item = &'a Name>,
+) -> impl Iterator<Item = OsString> {
+    let tables = tables.filter(|name| !schemas.contains(&name.schema));
+    let tables = tables.map(|name| format!("--exclude-table={}", name.quoted()));
+    let schemas = schemas.iter();
+    schemas
+        .map(|name| format!("--exclude-schema={}", quote_ident(name)))
+        .chain(tables)
+        .map(|flag| OsString::from_vec(opaque::bytes(&flag).into_owned()))
 }
 
 /// Only the text of pg_dump says why it failed.

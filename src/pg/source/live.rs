@@ -2,6 +2,7 @@
 //! that nobody waits for us.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -50,12 +51,13 @@ impl LiveSnapshot {
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         session.execute(begin, "cannot begin to read").await?;
         let (id, taken_at) = export(&session).await?;
-        catalog::lock_targets(&session).await?;
-        let tables = catalog::read_tables(&session).await?.into_iter();
+        let left_out = BTreeSet::new();
+        catalog::lock_targets(&session, &left_out).await?;
+        let tables = catalog::read_tables(&session, &left_out).await?.into_iter();
         let tables = tables.filter(|one| !one.partitioned);
         let (unreadable, tables): (Vec<_>, Vec<_>) =
             tables.partition(|one| instance.in_recovery && one.unlogged);
-        let mut catalog = catalog::read_catalog(&session, &tables).await?;
+        let mut catalog = catalog::read_catalog(&session, &tables, &left_out).await?;
         // In a session of its own: printing a view locks what it reads until the transaction ends.
         let reader = SnapshotReader::connect(server, application, &id).await?;
         reader.begin("the definitions").await?;
@@ -177,7 +179,7 @@ impl LiveSnapshot {
 
     /// Ends it; an error where a table was truncated or rewritten meanwhile, which the snapshot shows as empty.
     pub(crate) async fn end(self) -> Result<()> {
-        let rewritten = catalog::find_rewritten(&self.session).await?;
+        let rewritten = catalog::find_rewritten(&self.session, &BTreeSet::new()).await?;
         let ended = self.session.execute("COMMIT", "cannot end the reading");
         ended.await?;
         self.session.close().await;

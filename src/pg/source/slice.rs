@@ -38,6 +38,9 @@ impl Slice {
 
 /// Cuts a table. TID range scans are from 14 on, and for the heap access method only.
 pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
+    if source.without_rows {
+        return Vec::new();
+    }
     let bytes = source.table.table_bytes.max(source.heap_bytes);
     let pages = source.heap_bytes / PAGE_BYTES;
     let sliceable =
@@ -166,6 +169,7 @@ mod tests {
             unlogged: false,
             heap: true,
             heap_bytes,
+            without_rows: false,
         }
     }
 
@@ -191,6 +195,14 @@ mod tests {
             1,
             "no TID range scan in 13"
         );
+    }
+
+    #[test]
+    fn of_a_table_without_rows_nothing_is_read() {
+        let mut source = source(3 << 30, 3 << 30);
+        source.leave_rows_out();
+        assert_eq!(cut(&source, 150_000), []);
+        assert_eq!(source.table.table_bytes, 0);
     }
 
     #[test]

@@ -9,9 +9,11 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Name;
+use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, LockTarget, SourceTable};
+use crate::pg::source::left_out::{self, Resolved};
 use crate::pg::source::moment::{self, Moment, Until};
 
 /// Tables in one LOCK statement: fewer round trips, and statements of bearable length.
@@ -33,6 +35,7 @@ pub(crate) struct ExportedSnapshot {
     pub taken_at: Timestamp,
     /// Every table that the snapshot shows, all of them locked.
     pub tables: Vec<SourceTable>,
+    pub left_out: Resolved,
     /// All else that must stay as the snapshot shows it.
     pub moment: Moment,
 }
@@ -48,6 +51,7 @@ impl ExportedSnapshot {
         server: &Server,
         application: &str,
         scout: &Session,
+        exclude: &Exclude,
         wait: Duration,
     ) -> Result<Self> {
         let session = Session::connect(server, application, Purpose::Read).await?;
@@ -55,21 +59,8 @@ impl ExportedSnapshot {
         let until = Instant::now() + wait.max(MIN_WAIT);
         let mut pause = FIRST_PAUSE;
         loop {
-            let why = match attempt(&session, scout).await? {
-                Ok(Shown {
-                    id,
-                    taken_at,
-                    tables,
-                    moment,
-                }) => {
-                    return Ok(Self {
-                        session,
-                        id,
-                        taken_at,
-                        tables,
-                        moment,
-                    });
-                }
+            let why = match attempt(&session, scout, &server.database, exclude).await? {
+                Ok(shown) => return Ok(shown.held_by(session)),
                 Err(why) => why,
             };
             if Instant::now() + pause > until {
@@ -94,7 +85,8 @@ impl ExportedSnapshot {
 
     /// Asks at the end what was asked at the start: that no table's file was replaced.
     pub(crate) async fn check_files(&self) -> Result<()> {
-        let rewritten = catalog::find_rewritten(&self.session).await?;
+        let gone = &self.left_out.gone;
+        let rewritten = catalog::find_rewritten(&self.session, gone).await?;
         match rewritten.first() {
             None => Ok(()),
             Some(name) => Err(Error::failed(format!(
@@ -117,16 +109,24 @@ struct Shown {
     id: String,
     taken_at: Timestamp,
     tables: Vec<SourceTable>,
+    left_out: Resolved,
     moment: Moment,
 }
 
 /// The inner error: why it is to be tried again, the transaction having failed or being open.
-async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, String>> {
+async fn attempt(
+    session: &Session,
+    scout: &Session,
+    database: &str,
+    exclude: &Exclude,
+) -> Result<Result<Shown, String>> {
     // BEGIN takes no snapshot; any SELECT would.
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     let what = "cannot begin the export's transaction";
     session.execute(begin, what).await?;
-    let targets = catalog::lock_targets(scout).await?;
+    // What is left out is not read, and so not locked: we may not have the right.
+    let now = left_out::resolve(scout, database, exclude).await?;
+    let targets = catalog::lock_targets(scout, &now.gone).await?;
     let names: Vec<Name> = targets.into_iter().map(|target| target.name).collect();
     match lock(session, &names).await? {
         // What is dropped by now, the snapshot will not show.
@@ -134,7 +134,8 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
         Locked::Busy(why) => return Ok(Err(why)),
     }
     let (id, taken_at) = export(session).await?;
-    let shown = catalog::lock_targets(session).await?;
+    let left_out = left_out::resolve(session, database, exclude).await?;
+    let shown = catalog::lock_targets(session, &left_out.gone).await?;
     let newcomers = not_locked(session, shown.iter().map(|it| (it.oid, &it.name))).await?;
     let names: Vec<Name> = newcomers.iter().map(|it| it.name.clone()).collect();
     match lock(session, &names).await? {
@@ -142,7 +143,7 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
         Locked::Gone(why) | Locked::Busy(why) => return Ok(Err(why)),
     }
     // Only now: sizes would wait for locks.
-    let tables = catalog::read_tables(session).await?;
+    let tables = catalog::read_tables(session, &left_out.gone).await?;
     let all = tables.iter().map(|it| (it.table.oid, &it.table.name));
     if let Some(LockTarget { name, .. }) = not_locked(session, all).await?.first() {
         // Its name belongs to another table by now, or to none.
@@ -154,7 +155,10 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
         let name = altered.map_or_else(|| oid.to_string(), |it| it.name.to_string());
         return Ok(Err(format!("{name} was altered meanwhile")));
     }
-    if let Some(name) = catalog::find_rewritten(session).await?.first() {
+    if let Some(name) = catalog::find_rewritten(session, &left_out.gone)
+        .await?
+        .first()
+    {
         return Ok(Err(format!("{name} was truncated or rewritten meanwhile")));
     }
     let moment = Moment::read(session).await?;
@@ -168,8 +172,34 @@ async fn attempt(session: &Session, scout: &Session) -> Result<Result<Shown, Str
         id,
         taken_at,
         tables,
+        left_out,
         moment,
     }))
+}
+
+impl Shown {
+    fn held_by(self, session: Session) -> ExportedSnapshot {
+        let Self {
+            id,
+            taken_at,
+            mut tables,
+            left_out,
+            moment,
+        } = self;
+        for table in &mut tables {
+            if left_out.without_rows.contains(&table.table.oid) {
+                table.leave_rows_out();
+            }
+        }
+        ExportedSnapshot {
+            session,
+            id,
+            taken_at,
+            tables,
+            left_out,
+            moment,
+        }
+    }
 }
 
 /// How locking a list of tables went.

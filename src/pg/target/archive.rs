@@ -179,22 +179,32 @@ impl Archive {
         options
     }
 
-    /// All entries in the order in which they can be restored.
-    pub(crate) async fn list(&self) -> Result<Vec<Entry>> {
+    /// All entries in the order in which they can be restored, but those of objects that were left out on request,
+    /// by class and OID.
+    pub(crate) async fn list(&self, left_out: &BTreeSet<(u32, u32)>) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        let what = "pg_restore --list of the schema archive";
         for (section, name) in Section::ALL {
-            let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
-            command
-                .env("LC_ALL", "C")
-                .arg("--list")
-                .arg(format!("--section={name}"))
-                .arg(self.folder.path().join(FILE));
-            let output = tools::run(&mut command, what).await?;
-            let list = opaque::text(&output.stdout);
+            let list = self.print_list(&format!("--section={name}")).await?;
             entries.extend(toc::parse_list(&list, section));
         }
-        Ok(entries)
+        if left_out.is_empty() {
+            return Ok(entries);
+        }
+        // It says what needs what, and knows no sections then.
+        let all = toc::parse_list(&self.print_list("--verbose").await?, Section::PreData);
+        let needs = all.into_iter().map(|entry| (entry.id, entry.needs));
+        Ok(toc::without(entries, left_out, &needs.collect()))
+    }
+
+    async fn print_list(&self, option: &str) -> Result<String> {
+        let what = "pg_restore --list of the schema archive";
+        let mut command = tools::command(&self.pg_restore, &ToolEnv::none());
+        command
+            .env("LC_ALL", "C")
+            .args(["--list", option])
+            .arg(self.folder.path().join(FILE));
+        let output = tools::run(&mut command, what).await?;
+        Ok(opaque::text(&output.stdout))
     }
 
     /// Restores these entries, `jobs` at a time, going on after errors. A failure of pg_restore

@@ -202,6 +202,22 @@ pub(crate) async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
     session.rows(sql, "cannot list the tables to analyze").await
 }
 
+/// What is left to be analyzed once statistics were imported: extended statistics, and tables without any.
+pub(crate) async fn without_statistics(session: &Session) -> Result<Vec<Name>> {
+    let sql = "
+      WITH has(schema, name) AS (SELECT DISTINCT schemaname, tablename FROM pg_catalog.pg_stats)
+      SELECT n.nspname::text, c.relname::text
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+         AND c.relpersistence <> 't'
+         AND (c.relkind = 'r' OR c.relkind = 'm' AND c.relispopulated)
+         AND (NOT EXISTS (SELECT FROM has WHERE has.schema = n.nspname AND has.name = c.relname)
+              OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = c.oid))
+       ORDER BY c.relpages DESC";
+    let what = "cannot list the tables without statistics";
+    session.rows(sql, what).await
+}
+
 /// Of these roles, those whose rights the user does not have yet.
 pub(crate) async fn without_membership(session: &Session, roles: &[String]) -> Result<Vec<String>> {
     let set = if session.server_version_num >= 160_000 {

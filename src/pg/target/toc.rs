@@ -3,7 +3,7 @@
 //! A line is `217; 1259 17480 TABLE schema name owner`. Names may hold anything, so only what
 //! stands in front of them is trusted: the entry's id, the catalog it comes from, and its kind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// When `pg_restore` runs an entry.
@@ -31,6 +31,10 @@ pub(crate) struct Entry {
     pub section: Section,
     /// One of [`KINDS`], or the first word of one that this version does not know.
     pub kind: String,
+    /// Class and OID of its object in the source; zeros where it is about another entry's.
+    pub object: (u32, u32),
+    /// Ids of entries that it needs, where the list says so.
+    pub needs: Vec<u32>,
     /// Schema (or `-`), name and owner, as listed: for people, and for [`Entry::may_belong_to`].
     pub names: String,
 }
@@ -79,11 +83,13 @@ impl Entry {
         let (catalog, rest) = rest.split_once(' ')?;
         let catalog: u32 = catalog.parse().ok()?;
         let (oid, rest) = rest.split_once(' ')?;
-        let _: u32 = oid.parse().ok()?;
+        let oid: u32 = oid.parse().ok()?;
         let (kind, names) = split_kind(rest, catalog)?;
         Some(Self {
             id: id.parse().ok()?,
             section,
+            object: (catalog, oid),
+            needs: Vec::new(),
             kind: kind.to_owned(),
             names: names.to_owned(),
         })
@@ -178,16 +184,46 @@ fn split_kind(text: &str, catalog: u32) -> Option<(&str, &str)> {
     long.or_else(|| text.split_once(' '))
 }
 
-/// Reads what `pg_restore -l --section=…` printed. Lines that are no entries are skipped, as are
+/// Takes out what was left out of the backup on request, with comments and privileges of it.
+pub(crate) fn without(
+    entries: Vec<Entry>,
+    left_out: &BTreeSet<(u32, u32)>,
+    needs: &BTreeMap<u32, Vec<u32>>,
+) -> Vec<Entry> {
+    let mut gone = BTreeSet::new();
+    let mut kept = entries;
+    kept.retain(|entry| {
+        let mut needs = needs.get(&entry.id).into_iter().flatten();
+        let of_another = entry.object.0 == 0 && needs.any(|id| gone.contains(id));
+        let is_gone = left_out.contains(&entry.object) || of_another;
+        if is_gone {
+            gone.insert(entry.id);
+        }
+        !is_gone
+    });
+    kept
+}
+
+/// Reads what `pg_restore -l --verbose --section=…` printed. Lines that are no entries are skipped, as are
 /// repeated ids.
 pub(crate) fn parse_list(list: &str, section: Section) -> Vec<Entry> {
     let mut seen = BTreeSet::new();
-    list.lines()
-        .filter(|line| !line.starts_with(';'))
-        .filter_map(|line| Entry::parse(line, section))
-        .filter(|entry| seen.insert(entry.id))
-        .collect()
+    let mut entries: Vec<Entry> = Vec::new();
+    for line in list.lines() {
+        if let Some(needs) = line.strip_prefix(NEEDS) {
+            if let Some(last) = entries.last_mut() {
+                last.needs = needs.split(' ').filter_map(|id| id.parse().ok()).collect();
+            }
+        } else if !line.starts_with(';') {
+            let entry = Entry::parse(line, section);
+            entries.extend(entry.filter(|entry| seen.insert(entry.id)));
+        }
+    }
+    entries
 }
+
+/// Stands below an entry, as comments do.
+const NEEDS: &str = ";\tdepends on: ";
 
 /// The file that `pg_restore -L` reads: ids alone, no name can disturb it.
 pub(crate) fn list_file<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
@@ -265,6 +301,27 @@ rubbish
         let replication = [3340, 3341, 3342, 3343, 3344, 3345];
         assert_eq!(of(Entry::is_replication), replication);
         assert_eq!(of(Entry::holds_data_together), [217, 218, 3330, 3400, 3346]);
+    }
+
+    #[test]
+    fn what_is_left_out_takes_comments_and_privileges_along() {
+        let list = "\
+217; 1255 16401 FUNCTION public f(public.p) own
+3358; 0 0 COMMENT public FUNCTION f(public.p) own
+;\tdepends on: 217
+3359; 0 0 ACL public FUNCTION f(public.p) own
+;\tdepends on: 1 217
+3360; 0 0 COMMENT public TABLE c own
+;\tdepends on: 215
+3206; 2606 16396 FK CONSTRAINT public c fk own
+;\tdepends on: 217
+";
+        let entries = parse_list(list, Section::PreData);
+        let needs = entries.iter().map(|one| (one.id, one.needs.clone()));
+        let needs = needs.collect();
+        let kept = without(entries, &[(1255, 16401), (1259, 16396)].into(), &needs);
+        let kept: Vec<u32> = kept.iter().map(|entry| entry.id).collect();
+        assert_eq!(kept, [3360, 3206]);
     }
 
     #[test]

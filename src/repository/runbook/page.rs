@@ -303,7 +303,15 @@ impl Page<'_> {
         for one in &self.manifest.not_covered {
             let _ = writeln!(text, "- {}: {}", shown(&one.kind), one.count);
         }
-        if text.is_empty() {
+        for one in &self.manifest.excluded {
+            let _ = writeln!(
+                text,
+                "- left out on request: {}: {}",
+                shown(&one.kind),
+                one.count
+            );
+        }
+        if self.manifest.not_covered.is_empty() {
             text.push_str("- passwords of roles\n");
         }
         text + "- anything that changed after the moment above; other databases of the instance"

@@ -6,13 +6,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::error::{Error, Result};
-use crate::model::catalog::{Catalog, Name, Table};
+use crate::humanize::first_names;
+use crate::model::catalog::{Catalog, ConstraintKind, KeyName, Name, Table, describe_constraint};
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts};
 use crate::opaque;
 use crate::pg::target::statements;
 use crate::quote::quote_ident_as_ascii;
 
 const NONE: &str = "-";
+
+const NOT_VALID: &str = " NOT VALID";
+
+/// Names of one kind that the script shows.
+const NAMES: usize = 10;
 
 /// Names of the statements' kind are quoted with `U&` escapes, so that a statement is plain ASCII
 /// and means the same in every encoding of shell, client and server. Names that are bytes, as those of
@@ -86,6 +92,7 @@ pub(crate) fn plan(catalog: &Catalog, tables: &[TableParts]) -> Result<Vec<u8>> 
     let rows = objects.map_or(0, |objects| objects.rows);
     let query = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
     plan.count("large-objects", NONE, rows, "large objects", query);
+    plan.left_out(catalog, quoting);
     Ok(opaque::bytes(&plan.text).into_owned())
 }
 
@@ -179,6 +186,28 @@ impl Plan {
         }
     }
 
+    /// What was left out on request, and the foreign keys that rows may break for that: each with the statement that
+    /// adds it for new rows alone.
+    fn left_out(&mut self, catalog: &Catalog, quoting: Quoting) {
+        for one in &catalog.left_out.names {
+            let (kind, count) = (&one.kind, one.names.len().to_string());
+            self.line(&["left-out", kind, &count, &first_names(&one.names, NAMES)]);
+        }
+        for (class, oid) in catalog.left_out.archive_objects() {
+            self.line(&["skip", &class.to_string(), &oid.to_string()]);
+        }
+        for key in &catalog.left_out.foreign_keys {
+            let Some(text) = key_text(catalog, key) else {
+                continue;
+            };
+            let text = text.strip_suffix(NOT_VALID).unwrap_or(text);
+            let (on, name) = (quoting.name(&key.on), quoting.ident(&key.name));
+            let add = format!("ALTER TABLE {on} ADD CONSTRAINT {name} {text}{NOT_VALID}");
+            let label = describe_constraint(&ConstraintKind::ForeignKey, &key.name, &key.on);
+            self.line(&["key", &key.oid.to_string(), &label, &add]);
+        }
+    }
+
     /// The count of a whole partitioned table, for one whose rows may have moved.
     fn root(&mut self, root: &Name, group: &Group, quoting: Quoting) {
         let kind = if group.through { "table" } else { "root" };
@@ -186,6 +215,21 @@ impl Plan {
         let number = group.number.to_string();
         self.count(kind, &number, group.rows, &root.to_string(), &query);
     }
+}
+
+/// As PostgreSQL printed it.
+fn key_text<'a>(catalog: &'a Catalog, key: &KeyName) -> Option<&'a str> {
+    let kinds = catalog.definitions.iter().flatten();
+    let mut keys = kinds
+        .filter(|one| one.kind == "key")
+        .flat_map(|one| &one.list);
+    let is_it = |name: &[String]| {
+        [&key.on.schema, &key.on.name, &key.name]
+            .into_iter()
+            .eq(name)
+    };
+    let found = keys.find(|one| is_it(&one.name))?;
+    Some(&found.text)
 }
 
 fn escape(field: &str) -> String {

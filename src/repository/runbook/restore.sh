@@ -172,12 +172,14 @@ read_manifest() {
   check_signature && check_requirements
 }
 
-# What a reader must know beyond format 1 has a name, and this script knows none. No other version of the
-# manifest is taken for it.
+# What a reader must know beyond format 1 has a name. No other version of the manifest is taken for one with a
+# name that this script does not know.
 check_requirements() {
-  local needs
+  local all needs
   grep -q '"requires":\["' "$work/body" || return 0
-  needs=$(sed -n -E 's/^.*"requires":\["([^]]*)"\].*$/\1/p' "$work/body" | sed 's/","/, /g')
+  all=$(sed -n -E 's/^.*"requires":\["([^]]*)"\].*$/\1/p' "$work/body" | sed 's/","/\n/g')
+  needs=$(grep -v -x 'left-out' <<<"$all" | sed -e ':a' -e '$!N' -e 's/\n/, /' -e 'ta')
+  [[ -z $all || $needs ]] || return 0
   die "this restore point needs ${needs:-more}, which this script cannot read" 'take the restore.sh that lies beside the point'
 }
 
@@ -674,6 +676,46 @@ try_entries() { # arguments of pg_restore
   sed -n -E 's/^pg_restore: from TOC entry ([0-9]+);.*$/\1/p' "$work/said" | sort -u >"$work/failed"
 }
 
+# What was left out on request is not made. Foreign keys that refer to such rows are set aside. What hangs on
+# either follows it.
+choose_entries() {
+  awk -F '\t' '$1 == "skip" { print $2, $3, "skip" } $1 == "key" { print 2606, $2, "key" }' "$work/plan" >"$work/special"
+  : >"$work/toc" && : >"$work/toc.skip" && : >"$work/toc.key"
+  awk -v special="$work/special" -v toc="$work/toc" '
+    function put() { if (entry != "") print entry >(toc (how == "" ? "" : "." how)) }
+    BEGIN { while ((getline line <special) > 0) { split(line, f, " "); of[f[1] " " f[2]] = f[3] } }
+    /^[0-9]+; / {
+      put(); entry = $0; id = $1; sub(/;/, "", id)
+      how = ($2 " " $3) in of ? of[$2 " " $3] : ""
+      if (how != "") ids[id] = how
+    }
+    /^;\tdepends on: / && entry ~ /^[0-9]+; 0 0 / {
+      for (i = 4; i <= NF; i++) if ($i in ids) how = ids[$i]
+      if (how != "") ids[id] = how
+    }
+    END { put() }' "$work/listed"
+}
+
+# Rows may break them, which is no error: those bind new rows alone then.
+add_keys() {
+  local oid label statement id
+  grep -v '^[0-9]*; 0 0 ' "$work/toc.key" >"$work/toc.chosen" || return 0
+  try_entries
+  while IFS=$'\t' read -r _ oid label statement <&3; do
+    id=$(awk -v oid="$oid" '$2 == 2606 && $3 == oid { sub(/;/, "", $1); print $1 }' "$work/toc.key")
+    [[ $id ]] && grep -q -x "$id" "$work/failed" || continue
+    if PGCLIENTENCODING=$names sql -q -c "$(printf '%b' "$statement")" 2>"$work/error"; then
+      printf '%b: NOT VALID, binds new rows alone\n' "$label" >>"$work/expected"
+    elif grep -q 'cannot add NOT VALID foreign key' "$work/error"; then
+      printf '%b: left out\n' "$label" >>"$work/expected"
+    else
+      sed -n 's/^ERROR/psql: ERROR/p' "$work/error" >>"$work/errors"
+    fi
+  done 3< <(awk -F '\t' '$1 == "key"' "$work/plan")
+  grep '^[0-9]*; 0 0 ' "$work/toc.key" >"$work/toc.chosen" || return 0
+  restore_schema
+}
+
 # What an index computes from money follows the database's own lc_monetary.
 reindex() {
   sql -q -c "DO \$\$DECLARE i pg_catalog.text; BEGIN
@@ -701,7 +743,8 @@ restore() {
   step 'schema, before the data'
   get_object schema.dump.age "$work/schema.dump.age"
   age -d "${identities[@]}" -- "$work/schema.dump.age" >"$work/schema.dump" || die "cannot open $object_key"
-  pg_restore -l "$work/schema.dump" >"$work/toc" || die 'pg_restore cannot read the schema'
+  pg_restore -l --verbose "$work/schema.dump" >"$work/listed" || die 'pg_restore cannot read the schema'
+  choose_entries
   cp "$work/toc" "$work/toc.chosen"
   restore_schema --section=pre-data --no-acl
   money_tables=$(sql -q -c "SELECT pg_catalog.count(*) FROM ($money_in) AS m(money) WHERE money <> 'none'") || exit 1
@@ -727,6 +770,7 @@ restore() {
   # Rows that name an index come only now; no trigger may fire.
   load_again late
   put_back
+  add_keys
   step 'counting rows'
   count
   step 'privileges, materialized views, statistics, owner and limits of the database'
@@ -768,7 +812,7 @@ count_one() {
 lines() { awk 'END { print NR }' "$1"; }
 
 last_screen() {
-  local mismatches errors lost
+  local mismatches errors lost kind count shown
   awk -F '\t' '$2 != $3' "$work/counted" >"$work/mismatches"
   mismatches=$(lines "$work/mismatches") lost=$(lines "$work/lost")
   # One error is expected where pg_dump is newer than the target.
@@ -780,6 +824,10 @@ last_screen() {
   [[ $errors -eq 0 ]] || { say 'Errors that are left:'; say "$(cat "$work/left")"; }
   [[ $mismatches -eq 0 ]] || say "$(awk -F '\t' '{
     printf "MISMATCH  %s: exported were %s rows, found are %s\n", $4, $2, $3 }' "$work/mismatches")"
+  [[ ! -s $work/expected ]] || {
+    say 'Foreign keys whose other rows are not in this backup, on request (no error):'
+    say "$(cat "$work/expected")"
+  }
   say "restored       $(counted "$(number_of_tables)" table tables), $(awk -F '\t' '$1 != "large-objects" { n += $3 } END { printf "%.0f", n }' "$work/counted") rows," \
     "$(awk -F '\t' '$1 == "large-objects" { print $3 }' "$work/counted") large objects"
   say "from           $(field id), as of $(field snapshot_at)"
@@ -787,6 +835,10 @@ last_screen() {
   say "mismatches     $mismatches (and $(counted "$lost" part parts) not loaded)"
   say "errors left    $errors"
   say "time           $((SECONDS / 60)) min $((SECONDS % 60)) s"
+  awk -F '\t' '$1 == "left-out" { print $2 "\t" $3 "\t" $4 }' "$work/plan" >"$work/left_out"
+  while IFS=$'\t' read -r kind count shown <&3; do
+    say "left out       on request: $kind: $count ($(printf '%b' "$shown"))"
+  done 3<"$work/left_out"
   say 'not carried    passwords of roles, and what RESTORE.md lists'
   [[ $mismatches -eq 0 && $lost -eq 0 ]] || return 1
   [[ $errors -eq 0 && $signature_is != NOT* ]] || return 3
@@ -815,7 +867,7 @@ main() {
   work=$(mktemp -d "${TMPDIR:-/tmp}/lifeboat-restore.XXXXXX") || exit 1
   trap leave EXIT
   trap 'exit 130' INT TERM
-  : >"$work/errors" && : >"$work/lost" && : >"$work/rerouted" && : >"$work/again"
+  : >"$work/errors" && : >"$work/expected" && : >"$work/lost" && : >"$work/rerouted" && : >"$work/again"
   open_manifest
   open_object plan.tsv.zst.age "$work/plan"
   encoding=$(awk -F '\t' '$1 == "plan" && $2 == 1 { print $3 }' "$work/plan")

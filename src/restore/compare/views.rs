@@ -1,6 +1,7 @@
 //! Materialized views hold what a restore computes anew.
 
 use crate::error::Result;
+use crate::humanize::first_names;
 use crate::model::catalog::MaterializedView;
 use crate::model::digest::RowDigest;
 use crate::model::finding::Finding;
@@ -17,7 +18,17 @@ pub(super) async fn compare(run: &mut Run<'_>, session: &Session) -> Result<Vec<
     let views = inputs.catalog.materialized_views.iter();
     let filled = views.filter(|view| view.populated && filled.contains(&view.name));
     let chosen = filled.filter(|view| inputs.selection.has_view(view));
-    let (known, unknown): (Vec<_>, Vec<_>) = chosen.partition(|view| view.digest.is_some());
+    let computed = &inputs.catalog.left_out.computed;
+    let (other, chosen): (Vec<_>, Vec<_>) = chosen.partition(|view| computed.contains(&view.name));
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        chosen.into_iter().partition(|view| view.digest.is_some());
+    let names: Vec<String> = other.iter().map(|view| view.name.to_string()).collect();
+    if !names.is_empty() {
+        run.report.not_compared.push(format!(
+            "materialized views' rows, filled from tables whose rows were left out on request: {}",
+            first_names(&names, 10)
+        ));
+    }
     if !unknown.is_empty() {
         let why = "materialized views' rows: the export did not note them";
         run.report

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::catalog::LeftOut;
 use crate::model::definitions::privileges::Leave;
 
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Circumstances {
     pub resumed: bool,
     /// All rows: else a foreign key may miss its other table's.
     pub whole: bool,
+    /// On request, when it was exported.
+    pub left_out: LeftOut,
     pub powerless: bool,
     /// Extensions that the drill's server lacks.
     pub lacking: BTreeSet<String>,

@@ -3,6 +3,7 @@
 use super::brought::Brought;
 use super::circumstances::Circumstances;
 use super::words;
+use crate::model::catalog::LeftOutObject;
 use crate::model::definitions::change::Change;
 use crate::model::definitions::objects::{Class, Objects};
 use crate::model::definitions::rules::Rule;
@@ -18,6 +19,7 @@ pub(super) struct LeftOut<'a> {
 impl LeftOut<'_> {
     pub(super) fn has(&self, rule: &Rule, name: &[String], change: Change<'_>) -> bool {
         match change {
+            Change::Lost(_) if self.is_excluded(rule.kind, name) => true,
             Change::Lost(text) => self.has_lost(rule.kind, name, text),
             Change::Added(_) => self.has_added(rule.kind, name),
             Change::Changed(then, now) => self.has_changed(rule.kind, name, then, now),
@@ -27,7 +29,9 @@ impl LeftOut<'_> {
     fn has_lost(&self, kind: &str, name: &[String], text: &str) -> bool {
         let circumstances = self.circumstances;
         match (kind, first(name)) {
-            ("key", _) => !circumstances.whole && text.starts_with("FOREIGN KEY"),
+            ("key", _) => {
+                text.starts_with("FOREIGN KEY") && (!circumstances.whole || self.lacks_rows(name))
+            }
             ("database", "connection limit") => circumstances.limit_waits,
             // They are not tried, and their comments not named.
             ("comment" | "security label", "event trigger") if circumstances.powerless => true,
@@ -73,11 +77,38 @@ impl LeftOut<'_> {
         match kind {
             // A role of the service, or whoever a server was made by.
             // What a function's error was answered with.
+            "sequence" => self.is_unowned(name) && without_owner(then) == now,
+            "key" if now.strip_suffix(" NOT VALID") == Some(then) => self.lacks_rows(name),
             "function" if self.circumstances.resumed => words::without_search_path(now) == then,
             "owner" if then.is_empty() || now.is_empty() => true,
             "owner" if self.circumstances.keeps_nothing.contains(then) => true,
             _ => self.has_any(kind, name) || self.has_opened(kind, name),
         }
+    }
+
+    /// On request, when it was exported. What hangs on it is not there, either.
+    fn is_excluded(&self, kind: &str, name: &[String]) -> bool {
+        let left_out = &self.circumstances.left_out;
+        let of = name.get(..2);
+        let is_on = |one: &LeftOutObject| {
+            of.is_some_and(|of| [&one.class_name, &one.identity].into_iter().eq(of))
+        };
+        left_out.has(kind, name)
+            || ["comment", "security label"].contains(&kind) && left_out.objects.iter().any(is_on)
+    }
+
+    fn is_unowned(&self, name: &[String]) -> bool {
+        let mut unowned = self.circumstances.left_out.unowned.iter();
+        unowned.any(|one| [&one.schema, &one.name].into_iter().eq(name))
+    }
+
+    fn lacks_rows(&self, name: &[String]) -> bool {
+        let mut keys = self.circumstances.left_out.foreign_keys.iter();
+        keys.any(|key| {
+            [&key.on.schema, &key.on.name, &key.name]
+                .into_iter()
+                .eq(name)
+        })
     }
 
     /// Whatever became of it.
@@ -103,6 +134,11 @@ impl LeftOut<'_> {
         let is_own = self.then.contains(&(Class::Relation, name));
         kind == "row security" && self.circumstances.powerless && !is_own
     }
+}
+
+/// The text of a sequence whose table is not there.
+fn without_owner(text: &str) -> &str {
+    text.rfind(" OWNED BY ").map_or(text, |at| &text[..at])
 }
 
 fn first(name: &[String]) -> &str {

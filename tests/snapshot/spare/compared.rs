@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lifeboat::testing::codec::{Sealer, new_identity};
 use lifeboat::testing::export::{self, Source};
+use lifeboat::testing::model::Exclude;
 use lifeboat::testing::model::{Databases, Kind, LockMode, LockPolicy};
 use lifeboat::testing::pg::tools::Dirs;
 use lifeboat::testing::{Context, Interrupt, Silent, SystemClock};
@@ -83,6 +84,7 @@ impl<'a> Exporter<'a> {
                 server: server(&url),
                 databases: Databases::Named(vec!["courses".to_owned()]),
                 uncovered_is_finding: false,
+                exclude: Exclude::default(),
             }],
             jobs: Some(2),
             rate_limit: None,

@@ -1,5 +1,7 @@
 //! Tables: which to lock, what their rows consist of, how their partitions load again.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Kind, Result};
 use crate::humanize::first_names;
 use crate::model::catalog::{GeneratedColumn, Name, Table};
@@ -31,14 +33,27 @@ pub(crate) struct LockTarget {
 
 from_row!(LockTarget: oid, name);
 
+/// Of `c`: it is not among these relations.
+pub(super) fn not_among(left_out: &BTreeSet<u32>) -> String {
+    let oids: Vec<String> = left_out.iter().map(u32::to_string).collect();
+    format!(
+        " AND c.oid <> ALL (ARRAY[{}]::pg_catalog.oid[])",
+        oids.join(", ")
+    )
+}
+
 /// Lists the tables to lock, in a session of its own. `Denied` names those that we may not read.
-pub(crate) async fn lock_targets(session: &Session) -> Result<Vec<LockTarget>> {
+pub(crate) async fn lock_targets(
+    session: &Session,
+    left_out: &BTreeSet<u32>,
+) -> Result<Vec<LockTarget>> {
     let sql = format!(
         "SELECT c.oid, n.nspname::text, c.relname::text,
                 pg_catalog.has_table_privilege(c.oid, 'SELECT')
                   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
                 c.relrowsecurity AND pg_catalog.row_security_active(c.oid)
-           {USER_TABLES} ORDER BY c.oid"
+           {USER_TABLES} {} ORDER BY c.oid",
+        not_among(left_out)
     );
     let rows: Vec<(LockTarget, Option<bool>, Option<bool>)> =
         session.rows(&sql, "cannot list the tables").await?;
@@ -101,10 +116,23 @@ pub(crate) struct SourceTable {
     pub heap: bool,
     /// Size of the heap alone; `table.table_bytes` has TOAST with it.
     pub heap_bytes: u64,
+    /// Its rows are left out on request.
+    pub without_rows: bool,
+}
+
+impl SourceTable {
+    pub(crate) fn leave_rows_out(&mut self) {
+        self.without_rows = true;
+        self.table.table_bytes = 0;
+        self.heap_bytes = 0;
+    }
 }
 
 /// All tables of the snapshot, sorted by schema and name.
-pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
+pub(crate) async fn read_tables(
+    session: &Session,
+    left_out: &BTreeSet<u32>,
+) -> Result<Vec<SourceTable>> {
     let sql = format!(
         "SELECT c.relkind = 'p', c.relpersistence = 'u',
                 coalesce(am.amname = 'heap', false),
@@ -119,7 +147,7 @@ pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                            AND a.atttypid = ANY ({REG_TYPES})),
                 rn.nspname::text, r.relname::text
-           {}
+           {} {}
           ORDER BY n.nspname, c.relname",
         columns("''"),
         columns("'s'"),
@@ -131,7 +159,8 @@ pub(crate) async fn read_tables(session: &Session) -> Result<Vec<SourceTable>> {
               LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
              WHERE ",
             1
-        )
+        ),
+        not_among(left_out)
     );
     session
         .rows(&sql, "cannot read the tables' definitions")
@@ -150,7 +179,7 @@ fn columns(generated: &str) -> String {
 /// A hash partition's bounds depend on the hash of the key. Hashes of enums, and of types that may
 /// hold one (arrays, records, ranges), depend on OIDs, which differ in another database; those of
 /// user-defined types may.
-const THROUGH_ROOT: &str = "
+pub(in crate::pg::source) const THROUGH_ROOT: &str = "
   c.relispartition AND EXISTS (
     SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) a(relid)
       JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = a.relid AND p.partstrat = 'h'
@@ -174,6 +203,7 @@ impl FromRow for SourceTable {
             unlogged: row.read()?,
             heap: row.read()?,
             heap_bytes: row.read()?,
+            without_rows: false,
             table: Table {
                 oid: row.read()?,
                 name: row.read()?,
@@ -206,10 +236,14 @@ fn generated(names: Vec<String>) -> Vec<GeneratedColumn> {
 
 /// Tables whose file is not the one that the snapshot shows: truncated or rewritten since, so that
 /// the snapshot would read them as empty. Dropped ones count.
-pub(crate) async fn find_rewritten(session: &Session) -> Result<Vec<Name>> {
+pub(crate) async fn find_rewritten(
+    session: &Session,
+    left_out: &BTreeSet<u32>,
+) -> Result<Vec<Name>> {
     let sql = format!(
-        "SELECT n.nspname::text, c.relname::text {USER_TABLES} AND c.relkind = 'r'
-            AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)"
+        "SELECT n.nspname::text, c.relname::text {USER_TABLES} AND c.relkind = 'r' {}
+            AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid)",
+        not_among(left_out)
     );
     session.rows(&sql, "cannot compare the tables' files").await
 }

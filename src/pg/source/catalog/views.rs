@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::tables::not_among;
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::{MaterializedView, Name, Sequence};
 use crate::pg::session::Session;
@@ -9,40 +10,46 @@ use crate::pg::session::Session;
 /// Sequences read by one UNION.
 const SEQUENCES_A_QUERY: usize = 200;
 
+const SEQUENCES: &str = "
+  SELECT c.oid, n.nspname::text, c.relname::text, e.extname::text,
+      pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+ FROM pg_catalog.pg_class c
+ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ LEFT JOIN pg_catalog.pg_depend d
+      ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+     AND d.deptype = 'e'
+ LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+WHERE c.relkind = 'S' AND n.nspname <> 'lifeboat_restore' $others
+  -- A standby cannot read unlogged ones.
+  AND (c.relpersistence = 'p'
+       OR c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
+  AND (e.oid IS NULL AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_depend o
+           JOIN pg_catalog.pg_depend m ON m.classid = o.refclassid
+                AND m.objid = o.refobjid AND m.deptype = 'e'
+           JOIN pg_catalog.pg_extension x ON x.oid = m.refobjid
+          WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND o.objid = c.oid AND o.deptype IN ('a', 'i')
+            AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            AND o.refobjid <> ALL (coalesce(x.extconfig, '{}')))
+       OR c.oid = ANY (e.extconfig)
+       OR EXISTS (SELECT FROM pg_catalog.pg_depend o
+                   WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                     AND o.objid = c.oid AND o.deptype IN ('a', 'i')
+                     AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                     AND o.refobjid = ANY (e.extconfig)))
+ORDER BY 2, 3";
+
 /// Values of all sequences. They are not transactional: read after the snapshot, a value is never
 /// behind the rows. Of an extension: its configuration sequences, and those that number the rows of
 /// its configuration tables. Not those of its other tables, which a restore does not have.
-pub(crate) async fn read_sequences(session: &Session) -> Result<Vec<Sequence>> {
+pub(crate) async fn read_sequences(
+    session: &Session,
+    left_out: &BTreeSet<u32>,
+) -> Result<Vec<Sequence>> {
     let rows: Vec<(u32, Name, Option<String>, Option<bool>)> = session
         .rows(
-            "SELECT c.oid, n.nspname::text, c.relname::text, e.extname::text,
-                    pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
-               FROM pg_catalog.pg_class c
-               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               LEFT JOIN pg_catalog.pg_depend d
-                    ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
-                   AND d.deptype = 'e'
-               LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-              WHERE c.relkind = 'S' AND n.nspname <> 'lifeboat_restore'
-                -- A standby cannot read unlogged ones.
-                AND (c.relpersistence = 'p'
-                     OR c.relpersistence = 'u' AND NOT pg_catalog.pg_is_in_recovery())
-                AND (e.oid IS NULL AND NOT EXISTS (
-                       SELECT FROM pg_catalog.pg_depend o
-                         JOIN pg_catalog.pg_depend m ON m.classid = o.refclassid
-                              AND m.objid = o.refobjid AND m.deptype = 'e'
-                         JOIN pg_catalog.pg_extension x ON x.oid = m.refobjid
-                        WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                          AND o.objid = c.oid AND o.deptype IN ('a', 'i')
-                          AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                          AND o.refobjid <> ALL (coalesce(x.extconfig, '{}')))
-                     OR c.oid = ANY (e.extconfig)
-                     OR EXISTS (SELECT FROM pg_catalog.pg_depend o
-                                 WHERE o.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                                   AND o.objid = c.oid AND o.deptype IN ('a', 'i')
-                                   AND o.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                                   AND o.refobjid = ANY (e.extconfig)))
-              ORDER BY 2, 3",
+            &SEQUENCES.replace("$others", &not_among(left_out)),
             "cannot list the sequences",
         )
         .await?;

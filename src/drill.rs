@@ -17,10 +17,11 @@ use crate::error::{Error, Result};
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
 use crate::model::finding::Finding;
+use crate::model::selection::TableName;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::single_value::TimeLimit;
 use crate::repository::RestorePoint;
-use crate::restore::{self, TableName};
+use crate::restore;
 
 pub use assertion::{Assertion, AssertionResult, Must, ask};
 pub(crate) use assertion::{Question, check_names};

@@ -38,6 +38,7 @@ mod repository;
 mod doctor;
 mod drill;
 mod export;
+mod extract;
 mod hold;
 mod init;
 mod keys;

@@ -13,5 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;
+pub(crate) mod rows;
+pub(crate) mod selection;
 pub(crate) mod snapshot;
 pub(crate) mod table_digest;

@@ -20,6 +20,7 @@ mod read;
 mod requirements;
 pub(crate) mod runbook;
 mod snapshots;
+mod tables;
 
 pub(crate) use announcement::Announcement;
 pub use attest::Proof;
@@ -35,3 +36,4 @@ pub use locks::Locks;
 pub(crate) use part_list::PartListReader;
 pub(crate) use read::ListedPoint;
 pub use read::{PointSelector, RestorePoint};
+pub(crate) use tables::AHEAD_BYTES;

@@ -18,7 +18,6 @@ mod roles;
 mod run;
 mod schema;
 mod search_path;
-mod selection;
 mod set_aside;
 mod settings;
 mod tables;
@@ -30,18 +29,17 @@ use std::time::Instant;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
+use crate::model::selection::Selection;
 use crate::pg::connect::server::session_options;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::resume_state;
 use crate::repository::RestorePoint;
 
 pub use self::options::Options;
-pub(crate) use self::options::TableName;
 use self::phases::{COMPARISON, DEFINITIONS, ROLES, TABLES};
 pub(crate) use self::report::PhaseTime;
 pub use self::report::Report;
 use self::run::{Inputs, Run};
-use self::selection::Selection;
 
 /// Restores one point. An error means that it stopped; a report with failures means that it ended
 /// and something is missing.

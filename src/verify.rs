@@ -23,6 +23,7 @@ use crate::model::manifest::{
     LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, Part, TableParts, is_large_objects,
     names,
 };
+use crate::model::rows::Listed;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::repository::RestorePoint;
@@ -311,10 +312,10 @@ impl Reader<'_> {
             let stored = self.point.fetch(object).await?;
             if open {
                 let identities = self.identities.clone();
-                let (rows, copy_bytes) = (part.rows, part.copy_bytes);
+                let listed = Listed::from(part);
                 let read = compute::on_own_thread(move || {
                     let plain = identities.open_compressed(stored)?;
-                    digest_rows(plain, rows, copy_bytes)
+                    digest_rows(plain, listed)
                 });
                 digest = read
                     .await?

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "init",
     "export",
     "list",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 10] = [
     "verify",
     "hold",
     "restore",
+    "extract",
     "keys",
     "completions",
     "man",

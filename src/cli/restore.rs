@@ -7,12 +7,11 @@ use super::run::{Access, Answer, Page, Point, PointArgs, Run};
 use super::{connect, drilled, render};
 use crate::config::{MAX_JOBS, source};
 use crate::drill;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Result, ResultExt};
 use crate::model::finding::Finding;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
-use crate::quote::unquote_ident;
-use crate::restore::{self, Options, Report, TableName};
+use crate::restore::{self, Options, Report};
 
 /// Restore a restore point into an empty database
 ///
@@ -74,7 +73,7 @@ impl Args {
     fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
         let point = self.point.resolve()?;
         source::check_url(&self.target).context(|| "--target".to_owned())?;
-        let tables = self.table.iter().map(|text| table_name(text));
+        let tables = self.table.iter().map(|text| text.parse());
         let tables = tables.collect::<Result<_>>()?;
         let access = run.globals.access()?.with_trust()?;
         // Without one it would be the user's own, and so `postgres`.
@@ -101,41 +100,6 @@ impl Args {
         };
         Ok((access, point, options))
     }
-}
-
-/// `table`, `schema.table`, `"odd.schema"."table"`; names are taken as they stand, not folded.
-fn table_name(text: &str) -> Result<TableName> {
-    let wrong = || {
-        Error::usage(format!(
-            "--table: '{}' is no name of a table",
-            text.escape_debug()
-        ))
-        .hint("write schema.table, with \"quotes\" around a name that holds a dot")
-    };
-    let (first, rest) = name_part(text).ok_or_else(wrong)?;
-    let (schema, name) = match rest {
-        "" => (None, first),
-        rest => {
-            let (name, end) = rest
-                .strip_prefix('.')
-                .and_then(name_part)
-                .ok_or_else(wrong)?;
-            if !end.is_empty() {
-                return Err(wrong());
-            }
-            (Some(first), name)
-        }
-    };
-    Ok(TableName { schema, name })
-}
-
-/// The first name, and what follows it.
-fn name_part(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find('.').unwrap_or(text.len());
-        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
-    };
-    unquote_ident(quoted).filter(|(name, _)| !name.is_empty())
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
@@ -216,25 +180,5 @@ fn show_troubles(page: &mut Page, word: &str, troubles: &[Finding]) {
         more => page.line(format_args!(
             "{word}: {more} more; --json lists all, with their SQL"
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tables_are_named_as_they_are_stored() {
-        let named = |text: &str| {
-            let table = table_name(text).unwrap();
-            (table.schema, table.name)
-        };
-        let of = |schema: &str, name: &str| (Some(schema.to_owned()), name.to_owned());
-        assert_eq!(named("answer"), (None, "answer".to_owned()));
-        assert_eq!(named("public.Answer"), of("public", "Answer"));
-        assert_eq!(named(r#""a.b"."c""d""#), of("a.b", "c\"d"));
-        for wrong in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\"", "\"a\"b"] {
-            assert!(table_name(wrong).is_err(), "{wrong}");
-        }
     }
 }

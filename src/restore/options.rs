@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::escape;
-use crate::model::catalog::Name;
+use crate::model::selection::TableName;
 use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::quote::quote_ident;
@@ -63,37 +62,5 @@ impl Options {
             flags.push("--no-privileges".to_owned());
         }
         flags.join(" ")
-    }
-}
-
-/// A table as typed; without a schema it must be the only one of that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableName {
-    pub schema: Option<String>,
-    pub name: String,
-}
-
-impl TableName {
-    pub(super) fn is(&self, name: &Name) -> bool {
-        self.name == name.name
-            && self
-                .schema
-                .as_ref()
-                .is_none_or(|schema| *schema == name.schema)
-    }
-
-    fn quoted(&self) -> String {
-        let schema = self.schema.as_deref().map(quote_ident);
-        let schema = schema.map_or_else(String::new, |schema| format!("{schema}."));
-        format!("{schema}{}", quote_ident(&self.name))
-    }
-}
-
-impl std::fmt::Display for TableName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(schema) = &self.schema {
-            write!(f, "{}.", escape::name(schema))?;
-        }
-        write!(f, "{}", escape::name(&self.name))
     }
 }

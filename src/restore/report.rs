@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::selection::Selection;
 use crate::escape;
 use crate::humanize::first_names;
 use crate::model::attestation::NotTried;
@@ -11,6 +10,7 @@ use crate::model::catalog::{Catalog, Name};
 use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
+use crate::model::selection::Selection;
 
 #[derive(Debug, Serialize)]
 pub struct Report {

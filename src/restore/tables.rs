@@ -4,8 +4,6 @@ mod load;
 mod queue;
 mod worker;
 
-use std::collections::BTreeMap;
-
 use futures_util::future::try_join_all;
 
 use self::load::{TableLoad, TargetTables};
@@ -13,7 +11,7 @@ use self::queue::PartQueue;
 use self::worker::Worker;
 use super::phases::TABLES;
 use super::run::{Inputs, Run};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::catalog::{Name, Table};
 use crate::model::finding::Finding;
 use crate::model::manifest::{TableParts, is_large_objects};
@@ -22,22 +20,10 @@ use crate::pg::target::{foreign, server};
 
 /// Tables of the manifest that were chosen, with their catalog entry.
 pub(super) fn chosen<'a>(inputs: Inputs<'a>) -> Result<Vec<(&'a Table, &'a TableParts)>> {
-    let manifest = &inputs.point.manifest;
-    let parts = manifest.tables.iter().map(|table| (table.oid, table));
-    let parts: BTreeMap<u32, &TableParts> = parts.collect();
-    let mut chosen = Vec::new();
-    let tables = inputs.catalog.tables.iter();
-    for table in tables.filter(|table| inputs.selection.has(table)) {
-        let listed = parts.get(&table.oid);
-        if listed.map_or(0, |parts| parts.rows) != table.digest.rows {
-            return Err(Error::damaged(format!(
-                "manifest and catalog of {} do not agree about table {}",
-                manifest.id, table.name
-            )));
-        }
-        chosen.extend(listed.map(|parts| (table, *parts)));
-    }
-    Ok(chosen)
+    let selection = inputs.selection;
+    inputs
+        .point
+        .tables(inputs.catalog, |table| selection.has(table))
 }
 
 /// Chosen tables that are there, not all of whose parts are loaded. One that is not there is reported

@@ -9,8 +9,9 @@ use tokio_postgres::CopyInSink;
 
 use crate::error::{Error, Result, ResultExt};
 use crate::model::catalog::Name;
-use crate::model::digest::{RowDigest, RowReader};
-use crate::model::manifest::{MAX_ROW_BYTES, Part};
+use crate::model::digest::RowDigest;
+use crate::model::manifest::Part;
+use crate::model::rows::{Listed, read_rows};
 use crate::pg::session::{Session, pg_error};
 use crate::pg::target::resume_state::{LoadedPart, ResumeState};
 use crate::quote::{quote_idents, quote_literal};
@@ -235,8 +236,8 @@ async fn copy_part(
     let sink: CopyInSink<Bytes> = session.client().copy_in(&to.sql).await.map_err(failed)?;
     let mut sink = Box::pin(sink);
     let (blocks, mut arriving) = mpsc::channel::<Bytes>(BLOCKS);
-    let copy_bytes = part.copy_bytes;
-    let reader = tokio::task::spawn_blocking(move || read_rows(open, copy_bytes, &blocks));
+    let listed = Listed::from(part);
+    let reader = tokio::task::spawn_blocking(move || send_rows(open, listed, &blocks));
     let mut refused = None;
     while let Some(block) = arriving.recv().await {
         if let Err(error) = sink.send(block).await {
@@ -256,94 +257,28 @@ async fn copy_part(
     }
     // Without finish() the COPY is aborted.
     let digest = read.context(|| what.to_owned()).map_err(Failure::Fatal)?;
-    if digest.rows != part.rows {
-        return Err(Failure::Fatal(mismatch(part, "it holds", digest.rows)));
-    }
     let rows = sink.as_mut().finish().await.map_err(failed)?;
     if rows != part.rows {
-        return Err(Failure::Fatal(mismatch(part, "the server took", rows)));
+        return Err(Failure::Fatal(Error::damaged(format!(
+            "{}: the part list says {} rows, the server took {rows}",
+            part.object.key, part.rows
+        ))));
     }
     Ok(digest)
 }
 
-fn mismatch(part: &Part, what: &str, rows: u64) -> Error {
-    Error::damaged(format!(
-        "{}: the part list says {} rows, {what} {rows}",
-        part.object.key, part.rows
-    ))
-    .hint("`lifeboat verify ID --data` reads every part; restore another point")
-}
-
-/// Reads a part's rows, digests them, and hands them on in blocks, cut anywhere. Reads no more than
-/// the signed list allows.
-fn read_rows(open: Open, copy_bytes: u64, blocks: &mpsc::Sender<Bytes>) -> Result<RowDigest> {
-    let mut plain = open()?;
-    let mut reader = RowReader::default();
-    let mut read = 0;
-    loop {
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
-        (&mut plain)
-            .take(BLOCK_BYTES as u64)
-            .read_to_end(&mut block)
-            .map_err(|source| Error::damaged("it does not open").because(source))?;
-        read += block.len() as u64;
-        let at_end = block.is_empty();
-        if read > copy_bytes || (at_end && (reader.begun_bytes > 0 || read != copy_bytes)) {
-            return Err(Error::damaged(format!(
-                "it does not hold the {copy_bytes} bytes of whole rows that its list says"
-            )));
-        }
-        if at_end {
-            return Ok(reader.digest);
-        }
-        reader.add(&block);
-        if reader.begun_bytes > MAX_ROW_BYTES {
-            return Err(Error::damaged("a row in it is longer than any row can be"));
-        }
-        if blocks.blocking_send(block.into()).is_err() {
-            // The other end has a better reason than ours.
-            return Err(Error::failed("loading stopped"));
-        }
-    }
+/// Hands the rows on in blocks, cut anywhere.
+fn send_rows(open: Open, listed: Listed, blocks: &mpsc::Sender<Bytes>) -> Result<RowDigest> {
+    read_rows(open()?, listed, BLOCK_BYTES, |block| {
+        let sent = blocks.blocking_send(std::mem::take(block).into());
+        // The other end has a better reason than ours.
+        sent.map_err(|_| Error::failed("loading stopped"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(plain: Vec<u8>, copy_bytes: u64) -> (Result<RowDigest>, Vec<u8>) {
-        let (blocks, mut arriving) = mpsc::channel(1000);
-        let open: Open = Box::new(move || Ok(Box::new(std::io::Cursor::new(plain)) as _));
-        let digest = read_rows(open, copy_bytes, &blocks);
-        drop(blocks);
-        let mut all = Vec::new();
-        while let Ok(block) = arriving.try_recv() {
-            assert!(block.len() <= BLOCK_BYTES);
-            all.extend_from_slice(&block);
-        }
-        (digest, all)
-    }
-
-    #[test]
-    fn rows_longer_than_a_block_pass_whole() {
-        let mut rows = vec![b'x'; 3 * BLOCK_BYTES];
-        rows.push(b'\n');
-        rows.extend(b"1\ta\n\n".repeat(BLOCK_BYTES / 4));
-        let mut expected = RowDigest::default();
-        expected.add_rows(&rows);
-        let (digest, passed) = read(rows.clone(), rows.len() as u64);
-        assert_eq!(digest.unwrap(), expected);
-        assert!(passed == rows);
-    }
-
-    #[test]
-    fn other_bytes_than_listed_are_refused() {
-        assert!(read(b"1\n2\n".to_vec(), 4).0.is_ok());
-        assert!(read(Vec::new(), 0).0.is_ok());
-        assert!(read(b"1\n2\n".to_vec(), 2).0.is_err(), "more");
-        assert!(read(b"1\n2\n".to_vec(), 6).0.is_err(), "less");
-        assert!(read(b"1\n2".to_vec(), 3).0.is_err(), "half a row");
-    }
 
     #[test]
     fn rows_from_which_money_is_computed_take_two_steps() {

@@ -14,12 +14,8 @@ use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::model::manifest::Part;
 use crate::pg::target::resume_state::LoadedParts;
-use crate::repository::{PartListReader, RestorePoint};
+use crate::repository::{AHEAD_BYTES, PartListReader, RestorePoint};
 use crate::restore::run::Inputs;
-
-/// A part larger than this holds wide rows and is fetched when its turn comes: memory holds two
-/// ordinary parts for each session, or one like this.
-const AHEAD_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Tables that share a root, to be loaded one after the other.
 pub(super) type InOrder<'a> = Vec<&'a TableLoad<'a>>;

@@ -36,6 +36,7 @@ mod drill;
 mod drill_server;
 mod drilled;
 mod export;
+mod extract;
 mod file;
 mod globals;
 mod history;
@@ -76,15 +77,15 @@ another account, checks what it stored, and puts the data back in an emergency.
 
 The worst day: `lifeboat list` shows the restore points, `lifeboat hold ID --until 90d` keeps the
 last good one from ageing out, `lifeboat restore ID --target URL --identity FILE` brings the data
-back. list, show, history, diff, verify, hold and restore need no configuration file: --repository, --trust
-and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
+back. list, show, history, diff, verify, hold, restore and extract need no configuration file: --repository,
+--trust and --identity, as printed on the break-glass sheet, suffice. Where a KMS key keeps an identity, and
 these credentials may use it, --identity is not needed either.";
 
 const OUTPUT_HELP: &str = "\
 Configuration:
   --config FILE, else LIFEBOAT_CONFIG, else the first of ./lifeboat.toml,
   ~/.config/lifeboat/lifeboat.toml and /etc/lifeboat/lifeboat.toml. Where --repository
-  is given to list, show, history, diff, verify, hold or restore, only a file named by --config or
+  is given to list, show, history, diff, verify, hold, restore or extract, only a file named by --config or
   LIFEBOAT_CONFIG is read.
 
 Environment:
@@ -148,6 +149,7 @@ enum Command {
     Hold(hold::Args),
     Promote(promote::Args),
     Restore(restore::Args),
+    Extract(extract::Args),
     Drill(drill::Args),
     DrillServer(drill_server::Args),
     Doctor(doctor::Args),
@@ -259,6 +261,7 @@ async fn dispatch(command: Command, run: &Run) -> Result<Answer> {
         Command::Hold(args) => hold::run(args, run).await,
         Command::Promote(args) => promote::run(args, run).await,
         Command::Restore(args) => restore::run(args, run).await,
+        Command::Extract(args) => extract::run(args, run).await,
         Command::Drill(args) => drill::run(args, run).await,
         Command::DrillServer(args) => drill_server::run(args, run).await,
         Command::Doctor(args) => doctor::run(args, run).await,

@@ -40,6 +40,7 @@ mod diff;
 mod doctor;
 mod drill;
 mod export;
+mod extract;
 mod history;
 mod hold;
 mod init;

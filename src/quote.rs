@@ -63,6 +63,46 @@ pub(crate) fn quote_literal(text: &str) -> String {
     }
 }
 
+/// Whether a piece of SQL stays one piece wherever it is put: its quotes and parentheses are closed, and
+/// outside of quotes there is no end of a statement, no comment and no command of psql's. What PostgreSQL
+/// prints of a type or a default is so; what somebody else signed may not be.
+pub(crate) fn is_one_expression(sql: &str) -> bool {
+    let mut open: Vec<char> = Vec::new();
+    let mut chars = sql.chars().peekable();
+    // Behind an E of its own, a backslash in a string hides what follows.
+    let (mut before, mut last) = (' ', ' ');
+    while let Some(c) = chars.next() {
+        match c {
+            '"' | '\'' => {
+                let escapes = c == '\'' && "eE".contains(last) && !is_of_name(before);
+                loop {
+                    match chars.next() {
+                        None => return false,
+                        Some('\\') if escapes => drop(chars.next()),
+                        Some(end) if end == c => break,
+                        Some(_) => {}
+                    }
+                }
+            }
+            '(' | '[' => open.push(c),
+            ')' if open.pop() != Some('(') => return false,
+            ']' if open.pop() != Some('[') => return false,
+            ';' | '\\' | '$' | '\0' => return false,
+            '-' if chars.peek() == Some(&'-') => return false,
+            '/' if chars.peek() == Some(&'*') => return false,
+            // Between columns.
+            ',' if open.is_empty() => return false,
+            _ => {}
+        }
+        (before, last) = (last, c);
+    }
+    open.is_empty() && !sql.trim().is_empty()
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
 /// SQL string literals, separated by commas.
 pub(crate) fn quote_literals<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let texts = texts.into_iter().map(|text| quote_literal(text.as_ref()));
@@ -116,6 +156,39 @@ mod tests {
             config_line("unix_socket_directories", r"/tmp/it's \"),
             "unix_socket_directories = '/tmp/it''s \\\\'\n"
         );
+    }
+
+    #[test]
+    fn what_is_more_than_an_expression_is_known() {
+        for sound in [
+            "numeric(9,2)",
+            "public.\"a;b\"",
+            "\"a\"\"--\"[]",
+            "'it''s; (fine'::text",
+            r"E'a\\b\';'::text",
+            "ARRAY['a', 'b']",
+            "(1 - '-1'::integer)",
+            "((now() AT TIME ZONE 'utc'::text))",
+        ] {
+            assert!(is_one_expression(sound), "{sound}");
+        }
+        for wrong in [
+            "",
+            "1; DROP TABLE t",
+            "1) , x int",
+            "1, x int",
+            "(1",
+            "'a",
+            "'a\\'; x",
+            r"e'\'; x",
+            "a--",
+            "a /* b",
+            "1 \\! ls",
+            "$$a$$",
+            "([1)]",
+        ] {
+            assert!(!is_one_expression(wrong), "{wrong}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::support::{Lifeboat, Major};
 
 /// One line says what is wrong and names it, one says what to do.
 #[track_caller]
-fn complains(ran: &Ran, code: i32, words: &[&str]) {
+pub fn complains(ran: &Ran, code: i32, words: &[&str]) {
     let all = format!("{}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.code, Some(code), "{all}");
     for panic in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "init",
     "export",
     "list",
@@ -19,6 +19,7 @@ const COMMANDS: [&str; 12] = [
     "verify",
     "hold",
     "restore",
+    "extract",
     "keys",
     "completions",
     "man",

@@ -296,6 +296,10 @@ impl Bench {
         let target = Database::reserve(source.major);
         let url = target.url();
         self.run(1, &[&restore[..], &[url.as_str(), "--create"]].concat());
+        let rows = self.lifeboat.folder().join("rows.csv");
+        let extract = ["extract", id, "--identity", IDENTITY, "--table", "answer"];
+        let to = ["-o", rows.to_str().unwrap()];
+        self.run(0, &[&extract[..], &to].concat());
         let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
         let asked = "[[drill.assert]]\nname = 'a'\nsql = 'SELECT 1'\nequals = 1\n";
         let text = std::fs::read_to_string(&config).unwrap() + asked;

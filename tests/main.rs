@@ -19,6 +19,7 @@ mod drill_container;
 mod drill_harmless;
 mod drill_hostile;
 mod export;
+mod extract;
 mod failures_travel;
 mod fixtures;
 mod generated;

@@ -122,6 +122,36 @@ fn load(database: &Database, schemas: &[Schema], offer: Offer, folder: &Path) {
     oracle::psql(database, &file, "UTF8");
 }
 
+/// A database of random schemas, and the seed that makes it again.
+pub fn database(of: Major, encoding: &'static str, schemas: usize) -> (Database, u64) {
+    let seed = number("LIFEBOAT_TEST_SEED").unwrap_or_else(|| getrandom::u64().unwrap());
+    let trip = Trip {
+        from: of,
+        to: of,
+        encoding,
+    };
+    let (offer, mut runner) = (trip.offer(), runner(seed, 0));
+    let schemas: Vec<Schema> = (0..schemas)
+        .map(|at| {
+            let tree = schema::schema(at, offer).new_tree(&mut runner);
+            tree.unwrap().current()
+        })
+        .collect();
+    let kind = format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'");
+    let database = Database::with(of, &kind);
+    let folder = tempfile::tempdir().unwrap();
+    load(&database, &schemas, offer, folder.path());
+    (database, seed)
+}
+
+fn runner(seed: u64, group: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&group.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config::default(), random)
+}
+
 /// Every third group of all cases, each by a seed of its own.
 fn go_round(share: u64, trips: [Trip; 3]) {
     let cases = number("LIFEBOAT_TEST_CASES").unwrap_or(200);
@@ -135,11 +165,7 @@ fn go_round(share: u64, trips: [Trip; 3]) {
 }
 
 fn one_group(trip: &Trip, seed: u64, group: u64, count: usize) {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&group.to_le_bytes());
-    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), random);
+    let mut runner = runner(seed, group);
     let offer = trip.offer();
     let mut trees: Vec<_> = (0..count)
         .map(|at| schema::schema(at, offer).new_tree(&mut runner).unwrap())

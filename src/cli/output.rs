@@ -1,6 +1,6 @@
 //! The one answer of a command: text or one JSON document on stdout, errors on stderr.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub(super) struct Answer {
     /// For programs: `result` of the document.
     pub result: Value,
     pub outcome: Outcome,
+    /// Rows went to stdout: the text goes to stderr.
+    beside_rows: bool,
 }
 
 impl Answer {
@@ -35,7 +37,16 @@ impl Answer {
             text: text.into(),
             result,
             outcome,
+            beside_rows: false,
         })
+    }
+
+    /// Of a command that wrote rows to stdout, where its text has no place any more.
+    pub(super) fn beside_rows(self) -> Self {
+        Self {
+            beside_rows: true,
+            ..self
+        }
     }
 }
 
@@ -77,6 +88,15 @@ fn put_sentences_on_one_line(value: &mut Value, key: &str) {
     }
 }
 
+/// Stdout for rows, which are data and not text for people.
+pub(super) fn rows() -> Box<dyn Write + Send> {
+    Box::new(io::stdout())
+}
+
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Prints a command's answer or error, once, and returns the exit code. `json`: as a document.
 pub(super) fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode {
     let code = match &done {
@@ -88,6 +108,11 @@ pub(super) fn print(json: bool, command: &str, done: Result<Answer>) -> ExitCode
     }
     match done {
         done if json => finish(&document(command, code, done), code),
+        Ok(answer) if answer.beside_rows => {
+            // Where stderr is gone the exit code still says it.
+            let _ = io::stderr().write_all(answer.text.as_str().as_bytes());
+            ExitCode::from(code)
+        }
         Ok(answer) => finish(answer.text.as_str(), code),
         Err(_) => ExitCode::from(code),
     }

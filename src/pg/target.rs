@@ -8,6 +8,7 @@ pub(crate) mod existing;
 pub(crate) mod foreign;
 pub(crate) mod large_objects;
 pub(crate) mod load;
+pub(crate) mod plain_table;
 pub(crate) mod prepare_drill;
 pub(crate) mod read_back;
 pub(crate) mod resume_state;

@@ -166,7 +166,8 @@ impl Repository {
             let place = match (source, database) {
                 (Some(source), Some(database)) => format!(" of {source}/{database}"),
                 (Some(source), None) => format!(" of {source}"),
-                _ => String::new(),
+                (None, Some(database)) => format!(" of database {database}"),
+                (None, None) => String::new(),
             };
             Error::not_found(format!("{what}{place} in {}", self.url()))
                 .hint("`lifeboat list` shows what is there")

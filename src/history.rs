@@ -13,9 +13,9 @@ use crate::model::catalog::Catalog;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
 use crate::model::name::Name;
-use crate::model::pattern::Pattern;
 use crate::model::size::Size;
 use crate::model::table_change::Change;
+use crate::model::table_pattern::TablePattern;
 use crate::repository::{ListedPoint, MANIFESTS_AT_A_TIME, Repository, Room};
 use crate::sign::Trust;
 
@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) struct Tables {
-    pub pattern: Pattern,
+    pub pattern: TablePattern,
     /// Names are sealed.
     pub identities: Identities,
 }
@@ -219,7 +219,7 @@ async fn read_point(
 fn matching(
     manifest: &Manifest,
     catalog: &Catalog,
-    pattern: &Pattern,
+    pattern: &TablePattern,
     rows: &mut BTreeMap<Name, u64>,
 ) -> Size {
     let parts = manifest.tables.iter();
@@ -238,7 +238,7 @@ fn matching(
 }
 
 /// Refuses a pattern that no table of any point matches.
-fn check_any(pattern: &Pattern, read: &BTreeMap<(String, String), Vec<Read>>) -> Result<()> {
+fn check_any(pattern: &TablePattern, read: &BTreeMap<(String, String), Vec<Read>>) -> Result<()> {
     let points = || read.values().flatten();
     if points().any(|one| !one.rows.is_empty()) {
         return Ok(());

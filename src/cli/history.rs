@@ -5,8 +5,8 @@ use super::{connect, render};
 use crate::error::Result;
 use crate::escape;
 use crate::history::{self, DatabaseHistory, Event, Options, Point, Report, TableHistory, Tables};
-use crate::model::pattern::Pattern;
 use crate::model::table_change::Change;
+use crate::model::table_pattern::TablePattern;
 use crate::outcome::Outcome;
 use crate::repository::PointSelector;
 use crate::status::SHRINK_PERCENT;
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
-    let pattern: Option<Pattern> = args.table.as_deref().map(str::parse).transpose()?;
+    let pattern: Option<TablePattern> = args.table.as_deref().map(str::parse).transpose()?;
     let (access, config) = run.globals.access_and_maybe_config()?;
     let access = access.with_trust()?;
     let repository = connect::repository(&access, run).await?;

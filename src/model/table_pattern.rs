@@ -9,7 +9,7 @@ use crate::escape;
 use crate::quote::quote_ident;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub(crate) struct TablePattern {
     /// `None`: every schema.
     schema: Option<Vec<Piece>>,
     name: Vec<Piece>,
@@ -23,7 +23,7 @@ enum Piece {
     AnyText,
 }
 
-impl std::str::FromStr for Pattern {
+impl std::str::FromStr for TablePattern {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -49,13 +49,13 @@ impl std::str::FromStr for Pattern {
     }
 }
 
-impl fmt::Display for Pattern {
+impl fmt::Display for TablePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape::one_line(&self.typed))
     }
 }
 
-impl Pattern {
+impl TablePattern {
     pub(crate) fn is(&self, name: &Name) -> bool {
         let schema = self.schema.as_ref();
         schema.is_none_or(|schema| matches(schema, &name.schema)) && matches(&self.name, &name.name)
@@ -169,12 +169,12 @@ mod tests {
             ("s.", "s", "", false),
         ] {
             let found = typed
-                .parse::<Pattern>()
+                .parse::<TablePattern>()
                 .map(|pattern| pattern.is(&name(schema, table)));
             assert_eq!(found.unwrap_or(false), is, "{typed} {schema}.{table}");
         }
         for wrong in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"\""] {
-            assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TablePattern>().is_err(), "{wrong}");
         }
     }
 
@@ -185,13 +185,13 @@ mod tests {
             name("public", "course"),
             name("a.b", "x"),
         ];
-        let nearest = |typed: &str| typed.parse::<Pattern>().unwrap().nearest(&names);
+        let nearest = |typed: &str| typed.parse::<TablePattern>().unwrap().nearest(&names);
         assert_eq!(nearest("answer").as_deref(), Some("public.\"Answer\""));
         assert_eq!(nearest("public.cuorse").as_deref(), Some("public.course"));
         assert_eq!(nearest("a.b").as_deref(), Some("\"a.b\".x"));
-        let typed: Pattern = nearest("answer").unwrap().parse().unwrap();
+        let typed: TablePattern = nearest("answer").unwrap().parse().unwrap();
         assert!(typed.is(&names[0]));
         let none: [&Name; 0] = [];
-        assert_eq!("a".parse::<Pattern>().unwrap().nearest(none), None);
+        assert_eq!("a".parse::<TablePattern>().unwrap().nearest(none), None);
     }
 }

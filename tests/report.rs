@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use lifeboat::testing::codec::Identities;
 use lifeboat::testing::model::CopyStatus;
+use lifeboat::testing::model::Id;
 use lifeboat::testing::model::NotCovered;
 use lifeboat::testing::model::Verdict;
 use lifeboat::testing::report::{Options, Page};
@@ -278,6 +279,46 @@ async fn what_assertions_gave_is_shown_to_who_could_open_it() {
             assert!(!page.html.contains(answer), "{answer}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_changed_between_the_points_of_the_last_two_sound_drills_is_shown() {
+    let made = Made::new().await;
+    for (night, rows, result) in [
+        (3, 1200, Verdict::Sound),
+        (2, 1000, Verdict::Sound),
+        (1, 6, Verdict::Failed),
+        (0, 900, Verdict::Sound),
+    ] {
+        let point = made.point(&spec("courses", night, rows)).await;
+        let age = days(night) + HOUR;
+        made.drill(&point, age, 9.0, result, Vec::new()).await;
+    }
+    let page = async |contested: Option<Vec<Id>>| {
+        let options = Options {
+            contested,
+            // Without one, names are sealed.
+            identities: Identities::default(),
+            ..made.options()
+        };
+        made.report(options).await.unwrap()
+    };
+    let changed = |rows: &str| format!("{rows} rows, now 900; no table gone, 0 new, 2 with other");
+    says(
+        &page(Some(Vec::new())).await,
+        "details",
+        &[&changed("1,000")],
+    );
+    // What is contested may be a thief's.
+    let at = spec("courses", 2, 1000).at;
+    let contested = Id::new(at, at.as_second() as u32 ^ 1000);
+    says(
+        &page(Some(vec![contested])).await,
+        "details",
+        &[&changed("1,200")],
+    );
+    let unknown = section(&page(None).await, "details");
+    assert!(!unknown.contains("now 900"), "{unknown}");
 }
 
 #[tokio::test]

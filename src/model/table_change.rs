@@ -222,7 +222,9 @@ fn one_sided(change: Change, table: &TableFacts) -> TableChange {
 
 /// `None`: it is the same, as far as can be told.
 fn changed(before: &TableFacts, after: &TableFacts) -> Option<TableChange> {
-    let columns_changed = before.columns != after.columns;
+    // Where a name is sealed, columns are.
+    let are_known = before.name.is_some() && after.name.is_some();
+    let columns_changed = are_known && before.columns != after.columns;
     let same_rows = match (before.digest, after.digest) {
         // Without a row, columns make no difference.
         (Some(before), Some(after)) if !columns_changed || before.rows != after.rows => {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod drilled;
 mod options;
 mod packer;
 mod plan;

@@ -175,7 +175,12 @@ impl Bench {
 
     /// Two points of one day claim the week, one too many; then no more can come, and two may.
     fn promote(&mut self) {
-        self.run(3, &["promote"]);
+        let told = self.run(3, &["promote"])["findings"][0].clone();
+        // A person must choose: the page for people says so, too.
+        let page = self.lifeboat.folder().join("contested.html");
+        let page = self.run(0, &["report", "--html", page.to_str().unwrap()]);
+        let findings = page["findings"].as_array().unwrap();
+        assert!(findings.contains(&told), "{told} is not in {findings:#?}");
         let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::file::write_whole;
-use super::run::{Answer, DatabaseFilter, Run};
-use super::{connect, render, status};
+use super::run::{Access, Answer, DatabaseFilter, Run};
+use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::report::{self, Limits, Options};
+use crate::repository::{Repository, if_allowed};
 use crate::status::Report as Status;
 
 /// Write one page about all restore points, their locks and drills, for people
@@ -47,7 +48,9 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let inputs = status::inputs(&access, &config, filter.clone(), run).await?;
     let status = inputs.run(&repository, run.context()).await?;
     let identities = Identities::from_files(&access.identities)?;
-    let options = options(status, filter, identities, &config)?;
+    let mut options = options(status, filter.clone(), identities, &config)?;
+    let contested = contested(&repository, filter, &access, &config, run).await?;
+    options.findings.extend(contested);
     let page = report::report(&repository, &access.trust, options).await?;
     repository.note_announced(run.progress.as_ref()).await;
     write_whole(&args.html, &page.html)?;
@@ -70,6 +73,23 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         "findings": page.findings,
     });
     Answer::new(&written, text, Outcome::Done)
+}
+
+/// What `promote` would tell: a person must choose, and this page is what people read.
+async fn contested(
+    repository: &Repository,
+    filter: DatabaseFilter,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<Vec<String>> {
+    let options = promote::options(filter, true, config, access);
+    let Some(options) = options.filter(|_| repository.has_locks()) else {
+        return Ok(Vec::new());
+    };
+    let told = crate::promote::run(repository, &access.trust, &options, run.context());
+    // The page itself says where drills may not be read.
+    if_allowed(told.await.map(|report| report.findings))
 }
 
 fn options(

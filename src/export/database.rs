@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::options::{Run, Source};
 use super::report::DatabaseReport;
 use super::snapshot::{DatabaseExport, SnapshotHeld};
-use super::{records, rows};
+use super::{drilled, records, rows};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::Previous;
 use crate::pg::connect::server::Server;
@@ -66,6 +66,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     let previous = find_previous(run, &export.place, &mut report.findings).await;
     let mut manifest = export.manifest(&catalog, stored, previous, &report);
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &dumped).await?;
+    tell_of_drills(run, &export.place, &mut report.findings).await;
     run.context.interrupt.check()?;
     writer.commit(&manifest, run.keys.signer).await?;
 
@@ -104,4 +105,11 @@ async fn find_previous(
         findings.push(format!("the previous restore point cannot be read: {why}"));
         None
     })
+}
+
+async fn tell_of_drills(run: &Run<'_>, place: &PointPath, findings: &mut Vec<String>) {
+    match drilled::lacking(run, place).await {
+        Ok(finding) => findings.extend(finding),
+        Err(error) => findings.push(format!("the last drill cannot be read: {}", error.chain())),
+    }
 }

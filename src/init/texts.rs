@@ -158,7 +158,8 @@ pub(super) fn sheet(report: &Report, options: &Options, made_on: &str) -> String
          \n\
          Without lifeboat: `RESTORE.md` and `restore.sh` lie beside the data of every restore point and need only\n\
          `aws`, `age`, `zstd`, `pg_restore` and `psql`. Compare the script's SHA-256 with the one above first: a thief\n\
-         of the exporter's rights can plant another.\n\
+         of the exporter's rights can plant another. He can also add points with a true signature, and alter none:\n\
+         after a theft take one that the store received before it (`stored_at` in `lifeboat list --json`).\n\
          \n\
          Twice a year, so that the key is known to turn: `lifeboat drill --identity break-glass.key`, then put it back.\n",
         version = env!("CARGO_PKG_VERSION"),

@@ -281,6 +281,8 @@ def needs(world):
         yield f"exporter: {action}", world.s3(exporter, action)
     yield "exporter: read a lock back", world.s3(exporter, "GetObjectRetention", PARTS)
     yield "exporter: read a manifest", world.s3(exporter, "GetObjectVersion", MANIFEST)
+    yield "exporter: read what a drill says", world.s3(exporter, "GetObject", ATTESTATION)
+    yield "exporter: read that version of it", world.s3(exporter, "GetObjectVersion", ATTESTATION)
     for name in ("exporter", "snapshot"):
         yield f"nightly: become {name}", world.assume_by_nightly(f"lifeboat-{name}")
     yield "nightly: become nightly-expire", world.assume(nightly, "lifeboat-nightly-expire", SOURCE)

@@ -148,7 +148,8 @@ fn what_hangs_on_an_extension_that_is_not_there_is_unproven_or_not_tried() {
          CREATE TABLE rooms (room int, held tsrange, EXCLUDE USING gist (room WITH =, held WITH &&));
          INSERT INTO rooms VALUES (1, '[2026-01-01, 2026-01-02)');",
     );
-    let report = drill_with_16(&exported(&source.url()), &[]);
+    let bench = exported(&source.url());
+    let report = drill_with_16(&bench, &[]);
     let unproven = texts(&report, "unproven", "what");
     for what in [
         "TABLE public mails ",
@@ -177,4 +178,18 @@ fn what_hangs_on_an_extension_that_is_not_there_is_unproven_or_not_tried() {
     let findings = texts(&report, "findings", "what");
     let of_extensions = |what: &&str| what.starts_with("extension ");
     assert!(findings.iter().all(of_extensions), "{report:#}");
+    the_next_export_tells(&bench, &source.url(), report["id"].as_str().unwrap());
+}
+
+/// Whoever added the extension reads the report of the export, and not that of `prove`.
+fn the_next_export_tells(bench: &Bench, url: &str, drilled: &str) {
+    let ran = bench.lifeboat.run(["export", "--source", url]);
+    let report = result(&ran);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let [finding] = report["findings"].as_array().unwrap().as_slice() else {
+        panic!("{report:#}");
+    };
+    let finding = finding.as_str().unwrap();
+    assert!(finding.contains(drilled), "{finding}");
+    assert!(finding.contains("lacks 3 extensions"), "{finding}");
 }

@@ -439,6 +439,7 @@ fn what_would_take_another_table_along_is_refused() {
         "CREATE SCHEMA lib; CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext;
          CREATE FUNCTION lib.next() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE lib.mood AS ENUM ('a', 'b');
          CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
+         CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY);
          CREATE SEQUENCE numbers; CREATE TABLE numbered (id int DEFAULT nextval('numbers'), x int DEFAULT lib.next());
          CREATE TABLE allowed (who text); CREATE TABLE secret (who text);
          CREATE POLICY only_allowed ON secret USING (who IN (SELECT who FROM allowed));
@@ -470,12 +471,17 @@ fn what_would_take_another_table_along_is_refused() {
         ),
         ("--exclude-schema", "ext", "is needed by extension hstore"),
         ("--exclude-table", "moods_0", "is a partition by hash"),
+        (
+            "--exclude-table",
+            "counted_id_seq",
+            "nothing to leave out is called",
+        ),
     ] {
         let ran = lifeboat.bare(["export", "--source", &url, option, pattern]);
         ran.failed(1, says);
     }
     let all = [
-        "parent", "child", "numbers", "numbered", "allowed", "secret", "moods",
+        "counted", "parent", "child", "numbers", "numbered", "allowed", "secret", "moods",
     ];
     let flags = all.map(|pattern| ["--exclude-table", pattern]).concat();
     let exported = export(
@@ -483,7 +489,7 @@ fn what_would_take_another_table_along_is_refused() {
         &source,
         &[&flags[..], &["--exclude-schema", "lib"]].concat(),
     );
-    assert_eq!(names(&exported, "tables").len(), 8, "{exported}");
+    assert_eq!(names(&exported, "tables").len(), 9, "{exported}");
     assert_eq!(exported["tables"], 0);
 }
 

@@ -92,89 +92,96 @@ fn closure(start: &str) -> String {
 /// Kind and name of each as in the catalog's definitions; of the parts of tables and views only these
 /// themselves, whose parts go with them.
 fn select(start: &str) -> String {
-    let of = |catalog: &str, kind: &str, name: &str, from: &str, only: &str| {
-        format!(
-            "SELECT g.class, g.oid, {kind}, {name}, i.type, {IDENTITY}, NULL::text, g.is_part
-               FROM marked g JOIN pg_catalog.{catalog} x ON x.oid = g.oid {from},
-                    pg_catalog.pg_identify_object(g.class, g.oid, 0) i
-              WHERE g.class = 'pg_catalog.{catalog}'::pg_catalog.regclass AND {only}"
-        )
-    };
-    let on_table = |column: &str| {
-        format!(
-            "JOIN pg_catalog.pg_class c ON c.oid = x.{column}
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        )
-    };
-    let parts = [
-        "SELECT g.class, g.oid, CASE x.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
-                  WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END,
-                ARRAY[n.nspname, x.relname]::text[], i.type, i.identity, x.relkind::text, g.is_part
-           FROM marked g JOIN pg_catalog.pg_class x ON x.oid = g.oid
-           JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace,
+    let parts = [relations(), on_tables(), others()].concat();
+    format!("{} {}", closure(start), parts.join(" UNION ALL "))
+}
+
+/// Of one catalog, as `x`.
+fn of(catalog: &str, kind: &str, name: &str, from: &str, only: &str) -> String {
+    format!(
+        "SELECT g.class, g.oid, {kind}, {name}, i.type, {IDENTITY}, NULL::text, g.is_part
+           FROM marked g JOIN pg_catalog.{catalog} x ON x.oid = g.oid {from},
                 pg_catalog.pg_identify_object(g.class, g.oid, 0) i
-          WHERE g.class = 'pg_catalog.pg_class'::pg_catalog.regclass
-            AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
-            .to_owned(),
-        "SELECT g.class, g.oid, 'index', ARRAY[n.nspname, c.relname, x.relname]::text[], i.type, i.identity,
-                NULL::text, g.is_part
-           FROM marked g JOIN pg_catalog.pg_class x ON x.oid = g.oid AND x.relkind IN ('i', 'I')
-           JOIN pg_catalog.pg_index d ON d.indexrelid = x.oid JOIN pg_catalog.pg_class c ON c.oid = d.indrelid
-           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace,
-                pg_catalog.pg_identify_object(g.class, g.oid, 0) i
-          WHERE g.class = 'pg_catalog.pg_class'::pg_catalog.regclass AND NOT g.is_part"
-            .to_owned(),
-        of("pg_namespace", "'schema'", "ARRAY[x.nspname]::text[]", "", "true"),
-        of(
-            "pg_proc",
-            "'function'",
-            &FUNCTION_NAME.replace("p.pro", "x.pro"),
-            "JOIN pg_catalog.pg_namespace n ON n.oid = x.pronamespace",
-            "true",
-        ),
-        of(
-            "pg_type",
-            "'type'",
-            "ARRAY[n.nspname, x.typname]::text[]",
-            "JOIN pg_catalog.pg_namespace n ON n.oid = x.typnamespace",
-            "NOT g.is_part",
-        ),
-        of(
+          WHERE g.class = 'pg_catalog.{catalog}'::pg_catalog.regclass AND {only}"
+    )
+}
+
+fn relations() -> Vec<String> {
+    let tables_and_views = "
+      SELECT g.class, g.oid, CASE x.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+               WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END,
+             ARRAY[n.nspname, x.relname]::text[], i.type, i.identity, x.relkind::text, g.is_part
+        FROM marked g JOIN pg_catalog.pg_class x ON x.oid = g.oid
+        JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace,
+             pg_catalog.pg_identify_object(g.class, g.oid, 0) i
+       WHERE g.class = 'pg_catalog.pg_class'::pg_catalog.regclass
+         AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')";
+    let indexes = of(
+        "pg_class",
+        "'index'",
+        "ARRAY[n.nspname, c.relname, x.relname]::text[]",
+        "JOIN pg_catalog.pg_index d ON d.indexrelid = x.oid JOIN pg_catalog.pg_class c ON c.oid = d.indrelid
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+        "NOT g.is_part",
+    );
+    vec![tables_and_views.to_owned(), indexes]
+}
+
+/// What stands on a table that is kept: catalog, kind, columns of its name and its table, and which.
+fn on_tables() -> Vec<String> {
+    const ALL: [(&str, &str, &str, &str, &str); 4] = [
+        (
             "pg_constraint",
             "CASE x.contype WHEN 'f' THEN 'key' ELSE 'check' END",
-            "ARRAY[n.nspname, c.relname, x.conname]::text[]",
-            &on_table("conrelid"),
-            "NOT g.is_part",
+            "conname",
+            "conrelid",
+            "true",
         ),
-        of(
+        (
             "pg_trigger",
             "'trigger'",
-            "ARRAY[n.nspname, c.relname, x.tgname]::text[]",
-            &on_table("tgrelid"),
-            "NOT g.is_part AND NOT x.tgisinternal",
+            "tgname",
+            "tgrelid",
+            "NOT x.tgisinternal",
         ),
+        ("pg_rewrite", "'rule'", "rulename", "ev_class", "true"),
+        ("pg_policy", "'policy'", "polname", "polrelid", "true"),
+    ];
+    let of = |(catalog, kind, name, table, only): (&str, &str, &str, &str, &str)| {
+        let name = format!("ARRAY[n.nspname, c.relname, x.{name}]::text[]");
+        let from = format!(
+            "JOIN pg_catalog.pg_class c ON c.oid = x.{table}
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        );
         of(
-            "pg_rewrite",
-            "'rule'",
-            "ARRAY[n.nspname, c.relname, x.rulename]::text[]",
-            &on_table("ev_class"),
-            "NOT g.is_part",
-        ),
-        of(
-            "pg_policy",
-            "'policy'",
-            "ARRAY[n.nspname, c.relname, x.polname]::text[]",
-            &on_table("polrelid"),
-            "NOT g.is_part",
-        ),
+            catalog,
+            kind,
+            &name,
+            &from,
+            &format!("NOT g.is_part AND {only}"),
+        )
+    };
+    ALL.into_iter().map(of).collect()
+}
+
+fn others() -> Vec<String> {
+    let in_schema =
+        |column: &str| format!("JOIN pg_catalog.pg_namespace n ON n.oid = x.{column}namespace");
+    let function = FUNCTION_NAME.replace("p.pro", "x.pro");
+    let named = |column: &str| format!("ARRAY[n.nspname, x.{column}]::text[]");
+    let own = |column: &str| format!("ARRAY[x.{column}]::text[]");
+    vec![
+        of("pg_namespace", "'schema'", &own("nspname"), "", "true"),
+        of("pg_proc", "'function'", &function, &in_schema("pro"), "true"),
+        of("pg_type", "'type'", &named("typname"), &in_schema("typ"), "NOT g.is_part"),
         of(
             "pg_statistic_ext",
             "'statistics'",
-            "ARRAY[n.nspname, x.stxname]::text[]",
-            "JOIN pg_catalog.pg_namespace n ON n.oid = x.stxnamespace",
+            &named("stxname"),
+            &in_schema("stx"),
             "NOT g.is_part",
         ),
-        of("pg_event_trigger", "'event trigger'", "ARRAY[x.evtname]::text[]", "", "true"),
+        of("pg_event_trigger", "'event trigger'", &own("evtname"), "", "true"),
         format!(
             "SELECT g.class, g.oid, 'object', ARRAY[i.type, {IDENTITY}], i.type, {IDENTITY}, NULL::text, g.is_part
                FROM marked g, pg_catalog.pg_identify_object(g.class, g.oid, 0) i
@@ -182,8 +189,7 @@ fn select(start: &str) -> String {
                       'pg_constraint', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_statistic_ext',
                       'pg_event_trigger', 'pg_attrdef', 'pg_amop', 'pg_amproc', 'pg_default_acl'])"
         ),
-    ];
-    format!("{} {}", closure(start), parts.join(" UNION ALL "))
+    ]
 }
 
 /// Everything that goes with what `start` selects as class and OID.

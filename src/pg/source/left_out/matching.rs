@@ -33,7 +33,8 @@ pub(super) enum What {
     Rows,
 }
 
-/// Nothing that an extension brings, but for rows of its configuration tables.
+/// Nothing that an extension brings, but for rows of its configuration tables. An identity column's sequence is a
+/// part of it.
 fn candidates(what: What) -> String {
     let (kinds, of_extension) = match what {
         What::All => ("'r', 'p', 'v', 'm', 'f', 'S'", "false"),
@@ -46,7 +47,10 @@ fn candidates(what: What) -> String {
                 AND d.objid = c.oid AND d.deptype = 'e'
            LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
           WHERE c.relkind IN ({kinds}) AND c.relpersistence IN ('p', 'u') AND {OWN_SCHEMA}
-            AND (e.oid IS NULL OR {of_extension})"
+            AND (e.oid IS NULL OR {of_extension})
+            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend i
+                             WHERE i.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.objid = c.oid
+                               AND i.deptype = 'i' AND c.relkind = 'S')"
     )
 }
 

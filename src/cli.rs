@@ -60,6 +60,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod status;
+mod troubles;
 mod verify;
 
 use globals::Globals;

@@ -35,6 +35,7 @@ mod store;
 
 mod repository;
 
+mod beside;
 mod doctor;
 mod drill;
 mod export;

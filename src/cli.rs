@@ -62,6 +62,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod status;
+mod troubles;
 mod verify;
 
 use globals::Globals;

@@ -36,6 +36,7 @@ mod store;
 
 mod repository;
 
+mod beside;
 mod diff;
 mod doctor;
 mod drill;

@@ -14,6 +14,7 @@ pub(crate) mod left_out;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;
+pub(crate) mod pattern;
 pub(crate) mod rows;
 pub(crate) mod selection;
 pub(crate) mod size;

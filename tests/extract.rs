@@ -228,8 +228,8 @@ fn pipes_are_written_to_and_a_reader_may_leave() {
         .filter(|line| !line.starts_with('{'))
         .collect();
     assert_eq!(said, [""; 0], "{left:?}");
-    // One that stays reads all, in any order of its own.
-    let count = lifeboat
+    // One that stays reads all.
+    let mut all = lifeboat
         .command(&args)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -237,12 +237,11 @@ fn pipes_are_written_to_and_a_reader_may_leave() {
         .unwrap();
     let count = Command::new("wc")
         .arg("-l")
-        .stdin(count.stdout.unwrap())
+        .stdin(all.stdout.take().unwrap())
         .output();
-    assert_eq!(
-        String::from_utf8_lossy(&count.unwrap().stdout).trim(),
-        "200001"
-    );
+    let count = String::from_utf8(count.unwrap().stdout).unwrap();
+    assert_eq!(count.trim(), "200001");
+    assert!(all.wait().unwrap().success());
 }
 
 /// The files of a table's parts, in the store.

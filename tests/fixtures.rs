@@ -109,6 +109,55 @@ impl Directory {
     }
 }
 
+/// No types are known of such a point: its JSON is strings, its SQL columns are text.
+#[test]
+fn rows_of_the_directory_come_as_files() {
+    let directory = Directory::opened_by("directory", "directory.key");
+    let shown = directory.run(&["show", FIRST]);
+    let tables = shown["catalog"]["tables"].as_array().unwrap();
+    let quoted = |text: &Value| format!("\"{}\"", text.as_str().unwrap().replace('"', "\"\""));
+    let names = tables
+        .iter()
+        .map(|table| format!("{}.{}", quoted(&table["schema"]), quoted(&table["name"])));
+    let names: Vec<String> = names.collect();
+    let names: Vec<&str> = names.iter().flat_map(|name| ["--table", name]).collect();
+    let folder = directory.lifeboat.folder();
+    for format in ["copy", "csv", "jsonl", "sql"] {
+        let to = folder.join(format);
+        let extract = [
+            "extract",
+            FIRST,
+            "--format",
+            format,
+            "-o",
+            to.to_str().unwrap(),
+        ];
+        let report = directory.run(&[&extract[..], &names].concat());
+        assert_eq!(report["rows"], 420);
+        let said = report["left_out"].to_string();
+        let typed = format == "jsonl" || format == "sql";
+        assert_eq!(said.contains("does not hold them"), typed, "{said}");
+        for table in report["tables"].as_array().unwrap() {
+            let text = fs::read_to_string(table["file"].as_str().unwrap()).unwrap();
+            let (rows, lines) = (table["rows"].as_u64().unwrap(), text.lines().count() as u64);
+            match format {
+                "copy" => assert_eq!(lines, rows),
+                "csv" => assert!(lines > rows),
+                "jsonl" => {
+                    assert_eq!(lines, rows);
+                    for line in text.lines() {
+                        let row: Value = serde_json::from_str(line).unwrap();
+                        let values = row.as_object().unwrap().values();
+                        let strings = values.filter(|value| value.is_string() || value.is_null());
+                        assert_eq!(strings.count(), row.as_object().unwrap().len());
+                    }
+                }
+                _ => assert!(text.ends_with("\\.\nCOMMIT;\n")),
+            }
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn the_directory_comes_back_into_15() {

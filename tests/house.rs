@@ -15,9 +15,9 @@ fn floor(module: &str) -> u32 {
         | "quote" | "random" | "retry" | "wall" => 0,
         "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
-        "diff" | "doctor" | "drill" | "export" | "extract" | "history" | "hold" | "init"
-        | "keys" | "list" | "nightly" | "promote" | "prove" | "report" | "restore" | "schedule"
-        | "snapshot" | "status" | "verify" => 3,
+        "beside" | "diff" | "doctor" | "drill" | "export" | "extract" | "history" | "hold"
+        | "init" | "keys" | "list" | "nightly" | "promote" | "prove" | "report" | "restore"
+        | "schedule" | "snapshot" | "status" | "verify" => 3,
         "cli" | "config" | "main" | "lib" => 4,
         other => panic!("src/{other} has no floor: say where it lives"),
     }

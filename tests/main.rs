@@ -6,6 +6,7 @@ mod support;
 mod accounts;
 mod attest;
 mod bad_input;
+mod beside;
 mod cli;
 mod config;
 mod connect;

@@ -1,15 +1,17 @@
 //! `lifeboat restore`
 
+mod beside;
+
 use std::path::PathBuf;
 
 use super::render::seconds;
 use super::run::{Access, Answer, Page, Point, PointArgs, Run};
+use super::troubles::show_troubles;
 use super::{connect, drilled, render};
 use crate::config::{MAX_JOBS, source};
 use crate::drill;
 use crate::error::{Result, ResultExt};
 use crate::humanize::first_names;
-use crate::model::finding::Finding;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
 use crate::restore::{self, Options, Report};
@@ -17,13 +19,19 @@ use crate::restore::{self, Options, Report};
 /// Restore a restore point into an empty database
 ///
 /// Looks at everything first and reports all problems at once. Writes only into an empty database
-/// or its own unfinished restore; no flag makes it overwrite. Compares the server's own row counts
-/// with the exported ones.
+/// or its own unfinished restore, or with --into-schema into a schema that it makes; no flag makes
+/// it overwrite. Compares the server's own row counts with the exported ones.
+///
+/// With --into-schema tables are unlogged, only their owner may read them, keys and indexes on
+/// columns are made, rows are read again and compared, and nothing else in the database is touched.
+/// The end shows the SQL that finds what differs and puts back what is missing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat restore latest --identity break-glass.key \\\n      \
            --target postgresql://postgres@db.example.com/courses --create\n  \
        lifeboat restore latest --target postgresql:///scratch --identity key --table public.answer\n  \
+       lifeboat restore latest --target postgresql://me@production/courses --identity key \\\n      \
+           --table answer --into-schema rescue --dry-run\n  \
        lifeboat restore ID --repository s3://backup-bucket/prod --trust FINGERPRINT \\\n      \
            --identity break-glass.key --target postgresql://postgres@host/courses --dry-run"
 ))]
@@ -44,6 +52,14 @@ pub(super) struct Args {
     /// whole, other tables stay empty; may be repeated
     #[arg(long, value_name = "TABLE")]
     table: Vec<String>,
+    /// Beside what the database holds: only these tables' rows, into a new schema of this name
+    #[arg(long, value_name = "NAME", requires = "table",
+        value_parser = clap::builder::NonEmptyStringValueParser::new(),
+        conflicts_with_all = ["create", "resume", "schema", "no_owner", "no_privileges", "pg_bin"])]
+    into_schema: Option<String>,
+    /// With --into-schema: tables that survive a crash of the server, and reach its replicas
+    #[arg(long, requires = "into_schema")]
+    logged: bool,
     /// Make the target database first
     #[arg(long)]
     create: bool,
@@ -104,7 +120,19 @@ impl Args {
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let (into_schema, logged) = (args.into_schema.clone(), args.logged);
     let (access, point, mut options) = args.resolve(run)?;
+    if let Some(schema) = into_schema {
+        let options = crate::beside::Options {
+            target: options.target,
+            schema,
+            tables: options.tables,
+            logged,
+            dry_run: options.dry_run,
+            jobs: options.jobs,
+        };
+        return beside::run(access, point, options, run).await;
+    }
     let identities = connect::identity_source(&access, run)?;
     let point = connect::restore_point(&access, &point, run).await?;
     let found = identities.find(&point, run.progress.as_ref()).await?;
@@ -180,22 +208,5 @@ fn show_summary(page: &mut Page, report: &Report) {
                 "tables and indexes"
             )
         ));
-    }
-}
-
-/// A line each, as many as a screen takes; all of them, whole and with statements as they are to be
-/// run, are in the JSON document. On the screen no statement stands: where a name in it has a line
-/// break, it would have to be changed to stay on one line.
-fn show_troubles(page: &mut Page, word: &str, troubles: &[Finding]) {
-    const SHOWN: usize = 12;
-    for trouble in troubles.iter().take(SHOWN) {
-        let why = trouble.why.lines().next().unwrap_or_default();
-        page.line(format_args!("{word}: {}: {why}", trouble.what));
-    }
-    match troubles.len().saturating_sub(SHOWN) {
-        0 => {}
-        more => page.line(format_args!(
-            "{word}: {more} more; --json lists all, with their SQL"
-        )),
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn script(subject: &Subject<'_>, columns: &[String]) -> Script {
     if name.schema != "public" {
         head += &format!("CREATE SCHEMA IF NOT EXISTS {};\n", quote(&name.schema));
     }
-    head += &plain.create(&format!("CREATE TABLE {table}"), quote);
+    head += &plain.create(&format!("CREATE TABLE {table}"), "\n  ", quote);
     head += ";\n";
     head += &speak(&database.encoding);
     let list: Vec<String> = columns.iter().map(|column| quote(column)).collect();

@@ -1,10 +1,13 @@
 //! What is extracted, as the catalog knows it.
 
+use std::collections::BTreeSet;
+
 use crate::error::Error;
 use crate::escape;
 use crate::humanize::first_names;
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::model::definitions::{Column, Columns};
+use crate::model::selection::{columns_of, generated_columns, stored_columns};
 
 /// One table, or all partitions of one.
 pub(super) struct Subject<'a> {
@@ -17,12 +20,11 @@ pub(super) struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     pub(super) fn new(catalog: &'a Catalog, name: &'a Name, tables: &'a [&'a Table]) -> Self {
-        let mut full = catalog.columns_full.iter();
         Self {
             catalog,
             name,
             tables,
-            full: full.find(|one| one.of == *name),
+            full: columns_of(catalog, name),
         }
     }
 
@@ -31,34 +33,17 @@ impl<'a> Subject<'a> {
         columns.find(|column| column.name == name)
     }
 
-    /// Stored columns in the table's order. Those of partitions may stand in another one.
     pub(super) fn stored(&self) -> Vec<String> {
-        match (self.tables, self.full) {
-            ([only], _) if only.name == *self.name => only.columns.clone(),
-            (_, Some(full)) => {
-                let stored = full.columns.iter().filter(|one| one.generated.is_none());
-                stored.map(|one| one.name.clone()).collect()
-            }
-            (tables, None) => tables
-                .first()
-                .map_or_else(Vec::new, |one| one.columns.clone()),
-        }
+        stored_columns(self.catalog, (self.name, self.tables))
     }
 
-    pub(super) fn generated(&self) -> Vec<String> {
-        let noted = self.full.iter().flat_map(|full| &full.columns);
-        let noted = noted.filter(|column| column.generated.is_some());
-        let digested = self.tables.iter().flat_map(|table| &table.generated);
-        let mut names: Vec<String> = noted.map(|one| one.name.clone()).collect();
-        names.extend(digested.map(|one| one.name.clone()));
-        names.sort();
-        names.dedup();
-        names
+    pub(super) fn generated(&self) -> BTreeSet<String> {
+        generated_columns(self.catalog, (self.name, self.tables))
     }
 
     pub(super) fn no_column(&self, wanted: &str, stored: &[String]) -> Error {
         let (name, shown) = (self.name, escape::name(wanted));
-        if self.generated().iter().any(|one| one == wanted) {
+        if self.generated().contains(wanted) {
             return Error::not_found(format!(
                 "--columns {shown}: {name} computes it, and it is not stored"
             ))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use super::catalog::{Catalog, MaterializedView, Name, Table};
+use super::definitions::Columns;
 use crate::error::{Error, Result};
 use crate::escape;
 use crate::humanize::first_names;
@@ -161,6 +162,38 @@ impl std::fmt::Display for TableName {
 
 /// The name that was meant, and the tables below it: itself, or its partitions.
 pub(crate) type Group<'a> = (&'a Name, Vec<&'a Table>);
+
+/// The columns of such a table in full; `None`: the export did not note them.
+pub(crate) fn columns_of<'a>(catalog: &'a Catalog, name: &Name) -> Option<&'a Columns> {
+    catalog.columns_full.iter().find(|one| one.of == *name)
+}
+
+/// The stored columns of such a table, in its own order. Those of its partitions may stand in another one.
+pub(crate) fn stored_columns(catalog: &Catalog, (name, tables): (&Name, &[&Table])) -> Vec<String> {
+    match (tables, columns_of(catalog, name)) {
+        ([only], _) if only.name == *name => only.columns.clone(),
+        (_, Some(full)) => {
+            let stored = full.columns.iter().filter(|one| one.generated.is_none());
+            stored.map(|one| one.name.clone()).collect()
+        }
+        (tables, None) => tables
+            .first()
+            .map_or_else(Vec::new, |one| one.columns.clone()),
+    }
+}
+
+/// Its columns that a server computes, which are not stored.
+pub(crate) fn generated_columns(
+    catalog: &Catalog,
+    (name, tables): (&Name, &[&Table]),
+) -> BTreeSet<String> {
+    let noted = columns_of(catalog, name).into_iter();
+    let noted = noted.flat_map(|full| &full.columns);
+    let noted = noted.filter(|column| column.generated.is_some());
+    let digested = tables.iter().flat_map(|table| &table.generated);
+    let noted = noted.map(|one| one.name.clone());
+    noted.chain(digested.map(|one| one.name.clone())).collect()
+}
 
 /// Tables whose topmost parent or own name it is, by that name.
 fn groups(catalog: &Catalog, is: impl Fn(&Name) -> bool) -> BTreeMap<&Name, Vec<&Table>> {

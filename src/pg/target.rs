@@ -1,6 +1,7 @@
 //! What a restore writes, and reads back to compare.
 
 pub(crate) mod archive;
+pub(crate) mod beside;
 pub(crate) mod checks;
 pub(crate) mod database;
 pub(crate) mod execute;

@@ -39,11 +39,18 @@ impl PlainTable {
         }
     }
 
-    /// `begin`: up to the table's name.
-    pub(crate) fn create(&self, begin: &str, quote: impl Fn(&str) -> String) -> String {
+    /// `begin`: up to the table's name. `space`: what stands before each column.
+    pub(crate) fn create(
+        &self,
+        begin: &str,
+        space: &str,
+        quote: impl Fn(&str) -> String,
+    ) -> String {
         let columns = self.columns.iter();
-        let columns = columns.map(|column| format!("\n  {} {}", quote(&column.name), column.sql));
-        format!("{begin} ({})", columns.collect::<Vec<_>>().join(","))
+        let columns =
+            columns.map(|column| format!("{space}{} {}", quote(&column.name), column.sql));
+        let columns: Vec<String> = columns.collect();
+        format!("{begin} ({})", columns.join(",").trim_start_matches(' '))
     }
 }
 
@@ -110,7 +117,10 @@ mod tests {
             columns,
         };
         let table = PlainTable::new(&of, Some(&full), &names);
-        (table.create("CREATE TABLE x", quote_ident), table.left_out)
+        (
+            table.create("CREATE TABLE x", " ", quote_ident),
+            table.left_out,
+        )
     }
 
     #[test]
@@ -130,8 +140,8 @@ mod tests {
         let (sql, left_out) = made(vec![full, needy]);
         assert_eq!(
             sql,
-            "CREATE TABLE x (\n  \"a\" character varying(9) COLLATE pg_catalog.\"C\" NOT NULL \
-             DEFAULT ('a;b'::text),\n  \"b\" integer)"
+            "CREATE TABLE x (\"a\" character varying(9) COLLATE pg_catalog.\"C\" NOT NULL \
+             DEFAULT ('a;b'::text), \"b\" integer)"
         );
         assert_eq!(left_out.len(), 2, "{left_out:?}");
         assert_eq!(made(Vec::new()).0, "CREATE TABLE x ()");
@@ -144,7 +154,7 @@ mod tests {
             ..column("b", "integer); DROP TABLE x; SELECT (1")
         };
         let (sql, left_out) = made(vec![hostile]);
-        assert_eq!(sql, "CREATE TABLE x (\n  \"b\" text)");
+        assert_eq!(sql, "CREATE TABLE x (\"b\" text)");
         assert_eq!(left_out.len(), 1);
     }
 }

@@ -21,15 +21,15 @@ def copy_rows(text):
 
 def csv_records(text):
     """A record ends at a line break outside of quotes."""
-    records, begun = [], b""
-    for line in text.splitlines(keepends=True) if b"\r" not in text else text.split(b"\n"):
-        begun += line if line.endswith(b"\n") else line + b"\n"
-        if begun.count(b'"') % 2 == 0:
-            records.append(begun)
-            begun = b""
-    assert begun == b"", "a quote is never closed"
-    if b"\r" in text:
-        assert records.pop() == b"\n"
+    records, begun, is_open = [], [], False
+    for line in text.split(b"\n"):
+        begun.append(line)
+        is_open ^= line.count(b'"') % 2 == 1
+        if not is_open:
+            records.append(b"\n".join(begun))
+            begun = []
+    assert begun == [], "a quote is never closed"
+    assert records.pop() == b"", "the last record is cut"
     return records
 
 

@@ -117,7 +117,7 @@ fn a_pattern_that_matches_nothing_names_the_nearest_and_names_need_an_identity()
     assert_eq!(hint, "did you mean public.\"Odd\"?");
     let none = history(&lifeboat, &["--table", "answer"]).failed(2, "identity");
     assert!(none.stdout.contains("history --table"), "{none:?}");
-    history(&lifeboat, &["--table", "a.b.c"]).failed(2, "no pattern");
+    history(&lifeboat, &["--table", "a.b.c"]).failed(2, "is no name");
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::compute;
 use crate::context::Context;
 use crate::error::{self, Error, Result};
 use crate::model::catalog::{Catalog, Name, Table};
-use crate::model::digest::RowDigest;
+use crate::model::digest::{RowDigest, Sha256};
 use crate::model::id::Id;
 use crate::model::manifest::TableParts;
 use crate::model::selection::{Group, TableName};
@@ -224,7 +224,11 @@ fn outputs(plan: &[Planned<'_>], to: Destination, format: Format) -> Result<Vec<
     files.map(|file| Output::new_file(&file)).collect()
 }
 
-/// `schema.table.csv`; what is neither letter nor digit in a name is written as `%XX`.
+/// Of a file's name, in the file systems that are common.
+const MAX_FILE_NAME_BYTES: usize = 255;
+
+/// `schema.table.csv`; what is neither letter nor digit in a name is written as `%XX`. A long name is its beginning
+/// and a hash of all of it.
 fn file_name(name: &Name, format: Format) -> String {
     let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let part = |name: &str| -> String {
@@ -236,7 +240,15 @@ fn file_name(name: &Name, format: Format) -> String {
         each.collect()
     };
     let (schema, table) = (part(&name.schema), part(&name.name));
-    format!("{schema}.{table}.{}", format.ending())
+    let (stem, ending) = (format!("{schema}.{table}"), format.ending());
+    if stem.len() + 1 + ending.len() <= MAX_FILE_NAME_BYTES {
+        return format!("{stem}.{ending}");
+    }
+    let hash = Sha256::of(stem.as_bytes()).to_string();
+    // No other name has three dots.
+    let rest = format!(".{}.{ending}", &hash[..32]);
+    let end = stem.floor_char_boundary(MAX_FILE_NAME_BYTES - rest.len());
+    format!("{}{rest}", &stem[..end])
 }
 
 struct Extractor<'a> {
@@ -260,6 +272,7 @@ impl Extractor<'_> {
             columns,
             head,
             tail,
+            damaged,
             formats,
             left_out,
         } = layout;
@@ -285,10 +298,11 @@ impl Extractor<'_> {
             report.problems.extend(difference(table, found));
         }
         let whole = report.problems.len() == known;
-        if whole {
-            // Without it nobody takes the rows of damaged SQL for all of them: psql commits nothing.
-            output.write(tail.to_vec()).await?;
-        }
+        let end = match whole {
+            true => tail,
+            false => damaged.to_vec(),
+        };
+        output.write(end).await?;
         let (file, bytes) = output.finish(whole).await?;
         report.rows += rows;
         report.bytes += bytes;
@@ -335,5 +349,14 @@ mod tests {
             assert!(!name.starts_with('.'), "{name}");
         }
         assert_ne!(of("a.b", "c"), of("a", "b.c"));
+        let long = ["ä", "€", "\u{1F41F}"].map(|c| of(&c.repeat(63 / c.len()), &"!".repeat(63)));
+        for name in long {
+            assert!(name.len() <= 255 && name.ends_with(".csv"), "{name}");
+        }
+        let (one, other) = (
+            of(&"!".repeat(63), &"?".repeat(63)),
+            of(&"!".repeat(63), &"?".repeat(62)),
+        );
+        assert!(one.len() <= 255 && other.len() <= 255 && one != other);
     }
 }

@@ -25,6 +25,7 @@ mod progress;
 mod quote;
 mod random;
 mod retry;
+mod type_name;
 mod wall;
 
 mod aws;

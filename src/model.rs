@@ -1,5 +1,6 @@
 //! Data that every floor shares: no I/O here.
 
+pub(crate) mod absent;
 pub(crate) mod attestation;
 pub(crate) mod catalog;
 pub(crate) mod databases;

@@ -32,6 +32,17 @@ pub(crate) fn unquote_ident(text: &str) -> Option<(String, &str)> {
     }
 }
 
+/// Reads an identifier as PostgreSQL prints it, with quotes where it needs them: the name, and what follows.
+pub(crate) fn read_ident(text: &str) -> Option<(String, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        return unquote_ident(quoted);
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    begins.then(|| (text[..end].to_owned(), &text[end..]))
+}
+
 /// An SQL identifier in plain ASCII, by `U&` escapes, so that it means the same in every encoding of
 /// shell, client and server. Names that are bytes know no Unicode: `as_bytes` leaves them as they are.
 pub(crate) fn quote_ident_as_ascii(name: &str, as_bytes: bool) -> String {

@@ -4,11 +4,13 @@ mod bad;
 mod reading;
 
 use std::fs;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use self::reading::{Bench, psql_file};
+use crate::bad_input::complains;
 use crate::random;
 use crate::roundtrip::{Unsubscribe, roles, zoo};
 use crate::support::program::Ran;
@@ -183,10 +185,113 @@ fn a_script_makes_a_table_of_its_own_or_changes_nothing() {
     // Cut anywhere, nothing of it stays.
     let text = fs::read_to_string(&file).unwrap();
     let cut = lifeboat.folder().join("cut.sql");
-    fs::write(&cut, text.strip_suffix("\\.\nCOMMIT;\n").unwrap()).unwrap();
+    fs::write(&cut, text.split_once("\\.\n").unwrap().0).unwrap();
     let fresh = Database::new(Major::Pg15);
     psql_file(&fresh, &cut, "UTF8");
     assert_eq!(fresh.sql("SELECT to_regnamespace('shop') IS NULL"), "t");
+    // Unless psql has a transaction of its own, which takes the end of the file for the end of the rows.
+    let one = psql_in_one(&fresh, &fs::read(&cut).unwrap());
+    assert_eq!(one.code, Some(0), "{one:?}");
+    let there = "SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r'";
+    assert_eq!(fresh.sql(there), "sale.incomplete");
+    fresh.sql("DROP SCHEMA shop CASCADE");
+    let one = psql_in_one(&fresh, text.as_bytes());
+    assert_eq!(one.code, Some(0), "{one:?}");
+    assert_eq!(fresh.sql(there), "sale");
+    assert_eq!(fresh.sql(rows), source.sql(rows));
+}
+
+/// `psql -1`, which commits what it has come to at the end of its input.
+fn psql_in_one(database: &Database, script: &[u8]) -> Ran {
+    let mut psql = Command::new(database.major.bin().join("psql"))
+        .args(["-X", "-1", "-d", &database.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It leaves before the end where a statement fails.
+    let _ = psql.stdin.take().unwrap().write_all(script);
+    Ran::of(&psql.wait_with_output().unwrap())
+}
+
+/// Partitions that are left out, far away, and without rows; tables that inherit.
+const PARTS: &str = "
+  CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
+  CREATE TABLE log (y int) PARTITION BY LIST (y);
+  CREATE TABLE log_1 PARTITION OF log FOR VALUES IN (1);
+  CREATE TABLE log_2 PARTITION OF log FOR VALUES IN (2);
+  CREATE TABLE log_3 PARTITION OF log FOR VALUES IN (3);
+  CREATE FOREIGN TABLE log_4 PARTITION OF log FOR VALUES IN (4) SERVER far;
+  INSERT INTO log VALUES (1), (2), (3);
+  CREATE TABLE secret AS SELECT 1 AS id; CREATE TABLE hollow AS SELECT 1 AS id;
+  CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent); INSERT INTO child VALUES (7);";
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn rows_that_were_left_out_on_request_are_never_taken_for_none() {
+    let source = Database::new(Major::Pg15);
+    source.sql(PARTS);
+    let lifeboat = Lifeboat::init();
+    let bin = source.major.bin();
+    lifeboat.configure(&format!("[export]\npg_bin = [{bin:?}]"));
+    let url = source.url();
+    let flags = ["--exclude-table", "log_2", "--exclude-table", "secret"];
+    let rows = [
+        "--exclude-table-data",
+        "log_3",
+        "--exclude-table-data",
+        "hollow",
+    ];
+    let export = ["export", "--source", &url];
+    lifeboat.run([&export[..], &flags, &rows].concat()).ok();
+    let left_out = |table: &str| {
+        let file = format!("{table}.csv");
+        let report = extract(&lifeboat, &["--table", table, "-o", &file]);
+        report.ok().json()["result"]["left_out"].clone()
+    };
+    let asked = "they were left out of the restore point on request";
+    assert_eq!(
+        left_out("log"),
+        json!([
+            format!("rows of public.log_2, a partition of public.log: {asked}"),
+            format!("rows of public.log_3, a partition of public.log: {asked}"),
+            "rows of public.log_4, a partition of public.log: they lie in another server",
+        ])
+    );
+    assert_eq!(
+        left_out("parent"),
+        json!([
+            "rows of public.child, which inherits from public.parent: it is a table of its own"
+        ])
+    );
+    for (table, word) in [
+        ("hollow", "its rows were left out"),
+        ("log_3", "its rows were left out"),
+        ("log_2", "it was left out on request"),
+        ("secret", "it was left out on request"),
+    ] {
+        complains(
+            &to_stdout(&lifeboat, &["--table", table]),
+            1,
+            &[table, word],
+        );
+    }
+    let identity = lifeboat.identity();
+    let beside = |table: &str| {
+        let args = ["restore", "latest", "--into-schema", "rescue", "--dry-run"];
+        let into = ["--target", &url, "--table", table];
+        let identity = ["--identity", identity.to_str().unwrap()];
+        let ran = lifeboat.run([&args[..], &into, &identity].concat());
+        ran.json()["result"].clone()
+    };
+    let problems = beside("hollow")["problems"].to_string();
+    assert!(problems.contains("its rows were left out"), "{problems}");
+    let left_out = beside("log")["left_out"].to_string();
+    assert!(
+        left_out.contains("rows of public.log_2, a partition"),
+        "{left_out}"
+    );
 }
 
 fn many_rows() -> (Database, Lifeboat) {
@@ -302,6 +407,12 @@ fn damage_is_told_and_no_file_passes_for_whole() {
             "{}",
             sql.stderr
         );
+        let target = Database::new(Major::Pg15);
+        let one = psql_in_one(&target, sql.stdout.as_bytes());
+        assert_eq!(one.code, Some(3), "{one:?}");
+        assert!(sql.stdout.ends_with(" END $$;\n"), "{}", sql.stdout);
+        let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+        assert_eq!(target.sql(tables), "0");
     }
     fs::remove_file(&part).unwrap();
     extract(&lifeboat, &["--table", "answer", "-o", "lost.csv"]).failed_report("is missing");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::types::Types;
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::model::absent;
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::model::definitions::{Columns, Definition};
 use crate::model::finding::Finding;
@@ -125,6 +126,7 @@ impl<'a> Plan<'a> {
         wanted: Wanted<'_>,
         (catalog, of, tables): (&'a Catalog, &'a Name, &[&'a Table]),
     ) -> Result<()> {
+        self.left_out.extend(absent::rows_below(catalog, of));
         let columns = stored_columns(catalog, (of, tables));
         for column in generated_columns(catalog, (of, tables)) {
             let column = escape::name(&column);
@@ -245,7 +247,7 @@ fn keys(catalog: &Catalog, of: &Name, into: &Name, left_out: &mut Vec<String>) -
         let name = one.name.last().map_or("", String::as_str);
         if one.text.starts_with("FOREIGN KEY") {
             left_out.push(format!("foreign key {} of {of}", escape::name(name)));
-        } else if is_one_expression(&one.text) {
+        } else if is_key(&one.text) {
             let (about, name) = (
                 format!("key {} of {into}", escape::name(name)),
                 quote_ident(name),
@@ -291,6 +293,16 @@ fn definitions<'a>(
     })
 }
 
+/// Whether a constraint is one of columns alone, and calls nothing: `PRIMARY KEY (a)`, `EXCLUDE USING gist (a WITH &&)`.
+fn is_key(text: &str) -> bool {
+    if let Some(index) = text.strip_prefix("EXCLUDE ") {
+        return is_on_columns(index);
+    }
+    let begins = ["PRIMARY KEY (", "UNIQUE (", "UNIQUE NULLS NOT DISTINCT ("];
+    let begins = begins.iter().any(|begin| text.starts_with(begin));
+    begins && is_one_expression(text)
+}
+
 /// Whether `USING btree (a, b DESC)` names columns alone: no expression, no condition.
 fn is_on_columns(index: &str) -> bool {
     let (mut depth, mut plain, mut in_quotes) = (0, String::new(), false);
@@ -299,17 +311,23 @@ fn is_on_columns(index: &str) -> bool {
             '"' => in_quotes = !in_quotes,
             _ if in_quotes => {}
             '(' => {
+                plain.push(' ');
                 depth += 1;
                 if depth > 1 {
                     return false;
                 }
             }
-            ')' => depth -= 1,
+            ')' => {
+                plain.push(' ');
+                depth -= 1;
+            }
             '\'' => return false,
             c => plain.push(c),
         }
     }
-    index.starts_with("USING ") && is_one_expression(index) && !plain.contains(" WHERE ")
+    let mut words = plain.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let has_condition = words.any(|word| word.eq_ignore_ascii_case("where"));
+    index.starts_with("USING ") && is_one_expression(index) && !has_condition
 }
 
 #[cfg(test)]
@@ -330,10 +348,32 @@ mod tests {
             "USING btree (((a + 1)))",
             "USING btree (a) WHERE (b > 1)",
             "USING btree (a) WHERE b",
+            "USING btree (a)\twhere(b > 1)",
             "USING btree (a); DROP TABLE x",
             "CREATE INDEX x ON t USING btree (a)",
         ] {
             assert!(!is_on_columns(index), "{index}");
+        }
+    }
+
+    #[test]
+    fn keys_are_told_from_constraints_that_call_functions() {
+        for key in [
+            "PRIMARY KEY (a, \"b (c\") INCLUDE (d)",
+            "UNIQUE (a) DEFERRABLE INITIALLY DEFERRED",
+            "UNIQUE NULLS NOT DISTINCT (a)",
+            "EXCLUDE USING gist (room WITH =, during WITH &&)",
+        ] {
+            assert!(is_key(key), "{key}");
+        }
+        for wrong in [
+            "CHECK (lo_import('/etc/passwd') > 0)",
+            "EXCLUDE USING gist (f(a) WITH =)",
+            "EXCLUDE USING gist (a WITH =) WHERE (f(a))",
+            "UNIQUE (a), ADD CHECK (f(a))",
+            "UNIQUE (a); SELECT 1",
+        ] {
+            assert!(!is_key(wrong), "{wrong}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::model::catalog::Catalog;
 use crate::model::definitions::{Column, Columns, Definition};
 use crate::pg::session::Session;
 use crate::pg::target::beside::{self, Beside, FoundType};
-use crate::quote::is_one_expression;
+use crate::type_name::is_type_name;
 
 pub(super) struct Types<'a> {
     pub catalog: &'a Catalog,
@@ -56,7 +56,7 @@ impl Types<'_> {
 
     /// Why a type cannot be taken; `None`: it is the same.
     async fn differs(&self, data_type: &str) -> Result<Option<String>> {
-        if !is_one_expression(data_type) {
+        if !is_type_name(data_type) {
             return Ok(Some("it is no name of a type".to_owned()));
         }
         let Some(found) = beside::find_type(self.session, data_type).await? else {

@@ -115,7 +115,7 @@ fn destination(output: Option<PathBuf>, json: bool) -> Result<(Destination, bool
             Error::usage("rows and --json's document cannot both go to stdout")
                 .hint("write the rows to a file by -o FILE, or leave --json away"),
         ),
-        None => Ok((Destination::Stream(output::rows()), true)),
+        None => Ok((Destination::Stream(output::rows()?), true)),
     }
 }
 

@@ -1,8 +1,11 @@
 //! The one answer of a command: text or one JSON document on stdout, errors on stderr.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::process::ExitCode;
 
+use rustix::fs::{FileType, OFlags};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -89,8 +92,27 @@ fn put_sentences_on_one_line(value: &mut Value, key: &str) {
 }
 
 /// Stdout for rows, which are data and not text for people.
-pub(super) fn rows() -> Box<dyn Write + Send> {
-    Box::new(io::stdout())
+pub(super) fn rows() -> Result<Box<dyn Write + Send>> {
+    if was_closed(&io::stdout()) {
+        return Err(Error::usage("standard output is closed, and rows go there")
+            .hint("-o FILE writes them to a file"));
+    }
+    Ok(Box::new(io::stdout()))
+}
+
+/// In place of one that is closed at the start, Rust's runtime opens `/dev/null`, for reading, too: whatever is
+/// written there is lost, and nobody asked for that. A shell's `> /dev/null` is for writing alone.
+fn was_closed(stdout: &impl AsFd) -> bool {
+    let null = std::fs::metadata("/dev/null");
+    let (Ok(null), Ok(stat)) = (null, rustix::fs::fstat(stdout)) else {
+        return false;
+    };
+    let flags = rustix::fs::fcntl_getfl(stdout);
+    let mode = flags.map(|flags| flags & OFlags::RWMODE);
+    null.file_type().is_char_device()
+        && FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && stat.st_rdev == null.rdev()
+        && mode == Ok(OFlags::RDWR)
 }
 
 pub(super) fn is_terminal() -> bool {
@@ -247,6 +269,17 @@ mod tests {
         ] {
             assert_eq!(exact, odd);
         }
+    }
+
+    #[test]
+    fn a_closed_stdout_is_told_from_one_that_is_thrown_away() {
+        let null = |read: bool| {
+            let mut options = std::fs::File::options();
+            options.read(read).write(true).open("/dev/null").unwrap()
+        };
+        assert!(was_closed(&null(true)));
+        assert!(!was_closed(&null(false)));
+        assert!(!was_closed(&tempfile::tempfile().unwrap()));
     }
 
     #[test]

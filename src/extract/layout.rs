@@ -6,6 +6,7 @@ use super::subject::Subject;
 use super::{csv, jsonl, sql};
 use crate::error::{Error, Result};
 use crate::escape;
+use crate::model::absent;
 use crate::model::catalog::{Catalog, Name, Table};
 use crate::opaque;
 
@@ -13,7 +14,9 @@ pub(super) struct Layout {
     pub columns: Vec<String>,
     /// Before and after the rows.
     pub head: Vec<u8>,
-    pub tail: &'static [u8],
+    pub tail: Vec<u8>,
+    /// After rows that are not all.
+    pub damaged: &'static [u8],
     /// One of each table.
     pub formats: Vec<RowFormat>,
     /// What the output does not show as it was.
@@ -50,13 +53,14 @@ impl Layout {
         };
         let mut left_out = left_out(&subject, format, wanted.is_empty());
         let mut head = Vec::new();
-        let mut tail: &[u8] = b"";
+        let (mut tail, mut damaged) = (Vec::new(), &b""[..]);
         match format {
             Format::Csv => head = csv_header(&columns),
             Format::Sql => {
                 let script = sql::script(&subject, &columns);
                 head = script.head;
-                tail = sql::TAIL;
+                tail = script.tail;
+                damaged = sql::DAMAGED;
                 left_out.extend(script.left_out);
             }
             Format::Copy | Format::Jsonl => {}
@@ -69,6 +73,7 @@ impl Layout {
             columns,
             head,
             tail,
+            damaged,
             left_out,
         })
     }
@@ -112,8 +117,8 @@ fn csv_header(columns: &[String]) -> Vec<u8> {
 }
 
 fn left_out(subject: &Subject<'_>, format: Format, all_columns: bool) -> Vec<String> {
-    let mut left_out = Vec::new();
     let (name, database) = (subject.name, &subject.catalog.database);
+    let mut left_out = absent::rows_below(subject.catalog, name);
     if all_columns {
         let columns = subject.generated().into_iter();
         left_out.extend(columns.map(|column| {

@@ -47,8 +47,11 @@ impl Output {
     /// Only its owner may read it: rows are no longer sealed.
     pub(super) fn new_file(path: &Path) -> Result<Self> {
         let what = path.display().to_string();
-        if path.symlink_metadata().is_ok() {
-            return Err(exists(&what));
+        match path.symlink_metadata() {
+            Ok(_) => return Err(exists(&what)),
+            Err(why) if why.kind() == ErrorKind::NotFound => {}
+            // Such a name could not be given in the end either: it is too long, say.
+            Err(why) => return Err(Error::failed(cannot_write(&what)).because(why)),
         }
         let name = path.file_name().map(|name| name.to_string_lossy());
         let name = name.ok_or_else(|| Error::usage(format!("-o {what}: it names no file")))?;
@@ -178,6 +181,17 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"1\n");
         assert_eq!(names(folder.path()), ["rows.csv"]);
         assert_eq!(Output::new_file(&path).err().unwrap().kind(), Kind::Exists);
+    }
+
+    #[test]
+    fn a_name_that_no_file_can_have_is_refused_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Output::new_file(&folder.path().join("x".repeat(256)));
+        assert!(refused.is_err());
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(Output::new_file(&folder.path().join("file/rows.csv")).is_err());
+        assert_eq!(names(folder.path()), ["file"]);
+        drop(Output::new_file(&folder.path().join("x".repeat(255))).unwrap());
     }
 
     #[tokio::test]

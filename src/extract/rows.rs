@@ -6,7 +6,8 @@ use super::text::Blocks;
 use super::{csv, jsonl};
 use crate::error::{Error, Result};
 
-/// What psql takes for the end of the rows. No server prints it as a value, where it is `\\.`.
+/// What psql takes for the end of the rows, before a carriage return, too. No server prints it as a value, where
+/// it is `\\.`, nor CR and NUL as they are.
 const END: &[u8] = b"\\.";
 
 /// How rows of one table become rows of the output.
@@ -29,6 +30,9 @@ impl RowFormat {
     /// Writes whole rows.
     fn write(&self, rows: &[u8], out: &mut Blocks<'_>) -> Result<()> {
         let lines = || rows.split_inclusive(|byte| *byte == b'\n');
+        if self.format == Format::Sql && memchr::memchr2(b'\r', 0, rows).is_some() {
+            return Err(ends_the_rows());
+        }
         if self.is_as_stored() {
             if self.format == Format::Sql && lines().any(|row| row == b"\\.\n") {
                 return Err(ends_the_rows());
@@ -124,6 +128,7 @@ mod tests {
     use super::super::text::BLOCK_BYTES;
     use super::super::text::tests::written;
     use super::*;
+    use crate::error::Kind;
 
     fn text(format: Format, stored: usize, places: &[usize]) -> RowFormat {
         RowFormat {
@@ -175,6 +180,14 @@ mod tests {
             assert!(write(&text(Format::Sql, 1, &[0]), rows, 2).is_err());
         }
         assert!(write(&text(Format::Sql, 2, &[1]), b"1\t\\.\n", 9).is_err());
+        for rows in [&b"1\n\\.\r\n\\! ls\n"[..], b"\\.\r\n", b"a\rb\n", b"a\0b\n"] {
+            let refused = write(&text(Format::Sql, 1, &[0]), rows, 9).unwrap_err();
+            assert_eq!(refused.kind(), Kind::Damaged);
+            assert!(write(&text(Format::Copy, 1, &[0]), rows, 9).is_ok());
+        }
+        for rows in [&b"1\t\\.\r\n"[..], b"1\t\0\n"] {
+            assert!(write(&text(Format::Sql, 2, &[1]), rows, 9).is_err());
+        }
         assert!(write(&text(Format::Sql, 1, &[0]), b"\\\\.\n", 9).is_ok());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+use super::absent;
 use super::catalog::{Catalog, MaterializedView, Name, Table};
 use super::definitions::Columns;
 use crate::error::{Error, Result};
@@ -44,7 +45,15 @@ impl TableName {
         let mut groups = groups(catalog, |name| self.is(name));
         match groups.len() {
             0 => Err(self.why_not_there(catalog)),
-            1 => groups.pop_first().ok_or_else(String::new),
+            1 => {
+                let (name, tables) = groups.pop_first().ok_or_else(String::new)?;
+                if absent::have_no_rows(catalog, &tables) {
+                    return Err(format!(
+                        "--table {self}: its rows were left out of the restore point on request"
+                    ));
+                }
+                Ok((name, tables))
+            }
             _ => Err(self.ambiguous(groups.keys().copied())),
         }
     }
@@ -73,6 +82,9 @@ impl TableName {
 
     /// What it is, where a point has no rows of it.
     fn without_rows(&self, catalog: &Catalog) -> Option<&'static str> {
+        if absent::is_left_out(catalog, |name| self.is(name)) {
+            return Some("not in the restore point: it was left out on request");
+        }
         let views = &catalog.materialized_views;
         if views.iter().any(|view| self.is(&view.name)) {
             return Some(
@@ -80,18 +92,23 @@ impl TableName {
             );
         }
         let kinds = catalog.definitions.iter().flatten();
-        let has = |kind: &str| {
-            let mut lists = kinds.clone().filter(|one| one.kind == kind);
-            lists.any(|one| {
-                one.list.iter().any(|one| match one.name.as_slice() {
-                    [schema, name] => self.is(&Name {
-                        schema: schema.clone(),
-                        name: name.clone(),
-                    }),
-                    _ => false,
+        let find = |kind: &str| {
+            let mut all = kinds
+                .clone()
+                .filter(|one| one.kind == kind)
+                .flat_map(|one| &one.list);
+            all.find_map(|one| match one.name.as_slice() {
+                [schema, name] => Some(Name {
+                    schema: schema.clone(),
+                    name: name.clone(),
                 })
+                .filter(|name| self.is(name)),
+                _ => None,
             })
         };
+        if find("table").is_some_and(|name| absent::has_no_partition(catalog, &name)) {
+            return Some("a partitioned table whose partitions were left out on request");
+        }
         let known = [
             (
                 "view",
@@ -108,7 +125,7 @@ impl TableName {
             ),
         ];
         let mut known = known.into_iter();
-        known.find_map(|(kind, what)| has(kind).then_some(what))
+        known.find_map(|(kind, what)| find(kind).map(|_| what))
     }
 }
 
@@ -310,6 +327,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::catalog::LeftOutObject;
     use crate::model::definitions::{Definition, Definitions};
     use crate::model::fixture;
 
@@ -366,6 +384,49 @@ mod tests {
             "--table a.laef: the restore point holds no such table; the nearest is a.leaf"
         );
         assert!(why("other").ends_with("no such table"));
+    }
+
+    #[test]
+    fn what_was_left_out_on_request_is_told_as_that() {
+        let mut catalog = fixture::catalog();
+        let named = |name: &str| vec!["a".to_owned(), name.to_owned()];
+        let table = |name: &str, text: &str| Definition {
+            name: named(name),
+            text: text.to_owned(),
+        };
+        let gone = |name: &str| LeftOutObject {
+            class: 1259,
+            oid: 1,
+            kind: "table".to_owned(),
+            name: named(name),
+            class_name: "table".to_owned(),
+            identity: format!("a.{name}"),
+        };
+        catalog.definitions = Some(vec![Definitions {
+            kind: "table".to_owned(),
+            list: vec![
+                table("gone", ""),
+                table("hollow", "PARTITION BY LIST (a)"),
+                table("hollow_1", "INHERITS a.hollow\nDEFAULT"),
+            ],
+        }]);
+        catalog.left_out.objects = vec![gone("gone"), gone("hollow_1")];
+        catalog.left_out.rows = vec![catalog.tables[0].name.clone()];
+        let why = |name: &str| typed("a", name).find(&catalog).unwrap_err();
+        assert_eq!(
+            why("gone"),
+            "--table a.gone is not in the restore point: it was left out on request"
+        );
+        assert_eq!(
+            why("hollow"),
+            "--table a.hollow is a partitioned table whose partitions were left out on request"
+        );
+        assert_eq!(
+            why("t"),
+            "--table a.t: its rows were left out of the restore point on request"
+        );
+        assert!(typed("a", "leaf").find(&catalog).is_ok());
+        assert_eq!(chosen(&[], &[("a", "t")]), (vec![1], vec![]));
     }
 
     #[test]

@@ -156,6 +156,10 @@ fn a_full_disk_is_told_and_nothing_is_left_of_the_file() {
     let table = ["--table", "t"];
     let full = run("exec > /dev/full", &table);
     complains(&full, 1, &["standard output", "no space"]);
+    let closed = run("exec >&-", &table);
+    complains(&closed, 2, &["standard output is closed", "-o FILE"]);
+    let thrown_away = run("exec > /dev/null", &table);
+    assert_eq!(thrown_away.code, Some(0), "{thrown_away:?}");
     let full = run("ulimit -f 1024", &[&table[..], &["-o", "t.csv"]].concat());
     complains(&full, 1, &["t.csv", "no space"]);
     assert_eq!(files(&lifeboat), before);

@@ -4,6 +4,7 @@ use crate::escape;
 use crate::model::catalog::Name;
 use crate::model::definitions::{Column, Columns};
 use crate::quote::is_one_expression;
+use crate::type_name::{is_qualified_name, is_type_name};
 
 /// A table of the given columns, and what is not as it was.
 pub(crate) struct PlainTable {
@@ -55,7 +56,7 @@ impl PlainTable {
 }
 
 fn plain(column: &Column, what: &str, left_out: &mut Vec<String>) -> String {
-    if !is_one_expression(&column.data_type) {
+    if !is_type_name(&column.data_type) {
         left_out.push(format!(
             "type of {what}: it is no name of a type; the column is text"
         ));
@@ -63,7 +64,7 @@ fn plain(column: &Column, what: &str, left_out: &mut Vec<String>) -> String {
     }
     let mut sql = column.data_type.clone();
     match &column.collation {
-        Some(collation) if is_one_expression(collation) => sql += &format!(" COLLATE {collation}"),
+        Some(collation) if is_qualified_name(collation) => sql += &format!(" COLLATE {collation}"),
         Some(_) => left_out.push(format!("collation of {what}: it is no name of one")),
         None => {}
     }
@@ -156,5 +157,26 @@ mod tests {
         let (sql, left_out) = made(vec![hostile]);
         assert_eq!(sql, "CREATE TABLE x (\"b\" text)");
         assert_eq!(left_out.len(), 1);
+    }
+
+    #[test]
+    fn no_type_or_collation_brings_a_constraint() {
+        let check = "CHECK (lo_import('/etc/passwd') > 0)";
+        let by_type = column("a", &format!("text {check}"));
+        let by_collation = Column {
+            collation: Some(format!("\"C\" {check}")),
+            ..column("b", "text")
+        };
+        let (sql, left_out) = made(vec![by_type, by_collation]);
+        assert_eq!(sql, "CREATE TABLE x (\"a\" text, \"b\" text)");
+        assert!(
+            left_out[0].starts_with("type of column a of s.t: "),
+            "{left_out:?}"
+        );
+        assert!(
+            left_out[1].starts_with("collation of column b of s.t: "),
+            "{left_out:?}"
+        );
+        assert_eq!(left_out.len(), 2);
     }
 }

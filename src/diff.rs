@@ -80,14 +80,17 @@ pub async fn run(
         }
     }
     let (a_facts, b_facts) = (one.facts.clone(), other.facts.clone());
-    one.end().await?;
-    other.end().await?;
+    let only = options.rows.as_ref().map(|rows| &rows.table);
+    one.end(only).await?;
+    other.end(only).await?;
     let manifest = &a.point.manifest;
     Ok(Report {
         source: manifest.source.clone(),
         database: manifest.database.clone(),
-        same: content.as_ref().is_none_or(Content::is_same)
-            && rows.as_ref().is_none_or(RowsReport::is_same),
+        same: match &rows {
+            Some(rows) => Some(rows.is_same()),
+            None => content.as_ref().and_then(Content::same),
+        },
         a: a_facts,
         b: b_facts,
         content,

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::catalog::Catalog;
 use crate::model::id::Id;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, NotCovered};
 use crate::model::name::Name;
 use crate::model::pattern::{Pattern, typable};
 use crate::model::size::Size;
@@ -74,8 +74,11 @@ pub(crate) struct Point {
     /// Since the point before; `None`: there is none.
     pub rows_change: Option<i64>,
     pub bytes_change: Option<i64>,
-    /// What `status` would have found to have shrunk, a line each.
+    /// What `status` would have found to have shrunk, a line each; none where one of both points leaves out on
+    /// request what the other does not.
     pub jumps: Vec<String>,
+    /// What it leaves out on request, by kind.
+    pub excluded: Vec<NotCovered>,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,7 +161,7 @@ pub(crate) async fn history(
             source,
             database,
             tables: options.tables.as_ref().map(|_| of_tables(&points)),
-            points: chained(points, options.shrink_percent),
+            points: chained(points, options.tables.is_some(), options.shrink_percent),
         })
         .collect();
     Ok(report)
@@ -170,6 +173,8 @@ struct Read {
     size: Size,
     /// Rows of the tables that match, by name.
     rows: BTreeMap<Name, u64>,
+    /// Tables that match and that it leaves out on request, or rows of.
+    left_out: BTreeSet<Name>,
     /// Of all tables, where none matches.
     others: BTreeSet<Name>,
 }
@@ -182,12 +187,14 @@ async fn read_point(
 ) -> Result<Read> {
     let opened = repository.open(found, trust).await?;
     let mut others = BTreeSet::new();
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut left_out) = (BTreeMap::new(), BTreeSet::new());
     let size = match tables {
         None => Size::of(&opened.manifest),
         Some(tables) => {
             let catalog = opened.catalog(&tables.identities).await?;
-            let size = matching(&opened.manifest, &catalog, &tables.pattern, &mut rows);
+            let pattern = &tables.pattern;
+            let size = matching(&opened.manifest, &catalog, pattern, &mut rows);
+            left_out = left_out_of(&catalog, pattern);
             if rows.is_empty() {
                 others = catalog.tables.into_iter().map(|one| one.name).collect();
             }
@@ -206,11 +213,13 @@ async fn read_point(
         rows_change: None,
         bytes_change: None,
         jumps: Vec::new(),
+        excluded: manifest.excluded,
     };
     Ok(Read {
         point,
         size,
         rows,
+        left_out,
         others,
     })
 }
@@ -237,10 +246,21 @@ fn matching(
     size
 }
 
+/// Tables that match and that the point does not hold as the database did.
+fn left_out_of(catalog: &Catalog, pattern: &Pattern) -> BTreeSet<Name> {
+    let left_out = &catalog.left_out;
+    let without_rows = catalog.tables.iter();
+    let without_rows = without_rows.filter(|table| left_out.rows.contains(&table.name));
+    let names = without_rows.flat_map(|table| std::iter::once(&table.name).chain(&table.root));
+    let gone = left_out.tables().map(|(_, name)| name);
+    let names = names.cloned().chain(gone);
+    names.filter(|name| pattern.is(name)).collect()
+}
+
 /// Refuses a pattern that no table of any point matches.
 fn check_any(pattern: &Pattern, read: &BTreeMap<(String, String), Vec<Read>>) -> Result<()> {
     let points = || read.values().flatten();
-    if points().any(|one| !one.rows.is_empty()) {
+    if points().any(|one| !one.rows.is_empty() || !one.left_out.is_empty()) {
         return Ok(());
     }
     let error = Error::not_found(format!(
@@ -255,22 +275,29 @@ fn check_any(pattern: &Pattern, read: &BTreeMap<(String, String), Vec<Read>>) ->
     })
 }
 
-/// Each point with what changed since the one before.
-fn chained(points: Vec<Read>, shrink_percent: u32) -> Vec<Point> {
-    let mut before: Option<(Size, Id)> = None;
+/// Each point with what changed since the one before. `by_names`: of tables that were asked for.
+fn chained(points: Vec<Read>, by_names: bool, shrink_percent: u32) -> Vec<Point> {
+    let mut before: Option<Read> = None;
     let mut chained = Vec::with_capacity(points.len());
-    for Read {
-        mut point, size, ..
-    } in points
-    {
-        if let Some((before, id)) = &before {
-            point.rows_change = Some(difference(before.rows, size.rows));
-            point.bytes_change = Some(difference(before.copy_bytes, size.copy_bytes));
-            point.jumps = size.shrunk(*before, id, shrink_percent);
+    for mut read in points {
+        if let Some(before) = before {
+            let (size, then) = (read.size, before.size);
+            let point = &mut read.point;
+            point.rows_change = Some(difference(then.rows, size.rows));
+            point.bytes_change = Some(difference(then.copy_bytes, size.copy_bytes));
+            // Of tables that were asked for, what is left out is known by name.
+            let is_alike = match by_names {
+                true => read.left_out == before.left_out,
+                false => point.excluded == before.point.excluded,
+            };
+            if is_alike {
+                point.jumps = size.shrunk(then, &before.point.id, shrink_percent);
+            }
+            chained.push(before.point);
         }
-        before = Some((size, point.id.clone()));
-        chained.push(point);
+        before = Some(read);
     }
+    chained.extend(before.map(|last| last.point));
     chained
 }
 
@@ -286,10 +313,16 @@ fn of_tables(points: &[Read]) -> Vec<TableHistory> {
     let history = |name: &Name| {
         let mut events = Vec::new();
         let mut before = None;
+        let tells = |one: &Read| !one.left_out.contains(name);
+        let first = points.iter().position(tells).unwrap_or_default();
         for (at, one) in points.iter().enumerate() {
+            // What it does not tell neither went nor shrank.
+            if one.left_out.contains(name) {
+                continue;
+            }
             let rows = one.rows.get(name).copied();
             let change = match (before, rows) {
-                (None, Some(_)) if at == 0 => None,
+                (None, Some(_)) if at == first => None,
                 (None, Some(_)) => Some(Change::Came),
                 (Some(_), None) => Some(Change::Went),
                 (before, rows) if before == rows => continue,
@@ -344,11 +377,13 @@ mod tests {
             rows_change: None,
             bytes_change: None,
             jumps: Vec::new(),
+            excluded: Vec::new(),
         };
         Read {
             point,
             size,
             rows,
+            left_out: BTreeSet::new(),
             others: BTreeSet::new(),
         }
     }
@@ -360,7 +395,7 @@ mod tests {
             read(2, &[("a", 110), ("b", 50)]),
             read(3, &[("a", 79)]),
         ];
-        let chained = chained(points, 50);
+        let chained = chained(points, false, 50);
         let changes: Vec<_> = chained.iter().map(|one| one.rows_change).collect();
         assert_eq!(changes, [None, Some(10), Some(-81)]);
         assert_eq!(chained[2].bytes_change, Some(-810));
@@ -373,6 +408,41 @@ mod tests {
             "{tables}"
         );
         assert!(rows.starts_with("79 rows, "), "{rows}");
+    }
+
+    #[test]
+    fn what_is_left_out_on_request_is_no_loss() {
+        let points = || {
+            let mut points = vec![
+                read(1, &[("a", 100), ("log", 5000)]),
+                read(2, &[("a", 100), ("log", 0)]),
+                read(3, &[("a", 10)]),
+                read(4, &[("a", 10), ("log", 6000)]),
+            ];
+            let log = points[0].rows.keys().nth(1).cloned();
+            for at in [1, 2] {
+                points[at].left_out.extend(log.clone());
+                points[at].point.excluded = vec![NotCovered {
+                    kind: "rows of tables".to_owned(),
+                    count: 1,
+                }];
+            }
+            points
+        };
+        for by_names in [false, true] {
+            let jumps: Vec<usize> = chained(points(), by_names, 50)
+                .iter()
+                .map(|one| one.jumps.len())
+                .collect();
+            // The third lost rows that both are said to hold.
+            assert_eq!(jumps, [0, 0, 2, 0]);
+        }
+        let tables = of_tables(&points());
+        let told = tables[1].events.iter().map(|one| (one.change, one.rows));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [(None, Some(5000)), (Some(Change::Changed), Some(6000))]
+        );
     }
 
     #[test]

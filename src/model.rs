@@ -10,6 +10,7 @@ pub(crate) mod finding;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod id;
+pub(crate) mod incomparable;
 pub(crate) mod keys;
 pub(crate) mod left_out;
 pub(crate) mod lock;

@@ -1,5 +1,6 @@
 //! What `diff` tells is what a test changed, and no more.
 
+mod left_out;
 mod live;
 mod rows;
 
@@ -231,6 +232,17 @@ fn without_an_identity_oids_rows_and_bytes_are_compared_and_said_to_be() {
     let text = scene.lifeboat.bare(["diff", &before, &after]);
     assert!(
         text.stdout.contains("by OIDs, rows and bytes alone"),
+        "{text:?}"
+    );
+    // What is not compared is not called the same.
+    let same = bare(&[&after, &after]);
+    assert_eq!(same.code, Some(3), "{same:?}");
+    let result = same.json()["result"].clone();
+    assert_eq!(result["same"], Value::Null);
+    assert_eq!(result["content"]["rows_compared"], false);
+    let text = scene.lifeboat.bare(["diff", &after, &after]);
+    assert!(
+        text.stdout.contains("not all rows were compared"),
         "{text:?}"
     );
     bare(&[&before, &after, "--rows", "--table", "grown"]).failed(2, "identity");

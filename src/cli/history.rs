@@ -5,6 +5,7 @@ use super::{connect, render};
 use crate::error::Result;
 use crate::escape;
 use crate::history::{self, DatabaseHistory, Event, Options, Point, Report, TableHistory, Tables};
+use crate::model::left_out;
 use crate::model::pattern::Pattern;
 use crate::model::table_change::Change;
 use crate::outcome::Outcome;
@@ -14,8 +15,8 @@ use crate::status::SHRINK_PERCENT;
 /// Show how large a database was at each restore point, oldest first: where did it go?
 ///
 /// Rows and bytes of each point that a trusted key signed, what changed since the one before, and where
-/// it jumped: lost a table, or more of its rows than `limits.shrink_percent`. With --table only of the
-/// tables that match, and when each came and went.
+/// it jumped: lost a table, or more of its rows than `limits.shrink_percent`. What a point leaves out on request
+/// is said, and is no jump. With --table only of the tables that match, and when each came and went.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat history --database courses\n  \
@@ -110,8 +111,16 @@ fn point(one: &Point) -> [String; 8] {
         change(one.rows_change, render::count),
         bytes(one.copy_bytes),
         change(one.bytes_change, bytes),
-        one.jumps.join("; "),
+        told(one),
     ]
+}
+
+/// Where it jumped, and why it may not be said to.
+fn told(one: &Point) -> String {
+    let words = left_out::words(&one.excluded);
+    let left_out = (!words.is_empty()).then(|| format!("left out on request: {words}"));
+    let told: Vec<String> = one.jumps.iter().cloned().chain(left_out).collect();
+    told.join("; ")
 }
 
 /// `+1,000`, `-990`, `0`; nothing where there is no point before.

@@ -9,6 +9,7 @@ use super::snapshot::list::show as show_copies;
 use super::{connect, render, status};
 use crate::error::{Error, Result};
 use crate::list::{self, Listing};
+use crate::model::left_out;
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
 use crate::snapshot::list::CopyPoint;
@@ -91,16 +92,12 @@ fn text(whole: &Whole) -> Page {
     }
     let mut told = BTreeSet::new();
     for point in listing.points.iter().rev() {
-        let excluded = point.excluded.iter().flatten();
-        let kinds: Vec<String> = excluded
-            .map(|one| format!("{}: {}", one.kind, one.count))
-            .collect();
+        let excluded = left_out::words(point.excluded.as_deref().unwrap_or_default());
         // Of a database the newest point that leaves something out.
-        if !kinds.is_empty() && told.insert((&point.source, &point.database)) {
+        if !excluded.is_empty() && told.insert((&point.source, &point.database)) {
             page.line(format_args!(
-                "{} leaves out on request: {}",
-                point.id,
-                kinds.join(", ")
+                "{} leaves out on request: {excluded}",
+                point.id
             ));
         }
     }

@@ -11,6 +11,7 @@ use super::{accounts, connect, render};
 use crate::aws::Account;
 use crate::config::{Config, Databases};
 use crate::error::Result;
+use crate::model::left_out;
 use crate::schedule::Status;
 use crate::status::{self, DatabaseStatus, Expected, Report};
 
@@ -131,6 +132,14 @@ fn text(report: &Report) -> Page {
         report.databases.iter().map(|one| row(one, report.now)),
         format_args!("no restore point in {}", report.repository),
     );
+    for newest in report
+        .databases
+        .iter()
+        .filter_map(|one| one.newest.as_ref())
+    {
+        let line = left_out::line(newest.id.as_str(), &newest.excluded);
+        line.iter().for_each(|line| page.line(line));
+    }
     for copy in &report.copies {
         match copy.newest_at {
             Some(at) => page.line(format_args!(

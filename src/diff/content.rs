@@ -7,8 +7,10 @@ use super::noted;
 use super::report::{Content, LargeObjectsChange, SequenceChange, ViewChange};
 use super::side::Side;
 use crate::error::{Error, Result};
-use crate::model::catalog::{Catalog, MaterializedView, Sequence};
+use crate::model::catalog::{Catalog, Sequence};
 use crate::model::definitions::Definitions;
+use crate::model::incomparable::Incomparable;
+use crate::model::left_out;
 use crate::model::name::Name;
 use crate::model::table_change::{TableFacts, compare as compare_tables};
 
@@ -24,39 +26,84 @@ pub(super) fn compare([a, b]: [&Side<'_>; 2]) -> Result<Content> {
         )
         .hint("pass --identity FILE"));
     }
-    let mut tables = [a.tables(content.by_names), b.tables(content.by_names)];
-    if let Some((before, after)) = catalogs {
-        let encodings = [&before.database.encoding, &after.database.encoding];
-        if encodings[0] != encodings[1] {
-            content.not_compared.push(format!(
-                "rows: they are counted alone, as they are bytes of {}, and of {}",
-                encodings[0], encodings[1]
-            ));
-            let forget = |table: &mut TableFacts| table.digest = None;
-            tables.iter_mut().flatten().for_each(forget);
-        }
-    }
-    let one_server = a.system_identifier.is_some() && a.system_identifier == b.system_identifier;
-    let [before, after] = &tables;
-    (content.tables, content.same_tables) = compare_tables(before, after, one_server);
-    let unreadable = b.unreadable().iter();
-    let why = "an unlogged table, which has no rows on a standby";
-    content
-        .not_compared
-        .extend(unreadable.map(|name| format!("table {name}: {why}")));
+    let lacking = lacking([a, b]);
+    add_tables(&mut content, [a, b], &lacking);
     if let Some((before, after)) = catalogs {
         content.sequences = sequences(&before.sequences, &after.sequences);
         content.large_objects = large_objects(before, after);
-        let (views, unknown) = views(&before.materialized_views, &after.materialized_views);
+        let (views, unknown) = views(before, after);
         content.materialized_views = views;
         if unknown > 0 {
             let why = "their rows are not known on both sides";
             let what = format!("{unknown} materialized views: {why}");
             content.not_compared.push(what);
         }
-        add_definitions(&mut content, [a, b], before, after);
+        add_definitions(&mut content, [a, b], before, after, &lacking);
     }
     Ok(content)
+}
+
+/// Tables that one side lacks without saying that the database does.
+fn lacking(sides: [&Side<'_>; 2]) -> Incomparable {
+    let mut lacking = Incomparable::default();
+    for side in sides {
+        if let Some(catalog) = side.catalog() {
+            lacking.add_left_out(catalog, &side.facts.describe());
+        }
+        for name in side.unreadable() {
+            let why = "an unlogged table, which has no rows on a standby";
+            lacking.add(name, why.to_owned());
+        }
+    }
+    lacking
+}
+
+fn add_tables(content: &mut Content, [a, b]: [&Side<'_>; 2], lacking: &Incomparable) {
+    let mut tables = [a.tables(content.by_names), b.tables(content.by_names)];
+    let mut one_server =
+        a.system_identifier.is_some() && a.system_identifier == b.system_identifier;
+    content.rows_compared = content.by_names && lacking.is_empty();
+    for table in &mut tables {
+        lacking.take_from(table, one_server);
+    }
+    let why = &mut content.not_compared;
+    match a.catalog().zip(b.catalog()) {
+        Some((before, after)) => {
+            let encodings = [&before.database.encoding, &after.database.encoding];
+            if encodings[0] != encodings[1] {
+                why.push(format!(
+                    "rows: they are counted alone, as they are bytes of {}, and of {}",
+                    encodings[0], encodings[1]
+                ));
+                let forget = |table: &mut TableFacts| table.digest = None;
+                tables.iter_mut().flatten().for_each(forget);
+                content.rows_compared = false;
+            }
+            why.extend(lacking.lines());
+        }
+        None => {
+            why.push(
+                "rows, sequences, large objects and definitions: no identity opens both points"
+                    .to_owned(),
+            );
+            let line = |side: &Side<'_>| left_out::line(&side.facts.describe(), side.excluded());
+            why.extend([a, b].into_iter().filter_map(line));
+            one_server &= a.excluded() == b.excluded();
+        }
+    }
+    let [before, after] = &tables;
+    if let Some(found) = compare_tables(before, after, one_server) {
+        (content.tables, content.same_tables) = found;
+        return;
+    }
+    why.push(
+        "which tables came, went or changed: without names nothing tells which is which, as the points are of two servers, or leave different things out".to_owned(),
+    );
+    let totals = |tables: &[TableFacts]| {
+        let rows: u64 = tables.iter().map(|table| table.rows).sum();
+        (tables.len(), rows)
+    };
+    content.totals_differ = a.excluded() == b.excluded() && totals(before) != totals(after);
 }
 
 fn by_name<'a, T>(all: &'a [T], name: impl Fn(&'a T) -> &'a Name) -> BTreeMap<&'a Name, &'a T> {
@@ -91,13 +138,20 @@ fn large_objects(before: &Catalog, after: &Catalog) -> Option<LargeObjectsChange
 }
 
 /// Those that both have and that differ, and how many filled ones cannot be compared.
-fn views(before: &[MaterializedView], after: &[MaterializedView]) -> (Vec<ViewChange>, u64) {
-    let after = by_name(after, |one| &one.name);
+fn views(then: &Catalog, now: &Catalog) -> (Vec<ViewChange>, u64) {
+    let after = by_name(&now.materialized_views, |one| &one.name);
     let (mut changes, mut unknown) = (Vec::new(), 0);
-    for one in before {
+    for one in &then.materialized_views {
         let Some(other) = after.get(&one.name) else {
             continue;
         };
+        if [then, now]
+            .iter()
+            .any(|side| side.left_out.is_unfilled(&one.name))
+        {
+            unknown += 1;
+            continue;
+        }
         let same_rows = match (one.digest, other.digest) {
             (Some(one), Some(other)) => one == other,
             _ => {
@@ -125,6 +179,7 @@ fn add_definitions(
     sides: [&Side<'_>; 2],
     before: &Catalog,
     after: &Catalog,
+    lacking: &Incomparable,
 ) {
     let (then, now) = match (noted::all(before), noted::all(after)) {
         (Some(then), Some(now)) => (then, now),
@@ -140,7 +195,20 @@ fn add_definitions(
     let (then, now): (Vec<&Definitions>, Vec<&Definitions>) =
         (then.iter().collect(), now.iter().collect());
     let majors = sides.map(|side| side.version_num / 10_000);
-    let found = definitions::compare(&then, &now, majors);
+    let left_out = |kind: &str, name: &[String]| {
+        let table = match name {
+            [schema, name, ..] if matches!(kind, "table" | "column") => Some(Name {
+                schema: schema.clone(),
+                name: name.clone(),
+            }),
+            _ => None,
+        };
+        table.is_some_and(|table| lacking.has(&table))
+            || [before, after]
+                .iter()
+                .any(|side| side.left_out.has(kind, name))
+    };
+    let found = definitions::compare(&then, &now, majors, &left_out);
     content.definitions = found.changes;
     content.same_definitions = found.same;
     content.not_compared.extend(found.not_compared);

@@ -19,11 +19,12 @@ pub(super) struct Differences {
     pub not_compared: Vec<String>,
 }
 
-/// `majors`: of the servers that printed them.
+/// `majors`: of the servers that printed them. `left_out`: what one side lacks on request, by kind and name.
 pub(super) fn compare(
     before: &[&Definitions],
     after: &[&Definitions],
     majors: [u32; 2],
+    left_out: &dyn Fn(&str, &[String]) -> bool,
 ) -> Differences {
     let (then, now) = (objects(before), objects(after));
     let mut comparer = Comparer {
@@ -35,6 +36,7 @@ pub(super) fn compare(
             maintain: majors.iter().any(|major| *major < 17) && majors.iter().any(|it| *it >= 17),
             grantees: Vec::new(),
         },
+        left_out,
         found: Differences::default(),
     };
     let mut kinds: Vec<&str> = before.iter().map(|one| one.kind.as_str()).collect();
@@ -64,26 +66,37 @@ struct Comparer<'a> {
     came: Lost<'a>,
     same_major: bool,
     leave: Leave,
+    left_out: &'a dyn Fn(&str, &[String]) -> bool,
     found: Differences,
 }
 
 impl Comparer<'_> {
     fn add(&mut self, rule: &'static Rule, before: &Definitions, after: &Definitions) {
         let (then, now) = (entries(&before.list), entries(&after.list));
-        let mut incomparable = 0;
+        let (mut incomparable, mut left_out) = (0, 0);
         for (name, text) in &then {
             match now.get(name) {
                 Some(other) if self.is_same(rule, text, other) => self.found.same += 1,
                 Some(_) if rule.text == Text::OfVersion && !self.same_major => incomparable += 1,
                 Some(other) => self.tell(rule, name, Texts::Changed(text, other)),
                 None if hangs_on(&self.went, rule, name) => {}
+                None if (self.left_out)(rule.kind, name) => left_out += 1,
                 None => self.tell(rule, name, Texts::Lost(text)),
             }
         }
         for (name, text) in now.iter().filter(|(name, _)| !then.contains_key(*name)) {
-            if !hangs_on(&self.came, rule, name) {
-                self.tell(rule, name, Texts::Added(text));
+            if hangs_on(&self.came, rule, name) {
+                continue;
             }
+            match (self.left_out)(rule.kind, name) {
+                true => left_out += 1,
+                false => self.tell(rule, name, Texts::Added(text)),
+            }
+        }
+        if left_out > 0 {
+            let kind = rule.kind;
+            let what = format!("{left_out} of kind {kind}: one side leaves them out on request");
+            self.found.not_compared.push(what);
         }
         if incomparable > 0 {
             let kind = rule.kind;
@@ -140,7 +153,7 @@ mod tests {
 
     fn told(before: &[Definitions], after: &[Definitions], majors: [u32; 2]) -> Differences {
         let (before, after): (Vec<_>, Vec<_>) = (before.iter().collect(), after.iter().collect());
-        compare(&before, &after, majors)
+        compare(&before, &after, majors, &|_, _| false)
     }
 
     fn words(found: &Differences) -> Vec<(Change, &str)> {
@@ -166,6 +179,29 @@ mod tests {
             (Change::Came, "table s.new"),
         ];
         assert_eq!((words(&found), found.same), (expected.to_vec(), 1));
+    }
+
+    #[test]
+    fn what_one_side_leaves_out_on_request_neither_went_nor_came() {
+        let full = [
+            kind("table", &[(&["s", "log"], "TABLE"), (&["s", "t"], "TABLE")]),
+            kind("column", &[(&["s", "log", "a"], "integer")]),
+            kind("view", &[(&["s", "v"], "SELECT"), (&["s", "w"], "SELECT")]),
+        ];
+        let less = [
+            kind("table", &[(&["s", "t"], "TABLE")]),
+            kind("column", &[]),
+            kind("view", &[(&["s", "w"], "SELECT")]),
+        ];
+        let left_out = |kind: &str, name: &[String]| {
+            kind == "table" && name == ["s", "log"] || kind == "view" && name == ["s", "v"]
+        };
+        let (full, less): (Vec<_>, Vec<_>) = (full.iter().collect(), less.iter().collect());
+        for (before, after) in [(&full, &less), (&less, &full)] {
+            let found = compare(before, after, [15, 15], &left_out);
+            assert_eq!((words(&found), found.same), (Vec::new(), 2));
+            assert_eq!(found.not_compared.len(), 2, "{found:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,9 @@ pub struct Report {
     pub database: String,
     pub a: SideFacts,
     pub b: SideFacts,
-    /// Whether nothing differs, as far as it was compared.
-    pub same: bool,
+    /// Whether nothing differs, as far as it was compared; `None`: no difference was found, but not all rows were
+    /// compared.
+    pub same: Option<bool>,
     /// Everything but the rows themselves; `None`: only the rows of one table were compared.
     pub content: Option<Content>,
     /// Rows of one table; `None`: not asked for.
@@ -23,9 +24,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// A difference is a finding.
+    /// A difference is a finding, and so is one that may be there.
     pub fn outcome(&self) -> Outcome {
-        Outcome::from_counts(0, usize::from(!self.same))
+        Outcome::from_counts(0, usize::from(self.same != Some(true)))
     }
 }
 
@@ -62,6 +63,11 @@ pub struct Content {
     /// Those that came, went or changed, sorted by name, or by OID.
     pub tables: Vec<TableChange>,
     pub same_tables: u64,
+    /// Whether the rows of every table were, by their digests.
+    pub rows_compared: bool,
+    /// Where nothing tells which table is which: whether there are other numbers of tables or rows.
+    #[serde(skip)]
+    pub(super) totals_differ: bool,
     /// Those that both have, with another value.
     pub sequences: Vec<SequenceChange>,
     /// `None`: they are the same, or sealed.
@@ -76,12 +82,15 @@ pub struct Content {
 }
 
 impl Content {
-    pub(super) fn is_same(&self) -> bool {
-        self.tables.is_empty()
+    /// As [`Report::same`].
+    pub(super) fn same(&self) -> Option<bool> {
+        let is_same = self.tables.is_empty()
+            && !self.totals_differ
             && self.sequences.is_empty()
             && self.large_objects.is_none()
             && self.materialized_views.is_empty()
-            && self.definitions.is_empty()
+            && self.definitions.is_empty();
+        (!is_same || self.rows_compared).then_some(is_same)
     }
 }
 

@@ -37,11 +37,41 @@ impl<'a> Chosen<'a> {
             let what = "--rows needs an identity: names and rows are sealed";
             return Err(Error::usage(what).hint("pass --identity FILE"));
         };
-        let (name, tables) = table.find(catalog).map_err(|why| {
+        let found = table.find(catalog);
+        let of_group = found.iter().flat_map(|(_, tables)| tables);
+        let mut names: Vec<&Name> = of_group.map(|table| &table.name).collect();
+        let (gone, unread) = match &found {
+            Ok(_) => (Vec::new(), &[][..]),
+            Err(_) => (catalog.left_out.tables().collect(), side.unreadable()),
+        };
+        names.retain(|name| catalog.left_out.rows.contains(name));
+        let meant = |name: &&Name| {
+            let schema = table.schema.as_ref();
+            table.name == name.name && schema.is_none_or(|schema| *schema == name.schema)
+        };
+        names.extend(gone.iter().map(|(_, name)| name).filter(meant));
+        if let Some(name) = names.first() {
+            let what = format!(
+                "{} leaves rows of {name} out on request",
+                side.facts.describe()
+            );
+            return Err(Error::refused(what)
+                .hint("compare points that hold them; `lifeboat show ID` tells what is left out"));
+        }
+        if let Some(name) = unread.iter().find(meant) {
+            let what = format!("{name} is an unlogged table, which has no rows on a standby");
+            return Err(Error::refused(what).hint("compare with the primary"));
+        }
+        let (name, tables) = found.map_err(|why| {
             let what = format!("{}: {why}", side.facts.describe());
             Error::not_found(what).hint("`lifeboat show ID --identity FILE` lists the tables")
         })?;
         Ok(Self { side, name, tables })
+    }
+
+    fn encoding(&self) -> Option<&str> {
+        let catalog = self.side.catalog();
+        catalog.map(|catalog| catalog.database.encoding.as_str())
     }
 }
 
@@ -57,6 +87,13 @@ pub(super) async fn compare(
         Chosen::new(a, &options.table)?,
         Chosen::new(b, &options.table)?,
     );
+    if a.encoding() != b.encoding() {
+        let [one, other] = [&a, &b].map(|side| side.encoding().unwrap_or_default().to_owned());
+        return Err(Error::refused(format!(
+            "rows of A are bytes of {one}, rows of B of {other}: nothing tells which are the same"
+        ))
+        .hint("without --rows, diff compares how many there are"));
+    }
     let tables = a.tables.iter().chain(&b.tables);
     let columns: Vec<&[String]> = tables.map(|table| table.columns.as_slice()).collect();
     let columns = Columns::shared_by(&columns).ok_or_else(|| {

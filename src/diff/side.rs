@@ -10,7 +10,9 @@ use super::report::SideFacts;
 use crate::codec::Identities;
 use crate::context::Context;
 use crate::error::Result;
-use crate::model::catalog::{Catalog, Table};
+use crate::model::catalog::{Catalog, Name, Table};
+use crate::model::manifest::NotCovered;
+use crate::model::selection::TableName;
 use crate::model::table_change::{TableFacts, of_catalog, of_point};
 use crate::pg::connect::server::Server;
 use crate::pg::source::live::LiveSnapshot;
@@ -119,8 +121,16 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// What it was asked to leave out, by kind.
+    pub(super) fn excluded(&self) -> &[NotCovered] {
+        match &self.source {
+            Source::Point { point, .. } => &point.manifest.excluded,
+            Source::Live(_) => &[],
+        }
+    }
+
     /// Tables that could not be read.
-    pub(super) fn unreadable(&self) -> &[String] {
+    pub(super) fn unreadable(&self) -> &[Name] {
         match &self.source {
             Source::Point { .. } => &[],
             Source::Live(live) => &live.unreadable,
@@ -195,11 +205,20 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Ends what it holds; an error where a live table was rewritten meanwhile.
-    pub(super) async fn end(self) -> Result<()> {
-        match self.source {
-            Source::Point { .. } => Ok(()),
-            Source::Live(live) => live.end().await,
-        }
+    /// Ends what it holds; an error where a live table that was read was rewritten meanwhile. `only`: no other
+    /// table was read.
+    pub(super) async fn end(self, only: Option<&TableName>) -> Result<()> {
+        let Source::Live(live) = self.source else {
+            return Ok(());
+        };
+        let tables: Vec<&Table> = match only {
+            None => live.catalog.tables.iter().collect(),
+            Some(only) => match only.find(&live.catalog) {
+                Ok((_, tables)) => tables,
+                Err(_) => Vec::new(),
+            },
+        };
+        let read: BTreeSet<Name> = tables.iter().map(|table| table.name.clone()).collect();
+        live.end(&read).await
     }
 }

@@ -11,6 +11,9 @@ use crate::escape;
 /// The word in a manifest's `requires` for a point that does not hold all of its database.
 pub(crate) const LEFT_OUT: &str = "left-out";
 
+/// The kind of materialized views that are not filled.
+pub(crate) const ROWS_OF_VIEWS: &str = "rows of materialized views";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// For people, with the words of the manifest's `excluded`: what was asked for and what hangs on it, by kind.
@@ -65,6 +68,19 @@ pub(crate) fn counts(all: &[NotCoveredNames]) -> Vec<NotCovered> {
     all.iter().map(count).collect()
 }
 
+/// For people: `rows of tables: 2, views: 1`.
+pub(crate) fn words(excluded: &[NotCovered]) -> String {
+    let words = |one: &NotCovered| format!("{}: {}", one.kind, one.count);
+    let words: Vec<String> = excluded.iter().map(words).collect();
+    words.join(", ")
+}
+
+/// The same of a point, in a line; `None`: it holds everything.
+pub(crate) fn line(point: &str, excluded: &[NotCovered]) -> Option<String> {
+    let line = || format!("{point} leaves out on request: {}", words(excluded));
+    (!excluded.is_empty()).then(line)
+}
+
 /// A constraint of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KeyName {
@@ -83,6 +99,28 @@ impl LeftOut {
     pub(crate) fn has_key(&self, on: &Name, name: &str) -> bool {
         let mut keys = self.foreign_keys.iter();
         keys.any(|key| key.on == *on && key.name == name)
+    }
+
+    /// OIDs and names of tables that are not there.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (u32, Name)> {
+        let tables = self.objects.iter().filter(|one| one.kind == "table");
+        tables.filter_map(|one| match one.name.as_slice() {
+            [schema, name] => Some((
+                one.oid,
+                Name {
+                    schema: schema.clone(),
+                    name: name.clone(),
+                },
+            )),
+            _ => None,
+        })
+    }
+
+    /// Whether this materialized view is there, and not filled.
+    pub(crate) fn is_unfilled(&self, view: &Name) -> bool {
+        let name = view.to_string();
+        let mut unfilled = self.names.iter().filter(|one| one.kind == ROWS_OF_VIEWS);
+        unfilled.any(|one| one.names.contains(&name))
     }
 
     /// Whether this is not there, by kind and name of its definition.

@@ -14,6 +14,8 @@ use crate::humanize::{count, counted, first_names};
 
 /// Of names in a sentence.
 const NAMES: usize = 5;
+/// Of what is not compared, in a sentence.
+const LINES: usize = 2;
 
 /// What is known of one table at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,13 +126,17 @@ impl TableChange {
 }
 
 /// What came, went or changed from `before` to `after`, sorted by name or OID, and how many tables are
-/// the same. `one_server`: an OID that both have is one table's.
+/// the same. `one_server`: an OID that both have is one table's. `None`: neither names nor OIDs tell which table
+/// is which.
 pub(crate) fn compare(
     before: &[TableFacts],
     after: &[TableFacts],
     one_server: bool,
-) -> (Vec<TableChange>, u64) {
+) -> Option<(Vec<TableChange>, u64)> {
     let by_names = before.iter().chain(after).all(|table| table.name.is_some());
+    if !by_names && !one_server {
+        return None;
+    }
     let mut pairs = Pairs::new(before, after, by_names);
     if by_names && one_server {
         pairs.join_renamed();
@@ -147,7 +153,7 @@ pub(crate) fn compare(
         same += u64::from(change.is_none());
         changes.extend(change);
     }
-    (changes, same)
+    Some((changes, same))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -277,20 +283,34 @@ fn other_values(before: &TableFacts, after: &TableFacts) -> Vec<String> {
 pub(crate) struct Summary {
     /// Tables that went; `None` where names are sealed.
     pub gone: Option<Vec<Name>>,
-    pub tables_gone: u64,
-    pub tables_new: u64,
+    /// `None`, like the two that follow: neither names nor OIDs tell which table is which.
+    pub tables_gone: Option<u64>,
+    pub tables_new: Option<u64>,
     /// Tables that both have whose rows are not the same, or have other columns; without digests: are not as many
     /// or take other bytes.
-    pub tables_changed: u64,
-    /// Of all tables.
+    pub tables_changed: Option<u64>,
+    /// Of all tables that are compared.
+    pub tables_before: u64,
+    pub tables_after: u64,
     pub rows_before: u64,
     pub rows_after: u64,
+    /// What says nothing, and why.
+    pub not_compared: Vec<String>,
 }
 
 impl Summary {
-    pub(crate) fn new(before: &[TableFacts], after: &[TableFacts], one_server: bool) -> Self {
-        let (changes, _) = compare(before, after, one_server);
+    /// `not_compared`: what is in neither list, and why.
+    pub(crate) fn new(
+        before: &[TableFacts],
+        after: &[TableFacts],
+        one_server: bool,
+        not_compared: Vec<String>,
+    ) -> Self {
+        let found = compare(before, after, one_server);
+        let is_told = found.is_some();
+        let (changes, _) = found.unwrap_or_default();
         let of = |change: Change| changes.iter().filter(move |one| one.change == change);
+        let told = |count: usize| is_told.then_some(count as u64);
         let names = of(Change::Went).map(|one| {
             Some(Name {
                 schema: one.schema.clone()?,
@@ -300,13 +320,37 @@ impl Summary {
         let rows = |tables: &[TableFacts]| tables.iter().map(|table| table.rows).sum();
         let other_rows = |one: &&TableChange| one.same_rows != Some(true);
         Self {
-            gone: names.collect(),
-            tables_gone: of(Change::Went).count() as u64,
-            tables_new: of(Change::Came).count() as u64,
-            tables_changed: of(Change::Changed).filter(other_rows).count() as u64,
+            gone: names.collect::<Option<_>>().filter(|_| is_told),
+            tables_gone: told(of(Change::Went).count()),
+            tables_new: told(of(Change::Came).count()),
+            tables_changed: told(of(Change::Changed).filter(other_rows).count()),
+            tables_before: before.len() as u64,
+            tables_after: after.len() as u64,
             rows_before: rows(before),
             rows_after: rows(after),
+            not_compared,
         }
+    }
+
+    fn tables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(gone), Some(new), Some(changed)) =
+            (self.tables_gone, self.tables_new, self.tables_changed)
+        else {
+            let before = counted(self.tables_before, "table", "tables");
+            let after = count(self.tables_after);
+            return write!(f, "{before}, now {after}, and nothing tells which is which");
+        };
+        let went = counted(gone, "table", "tables");
+        match (gone, &self.gone) {
+            (0, _) => write!(f, "no table gone")?,
+            (_, Some(names)) => {
+                let names: Vec<String> = names.iter().map(Name::to_string).collect();
+                write!(f, "{went} GONE ({})", first_names(&names, NAMES))?;
+            }
+            (_, None) => write!(f, "{went} GONE")?,
+        }
+        let (new, changed) = (count(new), count(changed));
+        write!(f, ", {new} new, {changed} with other rows")
     }
 }
 
@@ -315,17 +359,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = counted(self.rows_before, "row", "rows");
         write!(f, "{rows}, now {}; ", count(self.rows_after))?;
-        let gone = counted(self.tables_gone, "table", "tables");
-        match (self.tables_gone, &self.gone) {
-            (0, _) => write!(f, "no table gone")?,
-            (_, Some(names)) => {
-                let names: Vec<String> = names.iter().map(Name::to_string).collect();
-                write!(f, "{gone} GONE ({})", first_names(&names, NAMES))?;
-            }
-            (_, None) => write!(f, "{gone} GONE")?,
+        self.tables(f)?;
+        match self.not_compared.as_slice() {
+            [] => Ok(()),
+            lines => write!(f, "; not compared: {}", first_names(lines, LINES)),
         }
-        let (new, changed) = (count(self.tables_new), count(self.tables_changed));
-        write!(f, ", {new} new, {changed} with other rows")
     }
 }
 
@@ -364,7 +402,7 @@ mod tests {
     fn tables_are_matched_by_name_and_compared_by_digest() {
         let before = [table(1, "a", 7), table(2, "b", 7), table(3, "c", 7)];
         let after = [table(9, "a", 7), table(2, "b", 8), table(4, "d", 7)];
-        let (changes, same) = compare(&before, &after, false);
+        let (changes, same) = compare(&before, &after, false).unwrap();
         let found: Vec<_> = changes
             .iter()
             .map(|one| (one.what(), one.change, one.same_rows))
@@ -375,7 +413,7 @@ mod tests {
             ("s.d".to_owned(), Change::Came, None),
         ];
         assert_eq!((found.as_slice(), same), (&expected[..], 1));
-        let summary = Summary::new(&before, &after, false).to_string();
+        let summary = Summary::new(&before, &after, false, Vec::new()).to_string();
         assert_eq!(
             summary,
             "30 rows, now 30; 1 table GONE (s.c), 1 new, 1 with other rows"
@@ -385,7 +423,7 @@ mod tests {
     #[test]
     fn a_renamed_table_is_one_table_where_oids_mean_one_server() {
         let (before, after) = ([table(1, "a", 7)], [table(1, "z", 7)]);
-        let (changes, _) = compare(&before, &after, true);
+        let (changes, _) = compare(&before, &after, true).unwrap();
         let [renamed] = changes.as_slice() else {
             panic!("{changes:?}");
         };
@@ -394,21 +432,21 @@ mod tests {
             (Change::Changed, Some(true))
         );
         assert_eq!(renamed.renamed_from, before[0].name);
-        assert_eq!(compare(&before, &after, false).0.len(), 2);
+        assert_eq!(compare(&before, &after, false).unwrap().0.len(), 2);
     }
 
     #[test]
     fn other_columns_make_digests_say_nothing() {
         let mut after = table(1, "a", 8);
         after.columns.push("b".to_owned());
-        let (changes, _) = compare(&[table(1, "a", 7)], &[after.clone()], false);
+        let (changes, _) = compare(&[table(1, "a", 7)], &[after.clone()], false).unwrap();
         assert_eq!(
             (changes[0].same_rows, changes[0].columns_changed),
             (None, true)
         );
         after.rows = 9;
         after.digest = Some(RowDigest { rows: 9, sum: 8 });
-        let (changes, _) = compare(&[table(1, "a", 7)], &[after], false);
+        let (changes, _) = compare(&[table(1, "a", 7)], &[after], false).unwrap();
         assert_eq!(changes[0].same_rows, Some(false));
     }
 
@@ -416,20 +454,33 @@ mod tests {
     fn without_names_oids_rows_and_bytes_are_compared() {
         let before = [sealed(table(1, "a", 7)), sealed(table(2, "b", 7))];
         let mut after = [table(1, "z", 8), table(3, "c", 7)];
-        let (changes, same) = compare(&before, &after, true);
+        let (changes, same) = compare(&before, &after, true).unwrap();
         let found: Vec<_> = changes.iter().map(|one| (one.oid, one.change)).collect();
         assert_eq!(
             (found.as_slice(), same),
             (&[(2, Change::Went), (3, Change::Came)][..], 1)
         );
         after[0].rows = 9;
-        let (changes, _) = compare(&before, &after, true);
+        let (changes, _) = compare(&before, &after, true).unwrap();
         assert_eq!(changes[0].same_rows, Some(false));
-        let summary = Summary::new(&before, &after, true);
+        let summary = Summary::new(&before, &after, true, Vec::new());
         assert_eq!(summary.gone, None);
         assert_eq!(
             summary.to_string(),
             "20 rows, now 19; 1 table GONE, 1 new, 1 with other rows"
+        );
+    }
+
+    #[test]
+    fn without_names_and_of_two_servers_only_totals_are_told() {
+        let before = [sealed(table(1, "a", 7)), sealed(table(2, "b", 7))];
+        let after = [sealed(table(1, "b", 7))];
+        assert_eq!(compare(&before, &after, false), None);
+        let summary = Summary::new(&before, &after, false, vec!["x: y".to_owned()]);
+        assert_eq!((summary.tables_gone, &summary.gone), (None, &None));
+        assert_eq!(
+            summary.to_string(),
+            "20 rows, now 10; 2 tables, now 1, and nothing tells which is which; not compared: x: y"
         );
     }
 }

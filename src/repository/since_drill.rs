@@ -8,6 +8,8 @@ use super::read::RestorePoint;
 use crate::codec::Identities;
 use crate::error::{Kind, Result};
 use crate::model::id::Id;
+use crate::model::incomparable::Incomparable;
+use crate::model::left_out;
 use crate::model::table_change::{Summary, of_point};
 use crate::sign::Trust;
 
@@ -63,8 +65,29 @@ impl RestorePoint {
         let (one, other) = (&before.manifest, &self.manifest);
         let one_server =
             one.system_identifier.is_some() && one.system_identifier == other.system_identifier;
-        let then = of_point(one, catalogs[0]);
-        let now = of_point(other, catalogs[1]);
-        Ok(Summary::new(&then, &now, one_server))
+        let mut tables = [of_point(one, catalogs[0]), of_point(other, catalogs[1])];
+        let mut lacking = Incomparable::default();
+        let mut not_compared = Vec::new();
+        for (manifest, catalog) in [one, other].into_iter().zip(catalogs) {
+            match catalog {
+                Some(catalog) => lacking.add_left_out(catalog, manifest.id.as_str()),
+                None => {
+                    not_compared.extend(left_out::line(manifest.id.as_str(), &manifest.excluded))
+                }
+            }
+        }
+        not_compared.extend(lacking.lines());
+        tables
+            .iter_mut()
+            .for_each(|one| lacking.take_from(one, one_server));
+        // Without names nothing tells which tables are missing as one of both leaves them out.
+        let is_clear = catalogs[0].is_some() || one.excluded == other.excluded;
+        let [then, now] = &tables;
+        Ok(Summary::new(
+            then,
+            now,
+            one_server && is_clear,
+            not_compared,
+        ))
     }
 }

@@ -123,11 +123,14 @@ mod tests {
             id: Id::new(at, 2),
             tables: Summary {
                 gone: Some(vec![gone]),
-                tables_gone: 1,
-                tables_new: 0,
-                tables_changed: 0,
+                tables_gone: Some(1),
+                tables_new: Some(0),
+                tables_changed: Some(0),
+                tables_before: 1,
+                tables_after: 0,
                 rows_before: 2,
                 rows_after: 0,
+                not_compared: Vec::new(),
             },
         }
     }

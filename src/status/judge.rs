@@ -77,6 +77,10 @@ fn shrunk(
         rows: point.rows,
         copy_bytes: point.copy_bytes,
     };
+    // What one of both leaves out on request was not lost.
+    if newest.excluded != previous.excluded {
+        return Vec::new();
+    }
     let shrunk = size(newest).shrunk(size(previous), &previous.id, limits.shrink_percent);
     let findings = shrunk.into_iter();
     findings
@@ -154,6 +158,7 @@ mod tests {
             copy_bytes: rows * 100,
             stored_bytes: rows,
             locked_until: Some(at("2026-12-25T02:00:00Z")),
+            excluded: Vec::new(),
         }
     }
 
@@ -228,6 +233,29 @@ mod tests {
             "1 tables less",
         );
         assert_eq!(found(|one| one.previous = None, now), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_left_out_on_request_has_not_shrunk() {
+        let now = "2026-11-21T03:00:00Z";
+        let leave_out = |point: Option<&mut PointStatus>| {
+            let excluded = &mut point.unwrap().excluded;
+            excluded.push(crate::model::manifest::NotCovered {
+                kind: "rows of tables".to_owned(),
+                count: 1,
+            });
+        };
+        let shrunk = |one: &mut DatabaseStatus| one.newest.as_mut().unwrap().rows = 0;
+        let since_now = |one: &mut DatabaseStatus| {
+            shrunk(one);
+            leave_out(one.newest.as_mut());
+        };
+        assert_eq!(found(since_now, now), [""; 0]);
+        let as_before = |one: &mut DatabaseStatus| {
+            since_now(one);
+            leave_out(one.previous.as_mut());
+        };
+        only(&found(as_before, now), "0 rows");
     }
 
     #[test]

@@ -138,6 +138,7 @@ mod tests {
                     copy_bytes: 5,
                     stored_bytes: 4,
                     locked_until: None,
+                    excluded: Vec::new(),
                 }),
                 previous: None,
                 drilled: None,

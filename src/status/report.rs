@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::id::Id;
+use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
@@ -97,6 +98,8 @@ pub struct PointStatus {
     pub stored_bytes: u64,
     /// The end of the manifest's lock, as the store reports it now.
     pub locked_until: Option<Timestamp>,
+    /// What it leaves out on request, by kind.
+    pub excluded: Vec<NotCovered>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

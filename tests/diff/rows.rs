@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use lifeboat::testing::diff::{self, Opened, Options, Other, RowsOptions, SpillOptions};
+use lifeboat::testing::pg::{Input, Server};
 use lifeboat::testing::repository::RestorePoint;
 use lifeboat::testing::{Context, Interrupt, Kind, Result, Silent, SystemClock, interrupt};
 use serde_json::{Value, json};
@@ -177,15 +178,38 @@ impl Bench {
         progress: &dyn lifeboat::testing::Progress,
         interrupt: &Interrupt,
     ) -> Result<Value> {
+        let [a, b] = &self.points;
+        let b = Other::Point(self.opened(b));
+        let done = self.compare(a, b, Some(bucket_bytes), progress, interrupt);
+        done.await.map(|report| report["rows"].clone())
+    }
+
+    fn opened<'a>(&'a self, point: &'a RestorePoint) -> Opened<'a> {
+        Opened {
+            point,
+            identities: &self.forge.identities,
+        }
+    }
+
+    /// Of the rows of `t`, or without `bucket_bytes` of everything.
+    async fn compare(
+        &self,
+        a: &RestorePoint,
+        b: Other<'_>,
+        bucket_bytes: Option<u64>,
+        progress: &dyn lifeboat::testing::Progress,
+        interrupt: &Interrupt,
+    ) -> Result<Value> {
+        let rows = bucket_bytes.map(|bucket_bytes| RowsOptions {
+            table: "t".parse().unwrap(),
+            show: 3,
+            spill: SpillOptions {
+                folder: self.folder.path().to_owned(),
+                bucket_bytes,
+            },
+        });
         let options = Options {
-            rows: Some(RowsOptions {
-                table: "t".parse().unwrap(),
-                show: 3,
-                spill: SpillOptions {
-                    folder: self.folder.path().to_owned(),
-                    bucket_bytes,
-                },
-            }),
+            rows,
             jobs: Some(2),
         };
         let context = Context {
@@ -193,15 +217,115 @@ impl Bench {
             progress,
             interrupt,
         };
-        let [a, b] = &self.points;
-        let opened = |point| Opened {
-            point,
-            identities: &self.forge.identities,
-        };
-        let done = diff::run(opened(a), Other::Point(opened(b)), &options, context).await;
+        let done = diff::run(self.opened(a), b, &options, context).await;
         assert!(files(self.folder.path()).is_empty(), "nothing stays");
-        done.map(|report| serde_json::to_value(report.rows).unwrap())
+        done.map(|report| serde_json::to_value(report).unwrap())
     }
+
+    /// The second point beside what it was made of, while `sql` happens as a phase begins.
+    async fn live(
+        &self,
+        source: &Database,
+        bucket_bytes: Option<u64>,
+        (phase, sql): (&'static str, &str),
+    ) -> Result<Value> {
+        let url = source.url();
+        let input = Input {
+            url: Some(&url),
+            ..Input::default()
+        };
+        let server = Server::resolve(input, &|_| None).unwrap();
+        let met = Mutex::new(false);
+        let progress = AtPhase(phase, || {
+            source.sql(sql);
+            *met.lock().unwrap() = true;
+        });
+        let never = Interrupt::never();
+        let live = Other::Live(&server);
+        let done = self.compare(&self.points[1], live, bucket_bytes, &progress, &never);
+        let done = done.await;
+        assert!(met.into_inner().unwrap(), "{phase}");
+        done
+    }
+}
+
+/// As soon as a live database is read, after its catalog was.
+const READING: &str = "reading the server";
+const ROWS: &str = "rows of postgresql";
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn rows_of_another_table_are_never_shown_as_those_of_the_one_that_had_its_name() {
+    let source = Database::new(MAJOR);
+    source.sql(
+        "CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 2);
+         CREATE TABLE other (a int, b int); INSERT INTO other VALUES (7, 7);
+         CREATE SCHEMA s; CREATE TABLE s.t (a int, b int)",
+    );
+    let bench = Bench::new(&source, "SELECT").await;
+    let swap = "BEGIN; ALTER TABLE t RENAME TO was; ALTER TABLE other RENAME TO t;
+                ALTER TABLE was RENAME TO other; COMMIT";
+    let schemas = "BEGIN; ALTER SCHEMA public RENAME TO was; ALTER SCHEMA s RENAME TO public;
+                   CREATE TABLE public.other (a int, b int); COMMIT";
+    let schemas_back = "DROP TABLE public.other; ALTER SCHEMA public RENAME TO s; ALTER SCHEMA was RENAME TO public";
+    let columns = "BEGIN; ALTER TABLE t RENAME a TO c; ALTER TABLE t RENAME b TO a;
+                   ALTER TABLE t RENAME c TO b; COMMIT";
+    for (change, back) in [(swap, swap), (columns, columns), (schemas, schemas_back)] {
+        for (phase, bucket_bytes) in [(READING, None), (ROWS, Some(1000))] {
+            let done = bench.live(&source, bucket_bytes, (phase, change)).await;
+            let error = done.map(|report| report.to_string()).unwrap_err();
+            let said = error.chain();
+            assert!(said.contains("is not what it was"), "{change}: {said}");
+            assert!(error.advice().contains("again"), "{}", error.advice());
+            source.sql(back);
+            let same = bench.live(&source, bucket_bytes, (phase, "SELECT")).await;
+            assert_eq!(same.unwrap()["same"], true, "{change}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_truncated_table_spoils_only_what_read_it() {
+    let source = Database::new(MAJOR);
+    source.sql(
+        "CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE other AS SELECT 1 AS a;
+         CREATE TABLE more AS SELECT 1 AS a",
+    );
+    let bench = Bench::new(&source, "SELECT").await;
+    let other = "TRUNCATE other; DROP TABLE more";
+    let done = bench.live(&source, Some(1000), ("comparing", other)).await;
+    assert_eq!(done.unwrap()["rows"]["same"], 1);
+    for (phase, bucket_bytes) in [(READING, None), (ROWS, Some(1000))] {
+        let done = bench
+            .live(&source, bucket_bytes, (phase, "TRUNCATE t"))
+            .await;
+        let error = done.map(|report| report.to_string()).unwrap_err();
+        let said = error.chain();
+        assert!(said.contains("public.t was truncated"), "{said}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn bytes_of_two_encodings_are_not_compared() {
+    let options = |encoding| format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
+    let sql = "CREATE TABLE t AS SELECT 'e' || chr(233) AS a";
+    let [latin, utf8] = ["LATIN1", "UTF8"].map(|encoding| {
+        let database = Database::with(MAJOR, &options(encoding));
+        database.sql(sql);
+        database
+    });
+    let bench = Bench::new(&latin, "SELECT").await;
+    let rows = bench.live(&utf8, Some(1000), ("catalogs", "SELECT")).await;
+    let error = rows.map(|report| report.to_string()).unwrap_err();
+    let said = error.chain();
+    assert!(
+        said.contains("bytes of LATIN1, rows of B of UTF8"),
+        "{said}"
+    );
+    let all = bench.live(&utf8, None, (READING, "SELECT")).await.unwrap();
+    assert_eq!(all["content"]["rows_compared"], false);
 }
 
 /// Contents of all files below.

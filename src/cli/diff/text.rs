@@ -22,8 +22,9 @@ pub(super) fn text(report: &Report) -> Page {
         show_rows(&mut page, rows);
     }
     page.line(match report.same {
-        true => "the same, as far as it was compared",
-        false => "different",
+        Some(true) => "the same, as far as it was compared",
+        Some(false) => "different",
+        None => "no difference found, but not all rows were compared: see above",
     });
     page
 }

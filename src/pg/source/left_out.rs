@@ -10,6 +10,7 @@ use self::closure::Gone;
 use self::matching::{Relation, WHAT, What, list, tree};
 use crate::error::{Error, Result};
 use crate::model::catalog::{KeyName, LeftOut, Name, NotCoveredNames};
+use crate::model::left_out::ROWS_OF_VIEWS;
 use crate::model::pattern::Exclude;
 use crate::pg::session::{Session, from_row};
 use crate::pg::source::catalog::THROUGH_ROOT;
@@ -164,7 +165,7 @@ impl Resolved {
             tables.iter().map(|one| one.name.to_string()).collect(),
         );
         self.add_names(
-            "rows of materialized views",
+            ROWS_OF_VIEWS,
             unfilled.iter().map(ToString::to_string).collect(),
         );
         let lacking = self.without_rows.union(&self.gone).copied();

@@ -12,16 +12,21 @@ use super::reader::SnapshotReader;
 use super::slice;
 use super::snapshot::export;
 use crate::error::{Error, Result};
-use crate::model::catalog::Catalog;
+use crate::model::catalog::{Catalog, Name};
 use crate::model::table_digest::{RowShape, TableDigest};
 use crate::pg::connect::server::Server;
 use crate::pg::definitions;
 use crate::pg::session::{Purpose, Session};
 
+/// The least OID that initdb gives to nothing of its own.
+const FIRST_OF_USERS: u32 = 16_384;
+
 pub(crate) struct LiveSnapshot {
     server: Server,
     application: String,
     session: Session,
+    /// Sees the present.
+    scout: Session,
     id: String,
     /// By the server's clock.
     pub taken_at: Timestamp,
@@ -31,7 +36,7 @@ pub(crate) struct LiveSnapshot {
     /// Their catalog, definitions included. Digests are empty.
     pub catalog: Catalog,
     /// Unlogged tables of a standby, which have no rows there.
-    pub unreadable: Vec<String>,
+    pub unreadable: Vec<Name>,
 }
 
 /// What one COPY reads.
@@ -47,6 +52,8 @@ impl LiveSnapshot {
     pub(crate) async fn take(server: &Server, application: &str) -> Result<Self> {
         let session = Session::connect(server, application, Purpose::Read).await?;
         session.refuse_pooler()?;
+        let scout = Session::connect(server, application, Purpose::Read).await?;
+        scout.same_server(&session)?;
         let instance = catalog::read_instance(&session).await?;
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         session.execute(begin, "cannot begin to read").await?;
@@ -65,7 +72,7 @@ impl LiveSnapshot {
         catalog.columns_full = definitions::read_columns(&reader.session).await?;
         reader.end().await?;
         reader.session.close().await;
-        let unreadable = unreadable.iter().map(|one| one.table.name.to_string());
+        let unreadable = unreadable.into_iter().map(|one| one.table.name);
         Ok(Self {
             server: server.clone(),
             application: application.to_owned(),
@@ -76,6 +83,7 @@ impl LiveSnapshot {
             tables,
             catalog,
             session,
+            scout,
         })
     }
 
@@ -141,11 +149,11 @@ impl LiveSnapshot {
     async fn digest_one(
         &self,
         reader: &SnapshotReader,
-        rows: &Rows,
+        of: &Rows,
         sql: &str,
         read: impl Fn(u64),
     ) -> Result<TableDigest> {
-        let (shape, what) = match rows {
+        let (shape, what) = match of {
             Rows::Table(at) => {
                 let table = &self.catalog.tables[*at];
                 (table.row_shape(), format!("table {}", table.name))
@@ -157,6 +165,9 @@ impl LiveSnapshot {
         while let Some(mut block) = rows.next().await? {
             read(block.len() as u64);
             digest.merge(&shape.digest(&mut block)?);
+        }
+        if let Rows::Table(at) = of {
+            self.check_read(reader, *at).await?;
         }
         reader.end().await?;
         Ok(digest)
@@ -177,13 +188,56 @@ impl LiveSnapshot {
         }
     }
 
-    /// Ends it; an error where a table was truncated or rewritten meanwhile, which the snapshot shows as empty.
-    pub(crate) async fn end(self) -> Result<()> {
+    /// After a COPY, in its transaction: an error where it read another relation than the snapshot shows by that
+    /// name, or other columns. COPY finds both by their names of the moment, and keeps its lock, so that what holds
+    /// now held all the time.
+    pub(crate) async fn check_read(&self, reader: &SnapshotReader, at: usize) -> Result<()> {
+        let table = &self.tables[at].table;
+        let cannot = format!("cannot check what was read of table {}", table.name);
+        let columns = format!(
+            "(SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attnum, a.atttypid,
+                       pg_catalog.quote_ident(a.attname)), ',' ORDER BY a.attnum)
+                FROM pg_catalog.pg_attribute a
+               WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped)",
+            table.oid
+        );
+        let is_locked = format!(
+            "(SELECT pg_catalog.{}(c.oid = {})
+                FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation
+                JOIN pg_catalog.pg_database d ON d.oid = l.database
+               WHERE d.datname = pg_catalog.current_database() AND l.locktype = 'relation' AND l.pid = {}
+                 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid >= {FIRST_OF_USERS})",
+            // An extension's own condition may look at other tables.
+            match table.condition {
+                None => "bool_and",
+                Some(_) => "bool_or",
+            },
+            table.oid,
+            reader.session.pid
+        );
+        let then = format!("SELECT true, {columns}");
+        let now = format!("SELECT {is_locked}, {columns}");
+        let then: (Option<bool>, Option<String>) = reader.session.row(&then, &cannot).await?;
+        let now: (Option<bool>, Option<String>) = self.scout.row(&now, &cannot).await?;
+        if then == now {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "{} is not what it was when the comparison began: another table has its name, or it was altered",
+            table.name
+        ))
+        .hint("run it again while no schema migration runs"))
+    }
+
+    /// Ends it; an error where one of these tables was truncated or rewritten meanwhile, which the snapshot shows
+    /// as empty.
+    pub(crate) async fn end(self, read: &BTreeSet<Name>) -> Result<()> {
         let rewritten = catalog::find_rewritten(&self.session, &BTreeSet::new()).await?;
         let ended = self.session.execute("COMMIT", "cannot end the reading");
         ended.await?;
         self.session.close().await;
-        match rewritten.first() {
+        self.scout.close().await;
+        match rewritten.iter().find(|name| read.contains(*name)) {
             None => Ok(()),
             Some(name) => Err(Error::refused(format!(
                 "{name} was truncated, rewritten or dropped while it was read"

@@ -44,16 +44,17 @@ impl Dump<'_> {
         self.run(pg_dump, "--schema-only", names).await
     }
 
-    /// The same of statistics: those hold values of rows, and so none of tables whose rows are left out, nor of what
-    /// is computed from them.
+    /// The same of statistics: those hold values of rows, and so none of tables whose rows are left out, of what
+    /// stands above those, nor of what is computed from them.
     pub(crate) async fn statistics(&self, pg_dump: &ToolPath) -> Result<Vec<u8>> {
         let Resolved {
             relations,
             unfilled,
+            ancestors,
             left_out,
             ..
         } = self.left_out;
-        let names = relations.iter().chain(unfilled);
+        let names = relations.iter().chain(unfilled).chain(ancestors);
         let names = names.chain(&left_out.rows).chain(&left_out.computed);
         self.run(pg_dump, "--statistics-only", names).await
     }

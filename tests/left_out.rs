@@ -653,3 +653,22 @@ fn a_pattern_that_matches_nothing_is_an_error_with_the_nearest_name() {
         json!([])
     );
 }
+
+/// Of several databases one may be gone: the others are exported still, and somebody is told.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_pattern_of_a_database_that_is_gone_fails_alone() {
+    let source = Database::new(Major::Pg15);
+    source.sql("CREATE TABLE kept (id int)");
+    let (lifeboat, url) = (lifeboat(Major::Pg15), source.url());
+    let gone = format!("{}.public.t", unique("gone"));
+    let ran = lifeboat.run(["export", "--source", &url, "--exclude-table", &gone]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let report = ran.json()["result"].clone();
+    assert_eq!(report["databases"][0]["tables"], 1, "{report}");
+    assert_eq!(report["failures"].as_array().unwrap().len(), 1, "{report}");
+    mentions(
+        &report["failures"],
+        &[&gone, "is to be left out of database"],
+    );
+}

@@ -1,10 +1,13 @@
 //! Statistics travel with a point: a restore into 18 or newer plans as the source did, before anything is analyzed.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::support::{Database, Lifeboat, Major};
+use crate::without_lifeboat::machine::Point;
 
 /// When it was analyzed nearly all rows held 'x'; hardly any do now. ANALYZE would see that.
 const STALE: &str = "
@@ -152,5 +155,33 @@ fn a_drill_imports_them_without_power() {
     assert!(
         !report["not_tried"].to_string().contains("statistics"),
         "{report}"
+    );
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn damaged_statistics_are_damage() {
+    let source = Database::new(Major::Pg18);
+    source.sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1); ANALYZE");
+    let lifeboat = lifeboat(&[Major::Pg18.bin()]);
+    let exported = lifeboat.export(&source.url());
+    let id = exported["id"].as_str().unwrap().to_owned();
+    let point = Point { lifeboat, id };
+    let path = point.find("parts", "/statistics.dump.zst.age");
+    let mut stored = fs::read(&path).unwrap();
+    *stored.last_mut().unwrap() ^= 1;
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&path, stored).unwrap();
+    let target = Database::with(Major::Pg18, "TEMPLATE template0");
+    let (url, identity) = (target.url(), point.lifeboat.identity());
+    let args = ["restore", "latest", "--target", &url, "--identity"];
+    let ran = point
+        .lifeboat
+        .bare([&args[..], &[identity.to_str().unwrap()]].concat());
+    ran.failed(1, "statistics.dump.zst.age");
+    assert_eq!(
+        target.sql("SELECT to_regclass('public.t')"),
+        "",
+        "untouched"
     );
 }

@@ -137,6 +137,7 @@ mod tests {
                     rows: 1_943_200,
                     copy_bytes: 5,
                     stored_bytes: 4,
+                    excluded: Vec::new(),
                     locked_until: None,
                 }),
                 previous: None,

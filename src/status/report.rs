@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::id::Id;
+use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
@@ -95,6 +96,8 @@ pub struct PointStatus {
     /// Rows as COPY text.
     pub copy_bytes: u64,
     pub stored_bytes: u64,
+    /// What was left out on request, by kind.
+    pub excluded: Vec<NotCovered>,
     /// The end of the manifest's lock, as the store reports it now.
     pub locked_until: Option<Timestamp>,
 }

@@ -28,6 +28,8 @@ pub(crate) struct Resolved {
     pub gone: BTreeSet<u32>,
     pub relations: BTreeSet<Name>,
     pub schemas: BTreeSet<String>,
+    /// Catalogs and OIDs of all that is left out, parts of it among them.
+    pub parts: BTreeSet<(String, u32)>,
     pub left_out: LeftOut,
 }
 
@@ -74,6 +76,7 @@ impl Resolved {
             list(asked.iter().copied())
         );
         let gone = closure::read(session, &start).await?;
+        self.parts = closure::parts(session, &start).await?;
         self.schemas = schemas.iter().map(|(_, name)| name.clone()).collect();
         let is_asked = |one: &Gone| {
             one.is_part

@@ -1,5 +1,7 @@
 //! What cannot be made without something that is left out, by PostgreSQL's own notes of what needs what.
 
+use std::collections::BTreeSet;
+
 use super::matching::WHAT;
 use crate::error::{Error, Result};
 use crate::humanize::first_names;
@@ -211,6 +213,18 @@ fn others() -> Vec<String> {
 /// Everything that goes with what `start` selects as class and OID.
 pub(super) async fn read(session: &Session, start: &str) -> Result<Vec<Gone>> {
     session.rows(&select(start), WHAT).await
+}
+
+/// Catalogs and OIDs of the same, and of all parts.
+pub(super) async fn parts(session: &Session, start: &str) -> Result<BTreeSet<(String, u32)>> {
+    let sql = format!(
+        "{} SELECT g.class::pg_catalog.regclass::text, g.oid FROM gone g
+         UNION ALL
+         SELECT 'pg_enum', e.oid FROM pg_catalog.pg_enum e JOIN gone g ON g.oid = e.enumtypid
+          WHERE g.class = 'pg_catalog.pg_type'::pg_catalog.regclass",
+        closure(start)
+    );
+    session.rows(&sql, WHAT).await
 }
 
 /// What must not go without somebody's word: rows, what keeps rows from somebody, and what keeps them right.

@@ -25,6 +25,7 @@ use crate::compute::default_jobs;
 use crate::context::Context;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::KeyRing;
+use crate::model::pattern::Pattern;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, InstanceDatabase};
@@ -99,7 +100,9 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     let mut server = source.server.clone();
     server.pin()?;
     let present = databases_of(run, &server).await?;
-    check_patterns(source, &present)?;
+    for error in mistaken_patterns(source, &present) {
+        report.failed(&source.name, None, &error);
+    }
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
@@ -141,20 +144,21 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     Ok(())
 }
 
-/// A pattern of a database that is not there would be left aside without a word.
-fn check_patterns(source: &Source, present: &[InstanceDatabase]) -> Result<()> {
+/// A pattern of a database that is not there would be left aside without a word. It says nothing about others.
+fn mistaken_patterns(source: &Source, present: &[InstanceDatabase]) -> Vec<Error> {
     let is_missing = |name: &str| !present.iter().any(|one| one.name == name);
-    let mut of_database = source.exclude.databases();
-    match of_database.find(|(_, name)| is_missing(name)) {
-        None => Ok(()),
-        Some((pattern, name)) => Err(Error::usage(format!(
+    let of_database = source.exclude.databases();
+    let mistaken = of_database.filter(|(_, name)| is_missing(name));
+    let error = |(pattern, name): (&Pattern, &str)| {
+        Error::usage(format!(
             "'{}' is to be left out of database '{}', and source {} has none",
             pattern.text.escape_debug(),
             name.escape_debug(),
             source.name
         ))
-        .hint("three names in a pattern are database.schema.table")),
-    }
+        .hint("three names in a pattern are database.schema.table")
+    };
+    mistaken.map(error).collect()
 }
 
 /// A panic is the failure of one database, not the end of the run: the next one begins with sessions of

@@ -225,7 +225,7 @@ async fn point_status(point: &RestorePoint, found: &ListedPoint) -> Result<Point
         rows: manifest.rows(),
         copy_bytes: manifest.copy_bytes(),
         stored_bytes: manifest.stored_bytes(),
-        locked_until: lock.map(|lock| lock.retain_until),
         excluded: manifest.excluded.clone(),
+        locked_until: lock.map(|lock| lock.retain_until),
     })
 }

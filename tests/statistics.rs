@@ -1,10 +1,13 @@
 //! Statistics travel with a point: a restore into 18 or newer plans as the source did, before anything is analyzed.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::support::{Database, Lifeboat, Major};
+use crate::without_lifeboat::machine::Point;
 
 /// When it was analyzed nearly all rows held 'x'; hardly any do now. ANALYZE would see that.
 const STALE: &str = "
@@ -19,6 +22,14 @@ const STALE: &str = "
   CREATE TABLE pairs (a int, b int) WITH (autovacuum_enabled = false);
   INSERT INTO pairs SELECT g % 10, g % 10 FROM generate_series(1, 1000) g;
   CREATE STATISTICS of_pairs (dependencies) ON a, b FROM pairs;
+  CREATE TABLE log (y int, word text) PARTITION BY LIST (y);
+  CREATE TABLE log_1 PARTITION OF log FOR VALUES IN (1) WITH (autovacuum_enabled = false);
+  CREATE TABLE log_2 PARTITION OF log FOR VALUES IN (2) WITH (autovacuum_enabled = false);
+  CREATE TABLE base (word text) WITH (autovacuum_enabled = false);
+  CREATE TABLE heir () INHERITS (base) WITH (autovacuum_enabled = false);
+  INSERT INTO log SELECT 1 + g % 2, CASE WHEN g % 2 = 0 THEN 'hidden' ELSE 'shown' END FROM generate_series(1, 100) g;
+  INSERT INTO base SELECT 'shown' FROM generate_series(1, 100) g;
+  INSERT INTO heir SELECT 'hidden' FROM generate_series(1, 100) g;
   ANALYZE; UPDATE answer SET kind = 'z' || id WHERE kind = 'x' AND id > 20;";
 
 /// Of columns that all versions have.
@@ -61,13 +72,14 @@ fn a_restored_database_plans_as_its_source_did() {
         );
         let lifeboat = lifeboat(&[major.bin(), Major::Pg18.bin()]);
         let url = source.url();
-        let export = ["export", "--source", &url, "--exclude-table-data", "secret"];
+        let without = ["secret", "log_1", "heir"].map(|one| ["--exclude-table-data", one]);
+        let export = [&["export", "--source", &url][..], without.as_flattened()].concat();
         let exported = lifeboat.run(export).ok().json()["result"]["databases"][0].clone();
         assert_eq!(exported["findings"], json!([]));
         let target = Database::with(Major::Pg18, "TEMPLATE template0");
         let report = restore(&lifeboat, &target);
-        // Three tables (one has extended statistics, and is analyzed as well), and three indexes.
-        assert_eq!(report["statistics_imported"], 6, "{report}");
+        // Four tables (one has extended statistics, and is analyzed as well), and three indexes.
+        assert_eq!(report["statistics_imported"], 7, "{report}");
         let tables = "answer|Odd";
         assert_eq!(
             statistics(&target, tables),
@@ -77,6 +89,13 @@ fn a_restored_database_plans_as_its_source_did() {
         assert_eq!(target.sql(PLAN), source.sql(PLAN));
         // No value of rows that were left out came along.
         assert_eq!(statistics(&target, "secret"), "");
+        // What stands above such tables has statistics of what came, of its own and of all below it.
+        let above = statistics(&target, "^log$|^base$");
+        assert!(
+            above.contains("shown") && !above.contains("hidden"),
+            "{above}"
+        );
+        assert!(above.contains("log word t"), "{above}");
         let extended = "SELECT count(*) FROM pg_stats_ext WHERE dependencies IS NOT NULL";
         assert_eq!(target.sql(extended), "1");
         target.sql("ANALYZE answer");
@@ -136,5 +155,33 @@ fn a_drill_imports_them_without_power() {
     assert!(
         !report["not_tried"].to_string().contains("statistics"),
         "{report}"
+    );
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn damaged_statistics_are_damage() {
+    let source = Database::new(Major::Pg18);
+    source.sql("CREATE TABLE t (a int); INSERT INTO t VALUES (1); ANALYZE");
+    let lifeboat = lifeboat(&[Major::Pg18.bin()]);
+    let exported = lifeboat.export(&source.url());
+    let id = exported["id"].as_str().unwrap().to_owned();
+    let point = Point { lifeboat, id };
+    let path = point.find("parts", "/statistics.dump.zst.age");
+    let mut stored = fs::read(&path).unwrap();
+    *stored.last_mut().unwrap() ^= 1;
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&path, stored).unwrap();
+    let target = Database::with(Major::Pg18, "TEMPLATE template0");
+    let (url, identity) = (target.url(), point.lifeboat.identity());
+    let args = ["restore", "latest", "--target", &url, "--identity"];
+    let ran = point
+        .lifeboat
+        .bare([&args[..], &[identity.to_str().unwrap()]].concat());
+    ran.failed(1, "statistics.dump.zst.age");
+    assert_eq!(
+        target.sql("SELECT to_regclass('public.t')"),
+        "",
+        "untouched"
     );
 }

@@ -124,7 +124,7 @@ pub(super) async fn store(
     let sealed_sql = |sql: String| sealed(&opaque::bytes(&sql));
     let config = run.options.config_text.clone();
     let statistics = dumped.statistics.as_deref();
-    let statistics = statistics.map(|archive| sealer.seal(archive)).transpose()?;
+    let statistics = statistics.map(sealed).transpose()?;
     let objects = [
         (names::SCHEMA, sealer.seal(&dumped.schema)?),
         (names::CATALOG, sealed(&json)?),

@@ -164,8 +164,8 @@ pub(crate) fn is_large_objects(oid: u32) -> bool {
 pub mod names {
     /// `pg_dump --schema-only -Fc`, sealed.
     pub const SCHEMA: &str = "schema.dump.age";
-    /// `pg_dump --statistics-only -Fc`, sealed; not in every point.
-    pub const STATISTICS: &str = "statistics.dump.age";
+    /// `pg_dump --statistics-only -Fc`, compressed and sealed; not in every point.
+    pub const STATISTICS: &str = "statistics.dump.zst.age";
     /// [`crate::model::catalog::Catalog`] as JSON, sealed.
     pub const CATALOG: &str = "catalog.json.zst.age";
     /// What `restore.sh` needs from the catalog, as tab-separated lines, sealed.

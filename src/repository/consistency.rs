@@ -35,9 +35,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
         }
     }
     let is_whole = !manifest.requires.iter().any(|name| name == LEFT_OUT);
-    if is_whole && !manifest.excluded.is_empty() {
+    if is_whole != manifest.excluded.is_empty() {
         return Err(Error::damaged(
-            "it leaves something out and does not say that a reader must know",
+            "what it leaves out and what a reader must know contradict each other",
         ));
     }
     add_up(manifest).ok_or_else(|| Error::damaged("its sizes are beyond all bounds"))
@@ -47,8 +47,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
 pub(super) fn check_catalog(manifest: &Manifest, catalog: &Catalog) -> Result<()> {
     let left_out = &catalog.left_out;
     let is_told = counts(&left_out.names) == manifest.excluded;
-    let has_reason = !left_out.is_empty() || left_out.foreign_keys.is_empty();
-    match is_told && has_reason {
+    match is_told && left_out.tells_all() {
         true => Ok(()),
         false => Err(Error::damaged(
             "its catalog and its manifest do not agree about what was left out",

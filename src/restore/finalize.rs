@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use super::broken;
 use super::run::Run;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::attestation::NotTried;
 use crate::model::catalog::{MaterializedView, Name};
 use crate::model::finding::Finding;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::statements::{self, Statement};
+use crate::pg::target::toc::Entry;
 use crate::pg::target::{execute, foreign, server};
 
 /// Sessions of ours beside those of jobs.
@@ -134,46 +135,96 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What ANALYZE is run on.
+struct Lacking {
+    tables: Vec<Name>,
+    /// Not on partitions of these: they have the source's statistics. Every server that takes those knows the word.
+    only: bool,
+}
+
 /// The source's statistics, as they were: plans are then the source's. What has none afterwards, and what has
 /// extended ones, which no dump carries, is analyzed.
-async fn import_statistics(run: &mut Run<'_>) -> Result<Vec<Name>> {
+async fn import_statistics(run: &mut Run<'_>) -> Result<Lacking> {
     let Some(archive) = &run.statistics else {
-        return server::to_analyze(&run.session).await;
+        return all(run).await;
     };
     let imported = async {
         let entries = archive.list(&BTreeSet::new()).await?;
         // Nothing else belongs there.
         let entries = entries
-            .iter()
+            .into_iter()
             .filter(|entry| entry.kind == "STATISTICS DATA");
         let entries: Vec<_> = entries.collect();
-        let mut outcome = archive.restore(&entries, run.jobs).await?;
+        let all: Vec<_> = entries.iter().collect();
+        let mut outcome = archive.restore(&all, run.jobs).await?;
         if !outcome.complaints.is_empty() {
             // Which of them failed, several at once do not say.
-            outcome = archive.restore(&entries, 1).await?;
+            outcome = archive.restore(&all, 1).await?;
         }
-        Ok::<_, Error>(entries.len().saturating_sub(outcome.suspects.len()))
+        Ok::<_, Error>((entries, outcome.suspects))
     };
     match imported.await {
-        Err(error) if error.ends_all() => Err(error),
-        Err(_) | Ok(0) => server::to_analyze(&run.session).await,
-        Ok(count) => {
+        Err(error) => {
+            let finding = statistics_unread(error)?;
+            run.report.findings.push(finding);
+            all(run).await
+        }
+        Ok((entries, suspects)) => {
+            let is_failed = |entry: &&Entry| suspects.contains(&entry.id);
+            let failed: Vec<_> = entries.iter().filter(is_failed).collect();
+            let count = entries.len() - failed.len();
+            if count == 0 {
+                return all(run).await;
+            }
             run.report.statistics_imported = count as u64;
-            server::without_statistics(&run.session).await
+            Ok(Lacking {
+                tables: server::without_statistics(&run.session, &failed).await?,
+                only: true,
+            })
         }
     }
 }
 
+async fn all(run: &Run<'_>) -> Result<Lacking> {
+    Ok(Lacking {
+        tables: server::to_analyze(&run.session).await?,
+        only: false,
+    })
+}
+
+/// What is told where they cannot be read; where that is damage, or concerns all, the error.
+pub(super) fn statistics_unread(error: Error) -> Result<Finding> {
+    if error.ends_all() || error.kind() == Kind::Damaged {
+        return Err(error);
+    }
+    let why = format!("could not be read: {}; tables were analyzed", error.chain());
+    Ok(Finding::new("statistics of the point", why))
+}
+
 /// Without statistics the first queries would be slow enough to look like another outage.
 pub(super) async fn statistics(run: &mut Run<'_>) -> Result<()> {
-    let tables = import_statistics(run).await?;
+    let Lacking { tables, only } = import_statistics(run).await?;
+    let only = if only { "ONLY " } else { "" };
     let analyze = async |session: &Session, table: Name| {
         let about = format!("statistics of {table}");
-        let statement = Statement::new(about, format!("ANALYZE {}", table.quoted()));
+        let statement = Statement::new(about, format!("ANALYZE {only}{}", table.quoted()));
         execute::each(session, &[statement]).await
     };
     let sessions = run.sessions(&run.own.server, Purpose::Compute);
     let refused = sessions.for_each(tables, analyze).await?;
     report_refused(run, "statistics", refused.into_iter().flatten().collect());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_statistics_are_damage_and_others_are_told() {
+        let damaged = statistics_unread(Error::damaged("not what the manifest says"));
+        assert_eq!(damaged.unwrap_err().kind(), Kind::Damaged);
+        let finding = statistics_unread(Error::failed("no such format")).unwrap();
+        assert!(finding.why.contains("no such format"), "{finding:?}");
+    }
 }

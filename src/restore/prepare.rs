@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::finalize;
 use super::not_tried::NotTriedObjects;
 use super::phases::{Phases, TABLES};
 use super::preflight::{self, TargetCheck};
@@ -33,7 +34,10 @@ pub(super) async fn prepare<'a>(
     let archive = open_archive(inputs, &checked, names::SCHEMA).await?;
     let left_out = inputs.catalog.left_out.archive_objects();
     let entries = archive.list(&left_out).await?;
-    let statistics = open_statistics(inputs, &checked).await;
+    let (statistics, unread) = match open_statistics(inputs, &checked).await {
+        Ok(statistics) => (statistics, None),
+        Err(error) => (None, Some(finalize::statistics_unread(error)?)),
+    };
     if checked.database.is_none() {
         let made = create_database(inputs, checked.server.rights.version_num).await;
         if let Err(error) = made {
@@ -58,6 +62,8 @@ pub(super) async fn prepare<'a>(
         report_as_begun(&mut report, &noted);
         (ResumeState::InTarget, Phases::new(finished, noted))
     };
+    // Not of the target, and so said anew when it is resumed.
+    report.findings.extend(unread);
     let facts = match checked.database {
         Some(_) => checked.server,
         // Names of roles have no encoding of their own: as the new database reads them.
@@ -106,14 +112,14 @@ async fn lacking_extensions(
 
 /// Those of the source, where the server takes them, and rows were not chosen: it would take a table that stays
 /// empty for a full one.
-async fn open_statistics(inputs: Inputs<'_>, checked: &TargetCheck) -> Option<Archive> {
+async fn open_statistics(inputs: Inputs<'_>, checked: &TargetCheck) -> Result<Option<Archive>> {
     let is_new = checked.server.rights.version_num >= STATISTICS_SINCE * 10_000;
     let has_any = inputs.point.manifest.object(names::STATISTICS).is_some();
     if !(is_new && has_any && inputs.selection.whole) {
-        return None;
+        return Ok(None);
     }
-    // One that does not open is gathered anew.
-    open_archive(inputs, checked, names::STATISTICS).await.ok()
+    let archive = open_archive(inputs, checked, names::STATISTICS).await?;
+    Ok(Some(archive))
 }
 
 async fn open_archive(

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::report::{DatabaseStatus, Finding, PointStatus};
+use crate::escape;
 use crate::humanize::age as words;
 use crate::model::attestation::NOT_PROVEN;
 use crate::model::size::Size;
@@ -42,6 +43,7 @@ pub(super) fn database(one: &DatabaseStatus, limits: &Limits, now: Timestamp) ->
     findings.extend(unlocked(&name, newest, now));
     if let Some(previous) = &one.previous {
         findings.extend(shrunk(&name, newest, previous, limits));
+        findings.extend(left_out(&name, newest, previous));
     }
     findings.extend(drilled(&name, one, limits, now));
     findings
@@ -86,6 +88,26 @@ fn shrunk(
     findings
         .map(|what| format!("{name}: {what}").into())
         .collect()
+}
+
+/// Whoever may change the exporter's configuration may leave out what is needed. Once it is so in two exports, it
+/// is what somebody wants.
+fn left_out(name: &str, newest: &PointStatus, previous: &PointStatus) -> Option<Finding> {
+    let words = |point: &PointStatus| {
+        let kinds = point.excluded.iter();
+        let kinds = kinds.map(|one| format!("{} {}", one.count, escape::name(&one.kind)));
+        match kinds.collect::<Vec<_>>() {
+            kinds if kinds.is_empty() => "nothing".to_owned(),
+            kinds => kinds.join(", "),
+        }
+    };
+    (newest.excluded != previous.excluded).then(|| {
+        let (now, then, id) = (words(newest), words(previous), &previous.id);
+        let what = format!(
+            "{name}: the newest export leaves out on request: {now}; {id} left out: {then}"
+        );
+        what.into()
+    })
 }
 
 fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
@@ -137,6 +159,7 @@ pub(super) fn copies(one: &CopyStatus, limits: &Limits, now: Timestamp) -> Optio
 mod tests {
     use super::super::report::DrillStatus;
     use super::*;
+    use crate::model::manifest::NotCovered;
 
     const LIMITS: Limits = Limits {
         export_age: SignedDuration::from_hours(26),
@@ -157,8 +180,8 @@ mod tests {
             tables: 10,
             copy_bytes: rows * 100,
             stored_bytes: rows,
-            locked_until: Some(at("2026-12-25T02:00:00Z")),
             excluded: Vec::new(),
+            locked_until: Some(at("2026-12-25T02:00:00Z")),
         }
     }
 
@@ -250,12 +273,40 @@ mod tests {
             shrunk(one);
             leave_out(one.newest.as_mut());
         };
-        assert_eq!(found(since_now, now), [""; 0]);
+        only(
+            &found(since_now, now),
+            "leaves out on request: 1 rows of tables",
+        );
         let as_before = |one: &mut DatabaseStatus| {
             since_now(one);
             leave_out(one.previous.as_mut());
         };
         only(&found(as_before, now), "0 rows");
+    }
+
+    #[test]
+    fn what_is_left_out_otherwise_than_before_is_told() {
+        let now = "2026-11-21T03:00:00Z";
+        let tables = |count| {
+            vec![NotCovered {
+                kind: "tables".to_owned(),
+                count,
+            }]
+        };
+        let found = |newest, previous| {
+            let change = |one: &mut DatabaseStatus| {
+                one.newest.as_mut().unwrap().excluded = newest;
+                one.previous.as_mut().unwrap().excluded = previous;
+            };
+            found(change, now)
+        };
+        only(
+            &found(tables(2), Vec::new()),
+            "leaves out on request: 2 tables; 20261120T020000Z-k3v9q2 left out: nothing",
+        );
+        only(&found(tables(2), tables(1)), "left out: 1 tables");
+        only(&found(Vec::new(), tables(1)), "on request: nothing;");
+        assert_eq!(found(tables(1), tables(1)), [""; 0]);
     }
 
     #[test]

@@ -96,10 +96,10 @@ pub struct PointStatus {
     /// Rows as COPY text.
     pub copy_bytes: u64,
     pub stored_bytes: u64,
+    /// What was left out on request, by kind.
+    pub excluded: Vec<NotCovered>,
     /// The end of the manifest's lock, as the store reports it now.
     pub locked_until: Option<Timestamp>,
-    /// What it leaves out on request, by kind.
-    pub excluded: Vec<NotCovered>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,6 +5,7 @@ use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -229,6 +230,40 @@ pub async fn run(command: &mut Command, what: &str) -> Result<Output> {
         .because(Error::failed(last_lines(&output.stderr))))
 }
 
+/// The same, but only what it printed, and nothing where that is more than `most` bytes: it is ended then.
+pub(crate) async fn run_up_to(
+    command: &mut Command,
+    what: &str,
+    most: usize,
+) -> Result<Option<Vec<u8>>> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let starting = || format!("starting {what}");
+    let mut child = command.spawn().context(starting)?;
+    let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(Error::failed(format!("{what} has no output")));
+    };
+    let (mut printed, mut complaints) = (Vec::new(), Vec::new());
+    let mut all = stdout.take(most as u64 + 1);
+    let print = async {
+        all.read_to_end(&mut printed).await?;
+        if printed.len() > most {
+            child.start_kill()?;
+        }
+        Ok(())
+    };
+    let complain = stderr.read_to_end(&mut complaints);
+    let read = tokio::try_join!(print, complain);
+    read.context(|| format!("reading {what}"))?;
+    let status = child.wait().await.context(|| what.to_owned())?;
+    if printed.len() > most {
+        return Ok(None);
+    }
+    if status.success() {
+        return Ok(Some(printed));
+    }
+    Err(Error::failed(format!("{what}: {status}")).because(Error::failed(last_lines(&complaints))))
+}
+
 /// The last lines of a tool's complaints, as one line.
 pub(crate) fn last_lines(stderr: &[u8]) -> String {
     const LINES: usize = 5;
@@ -281,5 +316,19 @@ mod tests {
         assert!(error.to_string().contains("16/pg_dump 16.2, "), "{error}");
         assert!(error.find_hint().unwrap().contains("postgresql-client-15"));
         assert_eq!(find(19, true).unwrap_err().kind(), Kind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_prints_too_much_is_ended() {
+        let run = async |script: &str, most| {
+            let mut command = Command::new("sh");
+            run_up_to(command.args(["-c", script]), "it", most).await
+        };
+        let all = run("printf 1234; echo said >&2", 4).await.unwrap();
+        assert_eq!(all, Some(b"1234".to_vec()));
+        assert_eq!(run("printf 12345", 4).await.unwrap(), None);
+        assert_eq!(run("yes", 1_000_000).await.unwrap(), None);
+        let error = run("echo why >&2; exit 3", 4).await.unwrap_err();
+        assert!(error.chain().contains("why"), "{}", error.chain());
     }
 }

@@ -1,9 +1,11 @@
 //! Schema and statistics, by PostgreSQL's own pg_dump: it knows its catalogs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
+
+use tokio::process::Command;
 
 use crate::error::{Error, Result};
 use crate::model::catalog::Name;
@@ -34,6 +36,12 @@ pub(crate) struct Dumped {
     pub statistics: Option<Vec<u8>>,
 }
 
+/// More are not carried: they are held in memory.
+const MAX_STATISTICS_BYTES: usize = 256 * 1024 * 1024;
+
+/// pg_dump asks the server once for each pattern, and a server takes long for a long one.
+const NAMES_IN_A_PATTERN: usize = 64;
+
 /// The first pg_dump that can carry statistics, and the first server that takes them.
 pub(crate) const STATISTICS_SINCE: u32 = 18;
 
@@ -41,29 +49,43 @@ impl Dump<'_> {
     /// Runs `pg_dump --schema-only -Fc` under the exported snapshot and returns the archive.
     pub(crate) async fn schema(&self, pg_dump: &ToolPath) -> Result<Vec<u8>> {
         let names = self.left_out.relations.iter();
-        self.run(pg_dump, "--schema-only", names).await
+        let mut command = self.command(pg_dump, "--schema-only", names).await?;
+        let dumped = tools::run(&mut command, &self.what(pg_dump)).await;
+        let dumped = dumped.map_err(|error| with_hint(error, self.server, self.lock_wait));
+        Ok(dumped?.stdout)
     }
 
-    /// The same of statistics: those hold values of rows, and so none of tables whose rows are left out, nor of what
-    /// is computed from them.
+    /// The same of statistics: those hold values of rows, and so none of tables whose rows are left out, of what
+    /// stands above those, nor of what is computed from them.
     pub(crate) async fn statistics(&self, pg_dump: &ToolPath) -> Result<Vec<u8>> {
         let Resolved {
             relations,
             unfilled,
+            ancestors,
             left_out,
             ..
         } = self.left_out;
-        let names = relations.iter().chain(unfilled);
+        let names = relations.iter().chain(unfilled).chain(ancestors);
         let names = names.chain(&left_out.rows).chain(&left_out.computed);
-        self.run(pg_dump, "--statistics-only", names).await
+        let mut command = self.command(pg_dump, "--statistics-only", names).await?;
+        let dumped =
+            tools::run_up_to(&mut command, &self.what(pg_dump), MAX_STATISTICS_BYTES).await;
+        let dumped = dumped.map_err(|error| with_hint(error, self.server, self.lock_wait));
+        dumped?.ok_or_else(|| {
+            Error::refused(format!("they take more than {MAX_STATISTICS_BYTES} bytes"))
+        })
     }
 
-    async fn run<'b>(
+    fn what(&self, pg_dump: &ToolPath) -> String {
+        format!("{} of database {}", pg_dump.tool, self.server.database)
+    }
+
+    async fn command<'b>(
         &'b self,
         pg_dump: &ToolPath,
         what: &str,
         without: impl Iterator<Item = &'b Name>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Command> {
         let (server, lock_wait) = (self.server, self.lock_wait);
         let env = server.for_login().await?.tool_env()?;
         let mut command = tools::command(pg_dump, &env);
@@ -89,25 +111,41 @@ impl Dump<'_> {
                 "--lock-wait-timeout={}ms",
                 lock_wait.as_millis().max(1)
             ));
-        let what = format!("{} of database {}", pg_dump.tool, server.database);
-        let dumped = tools::run(&mut command, &what).await;
-        let dumped = dumped.map_err(|error| with_hint(error, server, lock_wait));
-        Ok(dumped?.stdout)
+        Ok(command)
     }
 }
 
-/// Exact names: within quotes, no character of a pattern means anything.
+/// Exact names, many in a pattern: within quotes, no character of one means anything.
 fn leave_out<'a>(
-    schemas: &'a BTreeSet<String>,
+    schemas: &BTreeSet<String>,
     tables: impl Iterator<Item = &'a Name>,
-) -> impl Iterator<Item = OsString> {
-    let tables = tables.filter(|name| !schemas.contains(&name.schema));
-    let tables = tables.map(|name| format!("--exclude-table={}", name.quoted()));
-    let schemas = schemas.iter();
-    schemas
-        .map(|name| format!("--exclude-schema={}", quote_ident(name)))
-        .chain(tables)
-        .map(|flag| OsString::from_vec(opaque::bytes(&flag).into_owned()))
+) -> Vec<OsString> {
+    let mut by_schema: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for name in tables.filter(|name| !schemas.contains(&name.schema)) {
+        let names = by_schema.entry(&name.schema).or_default();
+        names.insert(quote_ident(&name.name));
+    }
+    let flags = one_of(schemas.iter().map(|name| quote_ident(name)).collect());
+    let mut flags: Vec<String> = (flags.iter())
+        .map(|schemas| format!("--exclude-schema={schemas}"))
+        .collect();
+    for (schema, names) in by_schema {
+        let schema = quote_ident(schema);
+        let names = one_of(names.into_iter().collect());
+        let of_schema = names.iter();
+        flags.extend(of_schema.map(|names| format!("--exclude-table={schema}.{names}")));
+    }
+    let flags = flags.iter();
+    flags
+        .map(|flag| OsString::from_vec(opaque::bytes(flag).into_owned()))
+        .collect()
+}
+
+fn one_of(names: Vec<String>) -> Vec<String> {
+    let patterns = names.chunks(NAMES_IN_A_PATTERN);
+    patterns
+        .map(|names| format!("({})", names.join("|")))
+        .collect()
 }
 
 /// Only the text of pg_dump says why it failed.
@@ -128,4 +166,27 @@ fn with_hint(error: Error, server: &Server, lock_wait: Duration) -> Error {
         ));
     }
     error.hint("pg_dump reads the schema: what it complains about is of the source")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_few_patterns_and_nothing_of_a_name_is_one() {
+        let name = |schema: &str, name: String| Name {
+            schema: schema.to_owned(),
+            name,
+        };
+        let mut names: Vec<Name> = (0..65).map(|at| name("s", format!("t{at:02}"))).collect();
+        names.push(name("o.|", "a\"(b".to_owned()));
+        names.push(name("gone", "t".to_owned()));
+        let flags = leave_out(&["gone".to_owned()].into(), names.iter());
+        let flags: Vec<&str> = flags.iter().map(|flag| flag.to_str().unwrap()).collect();
+        assert_eq!(flags.len(), 4, "{flags:?}");
+        assert_eq!(flags[0], "--exclude-schema=(\"gone\")");
+        assert_eq!(flags[1], "--exclude-table=\"o.|\".(\"a\"\"(b\")");
+        assert!(flags[2].starts_with("--exclude-table=\"s\".(\"t00\"|\"t01\"|"));
+        assert_eq!(flags[3], "--exclude-table=\"s\".(\"t64\")");
+    }
 }

@@ -10,7 +10,7 @@ use self::closure::Gone;
 use self::matching::{Relation, WHAT, What, list, tree};
 use crate::error::{Error, Result};
 use crate::model::catalog::{KeyName, LeftOut, Name, NotCoveredNames};
-use crate::model::left_out::ROWS_OF_VIEWS;
+use crate::model::left_out::{ASKED, ROWS, ROWS_OF_VIEWS};
 use crate::model::pattern::Exclude;
 use crate::pg::session::{Session, from_row};
 use crate::pg::source::catalog::THROUGH_ROOT;
@@ -20,12 +20,16 @@ use crate::pg::source::catalog::THROUGH_ROOT;
 pub(crate) struct Resolved {
     /// Tables that come without rows.
     pub without_rows: BTreeSet<u32>,
+    /// What stands above tables whose rows are left out, or that are: its statistics are of their rows as well.
+    pub ancestors: BTreeSet<Name>,
     /// Materialized views that stay unfilled.
     pub unfilled: BTreeSet<Name>,
     /// OIDs and names of tables, views and sequences that are left out.
     pub gone: BTreeSet<u32>,
     pub relations: BTreeSet<Name>,
     pub schemas: BTreeSet<String>,
+    /// Catalogs and OIDs of all that is left out, parts of it among them.
+    pub parts: BTreeSet<(String, u32)>,
     pub left_out: LeftOut,
 }
 
@@ -72,6 +76,7 @@ impl Resolved {
             list(asked.iter().copied())
         );
         let gone = closure::read(session, &start).await?;
+        self.parts = closure::parts(session, &start).await?;
         self.schemas = schemas.iter().map(|(_, name)| name.clone()).collect();
         let is_asked = |one: &Gone| {
             one.is_part
@@ -100,33 +105,22 @@ impl Resolved {
         is_asked: impl Fn(&Gone) -> bool,
         is_named: impl Fn(u32) -> bool,
     ) {
-        const ASKED: [(&str, &str); 6] = [
-            ("schema", "schemas"),
-            ("table", "tables"),
-            ("view", "views"),
-            ("materialized view", "materialized views"),
-            ("foreign table", "foreign tables"),
-            ("sequence", "sequences"),
-        ];
         let (asked, others): (Vec<_>, Vec<_>) = gone.iter().partition(|one| is_asked(one));
         for (kind, kinds) in ASKED {
             let of_kind = asked.iter().filter(|one| one.object.kind == kind);
             // One of an identity column or a schema goes without being called by name.
             let named = of_kind.filter(|one| kind != "sequence" || is_named(one.object.oid));
-            let names = named.map(|one| match one.relation() {
-                Some(name) => name.to_string(),
-                None => one.object.name.join("."),
-            });
-            self.add_names(kinds, names.collect());
+            self.add_names(kinds, named.map(|one| one.object.asked_name()).collect());
         }
-        let mut kinds: Vec<&str> = others.iter().map(|one| kind_of(one)).collect();
+        let mut kinds: Vec<String> = (others.iter())
+            .map(|one| one.object.needing_kind())
+            .collect();
         kinds.sort_unstable();
         kinds.dedup();
         for kind in kinds {
-            let of_kind = others.iter().filter(|one| kind_of(one) == kind);
+            let of_kind = (others.iter()).filter(|one| one.object.needing_kind() == kind);
             let names = of_kind.map(|one| one.object.identity.clone()).collect();
-            let plural = if kind.ends_with('x') { "es" } else { "s" };
-            self.add_names(&format!("{kind}{plural} that need what is left out"), names);
+            self.add_names(&kind, names);
         }
     }
 
@@ -161,7 +155,7 @@ impl Resolved {
         let unfilled = matching::readers("WITH RECURSIVE ", &start, &gone);
         let unfilled: Vec<Name> = session.rows(&unfilled, WHAT).await?;
         self.add_names(
-            "rows of tables",
+            ROWS,
             tables.iter().map(|one| one.name.to_string()).collect(),
         );
         self.add_names(
@@ -169,6 +163,8 @@ impl Resolved {
             unfilled.iter().map(ToString::to_string).collect(),
         );
         let lacking = self.without_rows.union(&self.gone).copied();
+        let above = matching::above(lacking.clone());
+        self.ancestors = session.rows(&above, WHAT).await?;
         let tree = tree(lacking);
         // Of a table that inherits, rows are read through its parent, but no key refers to them there.
         let start = "SELECT oid FROM up
@@ -190,14 +186,6 @@ impl Resolved {
         );
         self.left_out.foreign_keys = session.rows(&sql, WHAT).await?;
         Ok(())
-    }
-}
-
-/// What people call it.
-fn kind_of(one: &Gone) -> &str {
-    match one.object.class_name.as_str() {
-        "table constraint" => "foreign key",
-        other => other,
     }
 }
 

@@ -99,8 +99,11 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Reads what the snapshot of this session shows.
-    pub(crate) async fn read(session: &Session) -> Result<Self> {
+    /// Reads what the snapshot of this session shows, but for what is left out: catalogs and OIDs.
+    pub(crate) async fn read(
+        session: &Session,
+        left_out: &BTreeSet<(String, u32)>,
+    ) -> Result<Self> {
         let what = "cannot look for columns that print names";
         let reg: RegColumns = session.row(REG_COLUMNS, what).await?;
         let xmin: i64 = session
@@ -117,7 +120,7 @@ impl Moment {
             Which::NamedRoles
         };
         Ok(Self {
-            objects: list(session, which).await?,
+            objects: without(list(session, which).await?, left_out),
             reg,
             since: u32::try_from(xmin).unwrap_or_default(),
             explained: Mutex::default(),
@@ -276,6 +279,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Nothing prints it, and it may come and go.
+fn without(mut objects: Versions, left_out: &BTreeSet<(String, u32)>) -> Versions {
+    let left_out: BTreeSet<(&str, u32)> = (left_out.iter())
+        .map(|(catalog, oid)| (catalog.as_str(), *oid))
+        .collect();
+    objects.retain(|(kind, oid, _), _| !left_out.contains(&(KINDS[*kind].catalog(), *oid)));
+    objects
+}
+
 async fn list(session: &Session, which: Which) -> Result<Versions> {
     let sql = objects::list(session.server_version_num, which);
     let what = "cannot list the objects that no lock protects";
@@ -384,6 +396,19 @@ mod tests {
             (false, true),
             "there and back"
         );
+    }
+
+    #[test]
+    fn what_is_left_out_may_come_and_go() {
+        let all = ["relation", "column", "function", "type", "enum label"]
+            .map(|kind| (key(kind, 0), AS_WAS));
+        let left_out = ["pg_class", "pg_type"].map(|catalog| (catalog.to_owned(), 20_000));
+        let kept = without(all.into(), &left_out.into());
+        let kept: Vec<&str> = kept.keys().map(|(kind, ..)| KINDS[*kind].what).collect();
+        assert_eq!(kept, ["enum label", "function"]);
+        for kind in KINDS.iter().filter(|kind| kind.what != ROLE_NAME) {
+            assert!(kind.catalog().starts_with("pg_"), "{}", kind.catalog());
+        }
     }
 
     #[test]

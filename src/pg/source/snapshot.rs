@@ -161,7 +161,7 @@ async fn attempt(
     {
         return Ok(Err(format!("{name} was truncated or rewritten meanwhile")));
     }
-    let moment = Moment::read(session).await?;
+    let moment = Moment::read(session, &left_out.parts).await?;
     if let Err(error) = moment.check(session, scout, Until::Begin).await {
         return match error.kind() {
             Kind::Changed => Ok(Err(error.to_string())),

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::catalog::Name;
 use crate::pg::session::{Session, from_row};
 use crate::pg::target::statements::Rights;
+use crate::pg::target::toc::Entry;
 use crate::quote::{quote_literal, quote_literals};
 
 /// A server and its user, asked once.
@@ -177,45 +178,70 @@ pub(crate) async fn money_tables(session: &Session) -> Result<BTreeMap<Name, boo
         .await
 }
 
-/// What ANALYZE is to be run on: a partitioned table does it for its partitions. Tables above a
-/// foreign one are left out, as ANALYZE would read from the foreign server.
-pub(crate) async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
-    let sql = "
+/// Relations above others as `up`, and those of them that stand above a foreign one: ANALYZE would read from the
+/// foreign server.
+const ABOVE_FOREIGN: &str = "
       WITH RECURSIVE up(child, parent) AS (
         SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
         UNION
         SELECT up.child, i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent),
       above_foreign AS (
         SELECT up.parent AS oid FROM up JOIN pg_catalog.pg_class f ON f.oid = up.child
-         WHERE f.relkind = 'f'),
-      whole AS (
+         WHERE f.relkind = 'f')";
+
+/// What ANALYZE may be run on.
+const ANALYZABLE: &str = "
+      n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
+         AND c.relpersistence <> 't'
+         AND c.relkind IN ('r', 'm', 'p') AND c.oid NOT IN (SELECT oid FROM above_foreign)
+         AND (c.relkind <> 'm' OR c.relispopulated)";
+
+/// What ANALYZE is to be run on: a partitioned table does it for its partitions.
+pub(crate) async fn to_analyze(session: &Session) -> Result<Vec<Name>> {
+    let sql = format!(
+        "{ABOVE_FOREIGN}, whole AS (
         SELECT c.oid FROM pg_catalog.pg_class c
          WHERE c.relkind = 'p' AND c.oid NOT IN (SELECT oid FROM above_foreign))
       SELECT n.nspname::text, c.relname::text
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
-         AND c.relpersistence <> 't'
-         AND c.relkind IN ('r', 'm', 'p') AND c.oid NOT IN (SELECT oid FROM above_foreign)
-         AND (c.relkind <> 'm' OR c.relispopulated)
+       WHERE {ANALYZABLE}
          AND NOT EXISTS (SELECT FROM up JOIN whole ON whole.oid = up.parent WHERE up.child = c.oid)
-       ORDER BY c.relpages DESC";
-    session.rows(sql, "cannot list the tables to analyze").await
+       ORDER BY c.relpages DESC"
+    );
+    session
+        .rows(&sql, "cannot list the tables to analyze")
+        .await
 }
 
-/// What is left to be analyzed once statistics were imported: extended statistics, and tables without any.
-pub(crate) async fn without_statistics(session: &Session) -> Result<Vec<Name>> {
-    let sql = "
-      WITH has(schema, name) AS (SELECT DISTINCT schemaname, tablename FROM pg_catalog.pg_stats)
-      SELECT n.nspname::text, c.relname::text
+/// What is left to be analyzed once statistics were imported: extended statistics, what has none or, where it has
+/// children, none of them, and tables of which some entry `failed`.
+pub(crate) async fn without_statistics(session: &Session, failed: &[&Entry]) -> Result<Vec<Name>> {
+    let sql = format!(
+        "{ABOVE_FOREIGN}, has(schema, name, inherited) AS (
+        SELECT DISTINCT schemaname, tablename, inherited FROM pg_catalog.pg_stats)
+      SELECT n.nspname::text, c.relname::text,
+             NOT EXISTS (SELECT FROM has WHERE has.schema = n.nspname AND has.name = c.relname)
+             OR EXISTS (SELECT FROM up WHERE up.parent = c.oid)
+                AND NOT EXISTS (SELECT FROM has WHERE has.schema = n.nspname AND has.name = c.relname
+                                                  AND has.inherited)
+             OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = c.oid),
+             ARRAY(SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+                    WHERE x.indrelid = c.oid)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lifeboat_restore')
-         AND c.relpersistence <> 't'
-         AND (c.relkind = 'r' OR c.relkind = 'm' AND c.relispopulated)
-         AND (NOT EXISTS (SELECT FROM has WHERE has.schema = n.nspname AND has.name = c.relname)
-              OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext x WHERE x.stxrelid = c.oid))
-       ORDER BY c.relpages DESC";
+       WHERE {ANALYZABLE}
+       ORDER BY c.relpages DESC"
+    );
     let what = "cannot list the tables without statistics";
-    session.rows(sql, what).await
+    let all: Vec<(Name, bool, Vec<String>)> = session.rows(&sql, what).await?;
+    let has_failed = |table: &Name, indexes: &[String]| {
+        let names = indexes.iter().chain([&table.name]);
+        let mut names = names.map(|name| (table.schema.as_str(), name.as_str()));
+        names.any(|(schema, name)| failed.iter().any(|one| one.may_be_of(schema, name)))
+    };
+    let lacking = all
+        .into_iter()
+        .filter(|(table, lacks, indexes)| *lacks || has_failed(table, indexes));
+    Ok(lacking.map(|(table, ..)| table).collect())
 }
 
 /// Of these roles, those whose rights the user does not have yet.

@@ -168,6 +168,13 @@ impl Entry {
             .is_some_and(|rest| rest.ends_with(' '))
     }
 
+    /// Whether it is of what has this name: never a wrong no, rarely a wrong yes.
+    pub(crate) fn may_be_of(&self, schema: &str, name: &str) -> bool {
+        // As in [`Self::may_belong_to`].
+        let names = format!("{schema} {name} ").replace(['\n', '\r'], " ");
+        self.names.starts_with(&names)
+    }
+
     /// For a message: `TABLE public answer owner`.
     pub(crate) fn describe(&self) -> String {
         format!("{} {}", self.kind, self.names.trim_end())
@@ -331,6 +338,14 @@ rubbish
         assert!(table.may_belong_to("rst own"));
         assert!(table.may_belong_to("rst\nown"));
         assert!(!table.may_belong_to("postgres"));
+    }
+
+    #[test]
+    fn statistics_are_of_the_table_that_their_entry_names() {
+        let entries = parse_list("9; 0 0 STATISTICS DATA public a b own\n", Section::Data);
+        let is_of = |schema: &str, name: &str| entries[0].may_be_of(schema, name);
+        assert!(is_of("public", "a b") && is_of("public", "a\nb"));
+        assert!(!is_of("public", "b") && !is_of("publi", "c a b") && !is_of("public", "a b c"));
     }
 
     #[test]

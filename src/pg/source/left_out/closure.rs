@@ -1,5 +1,7 @@
 //! What cannot be made without something that is left out, by PostgreSQL's own notes of what needs what.
 
+use std::collections::BTreeSet;
+
 use super::matching::WHAT;
 use crate::error::{Error, Result};
 use crate::humanize::first_names;
@@ -72,6 +74,12 @@ fn closure(start: &str) -> String {
                FROM pg_catalog.pg_constraint k
               WHERE g.class = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = g.oid
                 AND k.contype NOT IN ('f', 't')
+             UNION ALL
+             -- Without its index there is no constraint.
+             SELECT d.refclassid, d.refobjid FROM pg_catalog.pg_depend d
+              WHERE g.class = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.classid = g.class
+                AND d.objid = g.oid AND d.deptype = 'i'
+                AND d.refclassid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
            ) next(class, oid)),
          marked AS (
            SELECT g.class, g.oid, EXISTS (
@@ -96,10 +104,16 @@ fn select(start: &str) -> String {
     format!("{} {}", closure(start), parts.join(" UNION ALL "))
 }
 
+/// What pg_identify_object says, as `i`: nothing of what was dropped since the snapshot.
+fn said(kind: &str, name: &str) -> String {
+    format!("coalesce(i.type, {kind}), coalesce({IDENTITY}, {name})")
+}
+
 /// Of one catalog, as `x`.
 fn of(catalog: &str, kind: &str, name: &str, from: &str, only: &str) -> String {
+    let said = said(kind, &format!("pg_catalog.array_to_string({name}, '.')"));
     format!(
-        "SELECT g.class, g.oid, {kind}, {name}, i.type, {IDENTITY}, NULL::text, g.is_part
+        "SELECT g.class, g.oid, {kind}, {name}, {said}, NULL::text, g.is_part
            FROM marked g JOIN pg_catalog.{catalog} x ON x.oid = g.oid {from},
                 pg_catalog.pg_identify_object(g.class, g.oid, 0) i
           WHERE g.class = 'pg_catalog.{catalog}'::pg_catalog.regclass AND {only}"
@@ -107,24 +121,27 @@ fn of(catalog: &str, kind: &str, name: &str, from: &str, only: &str) -> String {
 }
 
 fn relations() -> Vec<String> {
-    let tables_and_views = "
+    let said = said("'relation'", "n.nspname || '.' || x.relname");
+    let tables_and_views = format!(
+        "
       SELECT g.class, g.oid, CASE x.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
                WHEN 'f' THEN 'foreign table' WHEN 'S' THEN 'sequence' ELSE 'table' END,
-             ARRAY[n.nspname, x.relname]::text[], i.type, i.identity, x.relkind::text, g.is_part
+             ARRAY[n.nspname, x.relname]::text[], {said}, x.relkind::text, g.is_part
         FROM marked g JOIN pg_catalog.pg_class x ON x.oid = g.oid
         JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace,
              pg_catalog.pg_identify_object(g.class, g.oid, 0) i
        WHERE g.class = 'pg_catalog.pg_class'::pg_catalog.regclass
-         AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')";
+         AND x.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
+    );
     let indexes = of(
         "pg_class",
-        "'index'",
+        "CASE WHEN d.indisunique THEN 'unique index' ELSE 'index' END",
         "ARRAY[n.nspname, c.relname, x.relname]::text[]",
         "JOIN pg_catalog.pg_index d ON d.indexrelid = x.oid JOIN pg_catalog.pg_class c ON c.oid = d.indrelid
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
         "NOT g.is_part",
     );
-    vec![tables_and_views.to_owned(), indexes]
+    vec![tables_and_views, indexes]
 }
 
 /// What stands on a table that is kept: catalog, kind, columns of its name and its table, and which.
@@ -170,6 +187,7 @@ fn others() -> Vec<String> {
     let function = FUNCTION_NAME.replace("p.pro", "x.pro");
     let named = |column: &str| format!("ARRAY[n.nspname, x.{column}]::text[]");
     let own = |column: &str| format!("ARRAY[x.{column}]::text[]");
+    let gone = said("'object'", "g.oid::text");
     vec![
         of("pg_namespace", "'schema'", &own("nspname"), "", "true"),
         of("pg_proc", "'function'", &function, &in_schema("pro"), "true"),
@@ -183,7 +201,7 @@ fn others() -> Vec<String> {
         ),
         of("pg_event_trigger", "'event trigger'", &own("evtname"), "", "true"),
         format!(
-            "SELECT g.class, g.oid, 'object', ARRAY[i.type, {IDENTITY}], i.type, {IDENTITY}, NULL::text, g.is_part
+            "SELECT g.class, g.oid, 'object', ARRAY[{gone}], {gone}, NULL::text, g.is_part
                FROM marked g, pg_catalog.pg_identify_object(g.class, g.oid, 0) i
               WHERE g.class::pg_catalog.regclass::text <> ALL (ARRAY['pg_class', 'pg_namespace', 'pg_proc', 'pg_type',
                       'pg_constraint', 'pg_trigger', 'pg_rewrite', 'pg_policy', 'pg_statistic_ext',
@@ -197,10 +215,24 @@ pub(super) async fn read(session: &Session, start: &str) -> Result<Vec<Gone>> {
     session.rows(&select(start), WHAT).await
 }
 
-/// What must not go without somebody's word: rows, and what keeps rows from somebody.
+/// Catalogs and OIDs of the same, and of all parts.
+pub(super) async fn parts(session: &Session, start: &str) -> Result<BTreeSet<(String, u32)>> {
+    let sql = format!(
+        "{} SELECT g.class::pg_catalog.regclass::text, g.oid FROM gone g
+         UNION ALL
+         SELECT 'pg_enum', e.oid FROM pg_catalog.pg_enum e JOIN gone g ON g.oid = e.enumtypid
+          WHERE g.class = 'pg_catalog.pg_type'::pg_catalog.regclass",
+        closure(start)
+    );
+    session.rows(&sql, WHAT).await
+}
+
+/// What must not go without somebody's word: rows, what keeps rows from somebody, and what keeps them right.
 pub(super) fn refuse(gone: &[Gone], is_asked: impl Fn(&Gone) -> bool) -> Result<()> {
     let is_kept = |one: &&Gone| match (one.relkind.as_deref(), one.object.kind.as_str()) {
-        (Some("r" | "p"), _) | (None, "policy" | "check") => !is_asked(one),
+        (Some("r" | "p"), _) | (None, "policy" | "check" | "unique index" | "trigger") => {
+            !is_asked(one)
+        }
         _ => one.object.class_name == "extension",
     };
     let kept = gone.iter().filter(is_kept);

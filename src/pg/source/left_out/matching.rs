@@ -148,6 +148,19 @@ pub(super) fn tree(oids: impl IntoIterator<Item = u32>) -> String {
     )
 }
 
+/// Names of all that these are partitions of or inherit from, at any distance.
+pub(super) fn above(oids: impl IntoIterator<Item = u32>) -> String {
+    format!(
+        "WITH RECURSIVE above(oid) AS (
+           SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = ANY ({})
+           UNION SELECT i.inhparent FROM above JOIN pg_catalog.pg_inherits i ON i.inhrelid = above.oid)
+         SELECT n.nspname::text, c.relname::text
+           FROM above JOIN pg_catalog.pg_class c ON c.oid = above.oid
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
+        list(oids)
+    )
+}
+
 /// Materialized views that read one of what `start` selects, through other views too; itself, where it is one.
 pub(super) fn readers(with: &str, start: &str, gone: &str) -> String {
     format!(

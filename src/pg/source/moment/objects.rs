@@ -33,6 +33,17 @@ pub(super) struct Kind {
     only: &'static str,
 }
 
+impl Kind {
+    /// The catalog that its oid is of.
+    pub(super) fn catalog(&self) -> &'static str {
+        let from = self.from.trim_start_matches("pg_catalog.");
+        match from.split_whitespace().next().unwrap_or_default() {
+            "pg_attribute" => "pg_class",
+            other => other,
+        }
+    }
+}
+
 const OBJECT: Kind = Kind {
     what: "",
     in_rows: InRows::Never,

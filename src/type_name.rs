@@ -42,7 +42,7 @@ pub(crate) fn is_type_name(text: &str) -> bool {
     while let Some(element) = text.strip_suffix("[]") {
         text = element;
     }
-    is_of_words(text) || qualified_name(text).is_some_and(|rest| is_empty_or_modifier(rest))
+    is_of_words(text) || qualified_name(text).is_some_and(is_empty_or_modifier)
 }
 
 /// `"C"`, `pg_catalog.default`, and nothing else behind it.

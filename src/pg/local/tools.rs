@@ -243,12 +243,14 @@ pub(crate) async fn run_up_to(
         return Err(Error::failed(format!("{what} has no output")));
     };
     let (mut printed, mut complaints) = (Vec::new(), Vec::new());
-    let mut all = stdout.take(most as u64 + 1);
     let print = async {
+        let mut all = stdout.take(most as u64 + 1);
         all.read_to_end(&mut printed).await?;
         if printed.len() > most {
             child.start_kill()?;
         }
+        // Nobody reads any more: what it started meanwhile ends as well.
+        drop(all);
         Ok(())
     };
     let complain = stderr.read_to_end(&mut complaints);

@@ -152,7 +152,7 @@ fn rows_of_the_directory_come_as_files() {
                         assert_eq!(strings.count(), row.as_object().unwrap().len());
                     }
                 }
-                _ => assert!(text.ends_with("\\.\nCOMMIT;\n")),
+                _ => assert!(text.contains("\n\\.\n") && text.ends_with("\nCOMMIT;\n")),
             }
         }
     }

@@ -303,7 +303,7 @@ async fn what_changed_between_the_points_of_the_last_two_sound_drills_is_shown()
         };
         made.report(options).await.unwrap()
     };
-    let changed = |rows: &str| format!("{rows} rows, now 900; no table gone, 0 new, 2 with other");
+    let changed = |rows: &str| format!("{rows} rows, now 900; 2 tables, now 2");
     says(
         &page(Some(Vec::new())).await,
         "details",

@@ -38,7 +38,7 @@ pub(super) fn compare([a, b]: [&Side<'_>; 2]) -> Result<Content> {
             let what = format!("{unknown} materialized views: {why}");
             content.not_compared.push(what);
         }
-        add_definitions(&mut content, [a, b], before, after, &lacking);
+        add_definitions(&mut content, [a, b], before, after);
     }
     Ok(content)
 }
@@ -179,7 +179,6 @@ fn add_definitions(
     sides: [&Side<'_>; 2],
     before: &Catalog,
     after: &Catalog,
-    lacking: &Incomparable,
 ) {
     let (then, now) = match (noted::all(before), noted::all(after)) {
         (Some(then), Some(now)) => (then, now),
@@ -196,17 +195,8 @@ fn add_definitions(
         (then.iter().collect(), now.iter().collect());
     let majors = sides.map(|side| side.version_num / 10_000);
     let left_out = |kind: &str, name: &[String]| {
-        let table = match name {
-            [schema, name, ..] if matches!(kind, "table" | "column") => Some(Name {
-                schema: schema.clone(),
-                name: name.clone(),
-            }),
-            _ => None,
-        };
-        table.is_some_and(|table| lacking.has(&table))
-            || [before, after]
-                .iter()
-                .any(|side| side.left_out.has(kind, name))
+        let mut sides = [before, after].into_iter();
+        sides.any(|side| side.left_out.has(kind, name) || side.left_out.has_relation_of(name))
     };
     let found = definitions::compare(&then, &now, majors, &left_out);
     content.definitions = found.changes;

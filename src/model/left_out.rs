@@ -167,6 +167,17 @@ impl LeftOut {
         objects.any(|one| one.kind == kind && one.name == name)
     }
 
+    /// Whether this is the definition of a part of a table or view that is not there: schema, its name, the part's.
+    pub(crate) fn has_relation_of(&self, part: &[String]) -> bool {
+        const RELATIONS: [&str; 4] = ["table", "view", "materialized view", "foreign table"];
+        let [schema, name, _, ..] = part else {
+            return false;
+        };
+        self.objects.iter().any(|one| {
+            RELATIONS.contains(&one.kind.as_str()) && one.name == [schema.as_str(), name.as_str()]
+        })
+    }
+
     /// Whether `names` tells all that the lists excuse. What an export leaves out without a word hangs on what
     /// it tells.
     pub(crate) fn tells_all(&self) -> bool {

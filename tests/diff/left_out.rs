@@ -74,7 +74,7 @@ fn what_either_side_leaves_out_is_neither_gone_nor_the_same() {
     }
     for point in [&without_rows, &without_tables] {
         let args = [&full, point, "--rows", "--table", "log"];
-        scene.diff(&args).failed(1, "out on request");
+        scene.diff(&args).failed(1, "on request");
     }
     scene
         .diff(&[&full, &without_rows, "--rows", "--table", "t"])

@@ -30,7 +30,7 @@ fn impatient(world: &World) -> Options {
     Options {
         limits: WaitLimits {
             poll: Duration::from_millis(1),
-            wait: Duration::from_millis(100),
+            wait: Duration::from_secs(1),
         },
         ..world.options()
     }

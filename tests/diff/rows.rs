@@ -253,7 +253,8 @@ impl Bench {
 const READING: &str = "reading the server";
 const ROWS: &str = "rows of postgresql";
 
-#[tokio::test]
+// A comparison that failed lets its sessions go while psql waits for their locks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn rows_of_another_table_are_never_shown_as_those_of_the_one_that_had_its_name() {
     let source = Database::new(MAJOR);
@@ -284,7 +285,8 @@ async fn rows_of_another_table_are_never_shown_as_those_of_the_one_that_had_its_
     }
 }
 
-#[tokio::test]
+// A comparison that failed lets its sessions go while psql waits for their locks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn a_truncated_table_spoils_only_what_read_it() {
     let source = Database::new(MAJOR);

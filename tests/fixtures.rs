@@ -179,11 +179,6 @@ fn what_was_computed_under_its_own_settings_comes_back() {
     let scripts = ["facts.sql", "own-settings-facts.sql"];
     for major in [Major::Pg15, Major::Pg18] {
         directory.comes_back(OWN_SETTINGS, (13, 460), &scripts, major);
-        // They are the server's, and tests after this one export what is the server's.
-        for (parameter, role) in [("log_statement", "owner"), ("work_mem", "reader")] {
-            let sql = format!("REVOKE ALL ON PARAMETER {parameter} FROM fixture_{role}");
-            major.sql("postgres", &sql);
-        }
     }
 }
 

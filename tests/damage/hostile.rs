@@ -154,7 +154,7 @@ async fn a_manifest_that_contradicts_itself_is_refused() {
         ),
         (
             "something left out in secret",
-            "does not say that a reader must know",
+            "contradict each other",
             Box::new(|manifest| manifest["excluded"] = json!([{"kind": "tables", "count": 1}])),
         ),
         (

@@ -27,13 +27,28 @@ impl Major {
 
     /// The superuser's URL of the database `postgres`, on the server that this test has.
     pub fn url(self) -> String {
-        let suffix = Lane::current().suffix();
-        variable(&format!("LIFEBOAT_TEST_{}{suffix}", self.name()))
+        self.of_lane("")
     }
 
     pub fn port(self) -> String {
-        let suffix = Lane::current().suffix();
-        variable(&format!("LIFEBOAT_TEST_{}{suffix}_PORT", self.name()))
+        self.of_lane("_PORT")
+    }
+
+    fn of_lane(self, what: &str) -> String {
+        let (lane, server) = (Lane::current(), self.name());
+        let of_lane = |what| variable(&format!("LIFEBOAT_TEST_{server}{}{what}", lane.suffix()));
+        lane.before_first_use(server, || self.empty(&of_lane("")));
+        of_lane(what)
+    }
+
+    /// Takes away what tests before left on a server: a role that is otherwise there than on the server of the
+    /// target is a finding of every restore.
+    fn empty(self, url: &str) {
+        let mut psql = Command::new(self.bin().join("psql"));
+        psql.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-d", url]);
+        psql.args(["-f", "tests/support/empty.sql"]);
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "{url}: {output:?}");
     }
 
     /// Where its programs are; beside the server of 17 lie the clients of 18.

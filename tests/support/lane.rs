@@ -2,6 +2,7 @@
 //! belong to a server, and tests that run at the same time must not meet each other's.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
@@ -29,6 +30,14 @@ impl Lane {
         assert!(entered.is_ok(), "this thread has servers already");
     }
 
+    /// Does something before the test has to do with one of its servers for the first time, in whatever thread.
+    pub fn before_first_use(self, server: &'static str, prepare: impl FnOnce()) {
+        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.insert((self.0, server)) {
+            prepare();
+        }
+    }
+
     /// What the names of a set's variables have behind the server's name.
     pub fn suffix(self) -> String {
         match self.0 {
@@ -54,6 +63,8 @@ impl Lease {
         let mut free = free();
         loop {
             if let Some(lane) = free.pop() {
+                let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+                used.retain(|(number, _)| *number != lane.0);
                 return Self {
                     lane,
                     borrowed: false,
@@ -76,6 +87,9 @@ impl Drop for Lease {
 }
 
 static GIVEN_BACK: Condvar = Condvar::new();
+
+/// Which servers of which sets the tests that have them now have asked for.
+static USED: Mutex<BTreeSet<(usize, &str)>> = Mutex::new(BTreeSet::new());
 
 /// As many as were started.
 fn free() -> MutexGuard<'static, Vec<Lane>> {

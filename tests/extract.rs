@@ -61,34 +61,45 @@ fn the_zoo_of_15_reads_back_in_every_format() {
     zoo_reads_back(Major::Pg15);
 }
 
-fn random_reads_back(major: Major, encoding: &'static str) {
-    let (source, seed) = random::database(major, encoding, 8);
-    println!("LIFEBOAT_TEST_SEED={seed}");
-    let (lifeboat, id) = exported(&source);
-    let bench = Bench {
-        source: &source,
-        lifeboat: &lifeboat,
-        id: &id,
-    };
-    bench.compare_all();
+/// `LIFEBOAT_EXTRACT_CASES` sets how many databases, 3 unless told; `LIFEBOAT_EXTRACT_SEED` repeats a run's choices.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn generated_databases_read_back_in_every_format() {
+    let cases = random::number("LIFEBOAT_EXTRACT_CASES").unwrap_or(3);
+    let first = random::number("LIFEBOAT_EXTRACT_SEED");
+    let first = first.unwrap_or_else(|| getrandom::u32().unwrap().into());
+    let (encodings, majors) = (["UTF8", "LATIN1", "SQL_ASCII"], [Major::Pg15, Major::Pg18]);
+    let mut compared = 0;
+    for seed in first..first + cases {
+        println!("LIFEBOAT_EXTRACT_SEED={seed} LIFEBOAT_EXTRACT_CASES=1 repeats this one");
+        let encoding = encodings[(seed % 3) as usize];
+        let source = random::database(majors[(seed / 3 % 2) as usize], encoding, 8, seed);
+        let (lifeboat, id) = exported(&source);
+        let bench = Bench {
+            source: &source,
+            lifeboat: &lifeboat,
+            id: &id,
+        };
+        compared += bench.compare_all();
+    }
+    println!("seed {first}: {cases} databases, {compared} files compared");
 }
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
-fn random_rows_of_15_read_back_in_every_format() {
-    random_reads_back(Major::Pg15, "UTF8");
-}
-
-#[test]
-#[ignore = "needs servers: bash tests/run.sh"]
-fn random_rows_of_18_in_latin1_read_back() {
-    random_reads_back(Major::Pg18, "LATIN1");
-}
-
-#[test]
-#[ignore = "needs servers: bash tests/run.sh"]
-fn random_rows_of_15_as_bytes_read_back() {
-    random_reads_back(Major::Pg15, "SQL_ASCII");
+fn memory_is_bounded_by_parts_not_by_the_table() {
+    let source = Database::new(Major::Pg15);
+    source.sql(
+        "CREATE TABLE big AS SELECT g AS id, (SELECT string_agg(md5(g::text || n), '') FROM generate_series(1, 20) n) AS t
+           FROM generate_series(1, 400000) g",
+    );
+    let (lifeboat, _) = exported(&source);
+    let (identity, output) = (lifeboat.identity(), lifeboat.folder().join("big.csv"));
+    let output = output.to_str().unwrap();
+    let more = ["--table", "big", "--jobs", "1", "-o", output];
+    let peak_kib = lifeboat.peak_kib(&args(identity.to_str().unwrap(), &more));
+    assert!(fs::metadata(output).unwrap().len() > 200 << 20);
+    assert!(peak_kib < 128 * 1024, "{peak_kib} KiB");
 }
 
 /// Columns of a partition in another order than its parent's, a generated one, odd values.

@@ -206,26 +206,14 @@ fn a_drill_of_a_point_without_rows_is_sound() {
         &["--exclude-table-data", "shop.session"],
     )["id"]
         .clone();
-    let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    let (identity, folder) = (lifeboat.identity(), folder.path().to_str().unwrap());
-    let drill = [
-        "drill",
-        "latest",
-        "--folder",
-        folder,
-        "--identity",
-        identity.to_str().unwrap(),
-    ];
-    let report = lifeboat.run(drill).ok().json()["result"].clone();
+    let report = lifeboat.drill(&["--json"]).ok().json()["result"].clone();
     assert_eq!(report["id"], id);
     for none in ["failures", "unproven", "findings"] {
         assert_eq!(report[none], json!([]), "{report}");
     }
     mentions(&report["left_out"], &["visit_session", "NOT VALID"]);
     assert_eq!(names(&report, "rows of tables"), ["shop.session"]);
-    let text = lifeboat.bare(drill).ok().stdout;
+    let text = lifeboat.drill(&[]).ok().stdout;
     assert!(
         text.contains("left out of the backup on request: rows of tables: shop.session"),
         "{text}"
@@ -521,19 +509,7 @@ fn a_partition_goes_alone_and_a_drill_of_what_is_left_is_sound() {
         "shop.session",
     ];
     export(&lifeboat, &source, &flags);
-    let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    let (identity, folder) = (lifeboat.identity(), folder.path().to_str().unwrap());
-    let drill = [
-        "drill",
-        "latest",
-        "--folder",
-        folder,
-        "--identity",
-        identity.to_str().unwrap(),
-    ];
-    let report = lifeboat.run(drill).ok().json()["result"].clone();
+    let report = lifeboat.drill(&["--json"]).ok().json()["result"].clone();
     for none in ["failures", "unproven", "findings"] {
         assert_eq!(report[none], json!([]), "{report}");
     }

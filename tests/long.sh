@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
 #
-#   tests/long.sh oracle|random|storm|kill...
+#   tests/long.sh oracle|random|storm|kill|extract...
 #
 #   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
 #   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
 #   storm    DDL at random moments of an export               LIFEBOAT_STORM_CASES   LIFEBOAT_STORM_SEED
 #   kill     restores killed at each of their statements      LIFEBOAT_KILL_CASES    LIFEBOAT_KILL_SEED
+#   extract  every table of a database in every format        LIFEBOAT_EXTRACT_CASES LIFEBOAT_EXTRACT_SEED
 #
-# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports or 9,000 restores unless told. SEED: the first, 1 unless told.
+# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores or 100 databases unless told. SEED: the
+# first, 1 unless told.
 # Each chunk leaves one line in target/long/NAME.txt (seed+cases, commit, result, seconds), what its tests say of seeds
 # in NAME.figures, and its output beside them where it failed. A chunk that has a line is not run again: delete the
 # line, or the folder.
@@ -30,6 +32,7 @@ settings() {
         random) echo 'TEST 2000 200 random::random_schemas_come_back_equal' ;;
         storm) echo 'STORM 1000 20 storm::' ;;
         kill) echo 'KILL 9000 200 killed::a_restore_' ;;
+        extract) echo 'EXTRACT 100 10 extract::generated_databases_' ;;
         *) usage ;;
     esac
 }

@@ -369,6 +369,80 @@ fn what_every_command_prints_of_a_hostile_database_is_in_lines_of_ours() {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn what_is_told_of_rows_and_of_points_is_in_lines_of_ours() {
+    let scene = Scene::new();
+    let id = |ran: Ran| {
+        let database = &ran.json()["result"]["databases"][0];
+        database["id"].as_str().unwrap().to_owned()
+    };
+    let before = id(scene.run(&[1], &["export"]));
+    let (database, q) = (name("db"), |kind: &str| quoted(&name(kind)));
+    let (schema, odd) = (q("sch"), literal(&text("other", METRIC)));
+    scene.cluster.sql_in(
+        &database,
+        &format!(
+            "UPDATE {schema}.{val} SET {col} = {odd}; ALTER TABLE {schema}.{val} ALTER {col} SET DEFAULT {odd};
+             SELECT nextval({sequence}); DROP VIEW {schema}.{view};
+             CREATE TABLE {schema}.{new} ({col} text DEFAULT {schema}.{function}({odd}));",
+            val = q("val"),
+            col = q("col"),
+            view = q("vie"),
+            new = q("new"),
+            function = q("fun"),
+            sequence = literal(&format!("{schema}.{}", q("seq"))),
+        ),
+    );
+    let after = id(scene.run(&[1], &["export"]));
+    let of_point = scene.run(&[3], &["diff", &before, &after]);
+    sentences_are_lines(&of_point, 0);
+    let port = scene.cluster.port;
+    let named: String = database
+        .bytes()
+        .map(|byte| format!("%{byte:02X}"))
+        .collect();
+    let url = format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/{named}");
+    scene.run(&[3], &["diff", &before, "--against", &url]);
+    let table = format!("{schema}.{}", q("val"));
+    let of_rows = [
+        "diff", &before, &after, "--rows", "--show", "5", "--table", &table,
+    ];
+    let of_rows = scene.run(&[3], &of_rows).json()["result"]["rows"].clone();
+    assert_eq!(of_rows["only_in_b"]["rows"], 1, "{of_rows}");
+    scene.run(&[0, 3], &["history", "--table", "*.*"]);
+    let (identity, file) = (
+        scene.lifeboat.identity(),
+        scene.lifeboat.folder().join("rows"),
+    );
+    let extract = [
+        "extract",
+        &after,
+        "--table",
+        &table,
+        "--format",
+        "sql",
+        "--identity",
+    ];
+    let places = [identity.to_str().unwrap(), "-o", file.to_str().unwrap()];
+    let extracted = scene.lifeboat.bare([&extract[..], &places].concat()).ok();
+    only_text("extract", &extracted.stdout);
+    only_documents("stderr of extract", &extracted.stderr);
+    let new = format!("{schema}.{}", q("new"));
+    let beside = [
+        "restore",
+        &after,
+        "--target",
+        &url,
+        "--into-schema",
+        &name("into"),
+        "--table",
+        &new,
+    ];
+    let planned = scene.run(&[0, 3], &[&beside[..], &["--dry-run"]].concat());
+    sentences_are_lines(&planned, 1);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn what_lies_in_the_store_in_somebody_elses_words_is_in_lines_of_ours() {
     let scene = Scene::new();
     scene.run(&[1], &["export"]);

@@ -33,7 +33,7 @@ struct Trip {
     encoding: &'static str,
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(
         text.parse()
@@ -122,9 +122,8 @@ fn load(database: &Database, schemas: &[Schema], offer: Offer, folder: &Path) {
     oracle::psql(database, &file, "UTF8");
 }
 
-/// A database of random schemas, and the seed that makes it again.
-pub fn database(of: Major, encoding: &'static str, schemas: usize) -> (Database, u64) {
-    let seed = number("LIFEBOAT_TEST_SEED").unwrap_or_else(|| getrandom::u64().unwrap());
+/// A database of random schemas, the same for the same seed.
+pub fn database(of: Major, encoding: &'static str, schemas: usize, seed: u64) -> Database {
     let trip = Trip {
         from: of,
         to: of,
@@ -141,7 +140,7 @@ pub fn database(of: Major, encoding: &'static str, schemas: usize) -> (Database,
     let database = Database::with(of, &kind);
     let folder = tempfile::tempdir().unwrap();
     load(&database, &schemas, offer, folder.path());
-    (database, seed)
+    database
 }
 
 fn runner(seed: u64, group: u64) -> TestRunner {

@@ -138,19 +138,7 @@ fn a_drill_imports_them_without_power() {
          sql = \"SELECT (most_common_vals::text::text[])[1] FROM pg_stats WHERE tablename = 'answer' AND attname = 'kind'\"",
     );
     lifeboat.export(&source.url());
-    let folder = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    let (identity, folder) = (lifeboat.identity(), folder.path().to_str().unwrap());
-    let drill = [
-        "drill",
-        "latest",
-        "--folder",
-        folder,
-        "--identity",
-        identity.to_str().unwrap(),
-    ];
-    let report = lifeboat.run(drill).ok().json()["result"].clone();
+    let report = lifeboat.drill(&["--json"]).ok().json()["result"].clone();
     assert_eq!(report["as_superuser"], false);
     assert!(
         !report["not_tried"].to_string().contains("statistics"),

@@ -20,7 +20,8 @@ use text::text;
 /// Tables that came or went, rows before and after, whether the rows are the same by their digests,
 /// sequences, large objects, and every definition that changed: columns, keys, functions, roles, privileges.
 /// Names and digests are sealed: without an identity OIDs, rows and bytes are compared, and said to be. What an
-/// export left out on request is not compared, and said not to be.
+/// export left out on request is not compared, and said not to be: where both leave out the same, that is no
+/// difference.
 ///
 /// With --rows the rows of one table are compared, however large it is. A digest of 16 bytes of each row of
 /// either side is written to the folder that TMPDIR names, and removed again; no row is.
@@ -32,10 +33,10 @@ Examples:
   lifeboat diff latest --against postgresql://reader@db.example.com/courses --identity break-glass.key
 
 Exit codes:
-  0  nothing differs, and the rows of all tables were compared
+  0  nothing differs, and all was compared but what both leave out alike
   1  failed
   2  wrong usage or configuration
-  3  done, with findings: something differs, or not all rows were compared")]
+  3  done, with findings: something differs, or was not compared and is not left out of both alike")]
 pub(super) struct Args {
     /// The restore point before: an id as `lifeboat list` shows it, or `latest`
     #[arg(value_name = "A")]

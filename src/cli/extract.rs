@@ -182,7 +182,7 @@ fn line(table: &Extracted) -> String {
         false => "NOT as exported",
     };
     format!(
-        "{}: {}, {} to {to}; {compared}",
+        "table {}: {}, {} to {to}; {compared}",
         table.name,
         render::counted(table.rows, "row", "rows"),
         render::bytes(table.bytes),

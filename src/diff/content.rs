@@ -63,6 +63,7 @@ fn add_tables(content: &mut Content, [a, b]: [&Side<'_>; 2], lacking: &Incompara
     let mut one_server =
         a.system_identifier.is_some() && a.system_identifier == b.system_identifier;
     content.rows_compared = content.by_names && lacking.is_empty();
+    content.complete = content.by_names && [a, b].iter().all(|side| side.unreadable().is_empty());
     for table in &mut tables {
         lacking.take_from(table, one_server);
     }
@@ -78,8 +79,16 @@ fn add_tables(content: &mut Content, [a, b]: [&Side<'_>; 2], lacking: &Incompara
                 let forget = |table: &mut TableFacts| table.digest = None;
                 tables.iter_mut().flatten().for_each(forget);
                 content.rows_compared = false;
+                content.complete = false;
             }
             why.extend(lacking.lines());
+            content.complete &= before.left_out.is_like(&after.left_out);
+            if content.complete && !before.left_out.is_empty() {
+                let words = left_out::words(a.excluded());
+                why.push(format!(
+                    "both points leave out the same on request: {words}"
+                ));
+            }
         }
         None => {
             why.push(

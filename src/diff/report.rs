@@ -13,8 +13,8 @@ pub struct Report {
     pub database: String,
     pub a: SideFacts,
     pub b: SideFacts,
-    /// Whether nothing differs, as far as it was compared; `None`: no difference was found, but not all rows were
-    /// compared.
+    /// Whether nothing differs, as far as it was compared; `None`: no difference was found, but something was not
+    /// compared that not both points leave out alike on request.
     pub same: Option<bool>,
     /// Everything but the rows themselves; `None`: only the rows of one table were compared.
     pub content: Option<Content>,
@@ -68,6 +68,9 @@ pub struct Content {
     /// Where nothing tells which table is which: whether there are other numbers of tables or rows.
     #[serde(skip)]
     pub(super) totals_differ: bool,
+    /// Whether all was compared but what both points leave out alike on request.
+    #[serde(skip)]
+    pub(super) complete: bool,
     /// Those that both have, with another value.
     pub sequences: Vec<SequenceChange>,
     /// `None`: they are the same, or sealed.
@@ -90,7 +93,7 @@ impl Content {
             && self.large_objects.is_none()
             && self.materialized_views.is_empty()
             && self.definitions.is_empty();
-        (!is_same || self.rows_compared).then_some(is_same)
+        (!is_same || self.complete).then_some(is_same)
     }
 }
 

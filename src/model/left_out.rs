@@ -133,6 +133,19 @@ impl LeftOut {
         self.names.is_empty()
     }
 
+    /// Whether both leave out the same, by kinds and names.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.named() == other.named()
+    }
+
+    fn named(&self) -> BTreeSet<(&str, &str)> {
+        let named = self.names.iter().flat_map(|one| {
+            let names = one.names.iter();
+            names.map(|name| (one.kind.as_str(), name.as_str()))
+        });
+        named.collect()
+    }
+
     /// Whether rows may break this foreign key, as those that it refers to were left out.
     pub(crate) fn has_key(&self, on: &Name, name: &str) -> bool {
         let mut keys = self.foreign_keys.iter();
@@ -181,13 +194,7 @@ impl LeftOut {
     /// Whether `names` tells all that the lists excuse. What an export leaves out without a word hangs on what
     /// it tells.
     pub(crate) fn tells_all(&self) -> bool {
-        let told: BTreeSet<(&str, &str)> = (self.names.iter())
-            .flat_map(|one| {
-                one.names
-                    .iter()
-                    .map(|name| (one.kind.as_str(), name.as_str()))
-            })
-            .collect();
+        let told = self.named();
         let rows: Vec<String> = self.rows.iter().map(Name::to_string).collect();
         let rows: BTreeSet<(&str, &str)> = rows.iter().map(|name| (ROWS, name.as_str())).collect();
         let told_rows = told.iter().filter(|(kind, _)| *kind == ROWS);

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -161,6 +162,27 @@ impl Lifeboat {
         self.bare(args)
     }
 
+    /// Runs what must succeed; returns how much memory it had at most.
+    #[track_caller]
+    pub fn peak_kib(&self, args: &[&str]) -> u64 {
+        let mut command = self.command(args);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        let mut peak_kib = 0;
+        while child.try_wait().unwrap().is_none() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let mut lines = text.lines();
+            let words = lines.find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = words.and_then(|words| words.split_whitespace().next()?.parse().ok());
+            peak_kib = peak_kib.max(kib.unwrap_or(0));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(child.wait().unwrap().success());
+        assert!(peak_kib > 0, "it ended before its memory was read");
+        peak_kib
+    }
+
     /// Exports one database and returns the report on it.
     #[track_caller]
     pub fn export(&self, url: &str) -> Value {
@@ -182,6 +204,17 @@ impl Lifeboat {
         .ok()
         .json()["result"]
             .clone()
+    }
+
+    /// Drills the latest point in a folder that nobody's user may write to.
+    pub fn drill(&self, flags: &[&str]) -> Ran {
+        let folder = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o1777);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let (identity, folder) = (self.identity(), folder.path().to_str().unwrap());
+        let identity = ["--identity", identity.to_str().unwrap()];
+        let drill = ["drill", "latest", "--folder", folder];
+        self.bare([&drill[..], &identity, flags].concat())
     }
 
     /// The sealed catalog of a point.

@@ -24,7 +24,7 @@ pub(super) fn text(report: &Report) -> Page {
     page.line(match report.same {
         Some(true) => "the same, as far as it was compared",
         Some(false) => "different",
-        None => "no difference found, but not all rows were compared: see above",
+        None => "no difference found, but not everything was compared: see above",
     });
     page
 }

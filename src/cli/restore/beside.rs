@@ -68,5 +68,8 @@ fn line(table: &Restored) -> String {
         false => "counted; what was sent was compared",
     };
     let rows = render::counted(table.rows, "row", "rows");
-    format!("{} from {}: {rows}, {compared}", table.into, table.name)
+    format!(
+        "table {} from {}: {rows}, {compared}",
+        table.into, table.name
+    )
 }

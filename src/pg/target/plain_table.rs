@@ -1,9 +1,10 @@
 //! A table made again from the catalog's columns alone: what needs nothing beside it.
 
+mod default;
+
 use crate::escape;
 use crate::model::catalog::Name;
 use crate::model::definitions::{Column, Columns};
-use crate::quote::is_one_expression;
 use crate::type_name::{is_qualified_name, is_type_name};
 
 /// A table of the given columns, and what is not as it was.
@@ -77,10 +78,14 @@ fn plain(column: &Column, what: &str, left_out: &mut Vec<String>) -> String {
     match &column.default {
         Some(default) if !column.default_needs.is_empty() => {
             let needs = column.default_needs.join(", ");
+            let (default, needs) = (escape::one_line(default), escape::one_line(&needs));
             left_out.push(format!("default of {what}: {default}, which needs {needs}"));
         }
-        Some(default) if !is_one_expression(default) => {
-            left_out.push(format!("default of {what}: it is more than an expression"));
+        Some(default) if !default::is_safe(default, &column.data_type) => {
+            let default = escape::one_line(default);
+            left_out.push(format!(
+                "default of {what}: {default}, which is more than a constant or the time"
+            ));
         }
         // In parentheses: what follows must not become part of it.
         Some(default) => sql += &format!(" DEFAULT ({default})"),
@@ -157,6 +162,18 @@ mod tests {
         let (sql, left_out) = made(vec![hostile]);
         assert_eq!(sql, "CREATE TABLE x (\"b\" text)");
         assert_eq!(left_out.len(), 1);
+    }
+
+    #[test]
+    fn no_default_calls_what_it_is_not_said_to_need() {
+        let hostile = Column {
+            default: Some("lo_import('/etc/passwd'::text)".to_owned()),
+            ..column("b", "oid")
+        };
+        let (sql, left_out) = made(vec![hostile]);
+        assert_eq!(sql, "CREATE TABLE x (\"b\" oid)");
+        let why = "default of column b of s.t: lo_import('/etc/passwd'::text), which is more than a constant";
+        assert!(left_out[0].starts_with(why), "{left_out:?}");
     }
 
     #[test]

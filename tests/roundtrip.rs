@@ -2,22 +2,16 @@
 //! an owner who is none. The oracle is `tests/zoo/compare.sh`: stock PostgreSQL tools.
 
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
 use crate::support::{Database, Lifeboat, Major};
 
-/// Roles belong to the server: made once a server and test run.
+/// Roles belong to the server.
 pub fn roles(major: Major) {
-    static MADE: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    if !made.contains(&major.url()) {
-        let postgres = Database::existing(major, "postgres");
-        postgres.script(&zoo("roles.sql"), &[]);
-        std::mem::forget(postgres);
-        made.push(major.url());
-    }
+    let postgres = Database::existing(major, "postgres");
+    postgres.script(&zoo("roles.sql"), &[]);
+    std::mem::forget(postgres);
 }
 
 pub fn zoo(file: &str) -> String {

@@ -46,7 +46,10 @@ impl Major {
     fn empty(self, url: &str) {
         let mut psql = Command::new(self.bin().join("psql"));
         psql.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-d", url]);
-        psql.args(["-f", "tests/support/empty.sql"]);
+        psql.args([
+            "-f",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/empty.sql"),
+        ]);
         let output = psql.output().unwrap();
         assert!(output.status.success(), "{url}: {output:?}");
     }

@@ -47,6 +47,8 @@ fn zoo_reads_back(major: Major) {
     source.script(&zoo("base.sql"), &[]);
     let _source_free = Unsubscribe(&source);
     let (lifeboat, id) = exported(&source);
+    // It is NOT VALID: a row that is there already could not be loaded again by anybody.
+    source.sql("ALTER DOMAIN zoo.later_checked DROP CONSTRAINT not_negative");
     let bench = Bench {
         source: &source,
         lifeboat: &lifeboat,

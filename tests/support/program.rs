@@ -206,7 +206,7 @@ impl Lifeboat {
             .clone()
     }
 
-    /// Drills the latest point in a folder that nobody's user may write to.
+    /// Drills the latest point in a folder that every user may write to: the drill's server runs as another one.
     pub fn drill(&self, flags: &[&str]) -> Ran {
         let folder = tempfile::tempdir().unwrap();
         let open = std::fs::Permissions::from_mode(0o1777);

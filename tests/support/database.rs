@@ -45,8 +45,12 @@ impl Major {
     /// target is a finding of every restore.
     fn empty(self, url: &str) {
         let mut psql = Command::new(self.bin().join("psql"));
+        let tools = PathBuf::from(variable("LIFEBOAT_TEST_TOOLS"));
+        let home = tools.parent().unwrap().display();
         psql.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-d", url]);
         psql.args([
+            "-v",
+            &format!("home={home}"),
             "-f",
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/empty.sql"),
         ]);

@@ -178,6 +178,29 @@ async fn a_new_snapshot_is_taken_on_demand_or_where_none_is_recent() {
     }
 }
 
+/// RDS's time of a snapshot may be a second later than ours, by which it has its name, and that of
+/// the next run's snapshot the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn snapshots_that_rds_took_in_the_same_second_are_copied_each() {
+    for kind in BOTH {
+        let world = World::new(kind, Under::Default).await;
+        let options = Options {
+            take_new: true,
+            ..world.options()
+        };
+        let now = SystemClock.now();
+        for before in (1..=8).rev() {
+            let clock = TestClock::at(&(now - SignedDuration::from_secs(before)).to_string());
+            let report = world.copy_with(&options, &*clock).await.unwrap();
+            assert_eq!(report.failures.len(), 0, "{kind}, {before}: {report:#?}");
+        }
+        assert_eq!(world.copies().await.len(), 8);
+        assert_eq!(world.shared().await, []);
+        world.nothing_unknown();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn a_dry_run_changes_nothing_and_tells_what_would_be() {

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind as ErrorKind, Result, ResultExt};
 use crate::model::snapshot::{Kind, id};
 use crate::snapshot::Source;
-use crate::snapshot::names::{self, Origin, name_in};
+use crate::snapshot::names::{Origin, name_in};
 use crate::snapshot::wait::{self, Waited};
 
 pub(super) struct Job<'a> {
@@ -256,8 +256,7 @@ impl Job<'_> {
         planned.re_encrypted = Some(self.needs_other_key(&original.snapshot).await?);
         let copy = self.copy_of(&original.origin);
         planned.was_there = copy.is_some_and(Snapshot::is_available);
-        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
-        planned.copy = Some(copy.map_or(stem, |copy| copy.name.clone()));
+        planned.copy = Some(copy.map_or_else(|| self.stem(&original), |copy| copy.name.clone()));
         Ok(planned)
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::choose::not_ours;
+use super::choose::{is_root, not_ours};
 use super::job::{Job, SourceSnapshot};
 use crate::aws::kms;
 use crate::aws::rds::{Rds, Snapshot};
@@ -22,12 +22,11 @@ impl Job<'_> {
     ) -> Result<Snapshot> {
         let snapshot = &original.snapshot;
         let other_key = self.needs_other_key(snapshot).await?;
-        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
         let stem = match (snapshot.snapshot_type == "manual", other_key) {
             (true, false) => return Ok(snapshot.clone()),
             // The stem is the name of the snapshot that we took.
-            (true, true) => format!("{stem}-shared"),
-            (false, _) => stem,
+            (true, true) => format!("{}-shared", self.stem(original)),
+            (false, _) => self.stem(original),
         };
         let (name, found) = free_name(
             &stem,
@@ -52,6 +51,15 @@ impl Job<'_> {
         self.wait_for_source_snapshot(&name).await
     }
 
+    /// How the names of an original's copies begin. Snapshots that we took have names of their own; the
+    /// second in which RDS took them may be the same.
+    pub(super) fn stem(&self, original: &SourceSnapshot) -> String {
+        match is_root(&original.snapshot) {
+            true => original.snapshot.name.clone(),
+            false => names::stem(&self.source.identifier, original.origin.taken_at),
+        }
+    }
+
     /// Whether a snapshot lies under a key of AWS's own, which cannot be shared.
     pub(super) async fn needs_other_key(&self, snapshot: &Snapshot) -> Result<bool> {
         if !snapshot.encrypted {
@@ -72,7 +80,7 @@ impl Job<'_> {
         original: &SourceSnapshot,
         shareable: &Snapshot,
     ) -> Result<Snapshot> {
-        let stem = names::stem(&self.source.identifier, original.origin.taken_at);
+        let stem = self.stem(original);
         let (name, found) = free_name(&stem, &self.copies, &original.origin, &self.clients.backup)?;
         if let Some(found) = found {
             return Ok(found);

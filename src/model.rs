@@ -18,6 +18,7 @@ pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod pattern;
 pub(crate) mod rows;
+pub(crate) mod run;
 pub(crate) mod selection;
 pub(crate) mod size;
 pub(crate) mod snapshot;

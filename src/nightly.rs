@@ -1,11 +1,22 @@
-//! `lifeboat nightly`: everything that runs each night in the source account.
+//! `lifeboat nightly`: everything that runs each night in the source account, by one task or by several shards.
+
+mod collect;
+mod fleet;
+mod own;
+mod plan;
+mod shard;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::repository::PointPath;
+use crate::repository::{PointPath, Repository};
 use crate::schedule::{
     Export, Notify, Report, Schedule, SnapshotCopy, SnapshotExpire, StepReport, Steps, verify,
 };
+use crate::sign::Trust;
+
+pub(crate) use collect::{Collector, Which};
+pub(crate) use fleet::Fleet;
+pub(crate) use shard::{ShardOptions, ShardSummary, run_shard};
 
 /// What the steps need. An `Err` fails only its own step.
 pub(crate) struct Options {
@@ -29,44 +40,72 @@ pub(crate) async fn run(options: Options, context: Context<'_>) -> Result<Report
             Vec::new()
         }
     };
-    let mut stored = Vec::new();
-    for (source, export) in &exports {
-        let step = async {
-            let export = export.as_ref().map_err(Error::repeat)?;
-            Ok(StepReport::Export(export.run(context).await?))
-        };
-        let report = steps.take(format!("export {source}"), step).await;
-        if let (Some(report), Ok(export)) = (report, export) {
-            stored.extend(report.stored().into_iter().map(|point| (export, point)));
-        }
-    }
-    if let Some(copy) = options.snapshot_copy {
-        let step = async { Ok(StepReport::SnapshotCopy(copy?.run(context).await?)) };
-        steps.take("snapshot copy", step).await;
-    }
-    for (export, point) in stored {
-        let name = format!("verify {}/{}", point.source, point.database);
-        steps
-            .take(name, verify_stored(export, point, context))
-            .await;
-    }
-    if let Some(expire) = options.snapshot_expire {
-        let step = async { Ok(StepReport::SnapshotExpire(expire?.run(context).await?)) };
-        steps.take("snapshot expire", step).await;
-    }
+    let stored = store(&mut steps, &exports, options.snapshot_copy, context).await;
+    verify_all(&mut steps, stored, context).await;
+    expire(&mut steps, options.snapshot_expire, context).await;
     if !options.not_copied.is_empty() {
         steps.add_finding(not_copied(&options.not_copied));
     }
     steps.finish(&options.notify).await
 }
 
-async fn verify_stored(
-    export: &Export,
+/// A point to be verified, and where it lies.
+struct Stored<'a> {
+    repository: &'a Repository,
+    trust: &'a Trust,
     point: PointPath,
+}
+
+/// Exports each source and copies snapshots; the points that were stored.
+async fn store<'a>(
+    steps: &mut Steps<'_>,
+    exports: &'a [(String, Result<Export>)],
+    snapshot_copy: Option<Result<SnapshotCopy>>,
     context: Context<'_>,
-) -> Result<StepReport> {
-    let repository = &export.repository;
-    let opened = repository.open_at(&point, &export.trust).await?;
+) -> Vec<Stored<'a>> {
+    let mut stored = Vec::new();
+    for (source, export) in exports {
+        let step = async {
+            let export = export.as_ref().map_err(Error::repeat)?;
+            Ok(StepReport::Export(export.run(context).await?))
+        };
+        let report = steps.take(format!("export {source}"), step).await;
+        if let (Some(report), Ok(export)) = (report, export) {
+            stored.extend(report.stored().into_iter().map(|point| Stored {
+                repository: &export.repository,
+                trust: &export.trust,
+                point,
+            }));
+        }
+    }
+    if let Some(copy) = snapshot_copy {
+        let step = async { Ok(StepReport::SnapshotCopy(copy?.run(context).await?)) };
+        steps.take("snapshot copy", step).await;
+    }
+    stored
+}
+
+async fn verify_all(steps: &mut Steps<'_>, stored: Vec<Stored<'_>>, context: Context<'_>) {
+    for one in stored {
+        let name = format!("verify {}/{}", one.point.source, one.point.database);
+        steps.take(name, verify_stored(one, context)).await;
+    }
+}
+
+async fn expire(
+    steps: &mut Steps<'_>,
+    snapshot_expire: Option<Result<SnapshotExpire>>,
+    context: Context<'_>,
+) {
+    if let Some(expire) = snapshot_expire {
+        let step = async { Ok(StepReport::SnapshotExpire(expire?.run(context).await?)) };
+        steps.take("snapshot expire", step).await;
+    }
+}
+
+async fn verify_stored(stored: Stored<'_>, context: Context<'_>) -> Result<StepReport> {
+    let repository = stored.repository;
+    let opened = repository.open_at(&stored.point, stored.trust).await?;
     repository.note_announced(context.progress).await;
     Ok(StepReport::Verify(verify(&opened, None, context).await?))
 }

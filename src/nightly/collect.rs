@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::fleet::{Fleet, Settled, TOOL};
+use super::steps;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::manifest::FORMAT;
@@ -69,18 +70,18 @@ impl Collector<'_> {
         settled: &Settled,
         context: Context<'_>,
     ) -> Result<(Report, bool)> {
-        let mut steps = Steps::new(Schedule::Nightly, context);
+        let mut taken = Steps::new(Schedule::Nightly, context);
         let began = Instant::now();
         let mut collection = self.collect(stored, settled).await?;
         let told = !collection.running && self.claim(&collection, stored, settled).await?;
         collection.told = told;
-        steps.add("collect", began, Ok(StepReport::Collect(collection)));
+        taken.add("collect", began, Ok(StepReport::Collect(collection)));
         let report = match told {
             true => {
-                super::expire(&mut steps, self.snapshot_expire, context).await;
-                steps.finish(self.notify).await?
+                steps::expire(&mut taken, self.snapshot_expire, context).await;
+                taken.finish(self.notify).await?
             }
-            false => steps.finish(&Notify::default()).await?,
+            false => taken.finish(&Notify::default()).await?,
         };
         Ok((report, told))
     }

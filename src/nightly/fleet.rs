@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::context::Context;
 use crate::error::{Result, ResultExt};
 use crate::model::lock::LockPolicy;
+use crate::model::run::{RunText, Shard};
 use crate::repository::{ListedPoint, Locks, PointPath, Repository, StoredPlan};
 use crate::sign::{Signer, Trust};
 
@@ -20,6 +21,14 @@ pub(crate) struct Fleet {
     pub max_lock_days: u32,
     /// A run whose plan is older than this is over.
     pub run_hours: u32,
+}
+
+pub(crate) struct ShardOptions {
+    pub shard: Shard,
+    pub run: RunText,
+    /// Whether a server's databases may be dealt to several shards.
+    pub spread: bool,
+    pub fleet: Fleet,
 }
 
 /// What was settled once, before anything of a run is read or written.

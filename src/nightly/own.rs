@@ -1,7 +1,7 @@
 //! What a shard exports: its databases of the plan, without those that the run has a point of already.
 
-use super::Options;
-use super::shard::ShardOptions;
+use super::fleet::ShardOptions;
+use super::steps::Options;
 use crate::context::Context;
 use crate::error::Result;
 use crate::export::{self, Source};

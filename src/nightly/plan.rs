@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::fleet::{Fleet, Settled, TOOL};
-use super::shard::ShardOptions;
+use super::fleet::{Fleet, Settled, ShardOptions, TOOL};
 use crate::context::Context;
 use crate::error::Result;
 use crate::export::{self, Source};

@@ -4,25 +4,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::collect::Collector;
-use super::fleet::{Fleet, Settled, TOOL};
+use super::fleet::{Fleet, Settled, ShardOptions, TOOL};
 use super::own::Own;
-use super::{Options, Stored, plan};
+use super::plan;
+use super::steps::{self, Options, Stored};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
 use crate::model::manifest::FORMAT;
-use crate::model::run::{RunText, Shard, ShardDatabase, ShardReport, ShardStep};
+use crate::model::run::{RunText, ShardDatabase, ShardReport, ShardStep};
 use crate::outcome::Outcome;
 use crate::repository::StoredPlan;
 use crate::schedule::{Export, Notify, Report, Schedule, StepReport, Steps};
-
-pub(crate) struct ShardOptions {
-    pub shard: Shard,
-    pub run: RunText,
-    /// Whether a server's databases may be dealt to several shards.
-    pub spread: bool,
-    pub fleet: Fleet,
-}
 
 /// What is told of a shard beside its steps.
 #[derive(Debug, Serialize)]
@@ -180,20 +173,20 @@ async fn take_steps(
     own: &Own,
     context: Context<'_>,
 ) -> Result<Report> {
-    let mut steps = Steps::new(Schedule::Nightly, context);
+    let mut taken = Steps::new(Schedule::Nightly, context);
     let snapshot_copy = options.snapshot_copy.take();
-    let mut stored = super::store(&mut steps, &own.exports, snapshot_copy, context).await;
+    let mut stored = steps::store(&mut taken, &own.exports, snapshot_copy, context).await;
     // Stored by an earlier start, which may have ended before it verified them.
     stored.extend(own.done.iter().map(|point| Stored {
         repository: &fleet.repository,
         trust: &fleet.trust,
         point: point.clone(),
     }));
-    super::verify_all(&mut steps, stored, context).await;
+    steps::verify_all(&mut taken, stored, context).await;
     if !options.not_copied.is_empty() {
-        steps.add_finding(super::not_copied(&options.not_copied));
+        taken.add_finding(steps::not_copied(&options.not_copied));
     }
-    steps.finish(&Notify::default()).await
+    taken.finish(&Notify::default()).await
 }
 
 /// What the shard has to say of its steps.

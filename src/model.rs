@@ -4,6 +4,7 @@ pub(crate) mod absent;
 pub(crate) mod attestation;
 pub(crate) mod catalog;
 pub(crate) mod databases;
+pub(crate) mod deal;
 pub(crate) mod definitions;
 pub(crate) mod digest;
 pub(crate) mod finding;

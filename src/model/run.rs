@@ -1,14 +1,10 @@
 //! A run of several shards: how its databases are dealt out, and what each shard says it did.
 
-mod deal;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::id::Id;
 use crate::error::{Error, Result};
-
-pub(crate) use deal::{Dealt, deal};
 
 /// More shards than any engine starts: an array of AWS Batch has at most 10,000.
 pub(crate) const MAX_SHARDS: u32 = 10_000;

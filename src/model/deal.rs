@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Assignment;
+use super::run::Assignment;
 
 /// What is to be dealt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,6 +58,7 @@ mod report;
 mod restore;
 mod run;
 mod schedule;
+mod shard;
 mod show;
 mod signals;
 mod snapshot;

@@ -135,7 +135,9 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     }
     let mut uncovered = Vec::new();
     for one in present {
-        let is_known = wanted.contains(&one.name) || source.databases.excludes(&one.name);
+        let is_known = wanted.contains(&one.name)
+            || source.databases.excludes(&one.name)
+            || source.elsewhere.contains(&one.name);
         if !one.invalid && !is_known && !is_bare(run, &server, &one).await? {
             uncovered.push(one.name);
         }
@@ -186,6 +188,27 @@ async fn databases_of(run: &Run<'_>, server: &Server) -> Result<Vec<InstanceData
         Ok(present)
     };
     run.context.interrupt.or(list).await
+}
+
+/// The names of the databases that an export of this source would try now, and the server's identifier, where it
+/// may be read.
+pub(crate) async fn covered(
+    source: &Source,
+    context: Context<'_>,
+) -> Result<(Vec<String>, Option<String>)> {
+    let mut server = source.server.clone();
+    server.pin()?;
+    let list = async {
+        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
+        let present = catalog::databases(&scout).await?;
+        let instance = catalog::read_instance(&scout).await?;
+        scout.close().await;
+        Ok((present, instance.system_identifier))
+    };
+    let (present, identifier) = context.interrupt.or(list).await?;
+    let connectable = present.iter().filter(|one| one.connectable);
+    let covered = (source.databases).select(connectable.map(|one| &one.name), &server.database);
+    Ok((covered, identifier))
 }
 
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.

@@ -1,12 +1,14 @@
 //! What `nightly` and `prove` have in common: several use cases as the steps of one run. Each step is
 //! taken whatever became of the others, and all of them are in one report.
 
+mod collection;
 mod inputs;
 mod notices;
 mod notify;
 mod step;
 mod steps;
 
+pub(crate) use collection::{CollectedDatabase, Collection};
 pub(crate) use inputs::{
     Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
 };

@@ -151,6 +151,9 @@ impl Bench {
         // Documents of other commands, with sections of their own.
         let steps = result.get_mut("steps").and_then(Value::as_array_mut);
         for step in steps.into_iter().flatten() {
+            if step["name"] == "collect" {
+                self.note("collect", &step["result"]);
+            }
             (step["result"], step["error"]) = (Value::Null, Value::Null);
         }
         self.note(command, &result);
@@ -313,8 +316,16 @@ impl Bench {
         let config = self.lifeboat.folder().join("bucket/lifeboat.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         let webhook = format!("{text}[notify]\nwebhook_file = 'nowhere'\n");
-        std::fs::write(&config, webhook).unwrap();
+        std::fs::write(&config, &webhook).unwrap();
         self.run(1, &["nightly"]);
+        let (database, url) = (&source.name, source.url());
+        let fleet =
+            format!("{webhook}[[source]]\nname = 'f'\nurl = '{url}'\ndatabases = ['{database}']\n");
+        std::fs::write(&config, fleet).unwrap();
+        // Of the server's other databases.
+        self.run(3, &["nightly", "--shard", "0/1", "--run", "r"]);
+        self.run(3, &["nightly", "--collect", "--run", "r"]);
+        std::fs::write(&config, webhook).unwrap();
         self.run(1, &["prove", "--identity", IDENTITY]);
         self.run(0, &["completions", "bash"]);
         self.run(0, &["man", "pages"]);

@@ -23,6 +23,7 @@ mod export;
 mod extract;
 mod failures_travel;
 mod fixtures;
+mod fleet;
 mod generated;
 mod history;
 mod hold;

@@ -4,22 +4,35 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::accounts;
-use super::kms::KmsByAccount;
+use super::kms::{self, KmsByAccount};
 use super::run::{Access, DatabaseFilter, Point, Run};
 use crate::codec::Identities;
-use crate::config::Connection;
+use crate::config::{Config, Connection};
 use crate::error::{Error, Result, ResultExt};
 use crate::humanize::first_names;
 use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
 use crate::repository::{Repository, RestorePoint};
+use crate::sign::Signer;
 use crate::store::Store;
 use crate::store::s3::Renewed;
 
 /// Opens the repository that is read or added to.
 pub(super) async fn repository(access: &Access, run: &Run) -> Result<Repository> {
     Ok(Repository::new(store(access, run).await?))
+}
+
+/// The repository, and the key that signs what is added to it.
+pub(super) async fn signed(
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<(Repository, Signer)> {
+    let key = config.signing_key.as_ref();
+    let key = key.ok_or_else(|| config.lacks("keys.signing_key"))?;
+    let signer = kms::signer(key, access, run).await?;
+    Ok((repository(access, run).await?, signer))
 }
 
 /// Opens the store. A bucket whose account is configured is opened as the role that is named there,

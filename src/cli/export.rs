@@ -226,6 +226,7 @@ fn resolve_source(
             None => server,
         },
         databases: source.databases.clone(),
+        elsewhere: Vec::new(),
         uncovered_is_finding: source.uncovered_is_finding,
         exclude: source.exclude.clone(),
     })

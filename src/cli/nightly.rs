@@ -1,58 +1,163 @@
 //! `lifeboat nightly`
 
-use super::run::{Access, Answer, Run};
+use super::output::Answer;
+use super::run::{Access, Run};
+use super::shard::{identify, variables};
 use super::snapshot::{copy, expire};
-use super::{accounts, export, schedule};
+use super::{accounts, connect, export, schedule};
 use crate::config::{Config, Source};
-use crate::error::Result;
-use crate::nightly::{self, Options};
-use crate::schedule::Export;
+use crate::error::{Error, Result, ResultExt};
+use crate::model::run::RunText;
+use crate::nightly::{self, Collector, Fleet, Options, ShardOptions, ShardSummary, Which};
+use crate::outcome::Outcome;
+use crate::schedule::{Export, Notify, Report, SnapshotExpire};
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
 ///
 /// Takes every step whatever became of the others, and ends with one report and one exit code: 1 where
 /// a step failed, 3 where one has findings. Run again after anything: each step looks first.
+///
+/// As one shard of a run it does this for the databases that the run's plan gives to it. The first shard makes the plan,
+/// the last one to report tells how the whole run ended; `--collect` tells it where shards never reported. Shard and
+/// run come from --shard and --run, or from the engine: LIFEBOAT_INDEX, JOB_COMPLETION_INDEX (Kubernetes) or
+/// SLURM_ARRAY_TASK_ID with LIFEBOAT_SHARDS, or AWS Batch's array; LIFEBOAT_RUN, or the array's job id.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat nightly\n  \
-       lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json"
+       lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json\n  \
+       lifeboat nightly --shard 0/10 --run 2026-11-21\n  \
+       lifeboat nightly --collect --latest"
 ))]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Only this share of the databases: shard I of N, counted from 0
+    #[arg(long, value_name = "I/N", conflicts_with = "collect")]
+    shard: Option<String>,
+    /// The run: the same text for all its shards, another one for each run
+    #[arg(long, value_name = "TEXT")]
+    run: Option<String>,
+    /// A run that began longer ago than this many hours takes no shards any more
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8784))]
+    run_hours: u32,
+    /// Of a shard: exit code 0 where there are findings, as engines take 3 for a failure; the collector keeps it
+    #[arg(long, conflicts_with = "collect")]
+    findings_ok: bool,
+    /// Export nothing: say what became of a run, and which shard never reported; the first one to do so notifies
+    #[arg(long)]
+    collect: bool,
+    /// Collect the newest run
+    #[arg(long, requires = "collect", conflicts_with = "run")]
+    latest: bool,
+}
 
-pub(super) async fn run(_: Args, run: &Run) -> Result<Answer> {
+pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
+    if args.collect {
+        return collect(&args, run).await;
+    }
+    let shard = identify(args.shard.as_deref(), args.run.as_deref(), &variables()?)?;
     let (access, config) = run.globals.access_and_config()?;
     let options = options(&access, &config, run).await;
-    schedule::answer(&nightly::run(options, run.context()).await?)
+    match shard {
+        None => schedule::nightly_answer(&nightly::run(options, run.context()).await?, None),
+        Some(shard) => {
+            let shard = ShardOptions {
+                shard: shard.0,
+                run: shard.1,
+                spread: config.fleet.spread,
+                fleet: fleet(&args, &access, &config, run).await?,
+            };
+            let (report, summary) = nightly::run_shard(options, &shard, run.context()).await?;
+            shard_answer(&report, &summary, args.findings_ok)
+        }
+    }
+}
+
+fn shard_answer(report: &Report, summary: &ShardSummary, findings_ok: bool) -> Result<Answer> {
+    let mut answer = schedule::nightly_answer(report, Some(summary))?;
+    if findings_ok && answer.outcome == Outcome::Findings {
+        answer.outcome = Outcome::Done;
+    }
+    Ok(answer)
+}
+
+async fn collect(args: &Args, run: &Run) -> Result<Answer> {
+    let (access, config) = run.globals.access_and_config()?;
+    let which = match &args.run {
+        Some(text) => Which::Named(RunText::try_from(text.clone()).context(|| "--run".to_owned())?),
+        None if args.latest => Which::Latest,
+        None => {
+            return Err(Error::usage("--collect: which run?")
+                .hint("pass --run with the text of its shards, or --latest"));
+        }
+    };
+    let fleet = fleet(args, &access, &config, run).await?;
+    let sources: Vec<String> = config.sources.iter().map(|one| one.name.clone()).collect();
+    let notify = notify(&access, &config, run).await;
+    let collector = Collector {
+        fleet: &fleet,
+        sources: &sources,
+        snapshot_expire: snapshot_expire(&access, &config, run).await,
+        notify: &notify,
+    };
+    let report = collector.run(&which, run.context()).await?;
+    schedule::nightly_answer(&report, None)
+}
+
+async fn fleet(args: &Args, access: &Access, config: &Config, run: &Run) -> Result<Fleet> {
+    let access = access.clone().with_trust()?;
+    let (repository, signer) = connect::signed(&access, config, run).await?;
+    Ok(Fleet {
+        repository,
+        signer,
+        trust: access.trust,
+        lock: config.lock.policy,
+        max_lock_days: config.lock.max_lock_days,
+        run_hours: args.run_hours,
+    })
 }
 
 async fn options(access: &Access, config: &Config, run: &Run) -> Options {
-    let (accounts, settings) = (&access.accounts, &config.snapshot);
-    let with_rds: Vec<&Source> = (config.sources.iter())
-        .filter(|source| source.rds.is_some())
-        .collect();
+    let settings = &config.snapshot;
+    let with_rds = with_rds(config);
     let copied = !with_rds.is_empty() && settings.kms_key.is_some();
     let snapshot_copy = match copied {
         true => Some(copy::inputs(&copy::Args::default(), access, config, run).await),
         false => None,
     };
-    let expires = (accounts.source.as_ref()).is_some_and(|source| source.expire_role.is_some());
-    let snapshot_expire = match !with_rds.is_empty() && expires {
-        true => Some(expire::inputs((true, false), access, config, run).await),
-        false => None,
-    };
-    let source = accounts.source.as_ref();
-    let source = source.map(|_| accounts::source(accounts, run));
-    let notify = schedule::notify(&config.notify, source, access).await;
     Options {
         exports: exports(access, config, run).await,
         snapshot_copy,
-        snapshot_expire,
+        snapshot_expire: snapshot_expire(access, config, run).await,
         not_copied: match settings.kms_key {
             Some(_) => Vec::new(),
             None => with_rds.iter().map(|source| source.name.clone()).collect(),
         },
-        notify,
+        notify: notify(access, config, run).await,
     }
+}
+
+fn with_rds(config: &Config) -> Vec<&Source> {
+    let sources = config.sources.iter();
+    sources.filter(|source| source.rds.is_some()).collect()
+}
+
+async fn snapshot_expire(
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Option<Result<SnapshotExpire>> {
+    let source = access.accounts.source.as_ref();
+    let expires = source.is_some_and(|source| source.expire_role.is_some());
+    match !with_rds(config).is_empty() && expires {
+        true => Some(expire::inputs((true, false), access, config, run).await),
+        false => None,
+    }
+}
+
+async fn notify(access: &Access, config: &Config, run: &Run) -> Notify {
+    let accounts = &access.accounts;
+    let source = accounts.source.as_ref();
+    let source = source.map(|_| accounts::source(accounts, run));
+    schedule::notify(&config.notify, source, access).await
 }
 
 /// One for each source: a password file that is missing fails one source alone.

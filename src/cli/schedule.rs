@@ -10,7 +10,8 @@ use super::{export, promote, render, status, verify};
 use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;
-use crate::schedule::{Notify, Report, Schedule, Step, StepReport};
+use crate::nightly::ShardSummary;
+use crate::schedule::{Collection, Notify, Report, Schedule, Step, StepReport};
 
 /// `account`: the one that the metric is put into, where it is configured; without it, that of the
 /// credentials and the region that the SDK finds.
@@ -36,6 +37,40 @@ pub(super) async fn notify(
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {
+    let (shown, page) = show(report)?;
+    Answer::new(&shown, page, report.outcome())
+}
+
+/// `shard`: what is told of one beside its steps.
+pub(super) fn nightly_answer(report: &Report, shard: Option<&ShardSummary>) -> Result<Answer> {
+    let (mut shown, mut page) = show(report)?;
+    shown["shard"] = json!(shard);
+    if let Some(shard) = shard {
+        page.append(&shard_page(shard));
+    }
+    Answer::new(&shown, page, report.outcome())
+}
+
+fn shard_page(shard: &ShardSummary) -> Page {
+    let mut page = Page::default();
+    page.line(format_args!(
+        "shard {} of {} of run '{}' ({}): {}, {} by an earlier start",
+        shard.shard,
+        shard.shards,
+        shard.run,
+        shard.id,
+        render::counted(shard.databases as u64, "database", "databases"),
+        render::count(shard.done_before.len() as u64),
+    ));
+    if let Some(code) = shard.collected {
+        page.line(format_args!(
+            "every shard has reported: the run as a whole ended with {code}; `lifeboat nightly --collect` shows it"
+        ));
+    }
+    page
+}
+
+fn show(report: &Report) -> Result<(Value, Page)> {
     let mut page = Page::default();
     let steps = report.steps.iter().map(|step| show_step(&mut page, step));
     let steps = steps.collect::<Result<Vec<Value>>>()?;
@@ -52,7 +87,7 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
     if report.schedule == Schedule::Prove {
         shown["changes"] = json!(report.changes);
     }
-    Answer::new(&shown, page, outcome)
+    Ok((shown, page))
 }
 
 /// Exit code and result are as the command alone would have had them; the result is null where it failed
@@ -97,5 +132,26 @@ fn step_answer(report: &StepReport) -> Result<Answer> {
         StepReport::SnapshotDrill(report) => snapshot_drill::answer(report),
         StepReport::Promote(report) => promote::answer(report),
         StepReport::Status(report) => status::answer(report),
+        StepReport::Collect(report) => collected(report),
     }
+}
+
+fn collected(report: &Collection) -> Result<Answer> {
+    let mut page = Page::default();
+    page.line(format_args!(
+        "run '{}' ({}) of {}, {}",
+        report.run,
+        report.id,
+        render::time(report.planned_at),
+        render::counted(u64::from(report.shards), "shard", "shards"),
+    ));
+    let with_point = report.databases.iter().filter(|one| one.point.is_some());
+    page.line(format_args!(
+        "{} of {} have a point of this run",
+        render::count(with_point.count() as u64),
+        render::counted(report.databases.len() as u64, "database", "databases"),
+    ));
+    page.lines("FAILED", &report.failures);
+    page.lines("finding:", &report.findings);
+    Answer::new(report, page, report.outcome())
 }

@@ -51,6 +51,8 @@ tables! {
         #[serde(default, skip_serializing)]
         export: Export,
         #[serde(default, skip_serializing)]
+        fleet: Fleet,
+        #[serde(default, skip_serializing)]
         snapshot: Snapshot,
         #[serde(default, skip_serializing)]
         drill: Drill,
@@ -122,6 +124,11 @@ tables! {
         ddl_wait: Option<Interval>,
         #[serde(default)]
         pg_bin: Vec<PathBuf>,
+    }
+
+    "fleet" struct Fleet {
+        #[serde(default)]
+        spread: bool,
     }
 
     "snapshot" struct Snapshot {

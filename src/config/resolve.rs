@@ -15,8 +15,8 @@ use super::position::Positions;
 use super::raw::{self, Jobs, Mode, RawConfig};
 use super::rules::{At, KeyError, both, check_new};
 use super::settings::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, Limits, Locks, MAX_JOBS, MAX_LOCK_DAYS,
-    NotifySettings, SigningKey,
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, FleetSettings, Limits, Locks, MAX_JOBS,
+    MAX_LOCK_DAYS, NotifySettings, SigningKey,
 };
 use super::source::{self, Source};
 use super::units::Interval;
@@ -70,6 +70,9 @@ impl Config {
             notify: notify(&raw.notify, &base),
             drill: drill::resolve(raw.drill, &base, &positions)?,
             export: positions.table("export", export(&raw.export, &base))?,
+            fleet: FleetSettings {
+                spread: raw.fleet.spread,
+            },
             sources: positions.each("source", &raw.source, |raw| {
                 source(raw, &accounts, &base, &mut sources)
             })?,

@@ -43,6 +43,7 @@ pub struct Config {
     pub lock: Locks,
     pub tiers: Tiers,
     pub export: ExportSettings,
+    pub fleet: FleetSettings,
     pub snapshot: SnapshotSettings,
     pub drill: DrillSettings,
     pub limits: Limits,
@@ -78,6 +79,13 @@ pub struct ExportSettings {
     pub ddl_wait: Duration,
     /// Folders with PostgreSQL's tools, asked before `PATH`.
     pub pg_bin: Vec<PathBuf>,
+}
+
+/// `[fleet]`: how a run is dealt to shards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetSettings {
+    /// Whether a server's databases may go to several shards.
+    pub spread: bool,
 }
 
 /// The limits of `status` and `doctor`.

@@ -26,6 +26,8 @@ pub struct Source {
     pub name: String,
     pub server: Server,
     pub databases: Databases,
+    /// Others of its databases that are no finding: another shard of the run exports them, or nobody should.
+    pub elsewhere: Vec<String>,
     /// Whether an uncovered database is a finding, or only listed.
     pub uncovered_is_finding: bool,
     /// What is left out of each of them.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::options::Source;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
@@ -69,6 +69,9 @@ pub struct Failure {
     pub database: Option<String>,
     pub error: String,
     pub hint: String,
+    /// Of the error.
+    #[serde(skip)]
+    pub kind: Kind,
 }
 
 #[derive(Debug, Serialize)]
@@ -108,6 +111,7 @@ impl Report {
             database: database.map(str::to_owned),
             error: error.chain(),
             hint: error.advice().to_owned(),
+            kind: error.kind(),
         });
     }
 
@@ -140,8 +144,12 @@ impl Report {
             return;
         }
         if source.uncovered_is_finding {
+            let planned = match source.elsewhere.is_empty() {
+                true => "",
+                false => "; where it came after this run was planned, the next run has it",
+            };
             self.findings.push(format!(
-                "source {}: no export covers database {}; add it to `databases`; or, with databases = \"all\", to `exclude_databases`",
+                "source {}: no export covers database {}; add it to `databases`; or, with databases = \"all\", to `exclude_databases`{planned}",
                 source.name,
                 databases.join(", ")
             ));
@@ -170,7 +178,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     pub(super) fn database(name: &str, id: Option<&Id>) -> DatabaseReport {
         DatabaseReport {

@@ -11,6 +11,7 @@ use crate::model::attestation::Attestation;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::manifest::{FORMAT, Manifest};
+use crate::model::run::RunStatement;
 use crate::model::snapshot::SnapshotRecord;
 use crate::sign::{Fingerprint, Signature, Signer, Trust};
 
@@ -84,6 +85,17 @@ impl Statement for SnapshotRecord {
 
     fn repository(&self) -> &str {
         &self.repository
+    }
+}
+
+/// So is a run dealt out, so did a shard of it end, so was it collected: the body says which.
+impl Statement for RunStatement {
+    const PREFIX: &'static str = "lifeboat-run-v1";
+    const NAME: &'static str = "what belongs to a run";
+    const MAX_BYTES: u64 = layout::MAX_RUN_BYTES;
+
+    fn repository(&self) -> &str {
+        self.repository()
     }
 }
 

@@ -7,11 +7,15 @@ use jiff::Timestamp;
 use crate::error::Result;
 use crate::model::id::{Id, Key, from_segment, segment};
 use crate::model::manifest::{Manifest, names};
+use crate::model::run::RunText;
 use crate::sign::Fingerprint;
 
 pub(super) const MANIFESTS: &str = "manifests/";
 pub(super) const PARTS: &str = "parts/";
 pub(super) const SNAPSHOTS: &str = "snapshots/";
+/// Of exports.
+pub(super) const RUNS: &str = "runs/export/";
+const PLAN: &str = "plan.json";
 const ANNOUNCEMENTS: &str = "announcements/";
 pub(super) const ATTESTATIONS: &str = "attestations/";
 /// Between an attestation's time and the tag of the offline identity that opened the point.
@@ -33,6 +37,8 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 128 * 1024 * 1024;
 pub(crate) const MAX_TABLES: usize = 250_000;
 /// A snapshot record is some kilobytes, with all parameters that a user could set.
 pub(super) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
+/// Of a plan with some 100,000 databases.
+pub(super) const MAX_RUN_BYTES: u64 = 32 * 1024 * 1024;
 /// Of a catalog's JSON: the names and columns of about a million tables.
 pub(crate) const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
 /// Of a line in a part list: a key of 900 bytes, a version id of 1024, and numbers.
@@ -160,6 +166,35 @@ fn tag(recipient: &str) -> &str {
 /// Where the record of a snapshot copy lies.
 pub(super) fn snapshot(source: &str, id: &Id) -> Result<Key> {
     format!("{SNAPSHOTS}{}/{id}.json", segment(source)).parse()
+}
+
+/// What the keys of a run begin with.
+pub(super) fn run_folder(run: &RunText) -> String {
+    format!("{RUNS}{}/", segment(run.as_str()))
+}
+
+pub(super) fn run_plan(run: &RunText) -> Result<Key> {
+    format!("{}{PLAN}", run_folder(run)).parse()
+}
+
+pub(super) fn run_report(run: &RunText, shard: u32, attempt: u32) -> Result<Key> {
+    format!("{}{shard}-{attempt}.json", run_folder(run)).parse()
+}
+
+pub(super) fn run_collected(run: &RunText) -> Result<Key> {
+    format!("{}collected.json", run_folder(run)).parse()
+}
+
+/// The run whose plan this is the key of.
+pub(super) fn run_of_plan(key: &Key) -> Option<RunText> {
+    let run = key.as_str().strip_prefix(RUNS)?.strip_suffix(PLAN)?;
+    from_segment(run.strip_suffix('/')?)?.try_into().ok()
+}
+
+/// Shard and attempt in the name of a report.
+pub(super) fn shard_and_attempt(key: &Key) -> Option<(u32, u32)> {
+    let (shard, attempt) = key.name().strip_suffix(".json")?.split_once('-')?;
+    Some((shard.parse().ok()?, attempt.parse().ok()?))
 }
 
 /// The prefix of what lies in one of the repository's folders: of a source, of one of its databases, or

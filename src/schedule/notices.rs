@@ -38,6 +38,11 @@ pub(super) fn notices(step: &Step) -> Vec<String> {
             lines
         }
         Ok(StepReport::Status(report)) => labelled("finding:", &report.findings),
+        Ok(StepReport::Collect(report)) => {
+            let mut lines = labelled("FAILED", &report.failures);
+            lines.extend(labelled("finding:", &report.findings));
+            lines
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::collection::Collection;
 use crate::error::Result;
 use crate::export::DatabaseReport;
 use crate::humanize;
@@ -114,6 +115,7 @@ pub(crate) enum StepReport {
     SnapshotDrill(drill::spare::Report),
     Promote(promote::Report),
     Status(status::Report),
+    Collect(Collection),
 }
 
 impl StepReport {
@@ -127,6 +129,7 @@ impl StepReport {
             Self::SnapshotDrill(report) => report.outcome(),
             Self::Promote(report) => report.outcome(),
             Self::Status(report) => report.outcome(),
+            Self::Collect(report) => report.outcome(),
         }
     }
 

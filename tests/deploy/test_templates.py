@@ -34,7 +34,7 @@ class Resources(unittest.TestCase):
             self.assertGreater(tier["LockFloor"], 0, days)
         bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]
         rules = bucket["LifecycleConfiguration"]["Rules"]
-        days = {"prod/parts/": 38, "prod/manifests/": 38, "prod/snapshots/": 800}
+        days = {"prod/parts/": 38, "prod/manifests/": 38, "prod/runs/export/": 38, "prod/snapshots/": 800}
         *removing, unfinished = rules
         self.assertEqual({rule["Prefix"]: rule["ExpirationInDays"] for rule in removing}, days)
         for rule in removing:

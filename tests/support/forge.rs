@@ -117,6 +117,7 @@ impl Forge {
                 name: "forge".to_owned(),
                 server: server(&database.url()),
                 databases: Databases::Named(vec![database.name.clone()]),
+                elsewhere: Vec::new(),
                 uncovered_is_finding: false,
                 exclude: Exclude::default(),
             }],

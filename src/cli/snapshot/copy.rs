@@ -1,12 +1,10 @@
 //! `lifeboat snapshot copy`
 
 use crate::cli::run::{Access, Answer, Page, Run};
-use crate::cli::{accounts, connect, kms, render};
+use crate::cli::{accounts, connect, render};
 use crate::config::{Config, Source as Configured};
 use crate::error::{Error, Result, ResultExt};
-use crate::repository::Repository;
 use crate::schedule::SnapshotCopy;
-use crate::sign::Signer;
 use crate::snapshot::Source;
 use crate::snapshot::copy::{CopiedSnapshot, Options, PlannedCopy, Report};
 
@@ -55,10 +53,11 @@ pub(crate) async fn inputs(
     let access = access.clone().with_trust()?;
     let source = accounts::source(&access.accounts, run).await?;
     let backup = accounts::copies(&access.accounts, run).await?;
+    // Where no record can be kept, copies are made all the same.
     let records = if options.dry_run {
         Err(Error::usage("nothing is recorded in a dry run"))
     } else {
-        place_for_records(&access, config, run).await
+        connect::signed(&access, config, run).await
     };
     Ok(SnapshotCopy {
         source,
@@ -69,18 +68,6 @@ pub(crate) async fn inputs(
         max_lock_days: config.lock.max_lock_days,
         options,
     })
-}
-
-/// Where no record can be kept, copies are made all the same.
-async fn place_for_records(
-    access: &Access,
-    config: &Config,
-    run: &Run,
-) -> Result<(Repository, Signer)> {
-    let key = config.signing_key.as_ref();
-    let key = key.ok_or_else(|| config.lacks("keys.signing_key"))?;
-    let signer = kms::signer(key, access, run).await?;
-    Ok((connect::repository(access, run).await?, signer))
 }
 
 fn options(args: &Args, config: &Config) -> Result<Options> {

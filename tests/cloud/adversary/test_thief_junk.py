@@ -21,7 +21,7 @@ def test_junk_stops_nobody_and_goes_by_itself(exported):
     fill(accounts, lifeboat.folder, folder)
     # Something under each of the prefixes, and the exporter may write no others.
     assert {prefix: bool(listed(accounts, prefix)) for prefix in written_by_the_exporter(accounts)} == {
-        f"{PREFIX}{kind}/": True for kind in ("parts", "manifests", "snapshots")
+        f"{PREFIX}{kind}/": True for kind in ("parts", "manifests", "snapshots", "runs/export")
     }
 
     before = calls(accounts)
@@ -57,7 +57,9 @@ def goes_by_itself(accounts, point):
     assert all(listed(accounts, prefix) for prefix in written_by_the_exporter(accounts))
     passed(accounts, DAILY + 2 + LIFECYCLE)
     gone = {prefix: not listed(accounts, prefix) for prefix in written_by_the_exporter(accounts)}
-    assert gone == {f"{PREFIX}parts/": True, f"{PREFIX}manifests/": True, f"{PREFIX}snapshots/": False}
+    assert gone == {
+        f"{PREFIX}{kind}/": kind != "snapshots" for kind in ("parts", "manifests", "snapshots", "runs/export")
+    }
     # Records live as long as the copies that they belong to.
     passed(accounts, longest + LIFECYCLE)
     assert not any(listed(accounts, prefix) for prefix in written_by_the_exporter(accounts))
@@ -103,6 +105,7 @@ def fill(accounts, folder, database):
         f"manifests/prod/elsewhere/{point}.json", f"manifests/x/y/{point}.json",
         "manifests/x", f"manifests/{database}/..json", f"manifests/{database}/%2e%2e/{point}.json", "manifests/",
         f"manifests/a/b/c/d/{point}.json", "parts/", "parts/x", f"parts/{database}/x/y", "snapshots/", "snapshots/x.json",
+        "runs/export/x/plan.json",
         f"snapshots/%/{point}.json",
     ):  # fmt: skip
         put(path)

@@ -83,6 +83,7 @@ impl<'a> Exporter<'a> {
                 name: "prod".to_owned(),
                 server: server(&url),
                 databases: Databases::Named(vec!["courses".to_owned()]),
+                elsewhere: Vec::new(),
                 uncovered_is_finding: false,
                 exclude: Exclude::default(),
             }],

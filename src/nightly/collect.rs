@@ -1,0 +1,262 @@
+//! The collector: what became of a whole run, told once.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::fleet::{Fleet, Settled, TOOL};
+use super::steps;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::model::manifest::FORMAT;
+use crate::model::run::{Assignment, RunCollected, RunText, ShardDatabase, ShardReport, ShardStep};
+use crate::outcome::Outcome;
+use crate::repository::{ListedPoint, RunState, StoredPlan};
+use crate::schedule::{
+    CollectedDatabase, Collection, Notify, Report, Schedule, SnapshotExpire, StepReport, Steps,
+};
+
+/// Which run is collected.
+pub(crate) enum Which {
+    Named(RunText),
+    /// The newest by the store's time.
+    Latest,
+}
+
+/// What the collector looks with, and does for all shards.
+pub(crate) struct Collector<'a> {
+    pub fleet: &'a Fleet,
+    /// Names of the configured sources.
+    pub sources: &'a [String],
+    pub snapshot_expire: Option<Result<SnapshotExpire>>,
+    pub notify: &'a Notify,
+}
+
+impl Collector<'_> {
+    /// Says what became of a run.
+    pub(crate) async fn run(self, which: &Which, context: Context<'_>) -> Result<Report> {
+        let settled = self.fleet.settle(context).await?;
+        let stored = self.find(which, context).await?;
+        Ok(self.tell(&stored, &settled, context).await?.0)
+    }
+
+    async fn find(&self, which: &Which, context: Context<'_>) -> Result<StoredPlan> {
+        let Fleet {
+            repository, trust, ..
+        } = self.fleet;
+        let (found, what) = match which {
+            Which::Named(run) => {
+                let found = repository.run_plan(run, trust).await?;
+                (found, format!("no run '{run}'"))
+            }
+            Which::Latest => {
+                let (found, passed_over) = repository.newest_run(trust).await?;
+                for one in passed_over {
+                    context.progress.warn(&one);
+                }
+                (found, "no run".to_owned())
+            }
+        };
+        found.ok_or_else(|| {
+            Error::not_found(format!("{what} in {}", repository.url()))
+                .hint("a run begins when its first shard starts: did the engine start any, with this --run?")
+        })
+    }
+
+    /// The report, and whether it was this call that told it: then with notifications, and with what is done once a
+    /// run.
+    pub(super) async fn tell(
+        self,
+        stored: &StoredPlan,
+        settled: &Settled,
+        context: Context<'_>,
+    ) -> Result<(Report, bool)> {
+        let mut taken = Steps::new(Schedule::Nightly, context);
+        let began = Instant::now();
+        let mut collection = self.collect(stored, settled).await?;
+        let told = !collection.running && self.claim(&collection, stored, settled).await?;
+        collection.told = told;
+        taken.add("collect", began, Ok(StepReport::Collect(collection)));
+        let report = match told {
+            true => {
+                steps::expire(&mut taken, self.snapshot_expire, context).await;
+                taken.finish(self.notify).await?
+            }
+            false => taken.finish(&Notify::default()).await?,
+        };
+        Ok((report, told))
+    }
+
+    /// Whether nobody has told it yet. What somebody without a trusted key put there silences nobody.
+    async fn claim(
+        &self,
+        collection: &Collection,
+        stored: &StoredPlan,
+        settled: &Settled,
+    ) -> Result<bool> {
+        let (fleet, plan) = (self.fleet, &stored.plan);
+        let collected = RunCollected {
+            format: FORMAT,
+            repository: plan.repository.clone(),
+            id: plan.id.clone(),
+            run: plan.run.clone(),
+            tool: TOOL.to_owned(),
+            collected_at: settled.now,
+            exit_code: collection.outcome().exit_code(),
+        };
+        let put = fleet
+            .repository
+            .put_collected(collected, &fleet.signer, &settled.locks);
+        if put.await? {
+            return Ok(true);
+        }
+        let state = fleet.repository.run_state(plan, &fleet.trust).await?;
+        Ok(state.collected.is_none())
+    }
+
+    async fn collect(&self, stored: &StoredPlan, settled: &Settled) -> Result<Collection> {
+        let (fleet, plan) = (self.fleet, &stored.plan);
+        let state = fleet.repository.run_state(plan, &fleet.trust).await?;
+        let is_over = fleet.is_over(stored, settled.now);
+        let silent = (0..plan.shards).filter(|shard| !state.reports.contains_key(shard));
+        let unreported: Vec<u32> = silent.collect();
+        let mut collection = Collection {
+            run: plan.run.clone(),
+            id: plan.id.clone(),
+            planned_at: stored.stored_at,
+            shards: plan.shards,
+            databases: self.databases(stored, &state).await?,
+            running: !unreported.is_empty() && !is_over,
+            unreported,
+            told: false,
+            failures: Vec::new(),
+            findings: state.passed_over.clone(),
+        };
+        add_databases(&mut collection);
+        add_shards(&mut collection);
+        add_steps(&mut collection, &state);
+        if is_over && state.collected.is_some() {
+            collection.findings.push(format!(
+                "run '{}' began at {} and was told: no run has begun since, or another one is meant",
+                plan.run, stored.stored_at
+            ));
+        }
+        for source in self.sources {
+            if plan.first_of(source).is_none() {
+                collection.findings.push(format!(
+                    "source {source} is not in this run: it has no database, or was configured after the plan"
+                ));
+            }
+        }
+        Ok(collection)
+    }
+
+    async fn databases(
+        &self,
+        stored: &StoredPlan,
+        state: &RunState,
+    ) -> Result<Vec<CollectedDatabase>> {
+        let mut points: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
+        for point in self.fleet.repository.find(None, None).await? {
+            let place = (point.source.clone(), point.database.clone());
+            points.entry(place).or_default().push(point);
+        }
+        let mut databases = Vec::with_capacity(stored.plan.databases.len());
+        for one in &stored.plan.databases {
+            let said = last_said(one, state);
+            let place = (&one.source, one.database.as_ref());
+            let point = match place {
+                (source, Some(database)) => {
+                    let points = points.remove(&(source.clone(), database.clone()));
+                    let points = points.unwrap_or_default();
+                    let made = self.fleet.made_by(stored, points).await?;
+                    made.map(|point| point.id)
+                }
+                (_, None) => said.iter().find_map(|said| said.point.clone()),
+            };
+            let failed = said.iter().find_map(|said| said.error.clone());
+            databases.push(CollectedDatabase {
+                source: one.source.clone(),
+                database: one.database.clone(),
+                shard: one.shard,
+                error: failed.filter(|_| point.is_none() || one.database.is_none()),
+                point,
+            });
+        }
+        Ok(databases)
+    }
+}
+
+/// What the shard's last report has on it; of a whole source on all that is in it.
+fn last_said<'a>(one: &Assignment, state: &'a RunState) -> Vec<&'a ShardDatabase> {
+    let last = state.reports.get(&one.shard);
+    let last = last.and_then(|reports| reports.last());
+    let about = |said: &&ShardDatabase| {
+        let whole = one.database.is_none() || said.database.is_none();
+        said.source == one.source && (whole || said.database == one.database)
+    };
+    let said = last.into_iter().flat_map(|report| &report.databases);
+    said.filter(about).collect()
+}
+
+fn add_databases(collection: &mut Collection) {
+    let databases = std::mem::take(&mut collection.databases);
+    for one in &databases {
+        let name = match &one.database {
+            Some(database) => format!("{}/{database}", one.source),
+            None => one.source.clone(),
+        };
+        let shard = one.shard;
+        if let Some(error) = &one.error {
+            collection.failures.push(format!(
+                "{name}: {error}: the log of shard {shard} says why"
+            ));
+        } else if one.point.is_none() && !collection.unreported.contains(&shard) {
+            collection.findings.push(format!(
+                "{name}: no point, and shard {shard} reported no failure: was it dropped, or is its drop unfinished?"
+            ));
+        }
+    }
+    collection.databases = databases;
+}
+
+fn add_shards(collection: &mut Collection) {
+    for shard in collection.unreported.clone() {
+        let own = collection.databases.iter().filter(|one| one.shard == shard);
+        let missing = own.filter(|one| one.point.is_none()).count();
+        let without = format!("{missing} of its databases have no point of this run");
+        match collection.running {
+            true => collection
+                .findings
+                .push(format!("shard {shard} is still running: {without}")),
+            false => collection
+                .failures
+                .push(format!("shard {shard} never reported: {without}")),
+        }
+    }
+}
+
+fn add_steps(collection: &mut Collection, state: &RunState) {
+    for report in state.reports.values().filter_map(|reports| reports.last()) {
+        for step in &report.steps {
+            let told = format!("shard {}: {}", report.shard, step.name);
+            if step.exit_code == Outcome::Findings.exit_code() {
+                let finding = format!("{told}: its log has findings");
+                collection.findings.push(finding);
+            } else if !is_told_by_databases(step, report) {
+                let failure = format!("{told} failed: its log says why");
+                collection.failures.push(failure);
+            }
+        }
+    }
+}
+
+/// An export fails by its databases, or as a whole.
+fn is_told_by_databases(step: &ShardStep, report: &ShardReport) -> bool {
+    let Some(source) = step.name.strip_prefix("export ") else {
+        return false;
+    };
+    let as_a_whole = |said: &ShardDatabase| {
+        said.source == source && said.database.is_none() && said.error.is_some()
+    };
+    !report.databases.iter().any(as_a_whole)
+}

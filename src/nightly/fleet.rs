@@ -1,0 +1,81 @@
+//! Where shards of one run meet: its plan and reports in the repository.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::context::Context;
+use crate::error::{Result, ResultExt};
+use crate::model::lock::LockPolicy;
+use crate::model::run::{RunText, Shard};
+use crate::repository::{ListedPoint, Locks, PointPath, Repository, StoredPlan};
+use crate::sign::{Signer, Trust};
+
+pub(super) const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
+/// How many points that came after the plan are looked at for one that a trusted key signed.
+const MOST_PASSED_OVER: usize = 16;
+
+pub(crate) struct Fleet {
+    pub repository: Repository,
+    pub signer: Signer,
+    pub trust: Trust,
+    pub lock: LockPolicy,
+    pub max_lock_days: u32,
+    /// A run whose plan is older than this is over.
+    pub run_hours: u32,
+}
+
+pub(crate) struct ShardOptions {
+    pub shard: Shard,
+    pub run: RunText,
+    /// Whether a server's databases may be dealt to several shards.
+    pub spread: bool,
+    pub fleet: Fleet,
+}
+
+/// What was settled once, before anything of a run is read or written.
+pub(super) struct Settled {
+    /// The store's time, where it has one.
+    pub now: Timestamp,
+    pub locks: Locks,
+    /// The repository's id.
+    pub repository: String,
+}
+
+impl Fleet {
+    pub(super) async fn settle(&self, context: Context<'_>) -> Result<Settled> {
+        let marker = self.repository.marker().await?;
+        let posture = self.repository.posture().await?;
+        let now = context.clock.now();
+        let locks = Locks::settle(
+            self.lock,
+            &posture,
+            self.repository.has_locks(),
+            now,
+            self.max_lock_days,
+        );
+        Ok(Settled {
+            now: posture.server_time.unwrap_or(now),
+            locks: locks.context(|| self.repository.url().to_owned())?,
+            repository: marker.repository,
+        })
+    }
+
+    /// Whether it is too late for shards of this run.
+    pub(super) fn is_over(&self, stored: &StoredPlan, now: Timestamp) -> bool {
+        let limit = SignedDuration::from_hours(i64::from(self.run_hours));
+        now.duration_since(stored.stored_at) > limit
+    }
+
+    /// Of these points of one database, the newest that the run made: stored after its plan, by the store's time,
+    /// and signed by a trusted key.
+    pub(super) async fn made_by(
+        &self,
+        stored: &StoredPlan,
+        mut points: Vec<ListedPoint>,
+    ) -> Result<Option<PointPath>> {
+        points.retain(|point| point.stored_at() > stored.stored_at);
+        let newest = self
+            .repository
+            .newest_trusted(points, &self.trust, MOST_PASSED_OVER);
+        Ok(newest.await?.map(|point| point.path()))
+    }
+}

@@ -62,6 +62,7 @@ mod shard;
 mod show;
 mod signals;
 mod snapshot;
+mod states;
 mod status;
 mod troubles;
 mod verify;

@@ -101,7 +101,7 @@ pub mod testing {
         pub use crate::hold::{Report, hold};
     }
     pub mod list {
-        pub use crate::list::list;
+        pub use crate::list::{Listing, Options, list};
     }
     pub mod model {
         pub use crate::model::attestation::{
@@ -116,11 +116,12 @@ pub mod testing {
         pub use crate::model::keys::{KeyRing, Recipient, Wrapped};
         pub use crate::model::lock::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
         pub use crate::model::manifest::{
-            LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef,
+            LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, Manifest, NotCovered, ObjectRef, Previous,
             TableParts, names,
         };
         pub use crate::model::pattern::{Exclude, Pattern};
         pub use crate::model::snapshot::{CopyStatus, Kind};
+        pub use crate::model::state::State;
     }
     pub mod notify {
         pub use crate::notify::{DeliveryOptions, ping, webhook};

@@ -1,5 +1,6 @@
 //! `lifeboat list` and `lifeboat show`: what a repository holds.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
@@ -12,22 +13,90 @@ use crate::model::attestation::NOT_PROVEN;
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, NotCovered};
+use crate::model::state::State;
+use crate::outcome::Outcome;
 use crate::repository::{
     Attestations, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
-    RestorePoint, Room, if_allowed, missing_points, unknown,
+    RestorePoint, Room, by_database, if_allowed, is_folded, missing_points, unknown,
 };
 use crate::sign::Trust;
+
+/// What is listed.
+pub struct Options {
+    /// Only of this source, or of this database.
+    pub source: Option<String>,
+    pub database: Option<String>,
+    /// Open every point, however many there are.
+    pub all: bool,
+    pub now: Timestamp,
+}
 
 /// What `list` prints.
 #[derive(Debug, Serialize)]
 pub struct Listing {
     pub repository: String,
-    /// Sorted by source, database and time.
+    /// The worst first.
+    pub databases: Vec<DatabaseLine>,
+    /// Those that were opened, sorted by source, database and id.
     pub points: Vec<Point>,
+    /// How many points were listed and not opened.
+    pub not_opened: u64,
     /// What failed or running exports left without a manifest.
     pub leftovers: Vec<Leftover>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
     pub findings: Vec<String>,
+    /// Of databases that [`Listing::show_only`] left out: these make the exit code 3, too.
+    pub findings_not_shown: u64,
+}
+
+/// A database, as far as the listing of keys shows it.
+#[derive(Debug, Serialize)]
+pub struct DatabaseLine {
+    pub source: String,
+    pub database: String,
+    /// By what was found of the points that were opened; `None`: no key was pinned, nothing was checked.
+    pub state: Option<State>,
+    pub points: u64,
+    pub not_opened: u64,
+    /// Points beside which attestations of drills lie. They were not opened for this.
+    pub attested: u64,
+    /// When the store received the manifests, opened or not, of the oldest and of the newest point.
+    pub oldest_stored_at: Timestamp,
+    pub newest_stored_at: Timestamp,
+    /// Of this database.
+    #[serde(skip)]
+    findings: Vec<String>,
+}
+
+impl Listing {
+    pub fn outcome(&self) -> Outcome {
+        let not_shown = usize::try_from(self.findings_not_shown).unwrap_or(usize::MAX);
+        Outcome::from_counts(0, self.findings.len().saturating_add(not_shown))
+    }
+
+    /// Leaves out databases in other states, with their points, and what was found of them.
+    pub(crate) fn show_only(&mut self, states: &[State]) {
+        let is_shown = |one: &DatabaseLine| one.state.is_some_and(|state| states.contains(&state));
+        let (shown, others) = std::mem::take(&mut self.databases)
+            .into_iter()
+            .partition(is_shown);
+        self.databases = shown;
+        let names: BTreeSet<(&str, &str)> = self
+            .databases
+            .iter()
+            .map(|one| (&*one.source, &*one.database))
+            .collect();
+        self.points
+            .retain(|one| names.contains(&(&*one.source, &*one.database)));
+        self.not_opened = self.databases.iter().map(|one| one.not_opened).sum();
+        self.findings = findings_of(&self.databases);
+        self.findings_not_shown = findings_of(&others).len() as u64;
+    }
+}
+
+fn findings_of(databases: &[DatabaseLine]) -> Vec<String> {
+    let findings = databases.iter().flat_map(|one| &one.findings);
+    findings.cloned().collect()
 }
 
 /// A restore point.
@@ -56,43 +125,127 @@ pub struct Point {
     pub drilled_at: Option<Timestamp>,
 }
 
+/// How many newer points without trust are passed over where only the newest is opened.
+const PASSED_OVER: usize = 8;
+
 /// Lists restore points and leftovers. Without a pinned key only keys are listed, nothing that a
 /// manifest says.
-pub async fn list(
-    repository: &Repository,
-    trust: &Trust,
-    (source, database): (Option<&str>, Option<&str>),
-    now: Timestamp,
-) -> Result<Listing> {
+pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> Result<Listing> {
+    let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let found = repository.find(source, database).await?;
-    let drills = if_allowed(repository.attestations(source, database).await)?;
     let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
-    let mut findings = Vec::new();
-    let mut points = Vec::with_capacity(found.len());
-    let room = Room::default();
-    let mut opened = stream::iter(&found)
-        .map(async |one| {
-            let taken = room.take(one).await;
-            let point = point(repository, trust, &drills, one).await;
-            drop(taken);
-            point
-        })
-        .buffered(MANIFESTS_AT_A_TIME);
-    let mut links = Vec::new();
-    while let Some((point, link, told)) = opened.next().await {
-        points.push(point);
-        links.extend(link);
-        findings.extend(told);
+    let drills = if_allowed(repository.attestations(source, database).await)?;
+    let of = by_database(found);
+    let reader = Reader {
+        repository,
+        trust,
+        drills: &drills,
+        room: &Room::default(),
+        is_folded: !options.all && is_folded(of.values().map(Vec::len)),
+        now: options.now,
+    };
+    // Points of one database are opened side by side, or databases are.
+    let at_a_time = if reader.is_folded {
+        MANIFESTS_AT_A_TIME
+    } else {
+        1
+    };
+    let reads = of
+        .iter()
+        .map(async |((source, database), found)| reader.database(source, database, found).await);
+    let mut reads = std::pin::pin!(stream::iter(reads).buffered(at_a_time));
+    let (mut databases, mut points) = (Vec::with_capacity(of.len()), Vec::new());
+    while let Some((line, opened)) = reads.next().await {
+        databases.push(line);
+        points.extend(opened);
     }
-    findings.extend(missing_points(&links, &found, now));
-    let leftovers = repository.leftovers(source, database, &committed).await?;
+    databases.sort_by_key(|one| (Reverse(one.state), Reverse(one.findings.len())));
     Ok(Listing {
         repository: repository.url().to_owned(),
+        not_opened: databases.iter().map(|one| one.not_opened).sum(),
+        findings: findings_of(&databases),
+        databases,
         points,
-        leftovers,
-        findings,
+        leftovers: repository.leftovers(source, database, &committed).await?,
+        findings_not_shown: 0,
     })
 }
+
+struct Reader<'a> {
+    repository: &'a Repository,
+    trust: &'a Trust,
+    drills: &'a Attestations,
+    room: &'a Room,
+    /// Each database to its newest point.
+    is_folded: bool,
+    now: Timestamp,
+}
+
+impl Reader<'_> {
+    /// A database, and its points that were opened, the newest last.
+    async fn database(
+        &self,
+        source: &str,
+        database: &str,
+        found: &[ListedPoint],
+    ) -> (DatabaseLine, Vec<Point>) {
+        let opened = match self.is_folded {
+            true => self.newest(found).await,
+            false => self.every(found).await,
+        };
+        let (mut points, mut links, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+        for (point, link, told) in opened {
+            points.push(point);
+            links.extend(link);
+            findings.extend(told);
+        }
+        points.sort_by(|one: &Point, other| one.id.cmp(&other.id));
+        findings.extend(missing_points(&links, found, self.now));
+        let is_urgent = !points.iter().any(|point| point.trusted == Some(true));
+        let state = State::of_findings(findings.iter().map(|_| is_urgent));
+        let stored_at = |one: Option<&ListedPoint>| one.map(ListedPoint::stored_at);
+        let attested = found.iter().filter(|one| self.drills.contains(&one.path()));
+        let line = DatabaseLine {
+            source: source.to_owned(),
+            database: database.to_owned(),
+            state: (!self.trust.fingerprints.is_empty()).then_some(state),
+            points: found.len() as u64,
+            not_opened: (found.len() - points.len()) as u64,
+            attested: attested.count() as u64,
+            oldest_stored_at: stored_at(found.first()).unwrap_or_default(),
+            newest_stored_at: stored_at(found.last()).unwrap_or_default(),
+            findings,
+        };
+        (line, points)
+    }
+
+    async fn every(&self, found: &[ListedPoint]) -> Vec<Opened> {
+        let points = stream::iter(found).map(async |one| self.point(one).await);
+        points.buffered(MANIFESTS_AT_A_TIME).collect().await
+    }
+
+    /// The newest point that can be trusted, after those that were passed over for it.
+    async fn newest(&self, found: &[ListedPoint]) -> Vec<Opened> {
+        let mut opened = Vec::new();
+        for one in found.iter().rev().take(PASSED_OVER + 1) {
+            let point = self.point(one).await;
+            let is_last = point.0.trusted != Some(false);
+            opened.push(point);
+            if is_last {
+                break;
+            }
+        }
+        opened
+    }
+
+    async fn point(&self, found: &ListedPoint) -> Opened {
+        let _taken = self.room.take(found).await;
+        point(self.repository, self.trust, self.drills, found).await
+    }
+}
+
+/// A point, the one before it by name, and what was found.
+type Opened = (Point, Option<Link>, Vec<String>);
 
 /// A manifest that does not open is listed and is a finding; it must not hide the others.
 async fn point(
@@ -100,7 +253,7 @@ async fn point(
     trust: &Trust,
     drills: &Attestations,
     found: &ListedPoint,
-) -> (Point, Option<Link>, Vec<String>) {
+) -> Opened {
     let mut point = Point {
         source: found.source.clone(),
         database: found.database.clone(),
@@ -112,8 +265,7 @@ async fn point(
         return (point, None, Vec::new());
     }
     let read = async {
-        let opened = repository.open(found, trust).await?;
-        let lock = opened.head(&opened.manifest_ref).await?.lock;
+        let (opened, lock) = repository.open_with_lock(found, trust).await?;
         let proof = if_allowed(drills.proof(&opened, trust).await)?;
         let unreadable = opened.check_requirements().err();
         Ok::<_, Error>((opened.manifest, unreadable, lock, proof))

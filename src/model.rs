@@ -23,5 +23,6 @@ pub(crate) mod run;
 pub(crate) mod selection;
 pub(crate) mod size;
 pub(crate) mod snapshot;
+pub(crate) mod state;
 pub(crate) mod table_change;
 pub(crate) mod table_digest;

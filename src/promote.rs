@@ -33,6 +33,9 @@ pub struct Options {
     /// How many points may claim a period before a person must choose, and how many more than the newest one run
     /// of `prove` drills.
     pub contested_limit: usize,
+    /// Pass over databases of which, by the store's times alone, no period can be contested: for a reader of a
+    /// fleet that only asks for these.
+    pub only_crowded: bool,
     /// Counted from now; no lock gets longer, whatever the tiers say.
     pub max_lock_days: u32,
     /// Only tell what would be extended.
@@ -57,7 +60,8 @@ impl Options {
         now: Timestamp,
     ) -> Result<Vec<Decided>> {
         let of = (self.source.as_deref(), self.database.as_deref());
-        decide::decide(repository, trust, of, &self.rules(), now).await
+        let rules = self.rules();
+        decide::decide(repository, trust, of, &rules, self.only_crowded, now).await
     }
 }
 

@@ -1,9 +1,11 @@
-//! `lifeboat report`: one page for people about all that a repository holds. It reads every manifest and
-//! every attestation again; nothing comes from a log.
+//! `lifeboat report`: one page for people about all that a repository holds. It reads the manifests and the
+//! attestations again; nothing comes from a log.
 
 mod axis;
 mod chart;
+mod database;
 mod databases;
+mod drill;
 mod drills;
 mod facts;
 mod gather;
@@ -27,13 +29,16 @@ const STYLE: &str = include_str!("report/style.css");
 pub struct Page {
     pub html: String,
     pub databases: u64,
+    /// Their restore points, opened or not.
     pub points: u64,
+    /// Those that only the listing is known of.
+    pub not_opened: u64,
     pub drills: u64,
     /// All that are on the page.
     pub findings: Vec<String>,
 }
 
-/// Reads all restore points and their drills, and makes the page.
+/// Reads all restore points and their drills, and makes the page. Of a fleet it reads the newest of each database.
 pub async fn report(repository: &Repository, trust: &Trust, options: Options) -> Result<Page> {
     let facts = gather::gather(repository, trust, options).await?;
     let databases = facts.databases.iter();
@@ -42,6 +47,7 @@ pub async fn report(repository: &Repository, trust: &Trust, options: Options) ->
         html: page(&facts),
         databases: databases.len() as u64,
         points: databases.map(|one| one.points.len() as u64).sum(),
+        not_opened: facts.not_opened() as u64,
         drills: drills.sum(),
         findings: facts.findings,
     })

@@ -5,15 +5,21 @@ mod judge;
 mod prometheus;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::attestation::{Attestation, Verdict};
+use crate::model::lock::Lock;
 use crate::model::snapshot::CopyStatus;
+use crate::model::state::State;
 use crate::repository::{
-    Attestations, Link, ListedPoint, Repository, RestorePoint, if_allowed, missing_points,
+    Attestations, ByDatabase, DrilledPoints, Link, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
+    RestorePoint, Room, by_database, if_allowed, missing_points,
 };
 use crate::sign::Trust;
 
@@ -25,8 +31,6 @@ pub(crate) use report::{DatabaseStatus, DrillStatus, Finding, PointStatus};
 
 /// How many newer points without trust are passed over, each with a finding.
 const PASSED_OVER: usize = 8;
-/// How many points are searched for the newest drill.
-const DRILLED_AMONG: usize = 64;
 
 pub struct Options {
     pub limits: Limits,
@@ -48,6 +52,9 @@ pub struct Expected {
 }
 
 /// Reads and judges.
+///
+/// Opens of each database the two newest trusted points, and the newest attestations of drills back to the newest
+/// sound one with the points that they are about. Of all others it counts what the listing shows.
 pub async fn status(
     repository: &Repository,
     trust: &Trust,
@@ -73,20 +80,29 @@ pub async fn status(
         copies,
         leftovers: repository.leftovers(source, database, &committed).await?,
         findings,
+        findings_not_shown: 0,
     };
     let reader = DatabaseReader {
         repository,
         trust,
         drills: &drills,
+        room: &Room::default(),
         now,
     };
-    let (of, missing) = by_database(found, options.expected);
+    let (of, missing) = with_expected(found, options.expected);
     report.findings.extend(missing);
-    for ((source, database), found) in of {
+    let reads = of.into_iter().map(async |((source, database), found)| {
         let (one, passed_over) = reader.read(source, database, &found).await?;
-        report.findings.extend(passed_over);
-        let judged = judge::database(&one, &options.limits, now);
-        report.findings.extend(judged);
+        Ok::<_, Error>(judged(one, passed_over, &options.limits, now))
+    });
+    let mut reads = std::pin::pin!(stream::iter(reads).buffered(MANIFESTS_AT_A_TIME));
+    let mut judged = Vec::new();
+    while let Some(read) = reads.next().await {
+        judged.push(read?);
+    }
+    judged.sort_by_key(|(one, findings)| worst_first(one, findings));
+    for (one, findings) in judged {
+        report.findings.extend(findings);
         report.databases.push(one);
     }
     for one in &report.copies {
@@ -96,18 +112,31 @@ pub async fn status(
     Ok(report)
 }
 
-type ByDatabase = BTreeMap<(String, String), Vec<ListedPoint>>;
+/// A database with all findings of it.
+fn judged(
+    mut one: DatabaseStatus,
+    mut findings: Vec<Finding>,
+    limits: &Limits,
+    now: Timestamp,
+) -> (DatabaseStatus, Vec<Finding>) {
+    findings.extend(judge::database(&one, limits, now));
+    for finding in &mut findings {
+        finding.of = Some((one.source.clone(), one.database.clone()));
+    }
+    one.state = State::of_findings(findings.iter().map(|finding| finding.urgent));
+    (one, findings)
+}
 
-/// What is there and what should be, the newest last by the store's time; and sources without any.
-fn by_database(found: Vec<ListedPoint>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
-    let mut of = ByDatabase::new();
-    for one in found {
-        let name = (one.source.clone(), one.database.clone());
-        of.entry(name).or_default().push(one);
-    }
-    for points in of.values_mut() {
-        points.sort_by_key(|one| one.order());
-    }
+/// Sorts by it: what has no trusted point comes before all that is urgent, what has most findings before others.
+fn worst_first(one: &DatabaseStatus, findings: &[Finding]) -> impl Ord + use<> {
+    let (state, findings) = (Reverse(one.state), Reverse(findings.len()));
+    let name = (one.source.clone(), one.database.clone());
+    (state, one.newest.is_some(), findings, name)
+}
+
+/// What is there and what should be; and sources without any.
+fn with_expected(found: Vec<ListedPoint>, expected: Vec<Expected>) -> (ByDatabase, Vec<Finding>) {
+    let mut of = by_database(found);
     let mut missing = Vec::new();
     for Expected { source, database } in expected {
         match database {
@@ -130,6 +159,7 @@ struct DatabaseReader<'a> {
     repository: &'a Repository,
     trust: &'a Trust,
     drills: &'a Attestations,
+    room: &'a Room,
     now: Timestamp,
 }
 
@@ -145,16 +175,19 @@ impl DatabaseReader<'_> {
         let mut passed_over = Vec::new();
         let mut newest = Vec::new();
         let mut links = Vec::new();
+        let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
         for one in found.iter().rev() {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
             }
-            match self.repository.open(one, self.trust).await {
-                Ok(point) => {
+            let _taken = self.room.take(one).await;
+            match self.repository.open_with_lock(one, self.trust).await {
+                Ok((point, lock)) => {
                     links.extend(Link::of(&point.manifest));
                     let unreadable = point.check_requirements().err();
                     passed_over.extend(unreadable.map(|why| why.chain().into()));
-                    newest.push((one.stored_at(), point_status(&point, one).await?));
+                    drilled.add(&point);
+                    newest.push((one.stored_at(), point_status(&point, one, lock)));
                 }
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
@@ -167,11 +200,12 @@ impl DatabaseReader<'_> {
         let missing = missing_points(&links, found, self.now).into_iter();
         passed_over.extend(missing.map(Finding::from));
         // Stores keep time in seconds; two points may have the same.
-        newest.sort_by_key(|(stored_at, point)| std::cmp::Reverse((*stored_at, point.snapshot_at)));
+        newest.sort_by_key(|(stored_at, point)| Reverse((*stored_at, point.snapshot_at)));
         let mut newest = newest.into_iter().map(|(_, point)| point);
         let mut status = DatabaseStatus {
             source,
             database,
+            state: State::Ok,
             newest: newest.next(),
             previous: newest.next(),
             drilled: None,
@@ -179,45 +213,46 @@ impl DatabaseReader<'_> {
             drill_unproven_at: None,
             points: found.len() as u64,
         };
-        self.add_drills(&mut status).await?;
+        self.add_drills(&mut status, drilled).await?;
         Ok((status, passed_over))
     }
 
-    async fn add_drills(&self, status: &mut DatabaseStatus) -> Result<()> {
-        let places = self.drills.newest_first(&status.source, &status.database);
-        let (mut drilled, mut failed_at, mut unproven_at) = (None::<DrillStatus>, None, None);
-        for place in places.take(DRILLED_AMONG) {
-            let Some(point) = self.repository.open_attested(place, self.trust).await? else {
-                continue;
-            };
-            let proof = if_allowed(self.drills.proof(&point, self.trust).await)?;
-            failed_at = failed_at.max(proof.failed_at);
-            unproven_at = unproven_at.max(proof.unproven_at);
-            let Some(sound) = proof.sound else { continue };
-            // An old point may have been drilled after a newer one.
-            if drilled
-                .as_ref()
-                .is_none_or(|known| known.at < sound.drilled_at)
-            {
-                drilled = Some(DrillStatus {
-                    id: sound.id,
-                    at: sound.drilled_at,
-                    seconds_to_restore: sound.seconds_to_restore,
-                });
-            }
-        }
-        let since = drilled.as_ref().map(|sound| sound.at);
-        status.drill_failed_at = failed_at.filter(|failed| Some(*failed) > since);
-        status.drill_unproven_at = unproven_at.filter(|at| Some(*at) > since);
-        status.drilled = drilled;
+    async fn add_drills(
+        &self,
+        status: &mut DatabaseStatus,
+        mut points: DrilledPoints<'_>,
+    ) -> Result<()> {
+        let of = (&*status.source, &*status.database);
+        let keep = |drill: Attestation| (drill.result, drill.drilled_at, drill.seconds_to_restore);
+        let newest = if_allowed(self.drills.newest(of, &mut points, keep).await)?;
+        let at_last = |verdict: Verdict| {
+            let drills = newest
+                .drills
+                .iter()
+                .filter(|(_, (result, ..))| *result == verdict);
+            drills.max_by_key(|(_, (_, at, _))| *at)
+        };
+        let sound = at_last(Verdict::Sound);
+        let since = sound.map(|(_, (_, at, _))| *at);
+        let later = |verdict: Verdict| {
+            let at = at_last(verdict).map(|(_, (_, at, _))| *at);
+            at.filter(|at| Some(*at) > since)
+        };
+        status.drill_failed_at = later(Verdict::Failed);
+        status.drill_unproven_at = later(Verdict::Unproven);
+        status.drilled = sound.map(|(id, (_, at, seconds))| DrillStatus {
+            id: id.clone(),
+            at: *at,
+            seconds_to_restore: *seconds,
+        });
         Ok(())
     }
 }
 
-async fn point_status(point: &RestorePoint, found: &ListedPoint) -> Result<PointStatus> {
+/// `lock`: the manifest's, as the store reports it now.
+fn point_status(point: &RestorePoint, found: &ListedPoint, lock: Option<Lock>) -> PointStatus {
     let manifest = &point.manifest;
-    let lock = point.head(&point.manifest_ref).await?.lock;
-    Ok(PointStatus {
+    PointStatus {
         id: manifest.id.clone(),
         // An exporter whose clock runs ahead, or a thief of its key, must not look fresh for long.
         snapshot_at: manifest.snapshot_at.min(found.stored_at()),
@@ -227,5 +262,5 @@ async fn point_status(point: &RestorePoint, found: &ListedPoint) -> Result<Point
         stored_bytes: manifest.stored_bytes(),
         excluded: manifest.excluded.clone(),
         locked_until: lock.map(|lock| lock.retain_until),
-    })
+    }
 }

@@ -12,6 +12,7 @@ use crate::model::lock::{Lock, LockMode};
 
 pub(crate) mod audit;
 pub(crate) mod dir;
+pub(crate) mod kept;
 pub(crate) mod location;
 pub(crate) mod s3;
 
@@ -130,6 +131,17 @@ pub trait Store: Send + Sync {
     /// The whole body of exactly this version. A body longer than `max_bytes` is `Damaged` and not
     /// read further. The bytes are as received: the caller compares the SHA-256.
     async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes>;
+
+    /// As [`Store::get`], with the lock that [`Store::head`] tells: one call where the store answers both at once.
+    async fn get_with_lock(
+        &self,
+        key: &Key,
+        version: &str,
+        max_bytes: u64,
+    ) -> Result<(Bytes, Option<Lock>)> {
+        let body = self.get(key, version, max_bytes).await?;
+        Ok((body, self.head(key, version).await?.lock))
+    }
 
     /// What the store says of this version; without a SHA-256 for a caller that may list and not read.
     async fn head(&self, key: &Key, version: &str) -> Result<Head>;

@@ -19,6 +19,7 @@ use lifeboat::testing::{PublicKey, Signer, Trust};
 use serde_json::Value;
 
 use crate::support::drills::{ASKED, attest, attestation, daily};
+use crate::support::every_point;
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
 use crate::support::watched::Watched;
@@ -88,7 +89,7 @@ impl Scene {
 
     async fn listed(&self) -> Value {
         let (repository, trust) = (&self.forge.repository, &self.forge.trust);
-        let listing = list::list(repository, trust, (None, None), Timestamp::now())
+        let listing = list::list(repository, trust, &every_point(Timestamp::now()))
             .await
             .unwrap();
         serde_json::to_value(listing).unwrap()

@@ -14,6 +14,7 @@ use lifeboat::testing::model::{Id, Key};
 use lifeboat::testing::store::Promises;
 
 use crate::support::cutoff::{Cut, Cutoff};
+use crate::support::every_point;
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
 use crate::support::{Database, Lifeboat, Major};
@@ -78,7 +79,7 @@ impl Scene {
     /// What `list` shows is what was committed, and what was left over.
     async fn check(&self, cut: Cut) {
         let (repository, trust) = (&self.forge.repository, &self.forge.trust);
-        let listing = list::list(repository, trust, (None, None), jiff::Timestamp::now())
+        let listing = list::list(repository, trust, &every_point(jiff::Timestamp::now()))
             .await
             .unwrap();
         assert_eq!(listing.findings, [""; 0], "{cut:?}");

@@ -17,6 +17,7 @@ use lifeboat::testing::store::Head;
 use lifeboat::testing::verify;
 use serde_json::{Value, json};
 
+use crate::support::every_point;
 use crate::support::forge::{self, why};
 use crate::support::memory::{MemoryStore, TestClock};
 use crate::support::program::Ran;
@@ -317,12 +318,8 @@ async fn the_bucket_comes_back() {
 #[tokio::test]
 async fn the_bucket_is_locked_as_it_was_and_read_when_it_no_longer_is() {
     let bucket = Bucket::load();
-    let listed = list::list(
-        &bucket.repository,
-        &bucket.trust,
-        (None, None),
-        "2026-11-29T12:00:00Z".parse().unwrap(),
-    );
+    let options = every_point("2026-11-29T12:00:00Z".parse().unwrap());
+    let listed = list::list(&bucket.repository, &bucket.trust, &options);
     let listed = listed.await.unwrap();
     assert_eq!(listed.points[0].database, "with hstore");
     assert_eq!(listed.points[0].trusted, Some(true));

@@ -18,6 +18,7 @@ use lifeboat::testing::repository::RestorePoint;
 use lifeboat::testing::store::S3Store;
 use lifeboat::testing::store::Store;
 
+use crate::support::every_point;
 use crate::support::forge::{Forge, why};
 use crate::support::memory::MemoryStore;
 use crate::support::servers::Server;
@@ -149,13 +150,8 @@ async fn delete_markers_hide_nothing(scene: &Scene) {
     let point = forge.export(source).await;
     let id = &point.manifest.id;
     let list = || async {
-        let listed = list::list(
-            &forge.repository,
-            &forge.trust,
-            (None, None),
-            Timestamp::now(),
-        )
-        .await;
+        let options = every_point(Timestamp::now());
+        let listed = list::list(&forge.repository, &forge.trust, &options).await;
         serde_json::to_value(listed.unwrap()).unwrap()
     };
     let before = list().await;

@@ -10,6 +10,7 @@ use lifeboat::testing::repository::RestorePoint;
 use lifeboat::testing::store::DirStore;
 use lifeboat::testing::store::{PAGE_OBJECTS, Store};
 
+use crate::support::every_point;
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
 use crate::support::{Database, Lifeboat, Major};
@@ -50,13 +51,8 @@ async fn leftovers_are_found(store: Arc<dyn Store>) {
     for (number, folder) in ids.iter().enumerate() {
         fill(&*store, folder, [3, PAGE_OBJECTS + 5, 1][number]).await;
     }
-    let listing = list::list(
-        &forge.repository,
-        &forge.trust,
-        (None, None),
-        jiff::Timestamp::now(),
-    )
-    .await;
+    let options = every_point(jiff::Timestamp::now());
+    let listing = list::list(&forge.repository, &forge.trust, &options).await;
     let listing = listing.unwrap();
     assert_eq!(listing.points.len(), 1);
     let mut found: Vec<(String, u64)> = listing
@@ -97,7 +93,7 @@ async fn a_point_that_should_be_there_is_missed_and_one_that_aged_out_is_not() {
     }
     let found = async |days: i64| {
         let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
-        let listing = list::list(&forge.repository, &forge.trust, (None, None), now).await;
+        let listing = list::list(&forge.repository, &forge.trust, &every_point(now)).await;
         listing.unwrap().findings
     };
     assert_eq!(found(0).await, [""; 0]);

@@ -55,6 +55,7 @@ mod restore_mending;
 mod restore_publications;
 mod resume;
 mod roundtrip;
+mod seen;
 mod selection;
 mod snapshot;
 mod statistics;

@@ -97,6 +97,7 @@ impl Scene {
             daily_days: 35,
             export_every: self.export_every,
             contested_limit: 5,
+            only_crowded: false,
             max_lock_days: 400,
             dry_run,
         };

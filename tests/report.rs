@@ -2,7 +2,7 @@
 //!
 //! Pages are left in `target/tmp/report`, where `tests/report/run.sh` opens them in a browser.
 
-mod made;
+pub mod made;
 
 use std::path::PathBuf;
 
@@ -25,14 +25,14 @@ const HOSTILE: [&str; 4] = [
 ];
 
 /// For the browser, and for whoever wants to look.
-fn keep(name: &str, page: &Page) {
+pub fn keep(name: &str, page: &Page) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.html")), &page.html).unwrap();
 }
 
 /// What the page says between two headings, without markup.
-fn section(page: &Page, id: &str) -> String {
+pub fn section(page: &Page, id: &str) -> String {
     let (_, rest) = page
         .html
         .split_once(&format!("<section id=\"{id}\">"))
@@ -476,7 +476,11 @@ async fn a_hundred_databases_of_four_hundred_points_fit_into_five_megabytes() {
             }
         }
     }
-    let page = made.report(made.options()).await.unwrap();
+    let options = Options {
+        all: true,
+        ..made.options()
+    };
+    let page = made.report(options).await.unwrap();
     keep("large", &page);
     assert_eq!(
         (page.databases, page.points, page.drills),

@@ -37,6 +37,7 @@ macro_rules! contract {
             keys_are_listed_in_byte_order_by_any_prefix,
             a_long_listing_comes_in_pages,
             locks_are_kept_to_the_second,
+            a_body_comes_with_its_lock,
             a_lock_is_extended_and_never_shortened,
             a_lock_that_cannot_be_kept_is_refused,
             deletes_hide_nothing_and_locks_hold,
@@ -299,6 +300,28 @@ async fn locks_are_kept_to_the_second(subject: Subject) {
     assert_eq!(lock.mode, LockMode::Compliance);
     let (kept, asked) = (lock.retain_until, asked.retain_until);
     assert_eq!(kept.as_second(), asked.as_second());
+}
+
+async fn a_body_comes_with_its_lock(subject: Subject) {
+    let store = &*subject.store;
+    let lock = compliance(in_days(3));
+    for (name, lock) in [("free", None), ("locked", Some(lock))] {
+        if lock.is_some() && !store.promises().locks {
+            continue;
+        }
+        let body = Bytes::from_static(b"body");
+        let sha256 = Sha256::of(&body);
+        let put = store.put_new(&key(name), body.clone(), sha256, lock).await;
+        let version = put.unwrap().version;
+        let got = store.get_with_lock(&key(name), &version, 4).await.unwrap();
+        let head = store.head(&key(name), &version).await.unwrap();
+        assert_eq!(got, (body, head.lock), "{name}");
+        assert_eq!(got.1.is_some(), lock.is_some(), "{name}");
+        let longer = store.get_with_lock(&key(name), &version, 3).await;
+        assert_eq!(longer.unwrap_err().kind(), Kind::Damaged);
+        let absent = store.get_with_lock(&key("absent"), &version, 4).await;
+        assert_eq!(absent.unwrap_err().kind(), Kind::NotFound);
+    }
 }
 
 async fn a_lock_is_extended_and_never_shortened(subject: Subject) {

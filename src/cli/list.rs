@@ -1,33 +1,42 @@
 //! `lifeboat list`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::run::{Answer, DatabaseFilter, Page, Run};
 use super::snapshot::list::show as show_copies;
+use super::states::{StateFilter, not_shown};
 use super::{connect, render, status};
 use crate::error::{Error, Result};
 use crate::list::{self, Listing};
 use crate::model::left_out;
-use crate::outcome::Outcome;
+use crate::model::state::State;
 use crate::repository::Leftover;
 use crate::snapshot::list::CopyPoint;
 
 /// List restore points, newest last
 ///
-/// Reads all versions, so delete markers hide nothing. Also shows what exports that did not finish
-/// left behind, with its size and when its lock ends. Where the configuration names the backup
-/// account and an instance or cluster, copies of RDS snapshots are listed too.
+/// Reads all versions, so delete markers hide nothing. Of several databases with more than 200 restore points
+/// together only the newest trusted one of each is opened and checked, the worst database first; the others are
+/// counted as not opened. --all, or --source and --database, open every one. Also shows what exports that did not
+/// finish left behind, with its size and when its lock ends. Where the configuration names the backup account and
+/// an instance or cluster, copies of RDS snapshots are listed too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat list\n  \
-       lifeboat list --database courses --json\n  \
+       lifeboat list --source prod --database courses --json\n  \
+       lifeboat list --state urgent,findings\n  \
        lifeboat list --repository s3://backup-bucket/prod --trust FINGERPRINT"
 ))]
 pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
+    #[command(flatten)]
+    states: StateFilter,
+    /// Open every restore point, however many there are
+    #[arg(long)]
+    all: bool,
 }
 
 /// What `list` prints.
@@ -42,15 +51,23 @@ struct Whole {
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_maybe_config()?;
+    let states = args.states.chosen();
+    // Without a key nothing is found, good or bad.
+    let access = match states {
+        Some(_) => access.with_trust()?,
+        None => access,
+    };
     let repository = connect::repository(&access, run).await?;
-    let (source, database) = (filter.source.as_deref(), filter.database.as_deref());
-    let mut exports = list::list(
-        &repository,
-        &access.trust,
-        (source, database),
-        run.context().clock.now(),
-    )
-    .await?;
+    let options = list::Options {
+        source: filter.source.clone(),
+        database: filter.database.clone(),
+        all: args.all,
+        now: run.context().clock.now(),
+    };
+    let mut exports = list::list(&repository, &access.trust, &options).await?;
+    if let Some(states) = states {
+        exports.show_only(states);
+    }
     repository.note_announced(run.progress.as_ref()).await;
     let copies = async {
         let Some(config) = &config else {
@@ -60,7 +77,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         let Some((account, _)) = found else {
             return Ok(None);
         };
-        let listing = crate::snapshot::list::list(&account?, source).await?;
+        let listing = crate::snapshot::list::list(&account?, filter.source.as_deref()).await?;
         Ok::<_, Error>(Some(listing.copies))
     };
     let snapshot_copies = copies.await.unwrap_or_else(|error| {
@@ -70,7 +87,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         ));
         None
     });
-    let outcome = Outcome::from_counts(0, exports.findings.len());
+    let outcome = exports.outcome();
     let whole = Whole {
         exports,
         snapshot_copies,
@@ -81,11 +98,14 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 fn text(whole: &Whole) -> Page {
     let listing = &whole.exports;
     let mut page = Page::default();
-    page.table_or(
-        "source | database | restore point | snapshot at | >rows | >stored | locked until | drilled",
-        listing.points.iter().map(point),
-        format_args!("no restore point in {}", listing.repository),
-    );
+    match listing.not_opened {
+        0 => page.table_or(
+            "source | database | restore point | snapshot at | >rows | >stored | locked until | drilled",
+            listing.points.iter().map(point),
+            format_args!("no restore point in {}", listing.repository),
+        ),
+        not_opened => folded(&mut page, listing, not_opened),
+    }
     if listing.points.iter().any(|point| point.trusted.is_none()) {
         page.space();
         page.line("No verification key is trusted: nothing was checked. --trust FINGERPRINT does.");
@@ -118,7 +138,49 @@ fn text(whole: &Whole) -> Page {
         page.space();
         page.line(format_args!("finding: {finding}"));
     }
+    not_shown(&mut page, listing.findings_not_shown);
     page
+}
+
+/// A line for each database, the worst first.
+fn folded(page: &mut Page, listing: &Listing, not_opened: u64) {
+    let mut newest: BTreeMap<(&str, &str), &list::Point> = BTreeMap::new();
+    for point in &listing.points {
+        // Behind those that were passed over for it.
+        let place = (&*point.source, &*point.database);
+        let known = newest.get(&place).and_then(|known| known.trusted);
+        if known != Some(true) {
+            newest.insert(place, point);
+        }
+    }
+    let rows = listing.databases.iter().filter_map(|one| {
+        let newest = newest.get(&(&*one.source, &*one.database))?;
+        let [source, database, rest @ ..] = point(newest);
+        let [id, snapshot_at, rows, stored, locked, drilled] = rest;
+        let state = one.state.map_or("not checked", State::as_str).to_owned();
+        let points = render::count(one.points);
+        Some([
+            state,
+            source,
+            database,
+            points,
+            id,
+            snapshot_at,
+            rows,
+            stored,
+            locked,
+            drilled,
+        ])
+    });
+    page.table(
+        "state | source | database | >points | newest restore point | snapshot at | >rows | >stored | locked until | drilled",
+        rows,
+    );
+    page.space();
+    page.line(format_args!(
+        "{} more were not opened, and nothing of them was checked: --source and --database show all of a database, --all shows all.",
+        render::counted(not_opened, "restore point", "restore points")
+    ));
 }
 
 fn point(point: &list::Point) -> [String; 8] {

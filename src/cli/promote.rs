@@ -42,6 +42,7 @@ pub(super) fn options(
         daily_days: config.lock.daily_days,
         export_every: config.limits.export_every,
         contested_limit: config.limits.contested_limit,
+        only_crowded: false,
         max_lock_days: access.max_lock_days,
         dry_run,
     })

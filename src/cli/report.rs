@@ -6,20 +6,24 @@ use serde_json::json;
 
 use super::file::write_whole;
 use super::run::{Access, Answer, DatabaseFilter, Run};
+use super::states::StateFilter;
 use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
+use crate::promote as promotion;
 use crate::report::{self, Limits, Options};
-use crate::repository::{Repository, if_allowed};
+use crate::repository::{Repository, if_allowed, is_folded};
 use crate::status::Report as Status;
 
 /// Write one page about all restore points, their locks and drills, for people
 ///
-/// Reads every manifest and every drill's attestation. The page loads nothing and runs no script, so
-/// that it can be kept, mailed and printed. What assertions gave is on it only where --identity opens
+/// Reads every manifest and every drill's attestation; of several databases with more than 200 restore points
+/// together only the newest trusted one of each and its newest drill, and counts the others as not opened, unless
+/// --all. The worst databases come first. The page loads nothing and runs no script, so that it can be kept, mailed
+/// and printed. What assertions gave is on it only where --identity opens
 /// that. What `lifeboat status` finds is on the page, and no failure of writing it: the exit code is 0
 /// then, too.
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,7 @@ use crate::status::Report as Status;
 Examples:
   lifeboat report --html report.html
   lifeboat report --html /srv/reports/$(date +%F).html --source prod
+  lifeboat report --html worst.html --state urgent,findings
   lifeboat report --html report.html --identity break-glass.key
 
 Exit codes:
@@ -36,6 +41,11 @@ Exit codes:
 pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
+    #[command(flatten)]
+    states: StateFilter,
+    /// Open every restore point, however many there are: a page of megabytes
+    #[arg(long)]
+    all: bool,
     /// The file to write; one that is there is replaced in one step
     #[arg(long, value_name = "FILE")]
     html: PathBuf,
@@ -45,12 +55,23 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let repository = connect::repository(&access, run).await?;
+    let repository = connect::repository(&access, run).await?.keeping();
     let inputs = status::inputs(&access, &config, filter.clone(), run).await?;
-    let status = inputs.run(&repository, run.context()).await?;
+    let mut status = inputs.run(&repository, run.context()).await?;
+    if let Some(states) = args.states.chosen() {
+        status.show_only(states);
+    }
+    let counts = status.databases.iter().map(|one| one.points as usize);
+    let is_folded = !args.all && is_folded(counts);
     let identities = Identities::from_files(&access.identities)?;
     let mut options = options(status, filter.clone(), identities, &config)?;
-    let undecided = undecided(&repository, filter, &access, &config, run).await?;
+    options.all = args.all;
+    options.states = args.states.chosen().unwrap_or_default().to_vec();
+    let told = promote::options(filter, true, &config, &access).map(|told| promotion::Options {
+        only_crowded: is_folded,
+        ..told
+    });
+    let undecided = undecided(&repository, told, &access, run).await?;
     if let Some(Undecided { findings, points }) = undecided {
         options.findings.extend(findings);
         options.contested = Some(points);
@@ -63,7 +84,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         "{file}: {}, {}, {}, {}, {}",
         render::bytes(page.html.len() as u64),
         render::counted(page.databases, "database", "databases"),
-        render::counted(page.points, "restore point", "restore points"),
+        points(&page),
         render::counted(page.drills, "drill", "drills"),
         render::counted(page.findings.len() as u64, "finding", "findings"),
     );
@@ -73,10 +94,19 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         "bytes": page.html.len(),
         "databases": page.databases,
         "points": page.points,
+        "not_opened": page.not_opened,
         "drills": page.drills,
         "findings": page.findings,
     });
     Answer::new(&written, text, Outcome::Done)
+}
+
+fn points(page: &report::Page) -> String {
+    let points = render::counted(page.points, "restore point", "restore points");
+    match page.not_opened {
+        0 => points,
+        not_opened => format!("{points} ({} not opened)", render::count(not_opened)),
+    }
 }
 
 /// What `promote` leaves to a person: this page is what people read.
@@ -90,16 +120,14 @@ struct Undecided {
 /// `None`: these credentials may not ask for it.
 async fn undecided(
     repository: &Repository,
-    filter: DatabaseFilter,
+    options: Option<promotion::Options>,
     access: &Access,
-    config: &Config,
     run: &Run,
 ) -> Result<Option<Undecided>> {
-    let options = promote::options(filter, true, config, access);
     let Some(options) = options.filter(|_| repository.has_locks()) else {
         return Ok(Some(Undecided::default()));
     };
-    let told = crate::promote::run(repository, &access.trust, &options, run.context());
+    let told = promotion::run(repository, &access.trust, &options, run.context());
     if_allowed(told.await.map(|report| {
         let contested = report.contested.into_iter();
         Some(Undecided {
@@ -131,6 +159,8 @@ fn options(
         copies: status.copies,
         leftovers: status.leftovers,
         contested: None,
+        all: false,
+        states: Vec::new(),
         identities,
         recipients: config.names_of_recipients(),
     })

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::file::write_whole;
 use super::run::{Access, Answer, DatabaseFilter, Page, Run};
+use super::states::{StateFilter, not_shown};
 use super::{accounts, connect, render};
 use crate::aws::Account;
 use crate::config::{Config, Databases};
@@ -18,17 +19,22 @@ use crate::status::{self, DatabaseStatus, Expected, Report};
 /// How old, how large and how proven the newest restore points are, against the configured limits
 ///
 /// Read from the repository, never from a log: what is not there does not count. Exit code 3 when
-/// something is stale, has shrunk, loses its lock or was never drilled.
+/// something is stale, has shrunk, loses its lock or was never drilled. The worst databases come first: urgent
+/// means that, if all were lost now, there would be no backup, or one too old, or one that may be deleted. Opens
+/// the two newest restore points of each database and its newest drill; the others are counted.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat status\n  \
        lifeboat status --source prod --json\n  \
+       lifeboat status --state urgent,findings\n  \
        lifeboat status --prometheus /var/lib/node_exporter/textfile/lifeboat.prom"
 ))]
 pub(super) struct Args {
     #[command(flatten)]
     filter: DatabaseFilter,
-    /// Also write the figures as Prometheus text, for node_exporter's textfile collector
+    #[command(flatten)]
+    states: StateFilter,
+    /// Also write the figures of all databases as Prometheus text, for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     prometheus: Option<PathBuf>,
 }
@@ -37,9 +43,12 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let filter = args.filter.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
-    let report = report(&access, &config, filter, run).await?;
+    let mut report = report(&access, &config, filter, run).await?;
     if let Some(file) = &args.prometheus {
         write_whole(file, &status::prometheus(&report))?;
+    }
+    if let Some(states) = args.states.chosen() {
+        report.show_only(states);
     }
     answer(&report)
 }
@@ -128,7 +137,7 @@ fn expected(config: &Config, filter: &DatabaseFilter) -> Vec<Expected> {
 fn text(report: &Report) -> Page {
     let mut page = Page::default();
     page.table_or(
-        "source | database | newest export | >age | >rows | >before | >stored | locked until | last drilled (any point)",
+        "state | source | database | newest export | >age | >rows | >before | >stored | locked until | last drilled (any point)",
         report.databases.iter().map(|one| row(one, report.now)),
         format_args!("no restore point in {}", report.repository),
     );
@@ -160,10 +169,11 @@ fn text(report: &Report) -> Page {
         ));
     }
     page.lines("finding:", &report.findings);
+    not_shown(&mut page, report.findings_not_shown);
     page
 }
 
-fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 9] {
+fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 10] {
     let none = || "none".to_owned();
     let (newest, previous) = (one.newest.as_ref(), one.previous.as_ref());
     let locked = newest
@@ -175,6 +185,7 @@ fn row(one: &DatabaseStatus, now: Timestamp) -> [String; 9] {
         render::duration(Duration::try_from(age).unwrap_or_default())
     };
     [
+        one.state.as_str().to_owned(),
         one.source.clone(),
         one.database.clone(),
         newest.map_or_else(none, |point| point.id.to_string()),

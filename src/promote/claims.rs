@@ -198,6 +198,17 @@ impl Rules {
     fn window(&self) -> SignedDuration {
         self.export_every + self.export_every / 4
     }
+
+    /// Whether of points stored at these times, the oldest first, more may claim one period than are allowed. Which
+    /// of them can be trusted and are sound takes points from a claim and shifts its beginning; it adds none to it.
+    pub(crate) fn may_contest(&self, stored: &[Timestamp]) -> bool {
+        let windows = stored.windows(self.contested_limit.saturating_add(1));
+        let is_crowded = |claim: &[Timestamp]| match claim {
+            [first, .., last] => *last <= end(*first, self.window()),
+            _ => true,
+        };
+        windows.into_iter().any(is_crowded)
+    }
 }
 
 impl Group<'_> {

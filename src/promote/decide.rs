@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::claims::{self, Claimant, Decisions, Rules};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
-use crate::repository::{Attestations, ListedPoint, Repository};
+use crate::repository::{Attestations, ListedPoint, Repository, by_database};
 use crate::sign::Trust;
 
 /// Manifests of one database that no trusted key signed: whoever may write can store many, and each is read.
@@ -31,24 +31,24 @@ pub(crate) struct Point {
     pub drilled_at: Option<Timestamp>,
 }
 
-/// Decides for the databases of `source` and `database`, or all; sorted by both.
+/// Decides for the databases of `source` and `database`, or all; sorted by both. `only_crowded`: for those alone of
+/// which a period may be contested.
 pub(crate) async fn decide(
     repository: &Repository,
     trust: &Trust,
     (source, database): (Option<&str>, Option<&str>),
     rules: &Rules,
+    only_crowded: bool,
     now: Timestamp,
 ) -> Result<Vec<Decided>> {
     let found = repository.find(source, database).await?;
     let drills = repository.attestations(source, database).await?;
-    let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
-    for one in found {
-        let name = (one.source.clone(), one.database.clone());
-        by_database.entry(name).or_default().push(one);
-    }
-    let mut decided = Vec::with_capacity(by_database.len());
-    for ((source, database), mut listed) in by_database {
-        listed.sort_by_key(ListedPoint::order);
+    let mut decided = Vec::new();
+    for ((source, database), listed) in by_database(found) {
+        let stored: Vec<Timestamp> = listed.iter().map(ListedPoint::stored_at).collect();
+        if only_crowded && !rules.may_contest(&stored) {
+            continue;
+        }
         let mut reader = Reader {
             repository,
             trust,

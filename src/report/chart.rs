@@ -171,6 +171,8 @@ pub(super) enum Day {
     /// Before its first restore point.
     Before,
     None,
+    /// A restore point that was not opened.
+    Listed,
     Kept,
     Sound,
     /// A restore point that is not trusted, or whose last drill failed.
@@ -187,6 +189,7 @@ pub(super) fn strip(page: &mut Html, label: String, days: &[Day]) {
     );
     for (kind, class, bar) in [
         (Day::None, "none", " 9h8v1h-8z"),
+        (Day::Listed, "listed", " 0h8v10h-8z"),
         (Day::Kept, "kept", " 0h8v10h-8z"),
         (Day::Sound, "sound", " 0h8v10h-8z"),
         (Day::Bad, "bad", " 3h8v4h-8z"),

@@ -65,14 +65,20 @@ fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
     match (one.newest_trusted(), &one.newest) {
         (Some(trusted), Some(newest)) => {
             newest_point(page, one, trusted, newest, facts.options.now);
-            charts(page, one, facts.options.now);
+            // With one point in twenty a line would mislead.
+            if one.not_opened() == 0 {
+                charts(page, one, facts.options.now);
+            }
             drills::of_database(page, one);
-            points::table(page, one, points::share(shown));
+            points::listed(page, one, shown);
         }
         _ if one.points.is_empty() => put!(page, "<p>It has no restore point.</p>"),
         _ => {
-            put!(page, "<p>None of its restore points can be trusted.</p>");
-            points::table(page, one, points::share(shown));
+            put!(
+                page,
+                "<p>None of its restore points that were opened can be trusted.</p>"
+            );
+            points::listed(page, one, shown);
         }
     }
     put!(page, "</details>");

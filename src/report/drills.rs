@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::database::DRILLS_WITH_VALUES;
 use super::facts::{Database, Drill, Facts};
-use super::gather::DRILLS_WITH_VALUES;
 use super::html::{Html, Name, Text, Time, clipped, day, not_shown, number, put};
 use crate::humanize::{count, counted, seconds};
 use crate::model::attestation::{Assertion, Verdict};

@@ -12,6 +12,7 @@ use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
+use crate::model::state::State;
 use crate::model::table_change::Summary;
 use crate::repository::{Announcement, Leftover};
 use crate::sign::Fingerprint;
@@ -24,7 +25,7 @@ pub struct Options {
     /// When all this was found; ages count from it.
     pub now: Timestamp,
     pub limits: Limits,
-    /// Databases that have a place on the page, with restore points or without: source and name.
+    /// Databases that have a place on the page, with restore points or without: source and name, the worst first.
     pub databases: Vec<(String, String)>,
     /// What `status` found.
     pub findings: Vec<String>,
@@ -33,6 +34,10 @@ pub struct Options {
     /// Points that are the base of no comparison, as too many claim their period; `None`: not known, and nothing
     /// is compared.
     pub contested: Option<Vec<Id>>,
+    /// Open every point, however many there are.
+    pub all: bool,
+    /// `databases` are those in these states, and no others have a place; none: of any state.
+    pub states: Vec<State>,
     /// They decrypt the values of assertions; none: the page shows only whether assertions held.
     pub identities: Identities,
     /// Recipients' names, as far as the configuration knows them.
@@ -52,7 +57,7 @@ pub(super) struct Facts<'a> {
     pub repository: &'a str,
     pub trust: &'a [Fingerprint],
     pub options: Options,
-    /// Sorted by source and name.
+    /// The worst first.
     pub databases: Vec<Database>,
     /// Keys that are believed because a pinned one announced them.
     pub announced: Vec<Announcement>,
@@ -65,6 +70,11 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// How many points were not opened.
+    pub(super) fn not_opened(&self) -> usize {
+        self.databases.iter().map(Database::not_opened).sum()
+    }
+
     /// Positions of at most `most` databases: those with findings first, where not all have room.
     pub(super) fn choose(&self, most: usize) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.databases.len()).collect();
@@ -90,8 +100,26 @@ pub(super) struct Database {
 
 pub(super) struct Point {
     pub id: Id,
-    /// `None`: no trusted key signed it, or it cannot be read.
-    pub trusted: Option<TrustedPoint>,
+    /// When the store received its manifest.
+    pub stored_at: Timestamp,
+    pub reading: Reading,
+}
+
+pub(super) enum Reading {
+    Trusted(Box<TrustedPoint>),
+    /// No trusted key signed it, or it cannot be read.
+    Refused,
+    /// Nothing of it was checked.
+    NotOpened,
+}
+
+impl Point {
+    pub(super) fn trusted(&self) -> Option<&TrustedPoint> {
+        match &self.reading {
+            Reading::Trusted(trusted) => Some(trusted),
+            Reading::Refused | Reading::NotOpened => None,
+        }
+    }
 }
 
 /// What a signed manifest says, and its lock as the store reports it.
@@ -161,7 +189,15 @@ impl Database {
     /// Trusted points, oldest first.
     pub(super) fn trusted_points(&self) -> impl DoubleEndedIterator<Item = &TrustedPoint> {
         let points = self.points.iter();
-        points.filter_map(|point| point.trusted.as_ref())
+        points.filter_map(Point::trusted)
+    }
+
+    /// How many of its points were not opened.
+    pub(super) fn not_opened(&self) -> usize {
+        let points = self.points.iter();
+        points
+            .filter(|point| matches!(point.reading, Reading::NotOpened))
+            .count()
     }
 
     pub(super) fn newest_trusted(&self) -> Option<&TrustedPoint> {
@@ -171,7 +207,7 @@ impl Database {
     /// All drills, each with the id of its point.
     pub(super) fn drills(&self) -> impl Iterator<Item = (&Id, &Drill)> {
         let trusted = self.points.iter();
-        let trusted = trusted.filter_map(|point| Some((&point.id, point.trusted.as_ref()?)));
+        let trusted = trusted.filter_map(|point| Some((&point.id, point.trusted()?)));
         trusted.flat_map(|(id, trusted)| trusted.drills.iter().map(move |drill| (id, drill)))
     }
 
@@ -184,7 +220,7 @@ impl Database {
 }
 
 /// A finding begins with the name of its database, or with the id of a restore point.
-pub(super) fn by_database(findings: &[String], databases: &[Database]) -> Vec<Vec<usize>> {
+pub(super) fn findings_by_database(findings: &[String], databases: &[Database]) -> Vec<Vec<usize>> {
     let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
     for (at, one) in databases.iter().enumerate() {
         names.insert(one.name(), at);

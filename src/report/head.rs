@@ -27,6 +27,11 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
             put!(page, "{}{}", what, Name(only));
         }
     }
+    if !facts.options.states.is_empty() {
+        let states = facts.options.states.iter().map(|state| state.as_str());
+        let states = states.collect::<Vec<_>>().join(", ");
+        put!(page, " · only databases in state {}", states);
+    }
     put!(page, "</p></header><main>");
     match facts.findings.len() {
         0 => put!(
@@ -66,7 +71,10 @@ fn figures(page: &mut Html, facts: &Facts) {
         counted(points as u64, "restore point", "restore points"),
         counted(databases.len() as u64, "database", "databases")
     );
-    figure(page, "Stored", bytes(stored), "", what);
+    match facts.not_opened() {
+        0 => figure(page, "Stored", bytes(stored), "", what),
+        _ => figure(page, "Stored by the newest", bytes(stored), "of ", what),
+    }
 }
 
 /// Whatever changed since the newest export.

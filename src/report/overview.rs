@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
-use super::facts::{Database, Facts, Limits};
+use super::facts::{Database, Facts, Limits, Reading};
 use super::html::{Flagged, Html, Name, clipped, day, not_shown, number, put};
 use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
@@ -103,8 +103,17 @@ pub(super) fn databases(page: &mut Html, facts: &Facts) {
         "<p class=\"key\"><span><i class=\"swatch kept\"></i>day with a restore point</span>\
          <span><i class=\"swatch sound\"></i>drilled, and sound</span>\
          <span><i class=\"swatch none\"></i>none</span>\
-         <span><i class=\"swatch half\"></i>drill failed, or not trusted</span></p>\
-         <table class=\"cards\"><thead><tr><th>Database<th>Last 30 days, UTC\
+         <span><i class=\"swatch half\"></i>drill failed, or not trusted</span>"
+    );
+    if facts.not_opened() > 0 {
+        put!(
+            page,
+            "<span><i class=\"swatch listed\"></i>restore point that was not opened for this page</span>"
+        );
+    }
+    put!(
+        page,
+        "</p><table class=\"cards\"><thead><tr><th>Database<th>Last 30 days, UTC\
          <th class=\"n\">Newest export<th class=\"n\">Rows<th class=\"n\">Stored<th>Locked until\
          <th class=\"n\">Sound drill<th class=\"n\">Recovery<th class=\"n\">Points<tbody>"
     );
@@ -177,12 +186,15 @@ pub(super) fn limited(age: SignedDuration, limit: SignedDuration, behind: &str) 
 fn strip(page: &mut Html, one: &Database, now: Timestamp) {
     let days = days(one, now);
     let of = |kind: &[Day]| days.iter().filter(|day| kind.contains(day)).count();
-    let label = format!(
+    let mut label = format!(
         "last {DAYS} days: {} with a restore point, of these {} drilled and sound, {} failed or not trusted",
-        of(&[Day::Kept, Day::Sound, Day::Bad]),
+        of(&[Day::Listed, Day::Kept, Day::Sound, Day::Bad]),
         of(&[Day::Sound]),
         of(&[Day::Bad])
     );
+    if one.not_opened() > 0 {
+        label += &format!(", {} not opened", of(&[Day::Listed]));
+    }
     chart::strip(page, label, &days);
 }
 
@@ -198,9 +210,10 @@ fn days(one: &Database, now: Timestamp) -> Vec<Day> {
         days[from..].fill(Day::None);
     }
     for point in &one.points {
-        let (at, kind) = match &point.trusted {
-            None => (point.id.time().ok(), Day::Bad),
-            Some(trusted) => {
+        let (at, kind) = match &point.reading {
+            Reading::Refused => (point.id.time().ok(), Day::Bad),
+            Reading::NotOpened => (Some(point.stored_at), Day::Listed),
+            Reading::Trusted(trusted) => {
                 let kind = match trusted.verdict() {
                     Verdict::Unproven => Day::Kept,
                     Verdict::Sound => Day::Sound,

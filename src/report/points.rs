@@ -4,21 +4,55 @@ use jiff::Timestamp;
 
 use super::facts::{Database, Point};
 use super::html::{Html, day, put};
+use crate::escape::is_plain;
 use crate::humanize::{bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
 use crate::model::id::Id;
+use crate::quote::quote_shell;
 
 /// Rows of restore points on the whole page: some 150 bytes each.
 const ROWS: usize = 10_000;
 /// Months that have a row.
 const MONTHS: usize = 120;
 
-/// Rows of the page that each database gets.
-pub(super) fn share(databases: usize) -> usize {
-    ROWS / databases.max(1)
+/// All of them, or how a person gets them. `databases`: how many have a place on the page.
+pub(super) fn listed(page: &mut Html, one: &Database, databases: usize) {
+    match one.not_opened() {
+        0 => table(page, one, ROWS / databases.max(1)),
+        not_opened => not_opened_note(page, one, not_opened),
+    }
 }
 
-pub(super) fn table(page: &mut Html, one: &Database, rows: usize) {
+fn not_opened_note(page: &mut Html, one: &Database, not_opened: usize) {
+    put!(
+        page,
+        "<p>{} of it were not opened for this page, and nothing of them was checked",
+        counted(not_opened as u64, "restore point", "restore points")
+    );
+    if let (Some(first), Some(last)) = (one.points.first(), one.points.last()) {
+        let (first, last) = (day(first.stored_at), day(last.stored_at));
+        put!(
+            page,
+            "; the store received all between {} and {}",
+            first,
+            last
+        );
+    }
+    put!(page, ".");
+    // What the eye sees is what a shell is given, or it is left out.
+    if one.name().chars().all(is_plain) {
+        let (source, database) = (quote_shell(&one.source), quote_shell(&one.database));
+        put!(
+            page,
+            " A page with all of them: <code>lifeboat report --html FILE --source {} --database {}</code>",
+            source,
+            database
+        );
+    }
+    put!(page, "</p>");
+}
+
+fn table(page: &mut Html, one: &Database, rows: usize) {
     let number = one.points.len();
     put!(
         page,
@@ -40,7 +74,7 @@ pub(super) fn table(page: &mut Html, one: &Database, rows: usize) {
 
 fn row(page: &mut Html, point: &Point) {
     put!(page, "<tr><td><code>{}</code>", point.id);
-    let Some(trusted) = &point.trusted else {
+    let Some(trusted) = point.trusted() else {
         put!(
             page,
             "<td colspan=\"5\" class=\"bad\">▲ not trusted: see findings"
@@ -88,7 +122,7 @@ fn months(page: &mut Html, older: &[Point]) {
         let (year, number) = name.split_at(name.len().min(4));
         let (month, points_in_all) = (format!("{year}-{number}"), count(points.len() as u64));
         put!(page, "<tr><td>{}<td class=\"n\">{}", month, points_in_all);
-        let trusted = points.iter().filter_map(|point| point.trusted.as_ref());
+        let trusted = points.iter().filter_map(Point::trusted);
         between(page, trusted.clone().map(|one| one.rows), count);
         between(page, trusted.clone().map(|one| one.stored_bytes), bytes);
         let ends = trusted.clone().filter_map(|one| one.lock);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::databases::short;
-use super::facts::{Database, Facts};
+use super::facts::{Database, Facts, Reading};
 use super::html::{Flagged, Html, Name, Time, clipped, not_shown, number, put};
 use super::overview::{age, limited};
 use crate::humanize::{bytes, count, counted};
@@ -278,8 +278,9 @@ pub(super) fn leftovers(page: &mut Html, facts: &Facts) {
 }
 
 pub(super) fn method(page: &mut Html, facts: &Facts) {
-    let untrusted = facts.databases.iter().flat_map(|one| &one.points);
-    let untrusted = untrusted.filter(|point| point.trusted.is_none()).count();
+    let points = facts.databases.iter().flat_map(|one| &one.points);
+    let refused = points.filter(|point| matches!(point.reading, Reading::Refused));
+    let untrusted = refused.count();
     put!(
         page,
         "<section id=\"method\"><h2>How this is known</h2><p>Read from the repository, and from \
@@ -294,7 +295,20 @@ pub(super) fn method(page: &mut Html, facts: &Facts) {
         ". Times, rows and sizes are those of signed manifests. Locks are those of manifests, as \
          the store reported them for this page; parts are locked at least as long. Drills are \
          signed attestations of restores that were compared with the export, row counts and \
-         digests. Stored bytes were not read again for this page: <code>lifeboat verify --data</code> \
+         digests."
+    );
+    let not_opened = facts.not_opened();
+    if not_opened > 0 {
+        put!(
+            page,
+            " Of each database the newest restore point was opened, and what the newest drills are about; {} were \
+             not: they were listed, and nothing of them was checked.",
+            counted(not_opened as u64, "other", "others")
+        );
+    }
+    put!(
+        page,
+        " Stored bytes were not read again for this page: <code>lifeboat verify --data</code> \
          does that, and a drill has done it for what it restored.</p><p>All times are UTC. KiB, \
          MiB and GiB are powers of 1024; k, M and bn of 1000.</p></section>"
     );

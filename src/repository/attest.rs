@@ -13,6 +13,7 @@ use super::locks::Locks;
 use super::read::RestorePoint;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
+use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::manifest::ObjectRef;
 use crate::sign::{Signer, Trust};
@@ -25,8 +26,24 @@ const MAX_LIST: usize = 10_000;
 /// What a listing shows of attestations; nothing is known of their soundness yet.
 #[derive(Debug, Clone, Default)]
 pub struct Attestations {
-    /// By the point that they are about, newest drill first.
-    of: BTreeMap<PointPath, Vec<ListedObject>>,
+    /// By source and database, then by the point that they are about, newest drill first.
+    of: BTreeMap<(String, String), BTreeMap<PointPath, Vec<ListedObject>>>,
+}
+
+/// What an attestation must say of the point that it is about, from the point's signed manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct About {
+    repository: String,
+    manifest_sha256: Sha256,
+}
+
+impl About {
+    pub(super) fn of(point: &RestorePoint) -> Self {
+        Self {
+            repository: point.manifest.repository.clone(),
+            manifest_sha256: point.body_sha256,
+        }
+    }
 }
 
 /// What drills say about one restore point.
@@ -93,17 +110,19 @@ impl Repository {
         database: Option<&str>,
     ) -> Result<Attestations> {
         let mut listing = self.listing(layout::below(layout::ATTESTATIONS, source, database));
-        let mut of: BTreeMap<PointPath, Vec<ListedObject>> = BTreeMap::new();
+        let mut found = Attestations::default();
         while let Some(listed) = listing.next().await? {
             if let Some(path) = PointPath::from_attestation_key(&listed.key) {
-                of.entry(path).or_default().push(listed);
+                let of_database = (path.source.clone(), path.database.clone());
+                let points = found.of.entry(of_database).or_default();
+                points.entry(path).or_default().push(listed);
             }
         }
-        for drills in of.values_mut() {
+        for drills in found.of.values_mut().flat_map(BTreeMap::values_mut) {
             // Names are times.
             drills.sort_by(|one, other| other.key.cmp(&one.key));
         }
-        Ok(Attestations { of })
+        Ok(found)
     }
 
     /// Opens a point that attestations are about; `None`: it is gone by now, or not to be trusted.
@@ -123,20 +142,33 @@ impl Repository {
 impl Attestations {
     /// Whether there is any about this point, sound or not.
     pub fn contains(&self, path: &PointPath) -> bool {
-        self.of.contains_key(path)
+        self.at(path).is_some()
+    }
+
+    fn at(&self, path: &PointPath) -> Option<&Vec<ListedObject>> {
+        self.of_database(&path.source, &path.database)?.get(path)
+    }
+
+    /// Of one database, by the point that they are about.
+    pub(super) fn of_database(
+        &self,
+        source: &str,
+        database: &str,
+    ) -> Option<&BTreeMap<PointPath, Vec<ListedObject>>> {
+        self.of.get(&(source.to_owned(), database.to_owned()))
     }
 
     /// Points of one database that attestations are about, the newest first.
     pub fn newest_first(&self, source: &str, database: &str) -> impl Iterator<Item = &PointPath> {
-        let here = move |path: &&PointPath| path.source == source && path.database == database;
-        self.of.keys().rev().filter(here)
+        let points = self.of_database(source, database).into_iter();
+        points.flat_map(|points| points.keys().rev())
     }
 
     /// Reads what drills say about a point: as far back as the newest that is sound.
     pub async fn proof(&self, point: &RestorePoint, trust: &Trust) -> Result<Proof> {
         let mut proof = Proof::default();
         for listed in self.about(point) {
-            match open(listed, point, trust).await? {
+            match open(listed, &About::of(point), point.repository(), trust).await? {
                 Ok(drill) => match drill.result {
                     Verdict::Sound => {
                         proof.sound = Some(drill);
@@ -166,7 +198,7 @@ impl Attestations {
     ) -> Result<History<T>> {
         let mut history = History::default();
         for listed in self.about(point).take(most) {
-            match open(listed, point, trust).await? {
+            match open(listed, &About::of(point), point.repository(), trust).await? {
                 Ok(attestation) => history.drills.push(keep(attestation)),
                 Err(why) => history.passed_over.push(why),
             }
@@ -175,7 +207,7 @@ impl Attestations {
     }
 
     fn about(&self, point: &RestorePoint) -> impl Iterator<Item = &ListedObject> {
-        self.of.get(&point.path()).into_iter().flatten()
+        self.at(&point.path()).into_iter().flatten()
     }
 }
 
@@ -192,7 +224,8 @@ impl Attestations {
         trust: &Trust,
     ) -> Result<Option<Timestamp>> {
         let id = repository.marker().await?.repository;
-        let named = self.of.values().flatten();
+        let points = self.of.values().flat_map(BTreeMap::values);
+        let named = points.flatten();
         let mut named: Vec<(&str, &ListedObject)> = named
             .filter_map(|listed| Some((PointPath::opening_time(&listed.key, recipient)?, listed)))
             .collect();
@@ -221,21 +254,22 @@ pub(crate) fn if_allowed<T: Default>(read: Result<T>) -> Result<T> {
 }
 
 /// Opens one about a point that is there; the inner error says why it counts as none.
-async fn open(
+pub(super) async fn open(
     listed: &ListedObject,
-    point: &RestorePoint,
+    about: &About,
+    repository: &Repository,
     trust: &Trust,
 ) -> Result<Result<Attestation, String>> {
     let about_this = |body: Attestation| {
-        if body.repository != point.manifest.repository {
+        if body.repository != about.repository {
             return Err(about_another(listed, "repository"));
         }
-        if body.manifest_sha256 != point.body_sha256 {
+        if body.manifest_sha256 != about.manifest_sha256 {
             return Err(about_another(listed, "manifest of this id"));
         }
         Ok(body)
     };
-    let read = read(listed, point.repository(), trust).await;
+    let read = read(listed, repository, trust).await;
     match read.and_then(about_this) {
         Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => Err(error),
         read => Ok(read.map_err(|error| error.chain())),
@@ -249,7 +283,7 @@ async fn read(
     trust: &Trust,
 ) -> Result<Attestation> {
     let key = &listed.key;
-    let body: Attestation = repository.open_signed(listed, trust).await?.0.body;
+    let body: Attestation = repository.open_signed(listed, trust).await?.body;
     if key_of(&body)? != *key {
         return Err(about_another(listed, "restore point or drill"));
     }

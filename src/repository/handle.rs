@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::manifest::FORMAT;
 use crate::sign::Fingerprint;
 use crate::store::audit::AuditedStore;
+use crate::store::kept::KeptStore;
 use crate::store::{ListedObject, Posture, Store};
 
 /// `lifeboat.json`, in clear.
@@ -45,6 +46,11 @@ impl Repository {
             marker: Arc::default(),
             announced: Arc::default(),
         }
+    }
+
+    /// For one run that reads some objects again: small enough ones are asked for once.
+    pub fn keeping(&self) -> Self {
+        Self::new(Arc::new(KeptStore::over(Arc::clone(&self.store))))
     }
 
     pub fn url(&self) -> &str {

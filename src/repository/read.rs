@@ -228,10 +228,25 @@ impl Repository {
     /// Reads a manifest and checks its signature against the pinned keys and its place.
     pub async fn open(&self, found: &ListedPoint, trust: &Trust) -> Result<RestorePoint> {
         let opened = oldest_sound(&found.versions, async |version| {
-            self.open_version(version, trust).await
+            let body = self.stored_body::<Manifest>(version).await?;
+            self.open_version(version, &body, trust).await
         });
-        let opened = opened.await?;
-        opened.ok_or_else(|| Error::failed("a listing without versions"))
+        opened.await?.ok_or_else(without_versions)
+    }
+
+    /// As [`Repository::open`], with the manifest's lock as the store reports it.
+    pub async fn open_with_lock(
+        &self,
+        found: &ListedPoint,
+        trust: &Trust,
+    ) -> Result<(RestorePoint, Option<Lock>)> {
+        let opened = oldest_sound(&found.versions, async |listed| {
+            check_size::<Manifest>(listed)?;
+            let ListedObject { key, version, .. } = listed;
+            let (body, lock) = self.store.get_with_lock(key, version, listed.bytes).await?;
+            Ok((self.open_version(listed, &body, trust).await?, lock))
+        });
+        opened.await?.ok_or_else(without_versions)
     }
 
     /// The newest of these that a trusted key signed, with at most `tries` looked at. A forged one must
@@ -261,9 +276,20 @@ impl Repository {
         self.open(&found.await?, trust).await
     }
 
-    async fn open_version(&self, version: &ListedObject, trust: &Trust) -> Result<RestorePoint> {
-        let key = &version.key;
-        let (opened, manifest_ref) = self.open_signed::<Manifest>(version, trust).await?;
+    async fn open_version(
+        &self,
+        listed: &ListedObject,
+        body: &Bytes,
+        trust: &Trust,
+    ) -> Result<RestorePoint> {
+        let key = &listed.key;
+        let manifest_ref = ObjectRef {
+            key: key.clone(),
+            version: listed.version.clone(),
+            bytes: body.len() as u64,
+            sha256: Sha256::of(body),
+        };
+        let opened: VerifiedEnvelope<Manifest> = self.open_envelope(body, key, trust).await?;
         let manifest = opened.body;
         consistency::check(&manifest).context(|| format!("{key} is no sound manifest"))?;
         self.check_repository_id(&manifest.repository, &manifest.id)
@@ -289,22 +315,15 @@ impl Repository {
         &self,
         listed: &ListedObject,
         trust: &Trust,
-    ) -> Result<(VerifiedEnvelope<T>, ObjectRef)> {
+    ) -> Result<VerifiedEnvelope<T>> {
+        let body = self.stored_body::<T>(listed).await?;
+        self.open_envelope(&body, &listed.key, trust).await
+    }
+
+    async fn stored_body<T: Statement>(&self, listed: &ListedObject) -> Result<Bytes> {
+        check_size::<T>(listed)?;
         let ListedObject { key, version, .. } = listed;
-        if listed.bytes > T::MAX_BYTES {
-            return Err(Error::damaged(format!(
-                "{key} is too large for {}",
-                T::NAME
-            )));
-        }
-        let body = self.store.get(key, version, listed.bytes).await?;
-        let object = ObjectRef {
-            key: key.clone(),
-            version: version.clone(),
-            bytes: body.len() as u64,
-            sha256: Sha256::of(&body),
-        };
-        Ok((self.open_envelope(&body, key, trust).await?, object))
+        self.store.get(key, version, listed.bytes).await
     }
 
     /// A key that is not pinned counts where a pinned one announced it.
@@ -351,6 +370,21 @@ impl Repository {
             _ => Ok(()),
         }
     }
+}
+
+fn check_size<T: Statement>(listed: &ListedObject) -> Result<()> {
+    if listed.bytes > T::MAX_BYTES {
+        let key = &listed.key;
+        return Err(Error::damaged(format!(
+            "{key} is too large for {}",
+            T::NAME
+        )));
+    }
+    Ok(())
+}
+
+fn without_versions() -> Error {
+    Error::failed("a listing without versions")
 }
 
 /// A restore point whose manifest is signed by a pinned key. All reading goes by it.

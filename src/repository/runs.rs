@@ -140,7 +140,7 @@ impl Repository {
     }
 
     async fn open_statement(&self, version: &ListedObject, trust: &Trust) -> Result<RunStatement> {
-        let statement: RunStatement = self.open_signed(version, trust).await?.0.body;
+        let statement: RunStatement = self.open_signed(version, trust).await?.body;
         self.check_repository_id(statement.repository(), statement.id())
             .await?;
         Ok(statement)

@@ -46,7 +46,7 @@ impl Repository {
 
     async fn open_record(&self, version: &ListedObject, trust: &Trust) -> Result<SnapshotRecord> {
         let key = &version.key;
-        let record: SnapshotRecord = self.open_signed(version, trust).await?.0.body;
+        let record: SnapshotRecord = self.open_signed(version, trust).await?.body;
         self.check_repository_id(&record.repository, &record.id)
             .await?;
         let home = layout::snapshot(&record.source, &record.id)?;

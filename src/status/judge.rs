@@ -160,6 +160,7 @@ mod tests {
     use super::super::report::DrillStatus;
     use super::*;
     use crate::model::manifest::NotCovered;
+    use crate::model::state::State;
 
     const LIMITS: Limits = Limits {
         export_age: SignedDuration::from_hours(26),
@@ -189,6 +190,7 @@ mod tests {
         DatabaseStatus {
             source: "prod".into(),
             database: "courses".into(),
+            state: State::Ok,
             newest: Some(point("20261121T020000Z", "2026-11-21T02:00:00Z", 1000)),
             previous: Some(point("20261120T020000Z", "2026-11-20T02:00:00Z", 990)),
             drilled: Some(DrillStatus {

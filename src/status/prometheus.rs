@@ -29,6 +29,11 @@ pub(crate) fn text(report: &Report) -> String {
     };
     let whole = |value: f64| vec![(String::new(), value)];
     metric(
+        "lifeboat_database_state",
+        "How a database stands: 0 ok, 1 findings, 2 urgent.",
+        databases(|one| Some(one.state as u8 as f64)),
+    );
+    metric(
         "lifeboat_export_timestamp_seconds",
         "The moment that the newest trusted export shows.",
         databases(|one| Some(seconds(one.newest.as_ref()?.snapshot_at))),
@@ -112,6 +117,7 @@ fn quoted(value: &str) -> String {
 mod tests {
     use super::super::report::PointStatus;
     use super::*;
+    use crate::model::state::State;
 
     #[test]
     fn a_label_is_one_line_and_no_other_ones() {
@@ -129,6 +135,7 @@ mod tests {
             now: Timestamp::UNIX_EPOCH,
             databases: vec![DatabaseStatus {
                 source: "prod".into(),
+                state: State::Ok,
                 database: "a\"b\\c\nd".into(),
                 newest: Some(PointStatus {
                     id: "20261121T020000Z-k3v9q2".parse().unwrap(),
@@ -149,6 +156,7 @@ mod tests {
             copies: Vec::new(),
             leftovers: Vec::new(),
             findings: Vec::new(),
+            findings_not_shown: 0,
         };
         let text = text(&report);
         let line = r#"lifeboat_export_rows{source="prod",database="a\"b\\\\c\\nd"} 1943200"#;

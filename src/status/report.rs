@@ -1,11 +1,14 @@
 //! What `status` reports.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::id::Id;
 use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
+use crate::model::state::State;
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
 
@@ -13,18 +16,38 @@ use crate::repository::Leftover;
 pub struct Report {
     pub repository: String,
     pub now: Timestamp,
+    /// The worst first.
     pub databases: Vec<DatabaseStatus>,
     /// Of sources whose snapshots are copied.
     pub copies: Vec<CopyStatus>,
     /// What failed or running exports left without a manifest.
     pub leftovers: Vec<Leftover>,
-    /// Any makes the exit code 3.
+    /// Those of no single database first, then as `databases`. Any makes the exit code 3.
     pub findings: Vec<Finding>,
+    /// Of databases that [`Report::show_only`] left out: these make the exit code 3, too.
+    pub findings_not_shown: u64,
 }
 
 impl Report {
     pub fn outcome(&self) -> Outcome {
-        Outcome::from_counts(0, self.findings.len())
+        let not_shown = usize::try_from(self.findings_not_shown).unwrap_or(usize::MAX);
+        Outcome::from_counts(0, self.findings.len().saturating_add(not_shown))
+    }
+
+    /// Leaves out databases in other states, with what was found of them.
+    pub(crate) fn show_only(&mut self, states: &[State]) {
+        self.databases.retain(|one| states.contains(&one.state));
+        let shown: BTreeSet<(&str, &str)> = self
+            .databases
+            .iter()
+            .map(|one| (&*one.source, &*one.database))
+            .collect();
+        let before = self.findings.len();
+        self.findings.retain(|finding| match &finding.of {
+            Some((source, database)) => shown.contains(&(&**source, &**database)),
+            None => true,
+        });
+        self.findings_not_shown += (before - self.findings.len()) as u64;
     }
 }
 
@@ -35,6 +58,8 @@ pub struct Finding {
     pub what: String,
     /// If all were lost now, there would be no backup, or one too old, or one that may be deleted.
     pub urgent: bool,
+    /// The source and database that it is of; `None`: of no single one.
+    pub of: Option<(String, String)>,
 }
 
 impl Finding {
@@ -42,6 +67,7 @@ impl Finding {
         Self {
             what: what.into(),
             urgent: true,
+            of: None,
         }
     }
 }
@@ -51,6 +77,7 @@ impl From<String> for Finding {
         Self {
             what,
             urgent: false,
+            of: None,
         }
     }
 }
@@ -72,6 +99,7 @@ impl std::fmt::Display for Finding {
 pub struct DatabaseStatus {
     pub source: String,
     pub database: String,
+    pub state: State,
     pub newest: Option<PointStatus>,
     /// The one before.
     pub previous: Option<PointStatus>,

@@ -130,6 +130,16 @@ impl Store for DirStore {
         self.blocking(move |inner| inner.get(&key, max_bytes)).await
     }
 
+    /// There are no locks.
+    async fn get_with_lock(
+        &self,
+        key: &Key,
+        version: &str,
+        max_bytes: u64,
+    ) -> Result<(Bytes, Option<Lock>)> {
+        Ok((self.get(key, version, max_bytes).await?, None))
+    }
+
     /// Reads the whole file, to hash it. `version` is not looked at, as in `get`.
     async fn head(&self, key: &Key, _version: &str) -> Result<Head> {
         let key = key.clone();

@@ -66,7 +66,22 @@ impl Store for S3Store {
     }
 
     async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
-        self.patiently(|| self.read(key, version, max_bytes)).await
+        let read = self.patiently(|| self.read(key, version, max_bytes));
+        Ok(read.await?.body)
+    }
+
+    async fn get_with_lock(
+        &self,
+        key: &Key,
+        version: &str,
+        max_bytes: u64,
+    ) -> Result<(Bytes, Option<Lock>)> {
+        self.patiently(|| async move {
+            let read = self.read(key, version, max_bytes).await?;
+            let told = read.lock.map_err(|what| self.odd(key, what))?;
+            Ok((read.body, self.lock_told(key, version, told).await?))
+        })
+        .await
     }
 
     /// Where HeadObject is denied, what the listing and the lock say.

@@ -16,7 +16,7 @@ use lifeboat::testing::model::{KeyRing, Recipient, Wrapped};
 use lifeboat::testing::model::{Lock, LockMode, MANIFEST_LEAD};
 use lifeboat::testing::model::{Manifest, NotCovered, ObjectRef, TableParts};
 use lifeboat::testing::report::{self, Page};
-use lifeboat::testing::repository::{Locks, details};
+use lifeboat::testing::repository::{Locks, Repository, details};
 use lifeboat::testing::status;
 use lifeboat::testing::store::Store;
 
@@ -42,7 +42,7 @@ pub struct Made {
     /// Opens what assertions gave.
     pub identities: Identities,
     recipient: String,
-    clock: Arc<TestClock>,
+    pub clock: Arc<TestClock>,
     repository: String,
 }
 
@@ -59,14 +59,19 @@ pub struct Spec {
 
 /// What was signed.
 pub struct Signed {
-    manifest: Manifest,
-    sha256: Sha256,
+    pub manifest: Manifest,
+    pub sha256: Sha256,
 }
 
 impl Made {
     pub async fn new() -> Self {
         let clock = TestClock::at(NOW);
-        let store = Watched::over(Arc::new(MemoryStore::new(clock.clone())));
+        Self::over(Arc::new(MemoryStore::new(clock.clone())), clock).await
+    }
+
+    /// In a store whose times are the clock's.
+    pub async fn over(store: Arc<dyn Store>, clock: Arc<TestClock>) -> Self {
+        let store = Watched::over(store);
         let forge = Forge::new(store.clone()).await;
         let repository = forge.repository.marker().await.unwrap().repository;
         let (secret, recipient) = codec::new_identity();
@@ -225,9 +230,12 @@ impl Made {
             mode: LockMode::Compliance,
             retain_until: now() + days(35 + days_more),
         };
-        let locks = Locks::Explicit {
-            objects: lock(2),
-            manifest: lock(0),
+        let locks = match self.store.promises().locks {
+            true => Locks::Explicit {
+                objects: lock(2),
+                manifest: lock(0),
+            },
+            false => Locks::None,
         };
         let (repository, signer) = (&self.forge.repository, &self.forge.signer);
         repository
@@ -266,7 +274,24 @@ impl Made {
 
     /// As the command line does it: what `status` found, then the page.
     pub async fn page(&self, copies: Vec<CopyStatus>) -> Page {
-        let (repository, trust) = (&self.forge.repository, &self.forge.trust);
+        self.page_of(&self.forge.repository, copies).await
+    }
+
+    /// The same through a repository that opens the store in another way.
+    pub async fn page_of(&self, repository: &Repository, copies: Vec<CopyStatus>) -> Page {
+        let repository = repository.keeping();
+        let status = self.status(&repository).await;
+        let mut options = self.options();
+        options.findings = status.findings.iter().map(ToString::to_string).collect();
+        let databases = status.databases.into_iter();
+        options.databases = databases.map(|one| (one.source, one.database)).collect();
+        options.leftovers = status.leftovers;
+        options.copies = copies;
+        let page = report::report(&repository, &self.forge.trust, options).await;
+        page.unwrap()
+    }
+
+    pub async fn status(&self, repository: &Repository) -> status::Report {
         let options = status::Options {
             limits: status::Limits {
                 export_age: HOUR * 26,
@@ -279,13 +304,9 @@ impl Made {
             expected: Vec::new(),
             copies: Ok(Vec::new()),
         };
+        let trust = &self.forge.trust;
         let status = status::status(repository, trust, self.clock.as_ref(), options).await;
-        let status = status.unwrap();
-        let mut options = self.options();
-        options.findings = status.findings.iter().map(ToString::to_string).collect();
-        options.leftovers = status.leftovers;
-        options.copies = copies;
-        self.report(options).await.unwrap()
+        status.unwrap()
     }
 
     pub fn options(&self) -> report::Options {
@@ -300,6 +321,8 @@ impl Made {
                 drill_age: days(8),
             },
             databases: Vec::new(),
+            all: false,
+            states: Vec::new(),
             findings: Vec::new(),
             copies: Vec::new(),
             leftovers: Vec::new(),

@@ -16,6 +16,6 @@ command -v chromium >/dev/null && command -v python3 >/dev/null || {
 
 rm -rf "$PAGES"
 # None of these needs a server.
-cargo test --locked --quiet --test all -- report:: --skip the_command
+cargo test --locked --quiet --test all -- report:: seen::a_healthy_fleet seen::the_worst --skip the_command
 python3 tests/report/browser.py "$(command -v chromium)" "$PAGES"
 echo "tests/report/run.sh: passed in ${SECONDS} s" >&2

@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod cloud;
 pub mod cluster;
+pub mod counted;
 pub mod cutoff;
 pub mod database;
 pub mod deadly;
@@ -16,6 +17,7 @@ pub mod lossy;
 pub mod master;
 pub mod memory;
 pub mod program;
+pub mod quick;
 pub mod rds;
 pub mod reading;
 pub mod rig;
@@ -34,6 +36,16 @@ pub use reading::Reading;
 /// A variable that `tests/run.sh` sets.
 pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run bash tests/run.sh"))
+}
+
+/// Every restore point of a repository, opened.
+pub fn every_point(now: jiff::Timestamp) -> lifeboat::testing::list::Options {
+    lifeboat::testing::list::Options {
+        source: None,
+        database: None,
+        all: true,
+        now,
+    }
 }
 
 /// Short and unique on this machine for the time of a run.

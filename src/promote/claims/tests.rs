@@ -358,6 +358,14 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_contested_where_times_are_not_crowded(points in points()) {
+        let mut stored: Vec<Timestamp> = points.iter().map(|point| point.stored_at).collect();
+        stored.sort();
+        let contested = choose(&points, &NIGHTLY, at(NOW)).contested;
+        prop_assert!(contested.is_empty() || NIGHTLY.may_contest(&stored));
+    }
+
+    #[test]
     fn no_lock_is_longer_than_a_tier_or_the_limit(points in points()) {
         let longest = end(at(NOW), days(400));
         for (id, choice) in choose(&points, &NIGHTLY, at(NOW)).choices {
@@ -387,4 +395,22 @@ fn points() -> impl Strategy<Value = Vec<Claimant>> {
         points.dedup_by(|a, b| a.id == b.id);
         points
     })
+}
+
+#[test]
+fn only_where_times_are_crowded_may_a_period_be_contested() {
+    let at = |hours: &[i64]| -> Vec<Timestamp> {
+        let begin = at("2026-12-28T02:00:00Z");
+        let at = |hours: &i64| begin + SignedDuration::from_hours(*hours);
+        hours.iter().map(at).collect()
+    };
+    assert!(!NIGHTLY.may_contest(&at(&[0, 1, 2, 3, 30])));
+    assert!(NIGHTLY.may_contest(&at(&[0, 1, 2, 3, 4, 30])));
+    assert!(!NIGHTLY.may_contest(&at(&[0, 1, 2, 3, 4, 31])));
+    assert!(NIGHTLY.may_contest(&at(&[0, 24, 48, 49, 50, 51, 52, 53])));
+    let none = Rules {
+        contested_limit: 0,
+        ..NIGHTLY
+    };
+    assert!(none.may_contest(&at(&[0])));
 }

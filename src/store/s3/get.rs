@@ -6,13 +6,22 @@ use bytes::{Bytes, BytesMut};
 
 use super::bucket::S3Store;
 use super::fault::{Fault, Operation};
+use super::head::{lock_mode, lock_of};
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
+use crate::model::lock::Lock;
 
 const GET: Operation = Operation::new("GetObject", "read", "s3:GetObject and s3:GetObjectVersion");
 
+/// What a GetObject brings.
+pub(super) struct Read {
+    pub body: Bytes,
+    /// As it came with the body; `Err`: what is odd about it.
+    pub lock: Result<Option<Lock>, String>,
+}
+
 impl S3Store {
-    pub(super) async fn read(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
+    pub(super) async fn read(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Read> {
         // The SDK retries until the reply begins; a body that breaks off is ours to retry.
         (|| self.read_once(key, version, max_bytes))
             .retry(self.limits.retry)
@@ -23,7 +32,7 @@ impl S3Store {
             })
     }
 
-    async fn read_once(&self, key: &Key, version: &str, max: u64) -> Result<Bytes, ReadFailure> {
+    async fn read_once(&self, key: &Key, version: &str, max: u64) -> Result<Read, ReadFailure> {
         let output = self
             .client
             .get_object()
@@ -34,7 +43,11 @@ impl S3Store {
             .send()
             .await
             .map_err(|error| ReadFailure::Final(Fault::new(&GET, &self.name(key), error).error))?;
-        self.body(key, output, max).await
+        let mode = lock_mode(output.object_lock_mode().map(|mode| mode.as_str()));
+        let until = output.object_lock_retain_until_date();
+        let lock = mode.and_then(|mode| lock_of(mode, until));
+        let body = self.body(key, output, max).await?;
+        Ok(Read { body, lock })
     }
 
     async fn body(

@@ -36,11 +36,22 @@ impl S3Store {
             .await
             .map_err(|error| Fault::new(&HEAD, &self.name(key), error))?;
         let mut head = head_of(&output, version).map_err(|error| self.odd(key, error))?;
-        if head.lock.is_none() && !self.lockless.load(Ordering::Relaxed) {
-            // Without s3:GetObjectRetention a HEAD leaves the lock out and does not say so.
-            head.lock = self.retention(key, version).await?;
-        }
+        head.lock = self.lock_told(key, version, head.lock).await?;
         Ok(head)
+    }
+
+    /// The lock that came with an answer; or, where none did, what the store says when it is asked for that:
+    /// without s3:GetObjectRetention an answer leaves the lock out and does not say so.
+    pub(super) async fn lock_told(
+        &self,
+        key: &Key,
+        version: &str,
+        told: Option<Lock>,
+    ) -> Result<Option<Lock>> {
+        if told.is_none() && !self.lockless.load(Ordering::Relaxed) {
+            return self.retention(key, version).await;
+        }
+        Ok(told)
     }
 }
 

@@ -233,8 +233,8 @@ impl S3Store {
             let stored = match head.sha256 {
                 Some(stored) => stored,
                 None => {
-                    let body = self.read(key, &listed.version, bytes).await;
-                    let body = body.context(|| self.unsure(key))?;
+                    let read = self.read(key, &listed.version, bytes).await;
+                    let body = read.context(|| self.unsure(key))?.body;
                     compute::on_own_thread(move || Sha256::of(&body)).await?
                 }
             };

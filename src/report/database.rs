@@ -1,0 +1,355 @@
+//! Reads one database: each of its restore points, or, in a fleet, the newest one and its newest drill.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+
+use super::drill::drill;
+use super::facts::{Database, Drill, NewestPoint, Point, Reading, TrustedPoint};
+use crate::codec::Identities;
+use crate::error::{Error, Kind, Result};
+use crate::model::attestation::{NOT_PROVEN, Verdict};
+use crate::model::digest::Sha256;
+use crate::model::id::Id;
+use crate::model::keys::KeyRing;
+use crate::model::lock::Lock;
+use crate::model::manifest::{is_large_objects, names};
+use crate::model::table_change::Summary;
+use crate::repository::{
+    Attestations, DrilledPoints, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
+    RestorePoint, Room, if_allowed,
+};
+use crate::sign::Trust;
+
+/// How many drills of one restore point are read.
+const DRILLS_OF_A_POINT: usize = 64;
+/// How many drills of one database are shown with the values of their assertions.
+pub(super) const DRILLS_WITH_VALUES: usize = 5;
+/// How many newer points without trust are passed over where only the newest is opened.
+const PASSED_OVER: usize = 8;
+
+pub(super) struct Reader<'a> {
+    pub repository: &'a Repository,
+    pub trust: &'a Trust,
+    pub drills: &'a Attestations,
+    pub identities: &'a Identities,
+    pub contested: Option<&'a [Id]>,
+    /// Each database to its newest point.
+    pub is_folded: bool,
+    pub room: &'a Room,
+    /// A fleet has few, and each point a copy.
+    pub rings: Mutex<BTreeMap<Sha256, KeyRing>>,
+}
+
+impl Reader<'_> {
+    /// What the page shows of it, and what was found. `found`: the newest last.
+    pub(super) async fn database(
+        &self,
+        source: &str,
+        database: &str,
+        found: &[ListedPoint],
+    ) -> Result<(Database, Vec<String>)> {
+        let mut one = Database {
+            source: source.to_owned(),
+            database: database.to_owned(),
+            points: Vec::new(),
+            newest: None,
+            since_drill: None,
+        };
+        let mut findings = Vec::new();
+        match self.is_folded {
+            true => self.newest_of(found, &mut one, &mut findings).await?,
+            false => self.every(found, &mut one, &mut findings).await?,
+        }
+        drop_old_assertions(&mut one);
+        one.newest = self.newest(found, &one).await?;
+        one.since_drill = self.since_drill(found, &one).await?;
+        let finding = match one.newest.as_ref().map(|newest| &newest.keys) {
+            Some(Ok(ring)) => ring.finding(),
+            Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
+            _ => None,
+        };
+        findings.extend(finding.map(|finding| format!("{}: {finding}", one.name())));
+        Ok((one, findings))
+    }
+
+    async fn every(
+        &self,
+        found: &[ListedPoint],
+        one: &mut Database,
+        findings: &mut Vec<String>,
+    ) -> Result<()> {
+        let reads = stream::iter(found).map(async |listed| {
+            let _taken = self.room.take(listed).await;
+            self.point(listed).await
+        });
+        let mut reads = std::pin::pin!(reads.buffered(MANIFESTS_AT_A_TIME));
+        while let Some(read) = reads.next().await {
+            let (point, told) = read?;
+            one.points.push(point);
+            findings.extend(told);
+        }
+        Ok(())
+    }
+
+    /// Opens the newest trusted point, the newest drills, and the points that these are about.
+    async fn newest_of(
+        &self,
+        found: &[ListedPoint],
+        one: &mut Database,
+        findings: &mut Vec<String>,
+    ) -> Result<()> {
+        one.points = found.iter().map(not_opened).collect();
+        let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
+        for at in (0..found.len()).rev().take(PASSED_OVER + 1) {
+            let taken = self.room.take(&found[at]).await;
+            let opened = self.open(&found[at]).await;
+            drop(taken);
+            if let Ok((point, _)) = &opened {
+                drilled.add(point);
+            }
+            let (reading, told) = reading(&found[at], opened)?;
+            findings.extend(told);
+            one.points[at].reading = reading;
+            if one.points[at].trusted().is_some() {
+                break;
+            }
+        }
+        let of = (&*one.source, &*one.database);
+        let newest = self
+            .drills
+            .newest(of, &mut drilled, |one| drill(one, self.identities));
+        let newest = if_allowed(newest.await)?;
+        let passed_over = newest.passed_over.iter();
+        findings.extend(passed_over.map(|why| counts_as_none(why)));
+        for (id, drill) in newest.drills {
+            let Some(at) = one.points.iter().position(|point| point.id == id) else {
+                continue;
+            };
+            if matches!(one.points[at].reading, Reading::NotOpened) {
+                let _taken = self.room.take(&found[at]).await;
+                let (reading, told) = reading(&found[at], self.open(&found[at]).await)?;
+                findings.extend(told);
+                one.points[at].reading = reading;
+            }
+            if let Reading::Trusted(trusted) = &mut one.points[at].reading {
+                trusted.drills.push(drill);
+            }
+        }
+        for point in &one.points {
+            let proof = point.trusted().and_then(TrustedPoint::proof);
+            findings.extend(proof.and_then(|drill| not_sound(&point.id, drill)));
+        }
+        Ok(())
+    }
+
+    async fn open(&self, found: &ListedPoint) -> Result<(RestorePoint, Option<Lock>)> {
+        self.repository.open_with_lock(found, self.trust).await
+    }
+
+    /// With all its drills.
+    async fn point(&self, found: &ListedPoint) -> Result<(Point, Vec<String>)> {
+        let opened = self.open(found).await;
+        let history = match &opened {
+            Ok((point, _)) => self.history(point).await,
+            Err(_) => Ok(History::default()),
+        };
+        let (mut reading, mut findings) = match history {
+            Ok(_) => reading(found, opened)?,
+            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+            Err(ref error) => (Reading::Refused, vec![cannot_be_restored(found, error)]),
+        };
+        if let (Reading::Trusted(trusted), Ok(history)) = (&mut reading, history) {
+            trusted.drills = history.drills;
+            let proof = trusted.proof();
+            findings.extend(proof.and_then(|drill| not_sound(&found.id, drill)));
+            let passed_over = history.passed_over.into_iter();
+            findings.extend(passed_over.map(|why| counts_as_none(&format!("{}: {why}", found.id))));
+        }
+        let mut point = not_opened(found);
+        point.reading = reading;
+        Ok((point, findings))
+    }
+
+    async fn history(&self, point: &RestorePoint) -> Result<History<Drill>> {
+        let keep = |attestation| drill(attestation, self.identities);
+        let history = self
+            .drills
+            .history(point, self.trust, DRILLS_OF_A_POINT, keep);
+        if_allowed(history.await)
+    }
+
+    async fn newest(&self, found: &[ListedPoint], one: &Database) -> Result<Option<NewestPoint>> {
+        let mut points = one.points.iter();
+        let Some(newest) = points.rfind(|point| point.trusted().is_some()) else {
+            return Ok(None);
+        };
+        let Some(point) = self.open_again(found, &newest.id).await? else {
+            return Ok(None);
+        };
+        let keys = match self.key_ring(&point).await {
+            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+            keys => keys,
+        };
+        let manifest = point.manifest;
+        Ok(Some(NewestPoint {
+            id: manifest.id,
+            server_version: manifest.server_version,
+            tool: manifest.tool,
+            large_objects: manifest
+                .tables
+                .iter()
+                .any(|table| is_large_objects(table.oid) && table.rows > 0),
+            not_covered: manifest.not_covered,
+            excluded: manifest.excluded,
+            keys,
+        }))
+    }
+
+    /// One with the same bytes is not fetched again.
+    async fn key_ring(&self, point: &RestorePoint) -> Result<KeyRing> {
+        let rings = || self.rings.lock().unwrap_or_else(PoisonError::into_inner);
+        let sha256 = point.manifest.object(names::KEYS).map(|keys| keys.sha256);
+        if let Some(ring) = sha256.and_then(|sha256| rings().get(&sha256).cloned()) {
+            return Ok(ring);
+        }
+        let ring = point.key_ring().await?;
+        if let Some(sha256) = sha256 {
+            rings().insert(sha256, ring.clone());
+        }
+        Ok(ring)
+    }
+
+    /// Opens one of the database's points again.
+    async fn open_again(&self, found: &[ListedPoint], id: &Id) -> Result<Option<RestorePoint>> {
+        match found.iter().find(|one| one.id == *id) {
+            Some(found) => Ok(Some(self.repository.open(found, self.trust).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// What the point that was drilled last holds beside the one before it; by names and digests where the
+    /// identities open both. Not of a fleet: it would open more.
+    async fn since_drill(
+        &self,
+        found: &[ListedPoint],
+        one: &Database,
+    ) -> Result<Option<(Id, Summary)>> {
+        let Some(contested) = self.contested.filter(|_| !self.is_folded) else {
+            return Ok(None);
+        };
+        let sound = one.points.iter().filter_map(|point| {
+            let drill = point.trusted()?.proof()?;
+            (drill.verdict == Verdict::Sound).then_some((drill.at, &point.id))
+        });
+        let mut sound: Vec<(Timestamp, &Id)> = sound.collect();
+        sound.sort_by(|one, other| other.cmp(one));
+        let Some(((_, last), others)) = sound.split_first() else {
+            return Ok(None);
+        };
+        let mut others = others.iter().filter(|(_, id)| !contested.contains(id));
+        let Some((_, before)) = others.next() else {
+            return Ok(None);
+        };
+        let again = |id| self.open_again(found, id);
+        let (Some(last), Some(before)) = (again(last).await?, again(before).await?) else {
+            return Ok(None);
+        };
+        match last.since(&before, self.identities).await {
+            Ok(summary) => Ok(Some((before.manifest.id, summary))),
+            Err(error) if error.kind() == Kind::Unavailable => Err(error),
+            // Whoever verifies it hears why.
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn not_opened(found: &ListedPoint) -> Point {
+    Point {
+        id: found.id.clone(),
+        stored_at: found.stored_at(),
+        reading: Reading::NotOpened,
+    }
+}
+
+/// A manifest that cannot be opened makes an untrusted point and a finding, not an error, so that the
+/// others are still shown. An unavailable store is an error: it says nothing about the point.
+fn reading(
+    found: &ListedPoint,
+    opened: Result<(RestorePoint, Option<Lock>)>,
+) -> Result<(Reading, Vec<String>)> {
+    let id = &found.id;
+    let mut findings = Vec::new();
+    if found.versions() > 1 {
+        findings.push(format!(
+            "{id}: its manifest was written {} times; the first counts",
+            found.versions()
+        ));
+    }
+    match opened {
+        Ok((point, lock)) => Ok((Reading::Trusted(Box::new(trusted(&point, lock))), findings)),
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        Err(error) => {
+            findings.push(cannot_be_restored(found, &error));
+            Ok((Reading::Refused, findings))
+        }
+    }
+}
+
+fn cannot_be_restored(found: &ListedPoint, error: &Error) -> String {
+    format!("{} cannot be restored from: {}", found.id, error.chain())
+}
+
+/// `why` begins with the id of its point.
+fn counts_as_none(why: &str) -> String {
+    let (id, why) = why.split_once(": ").unwrap_or(("", why));
+    format!("{id}: a drill's attestation counts as none: {why}")
+}
+
+fn trusted(point: &RestorePoint, lock: Option<Lock>) -> TrustedPoint {
+    let manifest = &point.manifest;
+    TrustedPoint {
+        snapshot_at: manifest.snapshot_at,
+        export_seconds: manifest
+            .finished_at
+            .duration_since(manifest.started_at)
+            .as_secs_f64(),
+        tables: manifest.user_tables().count() as u64,
+        rows: manifest.rows(),
+        copy_bytes: manifest.copy_bytes(),
+        stored_bytes: manifest.stored_bytes(),
+        lock,
+        signed_by: point.signed_by,
+        drills: Vec::new(),
+    }
+}
+
+fn not_sound(id: &Id, drill: &Drill) -> Option<String> {
+    let at = drill.at;
+    match drill.verdict {
+        Verdict::Sound => None,
+        Verdict::Failed => Some(format!("{id}: its last drill failed, at {at}")),
+        Verdict::Unproven => Some(format!("{id} {NOT_PROVEN} (drilled at {at})")),
+    }
+}
+
+/// Drops the assertions of all but the newest drills: the page does not show them.
+fn drop_old_assertions(database: &mut Database) {
+    let mut times: Vec<Timestamp> = database.drills().map(|(_, drill)| drill.at).collect();
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let Some(newest_dropped) = times.get(DRILLS_WITH_VALUES) else {
+        return;
+    };
+    let points = database.points.iter_mut();
+    let trusted = points.filter_map(|one| match &mut one.reading {
+        Reading::Trusted(trusted) => Some(trusted),
+        _ => None,
+    });
+    for drill in trusted.flat_map(|trusted| &mut trusted.drills) {
+        if drill.at <= *newest_dropped {
+            drill.assertions = Vec::new();
+        }
+    }
+}

@@ -82,6 +82,10 @@ async fn a_healthy_fleet_takes_three_calls_a_database() {
     assert_eq!((page.databases, page.points), (500, 20_000));
     assert_eq!((page.not_opened, page.drills), (19_250, 500));
     assert!(page.html.len() < 2 * MEGABYTE, "{} bytes", page.html.len());
+    // Names lead to details where there are some.
+    let linked = page.html.matches("<a href=\"#d1").count();
+    let targets = page.html.matches("class=\"here\" id=\"d1").count();
+    assert_eq!((linked, targets), (31, 31));
     let method = section(&page, "method");
     assert!(method.contains("19,250 others were not"), "{method}");
     let details = section(&page, "details");

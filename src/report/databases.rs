@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::axis::{Span, Unit};
 use super::chart::{self, Line, Series, Value};
-use super::facts::{Database, Facts, NewestPoint, TrustedPoint};
+use super::facts::{Database, Facts, NewestPoint, SECTIONS, TrustedPoint};
 use super::html::{Html, Name, Text, Time, clipped, minute, put};
 use super::overview::{age, list, number_of_findings};
 use super::{drills, points};
@@ -14,8 +14,6 @@ use crate::model::attestation::Verdict;
 use crate::quote::quote_shell;
 use crate::sign::Fingerprint;
 
-/// How many databases are shown in detail.
-const SECTIONS: usize = 120;
 /// How many are open from the start, if there are no more.
 const OPEN: usize = 3;
 

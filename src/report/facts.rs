@@ -17,6 +17,9 @@ use crate::model::table_change::Summary;
 use crate::repository::{Announcement, Leftover};
 use crate::sign::Fingerprint;
 
+/// How many databases are shown in detail.
+pub(super) const SECTIONS: usize = 120;
+
 /// What the caller knows and the repository does not say.
 pub struct Options {
     /// Only of this source, or of this database.

@@ -1,9 +1,11 @@
 //! Findings, and all databases in one table.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
-use super::facts::{Database, Facts, Limits, Reading};
+use super::facts::{Database, Facts, Limits, Reading, SECTIONS};
 use super::html::{Flagged, Html, Name, clipped, day, not_shown, number, put};
 use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
@@ -118,8 +120,9 @@ pub(super) fn databases(page: &mut Html, facts: &Facts) {
          <th class=\"n\">Sound drill<th class=\"n\">Recovery<th class=\"n\">Points<tbody>"
     );
     let chosen = facts.choose(ROWS);
+    let detailed: BTreeSet<usize> = facts.choose(SECTIONS).into_iter().collect();
     for at in &chosen {
-        row(page, facts, *at);
+        row(page, facts, *at, detailed.contains(at));
     }
     put!(page, "</table>");
     if chosen.len() < databases.len() {
@@ -134,11 +137,15 @@ pub(super) fn databases(page: &mut Html, facts: &Facts) {
     put!(page, "</section>");
 }
 
-fn row(page: &mut Html, facts: &Facts, at: usize) {
+/// `is_detailed`: further down there is more, and the name leads there.
+fn row(page: &mut Html, facts: &Facts, at: usize, is_detailed: bool) {
     let one = &facts.databases[at];
     let (now, limits) = (facts.options.now, &facts.options.limits);
     let name = one.name();
-    put!(page, "<tr><td><a href=\"#d{}\">{}</a>", at, Name(&name));
+    match is_detailed {
+        true => put!(page, "<tr><td><a href=\"#d{}\">{}</a>", at, Name(&name)),
+        false => put!(page, "<tr><td>{}", Name(&name)),
+    }
     number_of_findings(page, &facts.findings_of[at]);
     put!(page, "<td class=\"days\">");
     strip(page, one, now);

@@ -19,6 +19,7 @@ const MOST_BYTES: usize = 64 << 20;
 /// For one run: a lock is what it was when the object was read.
 pub(crate) struct KeptStore {
     inner: Arc<dyn Store>,
+    most_bytes: usize,
     kept: Mutex<Kept>,
 }
 
@@ -39,6 +40,7 @@ impl KeptStore {
     pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
+            most_bytes: MOST_BYTES,
             kept: Mutex::default(),
         }
     }
@@ -69,7 +71,7 @@ impl KeptStore {
             true => 0,
             false => one.body.len(),
         };
-        if kept.bytes + more <= MOST_BYTES {
+        if kept.bytes + more <= self.most_bytes {
             kept.bytes += more;
             kept.of.insert(place, one);
         }
@@ -149,5 +151,39 @@ impl Store for KeptStore {
 
     async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock> {
         self.inner.extend_lock(key, version, lock).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::store::dir::DirStore;
+
+    #[tokio::test]
+    async fn what_was_read_is_not_read_again_while_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+        let inner = Arc::new(DirStore::open(folder.path()).unwrap());
+        let store = KeptStore {
+            most_bytes: 6,
+            ..KeptStore::over(inner)
+        };
+        let key = |name: &str| name.parse::<Key>().unwrap();
+        for name in ["a", "b", "c"] {
+            write(name, "old").unwrap();
+            store.get(&key(name), "file", 3).await.unwrap();
+            write(name, "new").unwrap();
+        }
+        let read = async |name: &str| store.get(&key(name), "file", 3).await.unwrap();
+        assert_eq!([read("a").await, read("b").await], ["old", "old"]);
+        assert_eq!(read("c").await, "new");
+        let with_lock = store.get_with_lock(&key("a"), "file", 3).await.unwrap();
+        assert_eq!(with_lock, (Bytes::from("old"), None));
+        // Of another version, and of one that is longer than asked for, nothing is told.
+        let other = store.get(&key("a"), "other", 3).await.unwrap();
+        assert_eq!(other, "new");
+        let longer = store.get(&key("a"), "file", 2).await.unwrap_err();
+        assert_eq!(longer.kind(), Kind::Damaged);
     }
 }

@@ -1,14 +1,17 @@
 //! What `nightly` and `prove` have in common: several use cases as the steps of one run. Each step is
 //! taken whatever became of the others, and all of them are in one report.
 
+mod each;
 mod inputs;
 mod notices;
 mod notify;
 mod step;
 mod steps;
 
+pub(crate) use each::{Points, drill_each, verify_each};
 pub(crate) use inputs::{
-    Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
+    Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, drill,
+    verify,
 };
 pub(crate) use notify::Notify;
 pub(crate) use step::{Changes, Report, Schedule, Step, StepReport};

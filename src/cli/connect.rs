@@ -11,9 +11,11 @@ use crate::config::Connection;
 use crate::error::{Error, Result, ResultExt};
 use crate::humanize::first_names;
 use crate::keys::identities::IdentitySource;
+use crate::model::choice::Choice;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
-use crate::repository::{Repository, RestorePoint};
+use crate::repository::{PointSelector, Repository, RestorePoint, places};
+use crate::schedule::Points;
 use crate::store::Store;
 use crate::store::s3::Renewed;
 
@@ -60,6 +62,48 @@ pub(super) async fn restore_point(
     }
     repository.note_announced(run.progress.as_ref()).await;
     Ok(opened)
+}
+
+/// What a command is about that takes a choice of databases.
+pub(super) enum RestorePoints {
+    One(Box<RestorePoint>),
+    /// The newest point of each of several databases.
+    Each(Points),
+}
+
+/// One restore point where the choice means one, by plain names; else the newest of each database.
+pub(super) async fn restore_points(
+    access: &Access,
+    which: &PointSelector,
+    choice: &Choice,
+    run: &Run,
+) -> Result<RestorePoints> {
+    let one = async |filter: DatabaseFilter| {
+        let which = which.clone();
+        let point = restore_point(access, &Point { which, filter }, run).await?;
+        Ok(RestorePoints::One(Box::new(point)))
+    };
+    if choice.is_all() {
+        return one(DatabaseFilter::default()).await;
+    }
+    let repository = repository(access, run).await?;
+    let found = repository.find_meant(which, choice, &access.trust).await?;
+    let mut places = places(&found);
+    let means_one = *which != PointSelector::Latest || choice.is_plain() && places.len() == 1;
+    if let (true, Some((source, database))) = (means_one, places.pop_first()) {
+        return one(DatabaseFilter {
+            source: Some(source),
+            database: Some(database),
+        })
+        .await;
+    }
+    let selected = repository.newest_of_each(found, &access.trust).await?;
+    repository.note_announced(run.progress.as_ref()).await;
+    Ok(RestorePoints::Each(Points {
+        repository,
+        trust: access.trust.clone(),
+        selected,
+    }))
 }
 
 /// Those of `--identity`, and what KMS unwraps.

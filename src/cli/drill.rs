@@ -5,12 +5,14 @@ mod text;
 
 use std::path::PathBuf;
 
-use super::run::{Access, Answer, DatabaseFilter, Point, Run};
-use super::{connect, kms};
+use super::connect::RestorePoints;
+use super::run::{Access, Answer, ChoiceArgs, Run};
+use super::{connect, kms, schedule};
 use crate::config::{Config, MAX_JOBS, source};
-use crate::drill::{self, AttestationOptions, Options, Report, Where};
+use crate::drill::{AttestationOptions, Options, Report, Where};
 use crate::error::{Error, Result, ResultExt};
 use crate::pg::local::tools::Dirs;
+use crate::schedule as use_case;
 
 use text::text;
 
@@ -21,6 +23,8 @@ use text::text;
 /// compares counts and digests with the exported ones, and asks the configured assertions. Where a
 /// table, a key or a constraint cannot be made without a superuser, or without an extension that the
 /// server lacks, nothing is proven: exit code 3.
+///
+/// Where --source and --database name several databases, the newest point of each is drilled, one after the other.
 ///
 /// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
 /// with no subscription and no job running, is asked the same assertions, is compared with the export
@@ -37,7 +41,7 @@ pub(super) struct Args {
     #[arg(value_name = "ID", default_value = "latest")]
     id: String,
     #[command(flatten)]
-    filter: DatabaseFilter,
+    choice: ChoiceArgs,
     /// Drill a snapshot copy: the newest, or that of the id as `lifeboat snapshot list` shows it
     #[arg(long, conflicts_with_all = [
         "database", "server", "folder", "sample", "weak_wall", "no_attestation", "jobs", "pg_bin",
@@ -75,15 +79,20 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     if args.snapshot {
-        let source = args.filter.source.as_deref();
-        return snapshot::run(&args.id, source, run).await;
+        return snapshot::run(&args.id, args.only_source()?, run).await;
     }
-    let (access, point, options) = args.resolve(run).await?;
-    let point = connect::restore_point(&access, &point, run).await?;
-    let identities = connect::identity_source(&access, run)?;
-    let found = identities.find(&point, run.progress.as_ref()).await?;
-    let identities = found.required_by("drill")?;
-    answer(&drill::run(&point, &identities, &options, run.context()).await?)
+    let (which, choice) = (args.id.parse()?, args.choice.resolve()?);
+    let (access, options) = args.resolve(run).await?;
+    let points = connect::restore_points(&access, &which, &choice, run).await?;
+    let (identities, context) = (connect::identity_source(&access, run)?, run.context());
+    match points {
+        RestorePoints::One(point) => {
+            answer(&use_case::drill(&point, &identities, &options, context).await?)
+        }
+        RestorePoints::Each(points) => {
+            schedule::answer(&use_case::drill_each(&points, &identities, &options, context).await?)
+        }
+    }
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {
@@ -91,8 +100,19 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
 }
 
 impl Args {
-    async fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
-        let point = Point::new(&self.id, self.filter)?;
+    /// Of a snapshot copy.
+    fn only_source(&self) -> Result<Option<&str>> {
+        match self.choice.source.as_slice() {
+            [] => Ok(None),
+            [one] if !one.contains('*') => Ok(Some(one)),
+            _ => Err(
+                Error::usage("--source: --snapshot drills the copy of one source")
+                    .hint("name it in full, once; `lifeboat prove` drills those of several"),
+            ),
+        }
+    }
+
+    async fn resolve(self, run: &Run) -> Result<(Access, Options)> {
         if let Some(server) = &self.server {
             source::check_url(server).context(|| "--server".to_owned())?;
         }
@@ -116,7 +136,7 @@ impl Args {
         if self.no_attestation {
             options.attestation = None;
         }
-        Ok((access, point, options))
+        Ok((access, options))
     }
 }
 

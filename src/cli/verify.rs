@@ -1,9 +1,10 @@
 //! `lifeboat verify`
 
-use super::run::{Answer, Page, PointArgs, Run};
-use super::{connect, render};
+use super::connect::RestorePoints;
+use super::run::{Answer, ChoiceArgs, Page, Run};
+use super::{connect, render, schedule};
 use crate::error::Result;
-use crate::schedule;
+use crate::schedule as use_case;
 use crate::verify::Report;
 
 /// Verify that a restore point is complete, unchanged and locked
@@ -11,27 +12,39 @@ use crate::verify::Report;
 /// Checks the signature, and of every object its presence, size, checksum and lock, as the store
 /// reports them. With --data every byte is read again; where an identity is at hand too, by
 /// --identity or kept by KMS, it is also opened, and each table's row count and digest is compared.
+///
+/// Where --source and --database name several databases, the newest point of each is verified, whatever became of
+/// the others.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat verify latest\n  \
        lifeboat verify latest --database courses --data --identity break-glass.key\n  \
+       lifeboat verify latest --source prod --database 'app_*'\n  \
        lifeboat verify 20261121T020000Z-k3v9q2 --repository /mnt/backup --trust FINGERPRINT"
 ))]
 pub(super) struct Args {
+    /// The restore point: an id as `lifeboat list` shows it, or `latest`
+    #[arg(value_name = "ID")]
+    id: String,
     #[command(flatten)]
-    point: PointArgs,
+    choice: ChoiceArgs,
     /// Read every stored byte again
     #[arg(long)]
     data: bool,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let point = args.point.resolve()?;
+    let (which, choice) = (args.id.parse()?, args.choice.resolve()?);
     let access = run.globals.access()?.with_trust()?;
     let identities = connect::identity_source(&access, run)?;
-    let point = connect::restore_point(&access, &point, run).await?;
-    let identities = args.data.then_some(&identities);
-    answer(&schedule::verify(&point, identities, run.context()).await?)
+    let points = connect::restore_points(&access, &which, &choice, run).await?;
+    let (identities, context) = (args.data.then_some(&identities), run.context());
+    match points {
+        RestorePoints::One(point) => answer(&use_case::verify(&point, identities, context).await?),
+        RestorePoints::Each(points) => {
+            schedule::answer(&use_case::verify_each(&points, identities, context).await?)
+        }
+    }
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {

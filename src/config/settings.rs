@@ -11,7 +11,8 @@ use super::drill::DrillSettings;
 use super::location::Repository;
 use super::snapshot::SnapshotSettings;
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
+use crate::model::choice::{Choice, Chosen};
 use crate::model::keys::Recipient;
 use crate::model::lock::LockPolicy;
 use crate::promote::Tiers;
@@ -123,6 +124,27 @@ impl Config {
     pub fn source(&self, name: &str) -> Result<&Source> {
         let found = self.sources.iter().find(|source| source.name == name);
         found.ok_or_else(|| self.no_source(name))
+    }
+
+    /// The sources of a choice, each with the databases of it. A name without a source is an error.
+    pub fn chosen(&self, choice: &Choice) -> Result<Vec<Source>> {
+        match choice {
+            Choice::Matching { sources, .. } => {
+                let is_there =
+                    |one: &Chosen| self.sources.iter().any(|source| one.is(&source.name));
+                if let Some(missing) = sources.iter().find(|one| !is_there(one)) {
+                    return Err(self.no_source(missing.text())).context(|| "--source".to_owned());
+                }
+            }
+            Choice::Exactly(pairs) => {
+                for (source, _) in pairs {
+                    self.source(source)?;
+                }
+            }
+        }
+        let sources = self.sources.iter();
+        let chosen = sources.filter(|source| choice.has_source(&source.name));
+        Ok(chosen.map(|source| source.clone().chosen(choice)).collect())
     }
 
     fn no_source(&self, name: &str) -> Error {

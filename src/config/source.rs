@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::raw;
 use super::rules::{At, KeyError};
 use crate::error::{Error, Result};
+use crate::model::choice::Choice;
 use crate::model::databases::Databases;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::model::snapshot::Kind;
@@ -95,6 +96,30 @@ impl Source {
             databases: Databases::Named(databases.to_vec()),
             uncovered_is_finding: false,
             ..self
+        }
+    }
+
+    /// Only its databases of the choice, whatever was configured; the server tells which there are.
+    #[must_use]
+    pub fn chosen(self, choice: &Choice) -> Self {
+        match choice {
+            Choice::Exactly(pairs) => {
+                let pairs = pairs.iter().filter(|(source, _)| *source == self.name);
+                let names: Vec<String> = pairs.map(|(_, database)| database.clone()).collect();
+                self.only(&names)
+            }
+            Choice::Matching { databases, .. } if databases.is_empty() => self,
+            Choice::Matching { databases, .. } => Self {
+                databases: Databases::Matching {
+                    names: databases.clone(),
+                    except: match self.databases {
+                        Databases::All { except } => except,
+                        _ => Vec::new(),
+                    },
+                },
+                uncovered_is_finding: false,
+                ..self
+            },
         }
     }
 }

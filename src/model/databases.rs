@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::choice::Chosen;
+
 /// In the configuration: a list of names, or `"all"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a list of database names or \"all\"")]
@@ -15,6 +17,12 @@ pub enum Databases {
     /// The one that the connection leads to.
     #[serde(skip)]
     OfConnection,
+    /// Those that any of these names. One that is named in full is taken although it is an exception.
+    #[serde(skip)]
+    Matching {
+        names: Vec<Chosen>,
+        except: Vec<String>,
+    },
 }
 
 impl Databases {
@@ -33,12 +41,19 @@ impl Databases {
                 .filter(|name| !except.contains(name))
                 .cloned()
                 .collect(),
+            Self::Matching { names, except } => {
+                let is_chosen = |name: &&String| {
+                    let mut naming = names.iter().filter(|one| one.is(name));
+                    naming.any(|one| !one.is_wild() || !except.contains(name))
+                };
+                connectable.into_iter().filter(is_chosen).cloned().collect()
+            }
         }
     }
 
     /// Whether a database is left out on purpose.
     pub fn excludes(&self, name: &str) -> bool {
-        matches!(self, Self::All { except } if except.iter().any(|one| one == name))
+        matches!(self, Self::All { except } | Self::Matching { except, .. } if except.iter().any(|one| one == name))
     }
 }
 
@@ -87,5 +102,12 @@ mod tests {
         let named = Databases::Named(vec!["x".to_owned()]);
         assert_eq!(named.select(&present, "c"), ["x"]);
         assert_eq!(Databases::OfConnection.select(&present, "c"), ["c"]);
+        let matching = |name| Databases::Matching {
+            names: vec![Chosen::new(name)],
+            except: vec!["a".to_owned()],
+        };
+        assert_eq!(matching("*").select(&present, "c"), ["b"]);
+        assert_eq!(matching("a").select(&present, "c"), ["a"]);
+        assert!(matching("c").select(&present, "c").is_empty());
     }
 }

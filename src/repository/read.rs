@@ -95,7 +95,7 @@ impl ListedPoint {
 const MOST_PASSED_OVER: usize = 1000;
 
 /// `latest` among several could be any.
-fn check_one_place(found: &[ListedPoint]) -> Result<()> {
+pub(super) fn check_one_place(found: &[ListedPoint]) -> Result<()> {
     let places: BTreeSet<String> = found
         .iter()
         .map(|one| format!("--source {} --database {}", one.source, one.database))
@@ -202,7 +202,7 @@ impl Repository {
     }
 
     /// Where several sources or databases have points, those that have a trusted one.
-    async fn without_untrusted_places(
+    pub(super) async fn without_untrusted_places(
         &self,
         found: Vec<ListedPoint>,
         trust: &Trust,

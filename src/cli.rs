@@ -28,6 +28,7 @@ macro_rules! with_exit_codes {
 }
 
 mod accounts;
+mod choice;
 mod completions;
 mod connect;
 mod diff;

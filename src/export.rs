@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod databases;
 mod drilled;
 mod options;
 mod packer;
@@ -31,6 +32,8 @@ use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, InstanceDatabase};
 use crate::repository::{CLOCK_TOLERANCE, Locks, Repository};
 
+use databases::databases_of;
+pub(crate) use databases::{check_databases, covered};
 pub use options::{Keys, Options, Source};
 use options::{Run, new_id};
 pub use report::Report;
@@ -99,7 +102,7 @@ fn check_signer(keys: Keys<'_>) -> Result<()> {
 async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
     let mut server = source.server.clone();
     server.pin()?;
-    let present = databases_of(run, &server).await?;
+    let present = databases_of(run.context, &server).await?;
     for error in mistaken_patterns(source, &present) {
         report.failed(&source.name, None, &error);
     }
@@ -127,7 +130,11 @@ async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> R
     let is_ours = |one: &&InstanceDatabase| one.invalid && !source.databases.excludes(&one.name);
     if present.iter().any(|one| is_ours(&one)) {
         // A DROP DATABASE that is under way marks its database so as well: that one is gone by now.
-        for one in databases_of(run, &server).await?.iter().filter(is_ours) {
+        for one in databases_of(run.context, &server)
+            .await?
+            .iter()
+            .filter(is_ours)
+        {
             if is_invalid(&one.name) {
                 report.invalid(&source.name, &one.name);
             }
@@ -178,37 +185,6 @@ async fn guarded<T>(export: impl Future<Output = Result<T>>) -> Result<T> {
                     .hint("this is a fault of lifeboat: report it, with this message"),
             )
         })
-}
-
-async fn databases_of(run: &Run<'_>, server: &Server) -> Result<Vec<InstanceDatabase>> {
-    let list = async {
-        let scout = Session::connect(server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        scout.close().await;
-        Ok(present)
-    };
-    run.context.interrupt.or(list).await
-}
-
-/// The names of the databases that an export of this source would try now, and the server's identifier, where it
-/// may be read.
-pub(crate) async fn covered(
-    source: &Source,
-    context: Context<'_>,
-) -> Result<(Vec<String>, Option<String>)> {
-    let mut server = source.server.clone();
-    server.pin()?;
-    let list = async {
-        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        let instance = catalog::read_instance(&scout).await?;
-        scout.close().await;
-        Ok((present, instance.system_identifier))
-    };
-    let (present, identifier) = context.interrupt.or(list).await?;
-    let connectable = present.iter().filter(|one| one.connectable);
-    let covered = (source.databases).select(connectable.map(|one| &one.name), &server.database);
-    Ok((covered, identifier))
 }
 
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.

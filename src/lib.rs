@@ -110,6 +110,7 @@ pub mod testing {
         pub use crate::model::catalog::{
             Cast, Catalog, Extension, MaterializedView, Membership, Name, Setting,
         };
+        pub use crate::model::choice::Choice;
         pub use crate::model::databases::Databases;
         pub use crate::model::digest::Sha256;
         pub use crate::model::id::{Id, Key, segment};

@@ -3,18 +3,17 @@
 mod changes;
 mod options;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
-use crate::repository::{ListedPoint, PointSelector};
-use crate::schedule::{Report, Schedule, StepReport, Steps, verify};
-use crate::{drill, promote};
+use crate::promote;
+use crate::repository::{PointSelector, Selected};
+use crate::schedule::{self, Report, Schedule, StepReport, Steps, verify};
 
 pub(crate) use self::options::Options;
-use self::options::Selected;
 
 /// Verifies and drills the newest point of each database, drills the newest snapshot copies, promotes,
 /// and looks at all that there is.
@@ -23,6 +22,10 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     let began = Instant::now();
     let newest = match newest(&options, context).await {
         Ok(newest) => newest,
+        // What was typed stands for nothing.
+        Err(error) if error.kind() == Kind::Usage && options.repository.is_ok() => {
+            return Err(error);
+        }
         Err(error) => {
             steps.add("find", began, Err(error));
             Vec::new()
@@ -90,28 +93,10 @@ struct Claimants {
     contested: BTreeSet<Id>,
 }
 
-/// The newest point of each database that can be trusted: a forged one must not keep the others from
-/// being proven. `status` reports those passed over.
+/// The newest point of each chosen database.
 async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Selected>> {
     let repository = options.repository()?;
-    let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
-    for one in repository.find(None, None).await? {
-        let name = (one.source.clone(), one.database.clone());
-        by_database.entry(name).or_default().push(one);
-    }
-    let mut newest = Vec::with_capacity(by_database.len());
-    for ((source, database), found) in by_database {
-        let trusted = repository.newest_trusted(found, &options.trust, usize::MAX);
-        let which = match trusted.await? {
-            Some(point) => PointSelector::Id(point.manifest.id.clone()),
-            None => PointSelector::Latest,
-        };
-        newest.push(Selected {
-            source,
-            database,
-            which,
-        });
-    }
+    let newest = (repository.newest_chosen(&options.choice, &options.trust)).await?;
     repository.note_announced(context.progress).await;
     Ok(newest)
 }
@@ -127,7 +112,8 @@ async fn undrilled(
         return Ok(claimants);
     };
     let found = promote::undrilled(options.repository()?, &options.trust, tiers, context);
-    for one in found.await? {
+    let chosen = |one: &promote::Undrilled| options.choice.has(&one.source, &one.database);
+    for one in found.await?.into_iter().filter(chosen) {
         let is_newest = |which: &PointSelector| {
             let mut newest = newest.iter();
             newest.any(|other| other.which == *which && other.database == one.database)
@@ -174,8 +160,6 @@ async fn drill_point(
     let identities = options.identities()?;
     let drill = options.drill.as_ref().map_err(Error::repeat)?;
     let point = options.open(selected).await?;
-    let available = identities.find(&point, context.progress).await?;
-    let identities = available.required_by("drill")?;
-    let report = drill::run(&point, &identities, drill, context).await?;
+    let report = schedule::drill(&point, identities, drill, context).await?;
     Ok(StepReport::Drill(report))
 }

@@ -7,6 +7,7 @@ mod accounts;
 mod attest;
 mod bad_input;
 mod beside;
+mod choosing;
 mod cli;
 mod config;
 mod connect;

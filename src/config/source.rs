@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::raw;
 use super::rules::{At, KeyError};
 use crate::error::{Error, Result};
+use crate::model::choice::Choice;
 use crate::model::databases::Databases;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::model::snapshot::Kind;
@@ -93,6 +94,22 @@ impl Source {
         Self {
             entry_database: databases.first().cloned(),
             databases: Databases::Named(databases.to_vec()),
+            uncovered_is_finding: false,
+            ..self
+        }
+    }
+
+    /// Only its databases of the choice; the server tells which there are.
+    #[must_use]
+    pub fn chosen(self, choice: &Choice) -> Self {
+        if choice.databases().is_empty() {
+            return self;
+        }
+        Self {
+            databases: Databases::Matching {
+                names: choice.databases().to_vec(),
+                among: Box::new(self.databases),
+            },
             uncovered_is_finding: false,
             ..self
         }

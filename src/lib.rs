@@ -25,6 +25,7 @@ mod progress;
 mod quote;
 mod random;
 mod retry;
+mod turns;
 mod type_name;
 mod wall;
 
@@ -96,6 +97,7 @@ pub mod testing {
     }
     pub mod export {
         pub use crate::export::{Keys, Options, Report, Source, run};
+        pub use crate::turns::Turns;
     }
     pub mod hold {
         pub use crate::hold::{Report, hold};

@@ -4,11 +4,11 @@ mod changes;
 mod options;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
+use crate::progress::OneOfSeveral;
 use crate::promote;
 use crate::repository::{PointSelector, Selected};
 use crate::schedule::{self, Report, Schedule, StepReport, Steps, verify};
@@ -19,7 +19,6 @@ pub(crate) use self::options::Options;
 /// and looks at all that there is.
 pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Result<Report> {
     let mut steps = Steps::new(Schedule::Prove, context);
-    let began = Instant::now();
     let newest = match newest(&options, context).await {
         Ok(newest) => newest,
         // What was typed stands for nothing.
@@ -27,39 +26,30 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
             return Err(error);
         }
         Err(error) => {
-            steps.add("find", began, Err(error));
+            steps.take("find", async { Err(error) }).await;
             Vec::new()
         }
     };
     let claimants = undrilled(&options, &newest, context).await;
     // What keeps it from being asked keeps the promotion from being made, which says so.
     let claimants = claimants.unwrap_or_default();
-    for newest in newest {
-        let name = format!("{}/{}", newest.source, newest.database);
-        let step = verify_point(&options, &newest, context);
-        steps.take(format!("verify {name}"), step).await;
-        let changes = changes::since_last_drill(&options, &newest, &claimants.contested, context);
-        match changes.await {
-            Ok(changes) => steps.add_changes(changes),
-            // What keeps it from being read keeps the drill from succeeding, which says so.
-            Err(error) => context.progress.warn(&format!(
-                "{name}: what changed since the last drill is not known: {}",
-                error.chain()
-            )),
-        }
-        let step = drill_point(&options, &newest, context);
-        steps.take(format!("drill {name}"), step).await;
-    }
-    for claimant in claimants.to_drill {
+    prove_newest(&mut steps, &newest, &claimants, &options, context).await;
+    let taker = steps.taker();
+    let drills = claimants.to_drill.iter().map(async |claimant| {
+        let _turn = options.turns.any().await;
         let Selected {
             source,
             database,
             which,
-        } = &claimant;
+        } = claimant;
         let name = format!("drill {source}/{database} {which}");
-        steps
-            .take(name, drill_point(&options, &claimant, context))
-            .await;
+        let named = OneOfSeveral::new(context.progress, source, database);
+        let context = options.turns.context(context, &named);
+        let step = drill_point(&options, claimant, context);
+        taker.take(name, step).await
+    });
+    for step in options.turns.each(drills).await.into_iter().flatten() {
+        steps.add(step);
     }
     for (source, drill) in std::mem::take(&mut options.snapshot_drills) {
         let step = async { Ok(StepReport::SnapshotDrill(drill?.run(context).await?)) };
@@ -81,6 +71,43 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     };
     steps.take("status", step).await;
     steps.finish(&options.notify).await
+}
+
+/// Verifies and drills each, and says what changed since its last drill.
+async fn prove_newest(
+    steps: &mut Steps<'_>,
+    newest: &[Selected],
+    claimants: &Claimants,
+    options: &Options<'_>,
+    context: Context<'_>,
+) {
+    let taker = steps.taker();
+    let each = newest.iter().map(async |newest| {
+        let _turn = options.turns.any().await;
+        let name = format!("{}/{}", newest.source, newest.database);
+        let named = OneOfSeveral::new(context.progress, &newest.source, &newest.database);
+        let context = options.turns.context(context, &named);
+        let step = verify_point(options, newest, context);
+        let verified = taker.take(format!("verify {name}"), step).await;
+        let changes = changes::since_last_drill(options, newest, &claimants.contested, context);
+        let changes = changes.await.unwrap_or_else(|error| {
+            // What keeps it from being read keeps the drill from succeeding, which says so.
+            context.progress.warn(&format!(
+                "{name}: what changed since the last drill is not known: {}",
+                error.chain()
+            ));
+            None
+        });
+        let step = drill_point(options, newest, context);
+        let drilled = taker.take(format!("drill {name}"), step).await;
+        (verified, changes, drilled)
+    });
+    for (verified, changes, drilled) in options.turns.each(each).await {
+        for step in verified.into_iter().chain(drilled) {
+            steps.add(step);
+        }
+        steps.add_changes(changes);
+    }
 }
 
 /// Points that may be the first of a week, a month or a year, and that no drill judged yet.

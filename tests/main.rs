@@ -4,6 +4,7 @@
 mod support;
 
 mod accounts;
+mod at_once;
 mod attest;
 mod bad_input;
 mod beside;

@@ -18,6 +18,7 @@ use crate::schedule::Points;
 use crate::sign::Signer;
 use crate::store::Store;
 use crate::store::s3::Renewed;
+use crate::turns::Turns;
 
 /// Opens the repository that is read or added to.
 pub(super) async fn repository(access: &Access, run: &Run) -> Result<Repository> {
@@ -88,6 +89,7 @@ pub(super) async fn restore_points(
     access: &Access,
     which: &PointSelector,
     choice: &ChoiceArgs,
+    turns: Turns,
     run: &Run,
 ) -> Result<RestorePoints> {
     let chosen = choice.resolve()?;
@@ -107,6 +109,7 @@ pub(super) async fn restore_points(
         repository,
         trust: access.trust.clone(),
         selected,
+        turns,
     }))
 }
 

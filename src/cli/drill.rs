@@ -13,6 +13,7 @@ use crate::drill::{AttestationOptions, Options, Where};
 use crate::error::{Error, Result, ResultExt};
 use crate::pg::local::tools::Dirs;
 use crate::schedule as use_case;
+use crate::turns::Turns;
 
 /// Restore a restore point into a throwaway, and compare every row
 ///
@@ -82,7 +83,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     }
     let (which, choice) = (args.id.parse()?, args.choice.clone());
     let (access, options) = args.resolve(run).await?;
-    let points = connect::restore_points(&access, &which, &choice, run).await?;
+    let points = connect::restore_points(&access, &which, &choice, Turns::new(1), run).await?;
     let (identities, context) = (connect::identity_source(&access, run)?, run.context());
     match points {
         RestorePoints::One(point) => {

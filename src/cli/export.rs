@@ -1,5 +1,6 @@
 //! `lifeboat export`
 
+use super::at_once::AtOnceArgs;
 use super::run::{Access, Answer, ChoiceArgs, Page, Run};
 use super::{connect, iam, kms, render};
 use crate::codec::Sealer;
@@ -16,6 +17,7 @@ use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
+use crate::turns::Turns;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,6 +50,8 @@ pub(super) struct Args {
     /// Sessions that read at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
@@ -171,13 +175,15 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         None => config.export.rate_limit,
     };
     let sources = args.sources(&config)?;
-    let mut export = inputs(&access, &config, &sources, run).await?;
-    export.options.jobs = args.jobs.map(usize::from).or(export.options.jobs);
+    let jobs = args.jobs.or(config.export.jobs).map(usize::from);
+    let turns = Arc::new((args.at_once).of_export(&config.export, &sources, jobs));
+    let mut export = inputs(&access, &config, &sources, &turns, run).await?;
+    export.options.jobs = jobs;
     export.options.rate_limit = rate_limit;
     export.options.dry_run = args.dry_run;
     let sources: Vec<_> = export.options.sources.iter().collect();
     export::check_databases(&sources, run.context()).await?;
-    answer(&export.run(run.context()).await?)
+    answer(&export.run(turns.any().await, run.context()).await?)
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {
@@ -189,6 +195,7 @@ pub(super) async fn inputs(
     access: &Access,
     config: &Config,
     sources: &[Source],
+    turns: &Arc<Turns>,
     run: &Run,
 ) -> Result<Export> {
     let signing_key = ready_to_seal(config)?;
@@ -204,6 +211,7 @@ pub(super) async fn inputs(
     let settings = &config.export;
     let options = export::Options {
         sources: sources.collect::<Result<_>>()?,
+        turns: Arc::clone(turns),
         jobs: settings.jobs.map(usize::from),
         rate_limit: settings.rate_limit,
         ddl_wait: settings.ddl_wait,
@@ -248,6 +256,7 @@ fn resolve_source(
         elsewhere: Vec::new(),
         uncovered_is_finding: source.uncovered_is_finding,
         exclude: source.exclude.clone(),
+        at_once: usize::from(source.at_once),
     })
 }
 

@@ -1,5 +1,8 @@
 //! `lifeboat nightly`
 
+use std::sync::Arc;
+
+use super::at_once::AtOnceArgs;
 use super::output::Answer;
 use super::run::{Access, ChoiceArgs, Run};
 use super::shard::{identify, variables};
@@ -12,6 +15,7 @@ use crate::model::run::RunText;
 use crate::nightly::{self, Collector, Fleet, Options, ShardOptions, ShardSummary, Which};
 use crate::outcome::Outcome;
 use crate::schedule::{Export, Notify, Report, SnapshotExpire};
+use crate::turns::Turns;
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
 ///
@@ -55,6 +59,8 @@ pub(super) struct Args {
     latest: bool,
     #[command(flatten)]
     choice: ChoiceArgs,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
@@ -64,7 +70,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let shard = identify(args.shard.as_deref(), args.run.as_deref(), &variables()?)?;
     let choice = args.choice.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
-    let options = options(&choice, &access, &config, run).await?;
+    let options = options(&choice, args.at_once, &access, &config, run).await?;
     check_databases(&options, run).await?;
     match shard {
         None => schedule::nightly_answer(&nightly::run(options, run.context()).await?, None),
@@ -132,10 +138,18 @@ async fn fleet(args: &Args, access: &Access, config: &Config, run: &Run) -> Resu
     })
 }
 
-async fn options(choice: &Choice, access: &Access, config: &Config, run: &Run) -> Result<Options> {
+async fn options(
+    choice: &Choice,
+    at_once: AtOnceArgs,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<Options> {
     let settings = &config.snapshot;
     let sources = config.chosen(choice)?;
     let with_rds = with_rds(&sources);
+    let jobs = config.export.jobs.map(usize::from);
+    let turns = Arc::new(at_once.of_export(&config.export, &sources, jobs));
     let copied = !with_rds.is_empty() && settings.kms_key.is_some();
     let snapshot_copy = match copied {
         true => {
@@ -146,7 +160,7 @@ async fn options(choice: &Choice, access: &Access, config: &Config, run: &Run) -
         false => None,
     };
     Ok(Options {
-        exports: exports(&sources, access, config, run).await,
+        exports: exports(&sources, &turns, access, config, run).await,
         snapshot_copy,
         snapshot_expire: snapshot_expire(choice, access, config, run).await,
         not_copied: match settings.kms_key {
@@ -154,6 +168,7 @@ async fn options(choice: &Choice, access: &Access, config: &Config, run: &Run) -
             None => with_rds.iter().map(|source| source.name.clone()).collect(),
         },
         notify: notify(access, config, run).await,
+        turns,
     })
 }
 
@@ -190,6 +205,7 @@ async fn notify(access: &Access, config: &Config, run: &Run) -> Notify {
 /// One for each source: a password file that is missing fails one source alone.
 async fn exports(
     sources: &[Source],
+    turns: &Arc<Turns>,
     access: &Access,
     config: &Config,
     run: &Run,
@@ -197,7 +213,8 @@ async fn exports(
     export::check_sources(sources, config)?;
     let mut exports = Vec::with_capacity(sources.len());
     for source in sources {
-        let export = export::inputs(access, config, std::slice::from_ref(source), run).await;
+        let source_alone = std::slice::from_ref(source);
+        let export = export::inputs(access, config, source_alone, turns, run).await;
         exports.push((source.name.clone(), export));
     }
     Ok(exports)

@@ -1,9 +1,12 @@
 //! `lifeboat prove`
 
+use super::at_once::AtOnceArgs;
 use super::drill::{self, snapshot};
 use super::run::{Access, Answer, ChoiceArgs, DatabaseFilter, Run};
 use super::{accounts, connect, promote, schedule, status};
+use crate::compute::default_jobs;
 use crate::config::Config;
+use crate::drill::Options as DrillOptions;
 use crate::error::{Error, Result};
 use crate::keys::identities::IdentitySource;
 use crate::model::choice::Choice;
@@ -27,6 +30,8 @@ use crate::schedule::SnapshotDrill;
 pub(super) struct Args {
     #[command(flatten)]
     choice: ChoiceArgs,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
@@ -34,12 +39,13 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
     let identities = connect::identity_source(&access, run);
-    let options = options(choice, &access, &config, &identities, run).await;
+    let options = options(choice, args.at_once, &access, &config, &identities, run).await;
     schedule::answer(&prove::run(options, run.context()).await?)
 }
 
 async fn options<'a>(
     choice: Choice,
+    at_once: AtOnceArgs,
     access: &Access,
     config: &Config,
     identities: &'a Result<IdentitySource<'a>>,
@@ -50,16 +56,23 @@ async fn options<'a>(
     let backup = accounts.backup.as_ref();
     let backup = backup.map(|_| accounts::backup(accounts, run));
     let notify = schedule::notify(&config.notify, backup, access).await;
+    let turns = at_once.of_proof(Some(config));
+    let drill = drill::options(access, Some(config), run).await;
+    let jobs = turns.share(default_jobs());
     Options {
         repository: connect::repository(access, run).await,
         trust: access.trust.clone(),
         identities: identities.as_ref().map_err(Error::repeat),
-        drill: drill::options(access, Some(config), run).await,
+        drill: drill.map(|drill| DrillOptions {
+            jobs: Some(jobs),
+            ..drill
+        }),
         snapshot_drills: snapshot_drills(&choice, access, config, identities, run).await,
         promote: promote::options(all(), false, config, access),
         status: status::inputs(access, config, all(), run).await,
         notify,
         choice,
+        turns,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod text;
 
+use super::at_once::AtOnceArgs;
 use super::connect::RestorePoints;
 use super::run::{Answer, ChoiceArgs, Run};
 use super::{connect, schedule};
@@ -32,13 +33,17 @@ pub(super) struct Args {
     /// Read every stored byte again
     #[arg(long)]
     data: bool,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let which = args.id.parse()?;
-    let access = run.globals.access()?.with_trust()?;
+    let (access, config) = run.globals.access_and_maybe_config()?;
+    let access = access.with_trust()?;
+    let turns = args.at_once.of_proof(config.as_ref());
     let identities = connect::identity_source(&access, run)?;
-    let points = connect::restore_points(&access, &which, &args.choice, run).await?;
+    let points = connect::restore_points(&access, &which, &args.choice, turns, run).await?;
     let (identities, context) = (args.data.then_some(&identities), run.context());
     match points {
         RestorePoints::One(point) => {

@@ -73,10 +73,12 @@ pub struct Locks {
 }
 
 /// `[export]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportSettings {
     /// Sessions that read at the same time; `None`: by the machine.
     pub jobs: Option<u16>,
+    /// Databases at the same time; `None`: by the machine and the servers.
+    pub databases_at_once: Option<u16>,
     /// Bytes a second; `None`: no limit.
     pub rate_limit: Option<u64>,
     /// How long another session may wait for us before the export gives way.

@@ -26,15 +26,12 @@ pub(crate) async fn check_databases(sources: &[&Source], context: Context<'_>) -
         };
         let mut server = source.server.clone();
         let present = match server.pin() {
-            Ok(()) => databases_of(context, &server).await,
+            Ok(()) => list(context, &server).await,
             Err(error) => Err(error),
         };
-        let present = match present {
-            Ok(present) => present,
-            Err(_) => {
-                context.interrupt.check()?;
-                return Ok(());
-            }
+        let Ok(Listing { present, .. }) = present else {
+            context.interrupt.check()?;
+            return Ok(());
         };
         let connectable = present.iter().filter(|one| one.connectable);
         let selected = (source.databases).select(connectable.map(|one| &one.name), "");
@@ -54,36 +51,37 @@ pub(crate) async fn check_databases(sources: &[&Source], context: Context<'_>) -
     }
 }
 
-/// The names of the databases that an export of this source would try now, and the server's identifier, where it
-/// may be read.
+/// The names of the databases that an export of this source would try now, and their server's identity.
 pub(crate) async fn covered(
     source: &Source,
     context: Context<'_>,
-) -> Result<(Vec<String>, Option<String>)> {
+) -> Result<(Vec<String>, String)> {
     let mut server = source.server.clone();
     server.pin()?;
-    let list = async {
-        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        let instance = catalog::read_instance(&scout).await?;
-        scout.close().await;
-        Ok((present, instance.system_identifier))
-    };
-    let (present, identifier) = context.interrupt.or(list).await?;
+    let Listing { present, identity } = list(context, &server).await?;
     let connectable = present.iter().filter(|one| one.connectable);
     let covered = (source.databases).select(connectable.map(|one| &one.name), &server.database);
-    Ok((covered, identifier))
+    Ok((covered, identity))
 }
 
-pub(super) async fn databases_of(
-    context: Context<'_>,
-    server: &Server,
-) -> Result<Vec<InstanceDatabase>> {
+/// What a server says of itself.
+pub(super) struct Listing {
+    pub present: Vec<InstanceDatabase>,
+    /// The same for every way that leads to this server.
+    pub identity: String,
+}
+
+pub(super) async fn list(context: Context<'_>, server: &Server) -> Result<Listing> {
     let list = async {
         let scout = Session::connect(server, "lifeboat", Purpose::Read).await?;
         let present = catalog::databases(&scout).await?;
+        let instance = catalog::read_instance(&scout).await?;
         scout.close().await;
-        Ok(present)
+        let identity = instance.system_identifier;
+        Ok(Listing {
+            present,
+            identity: identity.unwrap_or_else(|| format!("{}:{}", server.host, server.port)),
+        })
     };
     context.interrupt.or(list).await
 }

@@ -1,7 +1,6 @@
 //! The collector: what became of a whole run, told once.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use super::fleet::{Fleet, Settled, TOOL};
 use super::steps;
@@ -71,11 +70,11 @@ impl Collector<'_> {
         context: Context<'_>,
     ) -> Result<(Report, bool)> {
         let mut taken = Steps::new(Schedule::Nightly, context);
-        let began = Instant::now();
         let mut collection = self.collect(stored, settled).await?;
         let told = !collection.running && self.claim(&collection, stored, settled).await?;
         collection.told = told;
-        taken.add("collect", began, Ok(StepReport::Collect(collection)));
+        let step = async { Ok(StepReport::Collect(collection)) };
+        taken.take("collect", step).await;
         let report = match told {
             true => {
                 steps::expire(&mut taken, self.snapshot_expire, context).await;

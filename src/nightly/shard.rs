@@ -175,14 +175,21 @@ async fn take_steps(
 ) -> Result<Report> {
     let mut taken = Steps::new(Schedule::Nightly, context);
     let snapshot_copy = options.snapshot_copy.take();
-    let mut stored = steps::store(&mut taken, &own.exports, snapshot_copy, context).await;
+    let mut stored = steps::store(
+        &mut taken,
+        &own.exports,
+        snapshot_copy,
+        &options.turns,
+        context,
+    )
+    .await;
     // Stored by an earlier start, which may have ended before it verified them.
     stored.extend(own.done.iter().map(|point| Stored {
         repository: &fleet.repository,
         trust: &fleet.trust,
         point: point.clone(),
     }));
-    steps::verify_all(&mut taken, stored, context).await;
+    steps::verify_all(&mut taken, stored, &options.turns, context).await;
     if !options.not_copied.is_empty() {
         taken.add_finding(steps::not_copied(&options.not_copied));
     }

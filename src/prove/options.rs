@@ -6,6 +6,7 @@ use crate::model::choice::Choice;
 use crate::repository::{Repository, RestorePoint, Selected};
 use crate::schedule::{Notify, SnapshotDrill, Status};
 use crate::sign::Trust;
+use crate::turns::Turns;
 use crate::{drill, promote};
 
 /// What the steps need. An `Err` fails its steps alone.
@@ -22,6 +23,8 @@ pub(crate) struct Options<'a> {
     pub promote: Option<promote::Options>,
     pub status: Result<Status>,
     pub notify: Notify,
+    /// How many databases are verified and drilled at the same time.
+    pub turns: Turns,
 }
 
 impl Options<'_> {

@@ -8,14 +8,44 @@ use crate::context::Context;
 use crate::drill;
 use crate::error::Result;
 use crate::keys::identities::IdentitySource;
-use crate::repository::{Repository, Selected};
+use crate::progress::OneOfSeveral;
+use crate::repository::{Repository, RestorePoint, Selected};
 use crate::sign::Trust;
+use crate::turns::Turns;
 
-/// The points of one run, and by whom they must be signed.
+/// The points of one run, by whom they must be signed, and how many are looked at at the same time.
 pub(crate) struct Points {
     pub repository: Repository,
     pub trust: Trust,
     pub selected: Vec<Selected>,
+    pub turns: Turns,
+}
+
+impl Points {
+    async fn each(
+        &self,
+        schedule: Schedule,
+        step: impl AsyncFn(RestorePoint, Context<'_>) -> Result<StepReport>,
+        context: Context<'_>,
+    ) -> Result<Report> {
+        let mut steps = Steps::new(schedule, context);
+        let taker = steps.taker();
+        let taken = self.selected.iter().map(async |one| {
+            let _turn = self.turns.any().await;
+            let named = OneOfSeveral::new(context.progress, &one.source, &one.database);
+            let context = self.turns.context(context, &named);
+            let step = async {
+                let point = self.repository.open_selected(one, &self.trust).await?;
+                step(point, context).await
+            };
+            let name = format!("{schedule} {}/{}", one.source, one.database);
+            taker.take(name, step).await
+        });
+        for step in self.turns.each(taken).await.into_iter().flatten() {
+            steps.add(step);
+        }
+        steps.finish(&Notify::default()).await
+    }
 }
 
 /// Verifies each; `identities` as for one.
@@ -24,37 +54,23 @@ pub(crate) async fn verify_each(
     identities: Option<&IdentitySource<'_>>,
     context: Context<'_>,
 ) -> Result<Report> {
-    let mut steps = Steps::new(Schedule::Verify, context);
-    for one in &points.selected {
-        let step = async {
-            let point = points.repository.open_selected(one, &points.trust).await?;
-            Ok(StepReport::Verify(
-                verify(&point, identities, context).await?,
-            ))
-        };
-        let name = format!("verify {}/{}", one.source, one.database);
-        steps.take(name, step).await;
-    }
-    steps.finish(&Notify::default()).await
+    let step = async |point: RestorePoint, context: Context<'_>| {
+        let report = verify(&point, identities, context).await?;
+        Ok(StepReport::Verify(report))
+    };
+    points.each(Schedule::Verify, step, context).await
 }
 
-/// Drills one after the other: each needs the place of a whole database.
+/// Drills each. One needs the place of a whole database.
 pub(crate) async fn drill_each(
     points: &Points,
     identities: &IdentitySource<'_>,
     options: &drill::Options,
     context: Context<'_>,
 ) -> Result<Report> {
-    let mut steps = Steps::new(Schedule::Drill, context);
-    for one in &points.selected {
-        let step = async {
-            let point = points.repository.open_selected(one, &points.trust).await?;
-            Ok(StepReport::Drill(
-                drill(&point, identities, options, context).await?,
-            ))
-        };
-        let name = format!("drill {}/{}", one.source, one.database);
-        steps.take(name, step).await;
-    }
-    steps.finish(&Notify::default()).await
+    let step = async |point: RestorePoint, context: Context<'_>| {
+        let report = drill(&point, identities, options, context).await?;
+        Ok(StepReport::Drill(report))
+    };
+    points.each(Schedule::Drill, step, context).await
 }

@@ -13,6 +13,7 @@ use crate::sign::{Signer, Trust};
 use crate::snapshot::copy::{Accounts, RecordWriter};
 use crate::snapshot::expire::{Keep, Side};
 use crate::snapshot::restore::RecordReader;
+use crate::turns::Turn;
 use crate::{export, snapshot, status, verify};
 
 pub(crate) struct Export {
@@ -24,13 +25,14 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) async fn run(&self, context: Context<'_>) -> Result<export::Report> {
+    /// `turn`: see [`export::run`].
+    pub(crate) async fn run(&self, turn: Turn<'_>, context: Context<'_>) -> Result<export::Report> {
         let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
         };
-        export::run(&self.repository, keys, &self.options, context).await
+        export::run(&self.repository, keys, &self.options, turn, context).await
     }
 }
 

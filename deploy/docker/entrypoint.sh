@@ -30,7 +30,8 @@ if [ -n "${LIFEBOAT_ENVIRONMENT:-}" ]; then
     exec lifeboat "$@"
 fi
 
-readonly FOLDER="${LIFEBOAT_RUN:-/run/lifeboat}"
+# LIFEBOAT_RUN is lifeboat's: of which run a shard is.
+readonly FOLDER="${LIFEBOAT_FOLDER:-/run/lifeboat}"
 
 # given TEXT
 given() {

@@ -31,7 +31,7 @@ class Entrypoint(unittest.TestCase):
         self.path = f"{binaries}:{os.environ['PATH']}"
 
     def start(self, *arguments, **variables):
-        environment = {"PATH": self.path, "LIFEBOAT_RUN": str(self.folder), **variables}
+        environment = {"PATH": self.path, "LIFEBOAT_FOLDER": str(self.folder), **variables}
         command = ["sh", str(ENTRYPOINT), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -66,6 +66,13 @@ class Entrypoint(unittest.TestCase):
             self.assertIn(f"\n{name}={value}\n", done.stdout)
         self.assertNotIn("LIFEBOAT_ENVIRONMENT", done.stdout)
         self.assertEqual(set(self.files()), {"lifeboat.toml", "pgpass"})
+
+    def test_what_an_engine_says_of_a_shard_reaches_lifeboat(self):
+        engine = {"LIFEBOAT_RUN": "2026-11-21", "LIFEBOAT_SHARDS": "10", "JOB_COMPLETION_INDEX": "3", "AWS_BATCH_JOB_ID": "a:3"}
+        done = self.start("nightly", LIFEBOAT_TOML=TOML, **engine)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(set(self.files()), {"lifeboat.toml"})
+        self.assertLessEqual({f"{name}={value}" for name, value in engine.items()}, set(done.stdout.splitlines()))
 
     def test_the_drill_server_is_handed_nothing(self):
         secrets = {"LIFEBOAT_TOML": TOML, "LIFEBOAT_SIGNING_PEM": "pem", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}

@@ -38,10 +38,10 @@ given() {
     [ -n "$1" ] && [ "$1" != - ]
 }
 
-# place TEXT FILE
+# place TEXT FILE: with one newline at its end, whether or not the secret has one. A key is none with two.
 place() {
     rm -f "$FOLDER/$2"
-    printf '%s\n' "$1" >"$FOLDER/$2"
+    printf '%s\n' "$(printf '%s' "$1")" >"$FOLDER/$2"
 }
 
 if given "${LIFEBOAT_TOML:-}" && [ -z "${LIFEBOAT_CONFIG:-}" ]; then

@@ -39,9 +39,10 @@ class Entrypoint(unittest.TestCase):
         return {one.name: one.read_text() for one in self.folder.iterdir()}
 
     def test_variables_become_files_that_only_lifeboat_reads(self):
-        done = self.start("nightly", "--json", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem", LIFEBOAT_PGPASS="h:*:*:u:p")
+        done = self.start("nightly", "--json", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem\n", LIFEBOAT_PGPASS="h:*:*:u:p")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(self.files(), {"lifeboat.toml": TOML + "\n", "manifest-signing.pem": "pem\n", "pgpass": "h:*:*:u:p\n"})
+        # As `--secret-string file://…` and `--from-file=…` hand them over: with their newlines.
+        self.assertEqual(self.files(), {"lifeboat.toml": TOML, "manifest-signing.pem": "pem\n", "pgpass": "h:*:*:u:p\n"})
         for one in self.folder.iterdir():
             self.assertEqual(stat.S_IMODE(one.stat().st_mode), 0o600, one.name)
         said = done.stdout.splitlines()

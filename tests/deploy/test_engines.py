@@ -135,7 +135,7 @@ class Engines(Shards):
         submit = ["bash", str(ROOT / "deploy/slurm/fleet.sh"), "--account=backup"]
         subprocess.run(submit, env=handed, check=True, capture_output=True)
         array, collector = (line.strip("\x1f").split("\x1f") for line in calls.read_text().splitlines())
-        self.assertEqual(array, ["--parsable", "--account=backup", "fleet.sbatch"])
+        self.assertEqual(array, ["--parsable", "--account=backup", str(Slurm.SCRIPT)])
         self.assertIn("--account=backup", collector)
         self.assertIn("--dependency=afterany:4711", collector)
         slurm.run()

@@ -86,35 +86,59 @@ all_wait() { [ "$(find "$SAID" -name 'waits-*' | wc -l)" = "$1" ]; }
 # ---------------------------------------------------------------- the cases
 
 array() {
-    local job
-    job=$(submit 0-5 LIFEBOAT_SHARDS=6)
-    wait_for_array "$job"
+    local job collector
+    job=$(submit 0-5 6)
+    collector=$(submit_collector "$job")
+    collector_ended "$collector"
     all_ended "$job" 6 COMPLETED 0
     judged "$job" 0 --shards 6 --once
-    echo "array $job of 6: 24 databases, one point each; the last shard told it"
+    echo "array $job of 6: 24 databases, one point each; the last shard told it, the collector agrees"
 }
 
 # The others are done; the last database of one task is being exported.
 lost_at_work() {
-    local job task node
+    local job collector task node
     hold b/d11
-    job=$(submit 0-5 LIFEBOAT_SHARDS=6)
+    job=$(submit 0-5 6)
+    collector=$(submit_collector "$job")
     wait_until_held b/d11 1
     task=$(plan "$job" | sed -n 's#^b/d11 ##p')
     within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
     node=$(running_tasks "$job" | cut -d' ' -f2)
     lose_node "$node"
     release b/d11
-    wait_for_array "$job"
+    collector_ended "$collector"
     all_ended "$job" 6 COMPLETED 0
-    [ "$(ended "$job" | awk '$4 > 0 { print $1 }')" = "$task" ] || fail "not task $task alone was started again"
+    only_again "$job" "$task"
     judged "$job" 0 --shards 6
     grep -q '"done_before":\["' "$SAID/$task-1.json" || fail "task $task began from nothing when it was started again"
     start_nodes "$node"
-    echo "$node lost while task $task exported its last database: started again, it went on"
+    echo "$node lost while task $task exported its last database: started again, it went on; the collector waited"
 }
 
 only_runs() { [ "$(clean squeue -h -r -j "$1" -o %K)" = "$2" ]; }
+
+# Both copies have the same list of what is to be done: the first one has done nothing yet.
+cut_off() {
+    local job task node copy
+    hold a/d00
+    job=$(submit 0-5 6)
+    wait_until_held a/d00 1
+    task=$(plan "$job" | sed -n 's#^a/d00 ##p')
+    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
+    node=$(running_tasks "$job" | cut -d' ' -f2)
+    cut_off_node "$node"
+    wait_until_held a/d00 2
+    release a/d00
+    wait_for_array "$job"
+    within 120 "the end of the first copy on $node" is_empty "$node"
+    all_ended "$job" 6 COMPLETED 0
+    only_again "$job" "$task"
+    for copy in 0 1; do grep -q '"exit_code":0,"ok":true' "$SAID/$task-$copy.json" || fail "copy $copy of task $task failed"; done
+    judged "$job" 0 --shards 6 --twice "$task"
+    start_nodes "$node"
+    echo "$node cut off, where task $task went on beside its second copy: both well, two whole points of its databases"
+}
 
 # At the moment when so many points of the run are stored, whatever its tasks are doing then.
 lost_anywhere() {
@@ -123,18 +147,19 @@ lost_anywhere() {
         again=$(lost_after "$number")
         moments+=("after $number points ($again)")
     done
-    echo "a node lost, and tasks started again: ${moments[*]}"
+    echo "a node lost: ${moments[*]}"
 }
 
 lost_after() {
-    local job node before tasks task state code restarts
+    local job node before tasks='' task state code restarts
     before=$(points_stored)
     new_folder "lost-after-$1"
-    job=$(submit 0-5 LIFEBOAT_SHARDS=6)
+    job=$(submit 0-5 6)
     within 120 "$1 points" points_reach $((before + $1))
     node=$(running_tasks "$job" | sed -n '1s/.* //p')
     [ -n "$node" ] || fail "no task ran any more after $1 points"
     lose_node "$node"
+    report_down "$node"
     wait_for_array "$job"
     start_nodes "$node"
     while read -r task state code restarts; do
@@ -146,7 +171,7 @@ lost_after() {
         fi
     done < <(ended "$job")
     judged "$job" 0 --shards 6
-    echo "tasks${tasks:- none}"
+    echo "tasks$tasks again"
 }
 
 points_reach() { [ "$(points_stored)" -ge "$1" ]; }
@@ -195,7 +220,7 @@ other_numbers() {
     local shards job
     for shards in 4 9; do
         new_folder "of-$shards"
-        job=$(submit "0-$((shards - 1))" LIFEBOAT_SHARDS=$shards)
+        job=$(submit "0-$((shards - 1))" "$shards")
         wait_for_array "$job"
         all_ended "$job" "$shards" COMPLETED 0
         judged "$job" 0 --shards "$shards" --once
@@ -207,7 +232,7 @@ changed_within() {
     local before index
     shard 0 6 changed >"$SAID/0-0.json"
     before=$(points_stored)
-    exits 2 shard 1 4 changed >"$SAID/changed.json"
+    exits 2 shard 1 4 changed >"$SAID/changed.json" 2>"$SAID/changed.log"
     grep -q 'with 6 shards, and this is one of 4' "$SAID/changed.json" || fail "another reason: $(<"$SAID/changed.json")"
     nothing_stored_since "$before"
     judged changed 3 --shards 6 --once --unreported 1 2 3 4 5
@@ -222,7 +247,7 @@ failing() {
     sql a/d05 CHECKPOINT
     as_user mv "$gone" "$gone.away"
     sql b/d07 'REVOKE CONNECT ON DATABASE d07 FROM PUBLIC'
-    job=$(submit 0-5 LIFEBOAT_SHARDS=6)
+    job=$(submit 0-5 6)
     wait_for_array "$job"
     failed_judged "$job"
     # Each time again.
@@ -257,7 +282,7 @@ part_of_array() {
     before=$(points_stored)
     for shards in '' 1 6; do
         new_folder "array-3-of-${shards:-unsaid}"
-        job=$(submit 3 LIFEBOAT_SHARDS="$shards")
+        job=$(submit 3 "$shards")
         wait_for_array "$job"
         [ "$(ended "$job")" = '3 FAILED 2 0' ] || fail "--array=3 with LIFEBOAT_SHARDS='$shards' ended as $(ended "$job")"
         [ ! -e "$REPOSITORY/runs/export/$job" ] || fail "--array=3 with LIFEBOAT_SHARDS='$shards' made a plan"
@@ -266,10 +291,10 @@ part_of_array() {
     nothing_stored_since "$before"
     # The fourth of the run that is named, and not the first of one.
     new_folder array-3-named
-    job=$(submit 3 LIFEBOAT_SHARDS=6 LIFEBOAT_RUN=parts)
+    job=$(submit 3 6 LIFEBOAT_RUN=parts)
     wait_for_array "$job"
     [ "$(ended "$job")" = '3 COMPLETED 0 0' ] || fail "--array=3 of a named run ended as $(ended "$job")"
-    job=$(submit 0-2,4-5 LIFEBOAT_SHARDS=6 LIFEBOAT_RUN=parts)
+    job=$(submit 0-2,4-5 6 LIFEBOAT_RUN=parts)
     wait_for_array "$job"
     judged parts 0 --shards 6 --once
     echo "--array=3 alone, $number ways: exit code 2, no plan; of a named run it is shard 3"
@@ -279,7 +304,7 @@ used_again() {
     local before job
     before=$(points_stored)
     forget_jobs
-    job=$(submit 0-5 LIFEBOAT_SHARDS=6)
+    job=$(submit 0-5 6)
     [ -e "$REPOSITORY/runs/export/$job/collected.json" ] || fail "no earlier array has the id $job: does the case \`array\` come first?"
     wait_for_array "$job"
     all_ended "$job" 6 FAILED 1

@@ -13,7 +13,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly CASES=(array lost_at_work lost_anywhere together two_copies other_numbers changed_within failing part_of_array used_again)
+readonly CASES=(array lost_at_work cut_off lost_anywhere together two_copies other_numbers changed_within failing
+    part_of_array used_again)
 readonly ROUNDS=${LIFEBOAT_FLEET_CASES:-2}
 HOME_OF_FLEET=$(realpath --canonicalize-missing "${LIFEBOAT_FLEET:-target/fleet}")
 readonly HOME_OF_FLEET
@@ -46,12 +47,13 @@ new_folder() {
     as_user mkdir -p "$SAID"
 }
 
-# What tasks call as `lifeboat`: keeps what each start says.
+# What tasks and collectors call as `lifeboat`: keeps what each start says.
 write_program() {
     as_user mkdir -p "$STATE/bin"
     as_user tee "$STATE/bin/lifeboat" >/dev/null <<SH
 #!/bin/sh
-exec '$LIFEBOAT_BIN' "\$@" --json >"\$FLEET_SAID/\$SLURM_ARRAY_TASK_ID-\${SLURM_RESTART_COUNT:-0}.json"
+said="\${SLURM_ARRAY_TASK_ID:-job}-\${SLURM_RESTART_COUNT:-0}.json"
+exec '$LIFEBOAT_BIN' "\$@" --json >"\$FLEET_SAID/\$said"
 SH
     as_user chmod 755 "$STATE/bin/lifeboat"
 }

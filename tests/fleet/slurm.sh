@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by run.sh: a cluster of Slurm from Debian on this machine, as a user without power. One slurmctld, three
-# slurmd, each a node with two processors.
+# slurmd, each a node that takes two tasks.
 
 readonly SLURM=$STATE/slurm
 readonly NODES=(node0 node1 node2)
@@ -47,6 +47,7 @@ ReturnToService=2
 JobRequeue=1
 SlurmdTimeout=3
 KillWait=2
+MessageTimeout=4
 MinJobAge=86400
 StateSaveLocation=$SLURM/state
 SlurmdSpoolDir=$SLURM/%n/spool
@@ -65,7 +66,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
     for node in "${NODES[@]}"; do
         port=$(free_port $((port + 1)))
-        echo "NodeName=$node NodeHostname=localhost NodeAddr=127.0.0.1 Port=$port CPUs=2 State=UNKNOWN"
+        echo "NodeName=$node NodeHostname=localhost NodeAddr=127.0.0.1 Port=$port CPUs=4 RealMemory=8192 State=UNKNOWN"
     done
 }
 
@@ -170,12 +171,42 @@ lose_node() {
     within 30 "the end of $1" are_gone "${all[@]}"
 }
 
+# As by a broken network: the controller hears nothing of the node, where tasks go on.
+cut_off_node() {
+    local slurmd
+    slurmd=$(<"$SLURM/$1/slurmd.pid")
+    kill -KILL "$slurmd"
+    within 30 "the end of slurmd on $1" are_gone "$slurmd"
+}
+
+is_empty() { [ -z "$(processes_in "$SLURM/$1")" ]; }
+
+# What whoever watches the machines says of a lost one: the controller then need not find out.
+report_down() { clean scontrol update "NodeName=$1" State=DOWN Reason=lost; }
+
 # ---------------------------------------------------------------- arrays
 
-# submit ARRAY NAME=value...: the array's job id. Its environment is only what is named here.
+# submit TASKS SHARDS [NAME=value...]: the array's job id. Its environment is only what is named here.
 submit() {
-    (cd "$STATE" && clean "${@:2}" PATH="$STATE/bin:$PATH" FLEET_SAID="$SAID" sbatch --parsable --requeue --array="$1" \
-        --open-mode=append --output="$SAID/task-%a.log" "$SBATCH")
+    # What its first lines ask to be changed.
+    sed "s/^export LIFEBOAT_SHARDS=.*/export LIFEBOAT_SHARDS=$2/" "$SBATCH" | as_user tee "$SAID/fleet.sbatch" >/dev/null
+    sbatch_as_user "${@:3}" -- --array="$1" --output="$SAID/task-%a.log" "$SAID/fleet.sbatch"
+}
+
+# submit_collector JOB: its job id. It starts when all tasks have ended, and not while one is to start again.
+submit_collector() {
+    sbatch_as_user -- --dependency="afterany:$1" --output="$SAID/collector.log" --ntasks=1 --mem=1G --time=1:00:00 \
+        --wrap="exec lifeboat nightly --collect --run $1"
+}
+
+# sbatch_as_user [NAME=value...] -- ARGUMENTS...
+sbatch_as_user() {
+    local variables=()
+    while [ "$1" != -- ]; do
+        variables+=("$1")
+        shift
+    done
+    (cd "$STATE" && clean "${variables[@]}" PATH="$STATE/bin:$PATH" FLEET_SAID="$SAID" sbatch --parsable "${@:2}")
 }
 
 has_ended() { [ -z "$(clean squeue -h -j "$1" -o %i)" ]; }
@@ -194,7 +225,21 @@ ended() {
 
 # all_ended JOB TASKS STATE CODE
 all_ended() {
-    local wanted
+    local wanted task
     wanted=$(for ((task = 0; task < $2; task++)); do echo "$task $3 $4"; done)
-    [ "$(ended "$1" | cut -d' ' -f1-3)" = "$wanted" ] || fail "the tasks of array $1 ended otherwise than $3 $4: $(ended "$1" | paste -sd ';')"
+    [ "$(ended "$1" | cut -d' ' -f1-3)" = "$wanted" ] ||
+        fail "the tasks of array $1 ended otherwise than $3 $4: $(ended "$1" | paste -sd ';')"
+}
+
+# only_again JOB TASK: no other task was started more than once.
+only_again() {
+    [ "$(ended "$1" | awk '$4 > 0 { print $1 }')" = "$2" ] ||
+        fail "not task $2 alone was started again: $(ended "$1" | paste -sd ';')"
+}
+
+# collector_ended JOB: well.
+collector_ended() {
+    wait_for_array "$1"
+    clean scontrol -o show job "$1" | grep -q ' JobState=COMPLETED .* ExitCode=0:0 ' ||
+        fail "the collector did not end with 0: $(<"$SAID/collector.log")"
 }

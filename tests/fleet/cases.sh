@@ -140,48 +140,94 @@ cut_off() {
     echo "$node cut off, where task $task went on beside its second copy: both well, two whole points of its databases"
 }
 
-# At the moment when so many points of the run are stored, whatever its tasks are doing then.
+# As the cluster takes a node away from a task, for another job or for good: SIGTERM first.
+preempted() {
+    local job task
+    hold b/d11
+    job=$(submit 0-5 6)
+    wait_until_held b/d11 1
+    task=$(plan "$job" | sed -n 's#^b/d11 ##p')
+    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
+    clean scontrol requeue "${job}_$task"
+    within 60 "the end of task $task" has_said "$SAID/$task-0.json"
+    grep -q '"kind":"interrupted"' "$SAID/$task-0.json" || fail "task $task did not end cleanly: $(<"$SAID/$task-0.json")"
+    release b/d11
+    wait_for_array "$job"
+    all_ended "$job" 6 COMPLETED 0
+    only_again "$job" "$task"
+    judged "$job" 0 --shards 6
+    echo "task $task ended cleanly, reported nothing, and went on when it was started again"
+}
+
+has_said() { [ -s "$1" ]; }
+
+# Nobody starts it again; until --run-hours it may still come.
+cancelled() {
+    local job collector task
+    hold a/d00
+    job=$(submit 0-5 6)
+    collector=$(submit_collector "$job")
+    wait_until_held a/d00 1
+    task=$(plan "$job" | sed -n 's#^a/d00 ##p')
+    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
+    clean scancel "${job}_$task"
+    wait_for_array "$collector"
+    release a/d00
+    grep -q '"exit_code":3' "$SAID/job-0.json" || fail "the collector said: $(<"$SAID/job-0.json")"
+    judged "$job" 3 --shards 6 --unreported "$task"
+    echo "task $task cancelled: the collector names it, exit code 3"
+}
+
+# When so many points of the run are stored, or some more, whatever the node's tasks are doing then. One of them cannot
+# have ended.
 lost_anywhere() {
-    local number moments=() again
+    local number moments='' moment
     for number in $LOST_AFTER; do
-        again=$(lost_after "$number")
-        moments+=("after $number points ($again)")
+        moment=$(lost_after "$number")
+        moments+="${moments:+; }$moment"
     done
-    echo "a node lost: ${moments[*]}"
+    echo "a node lost after $moments"
 }
 
 lost_after() {
-    local job node before tasks='' task state code restarts
+    local job task node before stored again=()
     before=$(points_stored)
     new_folder "lost-after-$1"
+    hold b/d11
     job=$(submit 0-5 6)
+    within 60 'a plan' test -e "$REPOSITORY/runs/export/$job/plan.json"
+    task=$(plan "$job" | sed -n 's#^b/d11 ##p')
+    within 60 "task $task" runs "$job" "$task"
+    node=$(running_tasks "$job" | sed -n "s/^$task //p")
     within 120 "$1 points" points_reach $((before + $1))
-    node=$(running_tasks "$job" | sed -n '1s/.* //p')
-    [ -n "$node" ] || fail "no task ran any more after $1 points"
     lose_node "$node"
+    stored=$(($(points_stored) - before))
     report_down "$node"
+    release b/d11
     wait_for_array "$job"
-    start_nodes "$node"
-    while read -r task state code restarts; do
-        if [ "$restarts" -gt 0 ]; then
-            tasks+=" $task"
-            ended_as_it_may "$task" "$state" "$code" "$REPOSITORY/runs/export/$job"
-        elif [ "$state $code" != 'COMPLETED 0' ]; then
-            fail "task $task was not lost and ended as $state $code"
-        fi
-    done < <(ended "$job")
+    mapfile -t again < <(ended "$job" | awk '$4 > 0 { print $1 }')
+    [[ " ${again[*]} " == *" $task "* ]] || fail "task $task was not started again: $(ended "$job" | paste -sd ';')"
+    ended_as_they_may "$job"
     judged "$job" 0 --shards 6
-    echo "tasks$tasks again"
+    start_nodes "$node"
+    echo "$stored points: tasks ${again[*]} again"
 }
+
+runs() { running_tasks "$1" | grep -q "^$2 "; }
 
 points_reach() { [ "$(points_stored)" -ge "$1" ]; }
 
-# ended_as_it_may TASK STATE CODE FOLDER: well; or refused, where it had reported before it was lost and the run was told.
-ended_as_it_may() {
-    [ "$2 $3" != 'COMPLETED 0' ] || return 0
-    if [ ! -e "$4/$1-1.json" ] || ! grep -q 'was collected at' "$SAID/$1-1.json"; then
-        fail "task $1, started again, ended as $2 $3"
-    fi
+# ended_as_they_may JOB: well. One that had reported before it was lost is refused when it is started again, where the run
+# was told in between.
+ended_as_they_may() {
+    local task state code restarts
+    while read -r task state code restarts; do
+        [ "$state $code" != 'COMPLETED 0' ] || continue
+        if [ "$restarts" = 0 ] || [ ! -e "$REPOSITORY/runs/export/$1/$task-1.json" ] ||
+            ! grep -q 'was collected at' "$SAID/$task-1.json"; then
+            fail "task $task, started again $restarts times, ended as $state $code"
+        fi
+    done < <(ended "$1")
 }
 
 together() {

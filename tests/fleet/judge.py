@@ -35,7 +35,7 @@ def points_wrong(collected, points, options):
     for one in options.databases.read_text().split():
         shard = shard_of.get(one)
         none = shard in options.unreported or one in pairs(options.failed)
-        wanted[one] = 0 if none else 2 if shard == options.twice else 1
+        wanted[one] = 0 if none else 2 if shard is not None and shard == options.twice else 1
     found = Counter(name(point) for point in points)
     for one in sorted(wanted.keys() | found.keys()):
         if found[one] != wanted.get(one, 0):

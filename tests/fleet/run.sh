@@ -5,16 +5,20 @@
 #
 #   tests/fleet/run.sh [CASE...]
 #
+# Without names all cases but `many`, for which there are 300 databases.
+#
 # LIFEBOAT_BIN          the program; else `cargo build` makes one
 # LIFEBOAT_FLEET_CASES  how often all shards start at one moment: 2 unless told; from 20 on nodes are lost at more
 #                       moments, too
+# LIFEBOAT_FLEET300_CASES  databases of `many`, if not 300
 # LIFEBOAT_FLEET        state folder, else target/fleet; keeps logs, and seconds of each case in figures.txt
 set -euo pipefail
 shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly CASES=(array lost_at_work cut_off lost_anywhere together two_copies other_numbers changed_within failing
-    part_of_array used_again)
+readonly CASES=(array lost_at_work cut_off lost_anywhere preempted cancelled together two_copies other_numbers
+    changed_within failing part_of_array used_again)
+readonly ON_REQUEST=(many)
 readonly ROUNDS=${LIFEBOAT_FLEET_CASES:-2}
 HOME_OF_FLEET=$(realpath --canonicalize-missing "${LIFEBOAT_FLEET:-target/fleet}")
 readonly HOME_OF_FLEET
@@ -23,7 +27,7 @@ SBATCH=$PWD/tests/fleet/fleet.sbatch
 FLEET_USER=$(id -un)
 [ "$(id -u)" != 0 ] || FLEET_USER=postgres
 readonly SBATCH FLEET_USER
-if [ "$ROUNDS" -lt 20 ]; then LOST_AFTER=9; else LOST_AFTER='1 5 9 13 17 21'; fi
+if [ "$ROUNDS" -lt 20 ]; then LOST_AFTER=8; else LOST_AFTER='1 4 8 12 16 20'; fi
 readonly LOST_AFTER
 
 # shellcheck source=tests/fleet/world.sh
@@ -32,14 +36,22 @@ readonly LOST_AFTER
 . tests/fleet/slurm.sh
 # shellcheck source=tests/fleet/cases.sh
 . tests/fleet/cases.sh
+# shellcheck source=tests/fleet/many.sh
+. tests/fleet/many.sh
 
 usage() {
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
-    echo "cases: ${CASES[*]}" >&2
+    echo "cases: ${CASES[*]} ${ON_REQUEST[*]}" >&2
     exit 2
 }
 
 now() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
+
+# since MICROSECONDS: seconds with one decimal
+since() {
+    local tenths=$((($(now) - $1) / 100000))
+    printf '%d.%d' $((tenths / 10)) $((tenths % 10))
+}
 
 # new_folder NAME: where the tasks of what comes now leave documents and logs.
 new_folder() {
@@ -85,17 +97,16 @@ prepare() {
 
 # run_case NAME: one line, and its seconds among the figures.
 run_case() {
-    local began tenths
+    local began
     CASE=$1
     began=$(now)
     new_folder "$CASE"
     "$CASE" >"$STATE/line"
-    tenths=$((($(now) - began) / 100000))
-    printf '%s %d.%d s: %s\n' "$CASE" $((tenths / 10)) $((tenths % 10)) "$(<"$STATE/line")" | tee -a "$FIGURES"
+    printf '%s %s s: %s\n' "$CASE" "$(since "$began")" "$(<"$STATE/line")" | tee -a "$FIGURES"
 }
 
 for name in "$@"; do
-    [[ " ${CASES[*]} " == *" $name "* ]] || usage
+    [[ " ${CASES[*]} ${ON_REQUEST[*]} " == *" $name "* ]] || usage
 done
 prepare
 printf '%s, %s rounds\n' "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" "$ROUNDS" >>"$FIGURES"

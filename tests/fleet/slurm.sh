@@ -37,14 +37,9 @@ SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort=$port
 SlurmUser=$FLEET_USER
 SlurmdUser=$FLEET_USER
-AuthType=auth/munge
 AuthInfo=socket=$SLURM/munge.socket,cred_expire=5
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-SwitchType=switch/none
-MpiDefault=none
 ReturnToService=2
-JobRequeue=1
 SlurmdTimeout=3
 KillWait=2
 MessageTimeout=4
@@ -60,8 +55,6 @@ SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
     for node in "${NODES[@]}"; do
@@ -116,11 +109,7 @@ stop_slurm() {
 
 # processes_in FOLDER: whose working folder it is, or lies below it; what has ended and was not waited for has none.
 processes_in() {
-    local process folder
-    for process in /proc/[0-9]*; do
-        folder=$(readlink "$process/cwd" 2>/dev/null) || continue
-        if [ "$folder" = "$1" ] || [ "${folder#"$1"/}" != "$folder" ]; then echo "${process#/proc/}"; fi
-    done
+    { find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null || true; } | cut -d/ -f3
 }
 
 # Its working folder is /; and its number may have been given away since.

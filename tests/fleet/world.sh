@@ -96,7 +96,7 @@ start_servers() {
 
 # make_databases SERVER NUMBER: d00, d01, …; copies of one, which are made faster. Its role is no superuser's.
 make_databases() {
-    local server=$1 number
+    local server=$1
     psql_on "$server" postgres -f - <<'SQL'
 CREATE ROLE lifeboat LOGIN IN ROLE pg_read_all_data;
 CREATE DATABASE d00;
@@ -109,9 +109,15 @@ CREATE TABLE answer (student bigint NOT NULL REFERENCES student, question int, t
 INSERT INTO answer SELECT number % 500 + 1, number / 500, md5(number::text), timestamptz '2026-02-01 UTC' + number * interval '1 s'
     FROM generate_series(0, 4999) AS number;
 SQL
-    for ((number = 1; number < $2; number++)); do
+    add_databases "$server" 1 "$2"
+}
+
+# add_databases SERVER FROM BELOW
+add_databases() {
+    local number
+    for ((number = $2; number < $3; number++)); do
         printf 'CREATE DATABASE d%02d TEMPLATE d00;\n' "$number"
-    done | psql_on "$server" postgres -f -
+    done | psql_on "$1" postgres -f -
 }
 
 # names NUMBER: of all databases of both sources

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by run.sh: the cases, in the order of `settings`. Each is a function; what it prints is the end of its line.
+# Sourced by run.sh: the cases, in the order of CASES. Each is a function; what it prints is the end of its line.
 
 # ---------------------------------------------------------------- what holds after each
 
@@ -14,7 +14,8 @@ judged() {
         fail "run $run: $wrong"
     }
     for id in $points; do
-        exits 0 lifeboat verify "$id" --data --identity "$STATE/offline/break-glass.key" --quiet >"$SAID/verify.log" 2>&1
+        exits 0 lifeboat verify "$id" --data --identity "$STATE/offline/break-glass.key" --quiet \
+            >"$SAID/verify.log" 2>&1
     done
 }
 
@@ -95,87 +96,81 @@ array() {
     echo "array $job of 6: 24 databases, one point each; the last shard told it, the collector agrees"
 }
 
-# The others are done; the last database of one task is being exported.
-lost_at_work() {
-    local job collector task node
-    hold b/d11
-    job=$(submit 0-5 6)
-    collector=$(submit_collector "$job")
-    wait_until_held b/d11 1
-    task=$(plan "$job" | sed -n 's#^b/d11 ##p')
-    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
-    node=$(running_tasks "$job" | cut -d' ' -f2)
-    lose_node "$node"
-    release b/d11
-    collector_ended "$collector"
-    all_ended "$job" 6 COMPLETED 0
-    only_again "$job" "$task"
-    judged "$job" 0 --shards 6
-    grep -q '"done_before":\["' "$SAID/$task-1.json" || fail "task $task began from nothing when it was started again"
-    start_nodes "$node"
-    echo "$node lost while task $task exported its last database: started again, it went on; the collector waited"
+# array_held_at SOURCE/DATABASE [collected]: an array whose tasks have ended but the one that exports this database, and
+# `release` lets it. Sets JOB, TASK and NODE, and COLLECTOR where one is to follow.
+array_held_at() {
+    hold "$1"
+    JOB=$(submit 0-5 6)
+    [ "${2:-}" != collected ] || COLLECTOR=$(submit_collector "$JOB")
+    wait_until_held "$1" 1
+    TASK=$(plan "$JOB" | sed -n "s#^$1 ##p")
+    within 120 "the end of all tasks of array $JOB but one" only_runs "$JOB" "$TASK"
+    NODE=$(running_tasks "$JOB" | cut -d' ' -f2)
 }
 
 only_runs() { [ "$(clean squeue -h -r -j "$1" -o %K)" = "$2" ]; }
 
+# task_again_ended JOB TASK: every task well, and no other was started again.
+task_again_ended() {
+    wait_for_array "$1"
+    all_ended "$1" 6 COMPLETED 0
+    only_again "$1" "$2"
+}
+
+# It exports its last database.
+lost_at_work() {
+    array_held_at b/d11 collected
+    lose_node "$NODE"
+    release b/d11
+    collector_ended "$COLLECTOR"
+    task_again_ended "$JOB" "$TASK"
+    judged "$JOB" 0 --shards 6
+    grep -q '"done_before":\["' "$SAID/$TASK-1.json" || fail "task $TASK began from nothing when it was started again"
+    start_nodes "$NODE"
+    echo "$NODE lost while task $TASK exported its last database: started again, it went on; the collector waited"
+}
+
 # Both copies have the same list of what is to be done: the first one has done nothing yet.
 cut_off() {
-    local job task node copy
-    hold a/d00
-    job=$(submit 0-5 6)
-    wait_until_held a/d00 1
-    task=$(plan "$job" | sed -n 's#^a/d00 ##p')
-    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
-    node=$(running_tasks "$job" | cut -d' ' -f2)
-    cut_off_node "$node"
+    local copy
+    array_held_at a/d00
+    cut_off_node "$NODE"
     wait_until_held a/d00 2
     release a/d00
-    wait_for_array "$job"
-    within 120 "the end of the first copy on $node" is_empty "$node"
-    all_ended "$job" 6 COMPLETED 0
-    only_again "$job" "$task"
-    for copy in 0 1; do grep -q '"exit_code":0,"ok":true' "$SAID/$task-$copy.json" || fail "copy $copy of task $task failed"; done
-    judged "$job" 0 --shards 6 --twice "$task"
-    start_nodes "$node"
-    echo "$node cut off, where task $task went on beside its second copy: both well, two whole points of its databases"
+    task_again_ended "$JOB" "$TASK"
+    within 120 "the end of the first copy on $NODE" is_empty "$NODE"
+    for copy in 0 1; do
+        grep -q '"exit_code":0,"ok":true' "$SAID/$TASK-$copy.json" || fail "copy $copy of task $TASK failed"
+    done
+    judged "$JOB" 0 --shards 6 --twice "$TASK"
+    start_nodes "$NODE"
+    echo "$NODE cut off, where task $TASK went on beside its second copy: both well, two whole points of its databases"
 }
 
 # As the cluster takes a node away from a task, for another job or for good: SIGTERM first.
 preempted() {
-    local job task
-    hold b/d11
-    job=$(submit 0-5 6)
-    wait_until_held b/d11 1
-    task=$(plan "$job" | sed -n 's#^b/d11 ##p')
-    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
-    clean scontrol requeue "${job}_$task"
-    within 60 "the end of task $task" has_said "$SAID/$task-0.json"
-    grep -q '"kind":"interrupted"' "$SAID/$task-0.json" || fail "task $task did not end cleanly: $(<"$SAID/$task-0.json")"
+    local said
+    array_held_at b/d11
+    said=$SAID/$TASK-0.json
+    clean scontrol requeue "${JOB}_$TASK"
+    within 60 "the end of task $TASK" test -s "$said"
+    grep -q '"kind":"interrupted"' "$said" || fail "task $TASK did not end cleanly: $(<"$said")"
+    [ ! -e "$REPOSITORY/runs/export/$JOB/$TASK-1.json" ] || fail "task $TASK reported, and is to start again"
     release b/d11
-    wait_for_array "$job"
-    all_ended "$job" 6 COMPLETED 0
-    only_again "$job" "$task"
-    judged "$job" 0 --shards 6
-    echo "task $task ended cleanly, reported nothing, and went on when it was started again"
+    task_again_ended "$JOB" "$TASK"
+    judged "$JOB" 0 --shards 6
+    echo "task $TASK ended cleanly, reported nothing, and went on when it was started again"
 }
-
-has_said() { [ -s "$1" ]; }
 
 # Nobody starts it again; until --run-hours it may still come.
 cancelled() {
-    local job collector task
-    hold a/d00
-    job=$(submit 0-5 6)
-    collector=$(submit_collector "$job")
-    wait_until_held a/d00 1
-    task=$(plan "$job" | sed -n 's#^a/d00 ##p')
-    within 120 "the end of all tasks of array $job but one" only_runs "$job" "$task"
-    clean scancel "${job}_$task"
-    wait_for_array "$collector"
+    array_held_at a/d00 collected
+    clean scancel "${JOB}_$TASK"
+    wait_for_array "$COLLECTOR"
     release a/d00
     grep -q '"exit_code":3' "$SAID/job-0.json" || fail "the collector said: $(<"$SAID/job-0.json")"
-    judged "$job" 3 --shards 6 --unreported "$task"
-    echo "task $task cancelled: the collector names it, exit code 3"
+    judged "$JOB" 3 --shards 6 --unreported "$TASK"
+    echo "task $TASK cancelled: the collector names it, exit code 3"
 }
 
 # When so many points of the run are stored, or some more, whatever the node's tasks are doing then. One of them cannot
@@ -217,8 +212,8 @@ runs() { running_tasks "$1" | grep -q "^$2 "; }
 
 points_reach() { [ "$(points_stored)" -ge "$1" ]; }
 
-# ended_as_they_may JOB: well. One that had reported before it was lost is refused when it is started again, where the run
-# was told in between.
+# ended_as_they_may JOB: well. One that had reported before it was lost is refused when it is started again, where the
+# run was told in between.
 ended_as_they_may() {
     local task state code restarts
     while read -r task state code restarts; do
@@ -279,7 +274,8 @@ changed_within() {
     shard 0 6 changed >"$SAID/0-0.json"
     before=$(points_stored)
     exits 2 shard 1 4 changed >"$SAID/changed.json" 2>"$SAID/changed.log"
-    grep -q 'with 6 shards, and this is one of 4' "$SAID/changed.json" || fail "another reason: $(<"$SAID/changed.json")"
+    grep -q 'with 6 shards, and this is one of 4' "$SAID/changed.json" ||
+        fail "another reason: $(<"$SAID/changed.json")"
     nothing_stored_since "$before"
     judged changed 3 --shards 6 --once --unreported 1 2 3 4 5
     for index in 1 2 3 4 5; do shard "$index" 6 changed >"$SAID/$index-0.json"; done
@@ -314,14 +310,17 @@ failing() {
 file_of() { sql "$1" "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('$2')"; }
 
 failed_judged() {
+    local shards
     judged "$1" 1 --shards 6 --failed a/d05=failed --failed b/d07=denied
-    if [ "$(grep -o 'the log of shard [0-9]*' "$SAID/collected.json" | sed 's/.* //' | sort -nu)" != "$(failed_tasks "$1")" ]; then
+    shards=$(grep -o 'the log of shard [0-9]*' "$SAID/collected.json" | cut -d' ' -f5 | sort -nu)
+    [ "$shards" = "$(failed_tasks "$1")" ] ||
         fail "other tasks failed than those of the failed databases: $(ended "$1" | paste -sd ';')"
-    fi
 }
 
 # failed_tasks JOB: all others ended well.
-failed_tasks() { ended "$1" | awk '$2 " " $3 == "FAILED 1" { print $1; next } $2 " " $3 != "COMPLETED 0" { print "not so:", $0 }'; }
+failed_tasks() {
+    ended "$1" | awk '$2 $3 == "FAILED1" { print $1; next } $2 $3 != "COMPLETED0" { print "otherwise:", $0 }'
+}
 
 part_of_array() {
     local before job shards number=0
@@ -330,7 +329,8 @@ part_of_array() {
         new_folder "array-3-of-${shards:-unsaid}"
         job=$(submit 3 "$shards")
         wait_for_array "$job"
-        [ "$(ended "$job")" = '3 FAILED 2 0' ] || fail "--array=3 with LIFEBOAT_SHARDS='$shards' ended as $(ended "$job")"
+        [ "$(ended "$job")" = '3 FAILED 2 0' ] ||
+            fail "--array=3 with LIFEBOAT_SHARDS='$shards' ended as $(ended "$job")"
         [ ! -e "$REPOSITORY/runs/export/$job" ] || fail "--array=3 with LIFEBOAT_SHARDS='$shards' made a plan"
         number=$((number + 1))
     done
@@ -351,7 +351,8 @@ used_again() {
     before=$(points_stored)
     forget_jobs
     job=$(submit 0-5 6)
-    [ -e "$REPOSITORY/runs/export/$job/collected.json" ] || fail "no earlier array has the id $job: does the case \`array\` come first?"
+    [ -e "$REPOSITORY/runs/export/$job/collected.json" ] ||
+        fail "no earlier array has the id $job: does the case \`array\` come first?"
     wait_for_array "$job"
     all_ended "$job" 6 FAILED 1
     all_said 'was collected at'

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Judges a run by what `lifeboat list` and `lifeboat nightly --collect` say as JSON, and by its folder in the repository.
+"""Judges a run by what `lifeboat list` and `lifeboat nightly --collect` say as JSON, and by its folder in the store.
 
 Prints the ids of the run's points, one a line; or, to stderr, all that is wrong, with exit code 1.
 """
@@ -66,11 +66,10 @@ def collected_wrong(collected, points, options):
     expected = sorted(f"{one}: {kind}: the log of shard {shard_of[one]} says why" for one, kind in failed.items())
     if sorted(collected["failures"]) != expected:
         yield f"the collector's failures are {collected['failures']}, not {expected}"
+    missing = Counter(one["shard"] for one in databases if one["point"] is None)
     expected = [
-        (shard, sum(one["shard"] == shard and one["point"] is None for one in databases)) for shard in options.unreported
-    ]
-    expected = [
-        f"shard {shard} is still running: {missing} of its databases have no point of this run" for shard, missing in expected
+        f"shard {shard} is still running: {missing[shard]} of its databases have no point of this run"
+        for shard in options.unreported
     ]
     if collected["findings"] != expected:
         yield f"the collector's findings are {collected['findings']}, not {expected}"

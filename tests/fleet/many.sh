@@ -27,4 +27,6 @@ two_at_a_time() {
 }
 
 # least_and_most COLUMN: of what measure.py wrote
-least_and_most() { cat "$SAID"/measured-* | cut -d' ' -f"$1" | sort -n | sed -n '1p;$p' | paste -sd '-' | sed 's/-/ to /'; }
+least_and_most() {
+    cat "$SAID"/measured-* | cut -d' ' -f"$1" | sort -n | sed -n '1p;$p' | paste -sd '-' | sed 's/-/ to /'
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Runs a command: `measure.py FILE COMMAND...`. Into the file go its seconds and the MiB that the largest of its processes
-had in memory at most; its exit code is the command's."""
+"""Runs a command: `measure.py FILE COMMAND...`. Into the file go its seconds and the MiB that the largest of its
+processes had in memory at most; its exit code is the command's."""
 
 import os
 import sys

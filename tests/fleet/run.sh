@@ -81,12 +81,13 @@ finish() {
 
 prepare() {
     local server
-    build_program
     rm -rf "$STATE"
     mkdir -p "$STATE"
     trap finish EXIT
     start_servers
     chown "$FLEET_USER" "$STATE"
+    as_user test -w "$STATE" || fail "the user $FLEET_USER may not enter $STATE: set LIFEBOAT_FLEET to another folder"
+    build_program
     install_slurm
     for server in "$FIRST" "$SECOND"; do make_databases "$server" 12; done
     names 12 >"$STATE/databases"

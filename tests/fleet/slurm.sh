@@ -71,7 +71,7 @@ daemon() {
 
 start_slurm() {
     # Names of unix sockets end at 107 bytes.
-    [ ${#SLURM} -le 90 ] || fail "the name of $SLURM is too long for a socket in it: set LIFEBOAT_FLEET to another folder"
+    [ ${#SLURM} -le 90 ] || fail "$SLURM is too long a name for a socket's folder: set LIFEBOAT_FLEET to another one"
     as_user mkdir -p "$SLURM" "${NODES[@]/#/$SLURM/}"
     write_slurm_conf | as_user tee "$SLURM/slurm.conf" >/dev/null
     head -c 1024 /dev/urandom | as_user sh -c 'umask 077; cat >"$0"' "$SLURM/munge.key"
@@ -178,7 +178,8 @@ report_down() { clean scontrol update "NodeName=$1" State=DOWN Reason=lost; }
 # submit TASKS SHARDS [NAME=value...]: the array's job id. Its environment is only what is named here.
 submit() {
     # What its first lines ask to be changed.
-    sed "s/^export LIFEBOAT_SHARDS=.*/export LIFEBOAT_SHARDS=$2/" "$SBATCH" | as_user tee "$SAID/fleet.sbatch" >/dev/null
+    sed "s/^export LIFEBOAT_SHARDS=.*/export LIFEBOAT_SHARDS=$2/" "$SBATCH" |
+        as_user tee "$SAID/fleet.sbatch" >/dev/null
     sbatch_as_user "${@:3}" -- --array="$1" --output="$SAID/task-%a.log" "$SAID/fleet.sbatch"
 }
 
@@ -207,9 +208,8 @@ running_tasks() { clean squeue -h -r -j "$1" -t R -o '%K %N'; }
 
 # ended JOB: lines of task, state, exit code and how often it was started again
 ended() {
-    clean scontrol -o show job "$1" |
-        sed -n 's/.* ArrayTaskId=\([0-9]*\) .* JobState=\([A-Z_]*\) .* Restarts=\([0-9]*\) .* ExitCode=\([0-9]*\):.*/\1 \2 \4 \3/p' |
-        sort -n
+    local fields='s/.* ArrayTaskId=\([0-9]*\) .* JobState=\([A-Z_]*\) .* Restarts=\([0-9]*\) .* ExitCode=\([0-9]*\):.*'
+    clean scontrol -o show job "$1" | sed -n "$fields/\1 \2 \4 \3/p" | sort -n
 }
 
 # all_ended JOB TASKS STATE CODE

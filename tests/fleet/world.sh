@@ -34,7 +34,8 @@ as_user() {
 
 # clean [NAME=value...] COMMAND...: as that user, with nothing of this machine's settings.
 clean() {
-    as_user env -i PATH="$PATH" HOME="$STATE" LC_ALL=C.UTF-8 LIFEBOAT_CONFIG="$CONFIG" SLURM_CONF="$SLURM/slurm.conf" "$@"
+    as_user env -i PATH="$PATH" HOME="$STATE" LC_ALL=C.UTF-8 LIFEBOAT_CONFIG="$CONFIG" \
+        SLURM_CONF="$SLURM/slurm.conf" "$@"
 }
 
 lifeboat() { clean "$LIFEBOAT_BIN" "$@"; }
@@ -53,7 +54,8 @@ build_program() {
         LIFEBOAT_BIN=${CARGO_TARGET_DIR:-target}/debug/lifeboat
     fi
     LIFEBOAT_BIN=$(realpath "$LIFEBOAT_BIN")
-    as_user test -x "$LIFEBOAT_BIN" || fail "the user $FLEET_USER may not run $LIFEBOAT_BIN: is it in a folder of root's?"
+    as_user test -x "$LIFEBOAT_BIN" ||
+        fail "the user $FLEET_USER may not run $LIFEBOAT_BIN: set LIFEBOAT_BIN to one in another folder"
 }
 
 # ---------------------------------------------------------------- servers and databases
@@ -106,7 +108,8 @@ CREATE TABLE student (id bigint PRIMARY KEY, name text NOT NULL);
 INSERT INTO student SELECT number, 'student ' || number FROM generate_series(1, 500) AS number;
 CREATE TABLE answer (student bigint NOT NULL REFERENCES student, question int, text text, at timestamptz,
     PRIMARY KEY (student, question));
-INSERT INTO answer SELECT number % 500 + 1, number / 500, md5(number::text), timestamptz '2026-02-01 UTC' + number * interval '1 s'
+INSERT INTO answer
+    SELECT number % 500 + 1, number / 500, md5(number::text), timestamptz '2026-02-01 UTC' + number * interval '1 s'
     FROM generate_series(0, 4999) AS number;
 SQL
     add_databases "$server" 1 "$2"
@@ -140,7 +143,8 @@ make_repository() {
     {
         printf '\n[[recipient]]\nname = "second"\nkey = "%s"\n' "$(clean age-keygen -y "$STATE/second.key")"
         # What we hold in the middle of an export waits for us.
-        printf '\n[export]\njobs = 2\nddl_wait = "10m"\npg_bin = ["%s", "%s"]\n' "$(bin_of "$FIRST")" "$(bin_of "$SECOND")"
+        printf '\n[export]\njobs = 2\nddl_wait = "10m"\n'
+        printf 'pg_bin = ["%s", "%s"]\n' "$(bin_of "$FIRST")" "$(bin_of "$SECOND")"
         printf '\n[fleet]\nspread = true\n'
         for source in a b; do
             url=$(url_of "$(server_of "$source/")" lifeboat)
@@ -162,9 +166,8 @@ hold() {
 
 # has_sessions SOURCE/DATABASE NUMBER CONDITION: of so many names.
 has_sessions() {
-    local found
-    found=$(sql "${1%/*}/postgres" "SELECT count(DISTINCT name) FROM (SELECT *, application_name AS name FROM pg_stat_activity) AS one
-        WHERE datname = '${1#*/}' AND $3")
+    local named='SELECT *, application_name AS name FROM pg_stat_activity' found
+    found=$(sql "${1%/*}/postgres" "SELECT count(DISTINCT name) FROM ($named) AS one WHERE datname = '${1#*/}' AND $3")
     [ "$found" = "$2" ]
 }
 
@@ -172,6 +175,6 @@ has_sessions() {
 wait_until_held() { within 120 "$2 exports of $1" has_sessions "$1" "$2" "name LIKE 'lifeboat 2%'"; }
 
 release() {
-    sql "${1%/*}/postgres" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'fleet-hold'" \
-        >"$STATE/release.log"
+    sql "${1%/*}/postgres" "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'fleet-hold'" >"$STATE/release.log"
 }

@@ -5,7 +5,7 @@
 
 # judged RUN CODE [JUDGE'S OPTIONS]: the collector ends with the code and says what is; every point of the run verifies.
 judged() {
-    local run=$1 code=$2 points id wrong
+    local run=$1 code=$2 points wrong
     exits "$code" lifeboat nightly --collect --run "$run" --json --quiet >"$SAID/collected.json"
     exits 0 lifeboat list --json --quiet >"$SAID/list.json"
     points=$(python3 tests/fleet/judge.py "$SAID" "$REPOSITORY/runs/export/$run" --databases "$STATE/databases" \
@@ -13,10 +13,9 @@ judged() {
         wrong=$(<"$SAID/judged.log")
         fail "run $run: $wrong"
     }
-    for id in $points; do
-        exits 0 lifeboat verify "$id" --data --identity "$STATE/offline/break-glass.key" --quiet \
-            >"$SAID/verify.log" 2>&1
-    done
+    echo "$points" | clean xargs -P 4 -I ID "$LIFEBOAT_BIN" verify ID --data --quiet \
+        --identity "$STATE/offline/break-glass.key" >"$SAID/verify.log" 2>&1 ||
+        fail "run $run: a point does not verify: $(<"$SAID/verify.log")"
 }
 
 points_stored() { find "$REPOSITORY/manifests" -name '*.json' | wc -l; }

@@ -199,12 +199,18 @@ fn a_shard_that_is_killed_goes_on_when_it_is_started_again() {
     // Later, it is no longer waited for.
     let early = fleet.lifeboat.run(["nightly", "--collect", "--latest"]);
     assert_eq!(early.code, Some(3), "{early:?}");
+    let collect = ["nightly", "--collect", "--latest", "--ended"];
+    let ended = fleet.lifeboat.run(collect);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("shard 1 never reported"), "{ended:?}");
 
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'two'");
     migration.wait().unwrap();
     let again = fleet.run("1/2", "r").ok();
     assert_eq!(own(&again)["done_before"], json!(["b/one", "b/three"]));
-    assert_eq!(own(&again)["collected"], 0);
+    // It was told before.
+    assert_eq!(own(&again)["collected"], Value::Null);
+    fleet.lifeboat.run(collect).ok();
     let steps = again.json()["result"]["steps"].to_string();
     assert!(
         steps.contains("verify b/one"),

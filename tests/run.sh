@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything `cargo test` needs, then `cargo test` with the arguments given, on a machine with Rust and git.
 # Without arguments also what Rust does not test: pages in a browser, deploy/, the tests' AWS with the
-# program in it, and the night that lifeboat is for.
+# program in it, shards under Slurm, and the night that lifeboat is for.
 #
 # LIFEBOAT_KEEP_SERVERS=1 leaves the servers running afterwards.
 set -euo pipefail
@@ -50,4 +50,5 @@ export LIFEBOAT_BIN
 bash tests/report/run.sh
 bash tests/deploy/run.sh
 bash tests/cloud/run.sh
+bash tests/fleet/run.sh array lost_at_work part_of_array failing used_again
 bash deploy/local/incident.sh

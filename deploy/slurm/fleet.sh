@@ -9,4 +9,4 @@ array=$(sbatch --parsable "$@" "$(dirname "$0")/fleet.sbatch")
 # `job`, or `job;cluster`.
 array=${array%%;*}
 sbatch --parsable "$@" --dependency="afterany:$array" --job-name=lifeboat-collect --output=lifeboat-%j.log \
-    --ntasks=1 --mem=1G --time=1:00:00 --wrap="exec lifeboat nightly --collect --run $array"
+    --ntasks=1 --mem=1G --time=1:00:00 --wrap="exec lifeboat nightly --collect --ended --run $array"

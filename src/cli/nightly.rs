@@ -35,7 +35,7 @@ use crate::turns::Turns;
     "  lifeboat nightly\n  \
        lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json\n  \
        lifeboat nightly --shard 0/10 --run 2026-11-21\n  \
-       lifeboat nightly --collect --latest\n  \
+       lifeboat nightly --collect --latest --ended\n  \
        lifeboat nightly --source 'prod-*' --database 'app_*'"
 ))]
 pub(super) struct Args {
@@ -54,6 +54,10 @@ pub(super) struct Args {
     /// Export nothing: say what became of a run, and which shard never reported; the first one to do so notifies
     #[arg(long, conflicts_with_all = ["source", "database"])]
     collect: bool,
+    /// Every shard has ended, as the engine or the clock says: one that did not report is a failure now, and not
+    /// after --run-hours
+    #[arg(long, requires = "collect")]
+    ended: bool,
     /// Collect the newest run
     #[arg(long, requires = "collect", conflicts_with = "run")]
     latest: bool,
@@ -118,6 +122,7 @@ async fn collect(args: &Args, run: &Run) -> Result<Answer> {
     let collector = Collector {
         fleet: &fleet,
         sources: &sources,
+        ended: args.ended,
         snapshot_expire: snapshot_expire(&Choice::default(), &access, &config, run).await,
         notify: &notify,
     };

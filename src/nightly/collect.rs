@@ -26,6 +26,8 @@ pub(crate) struct Collector<'a> {
     pub fleet: &'a Fleet,
     /// Names of the configured sources.
     pub sources: &'a [String],
+    /// Every shard has ended, reported or not.
+    pub ended: bool,
     pub snapshot_expire: Option<Result<SnapshotExpire>>,
     pub notify: &'a Notify,
 }
@@ -115,7 +117,9 @@ impl Collector<'_> {
     async fn collect(&self, stored: &StoredPlan, settled: &Settled) -> Result<Collection> {
         let (fleet, plan) = (self.fleet, &stored.plan);
         let state = fleet.repository.run_state(plan, &fleet.trust).await?;
-        let is_over = fleet.is_over(stored, settled.now);
+        // What was told is no longer waited for.
+        let is_over =
+            self.ended || state.collected.is_some() || fleet.is_over(stored, settled.now);
         let silent = (0..plan.shards).filter(|shard| !state.reports.contains_key(shard));
         let unreported: Vec<u32> = silent.collect();
         let mut collection = Collection {
@@ -133,7 +137,7 @@ impl Collector<'_> {
         add_databases(&mut collection);
         add_shards(&mut collection);
         add_steps(&mut collection, &state);
-        if is_over && state.collected.is_some() {
+        if state.collected.is_some() && fleet.is_yesterdays(stored, settled.now) {
             collection.findings.push(format!(
                 "run '{}' began at {} and was told: no run has begun since, or another one is meant",
                 plan.run, stored.stored_at

@@ -53,6 +53,8 @@ pub(crate) async fn run_shard(
     summary.done_before = own.done_names();
 
     let report = take_steps(&mut options, fleet, &own, context).await?;
+    // Hours later: the report is locked from now on.
+    let settled = fleet.settle(context).await?;
     let said = said(&report, &stored, &own, settled.now);
     let put = fleet
         .repository
@@ -66,6 +68,7 @@ pub(crate) async fn run_shard(
         let collector = Collector {
             fleet,
             sources: &sources,
+            ended: true,
             snapshot_expire: options.snapshot_expire,
             notify: &options.notify,
         };
@@ -115,9 +118,9 @@ async fn check(
     }
     let state = fleet.repository.run_state(plan, &fleet.trust).await?;
     let reports = state.reports.get(&shard.shard.index);
-    let may_mend = reports.and_then(|reports| reports.last());
+    let last = reports.and_then(|reports| reports.last());
     if let Some(collected) = &state.collected
-        && !may_mend.is_some_and(ShardReport::failed)
+        && last.is_some_and(|report| !report.failed())
     {
         let what = format!("{of} and was collected at {}", collected.collected_at);
         return Err(Error::refused(what).hint(used_again));

@@ -118,8 +118,7 @@ impl Collector<'_> {
         let (fleet, plan) = (self.fleet, &stored.plan);
         let state = fleet.repository.run_state(plan, &fleet.trust).await?;
         // What was told is no longer waited for.
-        let is_over =
-            self.ended || state.collected.is_some() || fleet.is_over(stored, settled.now);
+        let is_over = self.ended || state.collected.is_some() || fleet.is_over(stored, settled.now);
         let silent = (0..plan.shards).filter(|shard| !state.reports.contains_key(shard));
         let unreported: Vec<u32> = silent.collect();
         let mut collection = Collection {

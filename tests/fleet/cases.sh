@@ -168,7 +168,7 @@ cancelled() {
     wait_for_array "$COLLECTOR"
     release a/d00
     grep -q '"exit_code":1' "$SAID/job-0.json" || fail "the collector said: $(<"$SAID/job-0.json")"
-    judged "$JOB" 1 --shards 6 --unreported "$TASK"
+    judged "$JOB" 1 --shards 6 --ended --unreported "$TASK"
     echo "task $TASK cancelled: the collector says that it never reported, exit code 1"
 }
 

@@ -63,20 +63,23 @@ def collected_wrong(collected, points, options):
     if said != failed:
         yield f"the collector says that {said} failed, not {failed}"
     shard_of = {name(one): one["shard"] for one in databases}
-    expected = sorted(f"{one}: {kind}: the log of shard {shard_of[one]} says why" for one, kind in failed.items())
-    if sorted(collected["failures"]) != expected:
-        yield f"the collector's failures are {collected['failures']}, not {expected}"
     missing = Counter(one["shard"] for one in databases if one["point"] is None)
-    expected = [
-        f"shard {shard} is still running: {missing[shard]} of its databases have no point of this run"
+    state = "never reported" if options.ended else "is still running"
+    silent = [
+        f"shard {shard} {state}: {missing[shard]} of its databases have no point of this run"
         for shard in options.unreported
     ]
+    expected = [f"{one}: {kind}: the log of shard {shard_of[one]} says why" for one, kind in failed.items()]
+    expected = sorted(expected + silent * options.ended)
+    if sorted(collected["failures"]) != expected:
+        yield f"the collector's failures are {collected['failures']}, not {expected}"
+    expected = silent * (not options.ended)
     if collected["findings"] != expected:
         yield f"the collector's findings are {collected['findings']}, not {expected}"
     for field, value in {
         "shards": options.shards,
         "unreported": options.unreported,
-        "running": bool(options.unreported),
+        "running": bool(options.unreported) and not options.ended,
         "told": False,
     }.items():
         if collected[field] != value:
@@ -88,7 +91,7 @@ def folder_wrong(folder, options):
     files = {file.name for file in folder.iterdir()}
     reports = Counter(int(file.split("-")[0]) for file in files if re.fullmatch(r"\d+-\d+\.json", file))
     others = {file for file in files if "-" not in file}
-    expected = {"plan.json"} if options.unreported else {"plan.json", "collected.json"}
+    expected = {"plan.json"} if options.unreported and not options.ended else {"plan.json", "collected.json"}
     if others != expected:
         yield f"{folder} holds {sorted(others)} beside reports, not {sorted(expected)}"
     reported = set(range(options.shards)) - set(options.unreported)
@@ -116,6 +119,7 @@ def main():
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--failed", action="append", default=[], metavar="NAME=KIND")
     parser.add_argument("--unreported", type=int, nargs="*", default=[], metavar="SHARD")
+    parser.add_argument("--ended", action="store_true", help="somebody told those who never report")
     parser.add_argument("--twice", type=int, metavar="SHARD", help="it had two copies at once")
     parser.add_argument("--once", action="store_true", help="no shard was started twice")
     options = parser.parse_args()

@@ -28,6 +28,8 @@ macro_rules! with_exit_codes {
 }
 
 mod accounts;
+mod at_once;
+mod choice;
 mod completions;
 mod connect;
 mod diff;

@@ -33,7 +33,9 @@ pub use raw::tables;
 pub(crate) use resolve::policy as lock_policy;
 pub use secret_free::secret_free_text;
 pub use settings::{Config, SigningKey};
-pub(crate) use settings::{DAILY_DAYS, Locks, MAX_JOBS, MAX_LOCK_DAYS, NotifySettings};
+pub(crate) use settings::{
+    DAILY_DAYS, ExportSettings, Locks, MAX_JOBS, MAX_LOCK_DAYS, NotifySettings,
+};
 pub(crate) use source::{Connection, Source};
 
 impl Config {

@@ -2,6 +2,7 @@
 
 mod checks;
 mod database;
+mod databases;
 mod drilled;
 mod options;
 mod packer;
@@ -29,24 +30,30 @@ use crate::model::pattern::Pattern;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, InstanceDatabase};
+use crate::progress::{OneOfSeveral, Progress as _};
 use crate::repository::{CLOCK_TOLERANCE, Locks, Repository};
+use crate::turns::Turn;
 
+use databases::{Listing, list};
+pub(crate) use databases::{check_databases, covered};
 pub use options::{Keys, Options, Source};
 use options::{Run, new_id};
 pub use report::Report;
 pub(crate) use report::{DatabaseReport, PlannedTable};
 
 /// Exports every database of every source. One that fails does not stop the others; the report
-/// names it.
+/// names it. `turn`: in which the repository is looked at; each database then takes one of its own.
 pub async fn run(
     repository: &Repository,
     keys: Keys<'_>,
     options: &Options,
+    turn: Turn<'_>,
     context: Context<'_>,
 ) -> Result<Report> {
     check_signer(keys)?;
     let marker = repository.marker().await?;
     let posture = repository.posture().await?;
+    drop(turn);
     let now = context.clock.now();
     check_clock(now, posture.server_time)?;
     let run = Run {
@@ -59,7 +66,8 @@ pub async fn run(
             options.max_lock_days,
         )
         .context(|| repository.url().to_owned())?,
-        jobs: options.jobs.unwrap_or_else(default_jobs),
+        jobs: (options.turns).share(options.jobs.unwrap_or_else(default_jobs)),
+        rate_limit: (options.rate_limit).map(|rate| (rate / options.turns.most() as u64).max(1)),
         repository,
         keys,
         context,
@@ -75,12 +83,16 @@ pub async fn run(
             repository.url()
         ));
     }
-    for source in &options.sources {
-        if let Err(error) = export_source(&run, source, &mut report).await {
-            report.failed(&source.name, None, &error);
-        }
-        (context.interrupt.check()).map_err(|stopped| report.stopped(stopped))?;
+    if options.turns.most() > 1 {
+        context.progress.phase("databases", None);
     }
+    let sources = options.sources.iter();
+    let exports = sources.map(|source| Box::pin(export_source(&run, source)));
+    let exports = options.turns.each(exports).await;
+    for (source, exported) in options.sources.iter().zip(exports) {
+        tell(&mut report, source, exported);
+    }
+    (context.interrupt.check()).map_err(|stopped| report.stopped(stopped))?;
     Ok(report)
 }
 
@@ -96,54 +108,105 @@ fn check_signer(keys: Keys<'_>) -> Result<()> {
     .hint("add it to repository.trust; if that surprises you, the signing key is not the one you think"))
 }
 
-async fn export_source(run: &Run<'_>, source: &Source, report: &mut Report) -> Result<()> {
-    let mut server = source.server.clone();
-    server.pin()?;
-    let present = databases_of(run, &server).await?;
-    for error in mistaken_patterns(source, &present) {
-        report.failed(&source.name, None, &error);
+fn tell(report: &mut Report, source: &Source, exported: Exported) {
+    for error in &exported.errors {
+        report.failed(&source.name, None, error);
     }
+    for (name, done) in exported.databases {
+        match done {
+            Ok(database) => report.exported(database),
+            Err(error) => report.failed(&source.name, Some(&name), &error),
+        }
+    }
+    for name in &exported.invalid {
+        report.invalid(&source.name, name);
+    }
+    report.uncovered(source, exported.uncovered);
+}
+
+/// What became of a source.
+#[derive(Default)]
+struct Exported {
+    /// What is wrong with the source as a whole, whatever became of its databases.
+    errors: Vec<Error>,
+    /// Each with its name, in the order of the server's list.
+    databases: Vec<(String, Result<DatabaseReport>)>,
+    /// Their DROP DATABASE was interrupted.
+    invalid: Vec<String>,
+    uncovered: Vec<String>,
+}
+
+async fn export_source(run: &Run<'_>, source: &Source) -> Exported {
+    let mut exported = Exported::default();
+    if let Err(error) = export_databases(run, source, &mut exported).await {
+        exported.errors.push(error);
+    }
+    exported
+}
+
+async fn export_databases(run: &Run<'_>, source: &Source, exported: &mut Exported) -> Result<()> {
+    run.context.interrupt.check()?;
+    let mut server = source.server.clone();
+    let turn = run.options.turns.any().await;
+    server.pin()?;
+    let Listing { present, identity } = list(run.context, &server).await?;
+    drop(turn);
+    exported.errors = mistaken_patterns(source, &present);
     let connectable = present.iter().filter(|one| one.connectable);
     let wanted =
         (source.databases).select(connectable.map(|one| &one.name), &source.server.database);
     let is_invalid = |name: &String| present.iter().any(|one| one.invalid && one.name == *name);
-    for name in wanted.iter().filter(|name| !is_invalid(name)) {
-        let done = if present.iter().any(|one| one.name == *name) {
-            let server = server.with_database(name);
-            guarded(database::export(run, source, &server)).await
-        } else {
-            let names: Vec<&str> = present.iter().map(|one| one.name.as_str()).collect();
-            Err(
-                Error::usage(format!("source {} has no database '{name}'", source.name))
-                    .hint(format!("it has: {}", names.join(", "))),
-            )
-        };
-        match done {
-            Ok(database) => report.exported(database),
-            Err(error) => report.failed(&source.name, Some(name), &error),
+    let valid = wanted.iter().filter(|name| !is_invalid(name));
+    let exports = valid.map(async |name| {
+        if !present.iter().any(|one| one.name == *name) {
+            return (name.clone(), Err(no_such_database(source, name, &present)));
         }
-        run.context.interrupt.check()?;
-    }
+        let _turn = run.options.turns.on(&identity, source.at_once).await;
+        let server = server.with_database(name);
+        (
+            name.clone(),
+            Box::pin(export_one(run, source, &server)).await,
+        )
+    });
+    exported.databases = run.options.turns.each(exports).await;
+    run.context.interrupt.check()?;
     let is_ours = |one: &&InstanceDatabase| one.invalid && !source.databases.excludes(&one.name);
     if present.iter().any(|one| is_ours(&one)) {
         // A DROP DATABASE that is under way marks its database so as well: that one is gone by now.
-        for one in databases_of(run, &server).await?.iter().filter(is_ours) {
-            if is_invalid(&one.name) {
-                report.invalid(&source.name, &one.name);
-            }
-        }
+        let now = list(run.context, &server).await?.present;
+        let left = now.iter().filter(is_ours).map(|one| one.name.clone());
+        exported.invalid = left.filter(is_invalid).collect();
     }
-    let mut uncovered = Vec::new();
     for one in present {
         let is_known = wanted.contains(&one.name)
             || source.databases.excludes(&one.name)
             || source.elsewhere.contains(&one.name);
         if !one.invalid && !is_known && !is_bare(run, &server, &one).await? {
-            uncovered.push(one.name);
+            exported.uncovered.push(one.name);
         }
     }
-    report.uncovered(source, uncovered);
     Ok(())
+}
+
+fn no_such_database(source: &Source, name: &str, present: &[InstanceDatabase]) -> Error {
+    let names: Vec<&str> = present.iter().map(|one| one.name.as_str()).collect();
+    Error::usage(format!("source {} has no database '{name}'", source.name))
+        .hint(format!("it has: {}", names.join(", ")))
+}
+
+/// One that may run beside others says whose its lines are.
+async fn export_one(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
+    run.context.interrupt.check()?;
+    let named = OneOfSeveral::new(run.context.progress, &source.name, &server.database);
+    if run.options.turns.most() > 1 {
+        named.note("export");
+    }
+    let run = Run {
+        context: run.options.turns.context(run.context, &named),
+        ..run.clone()
+    };
+    // Boxed: several of these futures would not fit a thread's stack.
+    guarded(Box::pin(database::export(&run, source, server))).await
 }
 
 /// A pattern of a database that is not there would be left aside without a word. It says nothing about others.
@@ -178,37 +241,6 @@ async fn guarded<T>(export: impl Future<Output = Result<T>>) -> Result<T> {
                     .hint("this is a fault of lifeboat: report it, with this message"),
             )
         })
-}
-
-async fn databases_of(run: &Run<'_>, server: &Server) -> Result<Vec<InstanceDatabase>> {
-    let list = async {
-        let scout = Session::connect(server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        scout.close().await;
-        Ok(present)
-    };
-    run.context.interrupt.or(list).await
-}
-
-/// The names of the databases that an export of this source would try now, and the server's identifier, where it
-/// may be read.
-pub(crate) async fn covered(
-    source: &Source,
-    context: Context<'_>,
-) -> Result<(Vec<String>, Option<String>)> {
-    let mut server = source.server.clone();
-    server.pin()?;
-    let list = async {
-        let scout = Session::connect(&server, "lifeboat", Purpose::Read).await?;
-        let present = catalog::databases(&scout).await?;
-        let instance = catalog::read_instance(&scout).await?;
-        scout.close().await;
-        Ok((present, instance.system_identifier))
-    };
-    let (present, identifier) = context.interrupt.or(list).await?;
-    let connectable = present.iter().filter(|one| one.connectable);
-    let covered = (source.databases).select(connectable.map(|one| &one.name), &server.database);
-    Ok((covered, identifier))
 }
 
 /// Every instance has a database `postgres`, mostly with nothing in it: that is nothing to act on.

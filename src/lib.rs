@@ -25,6 +25,7 @@ mod progress;
 mod quote;
 mod random;
 mod retry;
+mod turns;
 mod type_name;
 mod wall;
 
@@ -96,6 +97,7 @@ pub mod testing {
     }
     pub mod export {
         pub use crate::export::{Keys, Options, Report, Source, run};
+        pub use crate::turns::Turns;
     }
     pub mod hold {
         pub use crate::hold::{Report, hold};
@@ -110,6 +112,7 @@ pub mod testing {
         pub use crate::model::catalog::{
             Cast, Catalog, Extension, MaterializedView, Membership, Name, Setting,
         };
+        pub use crate::model::choice::Choice;
         pub use crate::model::databases::Databases;
         pub use crate::model::digest::Sha256;
         pub use crate::model::id::{Id, Key, segment};

@@ -3,6 +3,7 @@
 pub(crate) mod absent;
 pub(crate) mod attestation;
 pub(crate) mod catalog;
+pub(crate) mod choice;
 pub(crate) mod databases;
 pub(crate) mod deal;
 pub(crate) mod definitions;

@@ -28,8 +28,15 @@ pub(crate) async fn run(options: Options, context: Context<'_>) -> Result<Report
             Vec::new()
         }
     };
-    let stored = store(&mut steps, &exports, options.snapshot_copy, context).await;
-    verify_all(&mut steps, stored, context).await;
+    let stored = store(
+        &mut steps,
+        &exports,
+        options.snapshot_copy,
+        &options.turns,
+        context,
+    )
+    .await;
+    verify_all(&mut steps, stored, &options.turns, context).await;
     expire(&mut steps, options.snapshot_expire, context).await;
     if !options.not_copied.is_empty() {
         steps.add_finding(not_copied(&options.not_copied));

@@ -13,6 +13,36 @@ pub trait Progress: Send + Sync {
     fn warn(&self, line: &str);
 }
 
+/// Of one of several that run at the same time: its lines say whose they are, its bytes count with those of the
+/// others, and its phases are its own.
+pub(crate) struct OneOfSeveral<'a> {
+    all: &'a dyn Progress,
+    name: String,
+}
+
+impl<'a> OneOfSeveral<'a> {
+    pub(crate) fn new(all: &'a dyn Progress, source: &str, database: &str) -> Self {
+        let name = format!("{source}/{database}");
+        Self { all, name }
+    }
+}
+
+impl Progress for OneOfSeveral<'_> {
+    fn phase(&self, _: &str, _: Option<u64>) {}
+
+    fn advance(&self, bytes: u64) {
+        self.all.advance(bytes);
+    }
+
+    fn note(&self, line: &str) {
+        self.all.note(&format!("{}: {line}", self.name));
+    }
+
+    fn warn(&self, line: &str) {
+        self.all.warn(&format!("{}: {line}", self.name));
+    }
+}
+
 /// Says nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;

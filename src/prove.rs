@@ -3,60 +3,53 @@
 mod changes;
 mod options;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::collections::BTreeSet;
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::id::Id;
-use crate::repository::{ListedPoint, PointSelector};
-use crate::schedule::{Report, Schedule, StepReport, Steps, verify};
-use crate::{drill, promote};
+use crate::progress::OneOfSeveral;
+use crate::promote;
+use crate::repository::{PointSelector, Selected};
+use crate::schedule::{self, Report, Schedule, StepReport, Steps, verify};
 
 pub(crate) use self::options::Options;
-use self::options::Selected;
 
 /// Verifies and drills the newest point of each database, drills the newest snapshot copies, promotes,
 /// and looks at all that there is.
 pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Result<Report> {
     let mut steps = Steps::new(Schedule::Prove, context);
-    let began = Instant::now();
     let newest = match newest(&options, context).await {
         Ok(newest) => newest,
+        // What was typed stands for nothing.
+        Err(error) if error.kind() == Kind::Usage && options.repository.is_ok() => {
+            return Err(error);
+        }
         Err(error) => {
-            steps.add("find", began, Err(error));
+            steps.take("find", async { Err(error) }).await;
             Vec::new()
         }
     };
     let claimants = undrilled(&options, &newest, context).await;
     // What keeps it from being asked keeps the promotion from being made, which says so.
     let claimants = claimants.unwrap_or_default();
-    for newest in newest {
-        let name = format!("{}/{}", newest.source, newest.database);
-        let step = verify_point(&options, &newest, context);
-        steps.take(format!("verify {name}"), step).await;
-        let changes = changes::since_last_drill(&options, &newest, &claimants.contested, context);
-        match changes.await {
-            Ok(changes) => steps.add_changes(changes),
-            // What keeps it from being read keeps the drill from succeeding, which says so.
-            Err(error) => context.progress.warn(&format!(
-                "{name}: what changed since the last drill is not known: {}",
-                error.chain()
-            )),
-        }
-        let step = drill_point(&options, &newest, context);
-        steps.take(format!("drill {name}"), step).await;
-    }
-    for claimant in claimants.to_drill {
+    prove_newest(&mut steps, &newest, &claimants, &options, context).await;
+    let taker = steps.taker();
+    let drills = claimants.to_drill.iter().map(async |claimant| {
+        let _turn = options.turns.any().await;
         let Selected {
             source,
             database,
             which,
-        } = &claimant;
+        } = claimant;
         let name = format!("drill {source}/{database} {which}");
-        steps
-            .take(name, drill_point(&options, &claimant, context))
-            .await;
+        let named = OneOfSeveral::new(context.progress, source, database);
+        let context = options.turns.context(context, &named);
+        let step = drill_point(&options, claimant, context);
+        taker.take(name, step).await
+    });
+    for step in options.turns.each(drills).await.into_iter().flatten() {
+        steps.add(step);
     }
     for (source, drill) in std::mem::take(&mut options.snapshot_drills) {
         let step = async { Ok(StepReport::SnapshotDrill(drill?.run(context).await?)) };
@@ -80,6 +73,43 @@ pub(crate) async fn run(mut options: Options<'_>, context: Context<'_>) -> Resul
     steps.finish(&options.notify).await
 }
 
+/// Verifies and drills each, and says what changed since its last drill.
+async fn prove_newest(
+    steps: &mut Steps<'_>,
+    newest: &[Selected],
+    claimants: &Claimants,
+    options: &Options<'_>,
+    context: Context<'_>,
+) {
+    let taker = steps.taker();
+    let each = newest.iter().map(async |newest| {
+        let _turn = options.turns.any().await;
+        let name = format!("{}/{}", newest.source, newest.database);
+        let named = OneOfSeveral::new(context.progress, &newest.source, &newest.database);
+        let context = options.turns.context(context, &named);
+        let step = verify_point(options, newest, context);
+        let verified = taker.take(format!("verify {name}"), step).await;
+        let changes = changes::since_last_drill(options, newest, &claimants.contested, context);
+        let changes = changes.await.unwrap_or_else(|error| {
+            // What keeps it from being read keeps the drill from succeeding, which says so.
+            context.progress.warn(&format!(
+                "{name}: what changed since the last drill is not known: {}",
+                error.chain()
+            ));
+            None
+        });
+        let step = drill_point(options, newest, context);
+        let drilled = taker.take(format!("drill {name}"), step).await;
+        (verified, changes, drilled)
+    });
+    for (verified, changes, drilled) in options.turns.each(each).await {
+        for step in verified.into_iter().chain(drilled) {
+            steps.add(step);
+        }
+        steps.add_changes(changes);
+    }
+}
+
 /// Points that may be the first of a week, a month or a year, and that no drill judged yet.
 #[derive(Default)]
 struct Claimants {
@@ -90,28 +120,10 @@ struct Claimants {
     contested: BTreeSet<Id>,
 }
 
-/// The newest point of each database that can be trusted: a forged one must not keep the others from
-/// being proven. `status` reports those passed over.
+/// The newest point of each chosen database.
 async fn newest(options: &Options<'_>, context: Context<'_>) -> Result<Vec<Selected>> {
     let repository = options.repository()?;
-    let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
-    for one in repository.find(None, None).await? {
-        let name = (one.source.clone(), one.database.clone());
-        by_database.entry(name).or_default().push(one);
-    }
-    let mut newest = Vec::with_capacity(by_database.len());
-    for ((source, database), found) in by_database {
-        let trusted = repository.newest_trusted(found, &options.trust, usize::MAX);
-        let which = match trusted.await? {
-            Some(point) => PointSelector::Id(point.manifest.id.clone()),
-            None => PointSelector::Latest,
-        };
-        newest.push(Selected {
-            source,
-            database,
-            which,
-        });
-    }
+    let newest = (repository.newest_chosen(&options.choice, &options.trust)).await?;
     repository.note_announced(context.progress).await;
     Ok(newest)
 }
@@ -127,7 +139,8 @@ async fn undrilled(
         return Ok(claimants);
     };
     let found = promote::undrilled(options.repository()?, &options.trust, tiers, context);
-    for one in found.await? {
+    let chosen = |one: &promote::Undrilled| options.choice.has(&one.source, &one.database);
+    for one in found.await?.into_iter().filter(chosen) {
         let is_newest = |which: &PointSelector| {
             let mut newest = newest.iter();
             newest.any(|other| other.which == *which && other.database == one.database)
@@ -174,8 +187,6 @@ async fn drill_point(
     let identities = options.identities()?;
     let drill = options.drill.as_ref().map_err(Error::repeat)?;
     let point = options.open(selected).await?;
-    let available = identities.find(&point, context.progress).await?;
-    let identities = available.required_by("drill")?;
-    let report = drill::run(&point, &identities, drill, context).await?;
+    let report = schedule::drill(&point, identities, drill, context).await?;
     Ok(StepReport::Drill(report))
 }

@@ -4,6 +4,7 @@
 mod announcement;
 mod announcements;
 mod attest;
+mod chosen;
 mod commit;
 mod consistency;
 pub(crate) mod details;
@@ -30,6 +31,7 @@ mod tables;
 pub(crate) use announcement::Announcement;
 pub use attest::Proof;
 pub(crate) use attest::{Attestations, History, if_allowed};
+pub(crate) use chosen::Selected;
 pub(crate) use commit::PointWriter;
 pub(crate) use fold::{ByDatabase, by_database, is_folded};
 pub(crate) use gaps::{Link, missing_points};

@@ -2,6 +2,7 @@
 //! taken whatever became of the others, and all of them are in one report.
 
 mod collection;
+mod each;
 mod inputs;
 mod notices;
 mod notify;
@@ -9,8 +10,10 @@ mod step;
 mod steps;
 
 pub(crate) use collection::{CollectedDatabase, Collection};
+pub(crate) use each::{Points, drill_each, verify_each};
 pub(crate) use inputs::{
-    Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, verify,
+    Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, drill,
+    verify,
 };
 pub(crate) use notify::Notify;
 pub(crate) use step::{Changes, Report, Schedule, Step, StepReport};

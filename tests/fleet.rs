@@ -2,7 +2,7 @@
 //! collector says so.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -199,12 +199,18 @@ fn a_shard_that_is_killed_goes_on_when_it_is_started_again() {
     // Later, it is no longer waited for.
     let early = fleet.lifeboat.run(["nightly", "--collect", "--latest"]);
     assert_eq!(early.code, Some(3), "{early:?}");
+    let collect = ["nightly", "--collect", "--latest", "--ended"];
+    let ended = fleet.lifeboat.run(collect);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("shard 1 never reported"), "{ended:?}");
 
     server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'two'");
     migration.wait().unwrap();
     let again = fleet.run("1/2", "r").ok();
     assert_eq!(own(&again)["done_before"], json!(["b/one", "b/three"]));
-    assert_eq!(own(&again)["collected"], 0);
+    // It was told before.
+    assert_eq!(own(&again)["collected"], Value::Null);
+    fleet.lifeboat.run(collect).ok();
     let steps = again.json()["result"]["steps"].to_string();
     assert!(
         steps.contains("verify b/one"),
@@ -355,4 +361,43 @@ fn what_no_trusted_key_signed_is_no_plan_and_no_report() {
     );
     assert!(fleet.object("r", "1-2.json").exists());
     assert_eq!(fleet.points(), DATABASES);
+}
+
+/// As tests/fixtures/README.md says.
+#[test]
+fn a_run_that_an_earlier_version_stored_is_read() {
+    let lifeboat = Lifeboat::init();
+    let (home, frozen) = (lifeboat.repository(), fixture("fleet"));
+    fs::remove_dir_all(&home).unwrap();
+    let copied = Command::new("cp").arg("-r").args([&frozen, &home]).status();
+    assert!(copied.unwrap().success());
+    let config = lifeboat.folder().join("lifeboat.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let trust = fs::read_to_string(fixture("keys/fleet.trust")).unwrap();
+    let pinned = format!("trust = [\"{}\", ", trust.trim());
+    fs::write(&config, text.replace("trust = [", &pinned)).unwrap();
+    // Files of a checkout are as new as the checkout, in any order.
+    age(home.join("runs/export/night%201/plan.json"), 1);
+
+    let fleet = ["nightly", "--collect", "--run", "night 1"];
+    let collected = lifeboat.run(fleet).json()["result"]["steps"][0]["result"].clone();
+    let database = |name: &str, shard: u32, point: Value, error: Value| {
+        json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error})
+    };
+    let databases = [
+        database("nowhere", 0, Value::Null, json!("usage")),
+        database("one", 1, json!("20261130T103229Z-92r4vd"), Value::Null),
+        database("two", 0, json!("20261130T103226Z-qcp27c"), Value::Null),
+    ];
+    assert_eq!(collected["databases"], json!(databases));
+    let failure = "frozen/nowhere: usage: the log of shard 0 says why";
+    assert_eq!(collected["failures"], json!([failure]));
+    let finding = "shard 1: export frozen: its log has findings";
+    assert_eq!(collected["findings"], json!([finding]));
+    let told = (&collected["told"], &collected["unreported"]);
+    assert_eq!(told, (&json!(false), &json!([])));
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }

@@ -12,7 +12,7 @@ fn floor(module: &str) -> u32 {
     match module {
         "certificates" | "clock" | "compute" | "context" | "error" | "escape" | "http"
         | "humanize" | "interrupt" | "model" | "opaque" | "outcome" | "percent" | "progress"
-        | "quote" | "random" | "retry" | "type_name" | "wall" => 0,
+        | "quote" | "random" | "retry" | "turns" | "type_name" | "wall" => 0,
         "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
         "beside" | "diff" | "doctor" | "drill" | "export" | "extract" | "history" | "hold"

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
 #
-#   tests/long.sh oracle|random|storm|kill|extract...
+#   tests/long.sh oracle|random|storm|kill|extract|fleet|fleet300...
 #
 #   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
 #   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
 #   storm    DDL at random moments of an export               LIFEBOAT_STORM_CASES   LIFEBOAT_STORM_SEED
 #   kill     restores killed at each of their statements      LIFEBOAT_KILL_CASES    LIFEBOAT_KILL_SEED
 #   extract  every table of a database in every format        LIFEBOAT_EXTRACT_CASES LIFEBOAT_EXTRACT_SEED
+#   fleet    shards under Slurm, started at one moment         LIFEBOAT_FLEET_CASES
+#   fleet300 many databases by ten shards, two at a time       LIFEBOAT_FLEET300_CASES
 #
-# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores or 100 databases unless told. SEED: the
-# first, 1 unless told.
+# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores, 100 databases, 20 starts or 300
+# databases unless told. SEED: the first, 1 unless told.
 # Each chunk leaves one line in target/long/NAME.txt (seed+cases, commit, result, seconds), what its tests say of seeds
 # in NAME.figures, and its output beside them where it failed. A chunk that has a line is not run again: delete the
 # line, or the folder.
@@ -25,7 +27,7 @@ usage() {
     exit 2
 }
 
-# settings NAME: variables, cases in all, cases of a chunk, and which tests
+# settings NAME: variables, cases in all, cases of a chunk, and which tests, or the script that has servers of its own
 settings() {
     case $1 in
         oracle) echo 'ORACLE 500 20 oracle::databases_of_' ;;
@@ -33,8 +35,18 @@ settings() {
         storm) echo 'STORM 1000 20 storm::' ;;
         kill) echo 'KILL 9000 200 killed::a_restore_' ;;
         extract) echo 'EXTRACT 100 10 extract::generated_databases_' ;;
+        fleet) echo 'FLEET 20 20 bash tests/fleet/run.sh' ;;
+        fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh many' ;;
         *) usage ;;
     esac
+}
+
+need_servers() {
+    local name
+    for name in "$@"; do
+        [[ $(settings "$name") == *' bash '* ]] || return 0
+    done
+    return 1
 }
 
 start_servers() {
@@ -50,14 +62,16 @@ start_servers() {
 # chunk NAME VARIABLES SEED CASES TESTS: one line in the results
 chunk() {
     local name=$1 variables=$2 seed=$3 cases=$4 tests=$5 began=$SECONDS result=passed log=$RESULTS/$1-$3.log
-    env "LIFEBOAT_${variables}_CASES=$cases" "LIFEBOAT_${variables}_SEED=$seed" \
-        cargo test --locked --test all "$tests" -- --include-ignored --nocapture >"$log" 2>&1 || result=FAILED
+    local command=(cargo test --locked --test all "$tests" -- --include-ignored --nocapture)
+    case $tests in 'bash '*) read -ra command <<<"$tests" ;; esac
+    env "LIFEBOAT_${variables}_CASES=$cases" "LIFEBOAT_${variables}_SEED=$seed" "${command[@]}" >"$log" 2>&1 ||
+        result=FAILED
     # No test of that name is no result.
-    if [ "$result" = passed ] && ! grep -q '^test result: ok. [1-9]' "$log"; then
+    if [ "$result" = passed ] && [ "${command[0]}" = cargo ] && ! grep -q '^test result: ok. [1-9]' "$log"; then
         echo "tests/long.sh: no test is named $tests" >&2
         exit 2
     fi
-    grep -E '^(LIFEBOAT_|seed )' "$log" >>"$RESULTS/$name.figures" || true
+    grep -E '^(LIFEBOAT_|seed |[a-z_]+ [0-9.]+ s: )' "$log" >>"$RESULTS/$name.figures" || true
     printf '%s+%s %s %s %s s\n' "$seed" "$cases" "$(git rev-parse --short HEAD)" "$result" $((SECONDS - began)) |
         tee -a "$RESULTS/$name.txt"
     [ "$result" = FAILED ] || rm "$log"
@@ -81,7 +95,7 @@ long() {
 [ $# -gt 0 ] || usage
 for name in "$@"; do settings "$name" >/dev/null; done
 mkdir -p "$RESULTS"
-start_servers
+if need_servers "$@"; then start_servers; fi
 status=0
 for name in "$@"; do
     long "$name"

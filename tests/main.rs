@@ -4,9 +4,11 @@
 mod support;
 
 mod accounts;
+mod at_once;
 mod attest;
 mod bad_input;
 mod beside;
+mod choosing;
 mod cli;
 mod config;
 mod connect;

@@ -30,17 +30,18 @@ if [ -n "${LIFEBOAT_ENVIRONMENT:-}" ]; then
     exec lifeboat "$@"
 fi
 
-readonly FOLDER="${LIFEBOAT_RUN:-/run/lifeboat}"
+# LIFEBOAT_RUN is lifeboat's: of which run a shard is.
+readonly FOLDER="${LIFEBOAT_FOLDER:-/run/lifeboat}"
 
 # given TEXT
 given() {
     [ -n "$1" ] && [ "$1" != - ]
 }
 
-# place TEXT FILE
+# place TEXT FILE: with one newline at its end, whether or not the secret has one. A key is none with two.
 place() {
     rm -f "$FOLDER/$2"
-    printf '%s\n' "$1" >"$FOLDER/$2"
+    printf '%s\n' "$(printf '%s' "$1")" >"$FOLDER/$2"
 }
 
 if given "${LIFEBOAT_TOML:-}" && [ -z "${LIFEBOAT_CONFIG:-}" ]; then

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::accounts;
 use super::kms::{self, KmsByAccount};
-use super::run::{Access, DatabaseFilter, Point, Run};
+use super::run::{Access, ChoiceArgs, DatabaseFilter, Point, Run};
 use crate::codec::Identities;
 use crate::config::{Config, Connection};
 use crate::error::{Error, Result, ResultExt};
@@ -13,10 +13,12 @@ use crate::humanize::first_names;
 use crate::keys::identities::IdentitySource;
 use crate::pg::connect::conninfo::Input;
 use crate::pg::connect::server::{Passwords, Server};
-use crate::repository::{Repository, RestorePoint};
+use crate::repository::{PointSelector, Repository, RestorePoint};
+use crate::schedule::Points;
 use crate::sign::Signer;
 use crate::store::Store;
 use crate::store::s3::Renewed;
+use crate::turns::Turns;
 
 /// Opens the repository that is read or added to.
 pub(super) async fn repository(access: &Access, run: &Run) -> Result<Repository> {
@@ -73,6 +75,42 @@ pub(super) async fn restore_point(
     }
     repository.note_announced(run.progress.as_ref()).await;
     Ok(opened)
+}
+
+/// What a command is about that takes a choice of databases.
+pub(super) enum RestorePoints {
+    One(Box<RestorePoint>),
+    /// The newest point of each of several databases.
+    Each(Points),
+}
+
+/// One restore point where plain names were typed; where one has a `*` or several were, the newest of each database.
+pub(super) async fn restore_points(
+    access: &Access,
+    which: &PointSelector,
+    choice: &ChoiceArgs,
+    turns: Turns,
+    run: &Run,
+) -> Result<RestorePoints> {
+    let chosen = choice.resolve()?;
+    let which = which.clone();
+    if let Some(filter) = choice.plain() {
+        let point = restore_point(access, &Point { which, filter }, run).await?;
+        return Ok(RestorePoints::One(Box::new(point)));
+    }
+    if which != PointSelector::Latest {
+        return Err(Error::usage("an id is one point of one database")
+            .hint("name source and database in full, once; several are chosen with `latest`"));
+    }
+    let repository = repository(access, run).await?;
+    let selected = repository.newest_chosen(&chosen, &access.trust).await?;
+    repository.note_announced(run.progress.as_ref()).await;
+    Ok(RestorePoints::Each(Points {
+        repository,
+        trust: access.trust.clone(),
+        selected,
+        turns,
+    }))
 }
 
 /// Those of `--identity`, and what KMS unwraps.

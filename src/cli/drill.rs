@@ -1,18 +1,19 @@
 //! `lifeboat drill`
 
 pub(super) mod snapshot;
-mod text;
+pub(super) mod text;
 
 use std::path::PathBuf;
 
-use super::run::{Access, Answer, DatabaseFilter, Point, Run};
-use super::{connect, kms};
+use super::connect::RestorePoints;
+use super::run::{Access, Answer, ChoiceArgs, Run};
+use super::{connect, kms, schedule};
 use crate::config::{Config, MAX_JOBS, source};
-use crate::drill::{self, AttestationOptions, Options, Report, Where};
+use crate::drill::{AttestationOptions, Options, Where};
 use crate::error::{Error, Result, ResultExt};
 use crate::pg::local::tools::Dirs;
-
-use text::text;
+use crate::schedule as use_case;
+use crate::turns::Turns;
 
 /// Restore a restore point into a throwaway, and compare every row
 ///
@@ -21,6 +22,9 @@ use text::text;
 /// compares counts and digests with the exported ones, and asks the configured assertions. Where a
 /// table, a key or a constraint cannot be made without a superuser, or without an extension that the
 /// server lacks, nothing is proven: exit code 3.
+///
+/// Where --source or --database has a `*` or is repeated, the newest point of each database is drilled, one after
+/// the other.
 ///
 /// With --snapshot it drills a snapshot copy: a new instance in the backup account that reaches nobody,
 /// with no subscription and no job running, is asked the same assertions, is compared with the export
@@ -37,7 +41,7 @@ pub(super) struct Args {
     #[arg(value_name = "ID", default_value = "latest")]
     id: String,
     #[command(flatten)]
-    filter: DatabaseFilter,
+    choice: ChoiceArgs,
     /// Drill a snapshot copy: the newest, or that of the id as `lifeboat snapshot list` shows it
     #[arg(long, conflicts_with_all = [
         "database", "server", "folder", "sample", "weak_wall", "no_attestation", "jobs", "pg_bin",
@@ -75,24 +79,36 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     if args.snapshot {
-        let source = args.filter.source.as_deref();
-        return snapshot::run(&args.id, source, run).await;
+        return snapshot::run(&args.id, args.only_source()?, run).await;
     }
-    let (access, point, options) = args.resolve(run).await?;
-    let point = connect::restore_point(&access, &point, run).await?;
-    let identities = connect::identity_source(&access, run)?;
-    let found = identities.find(&point, run.progress.as_ref()).await?;
-    let identities = found.required_by("drill")?;
-    answer(&drill::run(&point, &identities, &options, run.context()).await?)
-}
-
-pub(super) fn answer(report: &Report) -> Result<Answer> {
-    Answer::new(report, text(report), report.outcome())
+    let (which, choice) = (args.id.parse()?, args.choice.clone());
+    let (access, options) = args.resolve(run).await?;
+    let points = connect::restore_points(&access, &which, &choice, Turns::new(1), run).await?;
+    let (identities, context) = (connect::identity_source(&access, run)?, run.context());
+    match points {
+        RestorePoints::One(point) => {
+            text::answer(&use_case::drill(&point, &identities, &options, context).await?)
+        }
+        RestorePoints::Each(points) => {
+            schedule::answer(&use_case::drill_each(&points, &identities, &options, context).await?)
+        }
+    }
 }
 
 impl Args {
-    async fn resolve(self, run: &Run) -> Result<(Access, Point, Options)> {
-        let point = Point::new(&self.id, self.filter)?;
+    /// Of a snapshot copy.
+    fn only_source(&self) -> Result<Option<&str>> {
+        match self.choice.source.as_slice() {
+            [] => Ok(None),
+            [one] if !one.contains('*') => Ok(Some(one)),
+            _ => Err(
+                Error::usage("--source: --snapshot drills the copy of one source")
+                    .hint("name it in full, once; `lifeboat prove` drills those of several"),
+            ),
+        }
+    }
+
+    async fn resolve(self, run: &Run) -> Result<(Access, Options)> {
         if let Some(server) = &self.server {
             source::check_url(server).context(|| "--server".to_owned())?;
         }
@@ -116,7 +132,7 @@ impl Args {
         if self.no_attestation {
             options.attestation = None;
         }
-        Ok((access, point, options))
+        Ok((access, options))
     }
 }
 
@@ -169,88 +185,4 @@ fn own_server(folder: Option<PathBuf>, config: Option<&Config>) -> Result<Where>
         return Err(error.hint("leave --folder out: the second container makes the servers"));
     }
     Ok(Where::SecondContainer(socket))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::attestation::{NotTried, Walls};
-    use crate::model::finding::Finding;
-    use crate::outcome::Outcome;
-
-    /// Of a drill that found nothing wrong.
-    fn report() -> Report {
-        Report {
-            id: "20261121T020000Z-k3v9q2".parse().unwrap(),
-            source: "prod".to_owned(),
-            database: "courses".to_owned(),
-            locked: true,
-            snapshot_at: jiff::Timestamp::UNIX_EPOCH,
-            place: "a throwaway PostgreSQL 15.20".to_owned(),
-            server_version: "15.20".to_owned(),
-            opened_by: None,
-            sample: None,
-            tables: 1,
-            rows: 1,
-            seconds_to_first_query: None,
-            seconds_to_restore: 1.0,
-            seconds: 1.0,
-            phases: Vec::new(),
-            assertions: Vec::new(),
-            failures: Vec::new(),
-            unproven: Vec::new(),
-            findings: Vec::new(),
-            not_compared: Vec::new(),
-            not_tried: Vec::new(),
-            left_out: Vec::new(),
-            excluded: Vec::new(),
-            as_superuser: false,
-            walls: None,
-            attestation: None,
-        }
-    }
-
-    #[test]
-    fn only_what_may_be_lost_or_is_not_known_changes_the_exit_code() {
-        let trouble = || vec![Finding::new("table public.t", "a base type")];
-        let (mut whole, mut unproven, mut failed) = (report(), report(), report());
-        whole.not_tried = vec![NotTried {
-            kind: "event trigger".to_owned(),
-            name: "on_ddl".to_owned(),
-        }];
-        unproven.unproven = trouble();
-        (failed.unproven, failed.failures) = (trouble(), trouble());
-        for (report, expected, last) in [
-            (&whole, Outcome::Done, "sound"),
-            (&unproven, Outcome::Findings, "NOT PROVEN: it cannot be "),
-            (&failed, Outcome::Failed, "NOT SOUND"),
-        ] {
-            assert_eq!(report.outcome(), expected);
-            let text = text(report);
-            let text = text.as_str();
-            assert!(text.lines().last().unwrap().starts_with(last), "{text}");
-        }
-        let shown = text(&unproven);
-        assert!(
-            shown
-                .as_str()
-                .contains("unproven: table public.t: a base type\n")
-        );
-    }
-
-    #[test]
-    fn a_drill_says_by_which_rights_and_behind_which_walls() {
-        let mut one = report();
-        let shown = text(&one);
-        assert!(!shown.as_str().contains("superuser") && !shown.as_str().contains("walled"));
-        one.as_superuser = true;
-        one.walls = Some(Walls::default());
-        let text = text(&one);
-        let text = text.as_str();
-        assert!(text.contains("\nas superuser: "), "{text}");
-        assert!(
-            text.contains("\nwalled: nothing; not walled: network, "),
-            "{text}"
-        );
-    }
 }

@@ -1,6 +1,7 @@
 //! `lifeboat export`
 
-use super::run::{Access, Answer, Page, Run};
+use super::at_once::AtOnceArgs;
+use super::run::{Access, Answer, ChoiceArgs, Page, Run};
 use super::{connect, iam, kms, render};
 use crate::codec::Sealer;
 use crate::config::{
@@ -10,10 +11,13 @@ use crate::error::{Error, Result, ResultExt};
 use crate::export::{self, DatabaseReport, PlannedTable, Report};
 use crate::humanize::first_names;
 use crate::init;
+use crate::model::choice::Choice;
+use crate::model::databases::Databases;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
 use crate::schedule::Export;
+use crate::turns::Turns;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -28,21 +32,26 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
 /// locked. A restore point appears only when all of it is stored and read back.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("source", |source| source.value_name("NAME|URL").help(
+    "A configured source, where `*` stands for any text, or the URL of one database; may be repeated [default: all configured]"
+)))]
+#[command(mut_arg("database", |database| database.help(
+    "Only this database, whatever the configuration lists; `*` stands for any text, among those that it lists; may be repeated"
+)))]
 #[command(after_help = with_exit_codes!(
     "  lifeboat export\n  \
        lifeboat export --source prod --database courses --dry-run\n  \
+       lifeboat export --source 'prod-*' --database 'app_*'\n  \
        lifeboat export --source postgresql://lifeboat@db.example.com/courses --rate-limit 50MiB/s"
 ))]
 pub(super) struct Args {
-    /// A configured source, or the URL of one database; may be repeated [default: all configured]
-    #[arg(long, value_name = "NAME|URL")]
-    source: Vec<String>,
-    /// Only this database, whatever the configuration lists; may be repeated
-    #[arg(long, value_name = "DATABASE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    database: Vec<String>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Sessions that read at the same time [default: by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
     jobs: Option<u16>,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
     /// Read no faster than this, for example 50MiB/s; `none` lifts the configured limit
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     rate_limit: Option<String>,
@@ -87,32 +96,44 @@ impl Args {
     }
 
     fn named_sources(&self, config: &Config) -> Result<Vec<Source>> {
-        let sources = if self.source.is_empty() {
-            config.sources.clone()
-        } else {
-            let named = self.source.iter().map(|text| match source::is_url(text) {
-                true => Source::from_url(text),
-                false => config.source(text).cloned(),
-            });
-            let named: Result<Vec<_>> = named.collect();
-            named.context(|| "--source".to_owned())?
-        };
+        let ChoiceArgs { source, database } = &self.choice;
+        let (urls, names): (Vec<String>, Vec<String>) =
+            (source.iter().cloned()).partition(|text| source::is_url(text));
+        let mut sources = Vec::new();
+        for url in &urls {
+            let source = Source::from_url(url).context(|| "--source".to_owned())?;
+            sources.push(self.of_url(source)?);
+        }
+        if urls.is_empty() || !names.is_empty() {
+            let choice = Choice::new(&names, database)?;
+            sources.extend(config.chosen(&choice)?);
+        }
         check_sources(&sources, config)?;
         let mut names = BTreeSet::new();
-        if let Some(twice) = sources.iter().find(|source| !names.insert(&source.name)) {
-            return Err(
+        match sources.iter().find(|source| !names.insert(&source.name)) {
+            None => Ok(sources),
+            Some(twice) => Err(
                 Error::usage(format!("--source: '{}' is given twice", twice.name))
                     .hint("for two databases of one server name both by --database"),
-            );
+            ),
         }
-        if self.database.is_empty() {
-            return Ok(sources);
-        }
-        if sources.len() > 1 {
-            return Err(Error::usage("--database: of which source?").hint("name it: --source NAME"));
-        }
-        let only = |source: Source| source.only(&self.database);
-        Ok(sources.into_iter().map(only).collect())
+    }
+
+    /// A URL may lead nowhere without the name of a database.
+    fn of_url(&self, source: Source) -> Result<Source> {
+        let names = &self.choice.database;
+        Ok(match names.iter().any(|name| name.contains('*')) {
+            _ if names.is_empty() => source,
+            false if self.choice.source.len() == 1 => source.only(names),
+            _ => {
+                let databases = Databases::All { except: Vec::new() };
+                Source {
+                    databases,
+                    ..source
+                }
+                .chosen(&Choice::new(&[], names)?)
+            }
+        })
     }
 }
 
@@ -154,11 +175,15 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         None => config.export.rate_limit,
     };
     let sources = args.sources(&config)?;
-    let mut export = inputs(&access, &config, &sources, run).await?;
-    export.options.jobs = args.jobs.map(usize::from).or(export.options.jobs);
+    let jobs = args.jobs.or(config.export.jobs).map(usize::from);
+    let turns = Arc::new((args.at_once).of_export(&config.export, &sources, jobs));
+    let mut export = inputs(&access, &config, &sources, &turns, run).await?;
+    export.options.jobs = jobs;
     export.options.rate_limit = rate_limit;
     export.options.dry_run = args.dry_run;
-    answer(&export.run(run.context()).await?)
+    let sources: Vec<_> = export.options.sources.iter().collect();
+    export::check_databases(&sources, run.context()).await?;
+    answer(&export.run(turns.any().await, run.context()).await?)
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {
@@ -170,6 +195,7 @@ pub(super) async fn inputs(
     access: &Access,
     config: &Config,
     sources: &[Source],
+    turns: &Arc<Turns>,
     run: &Run,
 ) -> Result<Export> {
     let signing_key = ready_to_seal(config)?;
@@ -185,6 +211,7 @@ pub(super) async fn inputs(
     let settings = &config.export;
     let options = export::Options {
         sources: sources.collect::<Result<_>>()?,
+        turns: Arc::clone(turns),
         jobs: settings.jobs.map(usize::from),
         rate_limit: settings.rate_limit,
         ddl_wait: settings.ddl_wait,
@@ -229,6 +256,7 @@ fn resolve_source(
         elsewhere: Vec::new(),
         uncovered_is_finding: source.uncovered_is_finding,
         exclude: source.exclude.clone(),
+        at_once: usize::from(source.at_once),
     })
 }
 

@@ -1,16 +1,21 @@
 //! `lifeboat nightly`
 
+use std::sync::Arc;
+
+use super::at_once::AtOnceArgs;
 use super::output::Answer;
-use super::run::{Access, Run};
+use super::run::{Access, ChoiceArgs, Run};
 use super::shard::{identify, variables};
 use super::snapshot::{copy, expire};
 use super::{accounts, connect, export, schedule};
 use crate::config::{Config, Source};
 use crate::error::{Error, Result, ResultExt};
+use crate::model::choice::Choice;
 use crate::model::run::RunText;
 use crate::nightly::{self, Collector, Fleet, Options, ShardOptions, ShardSummary, Which};
 use crate::outcome::Outcome;
 use crate::schedule::{Export, Notify, Report, SnapshotExpire};
+use crate::turns::Turns;
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
 ///
@@ -21,12 +26,17 @@ use crate::schedule::{Export, Notify, Report, SnapshotExpire};
 /// the last one to report tells how the whole run ended; `--collect` tells it where shards never reported. Shard and
 /// run come from --shard and --run, or from the engine: LIFEBOAT_INDEX, JOB_COMPLETION_INDEX (Kubernetes) or
 /// SLURM_ARRAY_TASK_ID with LIFEBOAT_SHARDS, or AWS Batch's array; LIFEBOAT_RUN, or the array's job id.
+///
+/// With --source or --database it exports only those, and copies and removes RDS snapshots of those sources
+/// alone. A database that is named in full is exported whatever the configuration lists; `*` finds those that
+/// the configuration covers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat nightly\n  \
        lifeboat nightly --config /etc/lifeboat/lifeboat.toml --json\n  \
        lifeboat nightly --shard 0/10 --run 2026-11-21\n  \
-       lifeboat nightly --collect --latest"
+       lifeboat nightly --collect --latest --ended\n  \
+       lifeboat nightly --source 'prod-*' --database 'app_*'"
 ))]
 pub(super) struct Args {
     /// Only this share of the databases: shard I of N, counted from 0
@@ -42,11 +52,19 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "collect")]
     findings_ok: bool,
     /// Export nothing: say what became of a run, and which shard never reported; the first one to do so notifies
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["source", "database"])]
     collect: bool,
+    /// Every shard has ended, as the engine or the clock says: one that did not report is a failure now, and not
+    /// after --run-hours
+    #[arg(long, requires = "collect")]
+    ended: bool,
     /// Collect the newest run
     #[arg(long, requires = "collect", conflicts_with = "run")]
     latest: bool,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
@@ -54,8 +72,10 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         return collect(&args, run).await;
     }
     let shard = identify(args.shard.as_deref(), args.run.as_deref(), &variables()?)?;
+    let choice = args.choice.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
-    let options = options(&access, &config, run).await;
+    let options = options(&choice, args.at_once, &access, &config, run).await?;
+    check_databases(&options, run).await?;
     match shard {
         None => schedule::nightly_answer(&nightly::run(options, run.context()).await?, None),
         Some(shard) => {
@@ -69,6 +89,13 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
             shard_answer(&report, &summary, args.findings_ok)
         }
     }
+}
+
+async fn check_databases(options: &Options, run: &Run) -> Result<()> {
+    let exports = options.exports.iter().flatten();
+    let usable = exports.filter_map(|(_, export)| export.as_ref().ok());
+    let sources: Vec<_> = usable.flat_map(|one| &one.options.sources).collect();
+    crate::export::check_databases(&sources, run.context()).await
 }
 
 fn shard_answer(report: &Report, summary: &ShardSummary, findings_ok: bool) -> Result<Answer> {
@@ -95,7 +122,8 @@ async fn collect(args: &Args, run: &Run) -> Result<Answer> {
     let collector = Collector {
         fleet: &fleet,
         sources: &sources,
-        snapshot_expire: snapshot_expire(&access, &config, run).await,
+        ended: args.ended,
+        snapshot_expire: snapshot_expire(&Choice::default(), &access, &config, run).await,
         notify: &notify,
     };
     let report = collector.run(&which, run.context()).await?;
@@ -115,42 +143,61 @@ async fn fleet(args: &Args, access: &Access, config: &Config, run: &Run) -> Resu
     })
 }
 
-async fn options(access: &Access, config: &Config, run: &Run) -> Options {
+async fn options(
+    choice: &Choice,
+    at_once: AtOnceArgs,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Result<Options> {
     let settings = &config.snapshot;
-    let with_rds = with_rds(config);
+    let sources = config.chosen(choice)?;
+    let with_rds = with_rds(&sources);
+    let jobs = config.export.jobs.map(usize::from);
+    let turns = Arc::new(at_once.of_export(&config.export, &sources, jobs));
     let copied = !with_rds.is_empty() && settings.kms_key.is_some();
     let snapshot_copy = match copied {
-        true => Some(copy::inputs(&copy::Args::default(), access, config, run).await),
+        true => {
+            let names = with_rds.iter().map(|source| source.name.clone());
+            let args = copy::Args::of(names.collect());
+            Some(copy::inputs(&args, access, config, run).await)
+        }
         false => None,
     };
-    Options {
-        exports: exports(access, config, run).await,
+    Ok(Options {
+        exports: exports(&sources, &turns, access, config, run).await,
         snapshot_copy,
-        snapshot_expire: snapshot_expire(access, config, run).await,
+        snapshot_expire: snapshot_expire(choice, access, config, run).await,
         not_copied: match settings.kms_key {
             Some(_) => Vec::new(),
             None => with_rds.iter().map(|source| source.name.clone()).collect(),
         },
         notify: notify(access, config, run).await,
-    }
+        turns,
+    })
 }
 
-fn with_rds(config: &Config) -> Vec<&Source> {
-    let sources = config.sources.iter();
+fn with_rds(sources: &[Source]) -> Vec<&Source> {
+    let sources = sources.iter();
     sources.filter(|source| source.rds.is_some()).collect()
 }
 
+/// Of the intermediates of chosen sources.
 async fn snapshot_expire(
+    choice: &Choice,
     access: &Access,
     config: &Config,
     run: &Run,
 ) -> Option<Result<SnapshotExpire>> {
     let source = access.accounts.source.as_ref();
     let expires = source.is_some_and(|source| source.expire_role.is_some());
-    match !with_rds(config).is_empty() && expires {
-        true => Some(expire::inputs((true, false), access, config, run).await),
-        false => None,
+    let mut sources = config.sources.iter();
+    let with_rds = sources.any(|one| one.rds.is_some() && choice.has_source(&one.name));
+    if !(with_rds && expires) {
+        return None;
     }
+    let expire = expire::inputs((true, false), access, config, run).await;
+    Some(expire.map(|expire| expire.of(choice)))
 }
 
 async fn notify(access: &Access, config: &Config, run: &Run) -> Notify {
@@ -162,14 +209,17 @@ async fn notify(access: &Access, config: &Config, run: &Run) -> Notify {
 
 /// One for each source: a password file that is missing fails one source alone.
 async fn exports(
+    sources: &[Source],
+    turns: &Arc<Turns>,
     access: &Access,
     config: &Config,
     run: &Run,
 ) -> Result<Vec<(String, Result<Export>)>> {
-    export::check_sources(&config.sources, config)?;
-    let mut exports = Vec::with_capacity(config.sources.len());
-    for source in &config.sources {
-        let export = export::inputs(access, config, std::slice::from_ref(source), run).await;
+    export::check_sources(sources, config)?;
+    let mut exports = Vec::with_capacity(sources.len());
+    for source in sources {
+        let source_alone = std::slice::from_ref(source);
+        let export = export::inputs(access, config, source_alone, turns, run).await;
         exports.push((source.name.clone(), export));
     }
     Ok(exports)

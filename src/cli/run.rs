@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 
+pub(super) use super::choice::ChoiceArgs;
 pub(super) use super::globals::Access;
 pub(super) use super::output::Answer;
 pub(super) use super::point::{DatabaseFilter, Point, PointArgs};

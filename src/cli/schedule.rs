@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::drill::{self, snapshot as snapshot_drill};
+use super::drill::{snapshot as snapshot_drill, text as drill};
 use super::output::{error_value, exit_code};
 use super::run::{Access, Answer, Page};
 use super::snapshot::{copy, expire};
-use super::{export, promote, render, status, verify};
+use super::verify::text as verify;
+use super::{export, promote, render, status};
 use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;

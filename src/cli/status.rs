@@ -117,7 +117,9 @@ fn expected(config: &Config, filter: &DatabaseFilter) -> Vec<Expected> {
     let all = sources.flat_map(|source| {
         let names = match &source.databases {
             Databases::Named(names) => names.iter().cloned().map(Some).collect(),
-            Databases::All { .. } | Databases::OfConnection => vec![None],
+            Databases::All { .. } | Databases::OfConnection | Databases::Matching { .. } => {
+                vec![None]
+            }
         };
         let expected = |database| Expected {
             source: source.name.clone(),

@@ -1,84 +1,56 @@
 //! `lifeboat verify`
 
-use super::run::{Answer, Page, PointArgs, Run};
-use super::{connect, render};
+pub(super) mod text;
+
+use super::at_once::AtOnceArgs;
+use super::connect::RestorePoints;
+use super::run::{Answer, ChoiceArgs, Run};
+use super::{connect, schedule};
 use crate::error::Result;
-use crate::schedule;
-use crate::verify::Report;
+use crate::schedule as use_case;
 
 /// Verify that a restore point is complete, unchanged and locked
 ///
 /// Checks the signature, and of every object its presence, size, checksum and lock, as the store
 /// reports them. With --data every byte is read again; where an identity is at hand too, by
 /// --identity or kept by KMS, it is also opened, and each table's row count and digest is compared.
+///
+/// Where --source or --database has a `*` or is repeated, the newest point of each database is verified, whatever
+/// became of the others.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat verify latest\n  \
        lifeboat verify latest --database courses --data --identity break-glass.key\n  \
+       lifeboat verify latest --source prod --database 'app_*'\n  \
        lifeboat verify 20261121T020000Z-k3v9q2 --repository /mnt/backup --trust FINGERPRINT"
 ))]
 pub(super) struct Args {
+    /// The restore point: an id as `lifeboat list` shows it, or `latest`
+    #[arg(value_name = "ID")]
+    id: String,
     #[command(flatten)]
-    point: PointArgs,
+    choice: ChoiceArgs,
     /// Read every stored byte again
     #[arg(long)]
     data: bool,
+    #[command(flatten)]
+    at_once: AtOnceArgs,
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
-    let point = args.point.resolve()?;
-    let access = run.globals.access()?.with_trust()?;
+    let which = args.id.parse()?;
+    let (access, config) = run.globals.access_and_maybe_config()?;
+    let access = access.with_trust()?;
+    let turns = args.at_once.of_proof(config.as_ref());
     let identities = connect::identity_source(&access, run)?;
-    let point = connect::restore_point(&access, &point, run).await?;
-    let identities = args.data.then_some(&identities);
-    answer(&schedule::verify(&point, identities, run.context()).await?)
-}
-
-pub(super) fn answer(report: &Report) -> Result<Answer> {
-    Answer::new(report, text(report), report.outcome())
-}
-
-fn text(report: &Report) -> Page {
-    let mut page = Page::default();
-    page.lines("problem:", &report.problems);
-    if report.problems_in_all > report.problems.len() as u64 {
-        let all = render::count(report.problems_in_all);
-        page.line(format_args!("{all} problems in all"));
-    }
-    page.lines("finding:", &report.findings);
-    let depth = match (report.data, report.rows) {
-        (false, _) if report.listed => {
-            "parts as listings and locks show them: these credentials may not read them".to_owned()
+    let points = connect::restore_points(&access, &which, &args.choice, turns, run).await?;
+    let (identities, context) = (args.data.then_some(&identities), run.context());
+    match points {
+        RestorePoints::One(point) => {
+            text::answer(&use_case::verify(&point, identities, context).await?)
         }
-        (false, _) => "as the store reports them; --data reads every byte".to_owned(),
-        (true, None) => "every byte read; --identity also opens and counts".to_owned(),
-        (true, Some(rows)) => {
-            let rows = render::counted(rows, "row", "rows");
-            match report.problems_in_all {
-                0 => format!("every byte read, {rows} counted and digested again"),
-                _ => format!(
-                    "every byte read; what is damaged was not opened, {rows} of the rest counted and \
-                     digested again"
-                ),
-            }
+        RestorePoints::Each(points) => {
+            schedule::answer(&use_case::verify_each(&points, identities, context).await?)
         }
-    };
-    page.line(format_args!(
-        "{} of {}/{}: {}, {}, {depth} ({})",
-        report.id,
-        report.source,
-        report.database,
-        render::counted(report.objects, "object", "objects"),
-        render::bytes(report.stored_bytes),
-        render::seconds(report.seconds),
-    ));
-    if !report.locked {
-        page.line("not locked: anybody who may write there may delete it");
     }
-    page.line(match report.problems_in_all {
-        0 => "sound",
-        _ if report.locked => "DAMAGED: hold and restore another point",
-        _ => "DAMAGED: restore another point",
-    });
-    page
 }

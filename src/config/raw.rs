@@ -120,6 +120,7 @@ tables! {
 
     "export" struct Export {
         jobs: Option<Jobs>,
+        databases_at_once: Option<Jobs>,
         rate_limit: Option<Rate>,
         ddl_wait: Option<Interval>,
         #[serde(default)]
@@ -209,6 +210,7 @@ tables! {
         databases: Option<Databases>,
         #[serde(default)]
         exclude_databases: Vec<String>,
+        at_once: Option<u16>,
         #[serde(default, skip_serializing)]
         exclude_tables: Vec<String>,
         #[serde(default, skip_serializing)]
@@ -228,7 +230,7 @@ pub(crate) enum Mode {
     None,
 }
 
-/// `export.jobs`
+/// `export.jobs`, `export.databases_at_once`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "expected a number or \"auto\"")]
 pub(super) enum Jobs {

@@ -230,14 +230,15 @@ fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
         return Err(("ddl_wait", error.hint("10s is the default")));
     }
     Ok(ExportSettings {
-        jobs: jobs(raw.jobs).at("jobs")?,
+        jobs: count("jobs", raw.jobs).at("jobs")?,
+        databases_at_once: count("databases", raw.databases_at_once).at("databases_at_once")?,
         rate_limit: raw.rate_limit.and_then(|rate| rate.0),
         ddl_wait,
         pg_bin: raw.pg_bin.iter().map(|path| base.join(path)).collect(),
     })
 }
 
-fn jobs(raw: Option<Jobs>) -> Result<Option<u16>> {
+fn count(what: &str, raw: Option<Jobs>) -> Result<Option<u16>> {
     let Some(Jobs::Count(count)) = raw else {
         return Ok(None);
     };
@@ -246,7 +247,7 @@ fn jobs(raw: Option<Jobs>) -> Result<Option<u16>> {
         .filter(|count| (1..=MAX_JOBS).contains(count))
         .map(Some)
         .ok_or_else(|| {
-            Error::usage(format!("{count} is not a number of jobs"))
+            Error::usage(format!("{count} is not a number of {what}"))
                 .hint(format!("1 to {MAX_JOBS}, or \"auto\""))
         })
 }

@@ -11,7 +11,9 @@ use super::drill::DrillSettings;
 use super::location::Repository;
 use super::snapshot::SnapshotSettings;
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
+use crate::humanize::first_names;
+use crate::model::choice::{Choice, Chosen};
 use crate::model::keys::Recipient;
 use crate::model::lock::LockPolicy;
 use crate::promote::Tiers;
@@ -24,6 +26,8 @@ pub(crate) const DAILY_DAYS: u32 = 35;
 pub(crate) const MAX_LOCK_DAYS: u32 = 400;
 /// How long an export may block another session, unless configured.
 pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
+/// Of names that an error tells.
+const SHOWN: usize = 8;
 /// More connections than this to one server are never meant.
 pub(crate) const MAX_JOBS: u16 = 128;
 
@@ -69,10 +73,12 @@ pub struct Locks {
 }
 
 /// `[export]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExportSettings {
     /// Sessions that read at the same time; `None`: by the machine.
     pub jobs: Option<u16>,
+    /// Databases at the same time; `None`: by the machine and the servers.
+    pub databases_at_once: Option<u16>,
     /// Bytes a second; `None`: no limit.
     pub rate_limit: Option<u64>,
     /// How long another session may wait for us before the export gives way.
@@ -131,6 +137,28 @@ impl Config {
     pub fn source(&self, name: &str) -> Result<&Source> {
         let found = self.sources.iter().find(|source| source.name == name);
         found.ok_or_else(|| self.no_source(name))
+    }
+
+    /// The sources of a choice, each with the databases of it. A name without a source is an error.
+    pub fn chosen(&self, choice: &Choice) -> Result<Vec<Source>> {
+        let is_there = |one: &Chosen| self.sources.iter().any(|source| one.is(&source.name));
+        if let Some(missing) = choice.sources().iter().find(|one| !is_there(one)) {
+            return Err(self.no_such_source(missing)).context(|| "--source".to_owned());
+        }
+        let sources = self.sources.iter();
+        let chosen = sources.filter(|source| choice.has_source(&source.name));
+        Ok(chosen.map(|source| source.clone().chosen(choice)).collect())
+    }
+
+    fn no_such_source(&self, chosen: &Chosen) -> Error {
+        let error = self.no_source(chosen.text());
+        match chosen.is_wild() && !self.sources.is_empty() {
+            true => {
+                let names: Vec<&str> = self.sources.iter().map(|one| &*one.name).collect();
+                error.hint(format!("there is: {}", first_names(&names, SHOWN)))
+            }
+            false => error,
+        }
     }
 
     fn no_source(&self, name: &str) -> Error {

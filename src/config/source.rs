@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::raw;
 use super::rules::{At, KeyError};
 use crate::error::{Error, Result};
+use crate::model::choice::Choice;
 use crate::model::databases::Databases;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::model::snapshot::Kind;
@@ -17,6 +18,8 @@ use crate::quote::conninfo_pair;
 /// The longest name of a source.
 const NAME_LEN: usize = 63;
 
+/// More exports at the same time than this are no server's.
+const MAX_AT_ONCE: u16 = 128;
 /// Where the list of databases is asked for when nothing names one: PostgreSQL's and RDS's own.
 const MAINTENANCE_DATABASE: &str = "postgres";
 
@@ -68,6 +71,8 @@ pub struct Source {
     pub uncovered_is_finding: bool,
     /// Names from inside its databases, which are nowhere stored in clear.
     pub exclude: Exclude,
+    /// How many databases of its server may be exported at the same time.
+    pub at_once: u16,
 }
 
 impl Source {
@@ -84,6 +89,7 @@ impl Source {
             entry_database: None,
             uncovered_is_finding: false,
             exclude: Exclude::default(),
+            at_once: 1,
         })
     }
 
@@ -93,6 +99,22 @@ impl Source {
         Self {
             entry_database: databases.first().cloned(),
             databases: Databases::Named(databases.to_vec()),
+            uncovered_is_finding: false,
+            ..self
+        }
+    }
+
+    /// Only its databases of the choice; the server tells which there are.
+    #[must_use]
+    pub fn chosen(self, choice: &Choice) -> Self {
+        if choice.databases().is_empty() {
+            return self;
+        }
+        Self {
+            databases: Databases::Matching {
+                names: choice.databases().to_vec(),
+                among: Box::new(self.databases),
+            },
             uncovered_is_finding: false,
             ..self
         }
@@ -128,7 +150,19 @@ pub(crate) fn resolve(raw: &raw::Source, base: &Path) -> Result<Source, KeyError
         databases,
         uncovered_is_finding: true,
         exclude: exclude(raw)?,
+        at_once: at_once(raw.at_once).at("at_once")?,
     })
+}
+
+fn at_once(raw: Option<u16>) -> Result<u16> {
+    let at_once = raw.unwrap_or(1);
+    match (1..=MAX_AT_ONCE).contains(&at_once) {
+        true => Ok(at_once),
+        false => Err(
+            Error::usage(format!("{at_once} is not a number of databases"))
+                .hint(format!("1 to {MAX_AT_ONCE}")),
+        ),
+    }
 }
 
 fn exclude(raw: &raw::Source) -> Result<Exclude, KeyError> {

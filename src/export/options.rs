@@ -1,5 +1,6 @@
 //! What an export is asked for, and what it is given.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ use crate::pg::session::LOCK_TIMEOUT;
 use crate::random;
 use crate::repository::{Locks, Marker, Repository};
 use crate::sign::{Signer, Trust};
+use crate::turns::Turns;
 
 /// An instance to export.
 #[derive(Clone)]
@@ -32,13 +34,17 @@ pub struct Source {
     pub uncovered_is_finding: bool,
     /// What is left out of each of them.
     pub exclude: Exclude,
+    /// How many databases of its server may be exported at the same time.
+    pub at_once: usize,
 }
 
 pub struct Options {
     pub sources: Vec<Source>,
-    /// Sessions that read in parallel; `None`: chosen from this machine's cores.
+    /// Shared with exports that run beside this one.
+    pub turns: Arc<Turns>,
+    /// Sessions that read in parallel, of all databases together; `None`: chosen from this machine's cores.
     pub jobs: Option<usize>,
-    /// COPY text in bytes per second, all sessions together.
+    /// COPY text in bytes per second, all sessions of all databases together.
     pub rate_limit: Option<u64>,
     /// How long production may wait for one of our locks.
     pub ddl_wait: Duration,
@@ -74,6 +80,7 @@ pub struct Keys<'a> {
 }
 
 /// One run over all databases, with what was settled before the first of them.
+#[derive(Clone)]
 pub(super) struct Run<'a> {
     pub repository: &'a Repository,
     pub keys: Keys<'a>,
@@ -83,7 +90,10 @@ pub(super) struct Run<'a> {
     pub marker: Marker,
     pub key_ring: KeyRing,
     pub locks: Locks,
+    /// Of one database.
     pub jobs: usize,
+    /// Of one database, in bytes per second.
+    pub rate_limit: Option<u64>,
 }
 
 pub(super) fn new_id(now: Timestamp) -> Result<Id> {

@@ -86,7 +86,7 @@ fn start(
     read: &Arc<AtomicU64>,
 ) -> JoinSet<()> {
     let run = export.run;
-    let rate_limit = run.options.rate_limit;
+    let rate_limit = run.rate_limit;
     let shared = Shared {
         server: export.server.clone(),
         application: export.application.clone(),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::choice::Chosen;
+
 /// In the configuration: a list of names, or `"all"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected a list of database names or \"all\"")]
@@ -15,6 +17,13 @@ pub enum Databases {
     /// The one that the connection leads to.
     #[serde(skip)]
     OfConnection,
+    /// Those that any of these names. One that is named in full is taken whatever was configured.
+    #[serde(skip)]
+    Matching {
+        names: Vec<Chosen>,
+        /// What was configured.
+        among: Box<Databases>,
+    },
 }
 
 impl Databases {
@@ -33,12 +42,26 @@ impl Databases {
                 .filter(|name| !except.contains(name))
                 .cloned()
                 .collect(),
+            Self::Matching { names, among } => {
+                let connectable: Vec<&String> = connectable.into_iter().collect();
+                let configured = among.select(connectable.iter().copied(), connected);
+                let is_chosen = |name: &&&String| {
+                    let mut naming = names.iter().filter(|one| one.is(name));
+                    naming.any(|one| !one.is_wild() || configured.contains(name))
+                };
+                let chosen = connectable.iter().filter(is_chosen);
+                chosen.map(|&name| name.clone()).collect()
+            }
         }
     }
 
     /// Whether a database is left out on purpose.
     pub fn excludes(&self, name: &str) -> bool {
-        matches!(self, Self::All { except } if except.iter().any(|one| one == name))
+        match self {
+            Self::All { except } => except.iter().any(|one| one == name),
+            Self::Matching { among, .. } => among.excludes(name),
+            Self::Named(_) | Self::OfConnection => false,
+        }
     }
 }
 
@@ -87,5 +110,19 @@ mod tests {
         let named = Databases::Named(vec!["x".to_owned()]);
         assert_eq!(named.select(&present, "c"), ["x"]);
         assert_eq!(Databases::OfConnection.select(&present, "c"), ["c"]);
+        for among in [
+            Databases::All {
+                except: vec!["a".to_owned()],
+            },
+            Databases::Named(vec!["b".to_owned()]),
+        ] {
+            let matching = |name| Databases::Matching {
+                names: vec![Chosen::new(name)],
+                among: Box::new(among.clone()),
+            };
+            assert_eq!(matching("*").select(&present, "c"), ["b"]);
+            assert_eq!(matching("a").select(&present, "c"), ["a"]);
+            assert!(matching("c").select(&present, "c").is_empty());
+        }
     }
 }

@@ -158,8 +158,7 @@ fn split(text: &str) -> Result<Vec<NamePattern>> {
             '$' => part.put("\\$", one),
             // An array's name, no empty set.
             '[' if !quoted && next == Some(']') => part.put("\\[", one),
-            _ if quoted && "|*+?()[]{}.^\\".contains(one) => part.put(&format!("\\{one}"), one),
-            _ if quoted => part.put(&one.to_string(), one),
+            _ if quoted => part.put_literal(one),
             _ if "|+()[]{}^\\".contains(one) => part.put_wild(&one.to_string(), one, Piece::Regex),
             _ => {
                 let folded = one.to_ascii_lowercase();
@@ -237,6 +236,26 @@ pub(crate) fn typable(name: &Name) -> String {
 }
 
 impl NamePattern {
+    /// Of a text in which `*` alone stands for others.
+    pub(crate) fn of_stars(text: &str) -> Self {
+        let mut pattern = Self::default();
+        for one in text.chars() {
+            match one {
+                '*' => pattern.put_wild(".*", one, Piece::AnyText),
+                one => pattern.put_literal(one),
+            }
+        }
+        pattern.regex = format!("^({})$", pattern.regex);
+        pattern
+    }
+
+    fn put_literal(&mut self, one: char) {
+        match "|*+?()[]{}.^$\\".contains(one) {
+            true => self.put(&format!("\\{one}"), one),
+            false => self.put(&one.to_string(), one),
+        }
+    }
+
     fn put(&mut self, regex: &str, plain: char) {
         self.put_wild(regex, plain, Piece::Char(plain));
     }
@@ -248,14 +267,14 @@ impl NamePattern {
     }
 
     /// Whether something in it stands for other text.
-    fn is_wild(&self) -> bool {
+    pub(crate) fn is_wild(&self) -> bool {
         self.pieces
             .iter()
             .any(|piece| !matches!(piece, Piece::Char(_)))
     }
 
     /// In time and memory of pattern times text, whatever the stars.
-    fn is(&self, text: &str) -> bool {
+    pub(crate) fn is(&self, text: &str) -> bool {
         // Whether the pattern up to here matches the text up to each character.
         let text: Vec<char> = text.chars().collect();
         let mut reached = vec![false; text.len() + 1];

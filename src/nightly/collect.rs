@@ -1,7 +1,6 @@
 //! The collector: what became of a whole run, told once.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use super::fleet::{Fleet, Settled, TOOL};
 use super::steps;
@@ -27,6 +26,8 @@ pub(crate) struct Collector<'a> {
     pub fleet: &'a Fleet,
     /// Names of the configured sources.
     pub sources: &'a [String],
+    /// Every shard has ended, reported or not.
+    pub ended: bool,
     pub snapshot_expire: Option<Result<SnapshotExpire>>,
     pub notify: &'a Notify,
 }
@@ -71,11 +72,11 @@ impl Collector<'_> {
         context: Context<'_>,
     ) -> Result<(Report, bool)> {
         let mut taken = Steps::new(Schedule::Nightly, context);
-        let began = Instant::now();
         let mut collection = self.collect(stored, settled).await?;
         let told = !collection.running && self.claim(&collection, stored, settled).await?;
         collection.told = told;
-        taken.add("collect", began, Ok(StepReport::Collect(collection)));
+        let step = async { Ok(StepReport::Collect(collection)) };
+        taken.take("collect", step).await;
         let report = match told {
             true => {
                 steps::expire(&mut taken, self.snapshot_expire, context).await;
@@ -116,7 +117,8 @@ impl Collector<'_> {
     async fn collect(&self, stored: &StoredPlan, settled: &Settled) -> Result<Collection> {
         let (fleet, plan) = (self.fleet, &stored.plan);
         let state = fleet.repository.run_state(plan, &fleet.trust).await?;
-        let is_over = fleet.is_over(stored, settled.now);
+        // What was told is no longer waited for.
+        let is_over = self.ended || state.collected.is_some() || fleet.is_over(stored, settled.now);
         let silent = (0..plan.shards).filter(|shard| !state.reports.contains_key(shard));
         let unreported: Vec<u32> = silent.collect();
         let mut collection = Collection {
@@ -134,7 +136,7 @@ impl Collector<'_> {
         add_databases(&mut collection);
         add_shards(&mut collection);
         add_steps(&mut collection, &state);
-        if is_over && state.collected.is_some() {
+        if state.collected.is_some() && fleet.is_yesterdays(stored, settled.now) {
             collection.findings.push(format!(
                 "run '{}' began at {} and was told: no run has begun since, or another one is meant",
                 plan.run, stored.stored_at

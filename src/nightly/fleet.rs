@@ -13,6 +13,9 @@ pub(super) const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
 /// How many points that came after the plan are looked at for one that a trusted key signed.
 const MOST_PASSED_OVER: usize = 16;
 
+/// From one run to the next.
+const A_NIGHT: SignedDuration = SignedDuration::from_hours(24);
+
 pub(crate) struct Fleet {
     pub repository: Repository,
     pub signer: Signer,
@@ -31,7 +34,7 @@ pub(crate) struct ShardOptions {
     pub fleet: Fleet,
 }
 
-/// What was settled once, before anything of a run is read or written.
+/// What was settled before anything of a run is read or written.
 pub(super) struct Settled {
     /// The store's time, where it has one.
     pub now: Timestamp,
@@ -63,6 +66,11 @@ impl Fleet {
     pub(super) fn is_over(&self, stored: &StoredPlan, now: Timestamp) -> bool {
         let limit = SignedDuration::from_hours(i64::from(self.run_hours));
         now.duration_since(stored.stored_at) > limit
+    }
+
+    /// Whether a newer run should have begun: runs are nightly, whatever time shards are given.
+    pub(super) fn is_yesterdays(&self, stored: &StoredPlan, now: Timestamp) -> bool {
+        self.is_over(stored, now) && now.duration_since(stored.stored_at) > A_NIGHT
     }
 
     /// Of these points of one database, the newest that the run made: stored after its plan, by the store's time,

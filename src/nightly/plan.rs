@@ -60,7 +60,7 @@ async fn databases_of(name: &str, source: Option<&Source>, context: Context<'_>)
     };
     let configured = source.map(|source| &source.databases);
     let (databases, server) = match (listed, configured) {
-        (Some((databases, server)), _) => (databases, server),
+        (Some((databases, server)), _) => (databases, Some(server)),
         (None, Some(Databases::Named(databases))) => (databases.clone(), None),
         (None, _) => return vec![dealt(name, None, None)],
     };

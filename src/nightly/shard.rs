@@ -53,6 +53,8 @@ pub(crate) async fn run_shard(
     summary.done_before = own.done_names();
 
     let report = take_steps(&mut options, fleet, &own, context).await?;
+    // Hours later: the report is locked from now on.
+    let settled = fleet.settle(context).await?;
     let said = said(&report, &stored, &own, settled.now);
     let put = fleet
         .repository
@@ -66,6 +68,7 @@ pub(crate) async fn run_shard(
         let collector = Collector {
             fleet,
             sources: &sources,
+            ended: true,
             snapshot_expire: options.snapshot_expire,
             notify: &options.notify,
         };
@@ -115,9 +118,9 @@ async fn check(
     }
     let state = fleet.repository.run_state(plan, &fleet.trust).await?;
     let reports = state.reports.get(&shard.shard.index);
-    let may_mend = reports.and_then(|reports| reports.last());
+    let last = reports.and_then(|reports| reports.last());
     if let Some(collected) = &state.collected
-        && !may_mend.is_some_and(ShardReport::failed)
+        && last.is_some_and(|report| !report.failed())
     {
         let what = format!("{of} and was collected at {}", collected.collected_at);
         return Err(Error::refused(what).hint(used_again));
@@ -175,14 +178,21 @@ async fn take_steps(
 ) -> Result<Report> {
     let mut taken = Steps::new(Schedule::Nightly, context);
     let snapshot_copy = options.snapshot_copy.take();
-    let mut stored = steps::store(&mut taken, &own.exports, snapshot_copy, context).await;
+    let mut stored = steps::store(
+        &mut taken,
+        &own.exports,
+        snapshot_copy,
+        &options.turns,
+        context,
+    )
+    .await;
     // Stored by an earlier start, which may have ended before it verified them.
     stored.extend(own.done.iter().map(|point| Stored {
         repository: &fleet.repository,
         trust: &fleet.trust,
         point: point.clone(),
     }));
-    steps::verify_all(&mut taken, stored, context).await;
+    steps::verify_all(&mut taken, stored, &options.turns, context).await;
     if !options.not_copied.is_empty() {
         taken.add_finding(steps::not_copied(&options.not_copied));
     }

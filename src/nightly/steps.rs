@@ -1,10 +1,14 @@
 //! The steps of a night, of one task or of a shard.
 
+use std::sync::Arc;
+
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::progress::OneOfSeveral;
 use crate::repository::{PointPath, Repository};
 use crate::schedule::{Export, Notify, SnapshotCopy, SnapshotExpire, StepReport, Steps, verify};
 use crate::sign::Trust;
+use crate::turns::Turns;
 
 /// What the steps need. An `Err` fails only its own step.
 pub(crate) struct Options {
@@ -15,6 +19,8 @@ pub(crate) struct Options {
     /// Sources whose RDS snapshots are not copied, because `snapshot.kms_key` is not set.
     pub not_copied: Vec<String>,
     pub notify: Notify,
+    /// Of the exports as well.
+    pub turns: Arc<Turns>,
 }
 
 /// A point to be verified, and where it lies.
@@ -29,15 +35,21 @@ pub(super) async fn store<'a>(
     steps: &mut Steps<'_>,
     exports: &'a [(String, Result<Export>)],
     snapshot_copy: Option<Result<SnapshotCopy>>,
+    turns: &Turns,
     context: Context<'_>,
 ) -> Vec<Stored<'a>> {
-    let mut stored = Vec::new();
-    for (source, export) in exports {
+    let taker = steps.taker();
+    let taken = exports.iter().map(async |(source, export)| {
+        let turn = turns.any().await;
         let step = async {
             let export = export.as_ref().map_err(Error::repeat)?;
-            Ok(StepReport::Export(export.run(context).await?))
+            Ok(StepReport::Export(export.run(turn, context).await?))
         };
-        let report = steps.take(format!("export {source}"), step).await;
+        taker.take(format!("export {source}"), step).await
+    });
+    let mut stored = Vec::new();
+    for (taken, (_, export)) in turns.each(taken).await.into_iter().zip(exports) {
+        let report = taken.and_then(|step| steps.add(step));
         if let (Some(report), Ok(export)) = (report, export) {
             stored.extend(report.stored().into_iter().map(|point| Stored {
                 repository: &export.repository,
@@ -56,11 +68,22 @@ pub(super) async fn store<'a>(
 pub(super) async fn verify_all(
     steps: &mut Steps<'_>,
     stored: Vec<Stored<'_>>,
+    turns: &Turns,
     context: Context<'_>,
 ) {
-    for one in stored {
-        let name = format!("verify {}/{}", one.point.source, one.point.database);
-        steps.take(name, verify_stored(one, context)).await;
+    let taker = steps.taker();
+    let taken = stored.into_iter().map(async |one| {
+        let _turn = turns.any().await;
+        let PointPath {
+            source, database, ..
+        } = &one.point;
+        let name = format!("verify {source}/{database}");
+        let named = OneOfSeveral::new(context.progress, source, database);
+        let context = turns.context(context, &named);
+        taker.take(name, verify_stored(&one, context)).await
+    });
+    for step in turns.each(taken).await.into_iter().flatten() {
+        steps.add(step);
     }
 }
 
@@ -75,7 +98,7 @@ pub(super) async fn expire(
     }
 }
 
-async fn verify_stored(stored: Stored<'_>, context: Context<'_>) -> Result<StepReport> {
+async fn verify_stored(stored: &Stored<'_>, context: Context<'_>) -> Result<StepReport> {
     let repository = stored.repository;
     let opened = repository.open_at(&stored.point, stored.trust).await?;
     repository.note_announced(context.progress).await;

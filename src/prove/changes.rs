@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::options::{Options, Selected};
+use super::options::Options;
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::id::Id;
-use crate::repository::if_allowed;
+use crate::repository::{Selected, if_allowed};
 use crate::schedule::Changes;
 
 /// `None`: no other point was drilled. To be asked before this run's own drill. What is contested is never

@@ -2,15 +2,19 @@
 
 use crate::error::{Error, Result};
 use crate::keys::identities::IdentitySource;
-use crate::repository::{PointSelector, Repository, RestorePoint};
+use crate::model::choice::Choice;
+use crate::repository::{Repository, RestorePoint, Selected};
 use crate::schedule::{Notify, SnapshotDrill, Status};
 use crate::sign::Trust;
+use crate::turns::Turns;
 use crate::{drill, promote};
 
 /// What the steps need. An `Err` fails its steps alone.
 pub(crate) struct Options<'a> {
     pub repository: Result<Repository>,
     pub trust: Trust,
+    /// What is verified and drilled. Promotion and status are about all that there is.
+    pub choice: Choice,
     pub identities: Result<&'a IdentitySource<'a>>,
     pub drill: Result<drill::Options>,
     /// By the names of the sources whose snapshot copies are drilled.
@@ -19,14 +23,8 @@ pub(crate) struct Options<'a> {
     pub promote: Option<promote::Options>,
     pub status: Result<Status>,
     pub notify: Notify,
-}
-
-/// A point of a database.
-pub(super) struct Selected {
-    pub source: String,
-    pub database: String,
-    /// `Latest`, where none can be trusted: opening it will say why.
-    pub which: PointSelector,
+    /// How many databases are verified and drilled at the same time.
+    pub turns: Turns,
 }
 
 impl Options<'_> {
@@ -43,8 +41,6 @@ impl Options<'_> {
 
     pub(super) async fn open(&self, selected: &Selected) -> Result<RestorePoint> {
         let repository = self.repository()?;
-        let (source, database) = (Some(&*selected.source), Some(&*selected.database));
-        let found = repository.choose(&selected.which, source, database).await?;
-        repository.open(&found, &self.trust).await
+        repository.open_selected(selected, &self.trust).await
     }
 }

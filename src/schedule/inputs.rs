@@ -3,15 +3,17 @@
 use crate::aws::Account;
 use crate::codec::{Identities, Sealer};
 use crate::context::Context;
-use crate::drill::spare;
+use crate::drill::{self, spare};
 use crate::error::{Error, Result};
 use crate::keys::identities::{Available, IdentitySource};
+use crate::model::choice::Choice;
 use crate::model::lock::LockPolicy;
 use crate::repository::{Repository, RestorePoint};
 use crate::sign::{Signer, Trust};
 use crate::snapshot::copy::{Accounts, RecordWriter};
 use crate::snapshot::expire::{Keep, Side};
 use crate::snapshot::restore::RecordReader;
+use crate::turns::Turn;
 use crate::{export, snapshot, status, verify};
 
 pub(crate) struct Export {
@@ -23,13 +25,14 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) async fn run(&self, context: Context<'_>) -> Result<export::Report> {
+    /// `turn`: see [`export::run`].
+    pub(crate) async fn run(&self, turn: Turn<'_>, context: Context<'_>) -> Result<export::Report> {
         let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
         };
-        export::run(&self.repository, keys, &self.options, context).await
+        export::run(&self.repository, keys, &self.options, turn, context).await
     }
 }
 
@@ -87,14 +90,25 @@ pub(crate) struct Intermediates {
     pub backup: Account,
     /// Copies must lie under it.
     pub kms_key: String,
+    /// Only those of its sources are looked at.
+    pub choice: Choice,
 }
 
 impl SnapshotExpire {
+    /// Intermediates of the chosen sources alone.
+    pub(crate) fn of(mut self, choice: &Choice) -> Self {
+        if let Some(intermediates) = &mut self.intermediates {
+            intermediates.choice = choice.clone();
+        }
+        self
+    }
+
     pub(crate) async fn run(&self, context: Context<'_>) -> Result<snapshot::expire::Report> {
         let intermediates = self.intermediates.as_ref().map(|one| Side::Source {
             source: &one.source,
             backup: &one.backup,
             kms_key: &one.kms_key,
+            choice: &one.choice,
         });
         let copies = self.copies.as_ref();
         let copies = copies.map(|one| Side::Backup {
@@ -130,6 +144,18 @@ pub(crate) async fn verify(
         )
     }));
     Ok(report)
+}
+
+/// Drills a point, opened by whichever identity is found.
+pub(crate) async fn drill(
+    point: &RestorePoint,
+    identities: &IdentitySource<'_>,
+    options: &drill::Options,
+    context: Context<'_>,
+) -> Result<drill::Report> {
+    let available = identities.find(point, context.progress).await?;
+    let identities = available.required_by("drill")?;
+    drill::run(point, &identities, options, context).await
 }
 
 /// The drill of a snapshot copy.

@@ -42,9 +42,9 @@ impl Notify {
             failed.extend(failure("ping", sent.await));
         }
         // The last one, as it counts the failures of the others, too.
-        if let Some(account) = &self.metric {
+        if let (Some(account), Some(metric)) = (&self.metric, report.schedule.metric()) {
             let success = outcome == Outcome::Done && failed.is_empty();
-            let put = put(account, report.schedule.metric(), success).await;
+            let put = put(account, metric, success).await;
             failed.extend(failure("metric", put));
         }
         failed

@@ -15,19 +15,24 @@ use crate::outcome::Outcome;
 use crate::repository::PointPath;
 use crate::{drill, export, promote, snapshot, status, verify};
 
-/// Which of the two runs.
+/// Which run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schedule {
     Nightly,
     Prove,
+    /// Of several databases.
+    Verify,
+    /// Of several databases.
+    Drill,
 }
 
 impl Schedule {
-    /// The metric that alarms on silence go by.
-    pub(super) fn metric(self) -> &'static str {
+    /// The metric that alarms on silence go by; `None`: no alarm waits for such a run.
+    pub(super) fn metric(self) -> Option<&'static str> {
         match self {
-            Self::Nightly => "NightlySuccess",
-            Self::Prove => "ProveSuccess",
+            Self::Nightly => Some("NightlySuccess"),
+            Self::Prove => Some("ProveSuccess"),
+            Self::Verify | Self::Drill => None,
         }
     }
 }
@@ -37,6 +42,8 @@ impl fmt::Display for Schedule {
         f.write_str(match self {
             Self::Nightly => "nightly",
             Self::Prove => "prove",
+            Self::Verify => "verify",
+            Self::Drill => "drill",
         })
     }
 }

@@ -9,8 +9,39 @@ use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 
 pub(crate) struct Steps<'a> {
-    context: Context<'a>,
+    taker: Taker<'a>,
     report: Report,
+}
+
+/// Takes steps that run beside each other; [`Steps::add`] puts them in order.
+#[derive(Clone, Copy)]
+pub(crate) struct Taker<'a> {
+    schedule: Schedule,
+    context: Context<'a>,
+}
+
+impl Taker<'_> {
+    /// `None` after a request to stop: no further step is taken.
+    pub(crate) async fn take(
+        self,
+        name: impl Into<String>,
+        step: impl Future<Output = Result<StepReport>>,
+    ) -> Option<Step> {
+        if self.context.interrupt.is_set() {
+            return None;
+        }
+        let name = name.into();
+        let note = format!("{}: {name}", self.schedule);
+        self.context.progress.note(&note);
+        let began = Instant::now();
+        // Boxed: several of these futures would not fit a thread's stack.
+        let result = Box::pin(step).await;
+        Some(Step {
+            name,
+            seconds: began.elapsed().as_secs_f64(),
+            result,
+        })
+    }
 }
 
 impl<'a> Steps<'a> {
@@ -22,7 +53,12 @@ impl<'a> Steps<'a> {
             findings: Vec::new(),
             notifications: Vec::new(),
         };
-        Self { context, report }
+        let taker = Taker { schedule, context };
+        Self { taker, report }
+    }
+
+    pub(crate) fn taker(&self) -> Taker<'a> {
+        self.taker
     }
 
     /// Takes a step and returns its report, where it has one. After a request to stop, no further step
@@ -32,30 +68,14 @@ impl<'a> Steps<'a> {
         name: impl Into<String>,
         step: impl Future<Output = Result<StepReport>>,
     ) -> Option<&StepReport> {
-        if self.context.interrupt.is_set() {
-            return None;
-        }
-        let (name, progress) = (name.into(), self.context.progress);
-        progress.note(&format!("{}: {name}", self.report.schedule));
-        let began = Instant::now();
-        // Boxed: several of these futures would not fit a thread's stack.
-        let result = Box::pin(step).await;
-        self.add(name, began, result);
-        self.report.steps.last()?.result.as_ref().ok()
+        let step = self.taker.take(name, step).await?;
+        self.add(step)
     }
 
-    /// Adds a step that was taken.
-    pub(crate) fn add(
-        &mut self,
-        name: impl Into<String>,
-        began: Instant,
-        result: Result<StepReport>,
-    ) {
-        self.report.steps.push(Step {
-            name: name.into(),
-            seconds: began.elapsed().as_secs_f64(),
-            result,
-        });
+    /// Adds a step that was taken, and returns its report, where it has one.
+    pub(crate) fn add(&mut self, step: Step) -> Option<&StepReport> {
+        self.report.steps.push(step);
+        self.report.steps.last()?.result.as_ref().ok()
     }
 
     /// Adds what changed in a database, where that is known.
@@ -70,10 +90,8 @@ impl<'a> Steps<'a> {
 
     /// Sends the notifications.
     pub(crate) async fn finish(mut self, notify: &Notify) -> Result<Report> {
-        self.context
-            .interrupt
-            .check()
-            .map_err(|error| self.stopped(error))?;
+        let interrupt = self.taker.context.interrupt;
+        interrupt.check().map_err(|error| self.stopped(error))?;
         self.report.notifications = notify.send(&self.report).await;
         Ok(self.report)
     }

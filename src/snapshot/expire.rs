@@ -17,6 +17,7 @@ use crate::aws::Account;
 use crate::aws::rds::{Rds, SnapshotFilter};
 use crate::context::Context;
 use crate::error::Result;
+use crate::model::choice::Choice;
 use crate::model::snapshot::Kind;
 use crate::outcome::Outcome;
 
@@ -33,6 +34,8 @@ pub enum Side<'a> {
         backup: &'a Account,
         /// Encrypts the copies.
         kms_key: &'a str,
+        /// Only snapshots of its sources are looked at.
+        choice: &'a Choice,
     },
     /// Copies in the backup account.
     Backup {
@@ -104,10 +107,12 @@ pub async fn run(sides: &[Side<'_>], limits: Limits, context: Context<'_>) -> Re
                 source,
                 backup,
                 kms_key,
-            } => (
-                Rds::new(source),
-                decide_in_source(source, backup, kms_key).await?,
-            ),
+                choice,
+            } => {
+                let mut decisions = decide_in_source(source, backup, kms_key).await?;
+                decisions.retain(|one| choice.has_source(&one.source));
+                (Rds::new(source), decisions)
+            }
             Side::Backup {
                 backup,
                 keep,

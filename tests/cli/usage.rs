@@ -138,8 +138,20 @@ fn bad_values_are_named_with_what_would_be_right() {
             &["given twice"],
         ),
         (
-            &["export", "--database", "x"],
-            &["of which source", "--source NAME"],
+            &["nightly", "--source", "prd"],
+            &["--source", "'prd'", "'prod'"],
+        ),
+        (
+            &["export", "--source", "x*"],
+            &["--source", "'x*'", "there is: prod"],
+        ),
+        (
+            &["verify", "latest", "--database", "x", "--database", "x"],
+            &["--database", "given twice"],
+        ),
+        (
+            &["drill", "--snapshot", "--source", "p*"],
+            &["--source", "copy of one source"],
         ),
         (
             &["hold", ID, "--until", "soon"],

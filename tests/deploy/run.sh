@@ -67,6 +67,8 @@ install
 step "$VENV/bin/cfn-lint" deploy/aws/*.yaml deploy/aws/try/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile
 step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/*.sh tests/deploy/run.sh
+step "$VENV/bin/shellcheck" deploy/slurm/*
+step "$VENV/bin/shellcheck" --external-sources tests/fleet/run.sh
 step "$VENV/bin/shellcheck" --external-sources deploy/aws/try.sh
 step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml
 units

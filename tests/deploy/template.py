@@ -30,6 +30,7 @@ GIVEN = {
         "SubnetIds": ["subnet-3", "subnet-4"],
         "DatabaseSecurityGroupId": "sg-12345678",
     },
+    "fleet.yaml": {"Image": IMAGE, "SubnetIds": ["subnet-3", "subnet-4"]},
     "alarms.yaml": {
         "Account": "backup",
         "AlarmEmail": "ops@example.com",
@@ -38,6 +39,8 @@ GIVEN = {
         "BackupAccountId": BACKUP,
     },
 }
+# Whose names others know.
+STACKS = {"source-account.yaml": "lifeboat-source"}
 NOTHING = object()
 
 
@@ -112,6 +115,8 @@ class Template:
                 return self.raw["Mappings"][outer][first][second]
             case "If":
                 return self.resolve(argument[1] if self._holds(argument[0]) else argument[2])
+            case "ImportValue":
+                return exported(self.resolve(argument), self.partition)
             case "Join":
                 separator, items = self.resolve(argument)
                 return separator.join(items)
@@ -132,7 +137,7 @@ class Template:
     def _ref(self, name):
         pseudo = {
             "AWS::AccountId": self.account, "AWS::Region": REGION, "AWS::NoValue": NOTHING,
-            "AWS::Partition": self.partition, "AWS::URLSuffix": PARTITIONS[self.partition],
+            "AWS::Partition": self.partition, "AWS::URLSuffix": PARTITIONS[self.partition], "AWS::StackName": STACKS.get(self.name),
         }  # fmt: skip
         if name in pseudo:
             return pseudo[name]
@@ -145,6 +150,10 @@ class Template:
                 return self.resolve(properties["BucketName"])
             case "AWS::Logs::LogGroup":
                 return properties["LogGroupName"]
+            case "AWS::Batch::JobQueue":
+                return f"arn:{self.partition}:batch:{REGION}:{self.account}:job-queue/{properties['JobQueueName']}"
+            case "AWS::Batch::JobDefinition":
+                return f"arn:{self.partition}:batch:{REGION}:{self.account}:job-definition/{properties['JobDefinitionName']}:1"
             case "AWS::SNS::Topic":
                 return f"arn:{self.partition}:sns:{REGION}:{self.account}:{properties['TopicName']}"
             case "AWS::SecretsManager::Secret":
@@ -170,6 +179,17 @@ class Template:
         raise NotImplementedError(f"{self.name}: {name}.{attribute}")
 
 
+def exported(name, partition):
+    """What a stack of the same account exports under this name."""
+    stack = Template("source-account.yaml", SOURCE, partition)
+    found, = (
+        stack.resolve(output["Value"])
+        for output in stack.raw["Outputs"].values()
+        if "Export" in output and stack.resolve(output["Export"]["Name"]) == name
+    )
+    return found
+
+
 def every_template(partition="aws"):
     """Each template as it is meant to be used: alarms.yaml in both accounts."""
     return [
@@ -178,4 +198,5 @@ def every_template(partition="aws"):
         Template("source-account.yaml", SOURCE, partition),
         Template("alarms.yaml", BACKUP, partition),
         Template("alarms.yaml", SOURCE, partition, Account="source"),
+        Template("fleet.yaml", SOURCE, partition),
     ]

@@ -75,6 +75,8 @@ IN_BACKUP = {
         call("ecs", "RunTask", BACKUP, taskDefinition="lifeboat-expire:3"),
         call("ecs", "RunTask", BACKUP, by=None, taskDefinition=f"arn:aws:ecs:eu-central-1:{BACKUP}:task-definition/lifeboat-prove:3"),
         call("ecs", "RegisterTaskDefinition", BACKUP, family="x", taskRoleArn=f"arn:aws:iam::{BACKUP}:role/lifeboat-prove"),
+        # lifeboat has no Batch there.
+        call("ecs", "RegisterTaskDefinition", BACKUP, by="AWSServiceRoleForBatch", family="x", taskRoleArn=f"arn:aws:iam::{BACKUP}:role/lifeboat-prove"),
         call("ecs", "RunTask", BACKUP, taskDefinition="x:1", overrides={"taskRoleArn": f"arn:aws:iam::{BACKUP}:role/lifeboat-prove"}),
         call("secretsmanager", "PutSecretValue", BACKUP, secretId="lifeboat/config"),
         call("secretsmanager", "DeleteSecret", BACKUP, secretId=f"arn:aws:secretsmanager:eu-central-1:{BACKUP}:secret:lifeboat/config-AbCdEf"),
@@ -112,6 +114,16 @@ IN_SOURCE = {
     "lifeboat-keys": [call("kms", "ScheduleKeyDeletion", SOURCE), call("kms", "DisableKey", SOURCE)],
     "lifeboat-roles": [call("iam", "UpdateAssumeRolePolicy", SOURCE, roleName="lifeboat-nightly")],
     "lifeboat-guards": [call("scheduler", "UpdateSchedule", SOURCE, name="lifeboat-nightly")],
+    "lifeboat-tasks": [
+        call("ecs", "RunTask", SOURCE, taskDefinition="lifeboat-nightly:3"),
+        call("ecs", "RegisterTaskDefinition", SOURCE, by=None, family="lifeboat-nightly"),
+        call("ecs", "RegisterTaskDefinition", SOURCE, family="x", taskRoleArn=f"arn:aws:iam::{SOURCE}:role/lifeboat-nightly"),
+        call("ecs", "RunTask", SOURCE, taskDefinition="x:1", overrides={"taskRoleArn": f"arn:aws:iam::{SOURCE}:role/lifeboat-nightly"}),
+        call("batch", "SubmitJob", SOURCE, jobName="x", jobDefinition="lifeboat-fleet"),
+        call("batch", "SubmitJob", SOURCE, by=None, jobName="x", jobDefinition=f"arn:aws:batch:eu-central-1:{SOURCE}:job-definition/lifeboat-fleet:3"),
+        call("batch", "RegisterJobDefinition", SOURCE, jobDefinitionName="lifeboat-fleet"),
+        call("batch", "RegisterJobDefinition", SOURCE, jobDefinitionName="x", containerProperties={"jobRoleArn": f"arn:aws:iam::{SOURCE}:role/lifeboat-nightly"}),
+    ],
     "lifeboat-account": [call("account", "CloseAccount", SOURCE)],
 }
 
@@ -135,6 +147,13 @@ QUIET_IN_SOURCE = [
     call("monitoring", "PutMetricAlarm", SOURCE, alarmName="web-latency"),
     call("iam", "PutRolePolicy", SOURCE, roleName="web"),
     call("ecs", "RunTask", SOURCE, taskDefinition="web:7", overrides={"taskRoleArn": f"arn:aws:iam::{SOURCE}:role/web"}),
+    call("batch", "SubmitJob", SOURCE, by="lifeboat-fleet-scheduler", jobName="lifeboat-fleet", jobDefinition="lifeboat-fleet:3"),
+    call("batch", "SubmitJob", SOURCE, by="lifeboat-fleet-events", jobName="lifeboat-collect", jobDefinition="lifeboat-collect:3"),
+    call("batch", "SubmitJob", SOURCE, jobName="web", jobDefinition="web"),
+    call("ecs", "RunTask", SOURCE, by="lifeboat-scheduler", taskDefinition="lifeboat-nightly:3"),
+    # Whatever Batch calls the task definitions that it makes of job definitions.
+    call("ecs", "RegisterTaskDefinition", SOURCE, by="AWSServiceRoleForBatch", family="lifeboat-fleet", taskRoleArn=f"arn:aws:iam::{SOURCE}:role/lifeboat-nightly"),
+    call("ecs", "RunTask", SOURCE, by="AWSServiceRoleForBatch", taskDefinition=f"arn:aws:ecs:eu-central-1:{SOURCE}:task-definition/lifeboat-fleet:3"),
     call("ecs", "RegisterTaskDefinition", SOURCE, family="web", taskRoleArn=f"arn:aws:iam::{SOURCE}:role/web"),
 ]
 

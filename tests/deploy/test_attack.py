@@ -8,20 +8,21 @@ from iam import Caller, decide, listed
 from policies import dictionary, documents
 from template import AWS, BACKUP, BUCKET, REGION, SOURCE
 from world import (
-    ANNOUNCEMENT, ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, RECORD, TAGGED, World, role_arn,
+    ANNOUNCEMENT, ATTESTATION, BY_RDS, EVERYTHING, MANIFEST, MARKER, PARTS, PROOF_RUN, RECORD, RUN, TAGGED, World, role_arn,
 )
 
 COPY, CLUSTER_COPY = "snapshot:lifeboat-prod-20261121", "cluster-snapshot:lifeboat-prod-20261121"
 OTHER = "snapshot:made-by-hand"
 TASK = {"aws:SourceAccount": BACKUP, "aws:SourceArn": f"arn:aws:ecs:{REGION}:{BACKUP}:task/lifeboat/1"}
 FOREIGN_TASK = {"aws:SourceAccount": "999988887777", "aws:SourceArn": f"arn:aws:ecs:{REGION}:999988887777:task/x/1"}
+FLEET_RULE = f"arn:aws:events:{REGION}:{SOURCE}:rule/lifeboat-fleet-ended"
 MFA, NO_MFA = {"aws:MultiFactorAuthPresent": "true"}, {"aws:MultiFactorAuthPresent": "false"}
 KEYS = ["SnapshotKey", "IdentityKey", "AttestationKey"]
 
 # What takes a role from who hands it over.
 SERVICES = [
     f"{name}.amazonaws.com"
-    for name in ("cloudformation", "ec2", "ecs-tasks", "lambda", "monitoring.rds", "s3", "scheduler")
+    for name in ("batch", "cloudformation", "ec2", "ecs-tasks", "events", "lambda", "monitoring.rds", "s3", "scheduler")
 ]
 # The only roles that anybody of lifeboat's hands over: as the table in docs/access.md says.
 HANDED_OVER = {
@@ -90,6 +91,9 @@ def attacks(world):
     for who in [*roles[1:], *outside, world.admin]:
         attack(who, "plant a manifest", world.put(who, MANIFEST, 35))
         attack(who, "plant a record of a copy", world.put(who, RECORD, 35))
+        attack(who, "plant the plan of a run", world.put(who, RUN, 35))
+    for who in [*roles[:-1], *outside, world.admin]:
+        attack(who, "plant the plan of a run of prove", world.put(who, PROOF_RUN, 35))
     for who in [exporter, snapshot, expire, restore, break_glass, *outside, world.admin]:
         attack(who, "plant an attestation", world.put(who, ATTESTATION, 35))
     attack(break_glass, "DeleteBucket", world.s3(break_glass, "DeleteBucket"))
@@ -98,7 +102,7 @@ def attacks(world):
     for who, label in [(exporter, "lifeboat-exporter"), (world.widened("lifeboat-exporter"), "widened lifeboat-exporter")]:
         attack(label, "lock for longer than the daily tier", world.extend(who, PARTS, 38))
         attack(label, "put with a longer lock", world.put(who, PARTS, 38))
-        for kind, key in [("part", PARTS), ("manifest", MANIFEST), ("record", RECORD)]:
+        for kind, key in [("part", PARTS), ("manifest", MANIFEST), ("record", RECORD), ("plan", RUN)]:
             attack(label, f"put a {kind} with a lock of a day", world.put(who, key, 1))
         attack(label, "put under governance", world.put(who, PARTS, 35, "GOVERNANCE"))
         attack(label, "put under a key of its own", world.put(who, PARTS, 35, given={"s3:x-amz-server-side-encryption-customer-algorithm": "AES256"}))
@@ -246,10 +250,21 @@ def attacks(world):
     attack("a schedule of another account", "become scheduler", world.assume(schedules, "lifeboat-scheduler", given={"aws:SourceAccount": "999988887777"}))
     attack("a schedule of another account", "become the source's scheduler", world.assume(schedules, "lifeboat-scheduler", SOURCE, given={"aws:SourceAccount": "999988887777"}))
     in_source = world.role("lifeboat-scheduler", SOURCE)
+    fleet, ended = (world.role(f"lifeboat-fleet-{name}", SOURCE) for name in ("scheduler", "events"))
+    attack("a schedule of another account", "become the fleet's scheduler", world.assume(schedules, "lifeboat-fleet-scheduler", SOURCE, given={"aws:SourceAccount": "999988887777"}))
+    rules, own_rule = Caller("events.amazonaws.com", []), {"aws:SourceAccount": SOURCE, "aws:SourceArn": FLEET_RULE}
+    for key, other in [("aws:SourceAccount", "999988887777"), ("aws:SourceArn", FLEET_RULE.replace("fleet-ended", "other"))]:
+        attack(f"a rule whose {key} is another's", "become the fleet's events", world.assume(rules, "lifeboat-fleet-events", SOURCE, given={**own_rule, key: other}))
+    for who in (*roles, nightly, in_source, fleet, ended):
+        for definition in ("lifeboat-fleet", "lifeboat-collect", "other"):
+            if (who, definition) not in ((fleet, "lifeboat-fleet"), (fleet, "lifeboat-collect"), (ended, "lifeboat-collect")):
+                attack(who, f"submit {definition}", world.submit(who, definition))
+        attack(who, "submit lifeboat-collect to another queue", world.submit(who, "lifeboat-collect", "other"))
+        attack(who, "define a job", decide(who, "batch:RegisterJobDefinition", f"arn:aws:batch:{REGION}:{who.account}:job-definition/lifeboat-fleet", who.account))
     for family in ("lifeboat-prove", "other"):
         attack(in_source, f"start {family}", world.run_task(in_source, family))
     attack(in_source, "start nightly elsewhere", world.run_task(in_source, "lifeboat-nightly", "other"))
-    for who in (*roles, scheduler, starter, nightly, in_source):
+    for who in (*roles, scheduler, starter, nightly, in_source, fleet, ended):
         for account, name in world.roles:
             for service in SERVICES if account == who.account else ():
                 handed = HANDED_OVER if account == BACKUP else HANDED_OVER_IN_SOURCE
@@ -299,6 +314,9 @@ def needs(world):
     yield "exporter: manifest", world.put(exporter, MANIFEST, 34)
     yield "exporter: manifest after a run of two days", world.put(exporter, MANIFEST, 32)
     yield "exporter: record of a copy", world.put(exporter, RECORD, 35)
+    yield "exporter: plan of a run", world.put(exporter, RUN, 35)
+    yield "exporter: read it", world.s3(exporter, "GetObjectVersion", RUN)
+    yield "exporter: read its lock back", world.s3(exporter, "GetObjectRetention", RUN)
     yield "exporter: read the record's lock back", world.s3(exporter, "GetObjectRetention", RECORD)
     yield "exporter: mode = bucket-default", world.put(exporter, PARTS)
     yield "exporter: SSE-S3 said aloud", world.put(exporter, PARTS, 35, given={"s3:x-amz-server-side-encryption": "AES256"})
@@ -343,6 +361,14 @@ def needs(world):
     yield "source's scheduler: start nightly", world.run_task(in_source, "lifeboat-nightly")
     for role in ("lifeboat-nightly", "lifeboat-nightly-execution"):
         yield f"source's scheduler: hand {role} over", world.hand_over(in_source, role, "ecs-tasks.amazonaws.com")
+    tasks = {"aws:SourceAccount": SOURCE, "aws:SourceArn": f"arn:aws:ecs:{REGION}:{SOURCE}:task/AWSBatch-lifeboat-fleet-1/1"}
+    for name in ("nightly", "nightly-execution"):
+        yield f"{name}: run as a task of Batch", world.assume(ecs, f"lifeboat-{name}", SOURCE, given=tasks)
+    yield "fleet's scheduler: by a schedule", world.assume(schedules, "lifeboat-fleet-scheduler", SOURCE, given={"aws:SourceAccount": SOURCE})
+    events = Caller("events.amazonaws.com", [])
+    yield "fleet's events: by the rule", world.assume(events, "lifeboat-fleet-events", SOURCE, given={"aws:SourceAccount": SOURCE, "aws:SourceArn": FLEET_RULE})
+    for who, definition in [("scheduler", "lifeboat-fleet"), ("scheduler", "lifeboat-collect"), ("events", "lifeboat-collect")]:
+        yield f"fleet's {who}: submit {definition}", world.submit(world.role(f"lifeboat-fleet-{who}", SOURCE), definition)
     own_trail = {"aws:SourceArn": f"arn:aws:cloudtrail:{REGION}:{BACKUP}:trail/lifeboat", "s3:x-amz-acl": "bucket-owner-full-control"}
     for action in ("GetBucketAcl", "PutObject"):
         yield f"trail: {action}", world.trail(Caller("cloudtrail.amazonaws.com", []), action, own_trail)

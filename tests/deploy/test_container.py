@@ -14,12 +14,19 @@ WRITTEN_TO = {"/run/lifeboat", "/tmp"}
 DRILL_UID = 10002
 DRILL_SERVER = ["drill-server", "--folder", "/drill"]
 DRILL_WRITES_TO = {"/drill", "/tmp"}
+# Read by lifeboat itself.
+OF_A_SHARD = ("LIFEBOAT_SHARDS", "LIFEBOAT_RUN")
+
+
+def cronjobs(name):
+    """What a file schedules, by name."""
+    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes" / name).read_text())
+    return {one["metadata"]["name"]: one["spec"] for one in documents if one["kind"] == "CronJob"}
 
 
 def cronjob(name):
-    documents = yaml.safe_load_all((ROOT / "deploy/kubernetes" / name).read_text())
-    found, = (one for one in documents if one["kind"] == "CronJob")
-    return found["spec"]
+    found, = cronjobs(name).values()
+    return found
 
 
 class Image(unittest.TestCase):
@@ -55,6 +62,14 @@ class Image(unittest.TestCase):
                 written = {one["ContainerPath"] for one in container["MountPoints"] if not one.get("ReadOnly")}
                 self.assertEqual(written, WRITTEN_TO)
                 self.assertEqual(container["User"], str(UID))
+        for job in Template("fleet.yaml", SOURCE).of_type("AWS::Batch::JobDefinition").values():
+            container = job["ContainerProperties"]
+            self.assertEqual({one["ContainerPath"] for one in container["MountPoints"]}, WRITTEN_TO)
+            names = [{one["Name"] for one in container["Volumes"]}, {one["SourceVolume"] for one in container["MountPoints"]}]
+            self.assertEqual(*names)
+            # "This parameter isn't applicable to jobs that are running on Fargate resources and shouldn't be provided."
+            # https://docs.aws.amazon.com/batch/latest/APIReference/API_Volume.html
+            self.assertFalse(any("Host" in one for one in container["Volumes"]))
 
     def test_both_users_are_known_by_name_and_only_one_owns_what_holds_secrets(self):
         # initdb asks for the name.
@@ -133,7 +148,7 @@ class SecondContainer(unittest.TestCase):
 
 class CronJobs(unittest.TestCase):
     def setUp(self):
-        self.cronjobs = [cronjob(name) for name in ("cronjob.yaml", "prove.yaml")]
+        self.cronjobs = [one for name in ("cronjob.yaml", "prove.yaml", "fleet.yaml") for one in cronjobs(name).values()]
         self.jobs = [one["jobTemplate"]["spec"] for one in self.cronjobs]
         self.pods = [one["template"]["spec"] for one in self.jobs]
         self.containers = [one for pod in self.pods for one in pod["containers"]]
@@ -141,7 +156,9 @@ class CronJobs(unittest.TestCase):
 
     def test_a_failed_run_is_not_repeated_and_no_two_run_at_once(self):
         for spec, job, pod in zip(self.cronjobs, self.jobs, self.pods):
-            self.assertEqual(job["backoffLimit"], 0)
+            # Shards do start again, and pass over what is done: see test_engines.py.
+            if job.get("completionMode") != "Indexed":
+                self.assertEqual(job["backoffLimit"], 0)
             self.assertEqual(pod["restartPolicy"], "Never")
             self.assertEqual(spec["concurrencyPolicy"], "Forbid")
 
@@ -166,7 +183,7 @@ class CronJobs(unittest.TestCase):
             volumes = {one["name"]: one for one in pod["volumes"]}
             self.assertEqual(volumes["run"]["emptyDir"]["medium"], "Memory")
         for one in (one for container in self.containers for one in container["env"]):
-            if one["name"] != "AWS_REGION":
+            if one["name"] not in ("AWS_REGION", *OF_A_SHARD):
                 self.assertIn("secretKeyRef", one["valueFrom"])
 
     def test_memory_has_a_limit_and_the_image_a_digest(self):
@@ -177,8 +194,18 @@ class CronJobs(unittest.TestCase):
     def test_they_hand_over_what_the_entry_point_reads(self):
         entrypoint = (ROOT / "deploy/docker/entrypoint.sh").read_text()
         for one in (one for container in self.containers for one in container["env"]):
-            if one["name"].startswith("LIFEBOAT_"):
+            if one["name"].startswith("LIFEBOAT_") and one["name"] not in OF_A_SHARD:
                 self.assertIn(f"${{{one['name']}:-}}", entrypoint)
+
+    def test_the_fleet_takes_the_place_of_the_one_task_and_has_all_that_it_has(self):
+        single, fleet = cronjob("cronjob.yaml"), cronjobs("fleet.yaml")["lifeboat-nightly"]
+        self.assertIn("lifeboat-nightly", cronjobs("cronjob.yaml"))
+        pods = [one["jobTemplate"]["spec"]["template"]["spec"] for one in (single, fleet)]
+        for pod in pods:
+            del pod["containers"][0]["args"], pod["containers"][0]["resources"]
+            pod["containers"][0]["env"] = [one for one in pod["containers"][0]["env"] if one["name"] not in OF_A_SHARD]
+            pod.pop("topologySpreadConstraints", None)
+        self.assertEqual(*pods)
 
 
 if __name__ == "__main__":

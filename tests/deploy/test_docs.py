@@ -25,6 +25,7 @@ TEMPLATES = {path.name: read(path.name) for path in AWS.glob("*.yaml")}
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*.md"), ROOT / "tests/README.md"])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 ACCOUNTS = (ROOT / "docs/accounts.md").read_text()
+DEPLOYS = ACCOUNTS + (ROOT / "docs/fleet.md").read_text()
 
 # Of the AWS CLI alone: their options.
 CLI_ONLY = {
@@ -42,10 +43,10 @@ CLI_GLOBAL = {"query", "output", "region", "profile"}
 # What a page uses beside lifeboat and aws. The rest of a block is bash's own and coreutils'.
 SILENT = {
     "apt", "apt-get", "bash", "cargo", "cp", "createdb", "docker", "head", "install", "journalctl", "kubectl", "logger",
-    "lifeboat", "aws", "mv", "openssl", "psql", "sha256sum", "base64", "jq", "sudo", "systemctl", "terraform", "useradd",
+    "lifeboat", "aws", "mv", "openssl", "psql", "sha256sum", "squeue", "base64", "jq", "sudo", "systemctl", "terraform", "useradd",
 }
 # Programs of the repository that pages call by their path.
-PROGRAMS = {".ci/run", "deploy/aws/try.sh", "deploy/local/servers.sh"}
+PROGRAMS = {".ci/run", "deploy/slurm/fleet.sh", "deploy/aws/try.sh", "deploy/local/servers.sh"}
 # Every call is one line of a log: name, then arguments, between unit separators.
 STUB = """#!/bin/bash
 { printf '%s' "${0##*/}"; printf '\\037%s' "$@"; printf '\\036'; } >>"$CALLS"
@@ -304,7 +305,7 @@ class Accounts(unittest.TestCase):
     """docs/accounts.md and the templates."""
 
     def test_parameters_that_are_given_exist_and_none_that_is_needed_is_left_out(self):
-        paragraphs = ACCOUNTS.split("aws cloudformation deploy ")[1:]
+        paragraphs = DEPLOYS.split("aws cloudformation deploy ")[1:]
         commands = [re.match(r"(?:[^\n]*\\\n)*[^\n]*", paragraph)[0] for paragraph in paragraphs]
         names = [re.search(r"--template-file deploy/aws/(\S+)", command)[1] for command in commands]
         self.assertEqual(set(names), set(TEMPLATES))

@@ -31,7 +31,7 @@ class Entrypoint(unittest.TestCase):
         self.path = f"{binaries}:{os.environ['PATH']}"
 
     def start(self, *arguments, **variables):
-        environment = {"PATH": self.path, "LIFEBOAT_RUN": str(self.folder), **variables}
+        environment = {"PATH": self.path, "LIFEBOAT_FOLDER": str(self.folder), **variables}
         command = ["sh", str(ENTRYPOINT), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -39,9 +39,10 @@ class Entrypoint(unittest.TestCase):
         return {one.name: one.read_text() for one in self.folder.iterdir()}
 
     def test_variables_become_files_that_only_lifeboat_reads(self):
-        done = self.start("nightly", "--json", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem", LIFEBOAT_PGPASS="h:*:*:u:p")
+        done = self.start("nightly", "--json", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem\n", LIFEBOAT_PGPASS="h:*:*:u:p")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(self.files(), {"lifeboat.toml": TOML + "\n", "manifest-signing.pem": "pem\n", "pgpass": "h:*:*:u:p\n"})
+        # As `--secret-string file://…` and `--from-file=…` hand them over: with their newlines.
+        self.assertEqual(self.files(), {"lifeboat.toml": TOML, "manifest-signing.pem": "pem\n", "pgpass": "h:*:*:u:p\n"})
         for one in self.folder.iterdir():
             self.assertEqual(stat.S_IMODE(one.stat().st_mode), 0o600, one.name)
         said = done.stdout.splitlines()
@@ -66,6 +67,13 @@ class Entrypoint(unittest.TestCase):
             self.assertIn(f"\n{name}={value}\n", done.stdout)
         self.assertNotIn("LIFEBOAT_ENVIRONMENT", done.stdout)
         self.assertEqual(set(self.files()), {"lifeboat.toml", "pgpass"})
+
+    def test_what_an_engine_says_of_a_shard_reaches_lifeboat(self):
+        engine = {"LIFEBOAT_RUN": "2026-11-21", "LIFEBOAT_SHARDS": "10", "JOB_COMPLETION_INDEX": "3", "AWS_BATCH_JOB_ID": "a:3"}
+        done = self.start("nightly", LIFEBOAT_TOML=TOML, **engine)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(set(self.files()), {"lifeboat.toml"})
+        self.assertLessEqual({f"{name}={value}" for name, value in engine.items()}, set(done.stdout.splitlines()))
 
     def test_the_drill_server_is_handed_nothing(self):
         secrets = {"LIFEBOAT_TOML": TOML, "LIFEBOAT_SIGNING_PEM": "pem", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}

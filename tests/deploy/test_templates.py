@@ -7,7 +7,7 @@ import unittest
 import policies
 from iam import NEGATIVE, listed
 from policies import Document, documents
-from template import AWS, BUCKET, PARTITIONS, REGION, every_template, read
+from template import AWS, BUCKET, PARTITIONS, REGION, SOURCE, Template, every_template, read
 
 # Present in every request of an account's principal.
 ALWAYS_THERE = {"aws:PrincipalArn", "aws:PrincipalAccount"}
@@ -81,12 +81,35 @@ class Resources(unittest.TestCase):
             self.assertEqual([one["Name"] for one in container["Environment"]], ["AWS_REGION"])
             self.assertIn("LIFEBOAT_TOML", [one["Name"] for one in container["Secrets"]])
         schedules = [one for template in every_template() for one in template.of_type("AWS::Scheduler::Schedule").values()]
-        for schedule in schedules:
+        for schedule in (one for one in schedules if "EcsParameters" in one["Target"]):
             network = schedule["Target"]["EcsParameters"]["NetworkConfiguration"]["AwsvpcConfiguration"]
             self.assertEqual(network["AssignPublicIp"], "DISABLED")
 
+    def test_jobs_are_pinned_unprivileged_and_hold_no_secret_in_the_clear(self):
+        jobs = Template("fleet.yaml", SOURCE).of_type("AWS::Batch::JobDefinition").values()
+        self.assertEqual({job["JobDefinitionName"] for job in jobs}, {"lifeboat-fleet", "lifeboat-collect"})
+        task = Template("source-account.yaml", SOURCE).of_type("AWS::ECS::TaskDefinition")["NightlyTask"]
+        for job in jobs:
+            container = job["ContainerProperties"]
+            self.assertRegex(container["Image"], "@sha256:[0-9a-f]{64}$")
+            self.assertIs(container["ReadonlyRootFilesystem"], True)
+            self.assertEqual(container["User"], "10001")
+            self.assertEqual(container["NetworkConfiguration"], {"AssignPublicIp": "DISABLED"})
+            self.assertEqual([one["Name"] for one in container["Environment"]], ["AWS_REGION"])
+            # Roles and secrets are those of the task whose place they take.
+            self.assertEqual(container["JobRoleArn"], task["TaskRoleArn"])
+            self.assertEqual(container["ExecutionRoleArn"], task["ExecutionRoleArn"])
+            secrets = task["ContainerDefinitions"][0]["Secrets"]
+            self.assertEqual(container["Secrets"], [one for one in secrets if one in container["Secrets"]])
+            self.assertIn("LIFEBOAT_TOML", [one["Name"] for one in container["Secrets"]])
+
+    def test_one_of_the_two_schedules_of_nightly_can_be_switched_off(self):
+        source = Template("source-account.yaml", SOURCE, NightlyState="DISABLED")
+        self.assertEqual(source.of_type("AWS::Scheduler::Schedule")["EveryNight"]["State"], "DISABLED")
+        self.assertIn("NightlyIsSilent", source.of_type("AWS::CloudWatch::Alarm"))
+
     def test_an_image_by_tag_is_refused(self):
-        for name in ("backup-tasks.yaml", "source-account.yaml"):
+        for name in ("backup-tasks.yaml", "source-account.yaml", "fleet.yaml"):
             pattern = read(name)["Parameters"]["Image"]["AllowedPattern"]
             image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/lifeboat"
             self.assertTrue(re.fullmatch(pattern, f"{image}@sha256:{'a' * 64}"))
@@ -155,7 +178,7 @@ class Partitions(unittest.TestCase):
         image = "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/lifeboat@sha256:" + "a" * 64
         key = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f"
         for name, parameter, value in [
-            ("backup-tasks.yaml", "Image", image), ("source-account.yaml", "Image", image),
+            ("backup-tasks.yaml", "Image", image), ("source-account.yaml", "Image", image), ("fleet.yaml", "Image", image),
             ("source-account.yaml", "SnapshotKeyArn", key),
             ("source-account.yaml", "RunsElsewhereAs", "arn:aws-cn:iam::111122223333:role/machine"),
         ]:  # fmt: skip
@@ -174,7 +197,7 @@ class Policies(unittest.TestCase):
         kinds = [document.kind for document in documents()]
         self.assertEqual(
             {kind: kinds.count(kind) for kind in set(kinds)},
-            {"trust": 12, "role": 13, "bucket": 3, "key": 4, "topic": 2, "registry": 1, "log": 1, "scp": 1},
+            {"trust": 14, "role": 15, "bucket": 3, "key": 4, "topic": 2, "registry": 1, "log": 1, "scp": 1},
         )
 
     def test_grammar(self):

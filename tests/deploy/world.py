@@ -12,6 +12,7 @@ MANIFEST = f"arn:aws:s3:::{BUCKET}/prod/manifests/prod/courses/20261121T020000Z-
 ATTESTATION = f"arn:aws:s3:::{BUCKET}/prod/attestations/prod/courses/20261121T020000Z-k3v9q2/1.json"
 RECORD = f"arn:aws:s3:::{BUCKET}/prod/snapshots/prod/20261121T020000Z-k3v9q2.json"
 ANNOUNCEMENT = f"arn:aws:s3:::{BUCKET}/prod/announcements/20261121T020000Z-k3v9q2.json"
+RUN, PROOF_RUN = (f"arn:aws:s3:::{BUCKET}/prod/runs/{kind}/2026-11-21/plan.json" for kind in ("export", "prove"))
 MARKER = f"arn:aws:s3:::{BUCKET}/prod/lifeboat.json"
 BY_RDS = {"kms:ViaService": f"rds.{REGION}.amazonaws.com"}
 TAGGED = {"aws:ResourceTag/lifeboat:managed": "true"}
@@ -27,7 +28,7 @@ class World:
     def __init__(self, without=None):
         self.documents, self.roles = {}, {}
         templates = [Template(f"{name}.yaml", BACKUP) for name in ("backup-account", "backup-tasks", "alarms")]
-        templates.append(Template("source-account.yaml", SOURCE))
+        templates += [Template(f"{name}.yaml", SOURCE) for name in ("source-account", "fleet")]
         for document in documents(templates):
             self.documents[document.where, document.kind] = copy.deepcopy(document.statements)
         _, writes, tls, _ = self.documents["alarms.yaml: TrailBucketPolicy", "bucket"]
@@ -49,7 +50,8 @@ class World:
     def guards(self):
         """Everything that stands between an attacker and a backup, as `without` takes it: each Deny of the backup
         account, each condition of what its roles are allowed, of who becomes them, and of who tells people. Of the
-        source account only what hands roles to tasks; calls take out the others, in tests/cloud/adversary."""
+        source account only what hands roles to tasks or starts them; calls take out the others, in
+        tests/cloud/adversary."""
         for document, statements in self.documents.items():
             if document[0].startswith("source-account") and ": SchedulerRole" not in document[0]:
                 continue
@@ -149,6 +151,13 @@ class World:
         task = f"arn:aws:ecs:{REGION}:{caller.account}:task-definition/{family}:1"
         given = {"ecs:cluster": f"arn:aws:ecs:{REGION}:{caller.account}:cluster/{cluster}"}
         return decide(caller, "ecs:RunTask", task, caller.account, (), given)
+
+    @staticmethod
+    def submit(caller, definition, queue="lifeboat-fleet"):
+        """A job of AWS Batch, which the roles of its definition then run as. Each resource must be allowed."""
+        batch = f"arn:aws:batch:{REGION}:{caller.account}:"
+        names = ("job/1", f"job-queue/{queue}", f"job-definition/{definition}:1")
+        return all(decide(caller, "batch:SubmitJob", batch + name, caller.account) for name in names)
 
     def assume(self, caller, name, owner=BACKUP, **given):
         guard = self.documents[self.roles[owner, name], "trust"]

@@ -8,7 +8,7 @@ use lifeboat::testing::Context;
 use lifeboat::testing::Interrupt;
 use lifeboat::testing::Silent;
 use lifeboat::testing::SystemClock;
-use lifeboat::testing::model::Kind;
+use lifeboat::testing::model::{Choice, Kind};
 use lifeboat::testing::snapshot::copy::Options;
 use lifeboat::testing::snapshot::expire::{self, Expected, Keep, Limits, Period, Report, Side};
 use serde_json::json;
@@ -51,6 +51,7 @@ async fn in_source(world: &World, deletes: bool) -> Report {
         source: &source,
         backup: &world.backup_side(),
         kms_key: &world.kms_key,
+        choice: &Choice::default(),
     };
     run(&[side], deletes).await
 }
@@ -162,6 +163,7 @@ async fn an_intermediate_stays_while_its_copy_is_missing_under_way_or_under_anot
             source: &source,
             backup: &world.backup_side(),
             kms_key: &wrong_key,
+            choice: &Choice::default(),
         };
         let report = run(&[side], true).await;
         assert_eq!(report.deleted, 0, "{report:#?}");

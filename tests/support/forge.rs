@@ -15,7 +15,7 @@ use lifeboat::testing::Result;
 use lifeboat::testing::Silent;
 use lifeboat::testing::SystemClock;
 use lifeboat::testing::codec::{self, Identities, Sealer};
-use lifeboat::testing::export::{self, Source};
+use lifeboat::testing::export::{self, Source, Turns};
 use lifeboat::testing::model::Catalog;
 use lifeboat::testing::model::Databases;
 use lifeboat::testing::model::Exclude;
@@ -113,6 +113,7 @@ impl Forge {
             interrupt: &Interrupt::never(),
         };
         let options = export::Options {
+            turns: Arc::new(Turns::new(1)),
             sources: vec![Source {
                 name: "forge".to_owned(),
                 server: server(&database.url()),
@@ -120,6 +121,7 @@ impl Forge {
                 elsewhere: Vec::new(),
                 uncovered_is_finding: false,
                 exclude: Exclude::default(),
+                at_once: 1,
             }],
             jobs: Some(2),
             rate_limit: None,
@@ -135,7 +137,14 @@ impl Forge {
             reach: Vec::new(),
             dry_run: false,
         };
-        export::run(&repository, keys, &options, context).await
+        export::run(
+            &repository,
+            keys,
+            &options,
+            options.turns.any().await,
+            context,
+        )
+        .await
     }
 
     pub async fn export(&self, database: &Database) -> RestorePoint {

@@ -1,12 +1,18 @@
-//! The text of a drill.
+//! How a drill is told.
 
 use std::collections::BTreeMap;
 
 use crate::cli::render::{self, Page, seconds};
+use crate::cli::run::Answer;
 use crate::drill::{AssertionResult, Report};
+use crate::error::Result;
 use crate::humanize::first_names;
 use crate::model::attestation::{NOT_PROVEN, NotTried, Verdict};
 use crate::model::finding::Finding;
+
+pub(crate) fn answer(report: &Report) -> Result<Answer> {
+    Answer::new(report, text(report), report.outcome())
+}
 
 pub(super) fn text(report: &Report) -> Page {
     let mut page = Page::default();
@@ -105,6 +111,8 @@ fn show_not_tried(page: &mut Page, all: &[NotTried]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::attestation::Walls;
+    use crate::outcome::Outcome;
 
     #[test]
     fn what_was_not_tried_is_shown_by_kind_and_not_at_length() {
@@ -122,5 +130,80 @@ mod tests {
         assert_eq!(lines[0], "not tried: event trigger a\\n\\u{1b}[2J");
         assert_eq!((lines[1], lines.len()), ("not tried: language l00", 12));
         assert_eq!(lines[11], "not tried: language: 3 more");
+    }
+    /// Of a drill that found nothing wrong.
+    fn report() -> Report {
+        Report {
+            id: "20261121T020000Z-k3v9q2".parse().unwrap(),
+            source: "prod".to_owned(),
+            database: "courses".to_owned(),
+            locked: true,
+            snapshot_at: jiff::Timestamp::UNIX_EPOCH,
+            place: "a throwaway PostgreSQL 15.20".to_owned(),
+            server_version: "15.20".to_owned(),
+            opened_by: None,
+            sample: None,
+            tables: 1,
+            rows: 1,
+            seconds_to_first_query: None,
+            seconds_to_restore: 1.0,
+            seconds: 1.0,
+            phases: Vec::new(),
+            assertions: Vec::new(),
+            failures: Vec::new(),
+            unproven: Vec::new(),
+            findings: Vec::new(),
+            not_compared: Vec::new(),
+            not_tried: Vec::new(),
+            left_out: Vec::new(),
+            excluded: Vec::new(),
+            as_superuser: false,
+            walls: None,
+            attestation: None,
+        }
+    }
+
+    #[test]
+    fn only_what_may_be_lost_or_is_not_known_changes_the_exit_code() {
+        let trouble = || vec![Finding::new("table public.t", "a base type")];
+        let (mut whole, mut unproven, mut failed) = (report(), report(), report());
+        whole.not_tried = vec![NotTried {
+            kind: "event trigger".to_owned(),
+            name: "on_ddl".to_owned(),
+        }];
+        unproven.unproven = trouble();
+        (failed.unproven, failed.failures) = (trouble(), trouble());
+        for (report, expected, last) in [
+            (&whole, Outcome::Done, "sound"),
+            (&unproven, Outcome::Findings, "NOT PROVEN: it cannot be "),
+            (&failed, Outcome::Failed, "NOT SOUND"),
+        ] {
+            assert_eq!(report.outcome(), expected);
+            let text = text(report);
+            let text = text.as_str();
+            assert!(text.lines().last().unwrap().starts_with(last), "{text}");
+        }
+        let shown = text(&unproven);
+        assert!(
+            shown
+                .as_str()
+                .contains("unproven: table public.t: a base type\n")
+        );
+    }
+
+    #[test]
+    fn a_drill_says_by_which_rights_and_behind_which_walls() {
+        let mut one = report();
+        let shown = text(&one);
+        assert!(!shown.as_str().contains("superuser") && !shown.as_str().contains("walled"));
+        one.as_superuser = true;
+        one.walls = Some(Walls::default());
+        let text = text(&one);
+        let text = text.as_str();
+        assert!(text.contains("\nas superuser: "), "{text}");
+        assert!(
+            text.contains("\nwalled: nothing; not walled: network, "),
+            "{text}"
+        );
     }
 }

@@ -33,6 +33,16 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// A copy of each of these sources.
+    pub(crate) fn of(source: Vec<String>) -> Self {
+        Self {
+            source,
+            ..Self::default()
+        }
+    }
+}
+
 pub(crate) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let copy = inputs(&args, &access, &config, run).await?;

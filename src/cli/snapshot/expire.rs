@@ -5,6 +5,7 @@ use crate::cli::{accounts, render};
 use crate::config::accounts::Account;
 use crate::config::{Accounts, Config};
 use crate::error::{Error, Result};
+use crate::model::choice::Choice;
 use crate::schedule::{Copies, Intermediates, SnapshotExpire};
 use crate::snapshot::expire::{AT_MOST, Limits, Report};
 
@@ -89,6 +90,7 @@ async fn intermediates(accounts: &Accounts, config: &Config, run: &Run) -> Resul
         source: accounts::expire_in_source(accounts, run).await?,
         backup: accounts::copies(accounts, run).await?,
         kms_key,
+        choice: Choice::default(),
     })
 }
 

@@ -99,7 +99,9 @@ impl SpareDrill<'_> {
         let source = &self.found.point.source;
         let is_of_source = |one: &&(String, Databases)| one.0 == *source;
         let wanted = match self.options.databases.iter().find(is_of_source) {
-            None | Some((_, Databases::OfConnection)) => return Ok(there),
+            None | Some((_, Databases::OfConnection | Databases::Matching { .. })) => {
+                return Ok(there);
+            }
             Some((_, Databases::All { except })) => {
                 there.retain(|name| !except.contains(name));
                 return Ok(there);

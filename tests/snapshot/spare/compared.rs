@@ -1,10 +1,11 @@
 //! A copy is compared with the export nearest in time: what writes in between do not explain is a finding.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat::testing::codec::{Sealer, new_identity};
-use lifeboat::testing::export::{self, Source};
+use lifeboat::testing::export::{self, Source, Turns};
 use lifeboat::testing::model::Exclude;
 use lifeboat::testing::model::{Databases, Kind, LockMode, LockPolicy};
 use lifeboat::testing::pg::tools::Dirs;
@@ -79,6 +80,7 @@ impl<'a> Exporter<'a> {
             trust: &world.trust(),
         };
         let options = export::Options {
+            turns: Arc::new(Turns::new(1)),
             sources: vec![Source {
                 name: "prod".to_owned(),
                 server: server(&url),
@@ -86,6 +88,7 @@ impl<'a> Exporter<'a> {
                 elsewhere: Vec::new(),
                 uncovered_is_finding: false,
                 exclude: Exclude::default(),
+                at_once: 1,
             }],
             jobs: Some(2),
             rate_limit: None,
@@ -106,7 +109,14 @@ impl<'a> Exporter<'a> {
             progress: &Silent,
             interrupt: &Interrupt::never(),
         };
-        let report = export::run(&repository, keys, &options, context).await;
+        let report = export::run(
+            &repository,
+            keys,
+            &options,
+            options.turns.any().await,
+            context,
+        )
+        .await;
         let id = report.unwrap().databases[0].id.clone().unwrap();
         id.to_string()
     }

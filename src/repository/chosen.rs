@@ -1,0 +1,73 @@
+//! Which restore points a choice of databases means.
+
+use std::collections::BTreeMap;
+
+use super::handle::Repository;
+use super::read::{ListedPoint, PointSelector, RestorePoint};
+use crate::error::Result;
+use crate::model::choice::Choice;
+use crate::sign::Trust;
+
+/// A point of a database.
+pub(crate) struct Selected {
+    pub source: String,
+    pub database: String,
+    /// `Latest`, where none can be trusted: opening it will say why.
+    pub which: PointSelector,
+}
+
+impl Repository {
+    /// The newest point of each chosen database. A name that stands for none is an error.
+    pub(crate) async fn newest_chosen(
+        &self,
+        choice: &Choice,
+        trust: &Trust,
+    ) -> Result<Vec<Selected>> {
+        let mut found = self.find(None, None).await?;
+        if !choice.is_all() {
+            let places = found.iter();
+            let places = places.map(|one| (one.source.clone(), one.database.clone()));
+            choice.check(&places.collect(), self.url())?;
+        }
+        found.retain(|one| choice.has(&one.source, &one.database));
+        self.newest_of_each(found, trust).await
+    }
+
+    /// The newest point of each database that can be trusted: a forged one must not keep the others from
+    /// being proven. `status` reports those passed over.
+    async fn newest_of_each(
+        &self,
+        found: Vec<ListedPoint>,
+        trust: &Trust,
+    ) -> Result<Vec<Selected>> {
+        let mut by_database: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
+        for one in found {
+            let name = (one.source.clone(), one.database.clone());
+            by_database.entry(name).or_default().push(one);
+        }
+        let mut newest = Vec::with_capacity(by_database.len());
+        for ((source, database), found) in by_database {
+            let trusted = self.newest_trusted(found, trust, usize::MAX);
+            let which = match trusted.await? {
+                Some(point) => PointSelector::Id(point.manifest.id.clone()),
+                None => PointSelector::Latest,
+            };
+            newest.push(Selected {
+                source,
+                database,
+                which,
+            });
+        }
+        Ok(newest)
+    }
+
+    pub(crate) async fn open_selected(
+        &self,
+        selected: &Selected,
+        trust: &Trust,
+    ) -> Result<RestorePoint> {
+        let (source, database) = (Some(&*selected.source), Some(&*selected.database));
+        let found = self.choose(&selected.which, source, database).await?;
+        self.open(&found, trust).await
+    }
+}

@@ -36,6 +36,8 @@ pub struct Page {
     pub drills: u64,
     /// All that are on the page.
     pub findings: Vec<String>,
+    /// How many `status` has beside these.
+    pub findings_not_shown: u64,
 }
 
 /// Reads all restore points and their drills, and makes the page. Of a fleet it reads the newest of each database.
@@ -48,6 +50,7 @@ pub async fn report(repository: &Repository, trust: &Trust, options: Options) ->
         databases: databases.len() as u64,
         points: databases.map(|one| one.points.len() as u64).sum(),
         not_opened: facts.not_opened() as u64,
+        findings_not_shown: facts.options.findings_not_shown,
         drills: drills.sum(),
         findings: facts.findings,
     })

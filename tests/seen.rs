@@ -1,6 +1,8 @@
 //! A fleet is seen whole: few calls, small pages, the worst first, and nothing unchecked passes for checked.
 
+mod bent;
 mod fleet;
+mod told;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -11,6 +11,7 @@ use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
+use crate::humanize::left_out;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::promote as promotion;
@@ -21,8 +22,9 @@ use crate::status::Report as Status;
 /// Write one page about all restore points, their locks and drills, for people
 ///
 /// Reads every manifest and every drill's attestation; of several databases with more than 200 restore points
-/// together only the newest trusted one of each and its newest drill, and counts the others as not opened, unless
-/// --all. The worst databases come first. The page loads nothing and runs no script, so that it can be kept, mailed
+/// together, of each that has more than 20, only the newest trusted one and its newest drill, and counts the others
+/// as not opened, unless --all. Then it does not tell of older points that were drilled that they do not open or are
+/// not locked: `lifeboat promote --dry-run` does. The worst databases come first. The page loads nothing and runs no script, so that it can be kept, mailed
 /// and printed. What assertions gave is on it only where --identity opens
 /// that. What `lifeboat status` finds is on the page, and no failure of writing it: the exit code is 0
 /// then, too.
@@ -88,6 +90,10 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         render::counted(page.drills, "drill", "drills"),
         render::counted(page.findings.len() as u64, "finding", "findings"),
     );
+    let text = match left_out(page.findings_not_shown) {
+        Some(left_out) => format!("{text}, {left_out}"),
+        None => text,
+    };
     let written = json!({
         "repository": repository.url(),
         "file": file,
@@ -97,6 +103,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         "not_opened": page.not_opened,
         "drills": page.drills,
         "findings": page.findings,
+        "findings_not_shown": page.findings_not_shown,
     });
     Answer::new(&written, text, Outcome::Done)
 }
@@ -156,6 +163,7 @@ fn options(
         },
         databases: databases.map(|one| (one.source, one.database)).collect(),
         findings: status.findings.iter().map(ToString::to_string).collect(),
+        findings_not_shown: status.findings_not_shown,
         copies: status.copies,
         leftovers: status.leftovers,
         contested: None,

@@ -2,14 +2,15 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::render::{self, Page};
+use super::render::Page;
+use crate::humanize::left_out;
 use crate::model::state::State;
 
 /// Databases in which state; none means any.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct StateFilter {
-    /// Only databases in this state, by what is found of them; may be repeated, or several with commas. The exit
-    /// code stays that of all
+    /// Only databases in this state, by what this command finds of them (age and locks: `status` alone); may be
+    /// repeated, or several with commas. The exit code stays that of all
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = parser())]
     state: Vec<State>,
 }
@@ -31,10 +32,7 @@ fn parser() -> impl clap::builder::TypedValueParser<Value = State> {
 
 /// What `--state` left out.
 pub(super) fn not_shown(page: &mut Page, findings: u64) {
-    if findings > 0 {
-        page.line(format_args!(
-            "{} of databases that --state leaves out",
-            render::counted(findings, "finding", "findings")
-        ));
+    if let Some(left_out) = left_out(findings) {
+        page.line(left_out);
     }
 }

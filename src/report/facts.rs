@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::codec::Identities;
 use crate::error::Result;
+use crate::humanize::left_out;
 use crate::model::attestation::{Assertion, NotTriedCount, Verdict, Walls};
 use crate::model::id::Id;
 use crate::model::keys::KeyRing;
@@ -32,6 +33,8 @@ pub struct Options {
     pub databases: Vec<(String, String)>,
     /// What `status` found.
     pub findings: Vec<String>,
+    /// How many it found of databases in other states than `states`.
+    pub findings_not_shown: u64,
     pub copies: Vec<CopyStatus>,
     pub leftovers: Vec<Leftover>,
     /// Points that are the base of no comparison, as too many claim their period; `None`: not known, and nothing
@@ -76,6 +79,11 @@ impl Facts<'_> {
     /// How many points were not opened.
     pub(super) fn not_opened(&self) -> usize {
         self.databases.iter().map(Database::not_opened).sum()
+    }
+
+    /// What `--state` left out, where it is anything.
+    pub(super) fn left_out(&self) -> Option<String> {
+        left_out(self.options.findings_not_shown)
     }
 
     /// Positions of at most `most` databases: those with findings first, where not all have room.

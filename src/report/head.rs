@@ -1,7 +1,7 @@
 //! The top of the page: how things stand, in one look.
 
 use super::facts::{Database, Facts};
-use super::html::{Flagged, Html, Name, Piece, Time, day, put};
+use super::html::{Flagged, Html, Name, Piece, Text, Time, day, put};
 use super::overview::{age, ends_soon, limited};
 use crate::humanize::{bytes, counted, seconds};
 use crate::model::lock::Lock;
@@ -33,15 +33,21 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
         put!(page, " · only databases in state {}", states);
     }
     put!(page, "</p></header><main>");
-    match facts.findings.len() {
-        0 => put!(
+    match (facts.findings.len(), facts.left_out()) {
+        (0, None) => put!(
             page,
             "<p class=\"verdict\"><span class=\"good\">✓</span> No findings</p>"
         ),
-        findings => put!(
+        (0, Some(left_out)) => put!(
             page,
             "<p class=\"verdict\"><a href=\"#findings\" class=\"bad\">▲ {}</a></p>",
-            counted(findings as u64, "finding", "findings")
+            Text(&left_out)
+        ),
+        (findings, left_out) => put!(
+            page,
+            "<p class=\"verdict\"><a href=\"#findings\" class=\"bad\">▲ {}{}</a></p>",
+            counted(findings as u64, "finding", "findings"),
+            left_out.map(|more| format!(", {more}")).unwrap_or_default()
         ),
     }
     put!(page, "<dl class=\"figures\">");

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::chart::{self, Day};
 use super::facts::{Database, Facts, Limits, Reading, SECTIONS};
-use super::html::{Flagged, Html, Name, clipped, day, not_shown, number, put};
+use super::html::{Flagged, Html, Name, Text, clipped, day, not_shown, number, put};
 use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
 use crate::model::lock::Lock;
@@ -48,9 +48,13 @@ pub(super) fn findings(page: &mut Html, facts: &Facts) {
     let all = &facts.findings;
     let judged = judged(&facts.options.limits);
     let (shown, more) = all.split_at(all.len().min(FINDINGS_SHOWN));
-    if shown.is_empty() {
-        put!(page, "<p>None. {}</p></section>", judged);
-        return;
+    match (shown.is_empty(), facts.left_out()) {
+        (true, None) => {
+            put!(page, "<p>None. {}</p></section>", judged);
+            return;
+        }
+        (_, Some(left_out)) => put!(page, "<p>{}.</p>", Text(&left_out)),
+        (false, None) => {}
     }
     list(page, shown);
     if !more.is_empty() {

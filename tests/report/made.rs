@@ -324,6 +324,7 @@ impl Made {
             all: false,
             states: Vec::new(),
             findings: Vec::new(),
+            findings_not_shown: 0,
             copies: Vec::new(),
             leftovers: Vec::new(),
             identities: self.identities.clone(),

@@ -1,0 +1,111 @@
+//! What a person must hear of a fleet, although not every point of it is opened.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use lifeboat::testing::model::{Id, Key, Manifest, Previous, Sha256, Verdict};
+use lifeboat::testing::repository::Repository;
+use lifeboat::testing::store::Store;
+
+use super::bent::Bent;
+use super::fleet::{SMALL, Size, fill};
+use super::{in_directory, in_memory, listing, program, trouble};
+use crate::report::made::{HOUR, Made, NOW, Signed, Spec, days, now, two_ways};
+use crate::report::section;
+use crate::support::memory::{MemoryStore, TestClock};
+
+/// What can be damaged, and a fleet in it.
+async fn in_reach(size: &Size) -> (Arc<MemoryStore>, Made) {
+    let clock = TestClock::at(NOW);
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let made = fill(store.clone(), clock, size).await;
+    (store, made)
+}
+
+const NOTHING: Size = Size {
+    databases: 0,
+    points: 0,
+};
+
+fn night(database: &str, night: i64) -> Spec {
+    Spec {
+        source: "c".to_owned(),
+        database: database.to_owned(),
+        at: now() - days(night) - HOUR * 4,
+        rows: 1000,
+        lock_days: Some(50),
+    }
+}
+
+/// Thirty nights of `c/x`, the newest last.
+async fn thirty(made: &Made) -> Vec<Signed> {
+    let keys = made.keys("c/x", &two_ways()).await;
+    let mut points = Vec::new();
+    for number in (0..30).rev() {
+        let add = |manifest: &mut Manifest| manifest.objects.push(keys.clone());
+        points.push(made.point_with(&night("x", number), add).await);
+    }
+    points
+}
+
+async fn drill(made: &Made, point: &Signed, hours: i32, verdict: Verdict) {
+    made.drill(point, HOUR * hours, 9.0, verdict, Vec::new())
+        .await;
+}
+
+fn manifest_key(point: &Signed) -> Key {
+    let id = &point.manifest.id;
+    format!("manifests/c/x/{id}.json").parse().unwrap()
+}
+
+fn version(store: &MemoryStore, key: &Key) -> String {
+    store.newest(key).unwrap()
+}
+
+#[track_caller]
+fn once(findings: &[String], words: &[&str]) {
+    let told = findings
+        .iter()
+        .filter(|finding| words.iter().all(|words| finding.contains(words)));
+    assert_eq!(told.count(), 1, "{words:?}: {findings:?}");
+}
+
+async fn status_findings(made: &Made) -> Vec<String> {
+    let report = made.status(&made.forge.repository).await;
+    report.findings.iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = in_directory(folder.path(), &SMALL).await;
+    trouble(&made).await;
+    let lifeboat = program(&made);
+    let args = ["report", "--html", "report.html", "--state", "ok"];
+    let ran = lifeboat.run(args);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let result = ran.json()["result"].clone();
+    let not_shown = result["findings_not_shown"].as_u64().unwrap();
+    assert!(not_shown >= 12, "{result}");
+    let page = std::fs::read_to_string(lifeboat.folder().join("report.html")).unwrap();
+    assert!(!page.contains("No findings"), "{page}");
+    assert!(!page.contains("<p>None. "), "{page}");
+    let told = format!("{not_shown} findings of databases that --state leaves out");
+    assert_eq!(page.matches(&told).count(), 2, "{page}");
+    let text = lifeboat.bare(args).stdout;
+    assert!(text.contains(&told), "{text}");
+    let all = lifeboat.run(&args[..3]).json();
+    assert_eq!(all["result"]["findings_not_shown"], 0);
+}
+
+/// Of each database a point with recipients; few enough to be opened whole.
+async fn with_recipients(databases: usize) -> (Arc<MemoryStore>, Made) {
+    let (store, made) = in_reach(&NOTHING).await;
+    for number in 0..databases {
+        let database = format!("x{number}");
+        let keys = made.keys(&format!("c/{database}"), &two_ways()).await;
+        let add = |manifest: &mut Manifest| manifest.objects.push(keys);
+        made.point_with(&night(&database, 0), add).await;
+    }
+    (store, made)
+}

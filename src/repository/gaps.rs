@@ -1,7 +1,5 @@
 //! Points that another one names as the one before it, and that are not there.
 
-use std::collections::BTreeSet;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::ListedPoint;
@@ -41,13 +39,18 @@ pub(crate) fn missing_points(
     listed: &[ListedPoint],
     now: Timestamp,
 ) -> Vec<String> {
-    let there: BTreeSet<(&str, &str, &Id)> = listed
-        .iter()
-        .map(|one| (&*one.source, &*one.database, &one.id))
-        .collect();
+    let find = |link: &Link, id: &Id| {
+        listed
+            .iter()
+            .find(|one| (&one.source, &one.database, &one.id) == (&link.source, &link.database, id))
+    };
     let missing = links.iter().filter(|link| {
         let (source, database) = (&*link.source, &*link.database);
-        if there.contains(&(source, database, &link.previous)) {
+        let named_by = find(link, &link.id);
+        // Whatever came later under its id is not what the other one names.
+        let is_before =
+            |one: &ListedPoint| named_by.is_none_or(|other| one.stored_at() <= other.stored_at());
+        if find(link, &link.previous).is_some_and(is_before) {
             return false;
         }
         match link.locked_for {
@@ -61,7 +64,6 @@ pub(crate) fn missing_points(
             }
             // What was stored before the point after it was stored before it as well.
             None => {
-                let named_by = listed.iter().find(|one| one.id == link.id);
                 let is_older = |one: &ListedPoint| {
                     let is_of_same = (&*one.source, &*one.database) == (source, database);
                     is_of_same && named_by.is_some_and(|other| one.order() < other.order())
@@ -71,8 +73,12 @@ pub(crate) fn missing_points(
         }
     });
     let told = missing.map(|link| {
+        let what = match find(link, &link.previous) {
+            None => "it should still be there",
+            Some(_) => "what lies there was stored later",
+        };
         format!(
-            "{} is missing: {} of {}/{} names it as the point before, and it should still be there",
+            "{} is missing: {} of {}/{} names it as the point before, and {what}",
             link.previous, link.id, link.source, link.database
         )
     });

@@ -98,6 +98,28 @@ async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
     assert_eq!(all["result"]["findings_not_shown"], 0);
 }
 
+#[tokio::test]
+async fn what_is_stored_later_under_the_name_of_a_missing_point_closes_no_gap() {
+    let made = in_memory(&SMALL).await;
+    let missing = Id::new(night("x", 1).at, 7);
+    let previous = Previous {
+        id: missing.clone(),
+        sha256: Sha256::of(b""),
+    };
+    made.point(&night("x", 2)).await;
+    made.point_with(&night("x", 0), |manifest| {
+        manifest.previous = Some(previous)
+    })
+    .await;
+    let words = [&*format!("{missing} is missing"), "c/x"];
+    once(&status_findings(&made).await, &words);
+    made.unsigned("c", "x", missing.as_str()).await;
+    let words = [&*format!("{missing} is missing"), "was stored later"];
+    once(&status_findings(&made).await, &words);
+    let listing = listing(&made.forge.repository, &made).await;
+    once(&listing.findings, &words);
+}
+
 /// Of each database a point with recipients; few enough to be opened whole.
 async fn with_recipients(databases: usize) -> (Arc<MemoryStore>, Made) {
     let (store, made) = in_reach(&NOTHING).await;

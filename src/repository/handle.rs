@@ -155,7 +155,7 @@ pub(super) fn oldest_first(mut versions: Vec<ListedObject>) -> Vec<ListedObject>
 }
 
 /// Opens the oldest version that is sound: else the error is the first one's. `None`: there is no
-/// version.
+/// version. What says nothing of a version (the store does not answer, say) chooses none.
 pub(super) async fn oldest_sound<T>(
     oldest_first: &[ListedObject],
     open: impl AsyncFn(&ListedObject) -> Result<T>,
@@ -164,8 +164,37 @@ pub(super) async fn oldest_sound<T>(
     for version in oldest_first {
         match open(version).await {
             Ok(opened) => return Ok(Some(opened)),
+            Err(error) if error.affects_every_point() => return Err(error),
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
     first_error.map_or(Ok(None), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_that_says_nothing_of_a_version_lets_no_other_one_count() {
+        let version = |version: &str| ListedObject {
+            key: "manifests/x.json".parse().unwrap(),
+            version: version.to_owned(),
+            bytes: 1,
+            stored_at: jiff::Timestamp::default(),
+        };
+        let versions = [version("first"), version("second")];
+        let open = async |kind: Option<Kind>| {
+            oldest_sound(&versions, async |one| match (kind, &*one.version) {
+                (Some(kind), "first") => Err(Error::new(kind, "the first")),
+                _ => Ok(one.version.clone()),
+            })
+            .await
+        };
+        assert_eq!(open(None).await.unwrap().unwrap(), "first");
+        assert_eq!(open(Some(Kind::Damaged)).await.unwrap().unwrap(), "second");
+        for kind in [Kind::Unavailable, Kind::Denied] {
+            assert_eq!(open(Some(kind)).await.unwrap_err().kind(), kind);
+        }
+    }
 }

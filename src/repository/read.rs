@@ -243,10 +243,20 @@ impl Repository {
         let opened = oldest_sound(&found.versions, async |listed| {
             check_size::<Manifest>(listed)?;
             let ListedObject { key, version, .. } = listed;
-            let (body, lock) = self.store.get_with_lock(key, version, listed.bytes).await?;
+            let read = self.store.get_with_lock(key, version, listed.bytes).await;
+            let (body, lock) = match read {
+                Ok((body, lock)) => (body, Ok(lock)),
+                Err(error) if error.affects_every_point() => return Err(error),
+                // Its lock may be what cannot be told, and that makes no other version count.
+                Err(error) => (
+                    self.store.get(key, version, listed.bytes).await?,
+                    Err(error),
+                ),
+            };
             Ok((self.open_version(listed, &body, trust).await?, lock))
         });
-        opened.await?.ok_or_else(without_versions)
+        let (point, lock) = opened.await?.ok_or_else(without_versions)?;
+        Ok((point, lock?))
     }
 
     /// The newest of these that a trusted key signed, with at most `tries` looked at. A forged one must

@@ -131,3 +131,33 @@ async fn with_recipients(databases: usize) -> (Arc<MemoryStore>, Made) {
     }
     (store, made)
 }
+
+#[tokio::test]
+async fn a_lock_that_cannot_be_told_does_not_choose_which_version_counts() {
+    let (store, made) = in_reach(&NOTHING).await;
+    let point = made.point(&night("x", 0)).await;
+    let key = manifest_key(&point);
+    let first = version(&store, &key);
+    // A second one, as well signed.
+    let body = store.get(&key, &first, u64::MAX).await.unwrap();
+    made.clock.advance(SignedDuration::from_secs(1));
+    store.overwrite(&key, body);
+    let bent = Arc::new(Bent::over(store, None));
+    let repository = Repository::new(bent.clone());
+    let found = repository.find(None, None).await.unwrap();
+    let open = async || {
+        repository
+            .open_with_lock(&found[0], &made.forge.trust)
+            .await
+    };
+    let (opened, lock) = open().await.unwrap();
+    assert_eq!(
+        (&opened.manifest_ref.version, lock.is_some()),
+        (&first, true)
+    );
+    *bent.without_lock.lock().unwrap() = Some(first);
+    let Err(error) = open().await else {
+        panic!("another version counts");
+    };
+    assert!(error.chain().contains("a lock that nobody knows"));
+}

@@ -126,7 +126,7 @@ pub(crate) async fn history(
     };
     let reads = stream::iter(&found)
         .map(async |one| {
-            let taken = room.take(one).await;
+            let taken = room.take(&[one]).await;
             let read = read_point(repository, trust, one, options.tables.as_ref()).await;
             drop(taken);
             (one, read)

@@ -16,8 +16,8 @@ use crate::model::manifest::{Manifest, NotCovered};
 use crate::model::state::State;
 use crate::outcome::Outcome;
 use crate::repository::{
-    Attestations, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
-    RestorePoint, Room, by_database, if_allowed, is_folded, missing_points, unknown,
+    Attestations, Fold, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
+    RestorePoint, Room, by_database, if_allowed, missing_points, unknown,
 };
 use crate::sign::Trust;
 
@@ -141,19 +141,17 @@ pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> 
         trust,
         drills: &drills,
         room: &Room::default(),
-        is_folded: !options.all && is_folded(of.values().map(Vec::len)),
+        // Without a key nothing is opened anyway.
+        fold: match options.all || trust.fingerprints.is_empty() {
+            true => Fold::never(),
+            false => Fold::of(of.values().map(Vec::len)),
+        },
         now: options.now,
-    };
-    // Points of one database are opened side by side, or databases are.
-    let at_a_time = if reader.is_folded {
-        MANIFESTS_AT_A_TIME
-    } else {
-        1
     };
     let reads = of
         .iter()
         .map(async |((source, database), found)| reader.database(source, database, found).await);
-    let mut reads = std::pin::pin!(stream::iter(reads).buffered(at_a_time));
+    let mut reads = std::pin::pin!(stream::iter(reads).buffered(MANIFESTS_AT_A_TIME));
     let (mut databases, mut points) = (Vec::with_capacity(of.len()), Vec::new());
     while let Some((line, opened)) = reads.next().await {
         databases.push(line);
@@ -176,8 +174,7 @@ struct Reader<'a> {
     trust: &'a Trust,
     drills: &'a Attestations,
     room: &'a Room,
-    /// Each database to its newest point.
-    is_folded: bool,
+    fold: Fold,
     now: Timestamp,
 }
 
@@ -189,7 +186,7 @@ impl Reader<'_> {
         database: &str,
         found: &[ListedPoint],
     ) -> (DatabaseLine, Vec<Point>) {
-        let opened = match self.is_folded {
+        let opened = match self.fold.folds(found.len()) {
             true => self.newest(found).await,
             false => self.every(found).await,
         };
@@ -239,7 +236,7 @@ impl Reader<'_> {
     }
 
     async fn point(&self, found: &ListedPoint) -> Opened {
-        let _taken = self.room.take(found).await;
+        let _taken = self.room.take(&[found]).await;
         point(self.repository, self.trust, self.drills, found).await
     }
 }

@@ -33,8 +33,8 @@ pub struct Options {
     /// How many points may claim a period before a person must choose, and how many more than the newest one run
     /// of `prove` drills.
     pub contested_limit: usize,
-    /// Pass over databases of which, by the store's times alone, no period can be contested: for a reader of a
-    /// fleet that only asks for these.
+    /// Pass over a fleet's databases with many points of which, by the store's times alone, no period can be
+    /// contested: for a reader that mainly asks for these.
     pub only_crowded: bool,
     /// Counted from now; no lock gets longer, whatever the tiers say.
     pub max_lock_days: u32,

@@ -33,7 +33,7 @@ pub use attest::Proof;
 pub(crate) use attest::{Attestations, History, if_allowed};
 pub(crate) use chosen::Selected;
 pub(crate) use commit::PointWriter;
-pub(crate) use fold::{ByDatabase, by_database, is_folded};
+pub(crate) use fold::{ByDatabase, Fold, by_database};
 pub(crate) use gaps::{Link, missing_points};
 pub(crate) use handle::Marker;
 pub use handle::Repository;

@@ -180,7 +180,7 @@ impl DatabaseReader<'_> {
             if newest.len() == 2 || passed_over.len() == PASSED_OVER {
                 break;
             }
-            let _taken = self.room.take(one).await;
+            let _taken = self.room.take(&[one]).await;
             match self.repository.open_with_lock(one, self.trust).await {
                 Ok((point, lock)) => {
                     links.extend(Link::of(&point.manifest));

@@ -18,8 +18,9 @@ use crate::snapshot::list::CopyPoint;
 /// List restore points, newest last
 ///
 /// Reads all versions, so delete markers hide nothing. Of several databases with more than 200 restore points
-/// together only the newest trusted one of each is opened and checked, the worst database first; the others are
-/// counted as not opened. --all, or --source and --database, open every one. Also shows what exports that did not
+/// together, only the newest trusted one is opened and checked of each that has more than 20, the worst database
+/// first; the others are counted as not opened. --all, or --source and --database, open every one. A state is by
+/// what was opened: age, size and locks are judged by `lifeboat status` alone. Also shows what exports that did not
 /// finish left behind, with its size and when its lock ends. Where the configuration names the backup account and
 /// an instance or cluster, copies of RDS snapshots are listed too.
 #[derive(Debug, clap::Args)]
@@ -145,12 +146,13 @@ fn text(whole: &Whole) -> Page {
 /// A line for each database, the worst first.
 fn folded(page: &mut Page, listing: &Listing, not_opened: u64) {
     let mut newest: BTreeMap<(&str, &str), &list::Point> = BTreeMap::new();
+    let rank = |one: &list::Point| (one.trusted == Some(true), one.stored_at);
     for point in &listing.points {
-        // Behind those that were passed over for it.
-        let place = (&*point.source, &*point.database);
-        let known = newest.get(&place).and_then(|known| known.trusted);
-        if known != Some(true) {
-            newest.insert(place, point);
+        // Some databases are opened whole; of others newer ones were passed over.
+        let known = newest.entry((&point.source, &point.database));
+        let known = known.or_insert(point);
+        if rank(point) >= rank(known) {
+            *known = point;
         }
     }
     let rows = listing.databases.iter().filter_map(|one| {

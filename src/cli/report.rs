@@ -16,7 +16,7 @@ use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::promote as promotion;
 use crate::report::{self, Limits, Options};
-use crate::repository::{Repository, if_allowed, is_folded};
+use crate::repository::{Repository, if_allowed};
 use crate::status::Report as Status;
 
 /// Write one page about all restore points, their locks and drills, for people
@@ -63,14 +63,12 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     if let Some(states) = args.states.chosen() {
         status.show_only(states);
     }
-    let counts = status.databases.iter().map(|one| one.points as usize);
-    let is_folded = !args.all && is_folded(counts);
     let identities = Identities::from_files(&access.identities)?;
     let mut options = options(status, filter.clone(), identities, &config)?;
     options.all = args.all;
     options.states = args.states.chosen().unwrap_or_default().to_vec();
     let told = promote::options(filter, true, &config, &access).map(|told| promotion::Options {
-        only_crowded: is_folded,
+        only_crowded: !args.all,
         ..told
     });
     let undecided = undecided(&repository, told, &access, run).await?;

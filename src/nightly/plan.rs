@@ -94,7 +94,7 @@ async fn sizes(fleet: &Fleet, context: Context<'_>) -> Result<BTreeMap<(String, 
             context.interrupt.check()?;
             let newest = points.iter().max_by_key(|point| point.order());
             let taken = match newest {
-                Some(newest) => room.take(newest).await,
+                Some(newest) => Some(room.take(&[newest]).await),
                 None => None,
             };
             let newest = fleet

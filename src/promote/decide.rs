@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::claims::{self, Claimant, Decisions, Rules};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
-use crate::repository::{Attestations, ListedPoint, Repository, by_database};
+use crate::repository::{Attestations, Fold, ListedPoint, Repository, by_database};
 use crate::sign::Trust;
 
 /// Manifests of one database that no trusted key signed: whoever may write can store many, and each is read.
@@ -31,8 +31,8 @@ pub(crate) struct Point {
     pub drilled_at: Option<Timestamp>,
 }
 
-/// Decides for the databases of `source` and `database`, or all; sorted by both. `only_crowded`: for those alone of
-/// which a period may be contested.
+/// Decides for the databases of `source` and `database`, or all; sorted by both. `only_crowded`: of a fleet's
+/// databases with many points for those alone of which a period may be contested.
 pub(crate) async fn decide(
     repository: &Repository,
     trust: &Trust,
@@ -44,9 +44,14 @@ pub(crate) async fn decide(
     let found = repository.find(source, database).await?;
     let drills = repository.attestations(source, database).await?;
     let mut decided = Vec::new();
-    for ((source, database), listed) in by_database(found) {
+    let of = by_database(found);
+    let fold = match only_crowded {
+        true => Fold::of(of.values().map(Vec::len)),
+        false => Fold::never(),
+    };
+    for ((source, database), listed) in of {
         let stored: Vec<Timestamp> = listed.iter().map(ListedPoint::stored_at).collect();
-        if only_crowded && !rules.may_contest(&stored) {
+        if fold.folds(listed.len()) && !rules.may_contest(&stored) {
             continue;
         }
         let mut reader = Reader {

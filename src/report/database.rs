@@ -1,8 +1,5 @@
 //! Reads one database: each of its restore points, or, in a fleet, the newest one and its newest drill.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
@@ -11,14 +8,12 @@ use super::facts::{Database, Drill, NewestPoint, Point, Reading, TrustedPoint};
 use crate::codec::Identities;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{NOT_PROVEN, Verdict};
-use crate::model::digest::Sha256;
 use crate::model::id::Id;
-use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
-use crate::model::manifest::{is_large_objects, names};
+use crate::model::manifest::is_large_objects;
 use crate::model::table_change::Summary;
 use crate::repository::{
-    Attestations, DrilledPoints, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
+    Attestations, DrilledPoints, Fold, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
     RestorePoint, Room, if_allowed,
 };
 use crate::sign::Trust;
@@ -36,11 +31,8 @@ pub(super) struct Reader<'a> {
     pub drills: &'a Attestations,
     pub identities: &'a Identities,
     pub contested: Option<&'a [Id]>,
-    /// Each database to its newest point.
-    pub is_folded: bool,
+    pub fold: Fold,
     pub room: &'a Room,
-    /// A fleet has few, and each point a copy.
-    pub rings: Mutex<BTreeMap<Sha256, KeyRing>>,
 }
 
 impl Reader<'_> {
@@ -59,7 +51,7 @@ impl Reader<'_> {
             since_drill: None,
         };
         let mut findings = Vec::new();
-        match self.is_folded {
+        match self.fold.folds(found.len()) {
             true => self.newest_of(found, &mut one, &mut findings).await?,
             false => self.every(found, &mut one, &mut findings).await?,
         }
@@ -82,7 +74,7 @@ impl Reader<'_> {
         findings: &mut Vec<String>,
     ) -> Result<()> {
         let reads = stream::iter(found).map(async |listed| {
-            let _taken = self.room.take(listed).await;
+            let _taken = self.room.take(&[listed]).await;
             self.point(listed).await
         });
         let mut reads = std::pin::pin!(reads.buffered(MANIFESTS_AT_A_TIME));
@@ -104,7 +96,7 @@ impl Reader<'_> {
         one.points = found.iter().map(not_opened).collect();
         let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
         for at in (0..found.len()).rev().take(PASSED_OVER + 1) {
-            let taken = self.room.take(&found[at]).await;
+            let taken = self.room.take(&[&found[at]]).await;
             let opened = self.open(&found[at]).await;
             drop(taken);
             if let Ok((point, _)) = &opened {
@@ -129,7 +121,7 @@ impl Reader<'_> {
                 continue;
             };
             if matches!(one.points[at].reading, Reading::NotOpened) {
-                let _taken = self.room.take(&found[at]).await;
+                let _taken = self.room.take(&[&found[at]]).await;
                 let (reading, told) = reading(&found[at], self.open(&found[at]).await)?;
                 findings.extend(told);
                 one.points[at].reading = reading;
@@ -186,10 +178,13 @@ impl Reader<'_> {
         let Some(newest) = points.rfind(|point| point.trusted().is_some()) else {
             return Ok(None);
         };
-        let Some(point) = self.open_again(found, &newest.id).await? else {
+        let Some(found) = found.iter().find(|one| one.id == newest.id) else {
             return Ok(None);
         };
-        let keys = match self.key_ring(&point).await {
+        // Its manifest is kept until its recipients are known.
+        let _taken = self.room.take(&[found]).await;
+        let point = self.repository.open(found, self.trust).await?;
+        let keys = match point.key_ring().await {
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
             keys => keys,
         };
@@ -208,28 +203,6 @@ impl Reader<'_> {
         }))
     }
 
-    /// One with the same bytes is not fetched again.
-    async fn key_ring(&self, point: &RestorePoint) -> Result<KeyRing> {
-        let rings = || self.rings.lock().unwrap_or_else(PoisonError::into_inner);
-        let sha256 = point.manifest.object(names::KEYS).map(|keys| keys.sha256);
-        if let Some(ring) = sha256.and_then(|sha256| rings().get(&sha256).cloned()) {
-            return Ok(ring);
-        }
-        let ring = point.key_ring().await?;
-        if let Some(sha256) = sha256 {
-            rings().insert(sha256, ring.clone());
-        }
-        Ok(ring)
-    }
-
-    /// Opens one of the database's points again.
-    async fn open_again(&self, found: &[ListedPoint], id: &Id) -> Result<Option<RestorePoint>> {
-        match found.iter().find(|one| one.id == *id) {
-            Some(found) => Ok(Some(self.repository.open(found, self.trust).await?)),
-            None => Ok(None),
-        }
-    }
-
     /// What the point that was drilled last holds beside the one before it; by names and digests where the
     /// identities open both. Not of a fleet: it would open more.
     async fn since_drill(
@@ -237,7 +210,7 @@ impl Reader<'_> {
         found: &[ListedPoint],
         one: &Database,
     ) -> Result<Option<(Id, Summary)>> {
-        let Some(contested) = self.contested.filter(|_| !self.is_folded) else {
+        let Some(contested) = self.contested.filter(|_| !self.fold.folds(found.len())) else {
             return Ok(None);
         };
         let sound = one.points.iter().filter_map(|point| {
@@ -253,10 +226,13 @@ impl Reader<'_> {
         let Some((_, before)) = others.next() else {
             return Ok(None);
         };
-        let again = |id| self.open_again(found, id);
-        let (Some(last), Some(before)) = (again(last).await?, again(before).await?) else {
+        let listed = |id: &Id| found.iter().find(|one| one.id == *id);
+        let (Some(last), Some(before)) = (listed(last), listed(before)) else {
             return Ok(None);
         };
+        let _taken = self.room.take(&[last, before]).await;
+        let last = self.repository.open(last, self.trust).await?;
+        let before = self.repository.open(before, self.trust).await?;
         match last.since(&before, self.identities).await {
             Ok(summary) => Ok(Some((before.manifest.id, summary))),
             Err(error) if error.kind() == Kind::Unavailable => Err(error),

@@ -9,7 +9,7 @@ use super::database::Reader;
 use super::facts::{Database, Facts, Options, findings_by_database};
 use crate::error::{Kind, Result};
 use crate::repository::{
-    Announcement, Attestations, MANIFESTS_AT_A_TIME, Repository, Room, by_database, is_folded,
+    Announcement, Attestations, Fold, MANIFESTS_AT_A_TIME, Repository, Room, by_database,
 };
 use crate::sign::Trust;
 
@@ -32,7 +32,6 @@ pub(super) async fn gather<'a>(
         let chosen: BTreeSet<_> = options.databases.iter().collect();
         of.retain(|name, _| chosen.contains(name));
     }
-    let is_folded = !options.all && is_folded(of.values().map(Vec::len));
     let mut findings = std::mem::take(&mut options.findings);
     let reader = Reader {
         repository,
@@ -40,17 +39,17 @@ pub(super) async fn gather<'a>(
         drills: &drills,
         identities: &options.identities,
         contested: options.contested.as_deref(),
-        is_folded,
+        fold: match options.all {
+            true => Fold::never(),
+            false => Fold::of(of.values().map(Vec::len)),
+        },
         room: &Room::default(),
-        rings: std::sync::Mutex::default(),
     };
-    // Points of one database are read side by side, or databases are.
-    let at_a_time = if is_folded { MANIFESTS_AT_A_TIME } else { 1 };
     let reads = of
         .iter()
         .map(async |((source, database), found)| reader.database(source, database, found).await);
     let read: Vec<_> = stream::iter(reads)
-        .buffered(at_a_time)
+        .buffered(MANIFESTS_AT_A_TIME)
         .try_collect()
         .await?;
     let databases = worst_first(read, &options.databases, &mut findings);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use super::read::ListedPoint;
 
-/// Of several databases together, so many points are opened one by one; where there are more, only the newest of
-/// each database.
-const OPENED_ONE_BY_ONE: usize = 200;
+/// Of all databases together, so many points are opened one by one.
+const OF_ALL: usize = 200;
+/// Of one database, so many are opened one by one whatever else is stored: whoever may write could store points of
+/// others that do not exist.
+const OF_ONE_DATABASE: usize = 20;
 
 /// By source and database.
 pub(crate) type ByDatabase = BTreeMap<(String, String), Vec<ListedPoint>>;
@@ -24,14 +26,33 @@ pub(crate) fn by_database(found: Vec<ListedPoint>) -> ByDatabase {
     of
 }
 
-/// Whether databases with so many points each are folded to their newest ones.
-pub(crate) fn is_folded(points: impl IntoIterator<Item = usize>) -> bool {
-    let (mut databases, mut sum) = (0, 0_usize);
-    for points in points.into_iter().filter(|points| *points > 0) {
-        databases += 1;
-        sum = sum.saturating_add(points);
+/// Of which databases only the newest points are opened.
+pub(crate) struct Fold {
+    is_fleet: bool,
+}
+
+impl Fold {
+    /// Of none.
+    pub(crate) fn never() -> Self {
+        Self { is_fleet: false }
     }
-    databases > 1 && sum > OPENED_ONE_BY_ONE
+
+    /// Where databases have so many points each.
+    pub(crate) fn of(points: impl IntoIterator<Item = usize>) -> Self {
+        let (mut databases, mut sum) = (0, 0_usize);
+        for points in points.into_iter().filter(|points| *points > 0) {
+            databases += 1;
+            sum = sum.saturating_add(points);
+        }
+        Self {
+            is_fleet: databases > 1 && sum > OF_ALL,
+        }
+    }
+
+    /// Whether it is one with so many points.
+    pub(crate) fn folds(&self, points: usize) -> bool {
+        self.is_fleet && points > OF_ONE_DATABASE
+    }
 }
 
 #[cfg(test)]
@@ -40,9 +61,20 @@ mod tests {
 
     #[test]
     fn one_database_is_never_folded_and_several_are_above_two_hundred_points() {
-        assert!(!is_folded([]));
-        assert!(!is_folded([5000, 0]));
-        assert!(!is_folded([100, 100]));
-        assert!(is_folded([100, 101]));
+        let folds = |points: &[usize]| {
+            let fold = Fold::of(points.iter().copied());
+            points.iter().any(|points| fold.folds(*points))
+        };
+        assert!(!folds(&[]));
+        assert!(!folds(&[5000, 0]));
+        assert!(!folds(&[100, 100]));
+        assert!(folds(&[100, 101]));
+    }
+
+    #[test]
+    fn a_database_with_few_points_is_not_folded_whatever_others_have() {
+        let fold = Fold::of([20, 21, 100_000]);
+        assert_eq!([20, 21].map(|points| fold.folds(points)), [false, true]);
+        assert!(!Fold::never().folds(100_000));
     }
 }

@@ -78,7 +78,7 @@ impl<'a> DrilledPoints<'a> {
     }
 
     async fn open(&self, listed: &ListedPoint) -> Result<Option<About>> {
-        let _taken = self.room.take(listed).await;
+        let _taken = self.room.take(&[listed]).await;
         match self.repository.open_with_lock(listed, self.trust).await {
             Ok((point, _)) => Ok(Some(About::of(&point))),
             Err(error) if error.affects_every_point() => Err(error),

@@ -10,20 +10,39 @@ pub(crate) const MANIFESTS_AT_A_TIME: usize = 16;
 /// How many MiB of them.
 const MIB_AT_A_TIME: u32 = 128;
 
-pub(crate) struct Room(Semaphore);
+pub(crate) struct Room {
+    manifests: Semaphore,
+    mib: Semaphore,
+}
+
+/// Room that was taken, until it is dropped.
+pub(crate) struct Taken<'a> {
+    _manifests: Option<SemaphorePermit<'a>>,
+    _mib: Option<SemaphorePermit<'a>>,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Semaphore::new(MIB_AT_A_TIME as usize))
+        Self {
+            manifests: Semaphore::new(MANIFESTS_AT_A_TIME),
+            mib: Semaphore::new(MIB_AT_A_TIME as usize),
+        }
     }
 }
 
 impl Room {
-    /// Waits until there is room for a point's manifest, which is taken until the permit is dropped.
-    pub(crate) async fn take(&self, one: &ListedPoint) -> Option<SemaphorePermit<'_>> {
-        let mib = u32::try_from(one.manifest_bytes() >> 20).unwrap_or(u32::MAX);
-        let mib = mib.min(MIB_AT_A_TIME - 1) + 1;
-        // Never closed.
-        self.0.acquire_many(mib).await.ok()
+    /// Waits until there is room for the manifests of these points. All that one task needs at a time must be taken
+    /// at once: two that each wait for more than they have would wait forever.
+    pub(crate) async fn take(&self, ones: &[&ListedPoint]) -> Taken<'_> {
+        let mib_of = |one: &&ListedPoint| one.manifest_bytes().div_ceil(1 << 20).max(1);
+        let mib = ones.iter().map(mib_of).fold(0, u64::saturating_add);
+        let mib = u32::try_from(mib).unwrap_or(u32::MAX).min(MIB_AT_A_TIME);
+        let number = u32::try_from(ones.len()).unwrap_or(u32::MAX);
+        // Neither is ever closed.
+        let manifests = self.manifests.acquire_many(number).await.ok();
+        Taken {
+            _manifests: manifests,
+            _mib: self.mib.acquire_many(mib).await.ok(),
+        }
     }
 }

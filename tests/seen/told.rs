@@ -75,6 +75,27 @@ async fn status_findings(made: &Made) -> Vec<String> {
     report.findings.iter().map(ToString::to_string).collect()
 }
 
+/// Its bytes are those of the others', by its manifest.
+#[tokio::test]
+async fn recipients_of_each_database_are_read_from_its_own_object() {
+    let size = Size {
+        databases: 3,
+        points: 2,
+    };
+    let (store, made) = in_reach(&size).await;
+    let key = |text: &str| text.parse::<Key>().unwrap();
+    let (damaged, lost) = (
+        key("parts/b/tenant-001/keys.json"),
+        key("parts/a/tenant-002/keys.json"),
+    );
+    store.flip(&damaged, &version(&store, &damaged), 3, 1);
+    store.lose(&lost, &version(&store, &lost));
+    let page = made.page(Vec::new()).await;
+    once(&page.findings, &["b/tenant-001: ", "keys.json is damaged"]);
+    once(&page.findings, &["a/tenant-002: ", "keys.json is missing"]);
+    assert_eq!(page.findings.len(), 2);
+}
+
 #[tokio::test]
 async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,6 +151,59 @@ async fn with_recipients(databases: usize) -> (Arc<MemoryStore>, Made) {
         made.point_with(&night(&database, 0), add).await;
     }
     (store, made)
+}
+
+#[tokio::test]
+async fn manifests_that_are_kept_while_more_is_read_have_their_room() {
+    let (store, made) = with_recipients(12).await;
+    let most = async |manifest_bytes: Option<u64>| {
+        let bent = Arc::new(Bent::over(store.clone(), manifest_bytes));
+        let repository = Repository::new(bent.clone());
+        let trust = &made.forge.trust;
+        let page = lifeboat::testing::report::report(&repository, trust, made.options()).await;
+        assert_eq!(page.unwrap().databases, 12);
+        bent.most_at_a_time()
+    };
+    // Databases are read side by side, of manifests of 60 MiB two.
+    assert!(most(None).await > 2);
+    assert_eq!(most(Some(60 << 20)).await, 2);
+}
+
+#[tokio::test]
+async fn few_points_of_a_database_are_opened_whatever_else_is_stored() {
+    let made = in_memory(&SMALL).await;
+    for number in 0..20 {
+        made.point(&night("x", number)).await;
+    }
+    for second in 10..40 {
+        let id = format!("20261121T0530{second}Z-k3v9q2");
+        made.unsigned("c", "junk", &id).await;
+    }
+    let listing = listing(&made.forge.repository, &made).await;
+    let of = |database: &str| {
+        let points = listing.points.iter();
+        points.filter(|one| one.database == database).count()
+    };
+    assert_eq!((of("x"), of("junk"), of("tenant-000")), (20, 9, 1));
+    let page = made.page(Vec::new()).await;
+    assert_eq!(page.points - page.not_opened, 20 + 9 + 8 * 2 - 4);
+}
+
+#[tokio::test]
+async fn without_a_pinned_key_every_point_is_listed() {
+    let made = in_memory(&SMALL).await;
+    let options = lifeboat::testing::list::Options {
+        source: None,
+        database: None,
+        all: false,
+        now: now(),
+    };
+    let nobody = lifeboat::testing::Trust {
+        fingerprints: Vec::new(),
+    };
+    let listing = lifeboat::testing::list::list(&made.forge.repository, &nobody, &options).await;
+    let listing = listing.unwrap();
+    assert_eq!((listing.points.len(), listing.not_opened), (240, 0));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::attestation::{Attestation, Verdict};
+use crate::model::id::Id;
 use crate::model::lock::Lock;
 use crate::model::snapshot::CopyStatus;
 use crate::model::state::State;
@@ -181,19 +182,18 @@ impl DatabaseReader<'_> {
                 break;
             }
             let _taken = self.room.take(&[one]).await;
-            match self.repository.open_with_lock(one, self.trust).await {
+            let opened = self.repository.open_with_lock(one, self.trust).await;
+            drilled.add(one, &opened);
+            match opened {
                 Ok((point, lock)) => {
                     links.extend(Link::of(&point.manifest));
                     let unreadable = point.check_requirements().err();
                     passed_over.extend(unreadable.map(|why| why.chain().into()));
-                    drilled.add(&point);
                     newest.push((one.stored_at(), point_status(&point, one, lock)));
                 }
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
-                    let why = error.chain();
-                    let what = format!("{} cannot be restored from: {why}", one.id);
-                    passed_over.push(what.into());
+                    passed_over.push(cannot_be_restored(&one.id, &error));
                 }
             }
         }
@@ -213,40 +213,54 @@ impl DatabaseReader<'_> {
             drill_unproven_at: None,
             points: found.len() as u64,
         };
-        self.add_drills(&mut status, drilled).await?;
+        passed_over.extend(self.add_drills(&mut status, drilled).await?);
         Ok((status, passed_over))
     }
 
+    /// Returns which points that were drilled are there and cannot be restored from.
     async fn add_drills(
         &self,
         status: &mut DatabaseStatus,
         mut points: DrilledPoints<'_>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Finding>> {
+        let newest_point = status.newest.as_ref().map(|point| &point.id);
         let of = (&*status.source, &*status.database);
         let keep = |drill: Attestation| (drill.result, drill.drilled_at, drill.seconds_to_restore);
-        let newest = if_allowed(self.drills.newest(of, &mut points, keep).await)?;
-        let at_last = |verdict: Verdict| {
-            let drills = newest
-                .drills
-                .iter()
-                .filter(|(_, (result, ..))| *result == verdict);
+        let drills = self.drills.newest(of, newest_point, &mut points, keep);
+        let newest = drills.await?;
+        // Of one point, or of any.
+        let last = |of: Option<&Id>, verdict: Verdict| {
+            let drills = newest.drills.iter().filter(|(id, (result, ..))| {
+                *result == verdict && of.is_none_or(|wanted| wanted == id)
+            });
             drills.max_by_key(|(_, (_, at, _))| *at)
         };
-        let sound = at_last(Verdict::Sound);
-        let since = sound.map(|(_, (_, at, _))| *at);
-        let later = |verdict: Verdict| {
-            let at = at_last(verdict).map(|(_, (_, at, _))| *at);
-            at.filter(|at| Some(*at) > since)
+        let since_sound = |of: Option<&Id>, verdict: Verdict| {
+            let sound_at = last(of, Verdict::Sound).map(|(_, (_, at, _))| *at);
+            let at = last(of, verdict).map(|(_, (_, at, _))| *at);
+            at.filter(|at| Some(*at) > sound_at)
         };
-        status.drill_failed_at = later(Verdict::Failed);
-        status.drill_unproven_at = later(Verdict::Unproven);
+        // That another point is sound does not mend the newest.
+        let failed_at = since_sound(newest_point, Verdict::Failed);
+        let failed_at = failed_at.max(since_sound(None, Verdict::Failed));
+        let sound = last(None, Verdict::Sound);
+        status.drill_unproven_at = since_sound(None, Verdict::Unproven);
+        status.drill_failed_at = failed_at;
         status.drilled = sound.map(|(id, (_, at, seconds))| DrillStatus {
             id: id.clone(),
             at: *at,
             seconds_to_restore: *seconds,
         });
-        Ok(())
+        let refused = newest.refused.iter();
+        Ok(refused
+            .map(|(id, error)| cannot_be_restored(id, error))
+            .collect())
     }
+}
+
+fn cannot_be_restored(id: &Id, error: &Error) -> Finding {
+    let why = error.chain();
+    format!("{id} cannot be restored from: {why}").into()
 }
 
 /// `lock`: the manifest's, as the store reports it now.

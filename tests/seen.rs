@@ -241,8 +241,8 @@ async fn the_newest_sound_drill_counts_whatever_point_it_was_of() {
     assert_eq!(drilled.at, now() - HOUR * 6);
     assert_eq!(one.drill_failed_at, Some(now() - HOUR * 5));
     assert_eq!(one.drill_unproven_at, Some(now() - HOUR * 4));
-    // The marker, three points, three attestations: no older drill, no other point.
-    assert_eq!(counted.take().gets, 7);
+    // The marker, three points, three attestations, and that which found the newest point sound: no other point.
+    assert_eq!(counted.take().gets, 8);
 }
 
 #[tokio::test]

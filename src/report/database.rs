@@ -95,27 +95,32 @@ impl Reader<'_> {
     ) -> Result<()> {
         one.points = found.iter().map(not_opened).collect();
         let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
+        let mut newest_point = None;
         for at in (0..found.len()).rev().take(PASSED_OVER + 1) {
-            let taken = self.room.take(&[&found[at]]).await;
+            let _taken = self.room.take(&[&found[at]]).await;
             let opened = self.open(&found[at]).await;
-            drop(taken);
-            if let Ok((point, _)) = &opened {
-                drilled.add(point);
-            }
+            drilled.add(&found[at], &opened);
             let (reading, told) = reading(&found[at], opened)?;
             findings.extend(told);
             one.points[at].reading = reading;
             if one.points[at].trusted().is_some() {
+                newest_point = Some(&found[at].id);
                 break;
             }
         }
         let of = (&*one.source, &*one.database);
-        let newest = self
-            .drills
-            .newest(of, &mut drilled, |one| drill(one, self.identities));
-        let newest = if_allowed(newest.await)?;
+        let newest = self.drills.newest(of, newest_point, &mut drilled, |one| {
+            drill(one, self.identities)
+        });
+        let newest = newest.await?;
         let passed_over = newest.passed_over.iter();
         findings.extend(passed_over.map(|why| counts_as_none(why)));
+        for (id, error) in &newest.refused {
+            if let Some(at) = found.iter().position(|point| point.id == *id) {
+                findings.push(cannot_be_restored(&found[at], error));
+                one.points[at].reading = Reading::Refused;
+            }
+        }
         for (id, drill) in newest.drills {
             let Some(at) = one.points.iter().position(|point| point.id == id) else {
                 continue;

@@ -1,6 +1,7 @@
 //! Attestations of drills: written beside a restore point, and read with the same mistrust as its
 //! manifest. One that does not read, or is signed by a key that is not pinned, counts as none.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -119,8 +120,7 @@ impl Repository {
             }
         }
         for drills in found.of.values_mut().flat_map(BTreeMap::values_mut) {
-            // Names are times.
-            drills.sort_by(|one, other| other.key.cmp(&one.key));
+            drills.sort_by_cached_key(|one| Reverse((drill_time(one), one.key.clone())));
         }
         Ok(found)
     }
@@ -260,13 +260,15 @@ pub(super) async fn open(
     repository: &Repository,
     trust: &Trust,
 ) -> Result<Result<Attestation, String>> {
-    let about_this = |body: Attestation| {
+    let about_this = |mut body: Attestation| {
         if body.repository != about.repository {
             return Err(about_another(listed, "repository"));
         }
         if body.manifest_sha256 != about.manifest_sha256 {
             return Err(about_another(listed, "manifest of this id"));
         }
+        // A clock that ran ahead must not silence the drills after it.
+        body.drilled_at = body.drilled_at.min(listed.stored_at);
         Ok(body)
     };
     let read = read(listed, repository, trust).await;
@@ -274,6 +276,13 @@ pub(super) async fn open(
         Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => Err(error),
         read => Ok(read.map_err(|error| error.chain())),
     }
+}
+
+/// As its name says it, for an attestation that says otherwise counts as none; at the latest when the store received
+/// it.
+pub(super) fn drill_time(listed: &ListedObject) -> Timestamp {
+    let named = PointPath::drill_time(&listed.key);
+    named.unwrap_or_default().min(listed.stored_at)
 }
 
 /// Opens one for what it says of itself: a pinned key signed it, and it lies where it belongs.

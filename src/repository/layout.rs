@@ -133,6 +133,14 @@ impl PointPath {
         Self::from_segments(&mut rest.strip_suffix(".json")?.split('/'), false)
     }
 
+    /// When a drill was, as its attestation's name says.
+    pub fn drill_time(key: &Key) -> Option<Timestamp> {
+        let time = key.name().get(.."20261121T020000Z".len())?;
+        let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", time);
+        let zoned = time.ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+        Some(zoned.ok()?.timestamp())
+    }
+
     /// When this recipient's identity, offline, opened a point, as an attestation's name says: sorts by
     /// time.
     pub fn opening_time<'a>(key: &'a Key, recipient: &str) -> Option<&'a str> {
@@ -237,6 +245,7 @@ mod tests {
             Some(path.clone())
         );
         let drilled_at = "2026-11-22T03:04:05.6Z".parse().unwrap();
+        let second: Timestamp = "2026-11-22T03:04:05Z".parse().unwrap();
         for (offline, name) in [
             (None, "/20261122T030405Z.json"),
             (Some("age1aabcdefgh"), "/20261122T030405Z-by-abcdefgh.json"),
@@ -244,6 +253,7 @@ mod tests {
             let key = path.attestation(drilled_at, offline).unwrap();
             assert!(key.as_str().ends_with(name), "{key}");
             assert_eq!(PointPath::from_attestation_key(&key), Some(path.clone()));
+            assert_eq!(PointPath::drill_time(&key), Some(second));
             let time = |recipient| PointPath::opening_time(&key, recipient);
             let expected = offline.map(|_| "20261122T030405Z");
             assert_eq!(time("age1aabcdefgh"), expected);

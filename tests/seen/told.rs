@@ -97,6 +97,30 @@ async fn recipients_of_each_database_are_read_from_its_own_object() {
 }
 
 #[tokio::test]
+async fn a_failed_drill_of_the_newest_point_is_not_hidden_by_a_sound_one_of_an_older_point() {
+    let made = in_memory(&SMALL).await;
+    let points = thirty(&made).await;
+    drill(&made, &points[29], 3, Verdict::Failed).await;
+    drill(&made, &points[20], 2, Verdict::Sound).await;
+    let report = made.status(&made.forge.repository).await;
+    let one = report.databases.iter().find(|one| one.database == "x");
+    let one = one.unwrap();
+    assert_eq!(one.drill_failed_at, Some(now() - HOUR * 3));
+    let sound = one.drilled.as_ref().unwrap();
+    assert_eq!(sound.id, points[20].manifest.id);
+    once(&status_findings(&made).await, &["c/x: a drill FAILED"]);
+    let page = made.page(Vec::new()).await;
+    let id = points[29].manifest.id.to_string();
+    once(&page.findings, &[&id, "its last drill failed"]);
+    assert!(section(&page, "details").contains("failed"));
+
+    // Once it is drilled again, and sound, all is well.
+    drill(&made, &points[29], 1, Verdict::Sound).await;
+    assert_eq!(status_findings(&made).await, [""; 0]);
+    assert_eq!(made.page(Vec::new()).await.findings, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
     let folder = tempfile::tempdir().unwrap();
     let made = in_directory(folder.path(), &SMALL).await;
@@ -117,6 +141,29 @@ async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
     assert!(text.contains(&told), "{text}");
     let all = lifeboat.run(&args[..3]).json();
     assert_eq!(all["result"]["findings_not_shown"], 0);
+}
+
+#[tokio::test]
+async fn a_drilled_point_that_no_longer_opens_is_told_and_one_that_aged_out_is_not() {
+    let (store, made) = in_reach(&SMALL).await;
+    let points = thirty(&made).await;
+    drill(&made, &points[2], 5, Verdict::Sound).await;
+    drill(&made, &points[20], 3, Verdict::Sound).await;
+    drill(&made, &points[10], 2, Verdict::Sound).await;
+    drill(&made, &points[10], 1, Verdict::Sound).await;
+    let (gone, damaged) = (manifest_key(&points[20]), manifest_key(&points[10]));
+    store.remove(&gone, &version(&store, &gone));
+    store.replace(&damaged, &version(&store, &damaged), "{}");
+    let id = points[10].manifest.id.to_string();
+    let (told, page) = (status_findings(&made).await, made.page(Vec::new()).await);
+    for findings in [&told, &page.findings] {
+        once(findings, &[&id, "cannot be restored from"]);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+    let report = made.status(&made.forge.repository).await;
+    let one = report.databases.iter().find(|one| one.database == "x");
+    let sound = one.unwrap().drilled.clone().unwrap();
+    assert_eq!(sound.id, points[2].manifest.id);
 }
 
 #[tokio::test]
@@ -206,6 +253,29 @@ async fn without_a_pinned_key_every_point_is_listed() {
     assert_eq!((listing.points.len(), listing.not_opened), (240, 0));
 }
 
+/// A clock that ran ahead, or a thief of a key, must not silence the drills after it.
+#[tokio::test]
+async fn a_drill_is_no_later_than_the_store_received_its_attestation() {
+    let made = in_memory(&SMALL).await;
+    let points = thirty(&made).await;
+    made.clock.set(now() - HOUR * 10);
+    let ahead = -days(300);
+    made.drill(&points[20], ahead, 9.0, Verdict::Sound, Vec::new())
+        .await;
+    made.clock.set(now() - HOUR);
+    drill(&made, &points[21], 1, Verdict::Failed).await;
+    made.clock.set(now());
+    let report = made.status(&made.forge.repository).await;
+    let one = report.databases.iter().find(|one| one.database == "x");
+    let one = one.unwrap();
+    let sound_at = one.drilled.as_ref().map(|drill| drill.at);
+    assert_eq!(sound_at, Some(now() - HOUR * 10));
+    assert_eq!(one.drill_failed_at, Some(now() - HOUR));
+    let page = made.page(Vec::new()).await;
+    let id = points[21].manifest.id.to_string();
+    once(&page.findings, &[&id, "its last drill failed"]);
+}
+
 #[tokio::test]
 async fn a_lock_that_cannot_be_told_does_not_choose_which_version_counts() {
     let (store, made) = in_reach(&NOTHING).await;
@@ -234,4 +304,19 @@ async fn a_lock_that_cannot_be_told_does_not_choose_which_version_counts() {
         panic!("another version counts");
     };
     assert!(error.chain().contains("a lock that nobody knows"));
+}
+
+#[tokio::test]
+async fn drills_that_were_read_count_although_an_older_one_may_not_be_read() {
+    let made = in_memory(&SMALL).await;
+    let points = thirty(&made).await;
+    drill(&made, &points[29], 2, Verdict::Failed).await;
+    drill(&made, &points[3], 3, Verdict::Sound).await;
+    let id = &points[3].manifest.id;
+    let older: &'static str = format!("attestations/c/x/{id}").leak();
+    *made.store.unreadable.lock().unwrap() = Some(older);
+    once(&status_findings(&made).await, &["c/x: a drill FAILED"]);
+    let page = made.page(Vec::new()).await;
+    let id = points[29].manifest.id.to_string();
+    once(&page.findings, &[&id, "its last drill failed"]);
 }

@@ -381,9 +381,7 @@ fn a_run_that_an_earlier_version_stored_is_read() {
 
     let fleet = ["nightly", "--collect", "--run", "night 1"];
     let collected = lifeboat.run(fleet).json()["result"]["steps"][0]["result"].clone();
-    let database = |name: &str, shard: u32, point: Value, error: Value| {
-        json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error})
-    };
+    let database = |name: &str, shard: u32, point: Value, error: Value| json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error});
     let databases = [
         database("nowhere", 0, Value::Null, json!("usage")),
         database("one", 1, json!("20261130T103229Z-92r4vd"), Value::Null),
@@ -399,5 +397,7 @@ fn a_run_that_an_earlier_version_stored_is_read() {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
 }

@@ -85,14 +85,15 @@ async fn prove_newest(
     let each = newest.iter().map(async |newest| {
         let _turn = options.turns.any().await;
         let name = format!("{}/{}", newest.source, newest.database);
-        let named = OneOfSeveral::new(context.progress, &newest.source, &newest.database);
+        let all = context.progress;
+        let named = OneOfSeveral::new(all, &newest.source, &newest.database);
         let context = options.turns.context(context, &named);
         let step = verify_point(options, newest, context);
         let verified = taker.take(format!("verify {name}"), step).await;
         let changes = changes::since_last_drill(options, newest, &claimants.contested, context);
         let changes = changes.await.unwrap_or_else(|error| {
             // What keeps it from being read keeps the drill from succeeding, which says so.
-            context.progress.warn(&format!(
+            all.warn(&format!(
                 "{name}: what changed since the last drill is not known: {}",
                 error.chain()
             ));

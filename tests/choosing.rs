@@ -89,13 +89,19 @@ fn an_export_covers_what_is_chosen_and_refuses_what_is_nowhere() {
         assert_eq!(bench.exported(&args), expected, "{chosen:?}");
     }
     for (chosen, cause) in [
-        (&["--source", "p15", "--database", "%_c"][..], "_c'"),
-        (&["--database", "%_b", "--database", "%_x*"], "_x*'"),
+        (&["--database", "%_b", "--database", "%_x"][..], "_x'"),
+        (&["--source", "p15", "--database", "%_c*"], "_c*'"),
         (&["--source", "q*"], "'q*'"),
     ] {
         for command in ["export", "nightly"] {
             bench.run(&[&[command], chosen].concat()).failed(2, cause);
         }
+    }
+    // Of one source, by its full name: the export itself says it.
+    for command in ["export", "nightly"] {
+        let ran = bench.run(&[command, "--source", "p15", "--database", "%_c"]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stdout.contains("does not exist"), "{ran:?}");
     }
     // Nothing was stored by any of them.
     let listed = bench.run(&["list"]).json();

@@ -2,7 +2,7 @@
 //! master without superuser, as RDS has it. lifeboat is never worse than stock, never silent about rows, and says of
 //! nothing that it is wrong where nothing is; a drill without a superuser calls nothing broken that a restore brings back.
 //!
-//! `LIFEBOAT_ORACLE_CASES` sets how many databases, 24 unless told; `LIFEBOAT_ORACLE_SEED` the first seed, 1 unless told. Stock: `pg_dumpall -g | psql`, then `pg_dump -C | pg_restore -C`.
+//! `LIFEBOAT_ORACLE_CASES` sets how many databases, 16 unless told; `LIFEBOAT_ORACLE_SEED` the first seed, 1 unless told. Stock: `pg_dumpall -g | psql`, then `pg_dump -C | pg_restore -C`.
 
 mod holdings;
 mod lane;
@@ -20,7 +20,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// Every second seed: roles belong to a server, so each of the two lanes has servers of its own.
 fn go(share: u64, trips: &[(Major, Major)]) {
     let first = number("LIFEBOAT_ORACLE_SEED", 1);
-    let cases = number("LIFEBOAT_ORACLE_CASES", 24);
+    let cases = number("LIFEBOAT_ORACLE_CASES", 16);
     assert!(
         Recipe::new(first, trips).contents.len() > 5,
         "the oracle has nothing to make databases of"

@@ -9,7 +9,7 @@ const SESSIONS_OF_ONE: usize = 2;
 
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct AtOnceArgs {
-    /// Databases at the same time, at most; they share --jobs and memory [default: as configured, else by the machine]
+    /// Databases at the same time, at most; they share sessions and memory [default: as configured, else by the machine]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_JOBS)))]
     pub databases_at_once: Option<u16>,
 }

@@ -146,8 +146,12 @@ impl Config {
             return Err(self.no_such_source(missing)).context(|| "--source".to_owned());
         }
         let sources = self.sources.iter();
-        let chosen = sources.filter(|source| choice.has_source(&source.name));
-        Ok(chosen.map(|source| source.clone().chosen(choice)).collect())
+        let chosen: Vec<_> = (sources.filter(|one| choice.has_source(&one.name))).collect();
+        if let ([only], Some(names)) = (&chosen[..], choice.full_databases()) {
+            return Ok(vec![(*only).clone().only(&names)]);
+        }
+        let chosen = chosen.into_iter().cloned();
+        Ok(chosen.map(|source| source.chosen(choice)).collect())
     }
 
     fn no_such_source(&self, chosen: &Chosen) -> Error {

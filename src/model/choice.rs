@@ -68,6 +68,13 @@ impl Choice {
         &self.databases
     }
 
+    /// The names of all chosen databases, where each is typed in full: no server needs to be asked what they stand for.
+    pub fn full_databases(&self) -> Option<Vec<String>> {
+        let names = self.databases.iter();
+        let is_full = !self.databases.is_empty() && !names.clone().any(Chosen::is_wild);
+        is_full.then(|| names.map(|one| one.text.clone()).collect())
+    }
+
     /// Whether any database of the source may be chosen.
     pub fn has_source(&self, name: &str) -> bool {
         any_names(&self.sources, name)

@@ -42,7 +42,9 @@ class Try:
 
     def __init__(self, cloud, commands, folder):
         self.cloud, self.folder, self.state = cloud, folder, folder / "state"
-        server, tools = os.environ["LIFEBOAT_TEST_PG15"], os.environ["LIFEBOAT_TEST_PG15_BIN"]
+        # A night exports all databases of its server, and the adversary beside it makes and drops some: on another one.
+        server = os.environ.get("LIFEBOAT_TEST_PG15_2", os.environ["LIFEBOAT_TEST_PG15"])
+        tools = os.environ["LIFEBOAT_TEST_PG15_BIN"]
         self.server = server.rpartition("/")[0]
         address, _, port = self.server.rpartition("@")[2].partition(":")
         cloud.control("POST", "settings", {"endpoint": {"address": address, "port": int(port)}, "polls": 1})

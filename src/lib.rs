@@ -82,7 +82,9 @@ pub mod testing {
         pub use crate::cli::definition;
     }
     pub mod codec {
-        pub use crate::codec::{Identities, Sealer, compress, new_identity};
+        pub use crate::codec::{
+            ChunkFinder, ChunkSize, Ends, Identities, Mac, ReuseKey, Sealer, compress, new_identity,
+        };
     }
     pub mod config {
         pub use crate::config::{

@@ -9,54 +9,74 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::error::Error;
 
-/// SHA-256 of an object's stored bytes, written as 64 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sha256(pub [u8; 32]);
+/// 32 bytes of a hash, written as 64 hex digits.
+macro_rules! hash_of_32_bytes {
+    ($(#[$meta:meta])* $name:ident, $called:literal) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub [u8; 32]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                let bytes = bytes_of_hex(text).ok_or_else(|| {
+                    Error::usage(format!(concat!("'{}' is not ", $called, " (64 hex digits)"), text))
+                })?;
+                Ok(Self(bytes))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+hash_of_32_bytes!(
+    /// SHA-256 of an object's stored bytes.
+    Sha256, "a SHA-256"
+);
+hash_of_32_bytes!(
+    /// Keyed hash of the rows of a chunk: the same rows in the same order have the same one.
+    Mark, "a mark"
+);
+
+fn bytes_of_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
 
 impl Sha256 {
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Sha256 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sha256({self})")
-    }
-}
-
-impl FromStr for Sha256 {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::usage(format!("'{text}' is not a SHA-256 (64 hex digits)"));
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(wrong());
-        }
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl Serialize for Sha256 {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Sha256 {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(de::Error::custom)
     }
 }
 
@@ -69,18 +89,27 @@ pub struct RowDigest {
 }
 
 impl RowDigest {
-    /// Adds one row: its COPY text with the final newline.
+    /// Adds one row: its COPY text with the final newline. Returns the digest of this row alone.
     #[inline]
-    pub fn add_row(&mut self, row: &[u8]) {
+    pub fn add_row(&mut self, row: &[u8]) -> u128 {
+        let digest = xxh3_128(row);
         self.rows += 1;
-        self.sum = self.sum.wrapping_add(xxh3_128(row));
+        self.sum = self.sum.wrapping_add(digest);
+        digest
     }
 
     /// Adds every row of a block of COPY text that ends on a row boundary.
-    pub fn add_rows(&mut self, mut block: &[u8]) {
+    pub fn add_rows(&mut self, block: &[u8]) {
+        self.add_each_row(block, |_, _| {});
+    }
+
+    /// As [`RowDigest::add_rows`]; `each` is told the length of every row and its digest.
+    #[inline]
+    pub fn add_each_row(&mut self, mut block: &[u8], mut each: impl FnMut(usize, u128)) {
         // In COPY text a newline inside a value is written as \n: a raw newline ends a row.
         while let Some(end) = memchr::memchr(b'\n', block) {
-            self.add_row(&block[..=end]);
+            let digest = self.add_row(&block[..=end]);
+            each(end + 1, digest);
             block = &block[end + 1..];
         }
         debug_assert!(block.is_empty(), "a block ends on a row boundary");

@@ -34,18 +34,31 @@ pub struct RowShape {
 impl RowShape {
     /// Digests whole rows, and leaves of them what is stored.
     pub fn digest(self, rows: &mut Vec<u8>) -> Result<TableDigest> {
+        self.digest_each(rows, |_, _| {})
+    }
+
+    /// As [`RowShape::digest`]; `each` is told the length and the digest of every row as it is stored.
+    pub fn digest_each(
+        self,
+        rows: &mut Vec<u8>,
+        each: impl FnMut(usize, u128),
+    ) -> Result<TableDigest> {
         if self.generated > 0 {
-            return self.take_generated(rows).ok_or_else(|| {
+            return self.take_generated(rows, each).ok_or_else(|| {
                 Error::failed("the server sent a row with another number of columns")
             });
         }
         let mut digest = TableDigest::default();
-        digest.rows.add_rows(rows);
+        digest.rows.add_each_row(rows, each);
         Ok(digest)
     }
 
     /// `None`: a row has too few columns or too many.
-    fn take_generated(self, rows: &mut Vec<u8>) -> Option<TableDigest> {
+    fn take_generated(
+        self,
+        rows: &mut Vec<u8>,
+        mut each: impl FnMut(usize, u128),
+    ) -> Option<TableDigest> {
         let mut digest = TableDigest {
             rows: RowDigest::default(),
             generated: vec![RowDigest::default(); self.generated],
@@ -72,7 +85,7 @@ impl RowShape {
             let end = kept + stored.len().saturating_sub(1);
             rows.copy_within(next..next + (end - kept), kept);
             rows[end] = b'\n';
-            digest.rows.add_row(&rows[kept..=end]);
+            each(end + 1 - kept, digest.rows.add_row(&rows[kept..=end]));
             kept = end + 1;
             next += length + 1;
         }

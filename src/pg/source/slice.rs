@@ -13,7 +13,7 @@ const PAGE_BYTES: u64 = 8192;
 /// large enough that a slice costs nothing.
 const SLICE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A table with fewer heap pages is not sliced, however much TOAST it has.
+/// A slice has no fewer heap pages, however much TOAST they have.
 const MIN_PAGES: u64 = 2;
 
 /// A range of heap pages, and an estimate of what reading it moves.
@@ -45,17 +45,25 @@ pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
     let pages = source.heap_bytes / PAGE_BYTES;
     let sliceable =
         server_version_num >= 140_000 && source.heap && source.table.condition.is_none();
-    let count = match sliceable {
-        true => (bytes / SLICE_BYTES + 1).min(pages / MIN_PAGES).max(1),
-        false => 1,
+    let slice_pages = match sliceable {
+        true => pages_of_slice(pages, bytes),
+        false => pages.max(1),
     };
+    let count = pages.div_ceil(slice_pages).max(1);
     (0..count)
         .map(|at| Slice {
-            first_page: pages * at / count,
-            end_page: (at + 1 < count).then_some(pages * (at + 1) / count),
+            first_page: slice_pages * at,
+            end_page: (at + 1 < count).then_some(slice_pages * (at + 1)),
             estimated_bytes: bytes / count,
         })
         .collect()
+}
+
+/// A power of two: a table that grows keeps the ends of its slices, and so the chunks that end there.
+fn pages_of_slice(pages: u64, bytes: u64) -> u64 {
+    let bytes_of_page = (bytes / pages.max(1)).max(PAGE_BYTES);
+    let fitting = (SLICE_BYTES / bytes_of_page).max(MIN_PAGES);
+    1 << fitting.ilog2()
 }
 
 /// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
@@ -203,6 +211,18 @@ mod tests {
         source.leave_rows_out();
         assert_eq!(cut(&source, 150_000), []);
         assert_eq!(source.table.table_bytes, 0);
+    }
+
+    #[test]
+    fn a_table_that_grows_keeps_the_ends_of_its_slices() {
+        let ends = |mib: u64| -> Vec<_> {
+            let slices = cut(&source(mib << 20, mib << 20), 150_000);
+            slices.iter().filter_map(|slice| slice.end_page).collect()
+        };
+        assert_eq!(ends(200), [8192, 16384, 24576]);
+        for mib in 200..700 {
+            assert_eq!(ends(mib), ends(mib + 1)[..ends(mib).len()]);
+        }
     }
 
     #[test]

@@ -167,7 +167,9 @@ mod tests {
 
     fn digest(rows: &[&[u8]]) -> RowDigest {
         let mut digest = RowDigest::default();
-        rows.iter().for_each(|row| digest.add_row(row));
+        rows.iter().for_each(|row| {
+            digest.add_row(row);
+        });
         digest
     }
 

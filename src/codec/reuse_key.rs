@@ -1,0 +1,138 @@
+//! The exporter's secret under which it knows stored chunks again. Who does not hold it can neither tell from a
+//! state what a database holds, nor make one that counts.
+
+use super::chunk::ChunkSize;
+use crate::error::{Error, Result};
+use crate::model::digest::Mark;
+use crate::random;
+
+const MARKS: &str = "lifeboat format 1: mark of a chunk of rows";
+const ENDS: &str = "lifeboat format 1: ends of chunks of rows";
+const STATES: &str = "lifeboat format 1: code of a state";
+
+/// 32 random bytes, and the keys for each use that follow from them.
+#[derive(Clone)]
+pub struct ReuseKey {
+    marks: [u8; 32],
+    ends: [u64; 4],
+    states: [u8; 32],
+}
+
+impl ReuseKey {
+    /// The text of a new key: 64 hex digits.
+    pub fn generate() -> Result<String> {
+        Ok(Mark(random::bytes()?).to_string())
+    }
+
+    /// Reads 64 hex digits on a line of their own; comments begin with `#`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let lines = text.lines().map(str::trim);
+        let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let key = match (lines.next(), lines.next()) {
+            (Some(line), None) => line.parse::<Mark>().ok(),
+            _ => None,
+        };
+        // Whatever it is, it is secret: never part of a message.
+        let Some(Mark(key)) = key else {
+            return Err(Error::usage("it is no reuse key").hint(
+                "a reuse key is 64 hex digits: `lifeboat init` writes one, `openssl rand -hex 32` prints one",
+            ));
+        };
+        let ends = blake3::derive_key(ENDS, &key);
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&ends[8 * at..8 * at + 8]);
+            u64::from_le_bytes(word)
+        };
+        Ok(Self {
+            marks: blake3::derive_key(MARKS, &key),
+            ends: [word(0), word(1), word(2), word(3)],
+            states: blake3::derive_key(STATES, &key),
+        })
+    }
+
+    /// The mark of a chunk with these rows, as they are stored.
+    pub fn mark(&self, rows: &[u8]) -> Mark {
+        Mark(*blake3::keyed_hash(&self.marks, rows).as_bytes())
+    }
+
+    /// Authenticates a state.
+    pub fn mac(&self) -> Mac {
+        Mac(blake3::Hasher::new_keyed(&self.states))
+    }
+
+    /// Whether a chunk may end after a row: its digest, mixed with the key, has as many low bits zero as its
+    /// length asks for.
+    #[inline]
+    pub(super) fn ends(&self, digest: u128, bytes: u64, size: ChunkSize) -> bool {
+        let [first, second, third, fourth] = self.ends;
+        let (low, high) = (digest as u64, (digest >> 64) as u64);
+        let mut mixed = (low ^ first).wrapping_mul(second | 1);
+        mixed ^= mixed >> 29;
+        mixed = (mixed ^ high ^ third).wrapping_mul(fourth | 1);
+        mixed ^= mixed >> 32;
+        mixed.trailing_zeros() >= size.zero_bits(bytes)
+    }
+}
+
+/// An authentication code in the making.
+pub struct Mac(blake3::Hasher);
+
+impl Mac {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub fn finish(self) -> Mark {
+        Mark(*self.0.finalize().as_bytes())
+    }
+
+    /// Whether this is the code of what was given. Takes the same time for every wrong one.
+    pub fn is(self, code: &Mark) -> bool {
+        self.0.finalize() == blake3::Hash::from_bytes(code.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_reads_as_it_was_made_and_nothing_else_does() {
+        let text = ReuseKey::generate().unwrap();
+        let key = ReuseKey::parse(&format!("# lifeboat reuse key\n\n{text}\n")).unwrap();
+        assert_eq!(
+            key.mark(b"1\n"),
+            ReuseKey::parse(&text).unwrap().mark(b"1\n")
+        );
+        assert_ne!(text, ReuseKey::generate().unwrap());
+        for wrong in [
+            "",
+            "# only a comment",
+            &text[1..],
+            &format!("{text}\n{text}"),
+        ] {
+            let error = ReuseKey::parse(wrong).err().unwrap().chain();
+            assert!(!error.contains(&text[2..]), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_key_gives_other_marks_and_other_codes() {
+        let one = ReuseKey::parse(&"1".repeat(64)).unwrap();
+        let other = ReuseKey::parse(&"2".repeat(64)).unwrap();
+        assert_eq!(one.mark(b"1\n"), one.mark(b"1\n"));
+        assert_ne!(one.mark(b"1\n"), one.mark(b"2\n"));
+        assert_ne!(one.mark(b"1\n"), other.mark(b"1\n"));
+        let code = |key: &ReuseKey, text: &[u8]| {
+            let mut mac = key.mac();
+            mac.update(text);
+            mac
+        };
+        let sound = code(&one, b"state").finish();
+        assert!(code(&one, b"state").is(&sound));
+        assert!(!code(&one, b"State").is(&sound));
+        assert!(!code(&other, b"state").is(&sound));
+        assert_ne!(sound, one.mark(b"state"), "one use of a key is not another");
+    }
+}

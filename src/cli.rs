@@ -58,6 +58,7 @@ mod prove;
 mod render;
 mod report;
 mod restore;
+mod reuse_key;
 mod run;
 mod schedule;
 mod shard;

@@ -9,5 +9,5 @@ pub use chunk::{ChunkFinder, ChunkSize, Ends};
 pub(crate) use open::Plain;
 pub use open::{Identities, new_identity};
 pub use reuse_key::{Mac, ReuseKey};
-pub(crate) use seal::{Compressor, Sealed, SealedWriter, decompress};
+pub(crate) use seal::{Compressor, Frame, Sealed, SealedWriter, decompress};
 pub use seal::{Sealer, compress};

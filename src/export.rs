@@ -9,6 +9,7 @@ mod packer;
 mod plan;
 mod records;
 mod report;
+mod reuse;
 mod rows;
 mod shared;
 mod snapshot;
@@ -31,7 +32,8 @@ use crate::pg::connect::server::Server;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::source::catalog::{self, InstanceDatabase};
 use crate::progress::{OneOfSeveral, Progress as _};
-use crate::repository::{CLOCK_TOLERANCE, Locks, Repository};
+use crate::repository::{CLOCK_TOLERANCE, Locks, Repository, RunLocks};
+use crate::store::Posture;
 use crate::turns::Turn;
 
 use databases::{Listing, list};
@@ -58,14 +60,8 @@ pub async fn run(
     check_clock(now, posture.server_time)?;
     let run = Run {
         id: new_id(now)?,
-        locks: Locks::settle(
-            options.lock,
-            &posture,
-            repository.has_locks(),
-            now,
-            options.max_lock_days,
-        )
-        .context(|| repository.url().to_owned())?,
+        locks: settle_locks(repository, keys, options, &posture, now)
+            .context(|| repository.url().to_owned())?,
         jobs: (options.turns).share(options.jobs.unwrap_or_else(default_jobs)),
         rate_limit: (options.rate_limit).map(|rate| (rate / options.turns.most() as u64).max(1)),
         repository,
@@ -75,8 +71,13 @@ pub async fn run(
         key_ring: KeyRing::new(&marker.repository, &options.recipients),
         marker,
     };
-    let mut report = Report::new(&run.id, repository.url(), run.locks.first_to_end());
+    let mut report = Report::new(&run.id, repository.url(), run.locks.first.manifest());
     report.findings.extend(run.key_ring.finding());
+    if keys.reuse.is_some() && run.locks.first.reach.is_none() {
+        context.progress.note(
+            "the bucket's default locks what is stored: no part can be named again, and every export is a full one",
+        );
+    }
     if report.lock.is_none() {
         context.progress.note(&format!(
             "{} has no locks: anybody who may write there may delete these backups",
@@ -94,6 +95,20 @@ pub async fn run(
     }
     (context.interrupt.check()).map_err(|stopped| report.stopped(stopped))?;
     Ok(report)
+}
+
+fn settle_locks(
+    repository: &Repository,
+    keys: Keys<'_>,
+    options: &Options,
+    posture: &Posture,
+    now: Timestamp,
+) -> Result<RunLocks> {
+    let has_locks = repository.has_locks();
+    let max_days = options.max_lock_days;
+    let locks = Locks::settle(options.lock, posture, has_locks, now, max_days)?;
+    let reuse = keys.reuse.map(|_| options.reuse);
+    RunLocks::settle(locks, reuse, posture, now, max_days)
 }
 
 /// A point that its own readers do not trust would be no backup.

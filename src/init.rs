@@ -23,6 +23,9 @@ pub(crate) use facts::{KmsSigning, NewSource, Options, Report};
 /// The offline identity's file name.
 pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
 
+/// The reuse key's.
+const REUSE_KEY_FILE: &str = "reuse.key";
+
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
 /// already gets its keys and configuration then.
 pub(crate) async fn init(
@@ -33,8 +36,9 @@ pub(crate) async fn init(
     let identity = options.keys_dir.join(IDENTITY_FILE);
     let signing_key = options.keys_dir.join("manifest-signing.pem");
     let sheet = options.keys_dir.join("break-glass-sheet.md");
+    let reuse_key = options.keys_dir.join(REUSE_KEY_FILE);
     let signing_file = options.kms_signing.is_none().then_some(&signing_key);
-    let files = [&options.config, &identity, &sheet];
+    let files = [&options.config, &identity, &sheet, &reuse_key];
     for file in files.into_iter().chain(signing_file) {
         if file.symlink_metadata().is_ok() {
             return Err(Error::new(Kind::Exists, format!("{} exists already", file.display()))
@@ -74,6 +78,7 @@ pub(crate) async fn init(
         config: options.config.clone(),
         identity,
         signing_key: signing.shown,
+        reuse_key,
         sheet,
         fingerprint: signing.fingerprint.to_string(),
         recipient,
@@ -88,9 +93,16 @@ pub(crate) async fn init(
     if let Some((file, pem)) = &signing.file {
         write_new(file, pem, 0o600)?;
     }
+    let reuse = format!(
+        "# lifeboat reuse key of {url}: exports know stored rows again by it\n{}\n",
+        codec::ReuseKey::generate()?
+    );
+    write_new(&report.reuse_key, &reuse, 0o600)?;
     let sheet = texts::sheet(&report, options, &made_on);
     write_new(&report.sheet, &sheet, 0o600)?;
-    let config = texts::config(&report, options, &signing.configured, &made_on);
+    let reuse_key = named_in(&options.config, &report.reuse_key);
+    let keys = [&signing.configured, &reuse_key];
+    let config = texts::config(&report, options, keys, &made_on);
     write_new(&report.config, &config, 0o644)?;
     Ok(report)
 }
@@ -115,18 +127,20 @@ impl Signing {
             });
         }
         let signer = Signer::generate()?;
-        // Relative to the configuration where it lies beside it: both move to the exporter together.
-        let beside = file.parent() == options.config.parent();
-        let configured = match file.file_name() {
-            Some(name) if beside => name.to_string_lossy().into_owned(),
-            _ => file.to_string_lossy().into_owned(),
-        };
         Ok(Self {
             fingerprint: signer.fingerprint(),
-            configured,
+            configured: named_in(&options.config, &file),
             shown: file.to_string_lossy().into_owned(),
             file: Some((file, signer.to_pem()?)),
         })
+    }
+}
+
+/// Relative to the configuration where it lies beside it: both move to the exporter together.
+fn named_in(config: &Path, file: &Path) -> String {
+    match file.file_name() {
+        Some(name) if file.parent() == config.parent() => name.to_string_lossy().into_owned(),
+        _ => file.to_string_lossy().into_owned(),
     }
 }
 

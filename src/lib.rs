@@ -160,7 +160,9 @@ pub mod testing {
         pub use crate::report::{Limits, Options, Page, report};
     }
     pub mod repository {
-        pub use crate::repository::{Locks, PointSelector, Proof, Repository, RestorePoint};
+        pub use crate::repository::{
+            Locks, PointSelector, Proof, Repository, RestorePoint, ReusePolicy,
+        };
         pub mod details {
             pub use crate::repository::details::{open, seal};
         }

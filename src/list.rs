@@ -133,7 +133,8 @@ const PASSED_OVER: usize = 8;
 pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> Result<Listing> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let found = repository.find(source, database).await?;
-    let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
+    let leftovers = repository.leftovers(source, database, &found, trust);
+    let leftovers = leftovers.await?;
     let drills = if_allowed(repository.attestations(source, database).await)?;
     let of = by_database(found);
     let reader = Reader {
@@ -164,7 +165,7 @@ pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> 
         findings: findings_of(&databases),
         databases,
         points,
-        leftovers: repository.leftovers(source, database, &committed).await?,
+        leftovers,
         findings_not_shown: 0,
     })
 }

@@ -6,7 +6,6 @@ mod prometheus;
 mod report;
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -64,7 +63,6 @@ pub async fn status(
 ) -> Result<Report> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let found = repository.find(source, database).await?;
-    let committed: BTreeSet<_> = found.iter().map(|one| one.id.clone()).collect();
     let drills = if_allowed(repository.attestations(source, database).await)?;
     let now = clock.now();
     let (copies, findings) = match options.copies {
@@ -79,7 +77,7 @@ pub async fn status(
         now,
         databases: Vec::new(),
         copies,
-        leftovers: repository.leftovers(source, database, &committed).await?,
+        leftovers: (repository.leftovers(source, database, &found, trust)).await?,
         findings,
         findings_not_shown: 0,
     };

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::{Lock, LockMode};
+use crate::model::manifest::ObjectRef;
 
 pub(crate) mod audit;
 pub(crate) mod dir;
@@ -150,6 +151,12 @@ pub trait Store: Send + Sync {
     /// in byte order, hidden ones included. An absent prefix is an empty page; a store that
     /// cannot be read is an error, never an empty page.
     async fn list_versions(&self, prefix: &str, from: Option<Cursor>) -> Result<Page>;
+
+    /// Gives an object a second key, under which nothing may be yet, and returns the version id there. `None`: this
+    /// store cannot, or has no such object of as many bytes; nothing was made then.
+    async fn link_new(&self, _object: &ObjectRef, _key: &Key) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Extends the lock of a version and reads it back: the lock now in force. Never shortens.
     async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock>;

@@ -3,6 +3,7 @@
 //! digested again.
 
 mod by_listing;
+mod by_state;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ use crate::model::manifest::{
 use crate::model::rows::Listed;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::repository::RestorePoint;
+use crate::repository::{RestorePoint, State};
 
 use self::rows::{digest_rows, drain};
 
@@ -56,7 +57,8 @@ pub struct Report {
     pub locked: bool,
     /// Whether every stored byte was read and hashed.
     pub data: bool,
-    /// Whether parts were counted by listings: these credentials may not read the lists of them.
+    /// Whether parts were taken from the point's state or counted by listings: these credentials may not read the lists
+    /// of them.
     pub listed: bool,
     /// Rows of tables counted and digested again; `null`: no identity was given, or no data was read.
     pub rows: Option<u64>,
@@ -109,6 +111,7 @@ pub async fn verify(
             false => HEADS_AT_A_TIME,
         },
         progress: context.progress,
+        state: None,
         report: Report {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -137,6 +140,8 @@ struct Verifier<'a> {
     /// Parts looked at or read at a time.
     jobs: usize,
     progress: &'a dyn Progress,
+    /// Once it is needed; `Some(None)`: the point has none.
+    state: Option<Option<State>>,
     report: Report,
 }
 
@@ -146,7 +151,8 @@ impl Verifier<'_> {
         let Reader {
             point, identities, ..
         } = self.reader;
-        for object in std::iter::once(&point.manifest_ref).chain(&point.manifest.objects) {
+        let others = point.manifest.other_objects();
+        for object in std::iter::once(&point.manifest_ref).chain(others) {
             let done = self.reader.stored(object).await;
             self.note(object, done)?;
         }
@@ -181,7 +187,7 @@ impl Verifier<'_> {
         let parts = match reader.point.parts(table).await {
             Err(_) if known => return Ok(()),
             Err(error) if error.kind() == Kind::Denied && !reader.data => {
-                return self.verify_by_listing(table, list).await;
+                return self.without_list(table, list).await;
             }
             parts => self.sound(parts)?,
         };

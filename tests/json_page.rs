@@ -135,6 +135,7 @@ impl Bench {
             .command(args)
             .arg("--json")
             .env("LIFEBOAT_CONFIG", "bucket/lifeboat.toml")
+            .env("LIFEBOAT_REUSE_KEY", "3".repeat(64))
             .env("AWS_ENDPOINT_URL", &self.server.endpoint)
             .env("AWS_ACCESS_KEY_ID", &credentials.access_key)
             .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_key)

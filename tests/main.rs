@@ -56,6 +56,7 @@ mod restore_foreign;
 mod restore_mending;
 mod restore_publications;
 mod resume;
+mod reuse;
 mod roundtrip;
 mod seen;
 mod selection;

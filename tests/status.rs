@@ -160,6 +160,8 @@ async fn newest_points_that_cannot_be_trusted_are_passed_over_and_told() {
         identity: scene.forge.identity.clone(),
         trust: scene.forge.trust.clone(),
         sealer: scene.forge.sealer.clone(),
+        reuse: None,
+        clock: scene.forge.clock.clone(),
     };
     scene.clock.advance(HOUR);
     let id = forged.commit_with(&draft, |_| {}, |_| {}).await;

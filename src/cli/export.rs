@@ -2,7 +2,7 @@
 
 use super::at_once::AtOnceArgs;
 use super::run::{Access, Answer, ChoiceArgs, Page, Run};
-use super::{connect, iam, kms, render};
+use super::{connect, iam, kms, render, reuse_key};
 use crate::codec::Sealer;
 use crate::config::{
     Config, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text, source, units,
@@ -13,9 +13,11 @@ use crate::humanize::first_names;
 use crate::init;
 use crate::model::choice::Choice;
 use crate::model::databases::Databases;
+use crate::model::lock::Lock;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
+use crate::repository::ReusePolicy;
 use crate::schedule::Export;
 use crate::turns::Turns;
 use std::collections::BTreeSet;
@@ -66,6 +68,9 @@ pub(super) struct Args {
     /// partitioned table those of its partitions; may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
+    /// Store everything anew, whatever earlier exports stored
+    #[arg(long)]
+    full: bool,
     /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
     /// lock
     #[arg(long)]
@@ -181,6 +186,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     export.options.jobs = jobs;
     export.options.rate_limit = rate_limit;
     export.options.dry_run = args.dry_run;
+    export.options.full = args.full;
     let sources: Vec<_> = export.options.sources.iter().collect();
     export::check_databases(&sources, run.context()).await?;
     answer(&export.run(turns.any().await, run.context()).await?)
@@ -204,6 +210,7 @@ pub(super) async fn inputs(
     warn_of_identity(&signing_key, config, run);
     let repository = connect::repository(&access, run).await?;
     let signer = kms::signer(&signing_key, &access, run).await?;
+    let reuse_key = reuse_key::configured(config);
     let sealer = Sealer::new(config.recipients.iter().map(|one| one.key.as_str()))?;
     let tokens = iam::tokens(&access, sources, run).await?;
     let sources = sources.iter();
@@ -217,6 +224,11 @@ pub(super) async fn inputs(
         ddl_wait: settings.ddl_wait,
         lock: config.lock.policy,
         max_lock_days: config.lock.max_lock_days,
+        reuse: ReusePolicy {
+            full_every: settings.full_every,
+            hourly_days: config.lock.hourly_days,
+        },
+        full: false,
         tool_dirs: Dirs::system(settings.pg_bin.clone()),
         recipients: config.recipients.clone(),
         config_text,
@@ -228,6 +240,7 @@ pub(super) async fn inputs(
         sealer,
         signer,
         trust: access.trust.clone(),
+        reuse_key,
         options,
     })
 }
@@ -281,7 +294,7 @@ fn text(report: &Report) -> Page {
     for database in &report.databases {
         match &database.plan {
             Some(plan) => show_plan(&mut page, report, database, plan),
-            None => show_done(&mut page, report, database),
+            None => show_done(&mut page, database),
         }
         for left_out in &database.not_covered {
             let names = first_names(&left_out.names, 8);
@@ -312,8 +325,8 @@ fn text(report: &Report) -> Page {
     page
 }
 
-fn lock_text(report: &Report) -> String {
-    match report.lock {
+fn lock_text(lock: Option<Lock>) -> String {
+    match lock {
         Some(lock) => format!(
             "locked {} until {}",
             lock.mode,
@@ -323,7 +336,7 @@ fn lock_text(report: &Report) -> String {
     }
 }
 
-fn show_done(page: &mut Page, report: &Report, database: &DatabaseReport) {
+fn show_done(page: &mut Page, database: &DatabaseReport) {
     let id = database.id.as_ref().map(ToString::to_string);
     page.line(format_args!(
         "{} of {}/{}: {}, {}, {} of text, {} stored in {}, {}",
@@ -335,8 +348,15 @@ fn show_done(page: &mut Page, report: &Report, database: &DatabaseReport) {
         render::bytes(database.copy_bytes),
         render::bytes(database.stored_bytes.unwrap_or(0)),
         render::counted(database.parts, "part", "parts"),
-        lock_text(report),
+        lock_text(database.lock),
     ));
+    if database.parts_named > 0 {
+        let parts = render::counted(database.parts_named, "part", "parts");
+        page.line(format_args!(
+            "  {} stored anew; {parts} named that were stored already",
+            render::bytes(database.stored_anew_bytes.unwrap_or(0)),
+        ));
+    }
     page.line(format_args!(
         "  {} with {}; the snapshot held back vacuum for {}",
         render::seconds(database.seconds),
@@ -379,7 +399,7 @@ fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: 
     });
     page.line(format_args!(
         "{}; about {} stored{cost}",
-        lock_text(report),
+        lock_text(report.lock),
         render::bytes(stored as u64),
     ));
 }

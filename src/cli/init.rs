@@ -19,7 +19,8 @@ use crate::repository;
 ///
 /// Run once by an administrator, on a machine that is neither the exporter nor the database. A
 /// bucket must have versioning and Object Lock switched on. Writes the configuration, the offline
-/// identity break-glass.key, the signing key manifest-signing.pem, and a sheet to print. Nothing
+/// identity break-glass.key, the signing key manifest-signing.pem, the key reuse.key by which exports
+/// know stored rows again, and a sheet to print. Nothing
 /// that exists is overwritten. In a bucket it stores a small locked object first and tries to delete
 /// it, and stops where that succeeds.
 #[derive(Debug, clap::Args)]

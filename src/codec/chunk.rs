@@ -58,7 +58,7 @@ impl ChunkSize {
 
     /// How many low bits must be zero after a row of this length. Long rows ask for fewer: chunks of a table have
     /// about the same size, however wide its rows are.
-    pub(super) fn zero_bits(self, bytes: u64) -> u32 {
+    fn zero_bits(self, bytes: u64) -> u32 {
         self.0.saturating_sub(bytes.max(1).ilog2())
     }
 }
@@ -98,7 +98,7 @@ impl ChunkFinder {
         }
         self.bytes += bytes;
         self.rows += 1;
-        if self.bytes >= self.size.least() && self.key.ends(digest, bytes, self.size) {
+        if self.bytes >= self.size.least() && self.key.ends(digest, self.size.zero_bits(bytes)) {
             ends.after = Some(self.end());
         }
         ends

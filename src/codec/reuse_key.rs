@@ -1,7 +1,6 @@
 //! The exporter's secret under which it knows stored chunks again. Who does not hold it can neither tell from a
 //! state what a database holds, nor make one that counts.
 
-use super::chunk::ChunkSize;
 use crate::error::{Error, Result};
 use crate::model::digest::Mark;
 use crate::random;
@@ -61,17 +60,16 @@ impl ReuseKey {
         Mac(blake3::Hasher::new_keyed(&self.states))
     }
 
-    /// Whether a chunk may end after a row: its digest, mixed with the key, has as many low bits zero as its
-    /// length asks for.
+    /// Whether a chunk may end after a row with this digest: mixed with the key it has as many low bits zero.
     #[inline]
-    pub(super) fn ends(&self, digest: u128, bytes: u64, size: ChunkSize) -> bool {
+    pub(super) fn ends(&self, digest: u128, zero_bits: u32) -> bool {
         let [first, second, third, fourth] = self.ends;
         let (low, high) = (digest as u64, (digest >> 64) as u64);
         let mut mixed = (low ^ first).wrapping_mul(second | 1);
         mixed ^= mixed >> 29;
         mixed = (mixed ^ high ^ third).wrapping_mul(fourth | 1);
         mixed ^= mixed >> 32;
-        mixed.trailing_zeros() >= size.zero_bits(bytes)
+        mixed.trailing_zeros() >= zero_bits
     }
 }
 

@@ -219,7 +219,26 @@ pub fn compress(plain: &[u8]) -> Result<Bytes> {
         .map_err(in_memory)
 }
 
-/// Reads what [`compress`] wrote, as a stream.
+/// One frame in the making that stays in clear, compressed as it grows.
+pub(crate) struct Frame(zstd::Encoder<'static, Vec<u8>>);
+
+impl Frame {
+    pub(crate) fn new() -> Result<Self> {
+        zstd::Encoder::new(Vec::new(), ZSTD_LEVEL)
+            .map(Self)
+            .map_err(in_memory)
+    }
+
+    pub(crate) fn write(&mut self, plain: &[u8]) -> Result<()> {
+        self.0.write_all(plain).map_err(in_memory)
+    }
+
+    pub(crate) fn finish(self) -> Result<Bytes> {
+        self.0.finish().map(Bytes::from).map_err(in_memory)
+    }
+}
+
+/// Reads what [`compress`] or a [`Frame`] wrote, as a stream.
 pub(crate) fn decompress(stored: Bytes) -> Result<impl Read + Send> {
     zstd::Decoder::with_buffer(io::Cursor::new(stored))
         .map_err(|source| Error::damaged("not a zstd frame").because(source))

@@ -100,6 +100,7 @@ tables! {
 
     "keys" struct Keys {
         signing_key: Option<String>,
+        reuse_key: Option<PathBuf>,
     }
 
     "recipient" #[derive(Serialize)] struct Recipient {
@@ -115,6 +116,7 @@ tables! {
         weekly_days: Option<u32>,
         monthly_days: Option<u32>,
         yearly_days: Option<u32>,
+        hourly_days: Option<u32>,
         max_lock_days: Option<u32>,
     }
 
@@ -123,6 +125,7 @@ tables! {
         databases_at_once: Option<Jobs>,
         rate_limit: Option<Rate>,
         ddl_wait: Option<Interval>,
+        full_every: Option<Interval>,
         #[serde(default)]
         pg_bin: Vec<PathBuf>,
     }

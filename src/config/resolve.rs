@@ -15,8 +15,8 @@ use super::position::Positions;
 use super::raw::{self, Jobs, Mode, RawConfig};
 use super::rules::{At, KeyError, both, check_new};
 use super::settings::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, FleetSettings, Limits, Locks, MAX_JOBS,
-    MAX_LOCK_DAYS, NotifySettings, SigningKey,
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, FULL_EVERY, FleetSettings, Limits, Locks,
+    MAX_JOBS, MAX_LOCK_DAYS, NotifySettings, SigningKey,
 };
 use super::source::{self, Source};
 use super::units::Interval;
@@ -50,12 +50,18 @@ impl Config {
         let trust = raw.repository.trust.iter().map(|text| text.parse());
         let trust = trust.collect::<Result<_>>().at("trust");
         let lock = positions.table("lock", locks(&raw.lock, &repository.location))?;
+        let export = positions.table("export", export(&raw.export, &base))?;
+        if raw.keys.reuse_key.is_some() {
+            let long = check_full_every(&lock, export.full_every).at("full_every");
+            positions.table("export", long)?;
+        }
         let (mut names, mut keys, mut sources) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         Ok(Self {
             file: file.to_owned(),
             trust: positions.table("repository", trust)?,
             signing_key: positions.table("keys", signing_key(raw.keys.signing_key, &base))?,
+            reuse_key: raw.keys.reuse_key.map(|path| base.join(path)),
             recipients: positions.each("recipient", raw.recipient, |raw| {
                 recipient(raw, &mut names, &mut keys)
             })?,
@@ -69,7 +75,7 @@ impl Config {
             limits: positions.table("limits", limits(&raw.limits))?,
             notify: notify(&raw.notify, &base),
             drill: drill::resolve(raw.drill, &base, &positions)?,
-            export: positions.table("export", export(&raw.export, &base))?,
+            export,
             fleet: FleetSettings {
                 spread: raw.fleet.spread,
             },
@@ -183,12 +189,38 @@ fn locks(raw: &raw::Lock, location: &Location) -> Result<Locks, KeyError> {
             check_days(days, max_lock_days).at(key)?;
         }
     }
+    if let Some(days) = raw.hourly_days {
+        check_days(days, max_lock_days).at("hourly_days")?;
+        if days > daily_days {
+            let error = Error::usage(format!("{days} days are over daily_days = {daily_days}"));
+            let hint = "exports that are not the first of their day are locked for a shorter time";
+            return Err(("hourly_days", error.hint(hint)));
+        }
+    }
     let policy = policy(raw.mode, daily_days, location).at("mode")?;
     Ok(Locks {
         policy,
         daily_days,
+        hourly_days: raw.hourly_days,
         max_lock_days,
     })
+}
+
+/// Parts that are named again are locked for that much longer than their manifest, and three days.
+fn check_full_every(lock: &Locks, full_every: SignedDuration) -> Result<()> {
+    let LockPolicy::Explicit { days, .. } = lock.policy else {
+        return Ok(());
+    };
+    let allowed = SignedDuration::from_hours(24 * i64::from(lock.max_lock_days));
+    let parts = SignedDuration::from_hours(24 * i64::from(days.saturating_add(3)));
+    match parts.checked_add(full_every) {
+        Some(parts) if parts <= allowed => Ok(()),
+        _ => Err(Error::usage(format!(
+            "parts would be locked for {days} days, that long and 3 days more, which is over max_lock_days = {}",
+            lock.max_lock_days
+        ))
+        .hint("a compliance lock cannot be undone; raise lock.max_lock_days if you mean it")),
+    }
 }
 
 fn check_days(days: u32, max_lock_days: u32) -> Result<()> {
@@ -229,7 +261,9 @@ fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
         let error = Error::usage("is 0: any ALTER TABLE would end the export");
         return Err(("ddl_wait", error.hint("10s is the default")));
     }
+    let full_every = raw.full_every.map_or(FULL_EVERY, Interval::signed);
     Ok(ExportSettings {
+        full_every,
         jobs: count("jobs", raw.jobs).at("jobs")?,
         databases_at_once: count("databases", raw.databases_at_once).at("databases_at_once")?,
         rate_limit: raw.rate_limit.and_then(|rate| rate.0),

@@ -26,6 +26,8 @@ pub(crate) const DAILY_DAYS: u32 = 35;
 pub(crate) const MAX_LOCK_DAYS: u32 = 400;
 /// How long an export may block another session, unless configured.
 pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
+/// How long a part is named again, unless configured.
+pub(crate) const FULL_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Of names that an error tells.
 const SHOWN: usize = 8;
 /// More connections than this to one server are never meant.
@@ -43,6 +45,8 @@ pub struct Config {
     pub trust: Vec<Fingerprint>,
     /// What signs manifests.
     pub signing_key: Option<SigningKey>,
+    /// The file of the key under which exports know stored rows again.
+    pub reuse_key: Option<PathBuf>,
     pub recipients: Vec<Recipient>,
     pub lock: Locks,
     pub tiers: Tiers,
@@ -69,6 +73,8 @@ pub enum SigningKey {
 pub struct Locks {
     pub policy: LockPolicy,
     pub daily_days: u32,
+    /// Of exports that are not the first of their day; `None`: as the first.
+    pub hourly_days: Option<u32>,
     pub max_lock_days: u32,
 }
 
@@ -83,6 +89,8 @@ pub struct ExportSettings {
     pub rate_limit: Option<u64>,
     /// How long another session may wait for us before the export gives way.
     pub ddl_wait: Duration,
+    /// How long a part is named again before it is stored anew.
+    pub full_every: SignedDuration,
     /// Folders with PostgreSQL's tools, asked before `PATH`.
     pub pg_bin: Vec<PathBuf>,
 }

@@ -4,13 +4,15 @@ use std::time::Instant;
 
 use super::options::{Run, Source};
 use super::report::DatabaseReport;
+use super::reuse::{self, Finished, Reuse};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::{drilled, records, rows};
 use crate::error::{Error, Kind, Result};
-use crate::model::manifest::Previous;
+use crate::model::lock::MANIFEST_LEAD;
+use crate::model::manifest::{Manifest, Previous};
 use crate::pg::connect::server::Server;
 use crate::pg::source::moment::Until;
-use crate::repository::PointPath;
+use crate::repository::{PointPath, PointWriter};
 
 /// Exports the database that `server` names. Where it was not one moment all along it starts over, once.
 pub(super) async fn export(
@@ -39,14 +41,18 @@ pub(super) async fn export(
 async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let held = export.take_snapshot().await?;
+    let storing = reuse::prepare(run, &export.place).await;
+    let held = export.take_snapshot(storing.reuse.as_ref()).await?;
     let mut report = export.report(&held);
     if run.options.dry_run {
         report.plan = Some(export.planned(&held.at_snapshot.tables));
         return Ok(report);
     }
 
-    let writer = run.repository.point_writer(export.place.clone(), run.locks);
+    report.findings.extend(storing.findings);
+    let writer = run
+        .repository
+        .point_writer(export.place.clone(), storing.locks);
     let dumped = match rows::read(&export, &held, &writer).await {
         Ok(dumped) => dumped,
         Err(error) => return Err(export.or_changed(&held.snapshot, error).await),
@@ -64,8 +70,13 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     let mut catalog = at_snapshot.catalog;
     let stored = records::fill_in(&mut catalog, &at_snapshot.plan)?;
     let previous = find_previous(run, &export.place, &mut report.findings).await;
-    let mut manifest = export.manifest(&catalog, stored, previous, &report);
+    let mut manifest = export.manifest(&catalog, stored, previous, &storing.locks, &report);
+    if let Some(reuse) = &storing.reuse {
+        report.parts_named =
+            name_parts(reuse, &mut manifest, &writer, &mut report.findings).await?;
+    }
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &dumped).await?;
+    manifest.stored_anew = (storing.reuse.is_some()).then(|| writer.stored_bytes());
     tell_of_drills(run, &export.place, &mut report.findings).await;
     run.context.interrupt.check()?;
     writer.commit(&manifest, run.keys.signer).await?;
@@ -73,10 +84,35 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     report.id = Some(manifest.id.clone());
     report.rows = manifest.rows();
     report.copy_bytes = manifest.copy_bytes();
+    report.lock = storing.locks.manifest();
     report.stored_bytes = Some(manifest.stored_bytes());
+    report.stored_anew_bytes = Some(writer.stored_bytes());
     report.parts = manifest.parts();
     report.seconds = begun.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Stores the state, and says in the manifest what is named; returns how many parts are.
+async fn name_parts(
+    reuse: &Reuse,
+    manifest: &mut Manifest,
+    writer: &PointWriter,
+    findings: &mut Vec<String>,
+) -> Result<u64> {
+    let Finished {
+        state,
+        parts_from,
+        named,
+    } = reuse.finish(writer).await?;
+    if state.is_none() {
+        findings.push(
+            "it has more parts than a state may list: the next export cannot name any again"
+                .to_owned(),
+        );
+    }
+    manifest.state = state;
+    manifest.parts_from = parts_from;
+    Ok(named)
 }
 
 /// How many points that no trusted key signed are passed over.
@@ -94,9 +130,15 @@ async fn find_previous(
         let found = found.await?;
         // Anybody who may write can store what looks newer: `status` reports it.
         let newest = repository.newest_trusted(found, run.keys.trust, PASSED_OVER);
-        Ok::<_, Error>(newest.await?.map(|point| Previous {
-            id: point.manifest.id,
-            sha256: point.body_sha256,
+        Ok::<_, Error>(newest.await?.map(|point| {
+            Previous {
+                id: point.manifest.id,
+                sha256: point.body_sha256,
+                until: point
+                    .manifest
+                    .lock
+                    .map(|lock| lock.retain_until - MANIFEST_LEAD),
+            }
         }))
     };
     look.await.unwrap_or_else(|error| {

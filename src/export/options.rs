@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::codec::Sealer;
+use crate::codec::{ReuseKey, Sealer};
 use crate::context::Context;
 use crate::error::Result;
 use crate::model::databases::Databases;
@@ -17,7 +17,7 @@ use crate::pg::connect::server::Server;
 use crate::pg::local::tools::Dirs;
 use crate::pg::session::LOCK_TIMEOUT;
 use crate::random;
-use crate::repository::{Locks, Marker, Repository};
+use crate::repository::{Marker, Repository, ReusePolicy, RunLocks};
 use crate::sign::{Signer, Trust};
 use crate::turns::Turns;
 
@@ -50,6 +50,10 @@ pub struct Options {
     pub ddl_wait: Duration,
     pub lock: LockPolicy,
     pub max_lock_days: u32,
+    /// How parts are named again, where there is a reuse key.
+    pub reuse: ReusePolicy,
+    /// Store everything anew.
+    pub full: bool,
     pub tool_dirs: Dirs,
     /// Those that the sealer of `Keys` seals for.
     pub recipients: Vec<Recipient>,
@@ -77,6 +81,8 @@ pub struct Keys<'a> {
     pub signer: &'a Signer,
     /// Pinned verification keys; the signer's must be among them.
     pub trust: &'a Trust,
+    /// Under which stored rows are known again; `None`: every export stores all of them.
+    pub reuse: Option<&'a ReuseKey>,
 }
 
 /// One run over all databases, with what was settled before the first of them.
@@ -89,7 +95,7 @@ pub(super) struct Run<'a> {
     pub id: Id,
     pub marker: Marker,
     pub key_ring: KeyRing,
-    pub locks: Locks,
+    pub locks: RunLocks,
     /// Of one database.
     pub jobs: usize,
     /// Of one database, in bytes per second.

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
+use super::reuse::{TablePart, TableReuse};
 use super::shared::Shared;
 use super::table_progress::TableProgress;
-use crate::codec::{Compressor, SealedWriter};
+use crate::codec::{ChunkFinder, Compressor, SealedWriter};
 use crate::error::{Error, Result, ResultExt};
+use crate::model::digest::Mark;
 use crate::model::table_digest::TableDigest;
 
 /// A part ends on the first row boundary past this many stored bytes, or with its slice. One PUT carries
@@ -35,6 +37,9 @@ pub(super) struct Packer<'a> {
     shared: &'a Shared,
     compressor: Compressor,
     part: Option<OpenPart>,
+    /// Of the slice that is read, where chunks are named again, and the rows of the chunk that has not ended.
+    finder: Option<ChunkFinder>,
+    held: Vec<u8>,
     slice: TableDigest,
     /// While one part is built others are sent; `room` bounds what lies in memory for that.
     uploads: JoinSet<()>,
@@ -79,6 +84,8 @@ impl<'a> Packer<'a> {
             shared,
             compressor: Compressor::new()?,
             part: None,
+            finder: None,
+            held: Vec::new(),
             slice: TableDigest::default(),
             uploads: JoinSet::new(),
             room: Arc::new(Semaphore::new(UPLOAD_BYTES)),
@@ -92,6 +99,23 @@ impl<'a> Packer<'a> {
     pub(super) async fn pack(
         &mut self,
         table: Arc<TableProgress>,
+        rows: Vec<u8>,
+        last: bool,
+    ) -> Result<()> {
+        let Some(reuse) = &table.reuse else {
+            return self.pack_parts(table, rows, last).await;
+        };
+        self.pack_chunks(&table, reuse, rows, last).await?;
+        match last {
+            true => self.send(table, None, true).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Parts end by their stored size.
+    async fn pack_parts(
+        &mut self,
+        table: Arc<TableProgress>,
         mut rows: Vec<u8>,
         last: bool,
     ) -> Result<()> {
@@ -99,43 +123,124 @@ impl<'a> Packer<'a> {
         let digest = digest.context(|| format!("cannot read {}", table.name))?;
         self.slice.merge(&digest);
         if !rows.is_empty() {
-            let part = match &mut self.part {
+            let mut part = match self.part.take() {
                 Some(part) => part,
-                None => {
-                    // The end of a slice, as a rule all of it.
-                    let small = rows.len() < SMALL_ROWS;
-                    let memory = if small {
-                        Vec::with_capacity(SMALL_RESERVE)
-                    } else {
-                        self.spare.take()
-                    };
-                    self.part.insert(OpenPart {
-                        sealed: self.shared.sealer.compressed(memory)?,
-                        rows: 0,
-                        copy_bytes: 0,
-                    })
-                }
+                // The end of a slice, as a rule all of it.
+                None => self.open_part(rows.len())?,
             };
             part.sealed.write(&rows, &mut self.compressor)?;
             part.rows += digest.rows.rows;
             part.copy_bytes += rows.len() as u64;
+            self.part = Some(part);
         }
         drop(rows);
         let full = |part: &OpenPart| part.sealed.stored_bytes() >= PART_BYTES;
         if last || self.part.as_ref().is_some_and(full) {
-            self.store(table, last).await?;
+            let part = self.part.take().map(|part| (part, None));
+            self.send(table, part, last).await?;
         }
         Ok(())
     }
 
-    /// Finishes the open part, if any, and sends it; after the last one the slice ends.
-    async fn store(&mut self, table: Arc<TableProgress>, last: bool) -> Result<()> {
-        let part = match self.part.take() {
-            Some(part) => Some((
+    /// Parts end with their chunk. Its rows are held until it ends: only then it is known whether they are stored
+    /// already.
+    async fn pack_chunks(
+        &mut self,
+        table: &Arc<TableProgress>,
+        reuse: &TableReuse,
+        mut rows: Vec<u8>,
+        last: bool,
+    ) -> Result<()> {
+        let finder = self.finder.get_or_insert_with(|| reuse.finder());
+        let (mut at, mut ends) = (0, Vec::new());
+        let each = |bytes: usize, digest| {
+            let row = finder.row(bytes, digest);
+            ends.extend(row.before.map(|rows| (at, rows)));
+            at += bytes;
+            ends.extend(row.after.map(|rows| (at, rows)));
+        };
+        let digest = table.shape.digest_each(&mut rows, each);
+        let digest = digest.context(|| format!("cannot read {}", table.name))?;
+        self.slice.merge(&digest);
+        if last && let Some(mut finder) = self.finder.take() {
+            let left = finder.end();
+            ends.extend((left > 0).then_some((rows.len(), left)));
+        }
+        let mut from = 0;
+        for (end, count) in ends {
+            self.hold(&mut rows, from, end);
+            from = end;
+            self.end_chunk(table, reuse, count).await?;
+        }
+        let end = rows.len();
+        self.hold(&mut rows, from.min(end), end);
+        Ok(())
+    }
+
+    /// Holds more rows of a chunk. A block that is all of it is not copied: it may be one huge row.
+    fn hold(&mut self, rows: &mut Vec<u8>, from: usize, end: usize) {
+        if self.held.is_empty() && from == 0 && end == rows.len() {
+            self.held = std::mem::take(rows);
+        } else {
+            self.held.extend_from_slice(&rows[from..end]);
+        }
+    }
+
+    /// Names the held rows where they are stored already, or stores them.
+    async fn end_chunk(
+        &mut self,
+        table: &Arc<TableProgress>,
+        reuse: &TableReuse,
+        rows: u64,
+    ) -> Result<()> {
+        let mut held = std::mem::take(&mut self.held);
+        let mark = reuse.mark(&held);
+        let copy_bytes = held.len() as u64;
+        let writer = &self.shared.writer;
+        let named = reuse.name_again(mark, (rows, copy_bytes), writer).await;
+        match named.context(|| format!("cannot name rows of {} again", table.name))? {
+            Some(part) => table.add_named(part),
+            None => {
+                let mut part = self.open_part(held.len())?;
+                part.sealed.write(&held, &mut self.compressor)?;
+                (part.rows, part.copy_bytes) = (rows, copy_bytes);
+                self.send(Arc::clone(table), Some((part, Some(mark))), false)
+                    .await?;
+            }
+        }
+        // A huge row's memory is given back.
+        if held.capacity() <= PART_RESERVE {
+            held.clear();
+            self.held = held;
+        }
+        Ok(())
+    }
+
+    fn open_part(&self, bytes: usize) -> Result<OpenPart> {
+        let memory = match bytes < SMALL_ROWS {
+            true => Vec::with_capacity(SMALL_RESERVE),
+            false => self.spare.take(),
+        };
+        Ok(OpenPart {
+            sealed: self.shared.sealer.compressed(memory)?,
+            rows: 0,
+            copy_bytes: 0,
+        })
+    }
+
+    /// Finishes a part, if any, and sends it; after the last one the slice ends.
+    async fn send(
+        &mut self,
+        table: Arc<TableProgress>,
+        part: Option<(OpenPart, Option<Mark>)>,
+        last: bool,
+    ) -> Result<()> {
+        let part = match part {
+            Some((part, mark)) => Some((
                 table.begin_part(),
                 part.sealed.finish()?,
-                part.rows,
-                part.copy_bytes,
+                (part.rows, part.copy_bytes),
+                mark,
             )),
             None => None,
         };
@@ -145,13 +250,15 @@ impl<'a> Packer<'a> {
         let (writer, failure) = (self.shared.writer.clone(), self.shared.failure.clone());
         let spare = self.spare.clone();
         let upload = async move {
-            if let Some((number, sealed, rows, copy_bytes)) = part {
+            if let Some((number, sealed, (rows, copy_bytes), mark)) = part {
                 let stored = sealed.bytes.clone();
                 let part = writer
                     .put_part(table.oid, number, sealed, rows, copy_bytes)
                     .await
                     .context(|| format!("cannot store rows of {}", table.name))?;
                 spare.keep(stored);
+                let until = None;
+                let part = TablePart { part, mark, until };
                 table.end_part(part, &writer).await?;
             }
             match slice {

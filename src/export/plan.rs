@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::reuse::{Reuse, TableReuse};
 use super::table_progress::TableProgress;
 use crate::model::catalog::{MaterializedView, Name};
 use crate::model::digest::RowDigest;
@@ -55,6 +56,7 @@ impl Plan {
         views: &[MaterializedView],
         server_version_num: u32,
         encoding: &str,
+        reuse: Option<&Arc<Reuse>>,
     ) -> Self {
         let mut jobs = Vec::new();
         let mut progresses = Vec::with_capacity(tables.len());
@@ -64,7 +66,11 @@ impl Plan {
             let (oid, shape) = (source.table.oid, source.table.row_shape());
             let table = Arc::new(match slices.len() {
                 0 => TableProgress::without_rows(oid, name, shape),
-                slices => TableProgress::new(oid, name, shape, slices),
+                slices => {
+                    let bytes = source.table.table_bytes;
+                    let reuse = reuse.map(|reuse| TableReuse::new(reuse, oid, bytes));
+                    TableProgress::new(oid, name, shape, slices, reuse)
+                }
             });
             jobs.extend(slices.iter().map(|slice| Job {
                 rows: Rows::Stored(Arc::clone(&table)),
@@ -75,7 +81,7 @@ impl Plan {
             progresses.push(table);
         }
         let large_objects = if has_large_objects {
-            large_object_jobs(&mut jobs, encoding)
+            large_object_jobs(&mut jobs, encoding, reuse)
         } else {
             Vec::new()
         };
@@ -99,7 +105,11 @@ impl Plan {
     }
 }
 
-fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgress>> {
+fn large_object_jobs(
+    jobs: &mut Vec<Job>,
+    encoding: &str,
+    reuse: Option<&Arc<Reuse>>,
+) -> Vec<Arc<TableProgress>> {
     [
         (LARGE_OBJECT_PAGES, slice::large_object_pages(encoding)),
         (
@@ -110,7 +120,9 @@ fn large_object_jobs(jobs: &mut Vec<Job>, encoding: &str) -> Vec<Arc<TableProgre
     .into_iter()
     .map(|(oid, sql)| {
         let (name, shape) = ("the large objects".to_owned(), RowShape::default());
-        let table = Arc::new(TableProgress::new(oid, name, shape, 1));
+        // Their size is not known, and the same each time keeps the chunks.
+        let reuse = reuse.map(|reuse| TableReuse::new(reuse, oid, 0));
+        let table = Arc::new(TableProgress::new(oid, name, shape, 1, reuse));
         // Their size is not known: started first, they do not end last.
         jobs.push(Job {
             rows: Rows::Stored(Arc::clone(&table)),

@@ -39,9 +39,15 @@ pub struct DatabaseReport {
     pub large_objects: u64,
     /// Size of the COPY text; an estimate after `--dry-run`.
     pub copy_bytes: u64,
-    /// Size of all stored objects; `null` after `--dry-run`.
+    /// The lock that every object of it holds at least; `null`: not locked, or after `--dry-run`.
+    pub lock: Option<Lock>,
+    /// Size of all stored objects that it names; `null` after `--dry-run`.
     pub stored_bytes: Option<u64>,
+    /// Size of those that this export stored; `null` after `--dry-run`.
+    pub stored_anew_bytes: Option<u64>,
     pub parts: u64,
+    /// Of these, those that an earlier export stored.
+    pub parts_named: u64,
     pub jobs: usize,
     pub seconds: f64,
     /// How long the snapshot held back vacuum.
@@ -101,6 +107,12 @@ impl Report {
     pub(super) fn exported(&mut self, mut database: DatabaseReport) {
         let known = &self.findings;
         database.findings.retain(|one| !known.contains(one));
+        // An export that is not the first of its day may be locked for a shorter time.
+        if let (Some(lock), Some(shortest)) = (database.lock, &mut self.lock)
+            && lock.retain_until < shortest.retain_until
+        {
+            *shortest = lock;
+        }
         self.findings.extend(database.findings.iter().cloned());
         self.databases.push(database);
     }
@@ -189,8 +201,11 @@ mod tests {
             rows: 0,
             large_objects: 0,
             copy_bytes: 0,
+            lock: None,
             stored_bytes: None,
+            stored_anew_bytes: None,
             parts: 0,
+            parts_named: 0,
             jobs: 1,
             seconds: 0.0,
             snapshot_seconds: 0.0,

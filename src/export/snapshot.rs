@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::options::{Run, Source, new_id};
 use super::plan::Plan;
 use super::report::{DatabaseReport, PlannedTable};
+use super::reuse::Reuse;
 use super::watchdog::Watchdog;
 use super::{checks, records};
 use crate::error::{Error, Kind, Result};
@@ -25,7 +26,8 @@ use crate::pg::source::moment::Until;
 use crate::pg::source::reader::SnapshotReader;
 use crate::pg::source::slice;
 use crate::pg::source::snapshot::ExportedSnapshot;
-use crate::repository::PointPath;
+use crate::pg::source::turn;
+use crate::repository::{PointLocks, PointPath};
 
 /// What is exported, where to, and with what.
 pub(super) struct DatabaseExport<'a> {
@@ -75,6 +77,11 @@ impl<'a> DatabaseExport<'a> {
         let connecting = Session::connect(server, &application, Purpose::Read);
         let scout = run.context.interrupt.or(connecting).await?;
         scout.refuse_pooler()?;
+        if run.keys.reuse.is_some() && !run.options.dry_run {
+            let one = format!("{} {}", run.marker.repository, source.name);
+            let taking = turn::take(&scout, &server.database, &one);
+            run.context.interrupt.or(taking).await?;
+        }
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
         let since = scout.major().max(STATISTICS_SINCE);
@@ -98,14 +105,15 @@ impl<'a> DatabaseExport<'a> {
         })
     }
 
-    pub(super) async fn take_snapshot(&self) -> Result<SnapshotHeld> {
+    /// `reuse`: what is named again of what this reads.
+    pub(super) async fn take_snapshot(&self, reuse: Option<&Arc<Reuse>>) -> Result<SnapshotHeld> {
         let wait = self.run.options.ddl_wait;
         let (server, exclude) = (self.server, self.exclude);
         let taking = ExportedSnapshot::take(server, &self.application, &self.scout, exclude, wait);
         let snapshot = self.run.context.interrupt.or(taking).await?;
         let since = Instant::now();
         let nothing_read = AtomicU64::new(0);
-        let reading = self.read_catalog(&snapshot);
+        let reading = self.read_catalog(&snapshot, reuse);
         let watchdog = self.watchdog(&snapshot);
         let at_snapshot = match watchdog.guard(&nothing_read, reading).await {
             Ok(at_snapshot) => at_snapshot,
@@ -133,7 +141,11 @@ impl<'a> DatabaseExport<'a> {
     }
 
     /// Reads all but the rows, under the snapshot.
-    async fn read_catalog(&self, snapshot: &ExportedSnapshot) -> Result<CatalogAtSnapshot> {
+    async fn read_catalog(
+        &self,
+        snapshot: &ExportedSnapshot,
+        reuse: Option<&Arc<Reuse>>,
+    ) -> Result<CatalogAtSnapshot> {
         let session = &snapshot.session;
         // In the snapshot: what is made now is in it or not, never counted wrong.
         let large_objects = checks::large_objects(session).await?;
@@ -150,6 +162,7 @@ impl<'a> DatabaseExport<'a> {
             &catalog.materialized_views,
             self.scout.server_version_num,
             &self.scout.server_encoding,
+            reuse,
         ));
         Ok(CatalogAtSnapshot {
             plan,
@@ -199,8 +212,11 @@ impl<'a> DatabaseExport<'a> {
             rows: 0,
             large_objects: held.at_snapshot.large_objects,
             copy_bytes: held.at_snapshot.plan.estimated_bytes,
+            lock: None,
             stored_bytes: None,
+            stored_anew_bytes: None,
             parts: 0,
+            parts_named: 0,
             jobs: self.run.jobs,
             seconds: 0.0,
             snapshot_seconds: 0.0,
@@ -228,6 +244,7 @@ impl<'a> DatabaseExport<'a> {
         catalog: &Catalog,
         tables: Vec<TableParts>,
         previous: Option<Previous>,
+        locks: &PointLocks,
         report: &DatabaseReport,
     ) -> Manifest {
         let run = self.run;
@@ -251,12 +268,15 @@ impl<'a> DatabaseExport<'a> {
             snapshot_at: report.snapshot_at,
             finished_at: run.context.clock.now(),
             previous,
-            lock: self.run.locks.promised(),
+            lock: locks.objects.promised(),
             recipients: run.keys.sealer.recipients(),
             objects: Vec::new(),
             tables,
             not_covered: counts(&catalog.not_covered),
             excluded: counts(&catalog.left_out.names),
+            parts_from: Vec::new(),
+            stored_anew: None,
+            state: None,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::reuse::{TablePart, TableReuse};
 use crate::error::{Error, Result};
-use crate::model::manifest::{Part, TableParts};
+use crate::model::manifest::TableParts;
 use crate::model::table_digest::{RowShape, TableDigest};
 use crate::repository::PointWriter;
 
@@ -14,6 +15,8 @@ pub(super) struct TableProgress {
     /// For messages.
     pub name: String,
     pub shape: RowShape,
+    /// `None`: nothing is named again.
+    pub reuse: Option<TableReuse>,
     next_part: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -23,17 +26,25 @@ struct Inner {
     /// Slices that are not read yet, and parts that are not stored.
     unfinished: usize,
     digest: TableDigest,
-    parts: Vec<Part>,
+    parts: Vec<TablePart>,
     stored: Option<TableParts>,
 }
 
 impl TableProgress {
-    pub(super) fn new(oid: u32, name: String, shape: RowShape, slices: usize) -> Self {
+    pub(super) fn new(
+        oid: u32,
+        name: String,
+        shape: RowShape,
+        slices: usize,
+        reuse: Option<TableReuse>,
+    ) -> Self {
+        let first = reuse.as_ref().map_or(0, TableReuse::first_number);
         Self {
             oid,
             name,
             shape,
-            next_part: AtomicU64::new(0),
+            reuse,
+            next_part: AtomicU64::new(first),
             inner: Mutex::new(Inner {
                 unfinished: slices,
                 ..Inner::default()
@@ -43,7 +54,7 @@ impl TableProgress {
 
     /// Of a table of which nothing is read.
     pub(super) fn without_rows(oid: u32, name: String, shape: RowShape) -> Self {
-        let progress = Self::new(oid, name, shape, 0);
+        let progress = Self::new(oid, name, shape, 0, None);
         let nothing = TableParts {
             oid,
             ..TableParts::default()
@@ -58,9 +69,14 @@ impl TableProgress {
         self.next_part.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub(super) async fn end_part(&self, part: Part, writer: &PointWriter) -> Result<()> {
-        self.lock().parts.push(part);
+    pub(super) async fn end_part(&self, part: TablePart, writer: &PointWriter) -> Result<()> {
+        self.add_named(part);
         self.end_slice(&TableDigest::default(), writer).await
+    }
+
+    /// A part that is stored already. Called before its slice ends.
+    pub(super) fn add_named(&self, part: TablePart) {
+        self.lock().parts.push(part);
     }
 
     /// A slice was read; parts of it may still be under way. The last slice or part to end stores the
@@ -76,8 +92,14 @@ impl TableProgress {
             std::mem::take(&mut inner.parts)
         };
         // Parts are listed in the order of their numbers.
-        parts.sort_by_key(Part::number);
-        let stored = writer.put_part_list(self.oid, &parts).await?;
+        parts.sort_by_key(|one| one.part.number());
+        let stored = match &self.reuse {
+            Some(reuse) => reuse.finish(parts, writer).await?,
+            None => {
+                let parts: Vec<_> = parts.into_iter().map(|one| one.part).collect();
+                writer.put_part_list(self.oid, &parts).await?
+            }
+        };
         let mut inner = self.lock();
         let read = inner.digest.rows.rows;
         if stored.rows != read {

@@ -48,6 +48,8 @@ pub(crate) struct Report {
     pub identity: PathBuf,
     /// Path of the file, or a KMS key's ARN.
     pub signing_key: String,
+    /// Where the key is under which exports know stored rows again.
+    pub reuse_key: PathBuf,
     pub sheet: PathBuf,
     /// What `--trust` takes.
     pub fingerprint: String,

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use super::facts::{Options, Report};
 use crate::model::lock::LockPolicy;
 
-/// A commented configuration that works as it is, but for the sources. `signing_key` as it is to be
-/// written there.
+/// A commented configuration that works as it is, but for the sources. The keys as they are to be written there.
 pub(super) fn config(
     report: &Report,
     options: &Options,
-    signing_key: &str,
+    [signing_key, reuse_key]: [&String; 2],
     made_on: &str,
 ) -> String {
     let Report {
@@ -53,6 +52,11 @@ pub(super) fn config(
         Some(_) => "# Signs manifests: the exporter needs kms:Sign and kms:GetPublicKey on it.",
         None => "# Signs manifests. The exporter needs it; keep it readable for its user only.",
     };
+    // A bucket policy may allow no longer locks than exports had before.
+    let allowed = match options.lock {
+        LockPolicy::None => "",
+        _ => " Its parts are locked 8\n# days longer, which the bucket's policy must allow.",
+    };
     format!(
         "# lifeboat configuration, written by `lifeboat init` on {made_on}.\n\
          # Every key is explained in config/lifeboat.toml of the project. No secrets belong here.\n\
@@ -66,6 +70,8 @@ pub(super) fn config(
          [keys]\n\
          {signing_note}\n\
          signing_key = {signing_key}\n\
+         # Switched on, an export names rows that are stored already instead of storing them again.{allowed}\n\
+         #reuse_key = {reuse_key}\n\
          \n\
          # Who can open the backups. The identity of this recipient is break-glass.key: take it off this\n\
          # machine and keep it offline, twice.\n\
@@ -82,6 +88,7 @@ pub(super) fn config(
          {source}",
         url = quote(url),
         signing_key = quote(signing_key),
+        reuse_key = quote(reuse_key),
         max = options.max_lock_days,
     )
 }

@@ -126,5 +126,8 @@ pub fn manifest() -> Manifest {
         tables: Vec::new(),
         not_covered: Vec::new(),
         excluded: Vec::new(),
+        parts_from: Vec::new(),
+        stored_anew: None,
+        state: None,
     }
 }

@@ -68,6 +68,9 @@ pub struct Previous {
     pub id: Id,
     /// Of the previous manifest's body.
     pub sha256: Sha256,
+    /// When the lock of its manifest ends, as it was made; `None`: not locked, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The body of a manifest.
@@ -111,6 +114,30 @@ pub struct Manifest {
     /// What an export was asked to leave out, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<NotCovered>,
+    /// Points of this database in whose folders parts or part lists lie that this one names; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts_from: Vec<Id>,
+    /// Stored bytes but the manifest's that this export stored itself; `None`: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_anew: Option<u64>,
+    /// Which parts a later export may name again. Only an exporter needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ObjectRef>,
+}
+
+impl TableParts {
+    /// The totals of these parts.
+    pub fn of(oid: u32, parts: &[Part], list: Option<ObjectRef>) -> Self {
+        let sum = |of: fn(&Part) -> u64| parts.iter().map(of).sum();
+        Self {
+            oid,
+            rows: sum(|part| part.rows),
+            parts: parts.len() as u64,
+            stored_bytes: sum(|part| part.object.bytes),
+            copy_bytes: sum(|part| part.copy_bytes),
+            list,
+        }
+    }
 }
 
 impl Manifest {
@@ -133,9 +160,14 @@ impl Manifest {
         self.tables.iter().map(|table| table.copy_bytes).sum()
     }
 
+    /// All stored objects but parts, their lists, and the manifest itself.
+    pub fn other_objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.objects.iter().chain(&self.state)
+    }
+
     /// All stored bytes but the manifest's own.
     pub fn stored_bytes(&self) -> u64 {
-        let objects: u64 = self.objects.iter().map(|object| object.bytes).sum();
+        let objects: u64 = self.other_objects().map(|object| object.bytes).sum();
         let tables = self
             .tables
             .iter()

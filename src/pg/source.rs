@@ -9,3 +9,4 @@ pub(crate) mod moment;
 pub(crate) mod reader;
 pub(crate) mod slice;
 pub(crate) mod snapshot;
+pub(crate) mod turn;

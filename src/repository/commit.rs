@@ -1,12 +1,16 @@
 //! Writing a restore point: objects first, the manifest last, nothing overwritten, every object
 //! confirmed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 
 use super::envelope::{self, to_json_line};
 use super::handle::Repository;
 use super::layout::PointPath;
 use super::locks::Locks;
+use super::point_locks::PointLocks;
 use super::read::sha256_of;
 use crate::codec::{self, Sealed};
 use crate::compute;
@@ -19,25 +23,28 @@ use crate::store::Head;
 
 /// Writes one restore point. Cheap to clone; parts and objects may be stored concurrently.
 #[derive(Clone)]
-pub struct PointWriter {
+pub(crate) struct PointWriter {
     repository: Repository,
     path: PointPath,
-    locks: Locks,
+    locks: PointLocks,
+    /// Bytes stored so far.
+    stored: Arc<AtomicU64>,
 }
 
 impl Repository {
-    pub fn point_writer(&self, path: PointPath, locks: Locks) -> PointWriter {
+    pub(crate) fn point_writer(&self, path: PointPath, locks: PointLocks) -> PointWriter {
         PointWriter {
             repository: self.clone(),
             path,
             locks,
+            stored: Arc::default(),
         }
     }
 }
 
 impl PointWriter {
     /// Stores one part of a table.
-    pub async fn put_part(
+    pub(crate) async fn put_part(
         &self,
         table_oid: u32,
         number: u64,
@@ -45,7 +52,8 @@ impl PointWriter {
         rows: u64,
         copy_bytes: u64,
     ) -> Result<Part> {
-        let object = self.put(self.path.part(table_oid, number)?, sealed).await?;
+        let key = self.path.part(table_oid, number)?;
+        let object = self.put(key, sealed, &self.locks.parts).await?;
         Ok(Part {
             object,
             rows,
@@ -54,45 +62,75 @@ impl PointWriter {
     }
 
     /// Stores the list of a table's parts and returns the table's totals.
-    pub async fn put_part_list(&self, table_oid: u32, parts: &[Part]) -> Result<TableParts> {
-        let mut table = TableParts {
-            oid: table_oid,
-            parts: parts.len() as u64,
-            ..TableParts::default()
-        };
+    pub(crate) async fn put_part_list(&self, table_oid: u32, parts: &[Part]) -> Result<TableParts> {
+        let mut table = TableParts::of(table_oid, parts, None);
         let mut lines = Vec::with_capacity(parts.len() * 256);
         for part in parts {
-            table.rows += part.rows;
-            table.stored_bytes += part.object.bytes;
-            table.copy_bytes += part.copy_bytes;
             lines.extend(to_json_line(part)?);
         }
         if !parts.is_empty() {
             let compress = move || codec::compress(&lines).map(Sealed::unencrypted);
             let list = compute::on_own_thread(compress).await??;
-            table.list = Some(self.put(self.path.part_list(table_oid)?, list).await?);
+            let key = self.path.part_list(table_oid)?;
+            table.list = Some(self.put(key, list, &self.locks.parts).await?);
         }
         Ok(table)
     }
 
+    /// Names a part of another point by a second name in this one's folder, where the store can do so: nothing is
+    /// stored, and neither point needs the other. `None`: it cannot, or the part is not there as it was.
+    pub(crate) async fn link_part(&self, table_oid: u32, part: &Part) -> Result<Option<Part>> {
+        let Some(number) = part.number() else {
+            return Ok(None);
+        };
+        let key = self.path.part(table_oid, number)?;
+        let linked = self.repository.store.link_new(&part.object, &key).await?;
+        Ok(linked.map(|version| Part {
+            object: ObjectRef {
+                key,
+                version,
+                ..part.object.clone()
+            },
+            ..part.clone()
+        }))
+    }
+
+    /// Whether parts of other points are named where they lie, under their locks.
+    pub(crate) fn names_in_place(&self) -> bool {
+        self.locks.objects != Locks::None
+    }
+
+    /// Stored bytes of all objects so far.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
+    }
+
     /// Stores an object that is neither a part nor a part list.
-    pub async fn put_object(&self, name: &str, object: Sealed) -> Result<ObjectRef> {
-        self.put(self.path.object(name)?, object).await
+    pub(crate) async fn put_object(&self, name: &str, object: Sealed) -> Result<ObjectRef> {
+        let key = self.path.object(name)?;
+        self.put(key, object, &self.locks.objects).await
+    }
+
+    /// Stores what the next export may name again.
+    pub(crate) async fn put_state(&self, state: Sealed) -> Result<ObjectRef> {
+        let key = self.path.state()?;
+        self.put(key, state, &self.locks.objects).await
     }
 
     /// Signs and stores the manifest: from here on the restore point exists.
-    pub async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<ObjectRef> {
+    pub(crate) async fn commit(&self, manifest: &Manifest, signer: &Signer) -> Result<ObjectRef> {
         let key = self.path.manifest()?;
         let envelope = envelope::wrap(&key, manifest, signer).await?;
         self.repository
-            .put_confirmed(key, envelope, &self.locks, true)
+            .put_confirmed(key, envelope, &self.locks.objects, true)
             .await
     }
 
-    async fn put(&self, key: Key, object: Sealed) -> Result<ObjectRef> {
-        self.repository
-            .put_confirmed(key, object, &self.locks, false)
-            .await
+    async fn put(&self, key: Key, object: Sealed, locks: &Locks) -> Result<ObjectRef> {
+        let put = self.repository.put_confirmed(key, object, locks, false);
+        let object = put.await?;
+        self.stored.fetch_add(object.bytes, Ordering::Relaxed);
+        Ok(object)
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<()> {
             "what it leaves out and what a reader must know contradict each other",
         ));
     }
+    check_parts_from(manifest)?;
     add_up(manifest).ok_or_else(|| Error::damaged("its sizes are beyond all bounds"))
 }
 
@@ -51,6 +52,16 @@ pub(super) fn check_catalog(manifest: &Manifest, catalog: &Catalog) -> Result<()
         true => Ok(()),
         false => Err(Error::damaged(
             "its catalog and its manifest do not agree about what was left out",
+        )),
+    }
+}
+
+fn check_parts_from(manifest: &Manifest) -> Result<()> {
+    let sorted = manifest.parts_from.is_sorted_by(|one, next| one < next);
+    match sorted && !manifest.parts_from.contains(&manifest.id) {
+        true => Ok(()),
+        false => Err(Error::damaged(
+            "the points whose parts it names are not told once each and in order",
         )),
     }
 }
@@ -71,7 +82,7 @@ fn add_up(manifest: &Manifest) -> Option<()> {
         .tables
         .iter()
         .filter_map(|table| table.list.as_ref());
-    for object in manifest.objects.iter().chain(lists) {
+    for object in manifest.other_objects().chain(lists) {
         stored = stored.checked_add(object.bytes)?;
     }
     for table in &manifest.tables {

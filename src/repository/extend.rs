@@ -68,7 +68,7 @@ impl RestorePoint {
             .tables
             .iter()
             .filter_map(|table| table.list.as_ref());
-        let others = manifest.objects.iter().chain(lists).cloned().map(Ok);
+        let others = manifest.other_objects().chain(lists).cloned().map(Ok);
         extended.add_all(self, others, objects_lock).await?;
         extend(self, &self.manifest_ref, lock).await?;
         extended.objects += 1;

@@ -13,6 +13,8 @@ pub(crate) struct Link {
     database: String,
     id: Id,
     previous: Id,
+    /// When the lock of the previous one ends, as far as it says so.
+    until: Option<Timestamp>,
     /// How long its own lock was when it was made; `None`: not locked.
     locked_for: Option<SignedDuration>,
 }
@@ -27,13 +29,14 @@ impl Link {
             database: manifest.database.clone(),
             id: manifest.id.clone(),
             previous: previous.id.clone(),
+            until: previous.until,
             locked_for: manifest.lock.map(|lock| until(lock.retain_until)),
         })
     }
 }
 
-/// A line for each that should be there: one whose lock, as long as that of the point after it, has not ended; or,
-/// where nothing is locked, one that is younger than a point that is there. What aged out is no gap.
+/// A line for each that should be there: one whose lock has not ended, by what the point after it says, or else by
+/// how long that one's own is; or, where nothing is locked, one that is younger than a point that is there. What aged out is no gap.
 pub(crate) fn missing_points(
     links: &[Link],
     listed: &[ListedPoint],
@@ -54,6 +57,7 @@ pub(crate) fn missing_points(
             return false;
         }
         match link.locked_for {
+            Some(_) if link.until.is_some() => link.until > Some(now),
             Some(length) => {
                 let until = link
                     .previous

@@ -41,6 +41,10 @@ pub(super) const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) const MAX_RUN_BYTES: u64 = 32 * 1024 * 1024;
 /// Of a catalog's JSON: the names and columns of about a million tables.
 pub(crate) const MAX_CATALOG_BYTES: u64 = 1024 * 1024 * 1024;
+/// Of a state: some 400,000 parts.
+pub(super) const MAX_STATE_BYTES: u64 = 128 * 1024 * 1024;
+/// More parts than this a state does not list: they take some 200 bytes each in an exporter's memory.
+pub(super) const MAX_STATE_PARTS: usize = 400_000;
 /// Of a line in a part list: a key of 900 bytes, a version id of 1024, and numbers.
 pub(super) const MAX_PART_LINE_BYTES: u64 = 8 * 1024;
 
@@ -78,7 +82,12 @@ impl PointPath {
         format!("{MANIFESTS}{}.json", self.middle()).parse()
     }
 
-    /// What the keys of all objects but the manifest begin with.
+    /// The state beside the manifest, for the exporter.
+    pub fn state(&self) -> Result<Key> {
+        format!("{MANIFESTS}{}.state.zst", self.middle()).parse()
+    }
+
+    /// What the keys of all objects but the manifest and the state begin with.
     pub fn folder(&self) -> String {
         format!("{PARTS}{}/", self.middle())
     }

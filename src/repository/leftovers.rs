@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::handle::Repository;
 use super::layout::{self, PointPath};
+use super::read::ListedPoint;
 use crate::error::Result;
 use crate::model::id::Id;
+use crate::sign::Trust;
 use crate::store::ListedObject;
 
 /// The remains of one export that did not commit, or is still running.
@@ -25,13 +27,16 @@ pub struct Leftover {
 }
 
 impl Repository {
-    /// `committed` are the ids that have a manifest.
+    /// `points` are all that have a manifest. Folders of points that are gone, in which parts lie that others name,
+    /// are none: the manifests of those are opened, where a trusted key signed them.
     pub async fn leftovers(
         &self,
         source: Option<&str>,
         database: Option<&str>,
-        committed: &BTreeSet<Id>,
+        points: &[ListedPoint],
+        trust: &Trust,
     ) -> Result<Vec<Leftover>> {
+        let committed: BTreeSet<&Id> = points.iter().map(|one| &one.id).collect();
         let mut listing = self.listing(layout::below(layout::PARTS, source, database));
         let mut found: BTreeMap<Id, (Leftover, ListedObject)> = BTreeMap::new();
         while let Some(listed) = listing.next().await? {
@@ -56,13 +61,60 @@ impl Repository {
             leftover.objects += 1;
             leftover.stored_bytes += bytes;
         }
+        self.forget_named(&mut found, points, trust).await?;
         let mut leftovers = Vec::new();
         for (mut leftover, sample) in found.into_values() {
-            // One export asks for the same date on every object: one of them is enough.
+            // Parts come first, and no object is locked for longer: one of them is enough.
             let head = self.store.head(&sample.key, &sample.version).await?;
             leftover.unlocks_at = head.lock.map(|lock| lock.retain_until);
             leftovers.push(leftover);
         }
         Ok(leftovers)
     }
+
+    /// Forgets what points that are there name. Those that came next are asked first, as they name most.
+    async fn forget_named(
+        &self,
+        found: &mut BTreeMap<Id, (Leftover, ListedObject)>,
+        points: &[ListedPoint],
+        trust: &Trust,
+    ) -> Result<()> {
+        let Some(oldest) = found.keys().next().cloned() else {
+            return Ok(());
+        };
+        let is_candidate = |point: &&ListedPoint| {
+            let mut candidates = found.values().map(|(leftover, _)| leftover);
+            let is_of_same =
+                |one: &Leftover| (&one.source, &one.database) == (&point.source, &point.database);
+            point.id > oldest && candidates.any(is_of_same)
+        };
+        let mut asked: Vec<&ListedPoint> = points.iter().filter(is_candidate).collect();
+        asked.sort_by_key(|one| one.order());
+        for point in asked.into_iter().take(MOST_ASKED) {
+            let is_open = |(leftover, _): &(Leftover, ListedObject)| {
+                let same =
+                    (&leftover.source, &leftover.database) == (&point.source, &point.database);
+                same && leftover.id < point.id
+            };
+            if !found.values().any(is_open) {
+                continue;
+            }
+            match self.open(point, trust).await {
+                Ok(opened) => {
+                    let named = &opened.manifest.parts_from;
+                    let of = (&point.source, &point.database);
+                    found.retain(|id, (leftover, _)| {
+                        (&leftover.source, &leftover.database) != of || !named.contains(id)
+                    });
+                }
+                Err(error) if error.affects_every_point() => return Err(error),
+                // `list` and `status` report it.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Manifests that are opened to learn whose parts they name.
+const MOST_ASKED: usize = 64;

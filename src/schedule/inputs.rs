@@ -1,7 +1,7 @@
 //! The use cases that are steps, each with all that it needs.
 
 use crate::aws::Account;
-use crate::codec::{Identities, Sealer};
+use crate::codec::{Identities, ReuseKey, Sealer};
 use crate::context::Context;
 use crate::drill::{self, spare};
 use crate::error::{Error, Result};
@@ -21,6 +21,8 @@ pub(crate) struct Export {
     pub sealer: Sealer,
     pub signer: Signer,
     pub trust: Trust,
+    /// `Err`: why there is none, though one is configured. Everything is stored then.
+    pub reuse_key: Result<Option<ReuseKey>>,
     pub options: export::Options,
 }
 
@@ -31,8 +33,16 @@ impl Export {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
+            reuse: self.reuse_key.as_ref().ok().and_then(Option::as_ref),
         };
-        export::run(&self.repository, keys, &self.options, turn, context).await
+        let exported = export::run(&self.repository, keys, &self.options, turn, context);
+        let mut report = exported.await?;
+        if let Err(error) = &self.reuse_key {
+            let (why, hint) = (error.chain(), error.advice());
+            let finding = format!("nothing that is stored already was named again: {why}; {hint}");
+            report.findings.push(finding);
+        }
+        Ok(report)
     }
 }
 

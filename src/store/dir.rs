@@ -23,6 +23,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::lock::Lock;
+use crate::model::manifest::ObjectRef;
 use crate::store::{Cursor, Head, Page, Posture, Promises, Store};
 
 mod file;
@@ -157,6 +158,13 @@ impl Store for DirStore {
         self.blocking(move |inner| inner.list(&prefix, from)).await
     }
 
+    /// A hard link: each name keeps the bytes, whatever becomes of the other.
+    async fn link_new(&self, object: &ObjectRef, key: &Key) -> Result<Option<String>> {
+        let (object, key) = (object.clone(), key.clone());
+        self.blocking(move |inner| inner.link_new(&object, &key))
+            .await
+    }
+
     async fn extend_lock(&self, key: &Key, _version: &str, _lock: Lock) -> Result<Lock> {
         Err(no_locks(&format!(
             "cannot extend the lock of {}/{key}",
@@ -209,6 +217,24 @@ impl Inner {
             return Err(exists(&path));
         }
         head_of(&path, &file, sha256)
+    }
+
+    fn link_new(&self, object: &ObjectRef, key: &Key) -> Result<Option<String>> {
+        check_root(&self.root)?;
+        let (from, path) = (self.path(&object.key), self.path(key));
+        let metadata = fs::symlink_metadata(&from).ok();
+        let is_as_it_was = |found: &fs::Metadata| found.is_file() && found.len() == object.bytes;
+        if !metadata.as_ref().is_some_and(is_as_it_was) {
+            return Ok(None);
+        }
+        let folder = path.parent().unwrap_or(&self.root);
+        self.prepare(folder)?;
+        // A file has only so many names, and not every file system gives a second one: then it is stored anew.
+        if fs::hard_link(&from, &path).is_err() {
+            return Ok(None);
+        }
+        sync_folder(folder)?;
+        Ok(Some(VERSION.to_owned()))
     }
 
     /// Makes the folder and its parents below the root, each with its entry on disk. A folder that

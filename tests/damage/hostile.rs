@@ -112,6 +112,19 @@ async fn a_manifest_that_contradicts_itself_is_refused() {
             }),
         ),
         (
+            "parts of its own as another's",
+            "once each and in order",
+            Box::new(|manifest| manifest["parts_from"] = Value::from(vec![manifest["id"].clone()])),
+        ),
+        (
+            "a point twice whose parts it names",
+            "once each and in order",
+            Box::new(|manifest| {
+                let twice = vec!["20261121T020000Z-k3v9q2"; 2];
+                manifest["parts_from"] = Value::from(twice);
+            }),
+        ),
+        (
             "no list",
             "contradict",
             Box::new(move |manifest| {

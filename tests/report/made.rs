@@ -142,6 +142,9 @@ impl Made {
                 table(16_401, spec.rows - spec.rows / 3),
             ],
             excluded: Vec::new(),
+            parts_from: Vec::new(),
+            stored_anew: None,
+            state: None,
             not_covered: vec![NotCovered {
                 kind: "role passwords".to_owned(),
                 count: 4,

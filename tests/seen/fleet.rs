@@ -52,6 +52,7 @@ pub async fn fill(store: Arc<dyn Store>, clock: Arc<TestClock>, size: &Size) -> 
             let previous = before.as_ref().map(|point| Previous {
                 id: point.manifest.id.clone(),
                 sha256: point.sha256,
+                until: None,
             });
             let point = made
                 .point_with(&spec, |manifest| {

@@ -173,6 +173,7 @@ async fn what_is_stored_later_under_the_name_of_a_missing_point_closes_no_gap() 
     let previous = Previous {
         id: missing.clone(),
         sha256: Sha256::of(b""),
+        until: None,
     };
     made.point(&night("x", 2)).await;
     made.point_with(&night("x", 0), |manifest| {

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use lifeboat::testing::Clock;
 use lifeboat::testing::Context;
 use lifeboat::testing::Interrupt;
 use lifeboat::testing::Result;
 use lifeboat::testing::Silent;
 use lifeboat::testing::SystemClock;
-use lifeboat::testing::codec::{self, Identities, Sealer};
+use lifeboat::testing::codec::{self, Identities, ReuseKey, Sealer};
 use lifeboat::testing::export::{self, Source, Turns};
 use lifeboat::testing::model::Catalog;
 use lifeboat::testing::model::Databases;
@@ -24,7 +25,7 @@ use lifeboat::testing::model::{Id, Key, segment};
 use lifeboat::testing::model::{Lock, LockMode, LockPolicy, MANIFEST_LEAD};
 use lifeboat::testing::model::{Manifest, ObjectRef, TableParts, names};
 use lifeboat::testing::pg::tools::Dirs;
-use lifeboat::testing::repository::{Locks, PointSelector, Repository, RestorePoint};
+use lifeboat::testing::repository::{Locks, PointSelector, Repository, RestorePoint, ReusePolicy};
 use lifeboat::testing::store::Store;
 use lifeboat::testing::{Signer, Trust};
 use serde_json::Value;
@@ -45,6 +46,10 @@ pub struct Forge {
     pub trust: Trust,
     pub sealer: Sealer,
     pub signer: Signer,
+    /// Under which exports name stored parts again.
+    pub reuse: Option<ReuseKey>,
+    /// The exporter's, and the store's where it has one.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// A restore point, open to be changed.
@@ -86,6 +91,8 @@ impl Forge {
             },
             sealer: Sealer::new([recipient.as_str()]).unwrap(),
             signer,
+            reuse: None,
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -101,18 +108,29 @@ impl Forge {
         store: Arc<dyn Store>,
         database: &Database,
     ) -> Result<export::Report> {
+        self.export_with(store, database, |_| {}).await
+    }
+
+    /// The same, with options as `change` leaves them.
+    pub async fn export_with(
+        &self,
+        store: Arc<dyn Store>,
+        database: &Database,
+        change: impl FnOnce(&mut export::Options),
+    ) -> Result<export::Report> {
         let repository = Repository::new(store);
         let keys = export::Keys {
             sealer: &self.sealer,
             signer: &self.signer,
             trust: &self.trust,
+            reuse: self.reuse.as_ref(),
         };
         let context = Context {
-            clock: &SystemClock,
+            clock: self.clock.as_ref(),
             progress: &Silent,
             interrupt: &Interrupt::never(),
         };
-        let options = export::Options {
+        let mut options = export::Options {
             turns: Arc::new(Turns::new(1)),
             sources: vec![Source {
                 name: "forge".to_owned(),
@@ -131,12 +149,18 @@ impl Forge {
                 days: 35,
             },
             max_lock_days: 400,
+            reuse: ReusePolicy {
+                full_every: SignedDuration::from_hours(7 * 24),
+                hourly_days: None,
+            },
+            full: false,
             tool_dirs: Dirs::system(vec![database.major.bin()]),
             recipients: Vec::new(),
             config_text: "# the forge's\n".to_owned(),
             reach: Vec::new(),
             dry_run: false,
         };
+        change(&mut options);
         export::run(
             &repository,
             keys,

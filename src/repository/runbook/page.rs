@@ -203,10 +203,13 @@ impl Page<'_> {
         let (mode, held) = (lock.mode, lock.retain_until);
         let until = held.checked_add(HOLD).unwrap_or(held);
         let until = until.strftime("%Y-%m-%dT%H:%M:%SZ");
-        let (manifest, parts) = (
-            quote_shell(&format!("{prefix}{}", self.manifest_key)),
-            quote_shell(&format!("{prefix}{}", self.parts)),
-        );
+        let manifest = quote_shell(&format!("{prefix}{}", self.manifest_key));
+        let place = PointPath::of(self.manifest);
+        let others = self.manifest.parts_from.iter();
+        let others = others.map(|id| PointPath::new(&place.source, &place.database, id).folder());
+        let folders = std::iter::once(self.parts.clone()).chain(others);
+        let folders = folders.map(|folder| quote_shell(&format!("{prefix}{folder}")));
+        let parts = folders.collect::<Vec<_>>().join(" \\\n           ");
         indented(&format!(
             "until={until}   # or any later date\n\
              for prefix in {manifest} {parts}; do\n  \

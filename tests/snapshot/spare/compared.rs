@@ -78,6 +78,7 @@ impl<'a> Exporter<'a> {
             sealer: &self.sealer,
             signer: &world.signer,
             trust: &world.trust(),
+            reuse: None,
         };
         let options = export::Options {
             turns: Arc::new(Turns::new(1)),
@@ -98,6 +99,11 @@ impl<'a> Exporter<'a> {
                 days: 7,
             },
             max_lock_days: 400,
+            reuse: lifeboat::testing::repository::ReusePolicy {
+                full_every: jiff::SignedDuration::from_hours(7 * 24),
+                hourly_days: None,
+            },
+            full: false,
             tool_dirs: Dirs::system(vec![Major::Pg15.bin()]),
             recipients: Vec::new(),
             config_text: String::new(),

@@ -1,0 +1,329 @@
+//! What an export names again instead of storing it, and what it leaves for the next one to name.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::options::Run;
+use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
+use crate::error::{Error, Result};
+use crate::model::digest::Mark;
+use crate::model::id::Id;
+use crate::model::manifest::{ObjectRef, Part, TableParts};
+use crate::repository::{
+    About, Base, Kept, ListedPart, ListedPoint, PointLocks, PointPath, PointWriter, Reach, Sought,
+    StateTable, StateWriter,
+};
+
+/// How an export of one database stores its rows.
+pub(super) struct Storing {
+    pub locks: PointLocks,
+    /// `None`: nothing is named again, by this export or by the next.
+    pub reuse: Option<Arc<Reuse>>,
+    pub findings: Vec<String>,
+}
+
+pub(super) struct Reuse {
+    key: ReuseKey,
+    base: Option<Base>,
+    reach: Reach,
+    /// Of the point that is being made.
+    own: Id,
+    left: Mutex<Left>,
+}
+
+/// What is left for the next export, and what this one named.
+struct Left {
+    state: Option<StateWriter>,
+    parts_from: BTreeSet<Id>,
+    named: u64,
+}
+
+/// What is found out before a row is read.
+pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Storing {
+    let first = run.locks.first;
+    let Some(key) = run.keys.reuse.filter(|_| !run.options.dry_run) else {
+        return Storing::full(first, Vec::new());
+    };
+    let mut findings = Vec::new();
+    let (source, database) = (Some(&*place.source), Some(&*place.database));
+    let found = run.repository.find(source, database).await;
+    let found = found.unwrap_or_else(|error| {
+        findings.push(cannot_look(&error));
+        Vec::new()
+    });
+    let locks = match run.locks.others {
+        Some(others) if has_export_of_today(run, &found).await => others,
+        _ => first,
+    };
+    let Some(reach) = locks.reach else {
+        return Storing::full(locks, findings);
+    };
+    let recipients = run.keys.sealer.recipients();
+    let sought = Sought {
+        key,
+        trust: run.keys.trust,
+        repository: &run.marker.repository,
+        recipients: &recipients,
+        mode: locks.objects.promised().map(|lock| lock.mode),
+    };
+    let base = match run.options.full {
+        true => None,
+        false => find_base(run, found, &sought, &mut findings).await,
+    };
+    let about = About::new(sought.repository, place, &recipients, sought.mode);
+    let state = match StateWriter::new(key, &about) {
+        Ok(state) => state,
+        Err(error) => {
+            findings.push(error.chain());
+            return Storing::full(locks, findings);
+        }
+    };
+    let reuse = Reuse {
+        key: key.clone(),
+        base,
+        reach,
+        own: place.id.clone(),
+        left: Mutex::new(Left {
+            state: Some(state),
+            parts_from: BTreeSet::new(),
+            named: 0,
+        }),
+    };
+    Storing {
+        locks,
+        reuse: Some(Arc::new(reuse)),
+        findings,
+    }
+}
+
+impl Storing {
+    fn full(locks: PointLocks, findings: Vec<String>) -> Self {
+        Self {
+            locks,
+            reuse: None,
+            findings,
+        }
+    }
+}
+
+async fn find_base(
+    run: &Run<'_>,
+    found: Vec<ListedPoint>,
+    sought: &Sought<'_>,
+    findings: &mut Vec<String>,
+) -> Option<Base> {
+    match run.repository.base(found, sought).await {
+        Ok(found) => {
+            findings.extend(found.findings);
+            found.base
+        }
+        Err(error) => {
+            findings.push(cannot_look(&error));
+            None
+        }
+    }
+}
+
+/// No reason to have no backup: all is stored anew.
+fn cannot_look(error: &Error) -> String {
+    format!(
+        "everything is stored anew: what could be named again cannot be read: {}",
+        error.chain()
+    )
+}
+
+/// Whether a point that we trust was the first of today. As a rule it is the oldest of them; where nobody can tell, this
+/// one is locked as the first.
+async fn has_export_of_today(run: &Run<'_>, found: &[ListedPoint]) -> bool {
+    let lock = run.locks.first.objects.promised();
+    let may_be = |one: &&ListedPoint| run.locks.is_first_of_today(one.stored_at(), lock);
+    let mut today: Vec<&ListedPoint> = found.iter().filter(may_be).collect();
+    today.sort_by_key(|one| one.order());
+    for one in today {
+        if let Ok(point) = run.repository.open(one, run.keys.trust).await
+            && (run.locks).is_first_of_today(one.stored_at(), point.manifest.lock)
+        {
+            return true;
+        }
+    }
+    false
+}
+
+impl Reuse {
+    fn base_of(&self, oid: u32) -> Option<&StateTable> {
+        self.base.as_ref()?.state.tables.get(&oid)
+    }
+
+    /// Stores the state, unless it would list too much, and tells what was named.
+    pub(super) async fn finish(&self, writer: &PointWriter) -> Result<Finished> {
+        let (state, parts_from, named) = {
+            let mut left = self.left();
+            let state = left.state.take();
+            (state, std::mem::take(&mut left.parts_from), left.named)
+        };
+        let state = match state.map(StateWriter::finish).transpose()?.flatten() {
+            Some(state) => Some(writer.put_state(state).await?),
+            None => None,
+        };
+        Ok(Finished {
+            state,
+            parts_from: parts_from.into_iter().collect(),
+            named,
+        })
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// In whose folder an object lies.
+    fn note_place(&self, left: &mut Left, object: &ObjectRef) {
+        let place = PointPath::from_object_key(&object.key).map(|place| place.id);
+        left.parts_from.extend(place.filter(|id| *id != self.own));
+    }
+}
+
+/// What the manifest says of it.
+#[derive(Default)]
+pub(super) struct Finished {
+    pub state: Option<ObjectRef>,
+    pub parts_from: Vec<Id>,
+    pub named: u64,
+}
+
+/// A part of a table, stored or named.
+pub(super) struct TablePart {
+    pub part: Part,
+    /// `None`: without a reuse key.
+    pub mark: Option<Mark>,
+    /// Of a part that is named: until when it is kept.
+    pub until: Option<jiff::Timestamp>,
+}
+
+/// One table's.
+pub(super) struct TableReuse {
+    reuse: Arc<Reuse>,
+    oid: u32,
+    size: ChunkSize,
+    /// Which of the base's parts are named; a list names each once.
+    taken: Mutex<Vec<bool>>,
+}
+
+impl TableReuse {
+    pub(super) fn new(reuse: &Arc<Reuse>, oid: u32, table_bytes: u64) -> Self {
+        let base = reuse.base_of(oid);
+        let size = ChunkSize::of_table(table_bytes, base.map(|base| base.size));
+        // Of another size no chunk has the same ends.
+        let known = base.map_or(0, StateTable::known);
+        Self {
+            reuse: Arc::clone(reuse),
+            oid,
+            size,
+            taken: Mutex::new(vec![false; known]),
+        }
+    }
+
+    pub(super) fn finder(&self) -> ChunkFinder {
+        ChunkFinder::new(&self.reuse.key, self.size)
+    }
+
+    pub(super) fn mark(&self, rows: &[u8]) -> Mark {
+        self.reuse.key.mark(rows)
+    }
+
+    /// New parts count on from the base's: numbers of a list are all different, whoever stored them.
+    pub(super) fn first_number(&self) -> u64 {
+        let base = self.reuse.base_of(self.oid);
+        base.and_then(|base| base.highest)
+            .map_or(0, |highest| highest + 1)
+    }
+
+    /// Names the stored part with exactly these rows again. `None`: there is none, or it is not kept for long enough.
+    pub(super) async fn name_again(
+        &self,
+        mark: Mark,
+        (rows, copy_bytes): (u64, u64),
+        writer: &PointWriter,
+    ) -> Result<Option<TablePart>> {
+        let Some(base) = &self.reuse.base else {
+            return Ok(None);
+        };
+        let found = {
+            let mut taken = self.taken();
+            let wanted = (mark, rows, copy_bytes);
+            let needed = self.reuse.reach.needed;
+            base.state.take(self.oid, wanted, needed, &mut taken)?
+        };
+        let Some(listed) = found else { return Ok(None) };
+        let part = match writer.names_in_place() {
+            true => Some(listed.part),
+            false => writer.link_part(self.oid, &listed.part).await?,
+        };
+        Ok(part.map(|part| TablePart {
+            part,
+            mark: Some(mark),
+            until: Some(listed.until),
+        }))
+    }
+
+    /// Stores the list of the table's parts, or names the base's where it lists the same, and notes both for the next
+    /// export.
+    pub(super) async fn finish(
+        &self,
+        parts: Vec<TablePart>,
+        writer: &PointWriter,
+    ) -> Result<TableParts> {
+        let Reach { needed, stored } = self.reuse.reach;
+        let named = parts.iter().filter(|one| one.until.is_some()).count();
+        let marked = parts.into_iter().map(|one| {
+            let mark = one
+                .mark
+                .ok_or_else(|| Error::failed("a part without a mark"))?;
+            Ok(ListedPart {
+                mark,
+                part: one.part,
+                until: one.until.unwrap_or(stored),
+            })
+        });
+        let listed: Vec<ListedPart> = marked.collect::<Result<_>>()?;
+        let parts: Vec<Part> = listed.iter().map(|one| one.part.clone()).collect();
+        let base = self.reuse.base_of(self.oid);
+        let unchanged = base
+            .filter(|base| writer.names_in_place() && named == parts.len() && named == base.listed);
+        let again = unchanged.and_then(|base| base.list.clone());
+        let list = again.filter(|list| list.until >= needed);
+        let (table, list) = match list {
+            Some(list) => {
+                let object = Some(list.object.clone());
+                (TableParts::of(self.oid, &parts, object), Some(list))
+            }
+            None => {
+                let table = writer.put_part_list(self.oid, &parts).await?;
+                let list = table.list.clone().map(|object| Kept {
+                    object,
+                    until: stored,
+                });
+                (table, list)
+            }
+        };
+        self.note(named, list, listed)?;
+        Ok(table)
+    }
+
+    fn note(&self, named: usize, list: Option<Kept>, parts: Vec<ListedPart>) -> Result<()> {
+        let mut left = self.reuse.left();
+        left.named += named as u64;
+        let objects = parts.iter().map(|one| &one.part.object);
+        for object in objects.chain(list.iter().map(|list| &list.object)) {
+            self.reuse.note_place(&mut left, object);
+        }
+        match &mut left.state {
+            Some(state) => state.table(self.oid, self.size, list, parts),
+            None => Ok(()),
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Vec<bool>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,179 @@
+//! The base of an export: the point whose stored parts it may name again.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::attest::if_allowed;
+use super::handle::Repository;
+use super::layout::{MAX_STATE_BYTES, PointPath};
+use super::read::{ListedPoint, RestorePoint};
+use super::state::State;
+use super::state_lines::About;
+use crate::codec::ReuseKey;
+use crate::compute;
+use crate::error::{Error, Result, ResultExt};
+use crate::model::id::Id;
+use crate::model::lock::LockMode;
+use crate::model::manifest::ObjectRef;
+use crate::sign::Trust;
+
+/// How many points are looked at, the newest first.
+const MOST_LOOKED_AT: usize = 16;
+
+/// What is looked for.
+pub(crate) struct Sought<'a> {
+    pub key: &'a ReuseKey,
+    pub trust: &'a Trust,
+    /// The repository's id.
+    pub repository: &'a str,
+    pub recipients: &'a [String],
+    /// In which new objects are locked; `None`: they are not.
+    pub mode: Option<LockMode>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub state: State,
+}
+
+/// What was found, and what a person should know of what was not.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub base: Option<Base>,
+    pub findings: Vec<String>,
+}
+
+impl Repository {
+    /// The newest of these points, by the store's time, that we trust, and whose state is ours and for the same
+    /// recipients. Parts that are not there any more are left out of it.
+    pub(crate) async fn base(
+        &self,
+        mut found: Vec<ListedPoint>,
+        sought: &Sought<'_>,
+    ) -> Result<Found> {
+        found.sort_by_key(|one| Reverse(one.order()));
+        let mut result = Found::default();
+        for one in found.iter().take(MOST_LOOKED_AT) {
+            let point = match self.open(one, sought.trust).await {
+                Ok(point) => point,
+                Err(error) if error.affects_every_point() => return Err(error),
+                // `status` reports it.
+                Err(_) => continue,
+            };
+            let state = match read_state(&point, sought).await {
+                Ok(Some(state)) => state,
+                Ok(None) => continue,
+                Err(error) if error.affects_every_point() => return Err(error),
+                Err(error) => {
+                    let (id, why) = (&point.manifest.id, error.chain());
+                    result.findings.push(format!(
+                        "no part of {id} is named again, as its state does not count: {why}"
+                    ));
+                    continue;
+                }
+            };
+            if let Some(failed) = self.failed(&point, sought.trust).await? {
+                result.findings.push(format!(
+                    "everything is stored anew: a drill of {failed}, whose parts would be named again, failed"
+                ));
+                return Ok(result);
+            }
+            let state = self.only_what_is_there(state).await?;
+            result.base = Some(Base { state });
+            return Ok(result);
+        }
+        Ok(result)
+    }
+
+    /// The first of the point and those whose parts it names of which a drill says that it does not restore.
+    async fn failed(&self, point: &RestorePoint, trust: &Trust) -> Result<Option<Id>> {
+        let path = point.path();
+        let of_database = self.attestations(Some(&path.source), Some(&path.database));
+        let drills = if_allowed(of_database.await)?;
+        let has_failed = async |point: &RestorePoint| {
+            let proof = if_allowed(drills.proof(point, trust).await)?;
+            Ok::<_, Error>(proof.failed_at.is_some())
+        };
+        if has_failed(point).await? {
+            return Ok(Some(path.id));
+        }
+        for id in &point.manifest.parts_from {
+            let other = PointPath::new(&path.source, &path.database, id);
+            if !drills.contains(&other) {
+                continue;
+            }
+            if let Some(other) = self.open_attested(&other, trust).await?
+                && has_failed(&other).await?
+            {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks one listing for each folder. A directory is asked part by part, where one is given a second name.
+    async fn only_what_is_there(&self, mut state: State) -> Result<State> {
+        if !self.has_locks() {
+            return Ok(state);
+        }
+        let hash = |key: &str, version: &str, bytes: u64| {
+            xxh3_128(format!("{key} {version} {bytes}").as_bytes())
+        };
+        let mut seen: HashMap<u128, bool> = HashMap::new();
+        for object in state.objects() {
+            let object = object?;
+            let one = hash(object.key.as_str(), &object.version, object.bytes);
+            seen.insert(one, false);
+        }
+        for folder in state.folders() {
+            let mut listing = self.listing(folder);
+            while let Some(listed) = listing.next().await? {
+                let one = hash(listed.key.as_str(), &listed.version, listed.bytes);
+                seen.entry(one).and_modify(|is_there| *is_there = true);
+            }
+        }
+        state.retain(|object| {
+            let one = hash(object.key.as_str(), &object.version, object.bytes);
+            seen.get(&one) == Some(&true)
+        })?;
+        Ok(state)
+    }
+}
+
+/// `None`: the point has none, or its parts are for others.
+async fn read_state(point: &RestorePoint, sought: &Sought<'_>) -> Result<Option<State>> {
+    let manifest = &point.manifest;
+    let Some(stored) = &manifest.state else {
+        return Ok(None);
+    };
+    let (path, mode) = (point.path(), sought.mode);
+    let about = About::new(sought.repository, &path, sought.recipients, mode);
+    if about != About::of(point) || point.check_requirements().is_err() {
+        return Ok(None);
+    }
+    read(point, stored, Some(sought.key)).await.map(Some)
+}
+
+impl RestorePoint {
+    /// What the signed manifest says of its parts beside their lists, for a reader that may not read those. `None`: it
+    /// says nothing.
+    pub(crate) async fn state(&self) -> Result<Option<State>> {
+        match &self.manifest.state {
+            Some(stored) => read(self, stored, None).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+async fn read(point: &RestorePoint, stored: &ObjectRef, key: Option<&ReuseKey>) -> Result<State> {
+    if stored.key != point.path().state()? || stored.bytes > MAX_STATE_BYTES {
+        let what = format!("{} is not where the state of it belongs", stored.key);
+        return Err(Error::damaged(what));
+    }
+    let body = point.fetch(stored).await?;
+    let (key, about) = (key.cloned(), About::of(point));
+    let state = compute::on_own_thread(move || State::read(body, key.as_ref(), &about)).await?;
+    state.context(|| stored.key.to_string())
+}

@@ -1,0 +1,214 @@
+//! The lines of a state: JSON in one zstd frame, the last one a code of the reuse key over all others.
+
+use std::io::{BufRead, BufReader, Read};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::to_json_line;
+use super::layout::{MAX_PART_LINE_BYTES, MAX_STATE_BYTES, MAX_STATE_PARTS, PointPath};
+use super::read::RestorePoint;
+use crate::codec::{self, ChunkSize, Frame, Mac, ReuseKey, Sealed};
+use crate::error::{Error, Result};
+use crate::model::digest::Mark;
+use crate::model::id::Id;
+use crate::model::lock::LockMode;
+use crate::model::manifest::{FORMAT, ObjectRef, Part};
+
+/// Which point a state is of, and under which keys and lock its parts lie: those are named again only by a point of
+/// the same database, for the same recipients, in the same mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    pub format: u32,
+    pub repository: String,
+    pub source: String,
+    pub database: String,
+    pub id: Id,
+    /// Sorted.
+    pub recipients: Vec<String>,
+    /// `None`: not locked.
+    pub mode: Option<LockMode>,
+}
+
+/// A line of a state.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    About(About),
+    Table(TableLine),
+    Part(ListedPart),
+    /// The code of all lines before it.
+    Mac(Mark),
+}
+
+/// Followed by its parts.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TableLine {
+    pub oid: u32,
+    /// [`ChunkSize::bits`]
+    pub chunk_bits: u32,
+    pub parts: u64,
+    pub list: Option<Kept>,
+}
+
+/// An object, and until when it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    #[serde(flatten)]
+    pub object: ObjectRef,
+    pub until: Timestamp,
+}
+
+/// A part with the mark of its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListedPart {
+    pub mark: Mark,
+    #[serde(flatten)]
+    pub part: Part,
+    pub until: Timestamp,
+}
+
+/// Writes a state, one table after the other.
+pub(crate) struct StateWriter {
+    frame: Frame,
+    mac: Mac,
+    parts: usize,
+}
+
+impl StateWriter {
+    pub(crate) fn new(key: &ReuseKey, about: &About) -> Result<Self> {
+        let mut writer = Self {
+            frame: Frame::new()?,
+            mac: key.mac(),
+            parts: 0,
+        };
+        writer.line(&Line::About(about.clone()))?;
+        Ok(writer)
+    }
+
+    pub(crate) fn table(
+        &mut self,
+        oid: u32,
+        size: ChunkSize,
+        list: Option<Kept>,
+        parts: Vec<ListedPart>,
+    ) -> Result<()> {
+        self.parts += parts.len();
+        if self.parts > MAX_STATE_PARTS {
+            return Ok(());
+        }
+        self.line(&Line::Table(TableLine {
+            oid,
+            chunk_bits: size.bits(),
+            parts: parts.len() as u64,
+            list,
+        }))?;
+        for part in parts {
+            self.line(&Line::Part(part))?;
+        }
+        Ok(())
+    }
+
+    /// `None`: there are more parts than a state may list.
+    pub(crate) fn finish(mut self) -> Result<Option<Sealed>> {
+        if self.parts > MAX_STATE_PARTS {
+            return Ok(None);
+        }
+        let code = self.mac.finish();
+        self.frame.write(&to_json_line(&Line::Mac(code))?)?;
+        let stored = self.frame.finish()?;
+        let fits = stored.len() as u64 <= MAX_STATE_BYTES;
+        Ok(fits.then(|| Sealed::unencrypted(stored)))
+    }
+
+    fn line(&mut self, line: &Line) -> Result<()> {
+        let line = to_json_line(line)?;
+        self.mac.update(&line);
+        self.frame.write(&line)
+    }
+}
+
+/// The lines of a state up to its code, which must be right where it can be computed.
+pub(super) struct Lines {
+    lines: BufReader<Box<dyn Read + Send>>,
+    mac: Option<Mac>,
+    ended: bool,
+}
+
+impl Lines {
+    pub(super) fn new(stored: Bytes, key: Option<&ReuseKey>) -> Result<Self> {
+        Ok(Self {
+            lines: BufReader::new(Box::new(codec::decompress(stored)?)),
+            mac: key.map(ReuseKey::mac),
+            ended: false,
+        })
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Line>> {
+        if self.ended {
+            return Ok(None);
+        }
+        // The first line tells the recipients.
+        let mut text = Vec::new();
+        let mut limited = (&mut self.lines).take(MAX_LINE_BYTES);
+        let does_not_read = || damaged("does not read");
+        (limited.read_until(b'\n', &mut text)).map_err(|why| does_not_read().because(why))?;
+        let line = serde_json::from_slice(&text).map_err(|why| does_not_read().because(why))?;
+        let Line::Mac(code) = &line else {
+            if let Some(mac) = &mut self.mac {
+                mac.update(&text);
+            }
+            return Ok(Some(line));
+        };
+        self.ended = true;
+        if self.mac.take().is_some_and(|mac| !mac.is(code)) {
+            return Err(Error::untrusted("its code is not that of the reuse key"));
+        }
+        let mut behind = [0];
+        let more = self.lines.read(&mut behind);
+        match more.map_err(|why| does_not_read().because(why))? {
+            0 => Ok(None),
+            _ => Err(damaged("goes on behind its code")),
+        }
+    }
+}
+
+const MAX_LINE_BYTES: u64 = 16 * MAX_PART_LINE_BYTES;
+
+pub(super) fn damaged(how: &str) -> Error {
+    Error::damaged(format!("the state {how}"))
+}
+
+impl About {
+    /// What the signed manifest says.
+    pub(super) fn of(point: &RestorePoint) -> Self {
+        let manifest = &point.manifest;
+        let mode = manifest.lock.map(|lock| lock.mode);
+        Self::new(
+            &manifest.repository,
+            &point.path(),
+            &manifest.recipients,
+            mode,
+        )
+    }
+
+    pub(crate) fn new(
+        repository: &str,
+        path: &PointPath,
+        recipients: &[String],
+        mode: Option<LockMode>,
+    ) -> Self {
+        let mut recipients = recipients.to_vec();
+        recipients.sort();
+        Self {
+            format: FORMAT,
+            repository: repository.to_owned(),
+            source: path.source.clone(),
+            database: path.database.clone(),
+            id: path.id.clone(),
+            recipients,
+            mode,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! In a directory a named part is a second name of its file in the point's own folder: points need nothing of each other.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::TABLES;
+use crate::support::{Database, Lifeboat, Major};
+
+/// Takes the comment sign off the line that `init` wrote.
+fn switch_on(lifeboat: &Lifeboat) {
+    let config = lifeboat.folder().join("lifeboat.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replacen("#reuse_key = \"reuse.key\"", "reuse_key = \"reuse.key\"", 1);
+    assert!(text.contains("\nreuse_key"), "{text}");
+    fs::write(&config, text).unwrap();
+}
+
+fn prepared() -> (Lifeboat, Database) {
+    let lifeboat = Lifeboat::init();
+    switch_on(&lifeboat);
+    let database = Database::new(Major::Pg15);
+    database.sql(TABLES);
+    (lifeboat, database)
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+/// Those of one point that hold rows.
+fn parts(lifeboat: &Lifeboat, id: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&lifeboat.repository().join("parts"), &mut found);
+    let of = format!("/{id}/");
+    let text = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    found.retain(|path| text(path).contains(&of) && text(path).ends_with(".copy.zst.age"));
+    found
+}
+
+fn id(exported: &Value) -> String {
+    exported["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_second_export_into_a_folder_takes_no_room_and_outlives_the_first() {
+    let (lifeboat, database) = prepared();
+    let first = lifeboat.export(&database.url());
+    assert_eq!(first["parts_named"], 0);
+    database.sql("UPDATE answer SET text = 'another' WHERE id = 150000");
+    let second = lifeboat.export(&database.url());
+    let parts_of = second["parts"].as_u64().unwrap();
+    let named = second["parts_named"].as_u64().unwrap();
+    assert!(
+        named > parts_of / 2 && named < parts_of,
+        "{named} of {parts_of}"
+    );
+    let anew = second["stored_anew_bytes"].as_u64().unwrap();
+    assert!(
+        anew < second["stored_bytes"].as_u64().unwrap() / 3,
+        "{second}"
+    );
+    let names = |id: &str, names: u64| {
+        let parts = parts(&lifeboat, id);
+        parts
+            .iter()
+            .filter(|path| path.metadata().unwrap().nlink() == names)
+            .count() as u64
+    };
+    assert_eq!(names(&id(&second), 2), named);
+    assert_eq!(names(&id(&second), 1), parts_of - named);
+    lifeboat.verify(&id(&second));
+    let shown = lifeboat.run(["show", &id(&second)]).ok().json();
+    let manifest = &shown["result"]["manifest"];
+    assert_eq!(
+        manifest["parts_from"],
+        Value::Null,
+        "it needs nothing of the first"
+    );
+
+    // Somebody makes room.
+    let place = parts(&lifeboat, &id(&first))[0].clone();
+    fs::remove_dir_all(place.parent().unwrap().parent().unwrap()).unwrap();
+    let mut manifests = Vec::new();
+    files(&lifeboat.repository().join("manifests"), &mut manifests);
+    for file in manifests {
+        if file.to_str().unwrap().contains(&id(&first)) {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    lifeboat.verify(&id(&second));
+    let listed = lifeboat.run(["list"]).json();
+    assert_eq!(listed["result"]["leftovers"], serde_json::json!([]));
+    let third = lifeboat.export(&database.url());
+    assert_eq!(third["parts_named"], third["parts"]);
+    lifeboat.verify(&id(&third));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_part_whose_file_is_gone_or_has_another_length_is_stored_anew() {
+    let (lifeboat, database) = prepared();
+    let first = lifeboat.export(&database.url());
+    let files = parts(&lifeboat, &id(&first));
+    fs::remove_file(&files[0]).unwrap();
+    let cut = fs::read(&files[1]).unwrap();
+    fs::remove_file(&files[1]).unwrap();
+    fs::write(&files[1], &cut[1..]).unwrap();
+    let second = lifeboat.export(&database.url());
+    let named = second["parts_named"].as_u64().unwrap();
+    assert_eq!(named, second["parts"].as_u64().unwrap() - 2);
+    lifeboat.verify(&id(&second));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_reuse_key_that_is_missing_or_none_is_a_finding_and_full_is_full() {
+    let (lifeboat, database) = prepared();
+    lifeboat.export(&database.url());
+    let full = lifeboat
+        .run(["export", "--full", "--source", &database.url()])
+        .ok();
+    assert_eq!(full.json()["result"]["databases"][0]["parts_named"], 0);
+    let file = lifeboat.folder().join("reuse.key");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, "no key\n").unwrap();
+    let finds = |says: &str| {
+        let ran = lifeboat.run(["export", "--source", &database.url()]);
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        let report = ran.json()["result"].clone();
+        assert!(
+            report["findings"][0].as_str().unwrap().contains(says),
+            "{report}"
+        );
+        assert_eq!(report["databases"][0]["parts_named"], 0);
+        lifeboat.verify("latest");
+    };
+    finds("no reuse key");
+    fs::remove_file(&file).unwrap();
+    finds("cannot read the reuse key");
+    // As a scheduler hands it over.
+    let mut command = lifeboat.command(["export", "--json", "--source", &database.url()]);
+    command.env("LIFEBOAT_REUSE_KEY", text);
+    let ran = crate::support::program::Ran::of(&command.output().unwrap()).ok();
+    let database = &ran.json()["result"]["databases"][0];
+    assert_eq!(database["parts_named"], database["parts"]);
+}
+
+/// What `init` writes is enough once it is switched on: the second export names what the first one stored.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_folder_that_init_prepared_stores_nothing_twice() {
+    let lifeboat = Lifeboat::init();
+    let key = lifeboat.folder().join("reuse.key");
+    assert_eq!(key.metadata().unwrap().mode() & 0o777, 0o600);
+    switch_on(&lifeboat);
+    let database = Database::new(Major::Pg15);
+    database.sql("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 9000) g");
+    lifeboat.export(&database.url());
+    let second = lifeboat.export(&database.url());
+    assert_eq!(second["parts_named"], second["parts"]);
+}

@@ -120,6 +120,7 @@ fn what_the_reference_calls_a_default_is_the_default() {
     assert_eq!(config.export.jobs, None);
     assert_eq!(config.export.rate_limit, None);
     assert_eq!(config.export.ddl_wait, Duration::from_secs(10));
+    assert_eq!(config.export.full_every.as_hours(), 7 * 24);
     assert!(config.export.pg_bin.is_empty());
     assert_eq!(
         config.sources[0].databases,
@@ -354,6 +355,28 @@ fn a_source_is_one_thing_in_rds() {
     refused(
         "[lock]\nyearly_days = 399",
         &["lock.yearly_days", "max_lock_days"],
+    );
+}
+
+#[test]
+fn locks_of_parts_that_are_named_again_stay_within_the_longest_that_is_allowed() {
+    let key = "[keys]\nreuse_key = 'reuse.key'\n";
+    let days = |days: u32| format!("{key}[lock]\ndaily_days = 35\nmax_lock_days = {days}\n");
+    let words = ["export.full_every", "over max_lock_days = 44"];
+    refused(&days(44), &words);
+    let config = with(&days(45)).unwrap();
+    assert_eq!(config.reuse_key, Some("/etc/lifeboat/reuse.key".into()));
+    refused(
+        &format!("{}[export]\nfull_every = '8d'", days(45)),
+        &words[..1],
+    );
+    // Nothing that was configured before is refused for it.
+    let before = with("[lock]\ndaily_days = 398\n").unwrap();
+    assert_eq!((before.reuse_key, before.lock.hourly_days), (None, None));
+    refused("[lock]\nhourly_days = 0", &["lock.hourly_days", "nothing"]);
+    refused(
+        "[lock]\nhourly_days = 36",
+        &["lock.hourly_days", "over daily_days = 35"],
     );
 }
 

@@ -30,6 +30,10 @@ const SECOND: &str = "20261129T012821Z-29zq2r";
 /// The point of `own-settings/`.
 const OWN_SETTINGS: &str = "20261129T151902Z-cm7m3t";
 
+/// The points of `named/`: the later one names parts of the earlier one.
+const STORED: &str = "20261130T134526Z-vej908";
+const NAMED: &str = "20261130T134531Z-ahkfnq";
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")
@@ -181,6 +185,16 @@ fn what_was_computed_under_its_own_settings_comes_back() {
     for major in [Major::Pg15, Major::Pg18] {
         directory.comes_back(OWN_SETTINGS, (13, 460), &scripts, major);
     }
+}
+
+/// Of a bucket that was copied into a folder.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_point_comes_back_whose_parts_lie_in_the_folder_of_another() {
+    let directory = Directory::opened_by("named", "named.key");
+    let shown = directory.run(&["show", NAMED]);
+    assert_eq!(shown["manifest"]["parts_from"], json!([STORED]));
+    directory.comes_back(NAMED, (13, 425), &["facts.sql"], Major::Pg15);
 }
 
 #[test]

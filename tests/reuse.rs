@@ -5,6 +5,7 @@ mod aged;
 mod doubt;
 mod folder;
 mod locks;
+mod readers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -146,9 +146,7 @@ fn explicit(
         retain_until: later(manifest.retain_until, longer)?,
         ..objects
     };
-    // Those of any other parts end two days after their manifest, whose lock may be as long as allowed.
-    let allowed = max_days.saturating_add(2);
-    parts.check(now, allowed)?;
+    parts.check(now, max_days)?;
     Ok(PointLocks {
         objects: Locks::Explicit { objects, manifest },
         parts: Locks::Explicit {
@@ -279,15 +277,15 @@ mod tests {
             days: 35,
         };
         let locks = Locks::settle(policy, &posture(), true, now, 36).unwrap();
-        let settle = |full_every| {
+        let settle = |max_days| {
             let reuse = ReusePolicy {
-                full_every,
+                full_every: A_DAY * 7,
                 hourly_days: None,
             };
-            RunLocks::settle(locks, Some(reuse), &posture(), now, 36)
+            RunLocks::settle(locks, Some(reuse), &posture(), now, max_days)
         };
-        assert!(settle(A_DAY * 7).is_err());
-        assert!(settle(SignedDuration::ZERO).is_ok());
+        assert!(settle(44).is_err());
+        assert!(settle(45).is_ok());
     }
 
     /// A day of a schedule: how many hours after the one before an export begins, how many exports fail on the way,

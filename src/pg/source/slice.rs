@@ -62,8 +62,9 @@ pub(crate) fn cut(source: &SourceTable, server_version_num: u32) -> Vec<Slice> {
 /// A power of two: a table that grows keeps the ends of its slices, and so the chunks that end there.
 fn pages_of_slice(pages: u64, bytes: u64) -> u64 {
     let bytes_of_page = (bytes / pages.max(1)).max(PAGE_BYTES);
-    let fitting = (SLICE_BYTES / bytes_of_page).max(MIN_PAGES);
-    1 << fitting.ilog2()
+    let fitting = SLICE_BYTES / bytes_of_page;
+    // The nearest one: the few pages of its maps, which come and go, make no difference.
+    1 << (fitting + fitting / 2).max(MIN_PAGES).ilog2()
 }
 
 /// The statement that reads a slice of a table, its bytes in `encoding`: the database's own, so that
@@ -223,6 +224,8 @@ mod tests {
         for mib in 200..700 {
             assert_eq!(ends(mib), ends(mib + 1)[..ends(mib).len()]);
         }
+        let with_maps = cut(&source(200 << 20, (200 << 20) + 12 * 8192), 150_000);
+        assert_eq!(with_maps[0].end_page, Some(8192));
     }
 
     #[test]

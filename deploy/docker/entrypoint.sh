@@ -4,6 +4,7 @@
 #
 #   LIFEBOAT_TOML         becomes lifeboat.toml, unless LIFEBOAT_CONFIG already names a file
 #   LIFEBOAT_SIGNING_PEM  becomes manifest-signing.pem beside it
+#   LIFEBOAT_REUSE_KEY    becomes reuse.key beside it
 #   LIFEBOAT_PGPASS       becomes a .pgpass file, named by PGPASSFILE
 #
 # "-" or nothing stands for "not set": a secret must have some value, and that is its first one.
@@ -55,11 +56,14 @@ fi
 if given "${LIFEBOAT_SIGNING_PEM:-}"; then
     place "$LIFEBOAT_SIGNING_PEM" manifest-signing.pem
 fi
+if given "${LIFEBOAT_REUSE_KEY:-}"; then
+    place "$LIFEBOAT_REUSE_KEY" reuse.key
+fi
 if given "${LIFEBOAT_PGPASS:-}"; then
     place "$LIFEBOAT_PGPASS" pgpass
     export PGPASSFILE="$FOLDER/pgpass"
 fi
 
-unset LIFEBOAT_TOML LIFEBOAT_SIGNING_PEM LIFEBOAT_PGPASS
+unset LIFEBOAT_TOML LIFEBOAT_SIGNING_PEM LIFEBOAT_REUSE_KEY LIFEBOAT_PGPASS
 place "$(export -p)" environment
 exec env -i PATH="$PATH" LIFEBOAT_ENVIRONMENT="$FOLDER/environment" tini -- sh "$0" "$@"

@@ -39,10 +39,11 @@ class Entrypoint(unittest.TestCase):
         return {one.name: one.read_text() for one in self.folder.iterdir()}
 
     def test_variables_become_files_that_only_lifeboat_reads(self):
-        done = self.start("nightly", "--json", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem\n", LIFEBOAT_PGPASS="h:*:*:u:p")
+        secrets = {"LIFEBOAT_TOML": TOML, "LIFEBOAT_SIGNING_PEM": "pem\n", "LIFEBOAT_REUSE_KEY": "# key\n0a\n", "LIFEBOAT_PGPASS": "h:*:*:u:p"}
+        done = self.start("nightly", "--json", **secrets)
         self.assertEqual(done.returncode, 0, done.stderr)
         # As `--secret-string file://…` and `--from-file=…` hand them over: with their newlines.
-        self.assertEqual(self.files(), {"lifeboat.toml": TOML, "manifest-signing.pem": "pem\n", "pgpass": "h:*:*:u:p\n"})
+        self.assertEqual(self.files(), {"lifeboat.toml": TOML, "manifest-signing.pem": "pem\n", "reuse.key": "# key\n0a\n", "pgpass": "h:*:*:u:p\n"})
         for one in self.folder.iterdir():
             self.assertEqual(stat.S_IMODE(one.stat().st_mode), 0o600, one.name)
         said = done.stdout.splitlines()
@@ -51,8 +52,8 @@ class Entrypoint(unittest.TestCase):
         self.assertIn(f"PGPASSFILE={self.folder}/pgpass", said)
 
     def test_children_do_not_inherit_the_secrets(self):
-        done = self.start("nightly", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem", LIFEBOAT_PGPASS="h:*:*:u:p")
-        for name in ("LIFEBOAT_TOML", "LIFEBOAT_SIGNING_PEM", "LIFEBOAT_PGPASS"):
+        done = self.start("nightly", LIFEBOAT_TOML=TOML, LIFEBOAT_SIGNING_PEM="pem", LIFEBOAT_REUSE_KEY="0a", LIFEBOAT_PGPASS="h:*:*:u:p")
+        for name in ("LIFEBOAT_TOML", "LIFEBOAT_SIGNING_PEM", "LIFEBOAT_REUSE_KEY", "LIFEBOAT_PGPASS"):
             self.assertNotIn(name, done.stdout)
 
     def test_the_wrapper_sees_no_environment_and_lifeboat_all_but_secrets(self):

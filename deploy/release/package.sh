@@ -58,7 +58,9 @@ main() {
     target=$(rustc -vV | sed -n 's/^host: //p')
     name=lifeboat-$version-$target
     tools
-    [ "${1:-}" = --no-compile ] || step cargo auditable build --release --locked --bin lifeboat
+    # The crates that compile C would begin anew with each commit's time, and so would all that needs them.
+    [ "${1:-}" = --no-compile ] ||
+        step env --unset SOURCE_DATE_EPOCH cargo auditable build --release --locked --bin lifeboat
     check_glibc "$CARGO_TARGET_DIR/release/lifeboat"
     stage "$CARGO_TARGET_DIR/release/lifeboat"
     archive "$name"

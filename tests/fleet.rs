@@ -1,6 +1,9 @@
 //! A run of several shards: together they make one point of each database, whatever becomes of one of them, and a
 //! collector says so.
 
+mod planned;
+mod prove;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -96,7 +96,10 @@ async fn whole(
     let backup = accounts.backup.as_ref();
     let backup = backup.map(|_| accounts::backup(accounts, run));
     Whole {
-        repository: repository.as_ref().map(Clone::clone).map_err(Error::repeat),
+        repository: match repository {
+            Ok(repository) => Ok(repository.clone()),
+            Err(error) => Err(error.repeat()),
+        },
         trust: access.trust.clone(),
         promote: promote::options(all(), false, config, access),
         status: status::inputs(access, config, all(), run).await,

@@ -22,7 +22,8 @@ pub(crate) enum RunTask {
 }
 
 impl RunTask {
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    // As serde calls it.
+    #[expect(clippy::trivially_copy_pass_by_ref)]
     fn is_export(&self) -> bool {
         *self == Self::Export
     }

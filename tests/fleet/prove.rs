@@ -101,7 +101,13 @@ fn files(folder: &Path) -> usize {
     };
     let below = entries.map(|entry| {
         let path = entry.unwrap().path();
-        if path.is_dir() { files(&path) } else { 1 }
+        // With a `~` it is not stored yet.
+        let is_stored = !path.to_str().unwrap().contains('~');
+        if path.is_dir() {
+            files(&path)
+        } else {
+            usize::from(is_stored)
+        }
     });
     below.sum()
 }
@@ -277,6 +283,37 @@ fn damage(folder: &Path) {
 
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
+fn a_drill_with_findings_is_no_failure_of_its_shard_and_is_drilled_again() {
+    let proof = Proof::new();
+    // Nobody but a superuser makes such a function, and no superuser drills: nothing is proven.
+    proof.servers[1].sql_in(
+        "two",
+        "CREATE FUNCTION is_itself(int, int) RETURNS bool LANGUAGE internal STRICT IMMUTABLE AS 'int4eq';
+         CREATE TABLE checked (a int CHECK (is_itself(a, a)))",
+    );
+    proof.lifeboat.run(["nightly"]).ok();
+    let args = ["--shard", "0/2", "--run", "r", "--findings-ok"];
+    let first = Ran::of(&proof.prove(&args).output().unwrap()).ok();
+    let unproven = ("drill b/two".to_owned(), 3);
+    assert_eq!(steps(&first).last(), Some(&unproven));
+    // Its report may never have been stored: what it found would be told by nobody.
+    let again = proof.shard("0/2", "r");
+    assert_eq!(
+        (again.code, steps(&again).last()),
+        (Some(3), Some(&unproven))
+    );
+    assert_eq!(own(&again)["done_before"], json!(["a/one"]));
+    assert_eq!(proof.drills(), [1, 0, 0, 2]);
+    let last = proof.shard("1/2", "r").ok();
+    assert_eq!(own(&last)["collected"], 3);
+    let (ran, collected) = proof.collect(&["--run", "r"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let finding = "shard 0: drill b/two: its log has findings";
+    assert_eq!(collected["findings"], json!([finding]));
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
 fn a_database_that_came_after_the_plan_of_proofs_is_told_and_one_that_went_fails() {
     let proof = Proof::new();
     proof.shard("0/2", "r").ok();
@@ -295,6 +332,46 @@ fn a_database_that_came_after_the_plan_of_proofs_is_told_and_one_that_went_fails
     assert_eq!(collected["failures"], json!([gone]), "{collected}");
     let finding = "b/late is not in this run: its first restore point came after the plan";
     assert_eq!(collected["findings"], json!([finding]), "{collected}");
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn a_run_of_proofs_that_is_not_the_shards_is_refused_before_anything_is_drilled() {
+    let proof = Proof::new();
+    let chosen = |shard: &str, more: &[&str]| {
+        let args = [&["--shard", shard, "--run", "r"], more].concat();
+        Ran::of(&proof.prove(&args).output().unwrap())
+    };
+    chosen("0/2", &["--database", "nowhere"]).failed(2, "'nowhere'");
+    assert!(!proof.object("r", "plan.json").exists());
+    // A plan of one source alone, whose shards choose the same.
+    chosen("1/2", &["--source", "a"]).ok();
+    assert_eq!(proof.drills(), [0, 1, 0, 0]);
+    chosen("0/2", &["--source", "b"])
+        .failed(2, "has a/one, and --source and --database leave it out");
+    chosen("0/3", &["--source", "a"]).failed(2, "with 2 shards, and this is one of 3");
+    proof
+        .collect(&["--run", "another"])
+        .0
+        .failed(1, "no run 'another'");
+    let collect = ["--collect", "--run", "r", "--source", "a"];
+    Ran::of(&proof.prove(&collect).output().unwrap()).failed(2, "--source");
+    // Without a key nothing can be reported.
+    let config = proof.lifeboat.folder().join("backup.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let unsigned = text.replace("signing_key = \"attest.pem\"", "");
+    fs::write(&config, unsigned).unwrap();
+    chosen("0/2", &["--source", "a"]).failed(2, "keys.signing_key");
+    fs::write(&config, text).unwrap();
+    super::age(proof.object("r", "plan.json"), 25);
+    chosen("0/2", &["--source", "a"]).failed(1, "more than 24 hours ago");
+    assert_eq!(proof.drills(), [0, 1, 0, 0]);
+    let (late, collected) = proof.collect(&["--latest"]);
+    let never = "shard 0 never reported: 1 of its databases have no drill of this run";
+    assert_eq!(
+        (late.code, &collected["failures"]),
+        (Some(1), &json!([never]))
+    );
 }
 
 #[test]
@@ -380,11 +457,16 @@ fn nothing_but_what_proves_own_key_signed_is_a_plan_or_a_report_of_proofs() {
         let said = format!("runs/prove/r/{name}.json cannot be trusted");
         assert!(findings.contains(&said), "{findings}");
     }
+    // Nor does a drill count that the exporter's key attests, though no identity is missing to it.
+    let drill = ["--source", "a", "--database", "two"];
+    proof.lifeboat.drill(&drill).ok();
+    assert_eq!(proof.drills(), [1, 1, 0, 1]);
     // The true shard reports beside them, and the forged note silences nobody.
     let last = proof.shard("1/2", "r").ok();
-    assert_eq!(own(&last)["collected"], 3, "{last:?}");
+    let (done, collected) = (&own(&last)["done_before"], &own(&last)["collected"]);
+    assert_eq!((done, collected), (&json!([]), &json!(3)), "{last:?}");
     assert!(proof.object("r", "1-4.json").is_file());
-    assert_eq!(proof.drills(), [1; 4]);
+    assert_eq!(proof.drills(), [1, 2, 1, 1]);
 }
 
 /// With one key for both commands it is the statement itself that says whose run it is.

@@ -224,3 +224,57 @@ fn done_names(newest: &[Newest]) -> Vec<String> {
     done.map(|one| format!("{}/{}", one.point.source, one.point.database))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::choice::Choice;
+    use crate::model::id::Id;
+    use crate::model::run::{Assignment, RunTask, RunText};
+    use crate::sign::Trust;
+    use crate::turns::Turns;
+
+    fn plan(databases: &[(&str, &str, u32)]) -> RunPlan {
+        let assignment = |(source, database, shard): &(&str, &str, u32)| Assignment {
+            source: (*source).to_owned(),
+            database: Some((*database).to_owned()),
+            shard: *shard,
+        };
+        RunPlan {
+            format: 1,
+            repository: "r".to_owned(),
+            id: Id::new(jiff::Timestamp::UNIX_EPOCH, 7),
+            task: RunTask::Prove,
+            run: RunText::try_from("proof".to_owned()).unwrap(),
+            shards: 3,
+            planned_at: jiff::Timestamp::UNIX_EPOCH,
+            tool: "lifeboat".to_owned(),
+            databases: databases.iter().map(assignment).collect(),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_copy_is_drilled_by_the_shard_with_its_sources_first_database() {
+        let nothing = || Error::failed("not asked");
+        let plan = plan(&[("a", "x", 2), ("a", "y", 1), ("b", "x", 1)]);
+        let drilled = [0, 1, 2].map(|shard| {
+            let sources = ["a", "b", "without-points"];
+            let mut options = Options {
+                repository: Err(nothing()),
+                trust: Trust::default(),
+                choice: Choice::default(),
+                identities: Err(nothing()),
+                drill: Err(nothing()),
+                snapshot_drills: sources.map(|name| (name.to_owned(), Err(nothing()))).into(),
+                promote: None,
+                turns: Turns::new(1),
+            };
+            let drills = options.snapshot_drills_of(shard, &plan);
+            drills
+                .into_iter()
+                .map(|(source, _)| source)
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(drilled, [vec!["without-points"], vec!["b"], vec!["a"]]);
+    }
+}

@@ -7,7 +7,7 @@ use super::schedule::shared_answer;
 use super::shard::{identify, variables};
 use crate::config::Config;
 use crate::error::{Error, Result, ResultExt};
-use crate::model::run::{RunTask, RunText, Shard};
+use crate::model::run::{RunPurpose, RunText, Shard};
 use crate::outcome::Outcome;
 use crate::schedule::Report;
 use crate::schedule::fleet::{
@@ -108,7 +108,7 @@ impl FleetArgs {
     /// too, for its manifests.
     pub(super) async fn fleet(
         &self,
-        task: RunTask,
+        purpose: RunPurpose,
         access: &Access,
         config: &Config,
         run: &Run,
@@ -116,11 +116,11 @@ impl FleetArgs {
         let access = access.clone().with_trust()?;
         let (repository, signer) = connect::signed(&access, config, run).await?;
         Ok(Fleet {
-            task,
+            purpose,
             repository,
-            run_trust: match task {
-                RunTask::Export => access.trust.clone(),
-                RunTask::Prove => Trust {
+            run_trust: match purpose {
+                RunPurpose::Export => access.trust.clone(),
+                RunPurpose::Prove => Trust {
                     fingerprints: vec![signer.fingerprint()],
                 },
             },

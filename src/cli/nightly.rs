@@ -11,7 +11,7 @@ use super::{accounts, export, schedule};
 use crate::config::{Config, Source};
 use crate::error::Result;
 use crate::model::choice::Choice;
-use crate::model::run::RunTask;
+use crate::model::run::RunPurpose;
 use crate::nightly::{self, Collects, Options};
 use crate::schedule::{Export, Notify, SnapshotExpire};
 use crate::turns::Turns;
@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         let report = nightly::run(options, run.context()).await?;
         return schedule::shared_answer(&report, None);
     };
-    let of = args.fleet.fleet(RunTask::Export, &access, &config, run);
+    let of = args.fleet.fleet(RunPurpose::Export, &access, &config, run);
     let (fleet, collects) = (of.await?, options.collects());
     let (spread, tasks) = (config.fleet.spread, (options, collects));
     let shard = args.fleet.run_shard(shard, spread, tasks, fleet, run);
@@ -76,7 +76,9 @@ async fn check_databases(options: &Options, run: &Run) -> Result<()> {
 async fn collect(args: &FleetArgs, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
     let which = args.which()?;
-    let fleet = args.fleet(RunTask::Export, &access, &config, run).await?;
+    let fleet = args
+        .fleet(RunPurpose::Export, &access, &config, run)
+        .await?;
     let collects = Collects {
         sources: config.sources.iter().map(|one| one.name.clone()).collect(),
         snapshot_expire: snapshot_expire(&Choice::default(), &access, &config, run).await,

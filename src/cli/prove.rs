@@ -11,7 +11,7 @@ use crate::drill::Options as DrillOptions;
 use crate::error::{Error, Result};
 use crate::keys::identities::IdentitySource;
 use crate::model::choice::Choice;
-use crate::model::run::RunTask;
+use crate::model::run::RunPurpose;
 use crate::prove::{self, Options, Whole};
 use crate::repository::Repository;
 use crate::schedule::SnapshotDrill;
@@ -60,7 +60,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
     let repository = connect::repository(&access, run).await;
     let whole = whole(&repository, &access, &config, run).await;
     if let Some(which) = which {
-        let fleet = args.fleet.fleet(RunTask::Prove, &access, &config, run);
+        let fleet = args.fleet.fleet(RunPurpose::Prove, &access, &config, run);
         let fleet = fleet.await?;
         return args.fleet.collect(&which, whole, &fleet, run).await;
     }
@@ -79,7 +79,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         let report = prove::run(options, whole, run.context()).await?;
         return schedule::shared_answer(&report, None);
     };
-    let fleet = args.fleet.fleet(RunTask::Prove, &access, &config, run);
+    let fleet = args.fleet.fleet(RunPurpose::Prove, &access, &config, run);
     // What is proven lies in one store: no server is asked, so nothing is kept together.
     let (fleet, spread, tasks) = (fleet.await?, true, (options, whole));
     args.fleet.run_shard(shard, spread, tasks, fleet, run).await

@@ -11,17 +11,17 @@ pub(crate) const MAX_SHARDS: u32 = 10_000;
 /// Of the text that finds a run: its key must stay short, whatever is in it.
 const MAX_TEXT_BYTES: usize = 200;
 
-/// Which command's shards a run has: runs of one lie where the other may not write.
+/// What the shards of a run do with their databases: runs of one purpose lie where who has the other may not write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RunTask {
+pub(crate) enum RunPurpose {
     /// What is stored says nothing then: the first version knew no other.
     #[default]
     Export,
     Prove,
 }
 
-impl RunTask {
+impl RunPurpose {
     // As serde calls it.
     #[expect(clippy::trivially_copy_pass_by_ref)]
     fn is_export(&self) -> bool {
@@ -86,8 +86,8 @@ pub(crate) struct RunPlan {
     pub repository: String,
     /// The run's own: texts come again.
     pub id: Id,
-    #[serde(default, skip_serializing_if = "RunTask::is_export")]
-    pub task: RunTask,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub shards: u32,
     /// By the store's clock, where it has one.
@@ -146,8 +146,8 @@ pub(crate) struct ShardReport {
     pub repository: String,
     /// Of the run's plan.
     pub id: Id,
-    #[serde(default, skip_serializing_if = "RunTask::is_export")]
-    pub task: RunTask,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub shard: u32,
     /// Counts from 1: a shard that was started again reports again.
@@ -194,8 +194,8 @@ pub(crate) struct RunCollected {
     pub repository: String,
     /// Of the run's plan.
     pub id: Id,
-    #[serde(default, skip_serializing_if = "RunTask::is_export")]
-    pub task: RunTask,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub tool: String,
     pub collected_at: Timestamp,
@@ -234,7 +234,7 @@ mod tests {
             format: 1,
             repository: "r".to_owned(),
             id: Id::new(Timestamp::UNIX_EPOCH, 7),
-            task: RunTask::Export,
+            purpose: RunPurpose::Export,
             run: RunText::try_from("night".to_owned()).unwrap(),
             shards: 2,
             planned_at: Timestamp::UNIX_EPOCH,

@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::model::choice::Choice;
     use crate::model::id::Id;
-    use crate::model::run::{Assignment, RunTask, RunText};
+    use crate::model::run::{Assignment, RunPurpose, RunText};
     use crate::sign::Trust;
     use crate::turns::Turns;
 
@@ -244,7 +244,7 @@ mod tests {
             format: 1,
             repository: "r".to_owned(),
             id: Id::new(jiff::Timestamp::UNIX_EPOCH, 7),
-            task: RunTask::Prove,
+            purpose: RunPurpose::Prove,
             run: RunText::try_from("proof".to_owned()).unwrap(),
             shards: 3,
             planned_at: jiff::Timestamp::UNIX_EPOCH,

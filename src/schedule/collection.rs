@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::model::id::Id;
-use crate::model::run::{RunTask, RunText};
+use crate::model::run::{RunPurpose, RunText};
 use crate::outcome::Outcome;
 
 /// What became of a run, as its shards reported and as the repository shows.
 #[derive(Debug, Serialize)]
 pub(crate) struct Collection {
     #[serde(skip)]
-    pub task: RunTask,
+    pub purpose: RunPurpose,
     pub run: RunText,
     /// Of its plan.
     pub id: Id,
@@ -47,9 +47,9 @@ pub(crate) struct CollectedDatabase {
 impl Collection {
     /// What the run makes of each database.
     pub(crate) fn made(&self) -> &'static str {
-        match self.task {
-            RunTask::Export => "point",
-            RunTask::Prove => "drill",
+        match self.purpose {
+            RunPurpose::Export => "point",
+            RunPurpose::Prove => "drill",
         }
     }
 

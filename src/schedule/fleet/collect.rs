@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::manifest::FORMAT;
 use crate::model::run::{
-    Assignment, RunCollected, RunTask, RunText, ShardDatabase, ShardReport, ShardStep,
+    Assignment, RunCollected, RunPurpose, RunText, ShardDatabase, ShardReport, ShardStep,
 };
 use crate::outcome::Outcome;
 use crate::repository::{RunState, StoredPlan};
@@ -51,7 +51,7 @@ impl<C: CollectTask> Collector<'_, C> {
             }
             Which::Latest => {
                 let (found, passed_over) =
-                    repository.newest_run(self.fleet.task, run_trust).await?;
+                    repository.newest_run(self.fleet.purpose, run_trust).await?;
                 for one in passed_over {
                     context.progress.warn(&one);
                 }
@@ -72,9 +72,9 @@ impl<C: CollectTask> Collector<'_, C> {
         settled: &Settled,
         context: Context<'_>,
     ) -> Result<(Report, bool)> {
-        let schedule = match self.fleet.task {
-            RunTask::Export => Schedule::Nightly,
-            RunTask::Prove => Schedule::Prove,
+        let schedule = match self.fleet.purpose {
+            RunPurpose::Export => Schedule::Nightly,
+            RunPurpose::Prove => Schedule::Prove,
         };
         let mut taken = Steps::new(schedule, context);
         let mut collection = self.collect(stored, settled).await?;
@@ -104,7 +104,7 @@ impl<C: CollectTask> Collector<'_, C> {
             format: FORMAT,
             repository: plan.repository.clone(),
             id: plan.id.clone(),
-            task: plan.task,
+            purpose: plan.purpose,
             run: plan.run.clone(),
             tool: TOOL.to_owned(),
             collected_at: settled.now,
@@ -129,7 +129,7 @@ impl<C: CollectTask> Collector<'_, C> {
         let unreported: Vec<u32> = silent.collect();
         let made = self.task.made(fleet, stored).await?;
         let mut collection = Collection {
-            task: plan.task,
+            purpose: plan.purpose,
             run: plan.run.clone(),
             id: plan.id.clone(),
             planned_at: stored.stored_at,
@@ -206,9 +206,9 @@ fn add_databases(collection: &mut Collection) {
                 "{name}: {error}: the log of shard {shard} says why"
             ));
         } else if one.point.is_none() && !collection.unreported.contains(&shard) {
-            let (no, question) = match collection.task {
-                RunTask::Export => ("no point", "was it dropped, or is its drop unfinished?"),
-                RunTask::Prove => ("no drill", "was its attestation not stored?"),
+            let (no, question) = match collection.purpose {
+                RunPurpose::Export => ("no point", "was it dropped, or is its drop unfinished?"),
+                RunPurpose::Prove => ("no drill", "was its attestation not stored?"),
             };
             collection.findings.push(format!(
                 "{name}: {no}, and shard {shard} reported no failure: {question}"

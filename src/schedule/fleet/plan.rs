@@ -36,7 +36,7 @@ pub(super) async fn make(
         format: FORMAT,
         repository: settled.repository.clone(),
         id: Id::new(settled.now, number),
-        task: options.fleet.task,
+        purpose: options.fleet.purpose,
         run: options.run.clone(),
         shards: options.shard.count,
         planned_at: settled.now,

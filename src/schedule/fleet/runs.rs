@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::context::Context;
 use crate::error::{Result, ResultExt};
 use crate::model::lock::LockPolicy;
-use crate::model::run::{RunTask, RunText, Shard};
+use crate::model::run::{RunPurpose, RunText, Shard};
 use crate::repository::{ListedPoint, Locks, PointPath, Repository, StoredPlan};
 use crate::sign::{Signer, Trust};
 
@@ -17,7 +17,7 @@ const MOST_PASSED_OVER: usize = 16;
 const A_NIGHT: SignedDuration = SignedDuration::from_hours(24);
 
 pub(crate) struct Fleet {
-    pub task: RunTask,
+    pub purpose: RunPurpose,
     pub repository: Repository,
     pub signer: Signer,
     /// Whose restore points count.
@@ -69,7 +69,9 @@ impl Fleet {
     /// The plan of a run, if a shard has stored one.
     pub(super) async fn plan(&self, run: &RunText) -> Result<Option<StoredPlan>> {
         let repository = &self.repository;
-        repository.run_plan(self.task, run, &self.run_trust).await
+        repository
+            .run_plan(self.purpose, run, &self.run_trust)
+            .await
     }
 
     /// Whether it is too late for shards of this run.

@@ -170,7 +170,7 @@ fn said(worked: &Worked, stored: &StoredPlan, shard: u32, now: Timestamp) -> Sha
         format: FORMAT,
         repository: plan.repository.clone(),
         id: plan.id.clone(),
-        task: plan.task,
+        purpose: plan.purpose,
         run: plan.run.clone(),
         shard,
         attempt: 1,

@@ -417,8 +417,8 @@ fn a_run_of_proofs_that_an_earlier_version_stored_is_read() {
     let collected = lifeboat.run(collect).json()["result"]["steps"][0]["result"].clone();
     let database = |name: &str, shard: u32, point: &str, error: Value| json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error});
     let databases = [
-        database("one", 0, "20261130T125657Z-af0yxs", Value::Null),
-        database("two", 1, "20261130T125658Z-tdamdh", json!("failed")),
+        database("one", 0, "20261130T132333Z-tztkb7", Value::Null),
+        database("two", 1, "20261130T132334Z-e6rs91", json!("failed")),
     ];
     assert_eq!(collected["databases"], json!(databases));
     let failure = "frozen/two: failed: the log of shard 1 says why";

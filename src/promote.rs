@@ -204,6 +204,8 @@ impl Promotion<'_> {
             points,
             findings,
         } = decided;
+        let findings = findings.into_iter();
+        let findings = findings.map(|what| format!("{source}/{database}: {what}"));
         self.report.findings.extend(findings);
         for (id, choice) in &decisions.choices {
             if let Some(point) = points.get(id) {

@@ -91,12 +91,6 @@ pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// What `--state` left out, where it is anything.
-pub(crate) fn left_out(findings: u64) -> Option<String> {
-    let findings = (findings > 0).then(|| counted(findings, "finding", "findings"))?;
-    Some(format!("{findings} of databases that --state leaves out"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,7 +126,7 @@ pub mod testing {
         };
         pub use crate::model::pattern::{Exclude, Pattern};
         pub use crate::model::snapshot::{CopyStatus, Kind};
-        pub use crate::model::state::State;
+        pub use crate::model::state::{NotShown, State};
     }
     pub mod notify {
         pub use crate::notify::{DeliveryOptions, ping, webhook};
@@ -186,7 +186,9 @@ pub mod testing {
         }
     }
     pub mod status {
-        pub use crate::status::{Expected, Limits, Options, Report, status};
+        pub use crate::status::{
+            DatabaseStatus, Expected, Limits, Options, PastDrill, Report, status,
+        };
     }
     pub mod store {
         pub use crate::store::dir::DirStore;

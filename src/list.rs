@@ -3,21 +3,22 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::attestation::NOT_PROVEN;
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
 use crate::model::manifest::{Manifest, NotCovered};
-use crate::model::state::State;
+use crate::model::state::{NotShown, State};
 use crate::outcome::Outcome;
 use crate::repository::{
-    Attestations, Fold, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, Proof, Repository,
-    RestorePoint, Room, by_database, if_allowed, missing_points, unknown,
+    Attestations, Fold, Leftover, Link, ListedPoint, MANIFESTS_AT_A_TIME, MOST_PASSED_OVER, Proof,
+    Repository, RestorePoint, Room, by_database, counts_as_none, if_allowed, missing_points,
+    unknown, written_again,
 };
 use crate::sign::Trust;
 
@@ -45,8 +46,9 @@ pub struct Listing {
     pub leftovers: Vec<Leftover>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
     pub findings: Vec<String>,
-    /// Of databases that [`Listing::show_only`] left out: these make the exit code 3, too.
-    pub findings_not_shown: u64,
+    /// By [`Listing::show_only`].
+    #[serde(flatten)]
+    pub not_shown: NotShown,
 }
 
 /// A database, as far as the listing of keys shows it.
@@ -70,14 +72,14 @@ pub struct DatabaseLine {
 
 impl Listing {
     pub fn outcome(&self) -> Outcome {
-        let not_shown = usize::try_from(self.findings_not_shown).unwrap_or(usize::MAX);
+        let not_shown = usize::try_from(self.not_shown.findings).unwrap_or(usize::MAX);
         Outcome::from_counts(0, self.findings.len().saturating_add(not_shown))
     }
 
     /// Leaves out databases in other states, with their points, and what was found of them.
     pub(crate) fn show_only(&mut self, states: &[State]) {
         let is_shown = |one: &DatabaseLine| one.state.is_some_and(|state| states.contains(&state));
-        let (shown, others) = std::mem::take(&mut self.databases)
+        let (shown, others): (_, Vec<_>) = std::mem::take(&mut self.databases)
             .into_iter()
             .partition(is_shown);
         self.databases = shown;
@@ -90,7 +92,10 @@ impl Listing {
             .retain(|one| names.contains(&(&*one.source, &*one.database)));
         self.not_opened = self.databases.iter().map(|one| one.not_opened).sum();
         self.findings = findings_of(&self.databases);
-        self.findings_not_shown = findings_of(&others).len() as u64;
+        self.not_shown = NotShown {
+            databases: others.len() as u64,
+            findings: findings_of(&others).len() as u64,
+        };
     }
 }
 
@@ -125,9 +130,6 @@ pub struct Point {
     pub drilled_at: Option<Timestamp>,
 }
 
-/// How many newer points without trust are passed over where only the newest is opened.
-const PASSED_OVER: usize = 8;
-
 /// Lists restore points and leftovers. Without a pinned key only keys are listed, nothing that a
 /// manifest says.
 pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> Result<Listing> {
@@ -154,7 +156,8 @@ pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> 
         .map(async |((source, database), found)| reader.database(source, database, found).await);
     let mut reads = std::pin::pin!(stream::iter(reads).buffered(MANIFESTS_AT_A_TIME));
     let (mut databases, mut points) = (Vec::with_capacity(of.len()), Vec::new());
-    while let Some((line, opened)) = reads.next().await {
+    while let Some(read) = reads.next().await {
+        let (line, opened) = read?;
         databases.push(line);
         points.extend(opened);
     }
@@ -166,7 +169,7 @@ pub async fn list(repository: &Repository, trust: &Trust, options: &Options) -> 
         databases,
         points,
         leftovers,
-        findings_not_shown: 0,
+        not_shown: NotShown::default(),
     })
 }
 
@@ -186,19 +189,29 @@ impl Reader<'_> {
         source: &str,
         database: &str,
         found: &[ListedPoint],
-    ) -> (DatabaseLine, Vec<Point>) {
+    ) -> Result<(DatabaseLine, Vec<Point>)> {
         let opened = match self.fold.folds(found.len()) {
-            true => self.newest(found).await,
-            false => self.every(found).await,
+            true => self.newest(found).await?,
+            false => self.every(found).await?,
         };
-        let (mut points, mut links, mut findings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut points, mut links) = (Vec::new(), Vec::new());
+        let mut findings: Vec<_> = found.iter().filter_map(written_again).collect();
+        if self.trust.fingerprints.is_empty() {
+            // Nothing is checked.
+            findings.clear();
+        }
         for (point, link, told) in opened {
             points.push(point);
             links.extend(link);
             findings.extend(told);
         }
         points.sort_by(|one: &Point, other| one.id.cmp(&other.id));
-        findings.extend(missing_points(&links, found, self.now));
+        let (repository, trust, room) = (self.repository, self.trust, self.room);
+        findings.extend(missing_points(repository, trust, room, &links, found, self.now).await?);
+        let findings = findings.into_iter();
+        let findings: Vec<_> = findings
+            .map(|what| format!("{source}/{database}: {what}"))
+            .collect();
         let is_urgent = !points.iter().any(|point| point.trusted == Some(true));
         let state = State::of_findings(findings.iter().map(|_| is_urgent));
         let stored_at = |one: Option<&ListedPoint>| one.map(ListedPoint::stored_at);
@@ -214,29 +227,29 @@ impl Reader<'_> {
             newest_stored_at: stored_at(found.last()).unwrap_or_default(),
             findings,
         };
-        (line, points)
+        Ok((line, points))
     }
 
-    async fn every(&self, found: &[ListedPoint]) -> Vec<Opened> {
+    async fn every(&self, found: &[ListedPoint]) -> Result<Vec<Opened>> {
         let points = stream::iter(found).map(async |one| self.point(one).await);
-        points.buffered(MANIFESTS_AT_A_TIME).collect().await
+        points.buffered(MANIFESTS_AT_A_TIME).try_collect().await
     }
 
     /// The newest point that can be trusted, after those that were passed over for it.
-    async fn newest(&self, found: &[ListedPoint]) -> Vec<Opened> {
+    async fn newest(&self, found: &[ListedPoint]) -> Result<Vec<Opened>> {
         let mut opened = Vec::new();
-        for one in found.iter().rev().take(PASSED_OVER + 1) {
-            let point = self.point(one).await;
+        for one in found.iter().rev().take(MOST_PASSED_OVER) {
+            let point = self.point(one).await?;
             let is_last = point.0.trusted != Some(false);
             opened.push(point);
             if is_last {
                 break;
             }
         }
-        opened
+        Ok(opened)
     }
 
-    async fn point(&self, found: &ListedPoint) -> Opened {
+    async fn point(&self, found: &ListedPoint) -> Result<Opened> {
         let _taken = self.room.take(&[found]).await;
         point(self.repository, self.trust, self.drills, found).await
     }
@@ -245,13 +258,14 @@ impl Reader<'_> {
 /// A point, the one before it by name, and what was found.
 type Opened = (Point, Option<Link>, Vec<String>);
 
-/// A manifest that does not open is listed and is a finding; it must not hide the others.
+/// A manifest that does not open is listed and is a finding; it must not hide the others. A store that does not answer
+/// says nothing of it, and is an error.
 async fn point(
     repository: &Repository,
     trust: &Trust,
     drills: &Attestations,
     found: &ListedPoint,
-) -> Opened {
+) -> Result<Opened> {
     let mut point = Point {
         source: found.source.clone(),
         database: found.database.clone(),
@@ -260,7 +274,7 @@ async fn point(
         ..Point::default()
     };
     if trust.fingerprints.is_empty() {
-        return (point, None, Vec::new());
+        return Ok((point, None, Vec::new()));
     }
     let read = async {
         let (opened, lock) = repository.open_with_lock(found, trust).await?;
@@ -283,13 +297,14 @@ async fn point(
             point.excluded = Some(manifest.excluded);
             let mut findings = findings(found, proof);
             findings.extend(unreadable.map(|why| why.chain()));
-            (point, link, findings)
+            Ok((point, link, findings))
         }
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
         Err(error) => {
             point.trusted = Some(false);
             let why = error.chain();
             let finding = format!("{} cannot be restored from: {why}", found.id);
-            (point, None, vec![finding])
+            Ok((point, None, vec![finding]))
         }
     }
 }
@@ -297,21 +312,13 @@ async fn point(
 fn findings(found: &ListedPoint, proof: Proof) -> Vec<String> {
     let id = &found.id;
     let mut findings = Vec::new();
-    if found.versions() > 1 {
-        findings.push(format!(
-            "{id}: its manifest was written {} times; the first counts",
-            found.versions()
-        ));
-    }
     if let Some(failed_at) = proof.failed_at {
         findings.push(format!("{id}: its last drill failed, at {failed_at}"));
     } else if let Some(at) = proof.unproven_at {
         findings.push(format!("{id} {NOT_PROVEN} (drilled at {at})"));
     }
     let passed_over = proof.passed_over.into_iter();
-    findings.extend(
-        passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}")),
-    );
+    findings.extend(passed_over.map(|why| counts_as_none(id, &why)));
     findings
 }
 

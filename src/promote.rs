@@ -22,6 +22,7 @@ use crate::sign::Trust;
 pub use self::claims::Contested;
 pub use self::tiers::{Tier, Tiers};
 
+#[derive(Clone)]
 pub struct Options {
     pub source: Option<String>,
     pub database: Option<String>,
@@ -203,6 +204,8 @@ impl Promotion<'_> {
             points,
             findings,
         } = decided;
+        let findings = findings.into_iter();
+        let findings = findings.map(|what| format!("{source}/{database}: {what}"));
         self.report.findings.extend(findings);
         for (id, choice) in &decisions.choices {
             if let Some(point) = points.get(id) {

@@ -16,6 +16,7 @@ mod points;
 mod sections;
 
 use crate::error::Result;
+use crate::model::state::NotShown;
 use crate::repository::Repository;
 use crate::sign::Trust;
 
@@ -24,6 +25,10 @@ pub use facts::{Limits, Options};
 use html::{Html, Text, put};
 
 const STYLE: &str = include_str!("report/style.css");
+const NAVIGATION: &str = "<nav><a href=\"#findings\">Findings</a> <a href=\"#databases\">Databases</a> \
+    <a href=\"#drills\">Drills</a> <a href=\"#details\">Each database</a> <a href=\"#coverage\">Coverage</a> \
+    <a href=\"#keys\">Keys</a> <a href=\"#copies\">Snapshot copies</a> <a href=\"#leftovers\">Leftovers</a> \
+    <a href=\"#method\">Method</a></nav>\n";
 
 /// The page, and what it holds.
 pub struct Page {
@@ -36,8 +41,8 @@ pub struct Page {
     pub drills: u64,
     /// All that are on the page.
     pub findings: Vec<String>,
-    /// How many `status` has beside these.
-    pub findings_not_shown: u64,
+    /// What `status` has beside these.
+    pub not_shown: NotShown,
 }
 
 /// Reads all restore points and their drills, and makes the page. Of a fleet it reads the newest of each database.
@@ -50,7 +55,7 @@ pub async fn report(repository: &Repository, trust: &Trust, options: Options) ->
         databases: databases.len() as u64,
         points: databases.map(|one| one.points.len() as u64).sum(),
         not_opened: facts.not_opened() as u64,
-        findings_not_shown: facts.options.findings_not_shown,
+        not_shown: facts.options.not_shown,
         drills: drills.sum(),
         findings: facts.findings,
     })
@@ -72,14 +77,14 @@ fn page(facts: &Facts) -> String {
         STYLE
     );
     head::head(page, facts);
-    put!(
-        page,
-        "<nav><a href=\"#findings\">Findings</a> <a href=\"#databases\">Databases</a> \
-         <a href=\"#drills\">Drills</a> <a href=\"#details\">Each database</a> \
-         <a href=\"#coverage\">Coverage</a> <a href=\"#keys\">Keys</a> \
-         <a href=\"#copies\">Snapshot copies</a> <a href=\"#leftovers\">Leftovers</a> \
-         <a href=\"#method\">Method</a></nav>\n"
-    );
+    match facts.none_in_these_states() {
+        true => put!(
+            page,
+            "<p>No database is in such a state: {} are in others.</p>\n",
+            facts.options.not_shown.databases
+        ),
+        false => put!(page, "{}", NAVIGATION),
+    }
     let parts: [fn(&mut Html, &Facts); 9] = [
         overview::findings,
         overview::databases,
@@ -91,6 +96,11 @@ fn page(facts: &Facts) -> String {
         sections::leftovers,
         sections::method,
     ];
+    // What is not shown is not missing, as sections without databases would say.
+    let parts: &[_] = match facts.none_in_these_states() {
+        true => &parts[..1],
+        false => &parts,
+    };
     for part in parts {
         part(page, facts);
         put!(page, "\n");

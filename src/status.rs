@@ -13,24 +13,20 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::attestation::{Attestation, Verdict};
-use crate::model::id::Id;
 use crate::model::lock::Lock;
 use crate::model::snapshot::CopyStatus;
-use crate::model::state::State;
+use crate::model::state::{NotShown, State};
 use crate::repository::{
-    Attestations, ByDatabase, DrilledPoints, Link, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
-    RestorePoint, Room, by_database, if_allowed, missing_points,
+    Attestations, ByDatabase, DrilledPoints, Link, ListedPoint, MANIFESTS_AT_A_TIME,
+    MOST_PASSED_OVER, Repository, RestorePoint, Room, by_database, if_allowed, missing_points,
 };
 use crate::sign::Trust;
 
 pub use judge::Limits;
 pub(crate) use judge::SHRINK_PERCENT;
 pub(crate) use prometheus::text as prometheus;
-pub use report::Report;
-pub(crate) use report::{DatabaseStatus, DrillStatus, Finding, PointStatus};
-
-/// How many newer points without trust are passed over, each with a finding.
-const PASSED_OVER: usize = 8;
+pub use report::{DatabaseStatus, PastDrill, Report};
+pub(crate) use report::{DrillStatus, Finding, PointStatus};
 
 pub struct Options {
     pub limits: Limits,
@@ -79,7 +75,7 @@ pub async fn status(
         copies,
         leftovers: (repository.leftovers(source, database, &found, trust)).await?,
         findings,
-        findings_not_shown: 0,
+        not_shown: NotShown::default(),
     };
     let reader = DatabaseReader {
         repository,
@@ -171,12 +167,13 @@ impl DatabaseReader<'_> {
         database: String,
         found: &[ListedPoint],
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
-        let mut passed_over = Vec::new();
+        let mut told = Vec::new();
         let mut newest = Vec::new();
         let mut links = Vec::new();
         let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
+        let mut refused = 0;
         for one in found.iter().rev() {
-            if newest.len() == 2 || passed_over.len() == PASSED_OVER {
+            if newest.len() == 2 || refused == MOST_PASSED_OVER {
                 break;
             }
             let _taken = self.room.take(&[one]).await;
@@ -185,18 +182,22 @@ impl DatabaseReader<'_> {
             match opened {
                 Ok((point, lock)) => {
                     links.extend(Link::of(&point.manifest));
-                    let unreadable = point.check_requirements().err();
-                    passed_over.extend(unreadable.map(|why| why.chain().into()));
+                    told.extend(point.check_requirements().err().map(|why| why.chain()));
                     newest.push((one.stored_at(), point_status(&point, one, lock)));
                 }
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
-                    passed_over.push(cannot_be_restored(&one.id, &error));
+                    refused += 1;
+                    told.push(format!(
+                        "{} cannot be restored from: {}",
+                        one.id,
+                        error.chain()
+                    ));
                 }
             }
         }
-        let missing = missing_points(&links, found, self.now).into_iter();
-        passed_over.extend(missing.map(Finding::from));
+        let (repository, trust, room) = (self.repository, self.trust, self.room);
+        told.extend(missing_points(repository, trust, room, &links, found, self.now).await?);
         // Stores keep time in seconds; two points may have the same.
         newest.sort_by_key(|(stored_at, point)| Reverse((*stored_at, point.snapshot_at)));
         let mut newest = newest.into_iter().map(|(_, point)| point);
@@ -207,58 +208,44 @@ impl DatabaseReader<'_> {
             newest: newest.next(),
             previous: newest.next(),
             drilled: None,
-            drill_failed_at: None,
-            drill_unproven_at: None,
+            drill_failed: None,
+            drill_unproven: None,
             points: found.len() as u64,
         };
-        passed_over.extend(self.add_drills(&mut status, drilled).await?);
-        Ok((status, passed_over))
+        told.extend(self.add_drills(&mut status, drilled).await?);
+        let name = format!("{}/{}", status.source, status.database);
+        let told = told
+            .into_iter()
+            .map(|what| format!("{name}: {what}").into());
+        Ok((status, told.collect()))
     }
 
-    /// Returns which points that were drilled are there and cannot be restored from.
+    /// Returns which points that were drilled are there and cannot be restored from, and which attestations count as
+    /// none.
     async fn add_drills(
         &self,
         status: &mut DatabaseStatus,
         mut points: DrilledPoints<'_>,
-    ) -> Result<Vec<Finding>> {
-        let newest_point = status.newest.as_ref().map(|point| &point.id);
+    ) -> Result<Vec<String>> {
         let of = (&*status.source, &*status.database);
         let keep = |drill: Attestation| (drill.result, drill.drilled_at, drill.seconds_to_restore);
-        let drills = self.drills.newest(of, newest_point, &mut points, keep);
-        let newest = drills.await?;
-        // Of one point, or of any.
-        let last = |of: Option<&Id>, verdict: Verdict| {
-            let drills = newest.drills.iter().filter(|(id, (result, ..))| {
-                *result == verdict && of.is_none_or(|wanted| wanted == id)
-            });
-            drills.max_by_key(|(_, (_, at, _))| *at)
+        let newest = self.drills.newest(of, &mut points, keep).await?;
+        let last = |wanted: Verdict| {
+            let drills = newest.drills.iter();
+            let drills = drills.filter(|(_, (verdict, ..))| *verdict == wanted);
+            let (id, (_, at, seconds)) = drills.max_by_key(|(_, (_, at, _))| *at)?;
+            let (id, at) = (id.clone(), *at);
+            Some((PastDrill { id, at }, *seconds))
         };
-        let since_sound = |of: Option<&Id>, verdict: Verdict| {
-            let sound_at = last(of, Verdict::Sound).map(|(_, (_, at, _))| *at);
-            let at = last(of, verdict).map(|(_, (_, at, _))| *at);
-            at.filter(|at| Some(*at) > sound_at)
-        };
-        // That another point is sound does not mend the newest.
-        let failed_at = since_sound(newest_point, Verdict::Failed);
-        let failed_at = failed_at.max(since_sound(None, Verdict::Failed));
-        let sound = last(None, Verdict::Sound);
-        status.drill_unproven_at = since_sound(None, Verdict::Unproven);
-        status.drill_failed_at = failed_at;
-        status.drilled = sound.map(|(id, (_, at, seconds))| DrillStatus {
-            id: id.clone(),
-            at: *at,
-            seconds_to_restore: *seconds,
+        status.drilled = last(Verdict::Sound).map(|(drill, seconds_to_restore)| DrillStatus {
+            id: drill.id,
+            at: drill.at,
+            seconds_to_restore,
         });
-        let refused = newest.refused.iter();
-        Ok(refused
-            .map(|(id, error)| cannot_be_restored(id, error))
-            .collect())
+        status.drill_failed = last(Verdict::Failed).map(|(drill, _)| drill);
+        status.drill_unproven = last(Verdict::Unproven).map(|(drill, _)| drill);
+        Ok(newest.troubles())
     }
-}
-
-fn cannot_be_restored(id: &Id, error: &Error) -> Finding {
-    let why = error.chain();
-    format!("{id} cannot be restored from: {why}").into()
 }
 
 /// `lock`: the manifest's, as the store reports it now.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::run::{Answer, DatabaseFilter, Page, Run};
 use super::snapshot::list::show as show_copies;
-use super::states::{StateFilter, not_shown};
+use super::states::{StateFilter, none, not_shown};
 use super::{connect, render, status};
 use crate::error::{Error, Result};
 use crate::list::{self, Listing};
@@ -103,7 +103,7 @@ fn text(whole: &Whole) -> Page {
         0 => page.table_or(
             "source | database | restore point | snapshot at | >rows | >stored | locked until | drilled",
             listing.points.iter().map(point),
-            format_args!("no restore point in {}", listing.repository),
+            none(&listing.repository, listing.not_shown),
         ),
         not_opened => folded(&mut page, listing, not_opened),
     }
@@ -139,7 +139,7 @@ fn text(whole: &Whole) -> Page {
         page.space();
         page.line(format_args!("finding: {finding}"));
     }
-    not_shown(&mut page, listing.findings_not_shown);
+    not_shown(&mut page, listing.not_shown);
     page
 }
 

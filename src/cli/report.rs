@@ -11,7 +11,6 @@ use super::{connect, promote, render, status};
 use crate::codec::Identities;
 use crate::config::Config;
 use crate::error::Result;
-use crate::humanize::left_out;
 use crate::model::id::Id;
 use crate::outcome::Outcome;
 use crate::promote as promotion;
@@ -88,8 +87,8 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         render::counted(page.drills, "drill", "drills"),
         render::counted(page.findings.len() as u64, "finding", "findings"),
     );
-    let text = match left_out(page.findings_not_shown) {
-        Some(left_out) => format!("{text}, {left_out}"),
+    let text = match page.not_shown.line() {
+        Some(left_out) => format!("{text}; {left_out}"),
         None => text,
     };
     let written = json!({
@@ -101,7 +100,8 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         "not_opened": page.not_opened,
         "drills": page.drills,
         "findings": page.findings,
-        "findings_not_shown": page.findings_not_shown,
+        "databases_not_shown": page.not_shown.databases,
+        "findings_not_shown": page.not_shown.findings,
     });
     Answer::new(&written, text, Outcome::Done)
 }
@@ -161,7 +161,7 @@ fn options(
         },
         databases: databases.map(|one| (one.source, one.database)).collect(),
         findings: status.findings.iter().map(ToString::to_string).collect(),
-        findings_not_shown: status.findings_not_shown,
+        not_shown: status.not_shown,
         copies: status.copies,
         leftovers: status.leftovers,
         contested: None,

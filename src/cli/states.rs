@@ -3,14 +3,13 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::render::Page;
-use crate::humanize::left_out;
-use crate::model::state::State;
+use crate::model::state::{NotShown, State};
 
 /// Databases in which state; none means any.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct StateFilter {
-    /// Only databases in this state, by what this command finds of them (age and locks: `status` alone); may be
-    /// repeated, or several with commas. The exit code stays that of all
+    /// Only databases in this state; may be repeated, or several with commas. What others have still decides the
+    /// exit code
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = parser())]
     state: Vec<State>,
 }
@@ -30,9 +29,17 @@ fn parser() -> impl clap::builder::TypedValueParser<Value = State> {
     })
 }
 
+/// What stands in place of a table without rows.
+pub(super) fn none(repository: &str, not_shown: NotShown) -> String {
+    match not_shown.databases {
+        0 => format!("no restore point in {repository}"),
+        _ => format!("no database of {repository} is in such a state"),
+    }
+}
+
 /// What `--state` left out.
-pub(super) fn not_shown(page: &mut Page, findings: u64) {
-    if let Some(left_out) = left_out(findings) {
-        page.line(left_out);
+pub(super) fn not_shown(page: &mut Page, not_shown: NotShown) {
+    if let Some(line) = not_shown.line() {
+        page.line(line);
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::file::write_whole;
 use super::run::{Access, Answer, DatabaseFilter, Page, Run};
-use super::states::{StateFilter, not_shown};
+use super::states::{StateFilter, none, not_shown};
 use super::{accounts, connect, render};
 use crate::aws::Account;
 use crate::config::{Config, Databases};
@@ -141,7 +141,7 @@ fn text(report: &Report) -> Page {
     page.table_or(
         "state | source | database | newest export | >age | >rows | >before | >stored | locked until | last drilled (any point)",
         report.databases.iter().map(|one| row(one, report.now)),
-        format_args!("no restore point in {}", report.repository),
+        none(&report.repository, report.not_shown),
     );
     for newest in report
         .databases
@@ -171,7 +171,7 @@ fn text(report: &Report) -> Page {
         ));
     }
     page.lines("finding:", &report.findings);
-    not_shown(&mut page, report.findings_not_shown);
+    not_shown(&mut page, report.not_shown);
     page
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::humanize::counted;
+
 /// The worse one is the greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +35,25 @@ impl State {
             false => Self::Findings,
         });
         states.max().unwrap_or_default()
+    }
+}
+
+/// What `--state` left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct NotShown {
+    #[serde(rename = "databases_not_shown")]
+    pub databases: u64,
+    /// Of these: they make the exit code 3, too.
+    #[serde(rename = "findings_not_shown")]
+    pub findings: u64,
+}
+
+impl NotShown {
+    /// In words, where it is anything.
+    pub(crate) fn line(self) -> Option<String> {
+        let databases = counted(self.databases, "database", "databases");
+        let findings = counted(self.findings, "finding", "findings");
+        (self != Self::default()).then(|| format!("--state leaves out {databases} with {findings}"))
     }
 }
 

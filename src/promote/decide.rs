@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::claims::{self, Claimant, Decisions, Rules};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
-use crate::repository::{Attestations, Fold, ListedPoint, Repository, by_database};
+use crate::repository::{Attestations, Fold, ListedPoint, Repository, by_database, counts_as_none};
 use crate::sign::Trust;
 
 /// Manifests of one database that no trusted key signed: whoever may write can store many, and each is read.
@@ -149,7 +149,8 @@ impl Reader<'_> {
             Err(error) => {
                 // What was drilled is nobody's junk.
                 if self.drills.contains(&found.path()) {
-                    self.findings.push(format!("{id}: {}", error.chain()));
+                    self.findings
+                        .push(format!("{id} cannot be restored from: {}", error.chain()));
                 }
                 self.refused.push(id.clone());
             }
@@ -163,8 +164,7 @@ impl Reader<'_> {
         let proof = self.drills.proof(&point, self.trust).await?;
         let id = &found.id;
         let passed_over = proof.passed_over.iter();
-        let findings =
-            passed_over.map(|why| format!("{id}: a drill's attestation counts as none: {why}"));
+        let findings = passed_over.map(|why| counts_as_none(id, why));
         self.findings.extend(findings);
         let Some(lock) = point.head(&point.manifest_ref).await?.lock else {
             return Err(Error::refused(

@@ -13,8 +13,8 @@ use crate::model::lock::Lock;
 use crate::model::manifest::is_large_objects;
 use crate::model::table_change::Summary;
 use crate::repository::{
-    Attestations, DrilledPoints, Fold, History, ListedPoint, MANIFESTS_AT_A_TIME, Repository,
-    RestorePoint, Room, if_allowed,
+    Attestations, DrilledPoints, Fold, History, ListedPoint, MANIFESTS_AT_A_TIME, MOST_PASSED_OVER,
+    Repository, RestorePoint, Room, counts_as_none, if_allowed, written_again,
 };
 use crate::sign::Trust;
 
@@ -22,8 +22,6 @@ use crate::sign::Trust;
 const DRILLS_OF_A_POINT: usize = 64;
 /// How many drills of one database are shown with the values of their assertions.
 pub(super) const DRILLS_WITH_VALUES: usize = 5;
-/// How many newer points without trust are passed over where only the newest is opened.
-const PASSED_OVER: usize = 8;
 
 pub(super) struct Reader<'a> {
     pub repository: &'a Repository,
@@ -63,7 +61,12 @@ impl Reader<'_> {
             Some(Err(why)) if why.kind() == Kind::Damaged => Some(why.chain()),
             _ => None,
         };
-        findings.extend(finding.map(|finding| format!("{}: {finding}", one.name())));
+        findings.extend(finding);
+        let again = found.iter().filter_map(written_again);
+        let findings = again
+            .chain(findings)
+            .map(|what| format!("{}: {what}", one.name()));
+        let findings = findings.collect();
         Ok((one, findings))
     }
 
@@ -95,8 +98,7 @@ impl Reader<'_> {
     ) -> Result<()> {
         one.points = found.iter().map(not_opened).collect();
         let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
-        let mut newest_point = None;
-        for at in (0..found.len()).rev().take(PASSED_OVER + 1) {
+        for at in (0..found.len()).rev().take(MOST_PASSED_OVER) {
             let _taken = self.room.take(&[&found[at]]).await;
             let opened = self.open(&found[at]).await;
             drilled.add(&found[at], &opened);
@@ -104,20 +106,15 @@ impl Reader<'_> {
             findings.extend(told);
             one.points[at].reading = reading;
             if one.points[at].trusted().is_some() {
-                newest_point = Some(&found[at].id);
                 break;
             }
         }
         let of = (&*one.source, &*one.database);
-        let newest = self.drills.newest(of, newest_point, &mut drilled, |one| {
-            drill(one, self.identities)
-        });
-        let newest = newest.await?;
-        let passed_over = newest.passed_over.iter();
-        findings.extend(passed_over.map(|why| counts_as_none(why)));
-        for (id, error) in &newest.refused {
+        let keep = |one| drill(one, self.identities);
+        let newest = self.drills.newest(of, &mut drilled, keep).await?;
+        findings.extend(newest.troubles());
+        for (id, _) in &newest.refused {
             if let Some(at) = found.iter().position(|point| point.id == *id) {
-                findings.push(cannot_be_restored(&found[at], error));
                 one.points[at].reading = Reading::Refused;
             }
         }
@@ -153,17 +150,18 @@ impl Reader<'_> {
             Ok((point, _)) => self.history(point).await,
             Err(_) => Ok(History::default()),
         };
-        let (mut reading, mut findings) = match history {
+        let (mut reading, refused) = match history {
             Ok(_) => reading(found, opened)?,
             Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-            Err(ref error) => (Reading::Refused, vec![cannot_be_restored(found, error)]),
+            Err(ref error) => (Reading::Refused, Some(cannot_be_restored(found, error))),
         };
+        let mut findings = Vec::from_iter(refused);
         if let (Reading::Trusted(trusted), Ok(history)) = (&mut reading, history) {
             trusted.drills = history.drills;
             let proof = trusted.proof();
             findings.extend(proof.and_then(|drill| not_sound(&found.id, drill)));
             let passed_over = history.passed_over.into_iter();
-            findings.extend(passed_over.map(|why| counts_as_none(&format!("{}: {why}", found.id))));
+            findings.extend(passed_over.map(|why| counts_as_none(&found.id, &why)));
         }
         let mut point = not_opened(found);
         point.reading = reading;
@@ -260,33 +258,19 @@ fn not_opened(found: &ListedPoint) -> Point {
 fn reading(
     found: &ListedPoint,
     opened: Result<(RestorePoint, Option<Lock>)>,
-) -> Result<(Reading, Vec<String>)> {
-    let id = &found.id;
-    let mut findings = Vec::new();
-    if found.versions() > 1 {
-        findings.push(format!(
-            "{id}: its manifest was written {} times; the first counts",
-            found.versions()
-        ));
-    }
+) -> Result<(Reading, Option<String>)> {
     match opened {
-        Ok((point, lock)) => Ok((Reading::Trusted(Box::new(trusted(&point, lock))), findings)),
-        Err(error) if error.kind() == Kind::Unavailable => Err(error),
-        Err(error) => {
-            findings.push(cannot_be_restored(found, &error));
-            Ok((Reading::Refused, findings))
+        Ok((point, lock)) => {
+            let trusted = Box::new(trusted(&point, lock));
+            Ok((Reading::Trusted(trusted), None))
         }
+        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        Err(error) => Ok((Reading::Refused, Some(cannot_be_restored(found, &error)))),
     }
 }
 
 fn cannot_be_restored(found: &ListedPoint, error: &Error) -> String {
     format!("{} cannot be restored from: {}", found.id, error.chain())
-}
-
-/// `why` begins with the id of its point.
-fn counts_as_none(why: &str) -> String {
-    let (id, why) = why.split_once(": ").unwrap_or(("", why));
-    format!("{id}: a drill's attestation counts as none: {why}")
 }
 
 fn trusted(point: &RestorePoint, lock: Option<Lock>) -> TrustedPoint {

@@ -6,14 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::codec::Identities;
 use crate::error::Result;
-use crate::humanize::left_out;
 use crate::model::attestation::{Assertion, NotTriedCount, Verdict, Walls};
 use crate::model::id::Id;
 use crate::model::keys::KeyRing;
 use crate::model::lock::Lock;
 use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
-use crate::model::state::State;
+use crate::model::state::{NotShown, State};
 use crate::model::table_change::Summary;
 use crate::repository::{Announcement, Leftover};
 use crate::sign::Fingerprint;
@@ -33,8 +32,8 @@ pub struct Options {
     pub databases: Vec<(String, String)>,
     /// What `status` found.
     pub findings: Vec<String>,
-    /// How many it found of databases in other states than `states`.
-    pub findings_not_shown: u64,
+    /// Databases in other states than `states`, and what it found of them.
+    pub not_shown: NotShown,
     pub copies: Vec<CopyStatus>,
     pub leftovers: Vec<Leftover>,
     /// Points that are the base of no comparison, as too many claim their period; `None`: not known, and nothing
@@ -81,9 +80,15 @@ impl Facts<'_> {
         self.databases.iter().map(Database::not_opened).sum()
     }
 
-    /// What `--state` left out, where it is anything.
+    /// What `--state` left out, where anything was found of it.
     pub(super) fn left_out(&self) -> Option<String> {
-        left_out(self.options.findings_not_shown)
+        let not_shown = self.options.not_shown;
+        not_shown.line().filter(|_| not_shown.findings > 0)
+    }
+
+    /// There are databases, and none in the states that the page shows.
+    pub(super) fn none_in_these_states(&self) -> bool {
+        self.databases.is_empty() && self.options.not_shown.databases > 0
     }
 
     /// Positions of at most `most` databases: those with findings first, where not all have room.
@@ -230,7 +235,7 @@ impl Database {
     }
 }
 
-/// A finding begins with the name of its database, or with the id of a restore point.
+/// A finding begins with the name of its database, or, as `promote` tells it, with the id of a restore point.
 pub(super) fn findings_by_database(findings: &[String], databases: &[Database]) -> Vec<Vec<usize>> {
     let (mut names, mut ids) = (BTreeMap::new(), BTreeMap::new());
     for (at, one) in databases.iter().enumerate() {

@@ -50,9 +50,11 @@ pub(super) fn head(page: &mut Html, facts: &Facts) {
             left_out.map(|more| format!(", {more}")).unwrap_or_default()
         ),
     }
-    put!(page, "<dl class=\"figures\">");
-    figures(page, facts);
-    put!(page, "</dl>");
+    if !facts.none_in_these_states() {
+        put!(page, "<dl class=\"figures\">");
+        figures(page, facts);
+        put!(page, "</dl>");
+    }
 }
 
 /// The worst of each, for the worst is what counts.
@@ -79,7 +81,7 @@ fn figures(page: &mut Html, facts: &Facts) {
     );
     match facts.not_opened() {
         0 => figure(page, "Stored", bytes(stored), "", what),
-        _ => figure(page, "Stored by the newest", bytes(stored), "of ", what),
+        _ => figure(page, "Stored by those opened", bytes(stored), "of ", what),
     }
 }
 

@@ -10,8 +10,19 @@ const OF_ALL: usize = 200;
 /// others that do not exist.
 const OF_ONE_DATABASE: usize = 20;
 
+/// Where only the newest trusted point is asked for, so many that cannot be trusted are opened in all: whoever may
+/// write could store any number of them.
+pub(crate) const MOST_PASSED_OVER: usize = 9;
+
 /// By source and database.
 pub(crate) type ByDatabase = BTreeMap<(String, String), Vec<ListedPoint>>;
+
+/// What the listing alone shows of a point: somebody stored its manifest more than once.
+pub(crate) fn written_again(found: &ListedPoint) -> Option<String> {
+    let (id, versions) = (&found.id, found.versions());
+    (versions > 1)
+        .then(|| format!("{id}: its manifest was written {versions} times; the first counts"))
+}
 
 /// The newest last, by the store's time.
 pub(crate) fn by_database(found: Vec<ListedPoint>) -> ByDatabase {

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::attest::{About, Attestations, drill_time, open};
 use super::handle::Repository;
 use super::layout::PointPath;
@@ -30,12 +32,33 @@ pub(crate) struct DrilledPoints<'a> {
 
 /// Drills of one database that count.
 pub(crate) struct NewestDrills<T> {
-    /// Newest first. Older ones than a sound one are not among them, but those of the newest point.
+    /// Newest first. Those are not among them after which a sound drill of the same point or of a newer one came.
     pub drills: Vec<(Id, T)>,
-    /// Attestations that count as none, and why.
-    pub passed_over: Vec<String>,
+    /// Attestations that count as none, with the id of the point that they are about, and why.
+    pub passed_over: Vec<(Id, String)>,
     /// Points beside which drills lie, that are listed and do not open, and why; not those that the caller opened.
     pub refused: Vec<(Id, Error)>,
+    /// Why older drills were not read, where they were not.
+    pub cut_short: Option<String>,
+}
+
+impl<T> NewestDrills<T> {
+    /// What is not as it should be, beside what the drills say themselves: each begins with the id of its point, where
+    /// it is of one.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let refused = self.refused.iter();
+        let refused =
+            refused.map(|(id, why)| format!("{id} cannot be restored from: {}", why.chain()));
+        let passed_over = self.passed_over.iter();
+        let passed_over = passed_over.map(|(id, why)| counts_as_none(id, why));
+        let cut_short = self.cut_short.iter().cloned();
+        refused.chain(passed_over).chain(cut_short).collect()
+    }
+}
+
+/// Of an attestation about this point.
+pub(crate) fn counts_as_none(id: &Id, why: &str) -> String {
+    format!("{id}: a drill's attestation counts as none: {why}")
 }
 
 impl<T> Default for NewestDrills<T> {
@@ -44,6 +67,7 @@ impl<T> Default for NewestDrills<T> {
             drills: Vec::new(),
             passed_over: Vec::new(),
             refused: Vec::new(),
+            cut_short: None,
         }
     }
 }
@@ -81,8 +105,7 @@ impl<'a> DrilledPoints<'a> {
             self.known.insert(id.clone(), None);
             if let Some(listed) = self.listed.iter().find(|one| one.id == *id) {
                 let _taken = self.room.take(&[listed]).await;
-                let opened = self.repository.open_with_lock(listed, self.trust).await;
-                let about = About::of(&opened?.0);
+                let about = About::of(&self.repository.open(listed, self.trust).await?);
                 self.known.insert(id.clone(), Some(about));
             }
         }
@@ -90,29 +113,46 @@ impl<'a> DrilledPoints<'a> {
     }
 }
 
+/// The sound drills that were read: when, and of which point by its place in the order of the store's time.
+#[derive(Default)]
+struct Sound(Vec<(When, usize)>);
+
+/// By the store's time, as far as it tells drills apart, then by their own.
+type When = (Timestamp, Option<Timestamp>);
+
+impl Sound {
+    /// Whether one after `time` was of this point, or of a newer one: what an older drill found is mended then.
+    fn mends(&self, place: usize, when: When) -> bool {
+        // Two may be of one second.
+        self.0.iter().any(|(at, of)| when < *at && place <= *of)
+    }
+}
+
 impl Attestations {
-    /// Reads the newest drills of a database, back to the newest one that found a point sound; those of
-    /// `newest_point` back to one that found that point sound. Keeps of each what `keep` makes of it. Where one may
-    /// not be read, those before it count.
+    /// Reads the newest drills of a database, and leaves out those after which a sound one of the same point or of a
+    /// newer one came. Keeps of each what `keep` makes of it.
     pub(crate) async fn newest<T>(
         &self,
         (source, database): (&str, &str),
-        newest_point: Option<&Id>,
         points: &mut DrilledPoints<'_>,
         keep: impl Fn(Attestation) -> T,
     ) -> Result<NewestDrills<T>> {
         let mut newest = NewestDrills::default();
-        let (mut sound, mut is_newest_sound) = (None, false);
+        let places: BTreeMap<&Id, usize> =
+            points.listed.iter().map(|one| &one.id).zip(0..).collect();
+        let mut sound = Sound::default();
         let mut read = 0;
         for (path, listed) in self.newest_drills_first(source, database) {
             let (id, time) = (&path.id, drill_time(listed));
-            // Two may be of one second.
-            let is_older = sound.is_some_and(|sound| time < sound);
-            let is_of_newest = newest_point == Some(id);
-            if is_older && (is_newest_sound || !is_of_newest) {
+            let when = (time, PointPath::drill_time(&listed.key));
+            // Of a point that is gone nothing is to be told.
+            let Some(place) = places.get(id).filter(|place| !sound.mends(**place, when)) else {
                 continue;
-            }
+            };
             if read == MOST_READ {
+                let why =
+                    format!("drills before {time} were not read: {MOST_READ} newer ones were");
+                newest.cut_short = Some(why);
                 break;
             }
             read += 1;
@@ -129,13 +169,16 @@ impl Attestations {
             match opened {
                 Ok(Ok(attestation)) => {
                     if attestation.result == Verdict::Sound {
-                        sound = sound.or(Some(time));
-                        is_newest_sound |= is_of_newest;
+                        sound.0.push((when, *place));
                     }
                     newest.drills.push((id.clone(), keep(attestation)));
                 }
-                Ok(Err(why)) => newest.passed_over.push(format!("{id}: {why}")),
-                Err(error) if error.kind() == Kind::Denied => break,
+                Ok(Err(why)) => newest.passed_over.push((id.clone(), why)),
+                Err(error) if error.kind() == Kind::Denied => {
+                    let why = format!("drills up to {time} were not read: {}", error.chain());
+                    newest.cut_short = Some(why);
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -68,11 +68,10 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     run.report.tables = present.len() as u64;
     let (rows, mut wrong) = compare_counts(run, &groups).await?;
     run.report.rows = rows;
-    let mut generated = Vec::new();
+    let mut read_again = ReadAgain::default();
     if verify {
-        let different;
-        (different, generated) = compare_digests(run, &session, &groups, &pages).await?;
-        wrong.extend(different);
+        read_again = compare_digests(run, &session, &groups, &pages).await?;
+        wrong.append(&mut read_again.wrong);
     }
     let by_hand = mended_by_hand(run, &groups, &mut wrong);
     failures.extend(wrong);
@@ -86,15 +85,14 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     findings.extend(parameters::compare(run, &session).await?);
     if verify && inputs.selection.whole {
         failures.extend(compare_large_objects(run, &session).await?);
-        let only_counted = orders_differ(&groups);
-        if inputs.options.is_powerless() {
-            // Code of the backup can make rows move so.
-            run.report.unproven.extend(only_counted);
-        } else {
-            findings.extend(only_counted);
-        }
     }
-    findings.append(&mut generated);
+    if inputs.options.is_powerless() {
+        // Code of the backup can make rows move so.
+        run.report.unproven.append(&mut read_again.only_counted);
+    } else {
+        findings.append(&mut read_again.only_counted);
+    }
+    findings.append(&mut read_again.findings);
     if verify {
         findings.extend(views::compare(run, &session).await?);
     }
@@ -238,14 +236,24 @@ async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec
     Ok((found.iter().sum(), wrong))
 }
 
-/// Reads all rows again and compares digests: groups whose rows are not those exported, and where they
-/// are, generated columns that hold other values.
+/// What came out of reading all rows again.
+#[derive(Default)]
+struct ReadAgain {
+    /// Groups whose rows are not those exported.
+    wrong: Vec<Finding>,
+    /// Groups whose rows moved to where they read otherwise.
+    only_counted: Vec<Finding>,
+    /// Where the rows are those exported: generated columns that hold other values.
+    findings: Vec<Finding>,
+}
+
+/// Reads all rows again and compares digests.
 async fn compare_digests(
     run: &Run<'_>,
     session: &Session,
     groups: &[Group<'_>],
     pages: &BTreeMap<Name, u64>,
-) -> Result<(Vec<Finding>, Vec<Finding>)> {
+) -> Result<ReadAgain> {
     let mut slices = Vec::new();
     for (at, group) in groups.iter().enumerate() {
         for table in &group.tables {
@@ -259,29 +267,48 @@ async fn compare_digests(
         let what = format!("table {}", table.name);
         read_back::digest(session, &sql, table.row_shape(), &what).await
     };
-    let (read, mut wrong) = read_groups(run, groups, slices, digest).await?;
+    let (read, wrong) = read_groups(run, groups, slices, digest).await?;
     let mut found: Vec<Digests<'_>> = groups.iter().map(|_| Digests::default()).collect();
     for (at, table, digest) in read {
         found[at].add(table, digest.rows, digest.generated);
     }
-    let mut findings = Vec::new();
+    let mut compared = ReadAgain {
+        wrong,
+        ..ReadAgain::default()
+    };
     for (group, found) in groups.iter().zip(&found) {
         if group.expected.rows == found.rows {
-            for (column, expected) in &group.expected.generated {
-                // Nothing is read of a table without rows.
-                let found = found.generated.get(column).copied();
-                if found.unwrap_or_default() != *expected {
-                    findings.push(computed_otherwise(session, group, column).await?);
-                }
-            }
-        } else if !group.orders_differ() {
+            let columns = compare_generated(session, group, found).await?;
+            compared.findings.extend(columns);
+        } else if group.orders_differ() {
+            let why = "its rows were counted, not compared: they moved between partitions whose \
+                       columns come in different orders";
+            compared.only_counted.push(Finding::new(group.what(), why));
+        } else {
             match explained(run, session, group, found.rows).await? {
-                Ok(finding) => findings.push(finding),
-                Err(failure) => wrong.push(failure),
+                Ok(finding) => compared.findings.push(finding),
+                Err(failure) => compared.wrong.push(failure),
             }
         }
     }
-    Ok((wrong, findings))
+    Ok(compared)
+}
+
+/// The generated columns of a group that hold other values than were exported.
+async fn compare_generated(
+    session: &Session,
+    group: &Group<'_>,
+    found: &Digests<'_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (column, expected) in &group.expected.generated {
+        // Nothing is read of a table without rows.
+        let found = found.generated.get(column).copied();
+        if found.unwrap_or_default() != *expected {
+            findings.push(computed_otherwise(session, group, column).await?);
+        }
+    }
+    Ok(findings)
 }
 
 /// What is said of rows that read otherwise than they were exported: a failure, unless their values are
@@ -330,15 +357,6 @@ async fn computed_otherwise(session: &Session, group: &Group<'_>, column: &str) 
         sql,
         ..Finding::new(what, why)
     })
-}
-
-fn orders_differ(groups: &[Group<'_>]) -> Vec<Finding> {
-    let why = "its rows were counted, not compared: they moved between partitions whose columns come \
-               in different orders";
-    let groups = groups.iter().filter(|group| group.orders_differ());
-    groups
-        .map(|group| Finding::new(group.what(), why))
-        .collect()
 }
 
 async fn compare_sequences(run: &Run<'_>, session: &Session) -> Result<Vec<Finding>> {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::report::{DatabaseStatus, Finding, PointStatus};
+use super::report::{DatabaseStatus, Finding, PastDrill, PointStatus};
 use crate::escape;
 use crate::humanize::age as words;
 use crate::model::attestation::NOT_PROVEN;
@@ -112,13 +112,13 @@ fn left_out(name: &str, newest: &PointStatus, previous: &PointStatus) -> Option<
 
 fn drilled(name: &str, one: &DatabaseStatus, limits: &Limits, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(failed_at) = one.drill_failed_at {
-        findings.push(format!("{name}: a drill FAILED at {failed_at}"));
-    }
-    if let Some(at) = one.drill_unproven_at {
+    if let Some(PastDrill { id, at }) = &one.drill_failed {
         findings.push(format!(
-            "{name}: a restore point that was drilled at {at} {NOT_PROVEN}"
+            "{name}: a drill FAILED at {at}: of {id}; neither it nor a newer point was drilled and sound since"
         ));
+    }
+    if let Some(PastDrill { id, at }) = &one.drill_unproven {
+        findings.push(format!("{name}: {id}, drilled at {at}, {NOT_PROVEN}"));
     }
     match &one.drilled {
         None => findings.push(format!(
@@ -198,8 +198,8 @@ mod tests {
                 at: at("2026-11-20T04:00:00Z"),
                 seconds_to_restore: 60.0,
             }),
-            drill_failed_at: None,
-            drill_unproven_at: None,
+            drill_failed: None,
+            drill_unproven: None,
             points: 2,
         }
     }
@@ -318,9 +318,13 @@ mod tests {
         only(&none(0), "there is no restore point");
         only(&none(3), "none of the newest restore points");
         only(&found(|one| one.drilled = None, now), "no restore point is");
-        let failed = |one: &mut DatabaseStatus| one.drill_failed_at = Some(at(now));
+        let drill = || PastDrill {
+            id: "20261121T020000Z-k3v9q2".parse().unwrap(),
+            at: at(now),
+        };
+        let failed = |one: &mut DatabaseStatus| one.drill_failed = Some(drill());
         only(&found(failed, now), "FAILED");
-        let unproven = |one: &mut DatabaseStatus| one.drill_unproven_at = Some(at(now));
+        let unproven = |one: &mut DatabaseStatus| one.drill_unproven = Some(drill());
         only(
             &found(unproven, now),
             "cannot be proven without a superuser",

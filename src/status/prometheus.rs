@@ -117,7 +117,7 @@ fn quoted(value: &str) -> String {
 mod tests {
     use super::super::report::PointStatus;
     use super::*;
-    use crate::model::state::State;
+    use crate::model::state::{NotShown, State};
 
     #[test]
     fn a_label_is_one_line_and_no_other_ones() {
@@ -149,14 +149,14 @@ mod tests {
                 }),
                 previous: None,
                 drilled: None,
-                drill_failed_at: None,
-                drill_unproven_at: None,
+                drill_failed: None,
+                drill_unproven: None,
                 points: 1,
             }],
             copies: Vec::new(),
             leftovers: Vec::new(),
             findings: Vec::new(),
-            findings_not_shown: 0,
+            not_shown: NotShown::default(),
         };
         let text = text(&report);
         let line = r#"lifeboat_export_rows{source="prod",database="a\"b\\\\c\\nd"} 1943200"#;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::model::id::Id;
 use crate::model::manifest::NotCovered;
 use crate::model::snapshot::CopyStatus;
-use crate::model::state::State;
+use crate::model::state::{NotShown, State};
 use crate::outcome::Outcome;
 use crate::repository::Leftover;
 
@@ -24,19 +24,22 @@ pub struct Report {
     pub leftovers: Vec<Leftover>,
     /// Those of no single database first, then as `databases`. Any makes the exit code 3.
     pub findings: Vec<Finding>,
-    /// Of databases that [`Report::show_only`] left out: these make the exit code 3, too.
-    pub findings_not_shown: u64,
+    /// By [`Report::show_only`].
+    #[serde(flatten)]
+    pub not_shown: NotShown,
 }
 
 impl Report {
     pub fn outcome(&self) -> Outcome {
-        let not_shown = usize::try_from(self.findings_not_shown).unwrap_or(usize::MAX);
+        let not_shown = usize::try_from(self.not_shown.findings).unwrap_or(usize::MAX);
         Outcome::from_counts(0, self.findings.len().saturating_add(not_shown))
     }
 
     /// Leaves out databases in other states, with what was found of them.
     pub(crate) fn show_only(&mut self, states: &[State]) {
+        let databases = self.databases.len();
         self.databases.retain(|one| states.contains(&one.state));
+        self.not_shown.databases += (databases - self.databases.len()) as u64;
         let shown: BTreeSet<(&str, &str)> = self
             .databases
             .iter()
@@ -47,7 +50,7 @@ impl Report {
             Some((source, database)) => shown.contains(&(&**source, &**database)),
             None => true,
         });
-        self.findings_not_shown += (before - self.findings.len()) as u64;
+        self.not_shown.findings += (before - self.findings.len()) as u64;
     }
 }
 
@@ -105,10 +108,10 @@ pub struct DatabaseStatus {
     pub previous: Option<PointStatus>,
     /// The newest drill that found a point sound.
     pub drilled: Option<DrillStatus>,
-    /// When the newest drill failed, where none was sound since.
-    pub drill_failed_at: Option<Timestamp>,
-    /// When the newest drill could prove nothing without a superuser, where none was sound since.
-    pub drill_unproven_at: Option<Timestamp>,
+    /// The newest drill that failed, where no drill of its point or of a newer one was sound since.
+    pub drill_failed: Option<PastDrill>,
+    /// The newest drill that could prove nothing without a superuser, in the same way.
+    pub drill_unproven: Option<PastDrill>,
     /// Restore points of it in the repository.
     pub points: u64,
 }
@@ -128,6 +131,13 @@ pub struct PointStatus {
     pub excluded: Vec<NotCovered>,
     /// The end of the manifest's lock, as the store reports it now.
     pub locked_until: Option<Timestamp>,
+}
+
+/// Which point was drilled, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PastDrill {
+    pub id: Id,
+    pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

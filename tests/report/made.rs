@@ -327,7 +327,7 @@ impl Made {
             all: false,
             states: Vec::new(),
             findings: Vec::new(),
-            findings_not_shown: 0,
+            not_shown: lifeboat::testing::model::NotShown::default(),
             copies: Vec::new(),
             leftovers: Vec::new(),
             identities: self.identities.clone(),

@@ -13,7 +13,7 @@ pub struct Size {
     pub points: i64,
 }
 
-/// As many as the issue asks for.
+/// Hundreds.
 pub const WHOLE: Size = Size {
     databases: 500,
     points: 40,

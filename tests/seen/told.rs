@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lifeboat::testing::model::{Id, Key, Manifest, Previous, Sha256, Verdict};
 use lifeboat::testing::repository::Repository;
+use lifeboat::testing::status::DatabaseStatus;
 use lifeboat::testing::store::Store;
 
 use super::bent::Bent;
@@ -62,6 +63,10 @@ fn version(store: &MemoryStore, key: &Key) -> String {
     store.newest(key).unwrap()
 }
 
+fn failed(one: &DatabaseStatus) -> Option<Timestamp> {
+    one.drill_failed.as_ref().map(|drill| drill.at)
+}
+
 #[track_caller]
 fn once(findings: &[String], words: &[&str]) {
     let told = findings
@@ -105,7 +110,7 @@ async fn a_failed_drill_of_the_newest_point_is_not_hidden_by_a_sound_one_of_an_o
     let report = made.status(&made.forge.repository).await;
     let one = report.databases.iter().find(|one| one.database == "x");
     let one = one.unwrap();
-    assert_eq!(one.drill_failed_at, Some(now() - HOUR * 3));
+    assert_eq!(failed(one), Some(now() - HOUR * 3));
     let sound = one.drilled.as_ref().unwrap();
     assert_eq!(sound.id, points[20].manifest.id);
     once(&status_findings(&made).await, &["c/x: a drill FAILED"]);
@@ -114,10 +119,22 @@ async fn a_failed_drill_of_the_newest_point_is_not_hidden_by_a_sound_one_of_an_o
     once(&page.findings, &[&id, "its last drill failed"]);
     assert!(section(&page, "details").contains("failed"));
 
-    // Once it is drilled again, and sound, all is well.
-    drill(&made, &points[29], 1, Verdict::Sound).await;
+    // Nor by the next night's point, until that is drilled and sound.
+    let hours_later = Spec {
+        at: now() - HOUR * 2,
+        ..night("x", 0)
+    };
+    let next = made.point(&hours_later).await;
+    once(&status_findings(&made).await, &[&id, "c/x: a drill FAILED"]);
+    let page = made.page(Vec::new()).await;
+    once(&page.findings, &["c/x", &id, "its last drill failed"]);
+    drill(&made, &next, 1, Verdict::Sound).await;
     assert_eq!(status_findings(&made).await, [""; 0]);
-    assert_eq!(made.page(Vec::new()).await.findings, [""; 0]);
+    let nothing_new = made.page(Vec::new()).await.findings;
+    assert!(
+        nothing_new.iter().all(|one| !one.contains("drill")),
+        "{nothing_new:?}"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +152,7 @@ async fn a_page_of_some_states_does_not_say_that_nothing_was_found() {
     let page = std::fs::read_to_string(lifeboat.folder().join("report.html")).unwrap();
     assert!(!page.contains("No findings"), "{page}");
     assert!(!page.contains("<p>None. "), "{page}");
-    let told = format!("{not_shown} findings of databases that --state leaves out");
+    let told = format!("--state leaves out 12 databases with {not_shown} findings");
     assert_eq!(page.matches(&told).count(), 2, "{page}");
     let text = lifeboat.bare(args).stdout;
     assert!(text.contains(&told), "{text}");
@@ -271,7 +288,7 @@ async fn a_drill_is_no_later_than_the_store_received_its_attestation() {
     let one = one.unwrap();
     let sound_at = one.drilled.as_ref().map(|drill| drill.at);
     assert_eq!(sound_at, Some(now() - HOUR * 10));
-    assert_eq!(one.drill_failed_at, Some(now() - HOUR));
+    assert_eq!(failed(one), Some(now() - HOUR));
     let page = made.page(Vec::new()).await;
     let id = points[21].manifest.id.to_string();
     once(&page.findings, &[&id, "its last drill failed"]);
@@ -320,4 +337,113 @@ async fn drills_that_were_read_count_although_an_older_one_may_not_be_read() {
     let page = made.page(Vec::new()).await;
     let id = points[29].manifest.id.to_string();
     once(&page.findings, &[&id, "its last drill failed"]);
+}
+
+/// Who stores many that count as none must not hide what older ones say.
+#[tokio::test]
+async fn where_older_drills_were_not_read_that_is_told() {
+    let (store, made) = in_reach(&SMALL).await;
+    let points = thirty(&made).await;
+    drill(&made, &points[29], 9, Verdict::Failed).await;
+    let id = &points[29].manifest.id;
+    let junk = async |number: i64| {
+        let time = now() - HOUR * 5 + SignedDuration::from_secs(number);
+        let key = format!(
+            "attestations/c/x/{id}/{}.json",
+            time.strftime("%Y%m%dT%H%M%SZ")
+        );
+        let body = b"{}".as_slice();
+        let key = key.parse().unwrap();
+        let put = store.put_new(&key, body.into(), Sha256::of(body), None);
+        put.await.unwrap();
+    };
+    for number in 0..255 {
+        junk(number).await;
+    }
+    once(&status_findings(&made).await, &["c/x: a drill FAILED"]);
+    junk(255).await;
+    let told = status_findings(&made).await;
+    once(&told, &["c/x: drills before", "were not read"]);
+    let page = made.page(Vec::new()).await;
+    once(&page.findings, &["c/x: drills before", "were not read"]);
+    let counts_as_none = |one: &&String| one.contains("counts as none");
+    assert_eq!(told.iter().filter(counts_as_none).count(), 256);
+}
+
+/// A bucket that was copied by several hands at once has new times in any order.
+#[tokio::test]
+async fn a_copy_in_which_times_are_others_misses_no_point() {
+    let (store, made) = in_reach(&SMALL).await;
+    let copy = Arc::new(MemoryStore::new(made.clock.clone()));
+    for key in store.keys().into_iter().rev() {
+        made.clock.advance(SignedDuration::from_secs(1));
+        let body = store.get(&key, &version(&store, &key), u64::MAX).await;
+        let body = body.unwrap();
+        let lock = store.head(&key, &version(&store, &key)).await.unwrap().lock;
+        let sha256 = Sha256::of(&body);
+        copy.put_new(&key, body, sha256, lock).await.unwrap();
+    }
+    let missing = |findings: Vec<String>| findings.iter().any(|one| one.contains("is missing"));
+    let copied = Repository::new(copy.clone());
+    let report = made.status(&copied).await;
+    assert_eq!(report.databases.len(), 8);
+    let told = report.findings.iter().map(ToString::to_string).collect();
+    assert!(!missing(told));
+    let all = lifeboat::testing::list::Options {
+        source: None,
+        database: None,
+        all: true,
+        now: now(),
+    };
+    let listed = async || {
+        let listing = lifeboat::testing::list::list(&copied, &made.forge.trust, &all);
+        listing.await.unwrap()
+    };
+    let listing = listed().await;
+    assert_eq!(listing.points.len(), 240);
+    assert!(!missing(listing.findings));
+
+    // What lies there is another point, or none.
+    let keys = copy.keys().into_iter();
+    let of_one = keys.filter(|key| key.as_str().starts_with("manifests/a/tenant-000/"));
+    let of_one: Vec<Key> = of_one.collect();
+    let (key, other) = (&of_one[20], &of_one[19]);
+    let body = copy.get(other, &version(&copy, other), u64::MAX).await;
+    copy.replace(key, &version(&copy, key), body.unwrap());
+    once(
+        &listed().await.findings,
+        &["a/tenant-000", "is missing", "is not that point"],
+    );
+}
+
+#[tokio::test]
+async fn a_state_in_which_no_database_is_does_not_read_as_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let lifeboat = program(&in_directory(folder.path(), &SMALL).await);
+    for (args, code) in [
+        (["status", "--state", "findings"].as_slice(), 3),
+        (&["list", "--state", "urgent"], 0),
+        (
+            &["report", "--html", "report.html", "--state", "findings"],
+            0,
+        ),
+    ] {
+        let ran = lifeboat.bare(args);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(!ran.stdout.contains("no restore point"), "{ran:?}");
+        assert!(
+            ran.stdout.contains("--state leaves out 8 databases with"),
+            "{ran:?}"
+        );
+        let result = lifeboat.run(args).json()["result"].clone();
+        assert_eq!(result["databases_not_shown"], 8);
+    }
+    let page = std::fs::read_to_string(lifeboat.folder().join("report.html")).unwrap();
+    assert!(
+        page.contains("No database is in such a state: 8 are in others."),
+        "{page}"
+    );
+    for words in ["everything", "There is no restore point", "never", "None: "] {
+        assert!(!page.contains(words), "{words}: {page}");
+    }
 }

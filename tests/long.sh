@@ -10,7 +10,8 @@
 #   extract  every table of a database in every format        LIFEBOAT_EXTRACT_CASES LIFEBOAT_EXTRACT_SEED
 #   seen     status, list and report of a fleet               LIFEBOAT_SEEN_CASES
 #   fleet    shards under Slurm, started at one moment         LIFEBOAT_FLEET_CASES
-#   fleet300 many databases by ten shards, two at a time       LIFEBOAT_FLEET300_CASES
+#   fleet300 many databases by ten shards, two at a time, and
+#            their calls to S3                                LIFEBOAT_FLEET300_CASES
 #
 # CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores, 100 databases, 500 databases,
 # 20 starts or 300 databases unless told. SEED: the first, 1 unless told.
@@ -38,7 +39,7 @@ settings() {
         extract) echo 'EXTRACT 100 10 extract::generated_databases_' ;;
         fleet) echo 'FLEET 20 20 bash tests/fleet/run.sh' ;;
         seen) echo 'SEEN 500 500 seen::what_the_program_says_of_a_fleet' ;;
-        fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh many' ;;
+        fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh calls many' ;;
         *) usage ;;
     esac
 }

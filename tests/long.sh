@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
 #
-#   tests/long.sh oracle|random|storm|kill|extract|seen|fleet|fleet300...
+#   tests/long.sh oracle|random|storm|kill|extract|seen|fleet|fleet300|model...
 #
 #   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
 #   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
@@ -12,6 +12,7 @@
 #   fleet    shards under Slurm, started at one moment         LIFEBOAT_FLEET_CASES
 #   fleet300 many databases by ten shards, two at a time, and
 #            their calls to S3                                LIFEBOAT_FLEET300_CASES
+#   model    how long a run takes, predicted and measured     LIFEBOAT_FLEET300_CASES
 #
 # CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores, 100 databases, 500 databases,
 # 20 starts or 300 databases unless told. SEED: the first, 1 unless told.
@@ -40,6 +41,7 @@ settings() {
         fleet) echo 'FLEET 20 20 bash tests/fleet/run.sh' ;;
         seen) echo 'SEEN 500 500 seen::what_the_program_says_of_a_fleet' ;;
         fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh calls many' ;;
+        model) echo 'FLEET300 300 300 bash tests/fleet/run.sh model' ;;
         *) usage ;;
     esac
 }

@@ -40,6 +40,7 @@ mod drilled;
 mod export;
 mod extract;
 mod file;
+mod fleet;
 mod globals;
 mod history;
 mod hold;

@@ -1,7 +1,5 @@
 //! `lifeboat nightly`: everything that runs each night in the source account, by one task or by several shards.
 
-mod collect;
-mod fleet;
 mod own;
 mod plan;
 mod shard;
@@ -11,9 +9,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::schedule::{Report, Schedule, Steps};
 
-pub(crate) use collect::{Collector, Which};
-pub(crate) use fleet::{Fleet, ShardOptions};
-pub(crate) use shard::{ShardSummary, run_shard};
+pub(crate) use shard::Collects;
 pub(crate) use steps::Options;
 use steps::{expire, not_copied, store, verify_all};
 

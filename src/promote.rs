@@ -22,6 +22,7 @@ use crate::sign::Trust;
 pub use self::claims::Contested;
 pub use self::tiers::{Tier, Tiers};
 
+#[derive(Clone)]
 pub struct Options {
     pub source: Option<String>,
     pub database: Option<String>,

@@ -3,13 +3,14 @@
 
 mod collection;
 mod each;
+pub(crate) mod fleet;
 mod inputs;
 mod notices;
 mod notify;
 mod step;
 mod steps;
 
-pub(crate) use collection::{CollectedDatabase, Collection};
+pub(crate) use collection::Collection;
 pub(crate) use each::{Points, drill_each, verify_each};
 pub(crate) use inputs::{
     Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, drill,

@@ -1,7 +1,12 @@
 //! A run of several shards: together they make one point of each database, whatever becomes of one of them, and a
 //! collector says so.
 
+mod deployed;
+mod planned;
+mod prove;
+
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -363,22 +368,26 @@ fn what_no_trusted_key_signed_is_no_plan_and_no_report() {
     assert_eq!(fleet.points(), DATABASES);
 }
 
-/// As tests/fixtures/README.md says.
-#[test]
-fn a_run_that_an_earlier_version_stored_is_read() {
+/// A frozen repository, as tests/fixtures/README.md says, in place of `init`'s.
+fn thaw(name: &str, plan: &str) -> Lifeboat {
     let lifeboat = Lifeboat::init();
-    let (home, frozen) = (lifeboat.repository(), fixture("fleet"));
+    let (home, frozen) = (lifeboat.repository(), fixture(name));
     fs::remove_dir_all(&home).unwrap();
     let copied = Command::new("cp").arg("-r").args([&frozen, &home]).status();
     assert!(copied.unwrap().success());
     let config = lifeboat.folder().join("lifeboat.toml");
     let text = fs::read_to_string(&config).unwrap();
-    let trust = fs::read_to_string(fixture("keys/fleet.trust")).unwrap();
+    let trust = fs::read_to_string(fixture(&format!("keys/{name}.trust"))).unwrap();
     let pinned = format!("trust = [\"{}\", ", trust.trim());
     fs::write(&config, text.replace("trust = [", &pinned)).unwrap();
     // Files of a checkout are as new as the checkout, in any order.
-    age(home.join("runs/export/night%201/plan.json"), 1);
+    age(home.join(plan), 1);
+    lifeboat
+}
 
+#[test]
+fn a_run_that_an_earlier_version_stored_is_read() {
+    let lifeboat = thaw("fleet", "runs/export/night%201/plan.json");
     let fleet = ["nightly", "--collect", "--run", "night 1"];
     let collected = lifeboat.run(fleet).json()["result"]["steps"][0]["result"].clone();
     let database = |name: &str, shard: u32, point: Value, error: Value| json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error});
@@ -394,6 +403,32 @@ fn a_run_that_an_earlier_version_stored_is_read() {
     assert_eq!(collected["findings"], json!([finding]));
     let told = (&collected["told"], &collected["unreported"]);
     assert_eq!(told, (&json!(false), &json!([])));
+}
+
+#[test]
+fn a_run_of_proofs_that_an_earlier_version_stored_is_read() {
+    let lifeboat = thaw("fleet-prove", "runs/prove/proof%201/plan.json");
+    let collect = ["prove", "--collect", "--run", "proof 1"];
+    // By another key than this prove's.
+    lifeboat.run(collect).failed(1, "cannot be trusted");
+    let key = lifeboat.folder().join("manifest-signing.pem");
+    fs::copy(fixture("keys/fleet-prove.pem"), &key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let collected = lifeboat.run(collect).json()["result"]["steps"][0]["result"].clone();
+    let database = |name: &str, shard: u32, point: &str, error: Value| json!({"source": "frozen", "database": name, "shard": shard, "point": point, "error": error});
+    let databases = [
+        database("one", 0, "20261130T132333Z-tztkb7", Value::Null),
+        database("two", 1, "20261130T132334Z-e6rs91", json!("failed")),
+    ];
+    assert_eq!(collected["databases"], json!(databases));
+    let failure = "frozen/two: failed: the log of shard 1 says why";
+    assert_eq!(collected["failures"], json!([failure]));
+    let told = (
+        &collected["told"],
+        &collected["unreported"],
+        &collected["findings"],
+    );
+    assert_eq!(told, (&json!(false), &json!([]), &json!([])));
 }
 
 fn fixture(name: &str) -> PathBuf {

@@ -327,6 +327,9 @@ impl Bench {
         self.run(3, &["nightly", "--collect", "--run", "r"]);
         std::fs::write(&config, webhook).unwrap();
         self.run(1, &["prove", "--identity", IDENTITY]);
+        let shard = ["prove", "--shard", "0/1", "--run", "r"];
+        self.run(1, &[&shard[..], &["--identity", IDENTITY]].concat());
+        self.run(1, &["prove", "--collect", "--run", "r"]);
         self.run(0, &["completions", "bash"]);
         self.run(0, &["man", "pages"]);
         self.run(2, &["show", "yesterday"]);

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use super::at_once::AtOnceArgs;
+use super::fleet::FleetArgs;
 use super::output::Answer;
 use super::run::{Access, ChoiceArgs, Run};
-use super::shard::{identify, variables};
 use super::snapshot::{copy, expire};
-use super::{accounts, connect, export, schedule};
+use super::{accounts, export, schedule};
 use crate::config::{Config, Source};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::Result;
 use crate::model::choice::Choice;
-use crate::model::run::RunText;
-use crate::nightly::{self, Collector, Fleet, Options, ShardOptions, ShardSummary, Which};
-use crate::outcome::Outcome;
-use crate::schedule::{Export, Notify, Report, SnapshotExpire};
+use crate::model::run::RunPurpose;
+use crate::nightly::{self, Collects, Options};
+use crate::schedule::{Export, Notify, SnapshotExpire};
 use crate::turns::Turns;
 
 /// The source account's schedule: export, copy snapshots, verify what was stored
@@ -39,28 +38,8 @@ use crate::turns::Turns;
        lifeboat nightly --source 'prod-*' --database 'app_*'"
 ))]
 pub(super) struct Args {
-    /// Only this share of the databases: shard I of N, counted from 0
-    #[arg(long, value_name = "I/N", conflicts_with = "collect")]
-    shard: Option<String>,
-    /// The run: the same text for all its shards, another one for each run
-    #[arg(long, value_name = "TEXT")]
-    run: Option<String>,
-    /// A run that began longer ago than this many hours takes no shards any more
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=8784))]
-    run_hours: u32,
-    /// Of a shard: exit code 0 where there are findings, as engines take 3 for a failure; the collector keeps it
-    #[arg(long, conflicts_with = "collect")]
-    findings_ok: bool,
-    /// Export nothing: say what became of a run, and which shard never reported; the first one to do so notifies
-    #[arg(long, conflicts_with_all = ["source", "database"])]
-    collect: bool,
-    /// Every shard has ended, as the engine or the clock says: one that did not report is a failure now, and not
-    /// after --run-hours
-    #[arg(long, requires = "collect")]
-    ended: bool,
-    /// Collect the newest run
-    #[arg(long, requires = "collect", conflicts_with = "run")]
-    latest: bool,
+    #[command(flatten)]
+    fleet: FleetArgs,
     #[command(flatten)]
     choice: ChoiceArgs,
     #[command(flatten)]
@@ -68,27 +47,23 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
-    if args.collect {
-        return collect(&args, run).await;
+    if args.fleet.collect {
+        return collect(&args.fleet, run).await;
     }
-    let shard = identify(args.shard.as_deref(), args.run.as_deref(), &variables()?)?;
+    let shard = args.fleet.identify()?;
     let choice = args.choice.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
-    let options = options(&choice, args.at_once, &access, &config, run).await?;
+    let mut options = options(&choice, args.at_once, &access, &config, run).await?;
     check_databases(&options, run).await?;
-    match shard {
-        None => schedule::nightly_answer(&nightly::run(options, run.context()).await?, None),
-        Some(shard) => {
-            let shard = ShardOptions {
-                shard: shard.0,
-                run: shard.1,
-                spread: config.fleet.spread,
-                fleet: fleet(&args, &access, &config, run).await?,
-            };
-            let (report, summary) = nightly::run_shard(options, &shard, run.context()).await?;
-            shard_answer(&report, &summary, args.findings_ok)
-        }
-    }
+    let Some(shard) = shard else {
+        let report = nightly::run(options, run.context()).await?;
+        return schedule::shared_answer(&report, None);
+    };
+    let of = args.fleet.fleet(RunPurpose::Export, &access, &config, run);
+    let (fleet, collects) = (of.await?, options.collects());
+    let (spread, tasks) = (config.fleet.spread, (options, collects));
+    let shard = args.fleet.run_shard(shard, spread, tasks, fleet, run);
+    shard.await
 }
 
 async fn check_databases(options: &Options, run: &Run) -> Result<()> {
@@ -98,49 +73,18 @@ async fn check_databases(options: &Options, run: &Run) -> Result<()> {
     crate::export::check_databases(&sources, run.context()).await
 }
 
-fn shard_answer(report: &Report, summary: &ShardSummary, findings_ok: bool) -> Result<Answer> {
-    let mut answer = schedule::nightly_answer(report, Some(summary))?;
-    if findings_ok && answer.outcome == Outcome::Findings {
-        answer.outcome = Outcome::Done;
-    }
-    Ok(answer)
-}
-
-async fn collect(args: &Args, run: &Run) -> Result<Answer> {
+async fn collect(args: &FleetArgs, run: &Run) -> Result<Answer> {
     let (access, config) = run.globals.access_and_config()?;
-    let which = match &args.run {
-        Some(text) => Which::Named(RunText::try_from(text.clone()).context(|| "--run".to_owned())?),
-        None if args.latest => Which::Latest,
-        None => {
-            return Err(Error::usage("--collect: which run?")
-                .hint("pass --run with the text of its shards, or --latest"));
-        }
-    };
-    let fleet = fleet(args, &access, &config, run).await?;
-    let sources: Vec<String> = config.sources.iter().map(|one| one.name.clone()).collect();
-    let notify = notify(&access, &config, run).await;
-    let collector = Collector {
-        fleet: &fleet,
-        sources: &sources,
-        ended: args.ended,
+    let which = args.which()?;
+    let fleet = args
+        .fleet(RunPurpose::Export, &access, &config, run)
+        .await?;
+    let collects = Collects {
+        sources: config.sources.iter().map(|one| one.name.clone()).collect(),
         snapshot_expire: snapshot_expire(&Choice::default(), &access, &config, run).await,
-        notify: &notify,
+        notify: notify(&access, &config, run).await,
     };
-    let report = collector.run(&which, run.context()).await?;
-    schedule::nightly_answer(&report, None)
-}
-
-async fn fleet(args: &Args, access: &Access, config: &Config, run: &Run) -> Result<Fleet> {
-    let access = access.clone().with_trust()?;
-    let (repository, signer) = connect::signed(&access, config, run).await?;
-    Ok(Fleet {
-        repository,
-        signer,
-        trust: access.trust,
-        lock: config.lock.policy,
-        max_lock_days: config.lock.max_lock_days,
-        run_hours: args.run_hours,
-    })
+    args.collect(&which, collects, &fleet, run).await
 }
 
 async fn options(

@@ -2,6 +2,7 @@
 
 use super::at_once::AtOnceArgs;
 use super::drill::{self, snapshot};
+use super::fleet::FleetArgs;
 use super::run::{Access, Answer, ChoiceArgs, DatabaseFilter, Run};
 use super::{accounts, connect, promote, schedule, status};
 use crate::compute::default_jobs;
@@ -10,7 +11,9 @@ use crate::drill::Options as DrillOptions;
 use crate::error::{Error, Result};
 use crate::keys::identities::IdentitySource;
 use crate::model::choice::Choice;
-use crate::prove::{self, Options};
+use crate::model::run::RunPurpose;
+use crate::prove::{self, Options, Whole};
+use crate::repository::Repository;
 use crate::schedule::SnapshotDrill;
 
 /// The backup account's schedule: verify every byte, drill, promote, and show the status
@@ -21,13 +24,21 @@ use crate::schedule::SnapshotDrill;
 ///
 /// With --source or --database it verifies and drills only those, and the snapshot copies of those sources;
 /// promotion and status are about all that there is.
+///
+/// As one shard of a run it verifies and drills the databases that the run's plan gives to it. The first shard makes the
+/// plan, the last one to report promotes, shows the status and notifies, for all; `--collect` does so where shards never
+/// reported. Shard and run come from --shard and --run, or from the engine, as of `nightly`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat prove\n  \
        lifeboat prove --identity drills.key --json\n  \
+       lifeboat prove --shard 0/10 --run 2026-11-21\n  \
+       lifeboat prove --collect --latest --ended\n  \
        lifeboat prove --source prod --database 'app_*'"
 ))]
 pub(super) struct Args {
+    #[command(flatten)]
+    fleet: FleetArgs,
     #[command(flatten)]
     choice: ChoiceArgs,
     #[command(flatten)]
@@ -35,32 +46,81 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
+    let which = match args.fleet.collect {
+        true => Some(args.fleet.which()?),
+        false => None,
+    };
+    let shard = match which {
+        Some(_) => None,
+        None => args.fleet.identify()?,
+    };
     let choice = args.choice.resolve()?;
     let (access, config) = run.globals.access_and_config()?;
     let access = access.with_trust()?;
+    let repository = connect::repository(&access, run).await;
+    let whole = whole(&repository, &access, &config, run).await;
+    if let Some(which) = which {
+        let fleet = args.fleet.fleet(RunPurpose::Prove, &access, &config, run);
+        let fleet = fleet.await?;
+        return args.fleet.collect(&which, whole, &fleet, run).await;
+    }
     let identities = connect::identity_source(&access, run);
-    let options = options(choice, args.at_once, &access, &config, &identities, run).await;
-    schedule::answer(&prove::run(options, run.context()).await?)
+    let options = options(
+        choice,
+        args.at_once,
+        repository,
+        &access,
+        &config,
+        &identities,
+        run,
+    );
+    let options = options.await;
+    let Some(shard) = shard else {
+        let report = prove::run(options, whole, run.context()).await?;
+        return schedule::shared_answer(&report, None);
+    };
+    let fleet = args.fleet.fleet(RunPurpose::Prove, &access, &config, run);
+    // What is proven lies in one store: no server is asked, so nothing is kept together.
+    let (fleet, spread, tasks) = (fleet.await?, true, (options, whole));
+    args.fleet.run_shard(shard, spread, tasks, fleet, run).await
+}
+
+async fn whole(
+    repository: &Result<Repository>,
+    access: &Access,
+    config: &Config,
+    run: &Run,
+) -> Whole {
+    let accounts = &access.accounts;
+    let all = DatabaseFilter::default;
+    let backup = accounts.backup.as_ref();
+    let backup = backup.map(|_| accounts::backup(accounts, run));
+    Whole {
+        repository: match repository {
+            Ok(repository) => Ok(repository.clone()),
+            Err(error) => Err(error.repeat()),
+        },
+        trust: access.trust.clone(),
+        promote: promote::options(all(), false, config, access),
+        status: status::inputs(access, config, all(), run).await,
+        notify: schedule::notify(&config.notify, backup, access).await,
+    }
 }
 
 async fn options<'a>(
     choice: Choice,
     at_once: AtOnceArgs,
+    repository: Result<Repository>,
     access: &Access,
     config: &Config,
     identities: &'a Result<IdentitySource<'a>>,
     run: &Run,
 ) -> Options<'a> {
-    let accounts = &access.accounts;
-    let all = DatabaseFilter::default;
-    let backup = accounts.backup.as_ref();
-    let backup = backup.map(|_| accounts::backup(accounts, run));
-    let notify = schedule::notify(&config.notify, backup, access).await;
     let turns = at_once.of_proof(Some(config));
     let drill = drill::options(access, Some(config), run).await;
     let jobs = turns.share(default_jobs());
     Options {
-        repository: connect::repository(access, run).await,
+        repository,
         trust: access.trust.clone(),
         identities: identities.as_ref().map_err(Error::repeat),
         drill: drill.map(|drill| DrillOptions {
@@ -68,9 +128,7 @@ async fn options<'a>(
             ..drill
         }),
         snapshot_drills: snapshot_drills(&choice, access, config, identities, run).await,
-        promote: promote::options(all(), false, config, access),
-        status: status::inputs(access, config, all(), run).await,
-        notify,
+        promote: promote::options(DatabaseFilter::default(), false, config, access),
         choice,
         turns,
     }

@@ -11,7 +11,7 @@ use super::{export, promote, render, status};
 use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;
-use crate::nightly::ShardSummary;
+use crate::schedule::fleet::ShardSummary;
 use crate::schedule::{Collection, Notify, Report, Schedule, Step, StepReport};
 
 /// `account`: the one that the metric is put into, where it is configured; without it, that of the
@@ -42,17 +42,17 @@ pub(super) fn answer(report: &Report) -> Result<Answer> {
     Answer::new(&shown, page, report.outcome())
 }
 
-/// `shard`: what is told of one beside its steps.
-pub(super) fn nightly_answer(report: &Report, shard: Option<&ShardSummary>) -> Result<Answer> {
+/// Of a run that several shards may share; `shard`: what is told of one beside its steps.
+pub(super) fn shared_answer(report: &Report, shard: Option<&ShardSummary>) -> Result<Answer> {
     let (mut shown, mut page) = show(report)?;
     shown["shard"] = json!(shard);
     if let Some(shard) = shard {
-        page.append(&shard_page(shard));
+        page.append(&shard_page(report.schedule, shard));
     }
     Answer::new(&shown, page, report.outcome())
 }
 
-fn shard_page(shard: &ShardSummary) -> Page {
+fn shard_page(schedule: Schedule, shard: &ShardSummary) -> Page {
     let mut page = Page::default();
     page.line(format_args!(
         "shard {} of {} of run '{}' ({}): {}, {} by an earlier start",
@@ -65,7 +65,7 @@ fn shard_page(shard: &ShardSummary) -> Page {
     ));
     if let Some(code) = shard.collected {
         page.line(format_args!(
-            "every shard has reported: the run as a whole ended with {code}; `lifeboat nightly --collect` shows it"
+            "every shard has reported: the run as a whole ended with {code}; `lifeboat {schedule} --collect` shows it"
         ));
     }
     page
@@ -148,9 +148,10 @@ fn collected(report: &Collection) -> Result<Answer> {
     ));
     let with_point = report.databases.iter().filter(|one| one.point.is_some());
     page.line(format_args!(
-        "{} of {} have a point of this run",
+        "{} of {} have a {} of this run",
         render::count(with_point.count() as u64),
         render::counted(report.databases.len() as u64, "database", "databases"),
+        report.made(),
     ));
     page.lines("FAILED", &report.failures);
     page.lines("finding:", &report.findings);

@@ -11,6 +11,24 @@ pub(crate) const MAX_SHARDS: u32 = 10_000;
 /// Of the text that finds a run: its key must stay short, whatever is in it.
 const MAX_TEXT_BYTES: usize = 200;
 
+/// What the shards of a run do with their databases: runs of one purpose lie where who has the other may not write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RunPurpose {
+    /// What is stored says nothing then: the first version knew no other.
+    #[default]
+    Export,
+    Prove,
+}
+
+impl RunPurpose {
+    // As serde calls it.
+    #[expect(clippy::trivially_copy_pass_by_ref)]
+    fn is_export(&self) -> bool {
+        *self == Self::Export
+    }
+}
+
 /// One task's share of a run, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
@@ -61,13 +79,15 @@ pub(crate) enum RunStatement {
     Collected(RunCollected),
 }
 
-/// Which shard exports which database: stored once a run, by the shard that was first.
+/// Which shard exports or proves which database: stored once a run, by the shard that was first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunPlan {
     pub format: u32,
     pub repository: String,
     /// The run's own: texts come again.
     pub id: Id,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub shards: u32,
     /// By the store's clock, where it has one.
@@ -77,7 +97,7 @@ pub(crate) struct RunPlan {
     pub databases: Vec<Assignment>,
 }
 
-/// A database and the shard that exports it.
+/// A database and its shard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Assignment {
     pub source: String,
@@ -87,7 +107,7 @@ pub(crate) struct Assignment {
 }
 
 impl RunPlan {
-    /// What a shard exports.
+    /// What a shard has to do.
     pub(crate) fn of(&self, shard: u32) -> impl Iterator<Item = &Assignment> {
         let own = move |one: &&Assignment| one.shard == shard;
         self.databases.iter().filter(own)
@@ -99,7 +119,7 @@ impl RunPlan {
         first.map(|one| one.shard)
     }
 
-    /// Databases of a source that the run exports, in whichever shard.
+    /// Databases of a source that are in the run, in whichever shard.
     pub(crate) fn databases_of<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a str> {
         let here = move |one: &&Assignment| one.source == source;
         let of_source = self.databases.iter().filter(here);
@@ -126,6 +146,8 @@ pub(crate) struct ShardReport {
     pub repository: String,
     /// Of the run's plan.
     pub id: Id,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub shard: u32,
     /// Counts from 1: a shard that was started again reports again.
@@ -145,13 +167,13 @@ impl ShardReport {
     }
 }
 
-/// How the export of a database ended.
+/// How the export, or the proof, of a database ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ShardDatabase {
     pub source: String,
     /// `None`: the source as a whole.
     pub database: Option<String>,
-    /// The point that the run made of it.
+    /// The point that the run made of it, or that it drilled.
     pub point: Option<Id>,
     /// The kind of the error, a word as in `--json`.
     pub error: Option<String>,
@@ -172,6 +194,8 @@ pub(crate) struct RunCollected {
     pub repository: String,
     /// Of the run's plan.
     pub id: Id,
+    #[serde(default, skip_serializing_if = "RunPurpose::is_export")]
+    pub purpose: RunPurpose,
     pub run: RunText,
     pub tool: String,
     pub collected_at: Timestamp,
@@ -210,6 +234,7 @@ mod tests {
             format: 1,
             repository: "r".to_owned(),
             id: Id::new(Timestamp::UNIX_EPOCH, 7),
+            purpose: RunPurpose::Export,
             run: RunText::try_from("night".to_owned()).unwrap(),
             shards: 2,
             planned_at: Timestamp::UNIX_EPOCH,

@@ -1,6 +1,5 @@
 //! What a shard exports: its databases of the plan, without those that the run has a point of already.
 
-use super::fleet::ShardOptions;
 use super::steps::Options;
 use crate::context::Context;
 use crate::error::Result;
@@ -9,6 +8,7 @@ use crate::model::databases::Databases;
 use crate::model::run::RunPlan;
 use crate::repository::{PointPath, StoredPlan};
 use crate::schedule::Export;
+use crate::schedule::fleet::Fleet;
 
 pub(super) struct Own {
     pub shard: u32,
@@ -21,12 +21,13 @@ pub(super) struct Own {
 impl Own {
     pub(super) async fn of(
         exports: Vec<(String, Result<Export>)>,
-        options: &ShardOptions,
+        shard: u32,
+        fleet: &Fleet,
         stored: &StoredPlan,
         context: Context<'_>,
     ) -> Result<Self> {
         let mut own = Self {
-            shard: options.shard.index,
+            shard,
             exports: Vec::new(),
             done: Vec::new(),
         };
@@ -36,8 +37,8 @@ impl Own {
             let Some(databases) = databases else { continue };
             let mut left = Vec::new();
             for database in &databases {
-                let points = options.fleet.repository.find(Some(&name), Some(database));
-                match options.fleet.made_by(stored, points.await?).await? {
+                let points = fleet.repository.find(Some(&name), Some(database));
+                match fleet.made_by(stored, points.await?).await? {
                     Some(point) => own.done.push(point),
                     None => left.push(database.clone()),
                 }

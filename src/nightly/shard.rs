@@ -1,172 +1,118 @@
-//! One shard of a run: its own databases, then a report; the last one to report collects.
+//! One shard of a run of exports, and what its collector does.
 
-use jiff::Timestamp;
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::collect::Collector;
-use super::fleet::{Fleet, Settled, ShardOptions, TOOL};
 use super::own::Own;
 use super::plan;
 use super::steps::{self, Options, Stored};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
+use crate::model::deal::Dealt;
 use crate::model::id::Id;
-use crate::model::manifest::FORMAT;
-use crate::model::run::{RunText, ShardDatabase, ShardReport, ShardStep};
-use crate::outcome::Outcome;
-use crate::repository::StoredPlan;
-use crate::schedule::{Export, Notify, Report, Schedule, StepReport, Steps};
+use crate::model::run::{RunPlan, ShardDatabase};
+use crate::repository::{StoredPlan, by_database};
+use crate::schedule::fleet::{CollectTask, Fleet, Made, ShardTask, Worked, word};
+use crate::schedule::{Export, Notify, Report, Schedule, SnapshotExpire, StepReport, Steps};
 
-/// What is told of a shard beside its steps.
-#[derive(Debug, Serialize)]
-pub(crate) struct ShardSummary {
-    pub run: RunText,
-    /// Of the run's plan.
-    pub id: Id,
-    /// When the store received the plan.
-    pub planned_at: Timestamp,
-    pub shard: u32,
-    pub shards: u32,
-    /// How many are the shard's own.
-    pub databases: usize,
-    /// Those with a point of this run, from an earlier start of the shard.
-    pub done_before: Vec<String>,
-    /// How the whole run ended, where this shard was the last one to report and told it.
-    pub collected: Option<u8>,
+impl Options {
+    fn exports(&self) -> Result<&[(String, Result<Export>)]> {
+        let exports = self.exports.as_ref().map_err(Error::repeat)?;
+        Ok(exports)
+    }
+
+    /// Takes out what a shard leaves to the collector.
+    pub(crate) fn collects(&mut self) -> Collects {
+        let exports = self.exports.iter().flatten();
+        Collects {
+            sources: exports.map(|(name, _)| name.clone()).collect(),
+            snapshot_expire: self.snapshot_expire.take(),
+            notify: std::mem::take(&mut self.notify),
+        }
+    }
 }
 
-/// Exports the databases that the run's plan gives to this shard, and reports.
-pub(crate) async fn run_shard(
-    mut options: Options,
-    shard: &ShardOptions,
-    context: Context<'_>,
-) -> Result<(Report, ShardSummary)> {
-    let fleet = &shard.fleet;
-    let exports = std::mem::replace(&mut options.exports, Ok(Vec::new()))?;
-    let sources: Vec<String> = exports.iter().map(|(name, _)| name.clone()).collect();
-    let settled = fleet.settle(context).await?;
-    let stored = join(shard, &exports, &settled, context).await?;
-    check(shard, &stored, &sources, &settled).await?;
-    let mut summary = summary(shard, &stored, context);
-    let own = Own::of(exports, shard, &stored, context).await?;
-    own.narrow(&mut options, &stored.plan);
-    summary.done_before = own.done_names();
-
-    let report = take_steps(&mut options, fleet, &own, context).await?;
-    // Hours later: the report is locked from now on.
-    let settled = fleet.settle(context).await?;
-    let said = said(&report, &stored, &own, settled.now);
-    let put = fleet
-        .repository
-        .put_report(said, &fleet.signer, &settled.locks);
-    put.await?;
-    let state = fleet
-        .repository
-        .run_state(&stored.plan, &fleet.trust)
-        .await?;
-    if state.is_complete(&stored.plan) && state.collected.is_none() {
-        let collector = Collector {
-            fleet,
-            sources: &sources,
-            ended: true,
-            snapshot_expire: options.snapshot_expire,
-            notify: &options.notify,
-        };
-        let (collected, told) = collector.tell(&stored, &settled, context).await?;
-        summary.collected = told.then(|| collected.outcome().exit_code());
+impl ShardTask for Options {
+    async fn databases(&self, context: Context<'_>) -> Result<Vec<Dealt>> {
+        plan::databases(self.exports()?, context).await
     }
-    Ok((report, summary))
+
+    fn check(&self, plan: &RunPlan) -> Result<()> {
+        let exports = self.exports()?;
+        let unknown = |source: &&str| !exports.iter().any(|(name, _)| name == source);
+        let mut named = plan.databases.iter().map(|one| one.source.as_str());
+        match named.find(unknown) {
+            None => Ok(()),
+            Some(unknown) => Err(Error::usage(format!(
+                "the plan of run '{}' has a source '{unknown}', and the configuration has none",
+                plan.run
+            ))
+            .hint("give every shard the same configuration; a changed one takes a new run, by another --run")),
+        }
+    }
+
+    async fn work(
+        &mut self,
+        shard: u32,
+        fleet: &Fleet,
+        stored: &StoredPlan,
+        context: Context<'_>,
+    ) -> Result<Worked> {
+        let exports = std::mem::replace(&mut self.exports, Ok(Vec::new()))?;
+        let own = Own::of(exports, shard, fleet, stored, context).await?;
+        own.narrow(self, &stored.plan);
+        let report = take_steps(self, fleet, &own, context).await?;
+        Ok(Worked {
+            databases: databases(&report, &own),
+            done_before: own.done_names(),
+            report,
+        })
+    }
 }
 
-/// The run's plan: as the first shard stored it, which may be this one.
-async fn join(
-    shard: &ShardOptions,
-    exports: &[(String, Result<Export>)],
-    settled: &Settled,
-    context: Context<'_>,
-) -> Result<StoredPlan> {
-    let (fleet, run) = (&shard.fleet, &shard.run);
-    if let Some(stored) = fleet.repository.run_plan(run, &fleet.trust).await? {
-        return Ok(stored);
-    }
-    let plan = plan::make(shard, exports, settled, context).await?;
-    let put = fleet
-        .repository
-        .put_plan(plan, &fleet.signer, &settled.locks);
-    put.await?;
-    let stored = fleet.repository.run_plan(run, &fleet.trust).await?;
-    stored.ok_or_else(|| Error::failed(format!("the plan of run '{run}' was stored and is gone")))
+/// What is left to the collector of a run of exports.
+pub(crate) struct Collects {
+    /// Names of the configured sources.
+    pub sources: Vec<String>,
+    pub snapshot_expire: Option<Result<SnapshotExpire>>,
+    pub notify: Notify,
 }
 
-/// Refuses a run that is not this shard's: nothing is exported then.
-async fn check(
-    shard: &ShardOptions,
-    stored: &StoredPlan,
-    sources: &[String],
-    settled: &Settled,
-) -> Result<()> {
-    let (fleet, plan) = (&shard.fleet, &stored.plan);
-    let of = format!("run '{}' began at {}", plan.run, stored.stored_at);
-    let used_again =
-        "name each run anew, by --run or LIFEBOAT_RUN: an engine's job id, or the date";
-    if fleet.is_over(stored, settled.now) {
-        let what = format!(
-            "{of}, more than {} hours ago (--run-hours)",
-            fleet.run_hours
-        );
-        return Err(Error::refused(what).hint(used_again));
-    }
-    let state = fleet.repository.run_state(plan, &fleet.trust).await?;
-    let reports = state.reports.get(&shard.shard.index);
-    let last = reports.and_then(|reports| reports.last());
-    if let Some(collected) = &state.collected
-        && last.is_some_and(|report| !report.failed())
-    {
-        let what = format!("{of} and was collected at {}", collected.collected_at);
-        return Err(Error::refused(what).hint(used_again));
-    }
-    if plan.shards != shard.shard.count {
-        return Err(Error::usage(format!(
-            "{of} with {} shards, and this is one of {}",
-            plan.shards, shard.shard.count
-        ))
-        .hint(
-            "give every shard the same number; another number takes a new run, by another --run",
-        ));
-    }
-    let unknown = |source: &&str| !sources.iter().any(|name| name == source);
-    let mut named = plan.databases.iter().map(|one| one.source.as_str());
-    if let Some(unknown) = named.find(unknown) {
-        return Err(Error::usage(format!(
-            "the plan of run '{}' has a source '{unknown}', and the configuration has none",
-            plan.run
-        ))
-        .hint("give every shard the same configuration; a changed one takes a new run, by another --run"));
-    }
-    Ok(())
-}
+impl CollectTask for Collects {
+    const A_POINT_MENDS: bool = true;
 
-fn summary(shard: &ShardOptions, stored: &StoredPlan, context: Context<'_>) -> ShardSummary {
-    let (plan, index) = (&stored.plan, shard.shard.index);
-    let summary = ShardSummary {
-        run: plan.run.clone(),
-        id: plan.id.clone(),
-        planned_at: stored.stored_at,
-        shard: index,
-        shards: plan.shards,
-        databases: plan.of(index).count(),
-        done_before: Vec::new(),
-        collected: None,
-    };
-    context.progress.note(&format!(
-        "run '{}' ({}): shard {index} of {} has {} of {} databases",
-        plan.run,
-        plan.id,
-        plan.shards,
-        summary.databases,
-        plan.databases.len()
-    ));
-    summary
+    fn notify(&self) -> &Notify {
+        &self.notify
+    }
+
+    async fn made(&self, fleet: &Fleet, stored: &StoredPlan) -> Result<Made> {
+        let mut points = by_database(fleet.repository.find(None, None).await?);
+        let mut made = BTreeMap::new();
+        for one in &stored.plan.databases {
+            let Some(database) = &one.database else {
+                continue;
+            };
+            let place = (one.source.clone(), database.clone());
+            let of_database = points.remove(&place).unwrap_or_default();
+            if let Some(point) = fleet.made_by(stored, of_database).await? {
+                made.insert(place, point.id);
+            }
+        }
+        Ok(made)
+    }
+
+    async fn not_in_run(&self, _: &Fleet, stored: &StoredPlan) -> Result<Vec<String>> {
+        let missing = |source: &&String| stored.plan.first_of(source).is_none();
+        let missing = self.sources.iter().filter(missing).map(|source| {
+            format!(
+                "source {source} is not in this run: it has no database, or was configured after the plan"
+            )
+        });
+        Ok(missing.collect())
+    }
+
+    async fn once(&mut self, steps: &mut Steps<'_>, context: Context<'_>) {
+        steps::expire(steps, self.snapshot_expire.take(), context).await;
+    }
 }
 
 /// As in a night of one task, but for what is left to the collector.
@@ -199,9 +145,8 @@ async fn take_steps(
     taken.finish(&Notify::default()).await
 }
 
-/// What the shard has to say of its steps.
-fn said(report: &Report, stored: &StoredPlan, own: &Own, now: Timestamp) -> ShardReport {
-    let plan = &stored.plan;
+/// How the export of each database ended.
+fn databases(report: &Report, own: &Own) -> Vec<ShardDatabase> {
     let mut databases: Vec<ShardDatabase> = Vec::new();
     let mut add =
         |source: &str, database: Option<&str>, point: Option<&Id>, error: Option<Kind>| {
@@ -232,37 +177,5 @@ fn said(report: &Report, stored: &StoredPlan, own: &Own, now: Timestamp) -> Shar
             Err(error) => add(source, None, None, Some(error.kind())),
         }
     }
-    let steps = report.steps.iter().map(|step| (&step.name, step.outcome()));
-    let mut steps: Vec<ShardStep> = steps
-        .filter(|(_, outcome)| *outcome != Outcome::Done)
-        .map(|(name, outcome)| ShardStep {
-            name: name.clone(),
-            exit_code: outcome.exit_code(),
-        })
-        .collect();
-    if !report.findings.is_empty() {
-        steps.push(ShardStep {
-            name: "the shard as a whole".to_owned(),
-            exit_code: Outcome::Findings.exit_code(),
-        });
-    }
-    ShardReport {
-        format: FORMAT,
-        repository: plan.repository.clone(),
-        id: plan.id.clone(),
-        run: plan.run.clone(),
-        shard: own.shard,
-        attempt: 1,
-        tool: TOOL.to_owned(),
-        reported_at: now,
-        databases,
-        steps,
-    }
-}
-
-/// As `--json` writes it.
-fn word(kind: Kind) -> String {
-    let word = serde_json::to_value(kind).ok();
-    let word = word.and_then(|word| word.as_str().map(str::to_owned));
-    word.unwrap_or_else(|| "failed".to_owned())
+    databases
 }

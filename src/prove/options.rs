@@ -9,20 +9,18 @@ use crate::sign::Trust;
 use crate::turns::Turns;
 use crate::{drill, promote};
 
-/// What the steps need. An `Err` fails its steps alone.
+/// What the steps on single databases need. An `Err` fails its steps alone.
 pub(crate) struct Options<'a> {
     pub repository: Result<Repository>,
     pub trust: Trust,
-    /// What is verified and drilled. Promotion and status are about all that there is.
+    /// What is verified and drilled.
     pub choice: Choice,
     pub identities: Result<&'a IdentitySource<'a>>,
     pub drill: Result<drill::Options>,
     /// By the names of the sources whose snapshot copies are drilled.
     pub snapshot_drills: Vec<(String, Result<SnapshotDrill<'a>>)>,
-    /// `None`: there is no tier to promote to.
+    /// Whose claimants are drilled beside the newest points. `None`: there is no tier to promote to.
     pub promote: Option<promote::Options>,
-    pub status: Result<Status>,
-    pub notify: Notify,
     /// How many databases are verified and drilled at the same time.
     pub turns: Turns,
 }
@@ -43,4 +41,15 @@ impl Options<'_> {
         let repository = self.repository()?;
         repository.open_selected(selected, &self.trust).await
     }
+}
+
+/// What the steps on the repository as a whole need: they are taken once a run, by however many tasks its databases
+/// are proven.
+pub(crate) struct Whole {
+    pub repository: Result<Repository>,
+    pub trust: Trust,
+    /// `None`: there is no tier to promote to.
+    pub promote: Option<promote::Options>,
+    pub status: Result<Status>,
+    pub notify: Notify,
 }

@@ -24,6 +24,9 @@ use crate::store::ListedObject;
 /// take is not.
 const MAX_LIST: usize = 10_000;
 
+/// Of one point since some time: whoever may write there can store many that count as none.
+const MOST_READ_SINCE: usize = 64;
+
 /// What a listing shows of attestations; nothing is known of their soundness yet.
 #[derive(Debug, Clone, Default)]
 pub struct Attestations {
@@ -156,6 +159,38 @@ impl Attestations {
         database: &str,
     ) -> Option<&BTreeMap<PointPath, Vec<ListedObject>>> {
         self.of.get(&(source.to_owned(), database.to_owned()))
+    }
+
+    /// Points of one database that have attestations which the store received after `after`, the newest point first.
+    pub(crate) fn attested_since(
+        &self,
+        source: &str,
+        database: &str,
+        after: Timestamp,
+    ) -> impl Iterator<Item = &PointPath> {
+        let points = self.of_database(source, database).into_iter().flatten();
+        let recent = move |drills: &[ListedObject]| drills.iter().any(|one| one.stored_at > after);
+        points
+            .rev()
+            .filter(move |(_, drills)| recent(drills))
+            .map(|(path, _)| path)
+    }
+
+    /// The newest drill of a point that counts, among those whose attestations the store received after `after`.
+    pub(crate) async fn drill_since(
+        &self,
+        point: &RestorePoint,
+        after: Timestamp,
+        trust: &Trust,
+    ) -> Result<Option<Attestation>> {
+        let recent = self.about(point).filter(|one| one.stored_at > after);
+        for listed in recent.take(MOST_READ_SINCE) {
+            let opened = open(listed, &About::of(point), point.repository(), trust).await?;
+            if let Ok(drill) = opened {
+                return Ok(Some(drill));
+            }
+        }
+        Ok(None)
     }
 
     /// Points of one database that attestations are about, the newest first.

@@ -1,6 +1,6 @@
 //! Which restore points a choice of databases means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::handle::Repository;
 use super::read::{ListedPoint, PointSelector, RestorePoint};
@@ -9,6 +9,7 @@ use crate::model::choice::Choice;
 use crate::sign::Trust;
 
 /// A point of a database.
+#[derive(Clone)]
 pub(crate) struct Selected {
     pub source: String,
     pub database: String,
@@ -30,6 +31,17 @@ impl Repository {
             choice.check(&places.collect(), self.url())?;
         }
         found.retain(|one| choice.has(&one.source, &one.database));
+        self.newest_of_each(found, trust).await
+    }
+
+    /// The newest point of each of these databases, pairs of source and database; of one without points nothing.
+    pub(crate) async fn newest_of(
+        &self,
+        databases: &BTreeSet<(String, String)>,
+        trust: &Trust,
+    ) -> Result<Vec<Selected>> {
+        let mut found = self.find(None, None).await?;
+        found.retain(|one| databases.contains(&(one.source.clone(), one.database.clone())));
         self.newest_of_each(found, trust).await
     }
 

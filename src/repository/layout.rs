@@ -7,14 +7,12 @@ use jiff::Timestamp;
 use crate::error::Result;
 use crate::model::id::{Id, Key, from_segment, segment};
 use crate::model::manifest::{Manifest, names};
-use crate::model::run::RunText;
+use crate::model::run::{RunPurpose, RunText};
 use crate::sign::Fingerprint;
 
 pub(super) const MANIFESTS: &str = "manifests/";
 pub(super) const PARTS: &str = "parts/";
 pub(super) const SNAPSHOTS: &str = "snapshots/";
-/// Of exports.
-pub(super) const RUNS: &str = "runs/export/";
 const PLAN: &str = "plan.json";
 const ANNOUNCEMENTS: &str = "announcements/";
 pub(super) const ATTESTATIONS: &str = "attestations/";
@@ -176,26 +174,42 @@ pub(super) fn snapshot(source: &str, id: &Id) -> Result<Key> {
     format!("{SNAPSHOTS}{}/{id}.json", segment(source)).parse()
 }
 
+/// What the keys of all runs of a purpose begin with: whoever writes below one of them is denied the other.
+pub(super) fn runs(purpose: RunPurpose) -> &'static str {
+    match purpose {
+        RunPurpose::Export => "runs/export/",
+        RunPurpose::Prove => "runs/prove/",
+    }
+}
+
 /// What the keys of a run begin with.
-pub(super) fn run_folder(run: &RunText) -> String {
-    format!("{RUNS}{}/", segment(run.as_str()))
+pub(super) fn run_folder(purpose: RunPurpose, run: &RunText) -> String {
+    format!("{}{}/", runs(purpose), segment(run.as_str()))
 }
 
-pub(super) fn run_plan(run: &RunText) -> Result<Key> {
-    format!("{}{PLAN}", run_folder(run)).parse()
+pub(super) fn run_plan(purpose: RunPurpose, run: &RunText) -> Result<Key> {
+    format!("{}{PLAN}", run_folder(purpose, run)).parse()
 }
 
-pub(super) fn run_report(run: &RunText, shard: u32, attempt: u32) -> Result<Key> {
-    format!("{}{shard}-{attempt}.json", run_folder(run)).parse()
+pub(super) fn run_report(
+    purpose: RunPurpose,
+    run: &RunText,
+    shard: u32,
+    attempt: u32,
+) -> Result<Key> {
+    format!("{}{shard}-{attempt}.json", run_folder(purpose, run)).parse()
 }
 
-pub(super) fn run_collected(run: &RunText) -> Result<Key> {
-    format!("{}collected.json", run_folder(run)).parse()
+pub(super) fn run_collected(purpose: RunPurpose, run: &RunText) -> Result<Key> {
+    format!("{}collected.json", run_folder(purpose, run)).parse()
 }
 
 /// The run whose plan this is the key of.
-pub(super) fn run_of_plan(key: &Key) -> Option<RunText> {
-    let run = key.as_str().strip_prefix(RUNS)?.strip_suffix(PLAN)?;
+pub(super) fn run_of_plan(purpose: RunPurpose, key: &Key) -> Option<RunText> {
+    let run = key
+        .as_str()
+        .strip_prefix(runs(purpose))?
+        .strip_suffix(PLAN)?;
     from_segment(run.strip_suffix('/')?)?.try_into().ok()
 }
 

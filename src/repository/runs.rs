@@ -12,7 +12,7 @@ use super::layout;
 use super::locks::Locks;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::Key;
-use crate::model::run::{RunCollected, RunPlan, RunStatement, RunText, ShardReport};
+use crate::model::run::{RunCollected, RunPlan, RunPurpose, RunStatement, RunText, ShardReport};
 use crate::sign::{Signer, Trust};
 use crate::store::ListedObject;
 
@@ -53,7 +53,7 @@ impl Repository {
         signer: &Signer,
         locks: &Locks,
     ) -> Result<()> {
-        let key = layout::run_plan(&plan.run)?;
+        let key = layout::run_plan(plan.purpose, &plan.run)?;
         let put = self.put_statement(key, RunStatement::Plan(plan), signer, locks);
         put.await.map(|_| ())
     }
@@ -67,7 +67,7 @@ impl Repository {
     ) -> Result<()> {
         for attempt in report.attempt..=MAX_ATTEMPTS {
             report.attempt = attempt;
-            let key = layout::run_report(&report.run, report.shard, attempt)?;
+            let key = layout::run_report(report.purpose, &report.run, report.shard, attempt)?;
             let statement = RunStatement::Report(report.clone());
             if self.put_statement(key, statement, signer, locks).await? {
                 return Ok(());
@@ -87,7 +87,7 @@ impl Repository {
         signer: &Signer,
         locks: &Locks,
     ) -> Result<bool> {
-        let key = layout::run_collected(&collected.run)?;
+        let key = layout::run_collected(collected.purpose, &collected.run)?;
         self.put_statement(key, RunStatement::Collected(collected), signer, locks)
             .await
     }
@@ -111,10 +111,11 @@ impl Repository {
     /// The plan of a run; `None`: nobody has stored one. The oldest sound version counts.
     pub(crate) async fn run_plan(
         &self,
+        purpose: RunPurpose,
         run: &RunText,
         trust: &Trust,
     ) -> Result<Option<StoredPlan>> {
-        let key = layout::run_plan(run)?;
+        let key = layout::run_plan(purpose, run)?;
         let versions = oldest_first(self.versions_of(key.as_str()).await?);
         oldest_sound(&versions, async |version| {
             self.open_plan(version, trust).await
@@ -127,7 +128,7 @@ impl Repository {
         let RunStatement::Plan(plan) = self.open_statement(version, trust).await? else {
             return Err(misplaced(key));
         };
-        if layout::run_plan(&plan.run)? != *key {
+        if layout::run_plan(plan.purpose, &plan.run)? != *key {
             return Err(misplaced(key));
         }
         if !plan.is_sound() {
@@ -149,12 +150,13 @@ impl Repository {
     /// The newest run by the store's time, and what was passed over on the way.
     pub(crate) async fn newest_run(
         &self,
+        purpose: RunPurpose,
         trust: &Trust,
     ) -> Result<(Option<StoredPlan>, Vec<String>)> {
-        let mut listing = self.listing(layout::RUNS);
+        let mut listing = self.listing(layout::runs(purpose));
         let mut plans: BTreeMap<RunText, Timestamp> = BTreeMap::new();
         while let Some(listed) = listing.next().await? {
-            if let Some(run) = layout::run_of_plan(&listed.key) {
+            if let Some(run) = layout::run_of_plan(purpose, &listed.key) {
                 let stored_at = plans.entry(run).or_insert(listed.stored_at);
                 *stored_at = listed.stored_at.min(*stored_at);
             }
@@ -164,7 +166,7 @@ impl Repository {
         plans.sort_by_key(|plan| Reverse(plan.clone()));
         let mut passed_over = Vec::new();
         for (_, run) in plans.into_iter().take(MAX_PLANS_READ) {
-            match self.run_plan(&run, trust).await {
+            match self.run_plan(purpose, &run, trust).await {
                 Ok(Some(plan)) => return Ok((Some(plan), passed_over)),
                 Ok(None) => {}
                 Err(error) if error.affects_every_point() => return Err(error),
@@ -178,8 +180,8 @@ impl Repository {
     pub(crate) async fn run_state(&self, plan: &RunPlan, trust: &Trust) -> Result<RunState> {
         let mut state = RunState::default();
         let mut keys: BTreeMap<Key, Vec<ListedObject>> = BTreeMap::new();
-        let mut listing = self.listing(layout::run_folder(&plan.run));
-        let collected = layout::run_collected(&plan.run)?;
+        let mut listing = self.listing(layout::run_folder(plan.purpose, &plan.run));
+        let collected = layout::run_collected(plan.purpose, &plan.run)?;
         while let Some(listed) = listing.next().await? {
             let reports = |(shard, attempt)| shard < plan.shards && attempt <= MAX_ATTEMPTS;
             if layout::shard_and_attempt(&listed.key).is_some_and(reports)
@@ -220,11 +222,12 @@ impl Repository {
         let home = match &statement {
             RunStatement::Plan(_) => None,
             RunStatement::Report(report) => Some(layout::run_report(
+                report.purpose,
                 &report.run,
                 report.shard,
                 report.attempt,
             )?),
-            RunStatement::Collected(one) => Some(layout::run_collected(&one.run)?),
+            RunStatement::Collected(one) => Some(layout::run_collected(one.purpose, &one.run)?),
         };
         if home.as_ref() != Some(&version.key) || *statement.id() != plan.id {
             return Err(misplaced(&version.key));

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::model::definitions::privileges::Leave;
 use crate::model::definitions::{Columns, Definitions, of_columns};
 use crate::model::finding::Finding;
+use crate::model::name::Name;
 use crate::pg::definitions;
 use crate::pg::session::Session;
 use crate::quote::quote_ident;
@@ -75,7 +76,12 @@ fn circumstances(run: &Run<'_>, session: &Session) -> Circumstances {
     // What an owner had by itself, such a role is granted.
     let grantees = logins.into_iter().flatten().chain(&keeps_nothing);
     let grantees = grantees.flat_map(|role| words::as_printed(role));
+    let given_identity = source < 170_000 && target >= 170_000;
+    let partitions = inputs.catalog.tables.iter();
+    let partitions = partitions.filter(|table| given_identity && table.root.is_some());
+    let place = |name: &Name| (name.schema.clone(), name.name.clone());
     Circumstances {
+        given_identity: partitions.map(|table| place(&table.name)).collect(),
         same_major: source / 10_000 == target / 10_000,
         membership_options: (source >= 160_000) == (target >= 160_000),
         owners: ownership.owners,

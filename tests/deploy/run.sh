@@ -6,35 +6,9 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly VENV=target/deploy-venv
+# shellcheck source=tests/deploy/venv.sh
+. tests/deploy/venv.sh
 export PYTHONDONTWRITEBYTECODE=1
-
-# need PACKAGE COMMAND...: installs the package where the command fails.
-need() {
-    local package=$1 as_root=()
-    shift
-    if "$@" >/dev/null 2>&1; then return; fi
-    [ "$(id -u)" = 0 ] || as_root=(sudo)
-    step "${as_root[@]}" apt-get update -qq
-    step "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        -o DPkg::Lock::Timeout=300 "$package" >/dev/null
-    step "$@" >/dev/null
-}
-
-step() {
-    echo "== $*" >&2
-    "$@"
-}
-
-# Once for each requirements.txt. Only wheels: they hold their programs, other packages would fetch them.
-install() {
-    cmp --quiet tests/deploy/requirements.txt "$VENV/installed" && return
-    mkdir -p "${VENV%/*}"
-    python3 -m venv --clear "$VENV"
-    "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input --retries 5 --only-binary :all: \
-        --requirement tests/deploy/requirements.txt
-    cp tests/deploy/requirements.txt "$VENV/installed"
-}
 
 # The units, with a program in lifeboat's place that every machine has.
 units() {
@@ -43,7 +17,7 @@ units() {
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$folder'" RETURN
     cp deploy/systemd/lifeboat-nightly.timer "$folder/"
-    sed 's#^ExecStart=/usr/local/bin/lifeboat #ExecStart=/bin/true #' deploy/systemd/lifeboat-nightly.service \
+    sed 's#^ExecStart=lifeboat #ExecStart=/bin/true #' deploy/systemd/lifeboat-nightly.service \
         >"$folder/lifeboat-nightly.service"
     # An unknown directive is only a warning to systemd; here nothing may be said at all.
     step systemd-analyze verify --man=no "$folder"/lifeboat-nightly.{service,timer} 2>"$folder/said"
@@ -61,13 +35,15 @@ links() {
     step "$VENV/bin/lychee" --offline --include-fragments --no-progress "${pages[@]}"
 }
 
-need python3-venv python3 -m ensurepip --version
 need systemd systemd-analyze --version
-install
+install_venv
 step "$VENV/bin/cfn-lint" deploy/aws/*.yaml deploy/aws/try/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile
-step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/*.sh tests/deploy/run.sh
+step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/*.sh
 step "$VENV/bin/shellcheck" deploy/slurm/*
+step "$VENV/bin/shellcheck" --external-sources .ci/run tests/{deploy,image,packages}/*.sh
+step "$VENV/bin/shellcheck" --external-sources deploy/release/*.sh deploy/release/debian/*
+step "$VENV/bin/actionlint" -shellcheck "$VENV/bin/shellcheck" -pyflakes ''
 step "$VENV/bin/shellcheck" --external-sources tests/fleet/run.sh
 step "$VENV/bin/shellcheck" --external-sources deploy/aws/try.sh
 step "$VENV/bin/kubernetes-validate" --strict --quiet deploy/kubernetes/*.yaml

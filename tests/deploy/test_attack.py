@@ -92,10 +92,9 @@ def attacks(world):
         attack(who, "plant a manifest", world.put(who, MANIFEST, 35))
         attack(who, "plant a record of a copy", world.put(who, RECORD, 35))
         attack(who, "plant the plan of a run", world.put(who, RUN, 35))
-    for who in [*roles[:-1], *outside, world.admin]:
-        attack(who, "plant the plan of a run of prove", world.put(who, PROOF_RUN, 35))
     for who in [exporter, snapshot, expire, restore, break_glass, *outside, world.admin]:
         attack(who, "plant an attestation", world.put(who, ATTESTATION, 35))
+        attack(who, "plant the plan of a run of prove", world.put(who, PROOF_RUN, 35))
     attack(break_glass, "DeleteBucket", world.s3(break_glass, "DeleteBucket"))
 
     # The exporter, also with a policy that somebody widened.
@@ -110,6 +109,8 @@ def attacks(world):
         attack(label, "put without TLS", world.put(who, PARTS, 35, given={"aws:SecureTransport": "false"}))
         attack(label, "put elsewhere", world.put(who, f"arn:aws:s3:::{BUCKET}/prod/RESTORE.md", 35))
     attack(exporter, "read rows", world.s3(exporter, "GetObjectVersion", PARTS))
+    for action in ("GetObject", "GetObjectVersion", "GetObjectRetention"):
+        attack(exporter, f"{action} of prove's plan", world.s3(exporter, action, PROOF_RUN))
     attack(exporter, "open an identity", world.kms(exporter, "Decrypt", "IdentityKey"))
     for who in (snapshot, expire):
         attack(who, "read rows", world.s3(who, "GetObjectVersion", PARTS))
@@ -380,6 +381,9 @@ def needs(world):
     yield "prove: open", world.kms(prove, "Decrypt", "IdentityKey")
     yield "prove: promote", world.extend(prove, PARTS, 402)
     yield "prove: attest", world.put(prove, ATTESTATION, 400)
+    yield "prove: plan of a run", world.put(prove, PROOF_RUN, 35)
+    yield "prove: read it", world.s3(prove, "GetObjectVersion", PROOF_RUN)
+    yield "prove: read its lock back", world.s3(prove, "GetObjectRetention", PROOF_RUN)
     yield "prove: sign", world.kms(prove, "Sign", "AttestationKey")
     yield "prove: metric", world.put_metric(prove, "lifeboat")
     yield "prove: restore", world.rds(prove, "RestoreDBInstanceFromDBSnapshot", "db:lifeboat-drill-1", given={"rds:PubliclyAccessible": "false"})

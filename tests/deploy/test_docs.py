@@ -42,7 +42,7 @@ CLI_GLOBAL = {"query", "output", "region", "profile"}
 
 # What a page uses beside lifeboat and aws. The rest of a block is bash's own and coreutils'.
 SILENT = {
-    "apt", "apt-get", "bash", "cargo", "cp", "createdb", "docker", "head", "install", "journalctl", "kubectl", "logger",
+    "apt", "apt-get", "bash", "cargo", "cp", "createdb", "docker", "gh", "head", "install", "journalctl", "kubectl", "logger",
     "lifeboat", "aws", "mv", "openssl", "psql", "sha256sum", "squeue", "base64", "jq", "sudo", "systemctl", "terraform", "useradd",
 }
 # Programs of the repository that pages call by their path.

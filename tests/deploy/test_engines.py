@@ -144,6 +144,19 @@ class Engines(Shards):
         self.assertEqual(self.machine.run(["sh", "-c", wrapped], handed), 1)
         self.assertIn("FAILED prod/courses: unavailable", self.machine.logs[-1])
 
+    def test_slurm_submits_proofs_where_it_is_told_to(self):
+        slurm = Slurm(self.machine, "4711")
+        handed = {"PATH": self.machine.path, "LIFEBOAT_CONFIG": str(self.machine.config), "LIFEBOAT_COMMAND": "prove"}
+        told = {"SLURM_ARRAY_JOB_ID": "4711", "SLURM_ARRAY_TASK_COUNT": str(SHARDS), "SLURM_ARRAY_TASK_MIN": "0"}
+        codes = [self.machine.script(Slurm.SCRIPT, {**handed, **told, "SLURM_ARRAY_TASK_ID": str(task)}) for task in slurm.tasks]
+        # There is nothing to prove, which is the collector's to say.
+        self.assertEqual(codes, [0] * SHARDS, self.said())
+        runs = self.folder / "repository/runs"
+        self.assertEqual([path.name for path in runs.iterdir()], ["prove"])
+        self.assertIn("status", self.machine.logs[-1])
+        submit = (ROOT / "deploy/slurm/fleet.sh").read_text()
+        self.assertIn("lifeboat ${LIFEBOAT_COMMAND:-nightly} --collect", submit)
+
     def test_a_shard_that_never_reports_fails_no_collector_silently(self):
         batch = Batch(self.machine, "b")
         for shard in range(1, SHARDS):

@@ -207,12 +207,15 @@ fn options() -> String {
     )
 }
 
+/// Without `pg_attver`, a number that PostgreSQL 17.12 keeps for itself among a column's options: it differs from server
+/// to server, and `pg_dump` leaves it out as well.
 fn column_options() -> String {
     format!(
         "{}, o AS (
            SELECT ARRAY[r.nspname, r.relname, a.attname]::text[] AS name, pg_catalog.concat_ws(', ',
                   (SELECT pg_catalog.string_agg(one, ', ' ORDER BY one COLLATE \"C\")
-                     FROM pg_catalog.unnest(a.attoptions || a.attfdwoptions) one),
+                     FROM pg_catalog.unnest(a.attoptions || a.attfdwoptions) one
+                    WHERE NOT pg_catalog.starts_with(one, 'pg_attver=')),
                   CASE WHEN a.attstorage <> t.typstorage THEN 'STORAGE ' || a.attstorage::text END,
                   'COMPRESSION ' || nullif(pg_catalog.to_jsonb(a) ->> 'attcompression', ''),
                   CASE WHEN a.attstattarget >= 0 THEN 'STATISTICS ' || a.attstattarget::text END) AS text
@@ -222,7 +225,7 @@ fn column_options() -> String {
               AND (a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attstattarget >= 0
                    OR a.attstorage <> t.typstorage
                    OR pg_catalog.to_jsonb(a) ->> 'attcompression' <> ''))
-         SELECT name, text FROM o",
+         SELECT name, text FROM o WHERE text <> ''",
         relations("'r', 'p', 'm', 'f'").trim_end()
     )
 }

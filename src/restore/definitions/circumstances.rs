@@ -10,6 +10,8 @@ pub(super) struct Circumstances {
     pub same_major: bool,
     /// Both servers know INHERIT and SET of a membership, or neither does.
     pub membership_options: bool,
+    /// Where the source is older than 17 and the target is not: there partitions have their root's identity columns.
+    pub given_identity: BTreeSet<(String, String)>,
     pub owners: bool,
     pub privileges: bool,
     pub default_privileges: bool,

@@ -93,7 +93,7 @@ impl Comparer<'_> {
         let mut incomparable = 0;
         for (name, text) in &then {
             let change = match now.get(name) {
-                Some(other) if self.is_same(rule, text, other) => continue,
+                Some(other) if self.is_same(rule, name, text, other) => continue,
                 Some(other) if self.is_incomparable(rule, text, other) => {
                     incomparable += 1;
                     continue;
@@ -129,7 +129,7 @@ impl Comparer<'_> {
         asked && (!rule.of_instance || instance && !circumstances.powerless)
     }
 
-    fn is_same(&self, rule: &Rule, then: &str, now: &str) -> bool {
+    fn is_same(&self, rule: &Rule, name: &[String], then: &str, now: &str) -> bool {
         match rule.text {
             Text::Privileges => self.compare_privileges(rule, [then, now]) == Comparison::Same,
             // Only a superuser may say so of a function.
@@ -140,7 +140,20 @@ impl Comparer<'_> {
             _ if rule.kind == "membership" && !self.circumstances.membership_options => {
                 then.starts_with("ADMIN") == now.starts_with("ADMIN")
             }
+            _ if rule.kind == "column" && self.is_given_identity(name) => {
+                words::without_identity(now) == then || then == now
+            }
             _ => then == now,
+        }
+    }
+
+    fn is_given_identity(&self, name: &[String]) -> bool {
+        match name {
+            [schema, table, _] => {
+                let place = (schema.clone(), table.clone());
+                self.circumstances.given_identity.contains(&place)
+            }
+            _ => false,
         }
     }
 

@@ -1,18 +1,19 @@
 //! The collector: what became of a whole run, told once.
 
-use std::collections::BTreeMap;
-
-use super::fleet::{Fleet, Settled, TOOL};
-use super::steps;
+use super::runs::{Fleet, Settled, TOOL};
+use super::task::{CollectTask, Made};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::manifest::FORMAT;
-use crate::model::run::{Assignment, RunCollected, RunText, ShardDatabase, ShardReport, ShardStep};
-use crate::outcome::Outcome;
-use crate::repository::{ListedPoint, RunState, StoredPlan};
-use crate::schedule::{
-    CollectedDatabase, Collection, Notify, Report, Schedule, SnapshotExpire, StepReport, Steps,
+use crate::model::run::{
+    Assignment, RunCollected, RunPurpose, RunText, ShardDatabase, ShardReport, ShardStep,
 };
+use crate::outcome::Outcome;
+use crate::repository::{RunState, StoredPlan};
+use crate::schedule::collection::{CollectedDatabase, Collection};
+use crate::schedule::notify::Notify;
+use crate::schedule::step::{Report, Schedule, StepReport};
+use crate::schedule::steps::Steps;
 
 /// Which run is collected.
 pub(crate) enum Which {
@@ -22,17 +23,14 @@ pub(crate) enum Which {
 }
 
 /// What the collector looks with, and does for all shards.
-pub(crate) struct Collector<'a> {
+pub(crate) struct Collector<'a, C> {
     pub fleet: &'a Fleet,
-    /// Names of the configured sources.
-    pub sources: &'a [String],
+    pub task: &'a mut C,
     /// Every shard has ended, reported or not.
     pub ended: bool,
-    pub snapshot_expire: Option<Result<SnapshotExpire>>,
-    pub notify: &'a Notify,
 }
 
-impl Collector<'_> {
+impl<C: CollectTask> Collector<'_, C> {
     /// Says what became of a run.
     pub(crate) async fn run(self, which: &Which, context: Context<'_>) -> Result<Report> {
         let settled = self.fleet.settle(context).await?;
@@ -42,15 +40,18 @@ impl Collector<'_> {
 
     async fn find(&self, which: &Which, context: Context<'_>) -> Result<StoredPlan> {
         let Fleet {
-            repository, trust, ..
+            repository,
+            run_trust,
+            ..
         } = self.fleet;
         let (found, what) = match which {
             Which::Named(run) => {
-                let found = repository.run_plan(run, trust).await?;
+                let found = self.fleet.plan(run).await?;
                 (found, format!("no run '{run}'"))
             }
             Which::Latest => {
-                let (found, passed_over) = repository.newest_run(trust).await?;
+                let (found, passed_over) =
+                    repository.newest_run(self.fleet.purpose, run_trust).await?;
                 for one in passed_over {
                     context.progress.warn(&one);
                 }
@@ -71,7 +72,11 @@ impl Collector<'_> {
         settled: &Settled,
         context: Context<'_>,
     ) -> Result<(Report, bool)> {
-        let mut taken = Steps::new(Schedule::Nightly, context);
+        let schedule = match self.fleet.purpose {
+            RunPurpose::Export => Schedule::Nightly,
+            RunPurpose::Prove => Schedule::Prove,
+        };
+        let mut taken = Steps::new(schedule, context);
         let mut collection = self.collect(stored, settled).await?;
         let told = !collection.running && self.claim(&collection, stored, settled).await?;
         collection.told = told;
@@ -79,8 +84,8 @@ impl Collector<'_> {
         taken.take("collect", step).await;
         let report = match told {
             true => {
-                steps::expire(&mut taken, self.snapshot_expire, context).await;
-                taken.finish(self.notify).await?
+                self.task.once(&mut taken, context).await;
+                taken.finish(self.task.notify()).await?
             }
             false => taken.finish(&Notify::default()).await?,
         };
@@ -99,6 +104,7 @@ impl Collector<'_> {
             format: FORMAT,
             repository: plan.repository.clone(),
             id: plan.id.clone(),
+            purpose: plan.purpose,
             run: plan.run.clone(),
             tool: TOOL.to_owned(),
             collected_at: settled.now,
@@ -110,23 +116,25 @@ impl Collector<'_> {
         if put.await? {
             return Ok(true);
         }
-        let state = fleet.repository.run_state(plan, &fleet.trust).await?;
+        let state = fleet.repository.run_state(plan, &fleet.run_trust).await?;
         Ok(state.collected.is_none())
     }
 
     async fn collect(&self, stored: &StoredPlan, settled: &Settled) -> Result<Collection> {
         let (fleet, plan) = (self.fleet, &stored.plan);
-        let state = fleet.repository.run_state(plan, &fleet.trust).await?;
+        let state = fleet.repository.run_state(plan, &fleet.run_trust).await?;
         // What was told is no longer waited for.
         let is_over = self.ended || state.collected.is_some() || fleet.is_over(stored, settled.now);
         let silent = (0..plan.shards).filter(|shard| !state.reports.contains_key(shard));
         let unreported: Vec<u32> = silent.collect();
+        let made = self.task.made(fleet, stored).await?;
         let mut collection = Collection {
+            purpose: plan.purpose,
             run: plan.run.clone(),
             id: plan.id.clone(),
             planned_at: stored.stored_at,
             shards: plan.shards,
-            databases: self.databases(stored, &state).await?,
+            databases: self.databases(stored, &state, &made),
             running: !unreported.is_empty() && !is_over,
             unreported,
             told: false,
@@ -142,49 +150,34 @@ impl Collector<'_> {
                 plan.run, stored.stored_at
             ));
         }
-        for source in self.sources {
-            if plan.first_of(source).is_none() {
-                collection.findings.push(format!(
-                    "source {source} is not in this run: it has no database, or was configured after the plan"
-                ));
-            }
-        }
+        let missed = self.task.not_in_run(fleet, stored).await?;
+        collection.findings.extend(missed);
         Ok(collection)
     }
 
-    async fn databases(
+    fn databases(
         &self,
         stored: &StoredPlan,
         state: &RunState,
-    ) -> Result<Vec<CollectedDatabase>> {
-        let mut points: BTreeMap<(String, String), Vec<ListedPoint>> = BTreeMap::new();
-        for point in self.fleet.repository.find(None, None).await? {
-            let place = (point.source.clone(), point.database.clone());
-            points.entry(place).or_default().push(point);
-        }
-        let mut databases = Vec::with_capacity(stored.plan.databases.len());
-        for one in &stored.plan.databases {
+        made: &Made,
+    ) -> Vec<CollectedDatabase> {
+        let collected = stored.plan.databases.iter().map(|one| {
             let said = last_said(one, state);
-            let place = (&one.source, one.database.as_ref());
-            let point = match place {
-                (source, Some(database)) => {
-                    let points = points.remove(&(source.clone(), database.clone()));
-                    let points = points.unwrap_or_default();
-                    let made = self.fleet.made_by(stored, points).await?;
-                    made.map(|point| point.id)
-                }
-                (_, None) => said.iter().find_map(|said| said.point.clone()),
+            let point = match &one.database {
+                Some(database) => made.get(&(one.source.clone(), database.clone())).cloned(),
+                None => said.iter().find_map(|said| said.point.clone()),
             };
             let failed = said.iter().find_map(|said| said.error.clone());
-            databases.push(CollectedDatabase {
+            let mends = C::A_POINT_MENDS && point.is_some() && one.database.is_some();
+            CollectedDatabase {
                 source: one.source.clone(),
                 database: one.database.clone(),
                 shard: one.shard,
-                error: failed.filter(|_| point.is_none() || one.database.is_none()),
+                error: failed.filter(|_| !mends),
                 point,
-            });
-        }
-        Ok(databases)
+            }
+        });
+        collected.collect()
     }
 }
 
@@ -213,8 +206,12 @@ fn add_databases(collection: &mut Collection) {
                 "{name}: {error}: the log of shard {shard} says why"
             ));
         } else if one.point.is_none() && !collection.unreported.contains(&shard) {
+            let (no, question) = match collection.purpose {
+                RunPurpose::Export => ("no point", "was it dropped, or is its drop unfinished?"),
+                RunPurpose::Prove => ("no drill", "was its attestation not stored?"),
+            };
             collection.findings.push(format!(
-                "{name}: no point, and shard {shard} reported no failure: was it dropped, or is its drop unfinished?"
+                "{name}: {no}, and shard {shard} reported no failure: {question}"
             ));
         }
     }
@@ -225,7 +222,10 @@ fn add_shards(collection: &mut Collection) {
     for shard in collection.unreported.clone() {
         let own = collection.databases.iter().filter(|one| one.shard == shard);
         let missing = own.filter(|one| one.point.is_none()).count();
-        let without = format!("{missing} of its databases have no point of this run");
+        let without = format!(
+            "{missing} of its databases have no {} of this run",
+            collection.made()
+        );
         match collection.running {
             true => collection
                 .findings
@@ -252,13 +252,18 @@ fn add_steps(collection: &mut Collection, state: &RunState) {
     }
 }
 
-/// An export fails by its databases, or as a whole.
+/// An export fails by its databases, or as a whole; a proof by what it does with one database.
 fn is_told_by_databases(step: &ShardStep, report: &ShardReport) -> bool {
-    let Some(source) = step.name.strip_prefix("export ") else {
-        return false;
-    };
-    let as_a_whole = |said: &ShardDatabase| {
-        said.source == source && said.database.is_none() && said.error.is_some()
-    };
-    !report.databases.iter().any(as_a_whole)
+    let mut failed = report.databases.iter().filter(|said| said.error.is_some());
+    if let Some(source) = step.name.strip_prefix("export ") {
+        return !failed.any(|said| said.source == source && said.database.is_none());
+    }
+    failed.any(|said| {
+        let Some(database) = &said.database else {
+            return false;
+        };
+        let name = format!("{}/{database}", said.source);
+        let of = ["find", "verify", "drill"].map(|step| format!("{step} {name}"));
+        of.contains(&step.name)
+    })
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::context::Context;
 use crate::error::{Result, ResultExt};
 use crate::model::lock::LockPolicy;
-use crate::model::run::{RunText, Shard};
+use crate::model::run::{RunPurpose, RunText, Shard};
 use crate::repository::{ListedPoint, Locks, PointPath, Repository, StoredPlan};
 use crate::sign::{Signer, Trust};
 
@@ -17,9 +17,13 @@ const MOST_PASSED_OVER: usize = 16;
 const A_NIGHT: SignedDuration = SignedDuration::from_hours(24);
 
 pub(crate) struct Fleet {
+    pub purpose: RunPurpose,
     pub repository: Repository,
     pub signer: Signer,
+    /// Whose restore points count.
     pub trust: Trust,
+    /// Whose plans and reports count.
+    pub run_trust: Trust,
     pub lock: LockPolicy,
     pub max_lock_days: u32,
     /// A run whose plan is older than this is over.
@@ -62,6 +66,14 @@ impl Fleet {
         })
     }
 
+    /// The plan of a run, if a shard has stored one.
+    pub(super) async fn plan(&self, run: &RunText) -> Result<Option<StoredPlan>> {
+        let repository = &self.repository;
+        repository
+            .run_plan(self.purpose, run, &self.run_trust)
+            .await
+    }
+
     /// Whether it is too late for shards of this run.
     pub(super) fn is_over(&self, stored: &StoredPlan, now: Timestamp) -> bool {
         let limit = SignedDuration::from_hours(i64::from(self.run_hours));
@@ -75,7 +87,7 @@ impl Fleet {
 
     /// Of these points of one database, the newest that the run made: stored after its plan, by the store's time,
     /// and signed by a trusted key.
-    pub(super) async fn made_by(
+    pub(crate) async fn made_by(
         &self,
         stored: &StoredPlan,
         mut points: Vec<ListedPoint>,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
 #
-#   tests/long.sh oracle|random|storm|kill|extract|seen|fleet|fleet300|packages|image...
+#   tests/long.sh oracle|random|storm|kill|extract|seen|fleet|fleet300|model|packages|image...
 #
 #   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
 #   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
@@ -10,7 +10,9 @@
 #   extract  every table of a database in every format        LIFEBOAT_EXTRACT_CASES LIFEBOAT_EXTRACT_SEED
 #   seen     status, list and report of a fleet               LIFEBOAT_SEEN_CASES
 #   fleet    shards under Slurm, started at one moment         LIFEBOAT_FLEET_CASES
-#   fleet300 many databases by ten shards, two at a time       LIFEBOAT_FLEET300_CASES
+#   fleet300 many databases by ten shards, two at a time, and
+#            their calls to S3                                LIFEBOAT_FLEET300_CASES
+#   model    how long a run takes, predicted and measured     LIFEBOAT_FLEET300_CASES
 #   packages what a release consists of, in Debian 12 and 13: once
 #   image    the image as ECS and Kubernetes run it: once
 #
@@ -40,7 +42,8 @@ settings() {
         extract) echo 'EXTRACT 100 10 extract::generated_databases_' ;;
         fleet) echo 'FLEET 20 20 bash tests/fleet/run.sh' ;;
         seen) echo 'SEEN 500 500 seen::what_the_program_says_of_a_fleet' ;;
-        fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh many' ;;
+        fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh calls many' ;;
+        model) echo 'FLEET300 300 300 bash tests/fleet/run.sh model' ;;
         packages) echo 'PACKAGES 1 1 bash tests/packages/run.sh' ;;
         image) echo 'IMAGE 1 1 bash tests/image/run.sh' ;;
         *) usage ;;

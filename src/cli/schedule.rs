@@ -48,6 +48,9 @@ pub(super) fn shared_answer(report: &Report, shard: Option<&ShardSummary>) -> Re
     shown["shard"] = json!(shard);
     if let Some(shard) = shard {
         page.append(&shard_page(report.schedule, shard));
+        if let Some(told) = &shard.told {
+            page.append(&show(told)?.1);
+        }
     }
     Answer::new(&shown, page, report.outcome())
 }
@@ -65,7 +68,7 @@ fn shard_page(schedule: Schedule, shard: &ShardSummary) -> Page {
     ));
     if let Some(code) = shard.collected {
         page.line(format_args!(
-            "every shard has reported: the run as a whole ended with {code}; `lifeboat {schedule} --collect` shows it"
+            "every shard has reported: the run as a whole ended with {code}; `lifeboat {schedule} --collect` shows it again"
         ));
     }
     page

@@ -110,8 +110,11 @@ impl CollectTask for Collects {
         Ok(missing.collect())
     }
 
-    async fn once(&mut self, steps: &mut Steps<'_>, context: Context<'_>) {
-        steps::expire(steps, self.snapshot_expire.take(), context).await;
+    /// Once: what is left of it is the next night's.
+    async fn of_the_whole(&mut self, steps: &mut Steps<'_>, is_told: bool, context: Context<'_>) {
+        if !is_told {
+            steps::expire(steps, self.snapshot_expire.take(), context).await;
+        }
     }
 }
 

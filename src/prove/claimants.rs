@@ -68,7 +68,8 @@ impl Claimants {
         for one in found.await?.into_iter().filter(chosen) {
             let is_newest = |which: &PointSelector| {
                 let mut newest = newest.iter().map(|one| &one.point);
-                newest.any(|other| other.which == *which && other.database == one.database)
+                let of = (&one.source, &one.database);
+                newest.any(|other| other.which == *which && (&other.source, &other.database) == of)
             };
             self.contested.extend(one.contested);
             let all = one.ids.into_iter().map(PointSelector::Id);

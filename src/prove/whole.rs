@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::options::Whole;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::humanize::counted;
 use crate::model::id::Id;
 use crate::promote;
 use crate::repository::{Attestations, Repository, StoredPlan, by_database};
@@ -66,29 +67,42 @@ impl CollectTask for Whole {
         Ok(made)
     }
 
-    /// Databases whose first point came after the plan.
     async fn not_in_run(&self, fleet: &Fleet, stored: &StoredPlan) -> Result<Vec<String>> {
         let planned = stored.plan.databases.iter();
         let planned: BTreeSet<(&str, Option<&str>)> = planned
             .map(|one| (one.source.as_str(), one.database.as_deref()))
             .collect();
-        let mut missing = Vec::new();
+        let (mut missing, mut nobodys) = (Vec::new(), Vec::new());
         for ((source, database), points) in by_database(fleet.repository.find(None, None).await?) {
-            let is_new = points.iter().all(|one| one.stored_at() > stored.stored_at);
-            if !is_new || planned.contains(&(&source, Some(&database))) {
+            if planned.contains(&(&source, Some(&database))) {
                 continue;
             }
-            // What no trusted key signed is nobody's database.
-            if fleet.made_by(stored, points).await?.is_some() {
-                missing.push(format!(
-                    "{source}/{database} is not in this run: its first restore point came after the plan"
-                ));
-            }
+            let of = match fleet.newest(points).await? {
+                Some(_) => &mut missing,
+                None => &mut nobodys,
+            };
+            of.push(format!("{source}/{database}"));
         }
-        Ok(missing)
+        let mut told: Vec<String> = missing
+            .into_iter()
+            .map(|name| {
+                format!(
+                    "{name} is not in this run: its first restore point came after the plan, or --source and --database left it out"
+                )
+            })
+            .collect();
+        if let Some(first) = nobodys.first() {
+            told.push(format!(
+                "{} in no run, as no trusted key signed any of the newest restore points: {first}, {}",
+                counted(nobodys.len() as u64, "database is", "databases are"),
+                "and so on: what `lifeboat status` says of them tells why"
+            ));
+        }
+        Ok(told)
     }
 
-    async fn once(&mut self, steps: &mut Steps<'_>, context: Context<'_>) {
+    /// Each time: a shard that was started again may have drilled what was missing.
+    async fn of_the_whole(&mut self, steps: &mut Steps<'_>, _: bool, context: Context<'_>) {
         self.take(steps, Vec::new(), context).await;
     }
 }

@@ -10,7 +10,7 @@ use super::details::MAX_SEALED_BYTES;
 use super::envelope;
 use super::handle::Repository;
 use super::layout::{self, PointPath};
-use super::locks::Locks;
+use super::locks::{CLOCK_TOLERANCE, Locks};
 use super::read::RestorePoint;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
@@ -186,7 +186,9 @@ impl Attestations {
         let recent = self.about(point).filter(|one| one.stored_at > after);
         for listed in recent.take(MOST_READ_SINCE) {
             let opened = open(listed, &About::of(point), point.repository(), trust).await?;
-            if let Ok(drill) = opened {
+            // An old one that somebody stored again is no drill since.
+            let began = after - CLOCK_TOLERANCE;
+            if let Some(drill) = opened.ok().filter(|drill| drill.drilled_at >= began) {
                 return Ok(Some(drill));
             }
         }

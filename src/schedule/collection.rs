@@ -26,6 +26,9 @@ pub(crate) struct Collection {
     pub running: bool,
     /// Whether it was this command that told it: a run is told once.
     pub told: bool,
+    /// Whether another one did before.
+    #[serde(skip)]
+    pub is_told: bool,
     /// What failed, one line each; any makes the exit code 1.
     pub failures: Vec<String>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.

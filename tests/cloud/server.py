@@ -275,6 +275,8 @@ def _allow_many_files():
 
 
 def main():
+    # Before anybody hears of the server, who may end at once.
+    parent = os.getppid()
     parser = argparse.ArgumentParser(prog="serve.sh", description="Serves the tests' AWS; prints its port.")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
@@ -285,7 +287,6 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     server = Server(options.port, options.host).start()
     print(server.port, flush=True)
-    parent = os.getppid()
     try:
         while not options.with_parent or os.getppid() == parent:
             time.sleep(1)

@@ -7,7 +7,7 @@
 judged() {
     local run=$1 code=$2 points wrong
     exits "$code" lifeboat nightly --collect --run "$run" --json --quiet >"$SAID/collected.json"
-    exits 0 lifeboat list --json --quiet >"$SAID/list.json"
+    exits 0 lifeboat list --all --json --quiet >"$SAID/list.json"
     points=$(python3 tests/fleet/judge.py "$SAID" "$REPOSITORY/runs/export/$run" --databases "$STATE/databases" \
         --code "$code" "${@:3}" 2>"$SAID/judged.log") || {
         wrong=$(<"$SAID/judged.log")

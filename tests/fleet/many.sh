@@ -8,22 +8,28 @@ many() {
     for server in "$FIRST" "$SECOND"; do add_databases "$server" 12 $((all / 2)); done
     names $((all / 2)) >"$STATE/databases"
     began=$(now)
-    two_at_a_time
+    two_at_a_time many "$MANY_SHARDS" clean
     wall=$(since "$began")
     judged many 0 --shards "$MANY_SHARDS" --once
     echo "$((all / 2 * 2)) databases by $MANY_SHARDS shards, $AT_A_TIME at a time: $wall s; a shard took" \
         "$(least_and_most 1) s, its largest process $(least_and_most 2) MiB"
 }
 
+# two_at_a_time RUN SHARDS WITH [SELECTION...]: all shards of a run; WITH runs a command with a repository's variables.
 two_at_a_time() {
-    local index
-    for ((index = 0; index < MANY_SHARDS; index++)); do
-        if [ "$index" -ge "$AT_A_TIME" ]; then wait -n || fail 'a shard failed'; fi
-        clean LIFEBOAT_INDEX="$index" LIFEBOAT_SHARDS="$MANY_SHARDS" LIFEBOAT_RUN=many \
-            python3 tests/fleet/measure.py "$SAID/measured-$index" "$LIFEBOAT_BIN" nightly --json --quiet \
+    local index running=0
+    rm -f "$SAID"/measured-*
+    for ((index = 0; index < $2; index++)); do
+        if [ "$running" = "$AT_A_TIME" ]; then
+            wait -n || fail 'a shard failed'
+            running=$((running - 1))
+        fi
+        "$3" LIFEBOAT_INDEX="$index" LIFEBOAT_SHARDS="$2" LIFEBOAT_RUN="$1" \
+            python3 tests/fleet/measure.py "$SAID/measured-$index" "$LIFEBOAT_BIN" nightly --json --quiet "${@:4}" \
             >"$SAID/$index-0.json" 2>"$SAID/$index-0.log" &
+        running=$((running + 1))
     done
-    for ((index = 0; index < AT_A_TIME; index++)); do wait -n || fail 'a shard failed'; done
+    for (( ; running > 0; running--)); do wait -n || fail 'a shard failed'; done
 }
 
 # least_and_most COLUMN: of what measure.py wrote

@@ -5,12 +5,13 @@
 #
 #   tests/fleet/run.sh [CASE...]
 #
-# Without names all cases but `many`, for which there are 300 databases.
+# Without names all cases but `calls`, `many` and `model`, for which there are 300 databases. `calls` comes before
+# `many`, and `model` is a run of its own: each counts on what databases there are.
 #
 # LIFEBOAT_BIN          the program; else `cargo build` makes one
 # LIFEBOAT_FLEET_CASES  how often all shards start at one moment: 2 unless told; from 20 on nodes are lost at more
 #                       moments, too
-# LIFEBOAT_FLEET300_CASES  databases of `many`, if not 300
+# LIFEBOAT_FLEET300_CASES  databases of `calls`, `many` and `model`, if not 300
 # LIFEBOAT_FLEET        state folder, else target/fleet; keeps logs, and seconds of each case in figures.txt
 set -euo pipefail
 shopt -s inherit_errexit
@@ -18,7 +19,7 @@ shopt -s inherit_errexit
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly CASES=(array lost_at_work cut_off lost_anywhere preempted cancelled together two_copies other_numbers
     changed_within failing part_of_array used_again)
-readonly ON_REQUEST=(many)
+readonly ON_REQUEST=(calls many model)
 readonly ROUNDS=${LIFEBOAT_FLEET_CASES:-2}
 HOME_OF_FLEET=$(realpath --canonicalize-missing "${LIFEBOAT_FLEET:-target/fleet}")
 readonly HOME_OF_FLEET
@@ -38,6 +39,10 @@ readonly LOST_AFTER
 . tests/fleet/cases.sh
 # shellcheck source=tests/fleet/many.sh
 . tests/fleet/many.sh
+# shellcheck source=tests/fleet/calls.sh
+. tests/fleet/calls.sh
+# shellcheck source=tests/fleet/model.sh
+. tests/fleet/model.sh
 
 usage() {
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
@@ -73,6 +78,7 @@ SH
 finish() {
     local status=$?
     stop_slurm || true
+    stop_counting || true
     "$SERVERS" stop "$FIRST" "$SECOND" || true
     [ "$status" = 0 ] || echo "tests/fleet/run.sh: logs and documents are in $STATE" >&2
     echo "tests/fleet/run.sh: ${SECONDS} s, $([ "$status" = 0 ] && echo passed || echo "failed with $status")" >&2

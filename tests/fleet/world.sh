@@ -115,11 +115,13 @@ SQL
     add_databases "$server" 1 "$2"
 }
 
-# add_databases SERVER FROM BELOW
+# add_databases SERVER FROM BELOW: but those that an earlier case added.
 add_databases() {
-    local number
+    local number name
     for ((number = $2; number < $3; number++)); do
-        printf 'CREATE DATABASE d%02d TEMPLATE d00;\n' "$number"
+        printf -v name 'd%02d' "$number"
+        printf "SELECT 'CREATE DATABASE %s TEMPLATE d00' WHERE NOT EXISTS\n" "$name"
+        printf "    (SELECT FROM pg_database WHERE datname = '%s') \\\\gexec\n" "$name"
     done | psql_on "$1" postgres -f -
 }
 
@@ -134,12 +136,17 @@ names() {
 # ---------------------------------------------------------------- the repository
 
 make_repository() {
-    local source url
     clean "$LIFEBOAT_BIN" init --repository "$REPOSITORY" --config "$CONFIG" >"$STATE/init.log"
     as_user mkdir "$STATE/offline"
     as_user mv "$STATE/break-glass.key" "$STATE/offline/"
     # One recipient alone is a finding of every export.
     clean age-keygen -o "$STATE/second.key" 2>"$STATE/second.log"
+    configure "$CONFIG"
+}
+
+# configure FILE: what `init` leaves to be said.
+configure() {
+    local source url
     {
         printf '\n[[recipient]]\nname = "second"\nkey = "%s"\n' "$(clean age-keygen -y "$STATE/second.key")"
         # What we hold in the middle of an export waits for us.
@@ -150,7 +157,7 @@ make_repository() {
             url=$(url_of "$(server_of "$source/")" lifeboat)
             printf '\n[[source]]\nname = "%s"\nurl = "%s/postgres"\nexclude_databases = ["postgres"]\n' "$source" "$url"
         done
-    } | as_user tee -a "$CONFIG" >"$STATE/configured.log"
+    } | as_user tee -a "$1" >"$STATE/configured.log"
 }
 
 # ---------------------------------------------------------------- an export that is held

@@ -64,8 +64,8 @@ impl<C: CollectTask> Collector<'_, C> {
         })
     }
 
-    /// The report, and whether it was this call that told it: then with notifications, and with what is done once a
-    /// run.
+    /// The report, and whether it was this call that told it: then with notifications. Where the run is no longer waited
+    /// for, also what is done for it as a whole.
     pub(super) async fn tell(
         self,
         stored: &StoredPlan,
@@ -78,24 +78,33 @@ impl<C: CollectTask> Collector<'_, C> {
         };
         let mut taken = Steps::new(schedule, context);
         let mut collection = self.collect(stored, settled).await?;
-        let told = !collection.running && self.claim(&collection, stored, settled).await?;
+        if collection.running {
+            let step = async { Ok(StepReport::Collect(collection)) };
+            taken.take("collect", step).await;
+            return Ok((taken.finish(&Notify::default()).await?, false));
+        }
+        let mut whole = Steps::new(schedule, context);
+        let is_told = collection.is_told;
+        self.task.of_the_whole(&mut whole, is_told, context).await;
+        // Who is stopped before it says how all ended leaves the run to be told by the next one.
+        let whole = whole.finish(&Notify::default()).await?;
+        let outcome = collection.outcome().max(whole.outcome());
+        let told = self.claim(outcome, stored, settled).await?;
         collection.told = told;
         let step = async { Ok(StepReport::Collect(collection)) };
         taken.take("collect", step).await;
-        let report = match told {
-            true => {
-                self.task.once(&mut taken, context).await;
-                taken.finish(self.task.notify()).await?
-            }
-            false => taken.finish(&Notify::default()).await?,
-        };
-        Ok((report, told))
+        for step in whole.steps {
+            taken.add(step);
+        }
+        let nobody = Notify::default();
+        let notify = if told { self.task.notify() } else { &nobody };
+        Ok((taken.finish(notify).await?, told))
     }
 
     /// Whether nobody has told it yet. What somebody without a trusted key put there silences nobody.
     async fn claim(
         &self,
-        collection: &Collection,
+        outcome: Outcome,
         stored: &StoredPlan,
         settled: &Settled,
     ) -> Result<bool> {
@@ -108,7 +117,7 @@ impl<C: CollectTask> Collector<'_, C> {
             run: plan.run.clone(),
             tool: TOOL.to_owned(),
             collected_at: settled.now,
-            exit_code: collection.outcome().exit_code(),
+            exit_code: outcome.exit_code(),
         };
         let put = fleet
             .repository
@@ -138,6 +147,7 @@ impl<C: CollectTask> Collector<'_, C> {
             running: !unreported.is_empty() && !is_over,
             unreported,
             told: false,
+            is_told: state.collected.is_some(),
             failures: Vec::new(),
             findings: state.passed_over.clone(),
         };

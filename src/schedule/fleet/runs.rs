@@ -6,11 +6,11 @@ use crate::context::Context;
 use crate::error::{Result, ResultExt};
 use crate::model::lock::LockPolicy;
 use crate::model::run::{RunPurpose, RunText, Shard};
-use crate::repository::{ListedPoint, Locks, PointPath, Repository, StoredPlan};
+use crate::repository::{ListedPoint, Locks, PointPath, Repository, RestorePoint, StoredPlan};
 use crate::sign::{Signer, Trust};
 
 pub(super) const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
-/// How many points that came after the plan are looked at for one that a trusted key signed.
+/// How many points of a database are looked at for one that a trusted key signed.
 const MOST_PASSED_OVER: usize = 16;
 
 /// From one run to the next.
@@ -93,9 +93,12 @@ impl Fleet {
         mut points: Vec<ListedPoint>,
     ) -> Result<Option<PointPath>> {
         points.retain(|point| point.stored_at() > stored.stored_at);
-        let newest = self
-            .repository
-            .newest_trusted(points, &self.trust, MOST_PASSED_OVER);
-        Ok(newest.await?.map(|point| point.path()))
+        Ok(self.newest(points).await?.map(|point| point.path()))
+    }
+
+    /// The newest of one database's points that a trusted key signed.
+    pub(crate) async fn newest(&self, points: Vec<ListedPoint>) -> Result<Option<RestorePoint>> {
+        let (trust, tries) = (&self.trust, MOST_PASSED_OVER);
+        self.repository.newest_trusted(points, trust, tries).await
     }
 }

@@ -17,7 +17,7 @@ use crate::repository::StoredPlan;
 use crate::schedule::step::Report;
 
 /// What is told of a shard beside its steps.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct ShardSummary {
     pub run: RunText,
     /// Of the run's plan.
@@ -32,6 +32,9 @@ pub(crate) struct ShardSummary {
     pub done_before: Vec<String>,
     /// How the whole run ended, where this shard was the last one to report and told it.
     pub collected: Option<u8>,
+    /// What it told then.
+    #[serde(skip)]
+    pub told: Option<Report>,
 }
 
 /// Does the share that the run's plan gives to this shard, and reports.
@@ -67,7 +70,10 @@ pub(crate) async fn run_shard(
             ended: true,
         };
         let (collected, told) = collector.tell(&stored, &settled, context).await?;
-        summary.collected = told.then(|| collected.outcome().exit_code());
+        if told {
+            summary.collected = Some(collected.outcome().exit_code());
+            summary.told = Some(collected);
+        }
     }
     Ok((worked.report, summary))
 }
@@ -137,6 +143,7 @@ fn summary(shard: &ShardOptions, stored: &StoredPlan, context: Context<'_>) -> S
         databases: plan.of(index).count(),
         done_before: Vec::new(),
         collected: None,
+        told: None,
     };
     context.progress.note(&format!(
         "run '{}' ({}): shard {index} of {} has {} of {} databases",

@@ -43,7 +43,7 @@ pub(crate) struct Worked {
 /// By source and database, the restore point that a run made or drilled.
 pub(crate) type Made = BTreeMap<(String, String), Id>;
 
-/// What is done once a run.
+/// What is done for a run as a whole.
 pub(crate) trait CollectTask {
     /// Whether a point of the run outweighs a failure that the shard reported of its database.
     const A_POINT_MENDS: bool;
@@ -56,6 +56,7 @@ pub(crate) trait CollectTask {
     /// What is not in the run and may be missed, a line each.
     async fn not_in_run(&self, fleet: &Fleet, stored: &StoredPlan) -> Result<Vec<String>>;
 
-    /// The steps that belong to no shard.
-    async fn once(&mut self, steps: &mut Steps<'_>, context: Context<'_>);
+    /// The steps that belong to no shard: of a run that is no longer waited for, whenever somebody asks. `is_told`: it
+    /// was told before.
+    async fn of_the_whole(&mut self, steps: &mut Steps<'_>, is_told: bool, context: Context<'_>);
 }

@@ -380,8 +380,13 @@ fn thaw(name: &str, plan: &str) -> Lifeboat {
     let trust = fs::read_to_string(fixture(&format!("keys/{name}.trust"))).unwrap();
     let pinned = format!("trust = [\"{}\", ", trust.trim());
     fs::write(&config, text.replace("trust = [", &pinned)).unwrap();
-    // Files of a checkout are as new as the checkout, in any order.
-    age(home.join(plan), 1);
+    // Files of a checkout are as new as the checkout, in any order; what the run made came after its plan.
+    let plan = home.join(plan);
+    let stored: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
+    let body: Value = serde_json::from_str(stored["body"].as_str().unwrap()).unwrap();
+    let planned_at: jiff::Timestamp = body["planned_at"].as_str().unwrap().parse().unwrap();
+    let file = File::options().write(true).open(plan).unwrap();
+    file.set_modified(planned_at.into()).unwrap();
     lifeboat
 }
 

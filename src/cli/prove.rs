@@ -26,8 +26,8 @@ use crate::schedule::SnapshotDrill;
 /// promotion and status are about all that there is.
 ///
 /// As one shard of a run it verifies and drills the databases that the run's plan gives to it. The first shard makes the
-/// plan, the last one to report promotes, shows the status and notifies, for all; `--collect` does so where shards never
-/// reported. Shard and run come from --shard and --run, or from the engine, as of `nightly`.
+/// plan, the last one to report promotes, shows the status and notifies, for all; `--collect` promotes and shows the
+/// status of a run that has ended, too, and notifies where nobody did. Shard and run come from --shard and --run, or from the engine, as of `nightly`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat prove\n  \

@@ -25,12 +25,7 @@ pub(super) async fn undrilled(
     newest: &[Newest],
     context: Context<'_>,
 ) -> Result<Claimants> {
-    let mut claimants = Claimants::default();
-    let Some(tiers) = &options.promote else {
-        return Ok(claimants);
-    };
-    claimants.find(options, tiers, newest, context).await?;
-    Ok(claimants)
+    Claimants::of(options.promote.clone(), options, newest, context).await
 }
 
 /// Of the databases of these newest points alone.
@@ -39,22 +34,32 @@ pub(super) async fn undrilled_beside(
     newest: &[Newest],
     context: Context<'_>,
 ) -> Result<Claimants> {
-    let mut claimants = Claimants::default();
-    let Some(tiers) = &options.promote else {
-        return Ok(claimants);
-    };
-    for one in newest.iter().map(|one| &one.point) {
-        let tiers = promote::Options {
-            source: Some(one.source.clone()),
-            database: Some(one.database.clone()),
+    let tiers = options.promote.iter();
+    let tiers = tiers.flat_map(|tiers| {
+        newest.iter().map(|one| promote::Options {
+            source: Some(one.point.source.clone()),
+            database: Some(one.point.database.clone()),
             ..tiers.clone()
-        };
-        claimants.find(options, &tiers, newest, context).await?;
-    }
-    Ok(claimants)
+        })
+    });
+    Claimants::of(tiers, options, newest, context).await
 }
 
 impl Claimants {
+    /// Of what each of `tiers` asks for.
+    async fn of(
+        tiers: impl IntoIterator<Item = promote::Options>,
+        options: &Options<'_>,
+        newest: &[Newest],
+        context: Context<'_>,
+    ) -> Result<Self> {
+        let mut claimants = Self::default();
+        for tiers in tiers {
+            claimants.find(options, &tiers, newest, context).await?;
+        }
+        Ok(claimants)
+    }
+
     /// Beside the newest ones, which are drilled anyway; of each database as many as may claim a period.
     async fn find(
         &mut self,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::options::Whole;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::humanize::counted;
+use crate::humanize::{counted, first_names};
 use crate::model::id::Id;
 use crate::promote;
 use crate::repository::{Attestations, Repository, StoredPlan, by_database};
@@ -91,11 +91,11 @@ impl CollectTask for Whole {
                 )
             })
             .collect();
-        if let Some(first) = nobodys.first() {
+        if !nobodys.is_empty() {
             told.push(format!(
-                "{} in no run, as no trusted key signed any of the newest restore points: {first}, {}",
+                "{} in no run, as no trusted key signed any of the newest restore points: {}; `lifeboat status` says why",
                 counted(nobodys.len() as u64, "database is", "databases are"),
-                "and so on: what `lifeboat status` says of them tells why"
+                first_names(&nobodys, 3)
             ));
         }
         Ok(told)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,8 @@ pub struct Bent {
     inner: Arc<dyn Store>,
     /// Manifests are listed as so long.
     pub manifest_bytes: Option<u64>,
+    /// Manifests are not answered for.
+    pub silent: AtomicBool,
     /// The version of which no lock can be told.
     pub without_lock: Mutex<Option<String>>,
     reading: AtomicU64,
@@ -26,6 +28,7 @@ impl Bent {
         Self {
             inner,
             manifest_bytes,
+            silent: AtomicBool::new(false),
             without_lock: Mutex::default(),
             reading: AtomicU64::new(0),
             most: AtomicU64::new(0),
@@ -63,6 +66,9 @@ impl Store for Bent {
     }
 
     async fn get(&self, key: &Key, version: &str, max_bytes: u64) -> Result<Bytes> {
+        if self.silent.load(Ordering::Relaxed) && key.as_str().starts_with("manifests/") {
+            return Err(Error::new(Kind::Unavailable, format!("{key}: no answer")));
+        }
         if key.name() == "keys.json" {
             let reading = self.reading.fetch_add(1, Ordering::Relaxed) + 1;
             self.most.fetch_max(reading, Ordering::Relaxed);

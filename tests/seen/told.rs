@@ -1,8 +1,10 @@
 //! What a person must hear of a fleet, although not every point of it is opened.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
+use lifeboat::testing::Kind;
 use lifeboat::testing::model::{Id, Key, Manifest, Previous, Sha256, Verdict};
 use lifeboat::testing::repository::Repository;
 use lifeboat::testing::status::DatabaseStatus;
@@ -333,7 +335,9 @@ async fn drills_that_were_read_count_although_an_older_one_may_not_be_read() {
     let id = &points[3].manifest.id;
     let older: &'static str = format!("attestations/c/x/{id}").leak();
     *made.store.unreadable.lock().unwrap() = Some(older);
-    once(&status_findings(&made).await, &["c/x: a drill FAILED"]);
+    let told = status_findings(&made).await;
+    once(&told, &["c/x: a drill FAILED"]);
+    once(&told, &["c/x: drills up to", "were not read"]);
     let page = made.page(Vec::new()).await;
     let id = points[29].manifest.id.to_string();
     once(&page.findings, &[&id, "its last drill failed"]);
@@ -445,5 +449,30 @@ async fn a_state_in_which_no_database_is_does_not_read_as_no_backup() {
     );
     for words in ["everything", "There is no restore point", "never", "None: "] {
         assert!(!page.contains(words), "{words}: {page}");
+    }
+}
+
+/// It says nothing of the point, and an older one is not the newest.
+#[tokio::test]
+async fn a_store_that_does_not_answer_makes_no_point_untrusted() {
+    let (store, made) = in_reach(&SMALL).await;
+    let bent = Arc::new(Bent::over(store, None));
+    let repository = Repository::new(bent.clone());
+    for all in [false, true] {
+        let options = lifeboat::testing::list::Options {
+            source: None,
+            database: None,
+            all,
+            now: now(),
+        };
+        let list =
+            async || lifeboat::testing::list::list(&repository, &made.forge.trust, &options).await;
+        bent.silent.store(false, Ordering::Relaxed);
+        assert_eq!(list().await.unwrap().findings, [""; 0]);
+        bent.silent.store(true, Ordering::Relaxed);
+        let Err(error) = list().await else {
+            panic!("a listing without an answer");
+        };
+        assert_eq!(error.kind(), Kind::Unavailable);
     }
 }

@@ -190,10 +190,7 @@ impl Reader<'_> {
         database: &str,
         found: &[ListedPoint],
     ) -> Result<(DatabaseLine, Vec<Point>)> {
-        let opened = match self.fold.folds(found.len()) {
-            true => self.newest(found).await?,
-            false => self.every(found).await?,
-        };
+        let opened = self.opened(found).await?;
         let (mut points, mut links) = (Vec::new(), Vec::new());
         let mut findings: Vec<_> = found.iter().filter_map(written_again).collect();
         if self.trust.fingerprints.is_empty() {
@@ -230,13 +227,15 @@ impl Reader<'_> {
         Ok((line, points))
     }
 
-    async fn every(&self, found: &[ListedPoint]) -> Result<Vec<Opened>> {
-        let points = stream::iter(found).map(async |one| self.point(one).await);
-        points.buffered(MANIFESTS_AT_A_TIME).try_collect().await
+    async fn opened(&self, found: &[ListedPoint]) -> Result<Vec<Opened>> {
+        let groups = self.fold.groups(found, self.drills).into_iter();
+        let reads = stream::iter(groups.map(async |group| self.newest(&group).await));
+        let read: Vec<Vec<Opened>> = reads.buffered(MANIFESTS_AT_A_TIME).try_collect().await?;
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// The newest point that can be trusted, after those that were passed over for it.
-    async fn newest(&self, found: &[ListedPoint]) -> Result<Vec<Opened>> {
+    async fn newest(&self, found: &[&ListedPoint]) -> Result<Vec<Opened>> {
         let mut opened = Vec::new();
         for one in found.iter().rev().take(MOST_PASSED_OVER) {
             let point = self.point(one).await?;

@@ -6,9 +6,10 @@ mod prometheus;
 mod report;
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -47,9 +48,12 @@ pub struct Expected {
     pub database: Option<String>,
 }
 
+/// By how much the point is older, if there is one, that the newest is compared with: nights are not of equal length.
+const NEARLY_A_DAY: SignedDuration = SignedDuration::from_hours(20);
+
 /// Reads and judges.
 ///
-/// Opens of each database the two newest trusted points, and the newest attestations of drills back to the newest
+/// Opens of each database the newest trusted point and that of the day before, and the newest attestations of drills back to the newest
 /// sound one with the points that they are about. Of all others it counts what the listing shows.
 pub async fn status(
     repository: &Repository,
@@ -159,7 +163,7 @@ struct DatabaseReader<'a> {
 }
 
 impl DatabaseReader<'_> {
-    /// The two newest trusted points of a database, its newest drill, and what was passed over, or cannot
+    /// The newest trusted point of a database and that of the day before, its newest drill, and what was passed over, or cannot
     /// be read by this version.
     async fn read(
         &self,
@@ -168,11 +172,12 @@ impl DatabaseReader<'_> {
         found: &[ListedPoint],
     ) -> Result<(DatabaseStatus, Vec<Finding>)> {
         let mut told = Vec::new();
-        let mut newest = Vec::new();
+        let mut newest: Vec<(Timestamp, PointStatus)> = Vec::new();
         let mut links = Vec::new();
         let mut drilled = DrilledPoints::new(self.repository, self.trust, self.room, found);
         let mut refused = 0;
-        for one in found.iter().rev() {
+        let mut queue: VecDeque<&ListedPoint> = found.iter().rev().collect();
+        while let Some(one) = queue.pop_front() {
             if newest.len() == 2 || refused == MOST_PASSED_OVER {
                 break;
             }
@@ -184,6 +189,7 @@ impl DatabaseReader<'_> {
                     links.extend(Link::of(&point.manifest));
                     told.extend(point.check_requirements().err().map(|why| why.chain()));
                     newest.push((one.stored_at(), point_status(&point, one, lock)));
+                    from_the_day_before(&mut queue, one.stored_at());
                 }
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
@@ -246,6 +252,19 @@ impl DatabaseReader<'_> {
         status.drill_unproven = last(Verdict::Unproven).map(|(drill, _)| drill);
         Ok(newest.troubles())
     }
+}
+
+/// Puts points, the newest first, that are a day older than `newest` before those that are not, but for one that the
+/// store received in the same second: that may be the newer one.
+///
+/// Where exports are made every hour, a table that is lost would be a finding for one hour only.
+fn from_the_day_before(points: &mut VecDeque<&ListedPoint>, newest: Timestamp) {
+    let is_near = |one: &&ListedPoint| {
+        let before = newest.duration_since(one.stored_at());
+        before > SignedDuration::ZERO && before < NEARLY_A_DAY
+    };
+    let (near, others): (Vec<_>, Vec<_>) = points.drain(..).partition(is_near);
+    points.extend(others.into_iter().chain(near));
 }
 
 /// `lock`: the manifest's, as the store reports it now.

@@ -19,8 +19,9 @@ use crate::snapshot::list::CopyPoint;
 ///
 /// Reads all versions, so delete markers hide nothing. Of several databases with more than 200 restore points
 /// together, only the newest trusted one is opened and checked of each that has more than 20, the worst database
-/// first; the others are counted as not opened. --all, or --source and --database, open every one. A state is by
-/// what was opened: age, size and locks are judged by `lifeboat status` alone. Also shows what exports that did not
+/// first; of one with more than 200, every point of the two newest days, and of each day before with more than four
+/// the newest trusted one and those that were drilled. The others are counted as not opened; --all opens every one.
+/// A state is by what was opened: age, size and locks are judged by `lifeboat status` alone. Also shows what exports that did not
 /// finish left behind, with its size and when its lock ends. Where the configuration names the backup account and
 /// an instance or cluster, copies of RDS snapshots are listed too.
 #[derive(Debug, clap::Args)]
@@ -99,14 +100,15 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 fn text(whole: &Whole) -> Page {
     let listing = &whole.exports;
     let mut page = Page::default();
-    match listing.not_opened {
-        0 => page.table_or(
+    match listing.not_opened > 0 && listing.databases.len() > 1 {
+        true => folded(&mut page, listing),
+        false => page.table_or(
             "source | database | restore point | snapshot at | >rows | >stored | locked until | drilled",
             listing.points.iter().map(point),
             none(&listing.repository, listing.not_shown),
         ),
-        not_opened => folded(&mut page, listing, not_opened),
     }
+    not_opened(&mut page, listing);
     if listing.points.iter().any(|point| point.trusted.is_none()) {
         page.space();
         page.line("No verification key is trusted: nothing was checked. --trust FINGERPRINT does.");
@@ -144,7 +146,7 @@ fn text(whole: &Whole) -> Page {
 }
 
 /// A line for each database, the worst first.
-fn folded(page: &mut Page, listing: &Listing, not_opened: u64) {
+fn folded(page: &mut Page, listing: &Listing) {
     let mut newest: BTreeMap<(&str, &str), &list::Point> = BTreeMap::new();
     let rank = |one: &list::Point| (one.trusted == Some(true), one.stored_at);
     for point in &listing.points {
@@ -178,10 +180,20 @@ fn folded(page: &mut Page, listing: &Listing, not_opened: u64) {
         "state | source | database | >points | newest restore point | snapshot at | >rows | >stored | locked until | drilled",
         rows,
     );
+}
+
+fn not_opened(page: &mut Page, listing: &Listing) {
+    if listing.not_opened == 0 {
+        return;
+    }
+    let which = match listing.databases.len() {
+        1 => "of days with many, the newest was, and those that were drilled; --all shows all",
+        _ => "--source and --database show more of a database, --all shows all",
+    };
     page.space();
     page.line(format_args!(
-        "{} more were not opened, and nothing of them was checked: --source and --database show all of a database, --all shows all.",
-        render::counted(not_opened, "restore point", "restore points")
+        "{} more were not opened, and nothing of them was checked: {which}.",
+        render::counted(listing.not_opened, "restore point", "restore points")
     ));
 }
 

@@ -20,13 +20,14 @@ use crate::status::Report as Status;
 
 /// Write one page about all restore points, their locks and drills, for people
 ///
-/// Reads every manifest and every drill's attestation; of several databases with more than 200 restore points
-/// together, of each that has more than 20, only the newest trusted one and its newest drill, and counts the others
-/// as not opened, unless --all. Then it does not tell of older points that were drilled that they do not open or are
-/// not locked: `lifeboat promote --dry-run` does. The worst databases come first. The page loads nothing and runs no script, so that it can be kept, mailed
-/// and printed. What assertions gave is on it only where --identity opens
-/// that. What `lifeboat status` finds is on the page, and no failure of writing it: the exit code is 0
-/// then, too.
+/// Reads every manifest and every drill's attestation. Of several databases with more than 200 restore points
+/// together, of each that has more than 20, it reads only the newest trusted one and its newest drill; of one with
+/// more than 200, every point of the two newest days, and of each day before with more than four the newest trusted
+/// one and those that were drilled. The others are counted as not opened; --all opens every one. Where not all are
+/// opened, it does not tell of older points that were drilled that they do not open or are not locked: `lifeboat
+/// promote --dry-run` does. The worst databases come first. The page loads nothing and runs no script, so that it can
+/// be kept, mailed and printed. What assertions gave is on it only where --identity opens that. What `lifeboat
+/// status` finds is on the page, and no failure of writing it: the exit code is 0 then, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -21,7 +21,7 @@ use crate::status::{self, DatabaseStatus, Expected, Report};
 /// Read from the repository, never from a log: what is not there does not count. Exit code 3 when
 /// something is stale, has shrunk, loses its lock or was never drilled. The worst databases come first: urgent
 /// means that, if all were lost now, there would be no backup, or one too old, or one that may be deleted. Opens
-/// the two newest restore points of each database and its newest drill; the others are counted.
+/// the newest restore point of each database, the newest that is a day older, and its newest drill; the others are counted.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = with_exit_codes!(
     "  lifeboat status\n  \

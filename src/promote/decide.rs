@@ -51,7 +51,7 @@ pub(crate) async fn decide(
     };
     for ((source, database), listed) in of {
         let stored: Vec<Timestamp> = listed.iter().map(ListedPoint::stored_at).collect();
-        if fold.folds(listed.len()) && !rules.may_contest(&stored) {
+        if fold.is_newest_only(listed.len()) && !rules.may_contest(&stored) {
             continue;
         }
         let mut reader = Reader {

@@ -1,4 +1,5 @@
-//! Reads one database: each of its restore points, or, in a fleet, the newest one and its newest drill.
+//! Reads one database: each of its restore points, or the newest of each day, or, in a fleet, the newest one and its
+//! newest drill.
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -45,13 +46,14 @@ impl Reader<'_> {
             source: source.to_owned(),
             database: database.to_owned(),
             points: Vec::new(),
+            folds_days: false,
             newest: None,
             since_drill: None,
         };
         let mut findings = Vec::new();
-        match self.fold.folds(found.len()) {
+        match self.fold.is_newest_only(found.len()) {
             true => self.newest_of(found, &mut one, &mut findings).await?,
-            false => self.every(found, &mut one, &mut findings).await?,
+            false => self.groups(found, &mut one, &mut findings).await?,
         }
         drop_old_assertions(&mut one);
         one.newest = self.newest(found, &one).await?;
@@ -70,23 +72,43 @@ impl Reader<'_> {
         Ok((one, findings))
     }
 
-    async fn every(
+    /// Opens every point, or, of days with many, the newest trusted one and those that were drilled.
+    async fn groups(
         &self,
         found: &[ListedPoint],
         one: &mut Database,
         findings: &mut Vec<String>,
     ) -> Result<()> {
-        let reads = stream::iter(found).map(async |listed| {
-            let _taken = self.room.take(&[listed]).await;
-            self.point(listed).await
-        });
+        let groups = self.fold.groups(found, self.drills).into_iter();
+        one.folds_days = groups.len() < found.len();
+        let reads = stream::iter(groups.map(async |group| self.group(&group).await));
         let mut reads = std::pin::pin!(reads.buffered(MANIFESTS_AT_A_TIME));
         while let Some(read) = reads.next().await {
-            let (point, told) = read?;
-            one.points.push(point);
+            let (points, told) = read?;
+            one.points.extend(points);
             findings.extend(told);
         }
+        let order = |point: &Point| (point.stored_at, point.id.clone());
+        one.points.sort_by_key(order);
         Ok(())
+    }
+
+    /// Opens the newest trusted one of them.
+    async fn group(&self, found: &[&ListedPoint]) -> Result<(Vec<Point>, Vec<String>)> {
+        let (mut points, mut findings) = (Vec::new(), Vec::new());
+        let mut newest_first = found.iter().rev();
+        for listed in newest_first.by_ref().take(MOST_PASSED_OVER) {
+            let _taken = self.room.take(&[listed]).await;
+            let (point, told) = self.point(listed).await?;
+            findings.extend(told);
+            let is_last = point.trusted().is_some();
+            points.push(point);
+            if is_last {
+                break;
+            }
+        }
+        points.extend(newest_first.map(|listed| not_opened(listed)));
+        Ok((points, findings))
     }
 
     /// Opens the newest trusted point, the newest drills, and the points that these are about.
@@ -213,7 +235,10 @@ impl Reader<'_> {
         found: &[ListedPoint],
         one: &Database,
     ) -> Result<Option<(Id, Summary)>> {
-        let Some(contested) = self.contested.filter(|_| !self.fold.folds(found.len())) else {
+        let Some(contested) = self
+            .contested
+            .filter(|_| !self.fold.is_newest_only(found.len()))
+        else {
             return Ok(None);
         };
         let sound = one.points.iter().filter_map(|point| {

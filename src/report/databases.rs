@@ -63,8 +63,8 @@ fn section(page: &mut Html, facts: &Facts, at: usize, shown: usize) {
     match (one.newest_trusted(), &one.newest) {
         (Some(trusted), Some(newest)) => {
             newest_point(page, one, trusted, newest, facts.options.now);
-            // With one point in twenty a line would mislead.
-            if one.not_opened() == 0 {
+            // With one point of many days a line would mislead.
+            if one.folds_days || one.not_opened() == 0 {
                 charts(page, one, facts.options.now);
             }
             drills::of_database(page, one);

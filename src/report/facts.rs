@@ -108,6 +108,8 @@ pub(super) struct Database {
     pub database: String,
     /// Oldest first.
     pub points: Vec<Point>,
+    /// Points were not opened, and each day has one that was, or some.
+    pub folds_days: bool,
     /// Of its newest restore point that is trusted.
     pub newest: Option<NewestPoint>,
     /// What the point that was drilled last holds beside the one that was drilled before it, by its id.

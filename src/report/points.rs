@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::{Database, Point};
+use super::facts::{Database, Point, Reading};
 use super::html::{Html, day, put};
 use crate::escape::is_plain;
 use crate::humanize::{bytes, count, counted, seconds};
@@ -17,9 +17,12 @@ const MONTHS: usize = 120;
 
 /// All of them, or how a person gets them. `databases`: how many have a place on the page.
 pub(super) fn listed(page: &mut Html, one: &Database, databases: usize) {
-    match one.not_opened() {
-        0 => table(page, one, ROWS / databases.max(1)),
-        not_opened => not_opened_note(page, one, not_opened),
+    let not_opened = one.not_opened();
+    if one.folds_days || not_opened == 0 {
+        table(page, one, ROWS / databases.max(1));
+    }
+    if not_opened > 0 {
+        not_opened_note(page, one, not_opened);
     }
 }
 
@@ -29,7 +32,9 @@ fn not_opened_note(page: &mut Html, one: &Database, not_opened: usize) {
         "<p>{} of it were not opened for this page, and nothing of them was checked",
         counted(not_opened as u64, "restore point", "restore points")
     );
-    if let (Some(first), Some(last)) = (one.points.first(), one.points.last()) {
+    if one.folds_days {
+        put!(page, "; of days with many, the newest was");
+    } else if let (Some(first), Some(last)) = (one.points.first(), one.points.last()) {
         let (first, last) = (day(first.stored_at), day(last.stored_at));
         put!(
             page,
@@ -44,16 +49,19 @@ fn not_opened_note(page: &mut Html, one: &Database, not_opened: usize) {
         let (source, database) = (quote_shell(&one.source), quote_shell(&one.database));
         put!(
             page,
-            " A page with all of them: <code>lifeboat report --html FILE --source {} --database {}</code>",
+            " A page with all of them: <code>lifeboat report --html FILE --source {} --database {}{}</code>",
             source,
-            database
+            database,
+            if one.folds_days { " --all" } else { "" }
         );
     }
     put!(page, "</p>");
 }
 
 fn table(page: &mut Html, one: &Database, rows: usize) {
-    let number = one.points.len();
+    let opened = |one: &&Point| !matches!(one.reading, Reading::NotOpened);
+    let points: Vec<&Point> = one.points.iter().filter(opened).collect();
+    let number = points.len();
     put!(
         page,
         "<details><summary>{}, the newest first</summary><div class=\"scroll\" tabindex=\"0\">\
@@ -61,7 +69,7 @@ fn table(page: &mut Html, one: &Database, rows: usize) {
          Stored<th>Locked until<th>Drilled<th class=\"n\">Recovery<tbody>",
         counted(number as u64, "restore point", "restore points")
     );
-    let (older, newest) = one.points.split_at(number - number.min(rows));
+    let (older, newest) = points.split_at(number - number.min(rows));
     for point in newest.iter().rev() {
         row(page, point);
     }
@@ -106,7 +114,7 @@ fn day_or_not_locked(end: Option<Timestamp>) -> String {
     end.map_or_else(|| "not locked".to_owned(), day)
 }
 
-fn months(page: &mut Html, older: &[Point]) {
+fn months(page: &mut Html, older: &[&Point]) {
     put!(
         page,
         "<h4>Older, by month</h4><div class=\"scroll\" tabindex=\"0\"><table class=\"points\">\
@@ -114,7 +122,7 @@ fn months(page: &mut Html, older: &[Point]) {
          <th>Locked until<th class=\"n\">Drilled, sound<tbody>"
     );
     let month = |id: &Id| id.to_string().get(..6).unwrap_or_default().to_owned();
-    let months: Vec<&[Point]> = older
+    let months: Vec<&[&Point]> = older
         .chunk_by(|one, other| month(&one.id) == month(&other.id))
         .collect();
     for points in months.iter().rev().take(MONTHS) {
@@ -122,7 +130,7 @@ fn months(page: &mut Html, older: &[Point]) {
         let (year, number) = name.split_at(name.len().min(4));
         let (month, points_in_all) = (format!("{year}-{number}"), count(points.len() as u64));
         put!(page, "<tr><td>{}<td class=\"n\">{}", month, points_in_all);
-        let trusted = points.iter().filter_map(Point::trusted);
+        let trusted = points.iter().filter_map(|one| one.trusted());
         between(page, trusted.clone().map(|one| one.rows), count);
         between(page, trusted.clone().map(|one| one.stored_bytes), bytes);
         let ends = trusted.clone().filter_map(|one| one.lock);

@@ -301,8 +301,8 @@ pub(super) fn method(page: &mut Html, facts: &Facts) {
     if not_opened > 0 {
         put!(
             page,
-            " Of each database the newest restore point was opened, and what the newest drills are about; {} were \
-             not: they were listed, and nothing of them was checked.",
+            " Of each database the newest restore point was opened, or that of each day, and what the newest drills are \
+             about; {} were not: they were listed, and nothing of them was checked.",
             counted(not_opened as u64, "other", "others")
         );
     }

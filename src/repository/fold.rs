@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use super::attest::Attestations;
 use super::read::ListedPoint;
 
 /// Of all databases together, so many points are opened one by one.
@@ -9,6 +12,12 @@ const OF_ALL: usize = 200;
 /// Of one database, so many are opened one by one whatever else is stored: whoever may write could store points of
 /// others that do not exist.
 const OF_ONE_DATABASE: usize = 20;
+
+/// Of one day, so many are opened one by one: a nightly export, and what people export before they change something.
+const OF_A_DAY: usize = 4;
+/// The newest days, in UTC, of which every point is opened, whatever their number: the day that begins may be empty.
+const WHOLE_DAYS: i64 = 2;
+const SECONDS_OF_A_DAY: i64 = 24 * 3600;
 
 /// Where only the newest trusted point is asked for, so many that cannot be trusted are opened in all: whoever may
 /// write could store any number of them.
@@ -37,15 +46,19 @@ pub(crate) fn by_database(found: Vec<ListedPoint>) -> ByDatabase {
     of
 }
 
-/// Of which databases only the newest points are opened.
+/// Which points are opened, of how many.
 pub(crate) struct Fold {
     is_fleet: bool,
+    folds_days: bool,
 }
 
 impl Fold {
-    /// Of none.
+    /// Every point.
     pub(crate) fn never() -> Self {
-        Self { is_fleet: false }
+        Self {
+            is_fleet: false,
+            folds_days: false,
+        }
     }
 
     /// Where databases have so many points each.
@@ -57,13 +70,45 @@ impl Fold {
         }
         Self {
             is_fleet: databases > 1 && sum > OF_ALL,
+            folds_days: sum > OF_ALL,
         }
     }
 
-    /// Whether it is one with so many points.
-    pub(crate) fn folds(&self, points: usize) -> bool {
+    /// Whether only the newest trusted one is opened of so many points of one database.
+    pub(crate) fn is_newest_only(&self, points: usize) -> bool {
         self.is_fleet && points > OF_ONE_DATABASE
     }
+
+    /// Points of one database in groups; of each, only the newest trusted point is opened.
+    ///
+    /// `found`, and each group: the newest last. Where exports are made every hour, older days are groups; otherwise each
+    /// point is one, and so is one that was drilled.
+    pub(crate) fn groups<'a>(
+        &self,
+        found: &'a [ListedPoint],
+        drills: &Attestations,
+    ) -> Vec<Vec<&'a ListedPoint>> {
+        if self.is_newest_only(found.len()) {
+            return vec![found.iter().collect()];
+        }
+        let day = |one: &ListedPoint| day(one.stored_at());
+        let newest = found.last().map(day).unwrap_or_default();
+        let mut groups = Vec::new();
+        for of_a_day in found.chunk_by(|one, other| day(one) == day(other)) {
+            let is_old = newest - day(&of_a_day[0]) >= WHOLE_DAYS;
+            let folds = self.folds_days && is_old && of_a_day.len() > OF_A_DAY;
+            let is_apart = |one: &&ListedPoint| !folds || drills.contains(&one.path());
+            let (apart, folded): (Vec<_>, Vec<_>) = of_a_day.iter().partition(is_apart);
+            groups.extend(apart.into_iter().map(|one| vec![one]));
+            groups.push(folded);
+        }
+        groups.retain(|group| !group.is_empty());
+        groups
+    }
+}
+
+fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(SECONDS_OF_A_DAY)
 }
 
 #[cfg(test)]
@@ -74,7 +119,7 @@ mod tests {
     fn one_database_is_never_folded_and_several_are_above_two_hundred_points() {
         let folds = |points: &[usize]| {
             let fold = Fold::of(points.iter().copied());
-            points.iter().any(|points| fold.folds(*points))
+            points.iter().any(|points| fold.is_newest_only(*points))
         };
         assert!(!folds(&[]));
         assert!(!folds(&[5000, 0]));
@@ -85,7 +130,10 @@ mod tests {
     #[test]
     fn a_database_with_few_points_is_not_folded_whatever_others_have() {
         let fold = Fold::of([20, 21, 100_000]);
-        assert_eq!([20, 21].map(|points| fold.folds(points)), [false, true]);
-        assert!(!Fold::never().folds(100_000));
+        assert_eq!(
+            [20, 21].map(|points| fold.is_newest_only(points)),
+            [false, true]
+        );
+        assert!(!Fold::never().is_newest_only(100_000));
     }
 }

@@ -104,7 +104,7 @@ pub struct DatabaseStatus {
     pub database: String,
     pub state: State,
     pub newest: Option<PointStatus>,
-    /// The one before.
+    /// The newest that is a day older; if there is none, the one before.
     pub previous: Option<PointStatus>,
     /// The newest drill that found a point sound.
     pub drilled: Option<DrillStatus>,

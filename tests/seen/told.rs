@@ -28,6 +28,7 @@ async fn in_reach(size: &Size) -> (Arc<MemoryStore>, Made) {
 const NOTHING: Size = Size {
     databases: 0,
     points: 0,
+    ..SMALL
 };
 
 fn night(database: &str, night: i64) -> Spec {
@@ -88,6 +89,7 @@ async fn recipients_of_each_database_are_read_from_its_own_object() {
     let size = Size {
         databases: 3,
         points: 2,
+        ..SMALL
     };
     let (store, made) = in_reach(&size).await;
     let key = |text: &str| text.parse::<Key>().unwrap();

@@ -2,6 +2,7 @@
 
 mod changes;
 mod claimants;
+mod older;
 mod options;
 mod shard;
 mod steps;
@@ -44,11 +45,31 @@ pub(crate) async fn run(
         contested,
     } = claimants.unwrap_or_default();
     prove_each(&mut steps, &newest, &contested, &options, context).await;
-    steps::drill_each(&mut steps, &to_drill, &options, context).await;
+    let older = older_points(&mut steps, &newest, to_drill, &options).await;
+    steps::drill_each(&mut steps, &older, &options, context).await;
     let snapshot_drills = std::mem::take(&mut options.snapshot_drills);
     steps::drill_snapshots(&mut steps, snapshot_drills, context).await;
     whole.take(&mut steps, left, context).await;
     steps.finish(&whole.notify).await
+}
+
+/// Those to be drilled anyway, and of each database one by chance.
+async fn older_points(
+    steps: &mut Steps<'_>,
+    newest: &[Newest],
+    mut points: Vec<Selected>,
+    options: &Options<'_>,
+) -> Vec<Selected> {
+    let drawn = older::by_chance(options, newest, &points).await;
+    match drawn {
+        Ok(drawn) => points.extend(drawn),
+        Err(error) => {
+            steps
+                .take("find an older point", async { Err(error) })
+                .await;
+        }
+    }
+    points
 }
 
 /// The newest point of each chosen database.

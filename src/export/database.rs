@@ -8,7 +8,6 @@ use super::reuse::{self, Finished, Reuse};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::{drilled, records, rows};
 use crate::error::{Error, Kind, Result};
-use crate::model::lock::MANIFEST_LEAD;
 use crate::model::manifest::{Manifest, Previous};
 use crate::pg::connect::server::Server;
 use crate::pg::source::moment::Until;
@@ -41,7 +40,7 @@ pub(super) async fn export(
 async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let storing = reuse::prepare(run, &export.place).await;
+    let storing = reuse::prepare(run, &export).await;
     let held = export.take_snapshot(storing.reuse.as_ref()).await?;
     let mut report = export.report(&held);
     if run.options.dry_run {
@@ -49,6 +48,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
         return Ok(report);
     }
 
+    report.findings.extend(export.contended.clone());
     report.findings.extend(storing.findings);
     let writer = run
         .repository
@@ -130,15 +130,10 @@ async fn find_previous(
         let found = found.await?;
         // Anybody who may write can store what looks newer: `status` reports it.
         let newest = repository.newest_trusted(found, run.keys.trust, PASSED_OVER);
-        Ok::<_, Error>(newest.await?.map(|point| {
-            Previous {
-                id: point.manifest.id,
-                sha256: point.body_sha256,
-                until: point
-                    .manifest
-                    .lock
-                    .map(|lock| lock.retain_until - MANIFEST_LEAD),
-            }
+        Ok::<_, Error>(newest.await?.map(|point| Previous {
+            id: point.manifest.id,
+            sha256: point.body_sha256,
+            until: (point.manifest.lock).map(|lock| lock.of_manifest().retain_until),
         }))
     };
     look.await.unwrap_or_else(|error| {

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::options::Run;
+use super::snapshot::DatabaseExport;
 use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
 use crate::error::{Error, Result};
 use crate::model::digest::Mark;
 use crate::model::id::Id;
-use crate::model::manifest::{ObjectRef, Part, TableParts};
+use crate::model::lock::Lock;
+use crate::model::manifest::{NotCovered, ObjectRef, Part, TableParts};
 use crate::repository::{
     About, Base, Kept, ListedPart, ListedPoint, PointLocks, PointPath, PointWriter, Reach, Sought,
     StateTable, StateWriter,
@@ -39,8 +41,8 @@ struct Left {
 }
 
 /// What is found out before a row is read.
-pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Storing {
-    let first = run.locks.first;
+pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Storing {
+    let (first, place) = (run.locks.first, &export.place);
     let Some(key) = run.keys.reuse.filter(|_| !run.options.dry_run) else {
         return Storing::full(first, Vec::new());
     };
@@ -51,20 +53,20 @@ pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Storing {
         findings.push(cannot_look(&error));
         Vec::new()
     });
-    let locks = match run.locks.others {
-        Some(others) if has_export_of_today(run, &found).await => others,
-        _ => first,
-    };
-    let Some(reach) = locks.reach else {
-        return Storing::full(locks, findings);
-    };
     let recipients = run.keys.sealer.recipients();
     let sought = Sought {
         key,
         trust: run.keys.trust,
         repository: &run.marker.repository,
         recipients: &recipients,
-        mode: locks.objects.promised().map(|lock| lock.mode),
+        mode: first.objects.promised().map(|lock| lock.mode),
+    };
+    let locks = match run.locks.others {
+        Some(others) if has_export_of_today(run, &found, &sought, &export.excluded).await => others,
+        _ => first,
+    };
+    let Some(reach) = locks.reach else {
+        return Storing::full(locks, findings);
     };
     let base = match run.options.full {
         true => None,
@@ -132,22 +134,42 @@ fn cannot_look(error: &Error) -> String {
     )
 }
 
-/// Whether a point that we trust was the first of today. As a rule it is the oldest of them; where nobody can tell, this
-/// one is locked as the first.
-async fn has_export_of_today(run: &Run<'_>, found: &[ListedPoint]) -> bool {
+/// Whether an export of ours was the first of today, and is still locked as one. As a rule it is the oldest of them;
+/// where nobody can tell, this one is locked as the first.
+///
+/// Its state counts, so that nobody without the reuse key can plant it; it leaves out what this one leaves out; and the
+/// store reports its lock.
+async fn has_export_of_today(
+    run: &Run<'_>,
+    found: &[ListedPoint],
+    sought: &Sought<'_>,
+    excluded: &[NotCovered],
+) -> bool {
     let lock = run.locks.first.objects.promised();
     let may_be = |one: &&ListedPoint| run.locks.is_first_of_today(one.stored_at(), lock);
     let mut today: Vec<&ListedPoint> = found.iter().filter(may_be).collect();
     today.sort_by_key(|one| one.order());
-    for one in today {
-        if let Ok(point) = run.repository.open(one, run.keys.trust).await
-            && (run.locks).is_first_of_today(one.stored_at(), point.manifest.lock)
+    for one in today.into_iter().take(MOST_OF_A_DAY) {
+        let opened = run.repository.open_with_lock(one, run.keys.trust).await;
+        let Ok((point, Some(now))) = opened else {
+            continue;
+        };
+        let manifest = &point.manifest;
+        let is_first = (run.locks).is_first_of_today(one.stored_at(), manifest.lock);
+        let promised = manifest.lock.map(Lock::of_manifest);
+        if is_first
+            && promised.is_some_and(|promised| now.covers(&promised))
+            && manifest.excluded == excluded
+            && matches!(point.state_of(sought).await, Ok(Some(_)))
         {
             return true;
         }
     }
     false
 }
+
+/// How many points of a day are asked: one every five minutes.
+const MOST_OF_A_DAY: usize = 288;
 
 impl Reuse {
     fn base_of(&self, oid: u32) -> Option<&StateTable> {

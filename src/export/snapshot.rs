@@ -13,7 +13,7 @@ use super::{checks, records};
 use crate::error::{Error, Kind, Result};
 use crate::model::catalog::Catalog;
 use crate::model::left_out::{LEFT_OUT, counts};
-use crate::model::manifest::{FORMAT, Manifest, Previous, TableParts};
+use crate::model::manifest::{FORMAT, Manifest, NotCovered, Previous, TableParts};
 use crate::model::pattern::Exclude;
 use crate::pg::connect::server::Server;
 use crate::pg::definitions;
@@ -44,6 +44,10 @@ pub(super) struct DatabaseExport<'a> {
     pub statistics_dump: Option<ToolPath>,
     instance: Instance,
     started_at: jiff::Timestamp,
+    /// What is to be told of who holds this export's turn.
+    pub contended: Option<String>,
+    /// What is left out on request, as it was found before the snapshot.
+    pub excluded: Vec<NotCovered>,
 }
 
 /// The snapshot, and what was read in it before the rows.
@@ -77,10 +81,11 @@ impl<'a> DatabaseExport<'a> {
         let connecting = Session::connect(server, &application, Purpose::Read);
         let scout = run.context.interrupt.or(connecting).await?;
         scout.refuse_pooler()?;
+        let mut contended = None;
         if run.keys.reuse.is_some() && !run.options.dry_run {
             let one = format!("{} {}", run.marker.repository, source.name);
             let taking = turn::take(&scout, &server.database, &one);
-            run.context.interrupt.or(taking).await?;
+            contended = run.context.interrupt.or(taking).await?;
         }
         let instance = catalog::read_instance(&scout).await?;
         let pg_dump = tools::find(Tool::PgDump, scout.major(), true, &run.options.tool_dirs)?;
@@ -102,6 +107,8 @@ impl<'a> DatabaseExport<'a> {
             statistics_dump,
             instance,
             started_at,
+            contended,
+            excluded: counts(&now.left_out.names),
         })
     }
 

@@ -46,6 +46,14 @@ impl Lock {
         mode && self.retain_until.as_second() >= asked.retain_until.as_second()
     }
 
+    /// That of the manifest of a point whose other objects have this one.
+    pub fn of_manifest(self) -> Self {
+        Self {
+            retain_until: (self.retain_until.checked_sub(MANIFEST_LEAD)).unwrap_or(Timestamp::MIN),
+            ..self
+        }
+    }
+
     /// Refuses a date in the past, over `max_days` from now, or after 2100 (Ceph RGW 16 wraps
     /// such dates to the past and the version could be deleted).
     pub fn check(&self, now: Timestamp, max_days: u32) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::claimants::{self, Claimants};
+use super::older_points;
 use super::options::Options;
 use super::steps::{self, Newest};
 use crate::context::Context;
@@ -74,6 +75,7 @@ impl ShardTask for Options<'_> {
         let claimants = self.claimants(&mut taken, &newest, context).await;
         steps::prove_each(&mut taken, &newest, &claimants.contested, self, context).await;
         let older = [again, claimants.to_drill].concat();
+        let older = older_points(&mut taken, &newest, older, self).await;
         steps::drill_each(&mut taken, &older, self, context).await;
         let snapshot_drills = self.snapshot_drills_of(shard, &stored.plan);
         steps::drill_snapshots(&mut taken, snapshot_drills, context).await;

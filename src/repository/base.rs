@@ -19,8 +19,10 @@ use crate::model::lock::LockMode;
 use crate::model::manifest::ObjectRef;
 use crate::sign::Trust;
 
-/// How many points are looked at, the newest first.
+/// How many points that we trust are looked at, the newest first.
 const MOST_LOOKED_AT: usize = 16;
+/// How many are opened to find those: whoever may write could store any number of others.
+const MOST_LISTED: usize = 100;
 
 /// What is looked for.
 pub(crate) struct Sought<'a> {
@@ -54,16 +56,18 @@ impl Repository {
         sought: &Sought<'_>,
     ) -> Result<Found> {
         found.sort_by_key(|one| Reverse(one.order()));
-        let mut result = Found::default();
-        for one in found.iter().take(MOST_LOOKED_AT) {
+        let (mut result, mut trusted) = (Found::default(), 0);
+        for one in found.iter().take(MOST_LISTED) {
             let point = match self.open(one, sought.trust).await {
                 Ok(point) => point,
                 Err(error) if error.affects_every_point() => return Err(error),
                 // `status` reports it.
                 Err(_) => continue,
             };
-            let state = match read_state(&point, sought).await {
+            trusted += 1;
+            let state = match point.state_of(sought).await {
                 Ok(Some(state)) => state,
+                Ok(None) if trusted == MOST_LOOKED_AT => break,
                 Ok(None) => continue,
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
@@ -83,6 +87,11 @@ impl Repository {
             let state = self.only_what_is_there(state).await?;
             result.base = Some(Base { state });
             return Ok(result);
+        }
+        if trusted == 0 && found.len() > MOST_LISTED {
+            result.findings.push(format!(
+                "everything is stored anew: none of the {MOST_LISTED} newest restore points can be trusted"
+            ));
         }
         Ok(result)
     }
@@ -142,21 +151,20 @@ impl Repository {
     }
 }
 
-/// `None`: the point has none, or its parts are for others.
-async fn read_state(point: &RestorePoint, sought: &Sought<'_>) -> Result<Option<State>> {
-    let manifest = &point.manifest;
-    let Some(stored) = &manifest.state else {
-        return Ok(None);
-    };
-    let (path, mode) = (point.path(), sought.mode);
-    let about = About::new(sought.repository, &path, sought.recipients, mode);
-    if about != About::of(point) || point.check_requirements().is_err() {
-        return Ok(None);
-    }
-    read(point, stored, Some(sought.key)).await.map(Some)
-}
-
 impl RestorePoint {
+    /// The state that an export with this key may go by. `None`: the point has none, or its parts are for others.
+    pub(crate) async fn state_of(&self, sought: &Sought<'_>) -> Result<Option<State>> {
+        let Some(stored) = &self.manifest.state else {
+            return Ok(None);
+        };
+        let (path, mode) = (self.path(), sought.mode);
+        let about = About::new(sought.repository, &path, sought.recipients, mode);
+        if about != About::of(self) || self.check_requirements().is_err() {
+            return Ok(None);
+        }
+        read(self, stored, Some(sought.key)).await.map(Some)
+    }
+
     /// What the signed manifest says of its parts beside their lists, for a reader that may not read those. `None`: it
     /// says nothing.
     pub(crate) async fn state(&self) -> Result<Option<State>> {

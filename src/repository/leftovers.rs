@@ -28,7 +28,8 @@ pub struct Leftover {
 
 impl Repository {
     /// `points` are all that have a manifest. Folders of points that are gone, in which parts lie that others name,
-    /// are none: the manifests of those are opened, where a trusted key signed them.
+    /// are none: the manifests of those are opened, where a trusted key signed them. A folder of which that is not
+    /// known, as there are too many later points or no key is trusted, is none either.
     pub async fn leftovers(
         &self,
         source: Option<&str>,
@@ -72,49 +73,58 @@ impl Repository {
         Ok(leftovers)
     }
 
-    /// Forgets what points that are there name. Those that came next are asked first, as they name most.
+    /// Forgets what points that are there name, or may name: nobody may call a living part a leftover.
     async fn forget_named(
         &self,
         found: &mut BTreeMap<Id, (Leftover, ListedObject)>,
         points: &[ListedPoint],
         trust: &Trust,
     ) -> Result<()> {
-        let Some(oldest) = found.keys().next().cloned() else {
-            return Ok(());
-        };
-        let is_candidate = |point: &&ListedPoint| {
-            let mut candidates = found.values().map(|(leftover, _)| leftover);
-            let is_of_same =
-                |one: &Leftover| (&one.source, &one.database) == (&point.source, &point.database);
-            point.id > oldest && candidates.any(is_of_same)
-        };
-        let mut asked: Vec<&ListedPoint> = points.iter().filter(is_candidate).collect();
-        asked.sort_by_key(|one| one.order());
-        for point in asked.into_iter().take(MOST_ASKED) {
-            let is_open = |(leftover, _): &(Leftover, ListedObject)| {
-                let same =
-                    (&leftover.source, &leftover.database) == (&point.source, &point.database);
-                same && leftover.id < point.id
-            };
-            if !found.values().any(is_open) {
-                continue;
-            }
-            match self.open(point, trust).await {
-                Ok(opened) => {
-                    let named = &opened.manifest.parts_from;
-                    let of = (&point.source, &point.database);
-                    found.retain(|id, (leftover, _)| {
-                        (&leftover.source, &leftover.database) != of || !named.contains(id)
-                    });
-                }
-                Err(error) if error.affects_every_point() => return Err(error),
-                // `list` and `status` report it.
-                Err(_) => {}
-            }
+        let of_database = |one: &Leftover| (one.source.clone(), one.database.clone());
+        let databases: BTreeSet<_> = found.values().map(|(one, _)| of_database(one)).collect();
+        for (source, database) in databases {
+            let of_same =
+                |point: &&ListedPoint| point.source == source && point.database == database;
+            let later: Vec<&ListedPoint> = points.iter().filter(of_same).collect();
+            let is_of_same = |one: &Leftover| one.source == source && one.database == database;
+            let ids = found.values().map(|(one, _)| one);
+            let ids = ids.filter(|one| is_of_same(one)).map(|one| one.id.clone());
+            let unnamed = self.unnamed(ids.collect(), later, trust).await?;
+            found.retain(|id, (one, _)| !is_of_same(one) || unnamed.contains(id));
         }
         Ok(())
     }
+
+    /// Those of `ids` that no later point of the same database names. Those that came next are asked first, as they name
+    /// most.
+    async fn unnamed(
+        &self,
+        mut ids: BTreeSet<Id>,
+        mut points: Vec<&ListedPoint>,
+        trust: &Trust,
+    ) -> Result<BTreeSet<Id>> {
+        points.sort_by_key(|one| one.order());
+        let mut asked = 0;
+        for point in points {
+            if !ids.iter().any(|id| *id < point.id) {
+                continue;
+            }
+            if asked == MOST_ASKED || trust.fingerprints.is_empty() {
+                // Nobody knows.
+                ids.retain(|id| *id > point.id);
+                continue;
+            }
+            asked += 1;
+            match self.open(point, trust).await {
+                Ok(opened) => ids.retain(|id| !opened.manifest.parts_from.contains(id)),
+                Err(error) if error.affects_every_point() => return Err(error),
+                // What nobody trusts keeps nothing alive; `list` and `status` report it.
+                Err(_) => {}
+            }
+        }
+        Ok(ids)
+    }
 }
 
-/// Manifests that are opened to learn whose parts they name.
+/// Manifests of one database that are opened to learn whose parts they name.
 const MOST_ASKED: usize = 64;

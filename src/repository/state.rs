@@ -1,7 +1,7 @@
 //! The state of a point: which parts of it, and under which marks, a later export may name again. One code of the
 //! reuse key is over all of it, so nobody else makes one that counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -54,7 +54,10 @@ impl State {
     /// Reads a state that is about this point, and whose code is that of the key. `None`: for a reader that names
     /// nothing again, and goes by the signed manifest's hash of it.
     pub(crate) fn read(stored: Bytes, key: Option<&ReuseKey>, about: &About) -> Result<Self> {
-        let mut lines = Lines::new(stored, key)?;
+        if let Some(key) = key {
+            Lines::check(stored.clone(), key)?;
+        }
+        let mut lines = Lines::new(stored)?;
         let Some(Line::About(found)) = lines.next()? else {
             return Err(damaged("does not say what it is about"));
         };
@@ -68,7 +71,7 @@ impl State {
             points: Vec::new(),
             tables: BTreeMap::new(),
         };
-        let mut all = 0;
+        let (mut all, mut places) = (0, HashMap::new());
         while let Some(line) = lines.next()? {
             let Line::Table(table) = line else {
                 return Err(damaged("has a line in a wrong place"));
@@ -80,7 +83,7 @@ impl State {
                 return Err(damaged("lists more parts than a reader accepts"));
             }
             let oid = table.oid;
-            let table = state.read_table(table, &mut lines)?;
+            let table = state.read_table(table, &mut lines, &mut places)?;
             if state.tables.insert(oid, table).is_some() {
                 return Err(damaged("lists a table twice"));
             }
@@ -88,7 +91,12 @@ impl State {
         Ok(state)
     }
 
-    fn read_table(&mut self, line: TableLine, lines: &mut Lines) -> Result<StateTable> {
+    fn read_table(
+        &mut self,
+        line: TableLine,
+        lines: &mut Lines,
+        places: &mut HashMap<Id, u32>,
+    ) -> Result<StateTable> {
         let size = ChunkSize::from_bits(line.chunk_bits)
             .ok_or_else(|| damaged("has chunks of an unknown size"))?;
         let mut table = StateTable {
@@ -102,7 +110,7 @@ impl State {
             let Some(Line::Part(listed)) = lines.next()? else {
                 return Err(damaged("lists less parts than it says"));
             };
-            let known = self.known(line.oid, listed)?;
+            let known = self.known(line.oid, listed, places)?;
             table.highest = table.highest.max(Some(known.number));
             table.parts.push(known);
         }
@@ -111,7 +119,13 @@ impl State {
         Ok(table)
     }
 
-    fn known(&mut self, oid: u32, listed: ListedPart) -> Result<Known> {
+    /// `places`: of the points that are known already.
+    fn known(
+        &mut self,
+        oid: u32,
+        listed: ListedPart,
+        places: &mut HashMap<Id, u32>,
+    ) -> Result<Known> {
         let part = &listed.part;
         let place = PointPath::from_object_key(&part.object.key);
         let number = part.number();
@@ -121,18 +135,16 @@ impl State {
         if self.path(&place.id).part(oid, number)? != part.object.key {
             return Err(damaged("names a part of another table or database"));
         }
-        let point = match self.points.iter().position(|id| *id == place.id) {
-            Some(point) => point,
-            None => {
-                self.points.push(place.id);
-                self.points.len() - 1
-            }
-        };
+        let next = u32::try_from(self.points.len()).context(|| "too many points".to_owned())?;
+        let point = *places.entry(place.id.clone()).or_insert(next);
+        if point == next {
+            self.points.push(place.id);
+        }
         Ok(Known {
             mark: listed.mark,
             rows: part.rows,
             copy_bytes: part.copy_bytes,
-            point: u32::try_from(point).context(|| "too many points".to_owned())?,
+            point,
             number,
             version: part.object.version.as_str().into(),
             bytes: part.object.bytes,

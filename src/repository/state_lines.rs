@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::to_json_line;
-use super::layout::{MAX_PART_LINE_BYTES, MAX_STATE_BYTES, MAX_STATE_PARTS, PointPath};
+use super::layout::{MAX_PART_LINE_BYTES, MAX_STATE_BYTES, MAX_STATE_PARTS, MAX_TABLES, PointPath};
 use super::read::RestorePoint;
 use crate::codec::{self, ChunkSize, Frame, Mac, ReuseKey, Sealed};
 use crate::error::{Error, Result};
@@ -129,51 +129,84 @@ impl StateWriter {
     }
 }
 
-/// The lines of a state up to its code, which must be right where it can be computed.
+/// The lines of a state up to its code.
 pub(super) struct Lines {
     lines: BufReader<Box<dyn Read + Send>>,
-    mac: Option<Mac>,
+    left: usize,
     ended: bool,
 }
 
 impl Lines {
-    pub(super) fn new(stored: Bytes, key: Option<&ReuseKey>) -> Result<Self> {
+    pub(super) fn new(stored: Bytes) -> Result<Self> {
         Ok(Self {
             lines: BufReader::new(Box::new(codec::decompress(stored)?)),
-            mac: key.map(ReuseKey::mac),
+            left: MAX_STATE_LINES,
             ended: false,
         })
+    }
+
+    /// Before anything of it is kept: whether the code is that of the key.
+    pub(super) fn check(stored: Bytes, key: &ReuseKey) -> Result<()> {
+        let (mut lines, mut mac, mut text) = (Self::new(stored)?, key.mac(), Vec::new());
+        loop {
+            lines.read(&mut text)?;
+            if !text.starts_with(MAC_BEGINS) {
+                mac.update(&text);
+                continue;
+            }
+            return match parse(&text)? {
+                Line::Mac(code) if mac.is(&code) => Ok(()),
+                _ => Err(Error::untrusted("its code is not that of the reuse key")),
+            };
+        }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Line>> {
         if self.ended {
             return Ok(None);
         }
-        // The first line tells the recipients.
         let mut text = Vec::new();
-        let mut limited = (&mut self.lines).take(MAX_LINE_BYTES);
-        let does_not_read = || damaged("does not read");
-        (limited.read_until(b'\n', &mut text)).map_err(|why| does_not_read().because(why))?;
-        let line = serde_json::from_slice(&text).map_err(|why| does_not_read().because(why))?;
-        let Line::Mac(code) = &line else {
-            if let Some(mac) = &mut self.mac {
-                mac.update(&text);
-            }
+        self.read(&mut text)?;
+        let line = parse(&text)?;
+        if !matches!(line, Line::Mac(_)) {
             return Ok(Some(line));
-        };
-        self.ended = true;
-        if self.mac.take().is_some_and(|mac| !mac.is(code)) {
-            return Err(Error::untrusted("its code is not that of the reuse key"));
         }
-        let mut behind = [0];
-        let more = self.lines.read(&mut behind);
-        match more.map_err(|why| does_not_read().because(why))? {
+        self.ended = true;
+        let more = self.lines.read(&mut [0]);
+        match more.map_err(does_not_read)? {
             0 => Ok(None),
             _ => Err(damaged("goes on behind its code")),
         }
     }
+
+    /// A line, in place of what was in `text`.
+    fn read(&mut self, text: &mut Vec<u8>) -> Result<()> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(damaged("has more lines than a reader accepts"));
+        };
+        self.left = left;
+        text.clear();
+        // The first line tells the recipients.
+        let mut limited = (&mut self.lines).take(MAX_LINE_BYTES);
+        match limited.read_until(b'\n', text).map_err(does_not_read)? {
+            0 => Err(damaged("ends before its code")),
+            _ => Ok(()),
+        }
+    }
 }
 
+fn parse(text: &[u8]) -> Result<Line> {
+    serde_json::from_slice(text).map_err(does_not_read)
+}
+
+fn does_not_read(why: impl std::error::Error + Send + Sync + 'static) -> Error {
+    damaged("does not read").because(why)
+}
+
+/// As `Line::Mac` is written.
+const MAC_BEGINS: &[u8] = b"{\"mac\":";
+/// Each table has one, and each part; one says what it is about, and one is the code.
+const MAX_STATE_LINES: usize = MAX_STATE_PARTS + MAX_TABLES + 2;
 const MAX_LINE_BYTES: u64 = 16 * MAX_PART_LINE_BYTES;
 
 pub(super) fn damaged(how: &str) -> Error {

@@ -5,24 +5,23 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::model::digest::Sha256;
 use crate::pg::session::Session;
-use crate::quote::quote_literal;
 
 /// That of an export that was killed ends a moment later.
 const ATTEMPTS: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Takes the turn of `one`, which says what is exported where to, for as long as the session lives.
-pub(crate) async fn take(session: &Session, database: &str, one: &str) -> Result<()> {
+/// Takes the turn of `one`, which says what is exported where to, for as long as the session lives. Returns a finding
+/// where another role holds it: anybody who may connect can, and must not keep backups from being made.
+pub(crate) async fn take(session: &Session, database: &str, one: &str) -> Result<Option<String>> {
     let what = "cannot ask whether another export is under way";
     let number = number_of(one);
     let take = format!("SELECT pg_catalog.pg_try_advisory_lock({number})");
     for _ in 0..ATTEMPTS {
         if session.row(&take, what).await? {
-            return Ok(());
+            return Ok(None);
         }
         tokio::time::sleep(PAUSE).await;
     }
-    let name = quote_literal("lifeboat %");
     // An advisory lock of one number shows its halves.
     let holder = format!(
         "SELECT coalesce((
@@ -32,9 +31,15 @@ pub(crate) async fn take(session: &Session, database: &str, one: &str) -> Result
               AND l.database = (SELECT oid FROM pg_catalog.pg_database
                                  WHERE datname = pg_catalog.current_database())
               AND (l.classid::bigint << 32) | l.objid::bigint = {number}
-            ORDER BY a.application_name LIKE {name} DESC LIMIT 1), 'unknown')"
+              AND a.usesysid = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user)
+            LIMIT 1), '')"
     );
     let holder: String = session.row(&holder, what).await?;
+    if holder.is_empty() {
+        return Ok(Some(format!(
+            "database {database}: another role holds the lock by which exports give way to each other: whether one is under way is not known"
+        )));
+    }
     Err(Error::refused(format!(
         "another export of database {database} into this repository is under way: {holder}"
     ))

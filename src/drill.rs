@@ -26,6 +26,7 @@ use crate::restore;
 pub use assertion::{Assertion, AssertionResult, Must, ask};
 pub(crate) use assertion::{Question, check_names};
 use attest::attest;
+pub(crate) use attest::store_statement;
 use options::Drill;
 pub(crate) use options::{AttestationOptions, Options, Where};
 use previous::BEFORE;

@@ -1,5 +1,6 @@
 //! `lifeboat prove`: the backup account's schedule, by one task or by several shards.
 
+mod attest;
 mod changes;
 mod claimants;
 mod older;

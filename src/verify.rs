@@ -68,6 +68,8 @@ pub struct Report {
     pub problems_in_all: u64,
     /// What is sound but not as it should be, such as a lock that is too short; exit code 3.
     pub findings: Vec<String>,
+    /// The key of the signed statement on the damage, which `prove` stores: the next export then names nothing of it.
+    pub attestation: Option<String>,
 }
 
 impl Report {

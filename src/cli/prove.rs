@@ -25,6 +25,8 @@ use crate::schedule::SnapshotDrill;
 /// With --source or --database it verifies and drills only those, and the snapshot copies of those sources;
 /// promotion and status are about all that there is.
 ///
+/// Of damage it stores a signed statement, as of a drill: the next export then names no stored part again.
+///
 /// As one shard of a run it verifies and drills the databases that the run's plan gives to it. The first shard makes the
 /// plan, the last one to report promotes, shows the status and notifies, for all; `--collect` promotes and shows the
 /// status of a run that has ended, too, and notifies where nobody did. Shard and run come from --shard and --run, or from the engine, as of `nightly`.

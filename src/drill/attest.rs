@@ -11,7 +11,7 @@ use crate::model::attestation::{
     Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, SealedFinding,
 };
 use crate::model::finding::Finding;
-use crate::model::manifest::FORMAT;
+use crate::model::manifest::{FORMAT, ObjectRef};
 use crate::repository::{Locks, RestorePoint, details};
 
 /// The most kinds of objects that are counted in clear; PostgreSQL has fewer.
@@ -28,6 +28,19 @@ pub(super) async fn attest(
     options: &AttestationOptions,
     now: Timestamp,
 ) -> Result<()> {
+    let statement = attestation(point, report, now)?;
+    let stored = store_statement(point, statement, options, now).await?;
+    report.attestation = Some(stored.key.to_string());
+    Ok(())
+}
+
+/// Stores a statement of `now`, locked and signed as these options say.
+pub(crate) async fn store_statement(
+    point: &RestorePoint,
+    mut statement: Attestation,
+    options: &AttestationOptions,
+    now: Timestamp,
+) -> Result<ObjectRef> {
     let signer = options.signer.as_ref().map_err(Error::repeat)?;
     let repository = point.repository();
     let locks = Locks::settle(
@@ -37,16 +50,12 @@ pub(super) async fn attest(
         now,
         options.max_lock_days,
     )?;
-    let mut attestation = attestation(point, report, now)?;
     // Its name is its second, which another drill's may be, too.
     for later in SECONDS_TAKEN.map(SignedDuration::from_secs) {
-        attestation.drilled_at = now.checked_add(later).unwrap_or(now);
-        match repository.attest(&attestation, &locks, signer).await {
+        statement.drilled_at = now.checked_add(later).unwrap_or(now);
+        match repository.attest(&statement, &locks, signer).await {
             Err(error) if error.kind() == Kind::Exists => {}
-            stored => {
-                report.attestation = Some(stored?.key.to_string());
-                return Ok(());
-            }
+            stored => return stored,
         }
     }
     Err(Error::failed(

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::changes;
 use super::options::Options;
+use super::{attest, changes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::model::id::Id;
@@ -113,7 +113,8 @@ async fn verify_point(
 ) -> Result<StepReport> {
     let identities = options.identities()?;
     let point = options.open(selected).await?;
-    let report = verify(&point, Some(identities), context).await?;
+    let mut report = verify(&point, Some(identities), context).await?;
+    attest::attest_damage(&point, &mut report, options, context).await;
     Ok(StepReport::Verify(report))
 }
 

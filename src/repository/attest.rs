@@ -195,6 +195,24 @@ impl Attestations {
         Ok(None)
     }
 
+    /// Whether a drill of a point failed, among those whose attestations the store received after `after`, whatever
+    /// came of later ones: a sound drill of a part of the rows says nothing of the others.
+    pub(super) async fn failed_since(
+        &self,
+        point: &RestorePoint,
+        after: Timestamp,
+        trust: &Trust,
+    ) -> Result<bool> {
+        let recent = self.about(point).filter(|one| one.stored_at > after);
+        for listed in recent.take(MOST_READ_SINCE) {
+            let opened = open(listed, &About::of(point), point.repository(), trust).await?;
+            if opened.is_ok_and(|drill| drill.result == Verdict::Failed) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Points of one database that attestations are about, the newest first.
     pub fn newest_first(&self, source: &str, database: &str) -> impl Iterator<Item = &PointPath> {
         let points = self.of_database(source, database).into_iter();

@@ -1,13 +1,14 @@
 //! The base of an export: the point whose stored parts it may name again.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::attest::if_allowed;
 use super::handle::Repository;
 use super::layout::{MAX_STATE_BYTES, PointPath};
+use super::locks::CLOCK_TOLERANCE;
 use super::read::{ListedPoint, RestorePoint};
 use super::state::State;
 use super::state_lines::About;
@@ -80,7 +81,7 @@ impl Repository {
             };
             if let Some(failed) = self.failed(&point, sought.trust).await? {
                 result.findings.push(format!(
-                    "everything is stored anew: a drill of {failed}, whose parts would be named again, failed"
+                    "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"
                 ));
                 return Ok(result);
             }
@@ -96,30 +97,44 @@ impl Repository {
         Ok(result)
     }
 
-    /// The first of the point and those whose parts it names of which a drill says that it does not restore.
+    /// A point that does not restore, as a drill or prove's verification says, and has parts in the same folders as this
+    /// one. The base itself named nothing of what was said to fail before it was begun: unless it is about points in
+    /// whose folders its parts lie, that is not read again.
     async fn failed(&self, point: &RestorePoint, trust: &Trust) -> Result<Option<Id>> {
         let path = point.path();
         let of_database = self.attestations(Some(&path.source), Some(&path.database));
         let drills = if_allowed(of_database.await)?;
-        let has_failed = async |point: &RestorePoint| {
-            let proof = if_allowed(drills.proof(point, trust).await)?;
-            Ok::<_, Error>(proof.failed_at.is_some())
-        };
-        if has_failed(point).await? {
-            return Ok(Some(path.id));
-        }
-        for id in &point.manifest.parts_from {
-            let other = PointPath::new(&path.source, &path.database, id);
-            if !drills.contains(&other) {
+        let since = point.manifest.started_at - CLOCK_TOLERANCE;
+        let news = drills.attested_since(&path.source, &path.database, since);
+        let own = std::iter::once(&path.id).chain(&point.manifest.parts_from);
+        let own = own.map(|id| PointPath::new(&path.source, &path.database, id));
+        let asked: BTreeSet<PointPath> = own
+            .filter(|place| drills.contains(place))
+            .chain(news.cloned())
+            .collect();
+        for place in asked {
+            let Some(other) = self.open_attested(&place, trust).await? else {
+                continue;
+            };
+            if !self.shares_folders(point, &other) {
                 continue;
             }
-            if let Some(other) = self.open_attested(&other, trust).await?
-                && has_failed(&other).await?
+            let proof = if_allowed(drills.proof(&other, trust).await)?;
+            if proof.failed_at.is_some()
+                || if_allowed(drills.failed_since(&other, since, trust).await)?
             {
-                return Ok(Some(id.clone()));
+                return Ok(Some(place.id));
             }
         }
         Ok(None)
+    }
+
+    /// In a directory what is named again has a second name in the point's own folder: nothing tells whose it is.
+    fn shares_folders(&self, one: &RestorePoint, other: &RestorePoint) -> bool {
+        fn folders(point: &RestorePoint) -> impl Iterator<Item = &Id> {
+            std::iter::once(&point.manifest.id).chain(&point.manifest.parts_from)
+        }
+        !self.has_locks() || folders(one).any(|id| folders(other).any(|other| other == id))
     }
 
     /// Asks one listing for each folder. A directory is asked part by part, where one is given a second name.

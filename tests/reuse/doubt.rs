@@ -90,6 +90,31 @@ async fn after_a_failed_drill_of_a_point_whose_parts_are_named_everything_is_sto
     assert_eq!(fifth.manifest.parts_from, []);
 }
 
+/// A proof takes hours, and exports go on: what they name lies in the folders of the point that it was about.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_failed_drill_counts_for_a_later_point_with_parts_in_the_same_folder() {
+    let scene = Scene::of("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 9000) g").await;
+    scene.export().await;
+    scene.hours(1);
+    let proven = scene.export().await;
+    scene.hours(1);
+    let later = scene.export().await;
+    assert!(!later.manifest.parts_from.contains(&proven.manifest.id));
+    attest(&scene, &proven, Verdict::Failed).await;
+    scene.hours(1);
+    // Of some of the rows, say.
+    attest(&scene, &proven, Verdict::Sound).await;
+    scene.hours(1);
+    let (full, report) = scene.export_with(|_| {}).await;
+    assert_eq!(share_anew(&full).await, 1.0);
+    let says = &report.findings[0];
+    assert!(says.contains(proven.manifest.id.as_str()), "{says}");
+    // It shares no folder with what failed.
+    scene.hours(1);
+    assert_eq!(share_anew(&scene.export().await).await, 0.0);
+}
+
 async fn attest(scene: &Scene, point: &RestorePoint, result: Verdict) {
     let manifest = &point.manifest;
     let attestation: Attestation = attestation(point, result, Timestamp::UNIX_EPOCH);

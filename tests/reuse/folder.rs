@@ -1,7 +1,7 @@
 //! In a directory a named part is a second name of its file in the point's own folder: points need nothing of each other.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -168,4 +168,43 @@ fn a_folder_that_init_prepared_stores_nothing_twice() {
     lifeboat.export(&database.url());
     let second = lifeboat.export(&database.url());
     assert_eq!(second["parts_named"], second["parts"]);
+}
+
+/// `prove` finds what was bent before a drill does, says so under its signature, and the next export reads that.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn after_prove_found_damage_the_next_export_stores_everything_anew() {
+    let (lifeboat, database) = prepared();
+    lifeboat.export(&database.url());
+    let second = lifeboat.export(&database.url());
+    assert_eq!(second["parts_named"], second["parts"]);
+    let bent = parts(&lifeboat, &id(&second))[0].clone();
+    let mut bytes = fs::read(&bent).unwrap();
+    bytes[300] ^= 1;
+    // In place: it is one file under two names.
+    fs::set_permissions(&bent, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&bent, bytes).unwrap();
+
+    let identity = lifeboat.identity();
+    let proven = lifeboat.run(["prove", "--identity", identity.to_str().unwrap()]);
+    assert_eq!(proven.code, Some(1), "{proven:?}");
+    let steps = proven.json()["result"]["steps"].clone();
+    let verified = steps.as_array().unwrap();
+    let verified = verified
+        .iter()
+        .find(|step| step["name"].as_str().unwrap().starts_with("verify"));
+    let attestation = &verified.unwrap()["result"]["attestation"];
+    let file = lifeboat.repository().join(attestation.as_str().unwrap());
+    assert!(file.is_file(), "{}", file.display());
+
+    let ran = lifeboat.run(["export", "--source", &database.url()]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let report = ran.json()["result"].clone();
+    let says = report["findings"][0].as_str().unwrap();
+    assert!(
+        says.contains(&id(&second)) && says.contains("stored anew"),
+        "{says}"
+    );
+    assert_eq!(report["databases"][0]["parts_named"], 0);
+    lifeboat.verify(&id(&report["databases"][0]));
 }

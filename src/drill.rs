@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::Identities;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::attestation::OpenedBy;
 use crate::model::catalog::Catalog;
 use crate::model::finding::Finding;
@@ -26,7 +26,7 @@ use crate::restore;
 pub use assertion::{Assertion, AssertionResult, Must, ask};
 pub(crate) use assertion::{Question, check_names};
 use attest::attest;
-pub(crate) use attest::store_statement;
+pub(crate) use attest::attest_damage;
 use options::Drill;
 pub(crate) use options::{AttestationOptions, Options, Where};
 use previous::BEFORE;
@@ -94,7 +94,11 @@ async fn drill_once(drill: &Drill<'_>, catalog: &Catalog, target: &DrillTarget) 
     let drilling = Box::pin(restore_and_ask(drill, catalog, target));
     let drilling = context.interrupt.or(target.or_lost(drilling));
     let drilled = tokio::time::timeout(options.time_limit, drilling).await;
-    let mut report = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)))?;
+    let drilled = drilled.unwrap_or_else(|_| Err(out_of_time(options.time_limit)));
+    if let Err(error) = &drilled {
+        sign_damage(drill, error).await;
+    }
+    let mut report = drilled?;
     match opened_by(drill).await {
         Ok(opened_by) => report.opened_by = opened_by,
         Err(error) => report.finding("which identity opened the restore point", &error),
@@ -112,6 +116,21 @@ async fn drill_once(drill: &Drill<'_>, catalog: &Catalog, target: &DrillTarget) 
         }
     }
     Ok(report)
+}
+
+/// So that later exports name nothing of the point again.
+async fn sign_damage(drill: &Drill<'_>, found: &Error) {
+    let (Kind::Damaged, Some(options)) = (found.kind(), &drill.options.attestation) else {
+        return;
+    };
+    let (progress, now) = (drill.context.progress, drill.context.clock.now());
+    let problems = (&[found.to_string()][..], 1);
+    if let Err(error) = attest_damage(drill.point, problems, options, now).await {
+        progress.warn(&format!(
+            "the next export may name what is damaged again, as no signed statement on it was stored: {}; `lifeboat export --full` names nothing",
+            error.chain()
+        ));
+    }
 }
 
 /// A function of the backup may run for ever; the next database is to be drilled all the same.

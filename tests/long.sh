@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Runs for hours: tests by seed, in chunks. A run goes on where an earlier one stopped.
 #
-#   tests/long.sh oracle|random|storm|kill|extract|seen|fleet|fleet300|model|packages|image...
+#   tests/long.sh oracle|random|storm|kill|extract|history|seen|fleet|fleet300|model|packages|image...
 #
 #   oracle   whole databases as stock tools bring them back   LIFEBOAT_ORACLE_CASES  LIFEBOAT_ORACLE_SEED
 #   random   random schemas                                   LIFEBOAT_TEST_CASES    LIFEBOAT_TEST_SEED
 #   storm    DDL at random moments of an export               LIFEBOAT_STORM_CASES   LIFEBOAT_STORM_SEED
 #   kill     restores killed at each of their statements      LIFEBOAT_KILL_CASES    LIFEBOAT_KILL_SEED
 #   extract  every table of a database in every format        LIFEBOAT_EXTRACT_CASES LIFEBOAT_EXTRACT_SEED
+#   history  exports that name stored parts again             LIFEBOAT_HISTORY_CASES LIFEBOAT_HISTORY_SEED
 #   seen     status, list and report of a fleet               LIFEBOAT_SEEN_CASES
 #   fleet    shards under Slurm, started at one moment         LIFEBOAT_FLEET_CASES
 #   fleet300 many databases by ten shards, two at a time, and
@@ -16,8 +17,8 @@
 #   packages what a release consists of, in Debian 12 and 13: once
 #   image    the image as ECS and Kubernetes run it: once
 #
-# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores, 100 databases, 500 databases,
-# 20 starts or 300 databases unless told. SEED: the first, 1 unless told.
+# CASES: how many, 500 databases, 2,000 schemas, 1,000 exports, 9,000 restores, 100 databases, 2,000 exports,
+# 500 databases, 20 starts or 300 databases unless told. SEED: the first, 1 unless told.
 # Each chunk leaves one line in target/long/NAME.txt (seed+cases, commit, result, seconds), what its tests say of seeds
 # in NAME.figures, and its output beside them where it failed. A chunk that has a line is not run again: delete the
 # line, or the folder.
@@ -40,6 +41,7 @@ settings() {
         storm) echo 'STORM 1000 20 storm::' ;;
         kill) echo 'KILL 9000 200 killed::a_restore_' ;;
         extract) echo 'EXTRACT 100 10 extract::generated_databases_' ;;
+        history) echo 'HISTORY 2000 40 reuse::histories' ;;
         fleet) echo 'FLEET 20 20 bash tests/fleet/run.sh' ;;
         seen) echo 'SEEN 500 500 seen::what_the_program_says_of_a_fleet' ;;
         fleet300) echo 'FLEET300 300 300 bash tests/fleet/run.sh calls many' ;;

@@ -4,7 +4,9 @@
 mod aged;
 mod doubt;
 mod folder;
+mod histories;
 mod locks;
+mod others;
 mod readers;
 
 use std::collections::BTreeSet;

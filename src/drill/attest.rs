@@ -8,7 +8,7 @@ use super::options::AttestationOptions;
 use super::report::Report;
 use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{
-    Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, SealedFinding,
+    Answer, Assertion, Attestation, Details, NotTried, NotTriedCount, SealedFinding, Verdict,
 };
 use crate::model::finding::Finding;
 use crate::model::manifest::{FORMAT, ObjectRef};
@@ -34,8 +34,35 @@ pub(super) async fn attest(
     Ok(())
 }
 
+/// Signs that stored objects are damaged or missing, as a drill would that failed before it restored anything.
+/// `problems`: sentences, and how many there are in all.
+pub(crate) async fn attest_damage(
+    point: &RestorePoint,
+    (problems, in_all): (&[String], u64),
+    options: &AttestationOptions,
+    now: Timestamp,
+) -> Result<ObjectRef> {
+    let manifest = &point.manifest;
+    let failures = problems.iter().map(|problem| SealedFinding {
+        what: "stored objects".to_owned(),
+        why: problem.clone(),
+    });
+    let details = Details {
+        failures: failures.collect(),
+        left_out: in_all - problems.len() as u64,
+        ..Details::default()
+    };
+    let statement = Attestation {
+        result: Verdict::Failed,
+        failures: in_all,
+        sealed: Some(details::seal(details, &manifest.recipients)?),
+        ..of_nothing(point, now)
+    };
+    store_statement(point, statement, options, now).await
+}
+
 /// Stores a statement of `now`, locked and signed as these options say.
-pub(crate) async fn store_statement(
+async fn store_statement(
     point: &RestorePoint,
     mut statement: Attestation,
     options: &AttestationOptions,
@@ -75,14 +102,6 @@ fn attestation(
         value: None,
     });
     Ok(Attestation {
-        format: FORMAT,
-        repository: manifest.repository.clone(),
-        source: manifest.source.clone(),
-        database: manifest.database.clone(),
-        id: manifest.id.clone(),
-        manifest_sha256: point.body_sha256,
-        drilled_at,
-        tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
         server_version: report.server_version.clone(),
         result: report.verdict(),
         opened_by: report.opened_by.clone(),
@@ -99,7 +118,39 @@ fn attestation(
         failures: report.failures.len() as u64,
         findings: report.findings.len() as u64,
         sealed: Some(details::seal(details_of(report), &manifest.recipients)?),
+        ..of_nothing(point, drilled_at)
     })
+}
+
+/// About a point of which nothing was restored.
+fn of_nothing(point: &RestorePoint, drilled_at: Timestamp) -> Attestation {
+    let manifest = &point.manifest;
+    Attestation {
+        format: FORMAT,
+        repository: manifest.repository.clone(),
+        source: manifest.source.clone(),
+        database: manifest.database.clone(),
+        id: manifest.id.clone(),
+        manifest_sha256: point.body_sha256,
+        drilled_at,
+        tool: concat!("lifeboat ", env!("CARGO_PKG_VERSION")).to_owned(),
+        server_version: String::new(),
+        result: Verdict::Unproven,
+        opened_by: None,
+        rows: 0,
+        tables: 0,
+        seconds_to_restore: 0.0,
+        seconds_to_first_query: None,
+        sample: None,
+        assertions: Vec::new(),
+        as_superuser: None,
+        walls: None,
+        not_tried: Vec::new(),
+        unproven: 0,
+        failures: 0,
+        findings: 0,
+        sealed: None,
+    }
 }
 
 fn details_of(report: &Report) -> Details {

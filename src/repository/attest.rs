@@ -195,19 +195,28 @@ impl Attestations {
         Ok(None)
     }
 
-    /// Whether a drill of a point failed, among those whose attestations the store received after `after`, whatever
-    /// came of later ones: a sound drill of a part of the rows says nothing of the others.
-    pub(super) async fn failed_since(
+    /// Whether something of a point does not come back, as a drill said after the last that was sound; or as any said
+    /// whose attestation the store received after `after`: a sound drill of some tables says nothing of the others.
+    ///
+    /// A question that was answered wrong is about what the rows say, and they came back.
+    pub(super) async fn lost_some(
         &self,
         point: &RestorePoint,
         after: Timestamp,
         trust: &Trust,
     ) -> Result<bool> {
-        let recent = self.about(point).filter(|one| one.stored_at > after);
-        for listed in recent.take(MOST_READ_SINCE) {
+        let mut is_settled = false;
+        for listed in self.about(point).take(MOST_READ_SINCE) {
+            if is_settled && listed.stored_at <= after {
+                break;
+            }
             let opened = open(listed, &About::of(point), point.repository(), trust).await?;
-            if opened.is_ok_and(|drill| drill.result == Verdict::Failed) {
-                return Ok(true);
+            let Ok(drill) = opened else { continue };
+            let is_answer = drill.failures == 0 && drill.assertions.iter().any(|one| !one.ok);
+            match drill.result {
+                Verdict::Failed if !is_answer => return Ok(true),
+                Verdict::Sound => is_settled = true,
+                _ => {}
             }
         }
         Ok(false)

@@ -119,10 +119,7 @@ impl Repository {
             if !self.shares_folders(point, &other) {
                 continue;
             }
-            let proof = if_allowed(drills.proof(&other, trust).await)?;
-            if proof.failed_at.is_some()
-                || if_allowed(drills.failed_since(&other, since, trust).await)?
-            {
+            if if_allowed(drills.lost_some(&other, since, trust).await)? {
                 return Ok(Some(place.id));
             }
         }

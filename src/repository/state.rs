@@ -416,6 +416,26 @@ mod tests {
         }
     }
 
+    /// Whoever may write stores anything: it takes no memory before its code was looked at.
+    #[test]
+    fn a_state_is_read_only_once_its_code_is_right_and_has_an_end() {
+        let about = serde_json::json!({ "about": about() }).to_string();
+        let wrong = format!("{about}\nno line\n{{\"mac\":\"{}\"}}\n", "00".repeat(32));
+        let why = read(codec::compress(wrong.as_bytes()).unwrap()).unwrap_err();
+        assert!(
+            why.to_string().contains("is not that of the reuse key"),
+            "{why}"
+        );
+        let table = "{\"table\":{\"oid\":1,\"chunk_bits\":20,\"parts\":0,\"list\":null}}\n";
+        let endless = codec::compress(table.repeat(650_002).as_bytes()).unwrap();
+        assert!(endless.len() < 1 << 20);
+        let why = read(endless).unwrap_err();
+        assert!(why.to_string().contains("more lines than"), "{why}");
+        let cut = codec::compress(format!("{about}\n").as_bytes()).unwrap();
+        let why = State::read(cut, None, &super::tests::about()).unwrap_err();
+        assert!(why.to_string().contains("ends before its code"), "{why}");
+    }
+
     #[test]
     fn a_part_of_another_database_or_table_is_none() {
         for (wrong, oid) in [(part(OLD, 7, 3, 9), 8), (part(OLD, 7, 3, 9), 7)] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lifeboat::testing::codec::{Sealer, new_identity};
-use lifeboat::testing::model::{Attestation, Key, Sha256, Verdict};
+use lifeboat::testing::model::{Attestation, Key, Manifest, Sha256, Verdict};
 use lifeboat::testing::repository::{Locks, RestorePoint};
 use lifeboat::testing::store::Store;
 use serde_json::Value;
@@ -120,15 +120,44 @@ async fn attest(scene: &Scene, point: &RestorePoint, result: Verdict) {
     let attestation: Attestation = attestation(point, result, Timestamp::UNIX_EPOCH);
     let attestation = Attestation {
         drilled_at: lifeboat::testing::Clock::now(scene.clock.as_ref()),
+        failures: u64::from(result == Verdict::Failed),
         ..attestation
     };
+    store(scene, &attestation, manifest).await;
+}
+
+async fn store(scene: &Scene, attestation: &Attestation, manifest: &Manifest) {
     assert_eq!(attestation.id, manifest.id);
     let signer = &scene.forge.signer;
     let attested = scene
         .forge
         .repository
-        .attest(&attestation, &Locks::None, signer);
+        .attest(attestation, &Locks::None, signer);
     attested.await.unwrap();
+}
+
+/// The rows came back, and somebody asked for others: what is stored is as good as before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_question_that_was_answered_wrong_is_no_damage() {
+    let scene = Scene::of("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 9000) g").await;
+    let first = scene.export().await;
+    scene.hours(1);
+    let wrong: Attestation = attestation(&first, Verdict::Failed, Timestamp::UNIX_EPOCH);
+    let wrong = Attestation {
+        drilled_at: lifeboat::testing::Clock::now(scene.clock.as_ref()),
+        ..wrong
+    };
+    assert!(wrong.failures == 0 && !wrong.assertions[0].ok);
+    store(&scene, &wrong, &first.manifest).await;
+    scene.hours(1);
+    assert_eq!(share_anew(&scene.export().await).await, 0.0);
+    // Beside an answer that is wrong, something did not come back.
+    scene.hours(1);
+    attest(&scene, &first, Verdict::Failed).await;
+    scene.hours(1);
+    let (point, _) = scene.export_with(|_| {}).await;
+    assert_eq!(share_anew(&point).await, 1.0);
 }
 
 /// Stored rows under a changed state are stored again, or named as what they are.

@@ -193,6 +193,16 @@ impl MemoryStore {
         self.damage(key, version, |_| Body::Lost);
     }
 
+    /// As an administrator does by governance.
+    pub fn shorten(&self, key: &Key, version: &str, retain_until: Timestamp) {
+        self.change(key, version, |versions, at| {
+            let lock = versions[at].head.lock.as_mut().unwrap();
+            lock.retain_until = retain_until;
+            Ok(())
+        })
+        .unwrap();
+    }
+
     /// Removes a version without a trace, whatever its lock says.
     pub fn remove(&self, key: &Key, version: &str) {
         self.change(key, version, |versions, at| {

@@ -68,7 +68,7 @@ pub(super) struct Args {
     /// partitioned table those of its partitions; may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
-    /// Store everything anew, whatever earlier exports stored
+    /// Store everything anew, whatever earlier exports stored, and whatever `hourly_budget` allows
     #[arg(long)]
     full: bool,
     /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
@@ -227,6 +227,7 @@ pub(super) async fn inputs(
         reuse: ReusePolicy {
             full_every: settings.full_every,
             hourly_days: config.lock.hourly_days,
+            hourly_budget: settings.hourly_budget,
         },
         full: false,
         tool_dirs: Dirs::system(settings.pg_bin.clone()),

@@ -28,6 +28,8 @@ pub(crate) const MAX_LOCK_DAYS: u32 = 400;
 pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
 /// How long a part is named again, unless configured.
 pub(crate) const FULL_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What the exports of a day may store that are not its first, in full ones.
+pub(crate) const HOURLY_BUDGET: u32 = 2;
 /// Of names that an error tells.
 const SHOWN: usize = 8;
 /// More connections than this to one server are never meant.
@@ -91,6 +93,8 @@ pub struct ExportSettings {
     pub ddl_wait: Duration,
     /// How long a part is named again before it is stored anew.
     pub full_every: SignedDuration,
+    /// How many full exports those of a day may store together that are not its first.
+    pub hourly_budget: u32,
     /// Folders with PostgreSQL's tools, asked before `PATH`.
     pub pg_bin: Vec<PathBuf>,
 }

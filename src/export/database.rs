@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::options::{Run, Source};
-use super::report::DatabaseReport;
-use super::reuse::{self, Finished, Reuse};
+use super::report::{DatabaseReport, Skipped};
+use super::reuse::{self, Finished, Prepared, Reuse};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
 use super::{drilled, records, rows};
 use crate::error::{Error, Kind, Result};
@@ -14,12 +14,15 @@ use crate::pg::connect::server::Server;
 use crate::pg::source::moment::Until;
 use crate::repository::{PointPath, PointWriter};
 
+/// What became of a database.
+pub(super) enum Done {
+    Exported(Box<DatabaseReport>),
+    /// It would store more than is allowed.
+    Skipped(Skipped),
+}
+
 /// Exports the database that `server` names. Where it was not one moment all along it starts over, once.
-pub(super) async fn export(
-    run: &Run<'_>,
-    source: &Source,
-    server: &Server,
-) -> Result<DatabaseReport> {
+pub(super) async fn export(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     match attempt(run, source, server).await {
         Err(error) if error.kind() == Kind::Changed => run.context.progress.note(&format!(
             "{error} during the export of {}: starting over",
@@ -38,15 +41,18 @@ pub(super) async fn export(
     attempt(run, source, server).await.map_err(again)
 }
 
-async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
+async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let storing = reuse::prepare(run, &export.place).await;
+    let storing = match reuse::prepare(run, &export.place).await {
+        Prepared::Storing(storing) => storing,
+        Prepared::Skipped(skipped) => return Ok(Done::Skipped(skipped)),
+    };
     let held = export.take_snapshot(storing.reuse.as_ref()).await?;
     let mut report = export.report(&held);
     if run.options.dry_run {
         report.plan = Some(export.planned(&held.at_snapshot.tables));
-        return Ok(report);
+        return Ok(Done::Exported(Box::new(report)));
     }
 
     report.findings.extend(storing.findings);
@@ -89,7 +95,7 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     report.stored_anew_bytes = Some(writer.stored_bytes());
     report.parts = manifest.parts();
     report.seconds = begun.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(Done::Exported(Box::new(report)))
 }
 
 /// Stores the state, and says in the manifest what is named; returns how many parts are.

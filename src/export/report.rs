@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::options::Source;
 use crate::error::{Error, Kind};
+use crate::humanize::{bytes, time};
 use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
@@ -21,6 +22,8 @@ pub struct Report {
     pub lock: Option<Lock>,
     pub databases: Vec<DatabaseReport>,
     pub failures: Vec<Failure>,
+    /// Databases whose export was not made, as a day of them would store too much.
+    pub skipped: Vec<Skipped>,
     /// Databases of an instance that no export covers.
     pub uncovered: Vec<Uncovered>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
@@ -80,6 +83,24 @@ pub struct Failure {
     pub kind: Kind,
 }
 
+/// An export that was not made: the last ones show that a day of them would store more than `export.hourly_budget`.
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    pub source: String,
+    pub database: String,
+    /// What each of the last two stored of rows, at least.
+    pub stored_bytes: u64,
+    /// What a day of such exports would store.
+    pub day_bytes: u64,
+    /// What a day may store.
+    pub allowed_bytes: u64,
+    /// The same in full exports.
+    #[serde(skip)]
+    pub budget: u32,
+    /// From when on the next one is made.
+    pub again_at: Timestamp,
+}
+
 #[derive(Debug, Serialize)]
 pub struct Uncovered {
     pub source: String,
@@ -98,6 +119,7 @@ impl Report {
             lock,
             databases: Vec::new(),
             failures: Vec::new(),
+            skipped: Vec::new(),
             uncovered: Vec::new(),
             findings: Vec::new(),
         }
@@ -125,6 +147,23 @@ impl Report {
             hint: error.advice().to_owned(),
             kind: error.kind(),
         });
+    }
+
+    pub(super) fn skipped(&mut self, skipped: Skipped) {
+        let Skipped {
+            source, database, ..
+        } = &skipped;
+        self.findings.push(format!(
+            "{source}/{database}: not exported: the last exports stored {} each, which would be {} a day that nobody \
+             can delete, and {} are allowed (export.hourly_budget = {}); the next one is made after {}, the first of \
+             a day always, and any with --full",
+            bytes(skipped.stored_bytes),
+            bytes(skipped.day_bytes),
+            bytes(skipped.allowed_bytes),
+            skipped.budget,
+            time(skipped.again_at),
+        ));
+        self.skipped.push(skipped);
     }
 
     /// Names the restore points that were committed before the export was stopped.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::budget;
 use super::options::Run;
+use super::report::Skipped;
 use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
 use crate::error::{Error, Result};
 use crate::model::digest::Mark;
@@ -38,11 +40,18 @@ struct Left {
     named: u64,
 }
 
+/// What comes of what is found out before a row is read.
+pub(super) enum Prepared {
+    Storing(Storing),
+    /// It would store more than a day may.
+    Skipped(Skipped),
+}
+
 /// What is found out before a row is read.
-pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Storing {
+pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Prepared {
     let first = run.locks.first;
     let Some(key) = run.keys.reuse.filter(|_| !run.options.dry_run) else {
-        return Storing::full(first, Vec::new());
+        return Prepared::Storing(Storing::full(first, Vec::new()));
     };
     let mut findings = Vec::new();
     let (source, database) = (Some(&*place.source), Some(&*place.database));
@@ -51,10 +60,30 @@ pub(super) async fn prepare(run: &Run<'_>, place: &PointPath) -> Storing {
         findings.push(cannot_look(&error));
         Vec::new()
     });
-    let locks = match run.locks.others {
-        Some(others) if has_export_of_today(run, &found).await => others,
-        _ => first,
-    };
+    let mut locks = first;
+    if bounds_days(run) && has_export_of_today(run, &found).await {
+        locks = run.locks.others.unwrap_or(first);
+        // Where it cannot be told, it is stored.
+        let over = budget::over_budget(run, place, &found).await;
+        if let (Ok(Some(skipped)), false) = (over, run.options.full) {
+            return Prepared::Skipped(skipped);
+        }
+    }
+    Prepared::Storing(storing(run, place, key, (locks, found, findings)).await)
+}
+
+/// Whether a day's first export is another one than those after it: where locks say until when it is kept.
+fn bounds_days(run: &Run<'_>) -> bool {
+    run.locks.first.reach.is_some() && run.locks.first.objects.promised().is_some()
+}
+
+/// How all of it is stored, under these locks.
+async fn storing(
+    run: &Run<'_>,
+    place: &PointPath,
+    key: &ReuseKey,
+    (locks, found, mut findings): (PointLocks, Vec<ListedPoint>, Vec<String>),
+) -> Storing {
     let Some(reach) = locks.reach else {
         return Storing::full(locks, findings);
     };

@@ -152,6 +152,7 @@ impl Forge {
             reuse: ReusePolicy {
                 full_every: SignedDuration::from_hours(7 * 24),
                 hourly_days: None,
+                hourly_budget: 2,
             },
             full: false,
             tool_dirs: Dirs::system(vec![database.major.bin()]),

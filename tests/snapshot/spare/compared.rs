@@ -102,6 +102,7 @@ impl<'a> Exporter<'a> {
             reuse: lifeboat::testing::repository::ReusePolicy {
                 full_every: jiff::SignedDuration::from_hours(7 * 24),
                 hourly_days: None,
+                hourly_budget: 2,
             },
             full: false,
             tool_dirs: Dirs::system(vec![Major::Pg15.bin()]),

@@ -378,6 +378,10 @@ fn locks_of_parts_that_are_named_again_stay_within_the_longest_that_is_allowed()
         "[export]\nhourly_budget = 0",
         &["export.hourly_budget", "first of a day"],
     );
+    refused(
+        "[export]\ngb_month_price = -0.1",
+        &["export.gb_month_price", "no price"],
+    );
     refused("[lock]\nhourly_days = 0", &["lock.hourly_days", "nothing"]);
     refused(
         "[lock]\nhourly_days = 36",

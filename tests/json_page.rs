@@ -280,6 +280,8 @@ impl Bench {
         // The second point names the first one.
         let without = ["--exclude-table-data", "log", "--exclude-table", "gone"];
         let exported = self.run(0, &[&export[..], &without].concat());
+        // Now with what it would name.
+        self.run(0, &[&export[..], &["--dry-run"]].concat());
         let id = exported["databases"][0]["id"].as_str().unwrap();
         self.run(0, &["list"]);
         let first = first["databases"][0]["id"].as_str().unwrap();

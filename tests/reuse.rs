@@ -6,6 +6,7 @@ mod doubt;
 mod folder;
 mod locks;
 mod readers;
+mod told;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -127,6 +127,7 @@ tables! {
         ddl_wait: Option<Interval>,
         full_every: Option<Interval>,
         hourly_budget: Option<u32>,
+        gb_month_price: Option<f64>,
         #[serde(default)]
         pg_bin: Vec<PathBuf>,
     }

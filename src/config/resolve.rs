@@ -270,9 +270,17 @@ fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
             error.hint("2 full exports are the default"),
         ));
     }
+    if raw
+        .gb_month_price
+        .is_some_and(|price| !(price >= 0.0 && price.is_finite()))
+    {
+        let error = Error::usage("is no price");
+        return Err(("gb_month_price", error.hint("for example 0.023")));
+    }
     Ok(ExportSettings {
         full_every,
         hourly_budget,
+        gb_month_price: raw.gb_month_price,
         jobs: count("jobs", raw.jobs).at("jobs")?,
         databases_at_once: count("databases", raw.databases_at_once).at("databases_at_once")?,
         rate_limit: raw.rate_limit.and_then(|rate| rate.0),

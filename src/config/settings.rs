@@ -81,7 +81,7 @@ pub struct Locks {
 }
 
 /// `[export]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExportSettings {
     /// Sessions that read at the same time; `None`: by the machine.
     pub jobs: Option<u16>,
@@ -95,6 +95,8 @@ pub struct ExportSettings {
     pub full_every: SignedDuration,
     /// How many full exports those of a day may store together that are not its first.
     pub hourly_budget: u32,
+    /// Of a GB for a month; `None`: reports say nothing of money.
+    pub gb_month_price: Option<f64>,
     /// Folders with PostgreSQL's tools, asked before `PATH`.
     pub pg_bin: Vec<PathBuf>,
 }

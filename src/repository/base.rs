@@ -11,7 +11,7 @@ use super::layout::{MAX_STATE_BYTES, PointPath};
 use super::locks::CLOCK_TOLERANCE;
 use super::read::{ListedPoint, RestorePoint};
 use super::state::State;
-use super::state_lines::About;
+use super::state_lines::{About, StoredUnderLock};
 use crate::codec::ReuseKey;
 use crate::compute;
 use crate::error::{Error, Result, ResultExt};
@@ -43,27 +43,26 @@ pub(crate) struct Base {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub base: Option<Base>,
+    /// What the exports up to the newest one whose state counts stored, as far as it is locked; `None`: none counts.
+    pub stored: Option<Vec<StoredUnderLock>>,
     pub findings: Vec<String>,
 }
 
 impl Repository {
     /// The newest of these points, by the store's time, that we trust, and whose state is ours and for the same
     /// recipients. Parts that are not there any more are left out of it.
-    pub(crate) async fn base(
-        &self,
-        mut found: Vec<ListedPoint>,
-        sought: &Sought<'_>,
-    ) -> Result<Found> {
+    pub(crate) async fn base(&self, found: &[ListedPoint], sought: &Sought<'_>) -> Result<Found> {
+        let mut found: Vec<&ListedPoint> = found.iter().collect();
         found.sort_by_key(|one| Reverse(one.order()));
         let mut result = Found::default();
-        for one in found.iter().take(MOST_LOOKED_AT) {
+        for one in found.into_iter().take(MOST_LOOKED_AT) {
             let point = match self.open(one, sought.trust).await {
                 Ok(point) => point,
                 Err(error) if error.affects_every_point() => return Err(error),
                 // `status` reports it.
                 Err(_) => continue,
             };
-            let state = match read_state(&point, sought).await {
+            let mut state = match read_state(&point, sought).await {
                 Ok(Some(state)) => state,
                 Ok(None) => continue,
                 Err(error) if error.affects_every_point() => return Err(error),
@@ -75,6 +74,9 @@ impl Repository {
                     continue;
                 }
             };
+            let mut stored = std::mem::take(&mut state.stored);
+            stored.extend(StoredUnderLock::beside_parts(&point.manifest));
+            result.stored = Some(stored);
             if let Some(failed) = self.failed(&point, sought.trust).await? {
                 result.findings.push(format!(
                     "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"

@@ -10,7 +10,7 @@ use super::TABLES;
 use crate::support::{Database, Lifeboat, Major};
 
 /// Takes the comment sign off the line that `init` wrote.
-fn switch_on(lifeboat: &Lifeboat) {
+pub fn switch_on(lifeboat: &Lifeboat) {
     let config = lifeboat.folder().join("lifeboat.toml");
     let text = fs::read_to_string(&config).unwrap();
     let text = text.replacen("#reuse_key = \"reuse.key\"", "reuse_key = \"reuse.key\"", 1);

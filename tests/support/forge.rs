@@ -154,6 +154,7 @@ impl Forge {
                 hourly_days: None,
                 hourly_budget: 2,
             },
+            gb_month_price: None,
             full: false,
             tool_dirs: Dirs::system(vec![database.major.bin()]),
             recipients: Vec::new(),

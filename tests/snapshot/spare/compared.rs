@@ -104,6 +104,7 @@ impl<'a> Exporter<'a> {
                 hourly_days: None,
                 hourly_budget: 2,
             },
+            gb_month_price: None,
             full: false,
             tool_dirs: Dirs::system(vec![Major::Pg15.bin()]),
             recipients: Vec::new(),

@@ -197,6 +197,24 @@ fn after_prove_found_damage_the_next_export_stores_everything_anew() {
     let file = lifeboat.repository().join(attestation.as_str().unwrap());
     assert!(file.is_file(), "{}", file.display());
 
+    let all = [
+        "verify",
+        "--all",
+        "--data",
+        "--identity",
+        identity.to_str().unwrap(),
+    ];
+    let ran = lifeboat.run(all);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let steps = ran.json()["result"]["steps"].clone();
+    let hurt = steps.as_array().unwrap().iter();
+    let hurt = hurt.filter(|step| step["exit_code"] == 1);
+    assert_eq!(
+        hurt.count(),
+        2,
+        "one file under two names hurts two points: {steps}"
+    );
+
     let ran = lifeboat.run(["export", "--source", &database.url()]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let report = ran.json()["result"].clone();

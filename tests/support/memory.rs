@@ -193,6 +193,15 @@ impl MemoryStore {
         self.damage(key, version, |_| Body::Lost);
     }
 
+    /// Another lock, as an administrator may set it under governance.
+    pub fn relock(&self, key: &Key, version: &str, lock: Option<Lock>) {
+        self.change(key, version, |versions, at| {
+            versions[at].head.lock = lock;
+            Ok(())
+        })
+        .unwrap();
+    }
+
     /// Removes a version without a trace, whatever its lock says.
     pub fn remove(&self, key: &Key, version: &str) {
         self.change(key, version, |versions, at| {

@@ -1,5 +1,6 @@
 //! `lifeboat export`: one consistent, complete, locked restore point per database.
 
+mod budget;
 mod checks;
 mod database;
 mod databases;
@@ -14,6 +15,7 @@ mod rows;
 mod shared;
 mod snapshot;
 mod table_progress;
+mod under_lock;
 mod views;
 mod watchdog;
 mod worker;
@@ -36,6 +38,7 @@ use crate::repository::{CLOCK_TOLERANCE, Locks, Repository, RunLocks};
 use crate::store::Posture;
 use crate::turns::Turn;
 
+use database::Done;
 use databases::{Listing, list};
 pub(crate) use databases::{check_databases, covered};
 pub use options::{Keys, Options, Source};
@@ -129,7 +132,8 @@ fn tell(report: &mut Report, source: &Source, exported: Exported) {
     }
     for (name, done) in exported.databases {
         match done {
-            Ok(database) => report.exported(database),
+            Ok(Done::Exported(database)) => report.exported(*database),
+            Ok(Done::Skipped(skipped)) => report.skipped(skipped),
             Err(error) => report.failed(&source.name, Some(&name), &error),
         }
     }
@@ -145,7 +149,7 @@ struct Exported {
     /// What is wrong with the source as a whole, whatever became of its databases.
     errors: Vec<Error>,
     /// Each with its name, in the order of the server's list.
-    databases: Vec<(String, Result<DatabaseReport>)>,
+    databases: Vec<(String, Result<Done>)>,
     /// Their DROP DATABASE was interrupted.
     invalid: Vec<String>,
     uncovered: Vec<String>,
@@ -210,7 +214,7 @@ fn no_such_database(source: &Source, name: &str, present: &[InstanceDatabase]) -
 }
 
 /// One that may run beside others says whose its lines are.
-async fn export_one(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
+async fn export_one(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     run.context.interrupt.check()?;
     let named = OneOfSeveral::new(run.context.progress, &source.name, &server.database);
     if run.options.turns.most() > 1 {

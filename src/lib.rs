@@ -198,6 +198,6 @@ pub mod testing {
         };
     }
     pub mod verify {
-        pub use crate::verify::{Options, Report, verify};
+        pub use crate::verify::{Options, Report, Seen, verify, verify_beside};
     }
 }

@@ -11,7 +11,7 @@ mod step;
 mod steps;
 
 pub(crate) use collection::Collection;
-pub(crate) use each::{Points, drill_each, verify_each};
+pub(crate) use each::{Points, drill_each, verify_all, verify_each};
 pub(crate) use inputs::{
     Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, drill,
     verify,

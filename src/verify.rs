@@ -4,12 +4,13 @@
 
 mod by_listing;
 mod by_state;
+mod reader;
 mod rows;
+mod seen;
 
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
@@ -18,18 +19,17 @@ use crate::context::Context;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::catalog::Catalog;
 use crate::model::digest::RowDigest;
-use crate::model::id::Key;
-use crate::model::lock::{Lock, MANIFEST_LEAD};
 use crate::model::manifest::{
-    LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, Part, TableParts, is_large_objects,
-    names,
+    LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES, ObjectRef, TableParts, is_large_objects, names,
 };
-use crate::model::rows::Listed;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::repository::{RestorePoint, State};
 
-use self::rows::{digest_rows, drain};
+use self::reader::Reader;
+use self::rows::drain;
+use self::seen::Looked;
+pub use self::seen::Seen;
 
 /// Requests under way where no body is read.
 const HEADS_AT_A_TIME: usize = 16;
@@ -60,6 +60,9 @@ pub struct Report {
     /// Whether parts were taken from the point's state or counted by listings: these credentials may not read the lists
     /// of them.
     pub listed: bool,
+    /// Parts that earlier points stored, and that were not looked at: these credentials may not read the lists, and the
+    /// verification of the day's first point looked at all.
+    pub parts_not_looked_at: u64,
     /// Rows of tables counted and digested again; `null`: no identity was given, or no data was read.
     pub rows: Option<u64>,
     pub seconds: f64,
@@ -83,11 +86,6 @@ impl Report {
             self.problems.push(error.chain());
         }
     }
-
-    fn looked_at(&mut self, bytes: u64) {
-        self.objects += 1;
-        self.stored_bytes += bytes;
-    }
 }
 
 /// Verifies a restore point. Damage is in the report; an error is what kept us from looking.
@@ -95,6 +93,17 @@ pub async fn verify(
     point: &RestorePoint,
     identities: &Identities,
     options: Options,
+    context: Context<'_>,
+) -> Result<Report> {
+    verify_beside(point, identities, options, None, context).await
+}
+
+/// The same of one among several points of a database: what was `seen` with an earlier one is not read again.
+pub async fn verify_beside(
+    point: &RestorePoint,
+    identities: &Identities,
+    options: Options,
+    seen: Option<&Seen>,
     context: Context<'_>,
 ) -> Result<Report> {
     let begun = std::time::Instant::now();
@@ -105,6 +114,7 @@ pub async fn verify(
         identities,
         data: options.data,
         now: context.clock.now(),
+        seen,
     };
     let mut verifier = Verifier {
         reader,
@@ -114,6 +124,7 @@ pub async fn verify(
         },
         progress: context.progress,
         state: None,
+        in_own_folder: manifest.is_not_first_of_its_day(),
         report: Report {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -144,6 +155,8 @@ struct Verifier<'a> {
     progress: &'a dyn Progress,
     /// Once it is needed; `Some(None)`: the point has none.
     state: Option<Option<State>>,
+    /// With an exporter's rights: only what the point stored itself is looked at, as all else was with the day's first.
+    in_own_folder: bool,
     report: Report,
 }
 
@@ -181,20 +194,30 @@ impl Verifier<'_> {
             self.compare(table, catalog, RowDigest::default());
             return Ok(());
         };
-        let reader = self.reader;
+        let (reader, open) = (self.reader, catalog.is_some());
+        if let Some(digest) = reader.known_whole(table, list, open) {
+            self.looked_at(1 + table.parts, list.bytes + table.stored_bytes);
+            self.compare(table, catalog, digest);
+            return Ok(());
+        }
+        if self.state.is_some() {
+            return self.without_list(table, list).await;
+        }
         let done = reader.stored(list).await;
-        let known = done.is_err();
-        self.note(list, done)?;
+        let (known, mut whole) = (done.is_err(), *done.as_ref().unwrap_or(&Looked::default()));
         // A list that does not read leaves nothing to look at.
         let parts = match reader.point.parts(table).await {
-            Err(_) if known => return Ok(()),
             Err(error) if error.kind() == Kind::Denied && !reader.data => {
                 return self.without_list(table, list).await;
             }
+            parts => parts,
+        };
+        self.note(list, done)?;
+        let parts = match parts {
+            Err(_) if known => return Ok(()),
             parts => self.sound(parts)?,
         };
         let Some(parts) = parts else { return Ok(()) };
-        let open = catalog.is_some();
         let mut verified = stream::iter(parts)
             .map(|part| async move {
                 let part = part?;
@@ -202,20 +225,21 @@ impl Verifier<'_> {
                 Ok::<_, Error>((part, done))
             })
             .buffer_unordered(self.jobs);
-        let (mut whole, mut sound) = (RowDigest::default(), true);
+        let mut sound = !known;
         while let Some(next) = verified.next().await {
             let Some((part, done)) = self.sound(next)? else {
                 sound = false;
                 continue;
             };
             match &done {
-                Ok((digest, _)) => whole.merge(*digest),
+                Ok(looked) => whole.add(*looked),
                 Err(_) => sound = false,
             }
-            self.note(&part.object, done.map(|(_, finding)| finding))?;
+            self.note(&part.object, done)?;
         }
         if sound {
-            self.compare(table, catalog, whole);
+            reader.note_whole(table, list, open, whole);
+            self.compare(table, catalog, whole.digest);
         }
         Ok(())
     }
@@ -269,12 +293,19 @@ impl Verifier<'_> {
         }
     }
 
-    fn note(&mut self, object: &ObjectRef, done: Result<Option<String>>) -> Result<()> {
-        self.report.looked_at(object.bytes);
-        self.progress.advance(object.bytes);
-        let finding = self.sound(done)?;
-        self.report.findings.extend(finding.flatten());
+    fn note(&mut self, object: &ObjectRef, done: Result<Looked>) -> Result<()> {
+        self.looked_at(1, object.bytes);
+        if let Some(looked) = self.sound(done)? {
+            let finding = self.reader.unlocked(&object.key, looked.lock);
+            self.report.findings.extend(finding);
+        }
         Ok(())
+    }
+
+    fn looked_at(&mut self, objects: u64, bytes: u64) {
+        self.report.objects += objects;
+        self.report.stored_bytes += bytes;
+        self.progress.advance(bytes);
     }
 
     /// `None`: it is damaged or gone, which is what we came to find. A store that does not answer is
@@ -286,90 +317,6 @@ impl Verifier<'_> {
                 Ok(None)
             }
             done => done.map(Some),
-        }
-    }
-}
-
-/// Reads one object after the other.
-#[derive(Clone, Copy)]
-struct Reader<'a> {
-    point: &'a RestorePoint,
-    identities: &'a Identities,
-    /// Every stored byte is read.
-    data: bool,
-    /// Locks that ended before are findings.
-    now: Timestamp,
-}
-
-impl Reader<'_> {
-    /// One object that is not a part.
-    async fn stored(self, object: &ObjectRef) -> Result<Option<String>> {
-        let finding = self.look(object).await?;
-        if self.data {
-            self.point.fetch(object).await?;
-        }
-        Ok(finding)
-    }
-
-    /// A part's rows, digested where it is to be opened, and what is wrong with its lock.
-    async fn part(self, part: &Part, open: bool) -> Result<(RowDigest, Option<String>)> {
-        let object = &part.object;
-        let finding = self.look(object).await?;
-        let mut digest = RowDigest::default();
-        if self.data {
-            let stored = self.point.fetch(object).await?;
-            if open {
-                let identities = self.identities.clone();
-                let listed = Listed::from(part);
-                let read = compute::on_own_thread(move || {
-                    let plain = identities.open_compressed(stored)?;
-                    digest_rows(plain, listed)
-                });
-                digest = read
-                    .await?
-                    .context(|| format!("{} is damaged", object.key))?;
-            }
-        }
-        Ok((digest, finding))
-    }
-
-    /// Size, checksum and lock as the store reports them; a lock shorter than promised is a finding.
-    async fn look(self, object: &ObjectRef) -> Result<Option<String>> {
-        if self.data && self.point.manifest.lock.is_none() {
-            // The bytes themselves are about to be read: there is nothing else to ask for.
-            return Ok(None);
-        }
-        let head = self.point.head(object).await?;
-        let other = head.sha256.filter(|sha256| *sha256 != object.sha256);
-        if head.bytes != object.bytes || other.is_some() {
-            let stored = head.sha256.map(|sha256| format!(", with SHA-256 {sha256}"));
-            return Err(Error::damaged(format!(
-                "{} is damaged: the manifest says {} bytes with SHA-256 {}, the store reports {} bytes{}",
-                object.key,
-                object.bytes,
-                object.sha256,
-                head.bytes,
-                stored.unwrap_or_default(),
-            )));
-        }
-        Ok(self.unlocked(&object.key, head.lock))
-    }
-
-    /// What is wrong with an object's lock.
-    fn unlocked(self, key: &Key, lock: Option<Lock>) -> Option<String> {
-        let mut promised = self.point.manifest.lock?;
-        if *key == self.point.manifest_ref.key {
-            // The manifest's own lock ends earlier.
-            promised.retain_until -= MANIFEST_LEAD;
-        }
-        match lock {
-            Some(lock) if lock.retain_until <= self.now => Some(format!(
-                "{key} is not protected any more: its lock ended {}",
-                lock.retain_until
-            )),
-            Some(lock) if lock.covers(&promised) => None,
-            Some(lock) => Some(format!("{key} is locked {lock}, promised was {promised}")),
-            None => Some(format!("{key} is not locked any more")),
         }
     }
 }

@@ -373,6 +373,15 @@ fn locks_of_parts_that_are_named_again_stay_within_the_longest_that_is_allowed()
     // Nothing that was configured before is refused for it.
     let before = with("[lock]\ndaily_days = 398\n").unwrap();
     assert_eq!((before.reuse_key, before.lock.hourly_days), (None, None));
+    assert_eq!(before.export.hourly_budget, 2);
+    refused(
+        "[export]\nhourly_budget = 0",
+        &["export.hourly_budget", "first of a day"],
+    );
+    refused(
+        "[export]\ngb_month_price = -0.1",
+        &["export.gb_month_price", "no price"],
+    );
     refused("[lock]\nhourly_days = 0", &["lock.hourly_days", "nothing"]);
     refused(
         "[lock]\nhourly_days = 36",

@@ -6,8 +6,10 @@ mod doubt;
 mod folder;
 mod histories;
 mod locks;
+mod many;
 mod others;
 mod readers;
+mod told;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -361,7 +363,7 @@ async fn an_exporter_verifies_named_parts_without_reading_any() {
     scene.forge.repository = lifeboat::testing::repository::Repository::new(watched.clone());
     scene.export().await;
     scene.source.sql("UPDATE answer SET text = '' WHERE id = 7");
-    scene.hours(1);
+    scene.hours(24);
     let second = scene.export().await;
     *watched.unreadable.lock().unwrap() = Some("parts/");
     let id = &second.manifest.id;
@@ -384,4 +386,26 @@ async fn an_exporter_verifies_named_parts_without_reading_any() {
         problems.iter().any(|one| one.contains(lost.key.as_str())),
         "{problems:?}"
     );
+    // An hour later only what the point stored itself is looked at: the day's first told of the rest.
+    *watched.unreadable.lock().unwrap() = None;
+    scene.hours(1);
+    scene
+        .source
+        .sql("UPDATE answer SET text = 'x' WHERE id = 7");
+    let hourly = scene.export().await;
+    *watched.unreadable.lock().unwrap() = Some("parts/");
+    let id = &hourly.manifest.id;
+    let named = scene.forge.verified(id).await;
+    assert_eq!(named.problems, [""; 0]);
+    let parts = named.parts_not_looked_at;
+    assert!(parts > 5 && parts < hourly.manifest.parts(), "{parts}");
+    *watched.unreadable.lock().unwrap() = None;
+    let table = hourly.manifest.tables.iter().max_by_key(|one| one.parts);
+    let mut listed = hourly.parts(table.unwrap()).await.unwrap();
+    let own = listed.find(|part| lies_in(part.as_ref().unwrap().object.key.as_str(), id));
+    let own = own.unwrap().unwrap().object;
+    *watched.unreadable.lock().unwrap() = Some("parts/");
+    scene.store.remove(&own.key, &own.version);
+    let problems = scene.forge.problems(id, false).await;
+    assert!(problems[0].contains(own.key.as_str()), "{problems:?}");
 }

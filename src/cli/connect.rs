@@ -113,6 +113,25 @@ pub(super) async fn restore_points(
     }))
 }
 
+/// All points of the chosen databases.
+pub(super) async fn all_points(
+    access: &Access,
+    choice: &ChoiceArgs,
+    turns: Turns,
+    run: &Run,
+) -> Result<Points> {
+    let chosen = choice.resolve()?;
+    let repository = repository(access, run).await?;
+    let selected = repository.all_chosen(&chosen).await?;
+    repository.note_announced(run.progress.as_ref()).await;
+    Ok(Points {
+        repository,
+        trust: access.trust.clone(),
+        selected,
+        turns,
+    })
+}
+
 /// Those of `--identity`, and what KMS unwraps.
 pub(super) fn identity_source<'a>(access: &'a Access, run: &'a Run) -> Result<IdentitySource<'a>> {
     Ok(IdentitySource {

@@ -1,19 +1,19 @@
 //! `lifeboat export`
 
+mod text;
+
 use super::at_once::AtOnceArgs;
-use super::run::{Access, Answer, ChoiceArgs, Page, Run};
-use super::{connect, iam, kms, render, reuse_key};
+use super::run::{Access, Answer, ChoiceArgs, Run};
+use super::{connect, iam, kms, reuse_key};
 use crate::codec::Sealer;
 use crate::config::{
     Config, MAX_JOBS, Recipient, SigningKey, Source, secret_free_text, source, units,
 };
 use crate::error::{Error, Result, ResultExt};
-use crate::export::{self, DatabaseReport, PlannedTable, Report};
-use crate::humanize::first_names;
+use crate::export::{self, Report};
 use crate::init;
 use crate::model::choice::Choice;
 use crate::model::databases::Databases;
-use crate::model::lock::Lock;
 use crate::model::pattern::{Exclude, Pattern};
 use crate::pg::connect::server::Passwords;
 use crate::pg::local::tools::Dirs;
@@ -68,11 +68,11 @@ pub(super) struct Args {
     /// partitioned table those of its partitions; may be repeated
     #[arg(long, value_name = "PATTERN")]
     exclude_table_data: Vec<String>,
-    /// Store everything anew, whatever earlier exports stored
+    /// Store everything anew, whatever earlier exports stored, and whatever `hourly_budget` allows
     #[arg(long)]
     full: bool,
-    /// Only show what would be done: tables, sizes, slices, the end of the locks, storage under
-    /// lock
+    /// Only show what would be done: tables, sizes, slices, the end of the locks, what could be named again, storage
+    /// under lock
     #[arg(long)]
     dry_run: bool,
 }
@@ -193,7 +193,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
 }
 
 pub(super) fn answer(report: &Report) -> Result<Answer> {
-    Answer::new(report, text(report), report.outcome())
+    Answer::new(report, text::text(report), report.outcome())
 }
 
 /// An export of these sources as it is configured.
@@ -227,7 +227,9 @@ pub(super) async fn inputs(
         reuse: ReusePolicy {
             full_every: settings.full_every,
             hourly_days: config.lock.hourly_days,
+            hourly_budget: settings.hourly_budget,
         },
+        gb_month_price: settings.gb_month_price,
         full: false,
         tool_dirs: Dirs::system(settings.pg_bin.clone()),
         recipients: config.recipients.clone(),
@@ -287,119 +289,4 @@ fn warn_of_identity(signing_key: &SigningKey, config: &Config, run: &Run) {
             path.display()
         ));
     }
-}
-
-fn text(report: &Report) -> Page {
-    let mut page = Page::default();
-    for database in &report.databases {
-        match &database.plan {
-            Some(plan) => show_plan(&mut page, report, database, plan),
-            None => show_done(&mut page, database),
-        }
-        for left_out in &database.not_covered {
-            let names = first_names(&left_out.names, 8);
-            page.line(format_args!("  not covered: {}: {names}", left_out.kind));
-        }
-        for left_out in &database.excluded {
-            let (kind, names) = (&left_out.kind, first_names(&left_out.names, 8));
-            page.line(format_args!("  left out on request: {kind}: {names}"));
-        }
-    }
-    for uncovered in &report.uncovered {
-        let databases = first_names(&uncovered.databases, 8);
-        page.line(format_args!(
-            "{}: not exported: {databases}",
-            uncovered.source
-        ));
-    }
-    page.lines("finding:", &report.findings);
-    for failure in &report.failures {
-        let source = &failure.source;
-        let name = match &failure.database {
-            Some(database) => format!("{source}/{database}"),
-            None => source.clone(),
-        };
-        page.line(format_args!("FAILED {name}: {}", failure.error));
-        page.line(format_args!("hint: {}", failure.hint));
-    }
-    page
-}
-
-fn lock_text(lock: Option<Lock>) -> String {
-    match lock {
-        Some(lock) => format!(
-            "locked {} until {}",
-            lock.mode,
-            render::time(lock.retain_until)
-        ),
-        None => "not locked".to_owned(),
-    }
-}
-
-fn show_done(page: &mut Page, database: &DatabaseReport) {
-    let id = database.id.as_ref().map(ToString::to_string);
-    page.line(format_args!(
-        "{} of {}/{}: {}, {}, {} of text, {} stored in {}, {}",
-        id.unwrap_or_default(),
-        database.source,
-        database.database,
-        render::counted(database.tables, "table", "tables"),
-        render::counted(database.rows, "row", "rows"),
-        render::bytes(database.copy_bytes),
-        render::bytes(database.stored_bytes.unwrap_or(0)),
-        render::counted(database.parts, "part", "parts"),
-        lock_text(database.lock),
-    ));
-    if database.parts_named > 0 {
-        let parts = render::counted(database.parts_named, "part", "parts");
-        page.line(format_args!(
-            "  {} stored anew; {parts} named that were stored already",
-            render::bytes(database.stored_anew_bytes.unwrap_or(0)),
-        ));
-    }
-    page.line(format_args!(
-        "  {} with {}; the snapshot held back vacuum for {}",
-        render::seconds(database.seconds),
-        render::counted(database.jobs as u64, "session", "sessions"),
-        render::seconds(database.snapshot_seconds),
-    ));
-}
-
-/// S3 Standard in most regions, US dollars a GB and month; other classes and stores differ.
-const DOLLARS_A_GB_MONTH: f64 = 0.023;
-
-/// Compressed to about this share of its size in the database, by experience.
-const COMPRESSED: f64 = 0.25;
-
-fn show_plan(page: &mut Page, report: &Report, database: &DatabaseReport, plan: &[PlannedTable]) {
-    page.line(format_args!(
-        "{}/{}: would export {}, {} in the source, with {}; nothing was stored",
-        database.source,
-        database.database,
-        render::counted(database.tables, "table", "tables"),
-        render::bytes(database.copy_bytes),
-        render::counted(database.jobs as u64, "session", "sessions"),
-    ));
-    if !plan.is_empty() {
-        // A name in front could pass for a line of lifeboat's own.
-        let rows = plan.iter().map(|one| {
-            let slices = render::count(one.slices as u64);
-            [render::bytes(one.table_bytes), slices, one.table.clone()]
-        });
-        page.table(">size | >slices | table", rows);
-    }
-    let stored = database.copy_bytes as f64 * COMPRESSED;
-    let cost = report.lock.map_or_else(String::new, |lock| {
-        let seconds = lock.retain_until.as_second() - database.snapshot_at.as_second();
-        let months = seconds as f64 / (30.0 * 86_400.0);
-        format!(
-            ", about ${:.2} until it unlocks at S3 Standard's {DOLLARS_A_GB_MONTH} $/GB and month",
-            stored / 1e9 * months * DOLLARS_A_GB_MONTH
-        )
-    });
-    page.line(format_args!(
-        "{}; about {} stored{cost}",
-        lock_text(report.lock),
-        render::bytes(stored as u64),
-    ));
 }

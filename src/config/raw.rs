@@ -126,6 +126,8 @@ tables! {
         rate_limit: Option<Rate>,
         ddl_wait: Option<Interval>,
         full_every: Option<Interval>,
+        hourly_budget: Option<u32>,
+        gb_month_price: Option<f64>,
         #[serde(default)]
         pg_bin: Vec<PathBuf>,
     }

@@ -15,8 +15,8 @@ use super::position::Positions;
 use super::raw::{self, Jobs, Mode, RawConfig};
 use super::rules::{At, KeyError, both, check_new};
 use super::settings::{
-    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, FULL_EVERY, FleetSettings, Limits, Locks,
-    MAX_JOBS, MAX_LOCK_DAYS, NotifySettings, SigningKey,
+    Config, DAILY_DAYS, DDL_WAIT, ExportSettings, FULL_EVERY, FleetSettings, HOURLY_BUDGET, Limits,
+    Locks, MAX_JOBS, MAX_LOCK_DAYS, NotifySettings, SigningKey,
 };
 use super::source::{self, Source};
 use super::units::Interval;
@@ -262,8 +262,25 @@ fn export(raw: &raw::Export, base: &Path) -> Result<ExportSettings, KeyError> {
         return Err(("ddl_wait", error.hint("10s is the default")));
     }
     let full_every = raw.full_every.map_or(FULL_EVERY, Interval::signed);
+    let hourly_budget = raw.hourly_budget.unwrap_or(HOURLY_BUDGET);
+    if hourly_budget == 0 {
+        let error = Error::usage("is 0: no export but the first of a day would be made");
+        return Err((
+            "hourly_budget",
+            error.hint("2 full exports are the default"),
+        ));
+    }
+    if raw
+        .gb_month_price
+        .is_some_and(|price| !(price >= 0.0 && price.is_finite()))
+    {
+        let error = Error::usage("is no price");
+        return Err(("gb_month_price", error.hint("for example 0.023")));
+    }
     Ok(ExportSettings {
         full_every,
+        hourly_budget,
+        gb_month_price: raw.gb_month_price,
         jobs: count("jobs", raw.jobs).at("jobs")?,
         databases_at_once: count("databases", raw.databases_at_once).at("databases_at_once")?,
         rate_limit: raw.rate_limit.and_then(|rate| rate.0),

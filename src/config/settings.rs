@@ -28,6 +28,8 @@ pub(crate) const MAX_LOCK_DAYS: u32 = 400;
 pub(crate) const DDL_WAIT: Duration = Duration::from_secs(10);
 /// How long a part is named again, unless configured.
 pub(crate) const FULL_EVERY: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What the exports of a day may store that are not its first, in full ones.
+pub(crate) const HOURLY_BUDGET: u32 = 2;
 /// Of names that an error tells.
 const SHOWN: usize = 8;
 /// More connections than this to one server are never meant.
@@ -79,7 +81,7 @@ pub struct Locks {
 }
 
 /// `[export]`
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ExportSettings {
     /// Sessions that read at the same time; `None`: by the machine.
     pub jobs: Option<u16>,
@@ -91,6 +93,10 @@ pub struct ExportSettings {
     pub ddl_wait: Duration,
     /// How long a part is named again before it is stored anew.
     pub full_every: SignedDuration,
+    /// How many full exports those of a day may store together that are not its first.
+    pub hourly_budget: u32,
+    /// Of a GB for a month; `None`: reports say nothing of money.
+    pub gb_month_price: Option<f64>,
     /// Folders with PostgreSQL's tools, asked before `PATH`.
     pub pg_bin: Vec<PathBuf>,
 }

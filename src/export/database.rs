@@ -3,22 +3,26 @@
 use std::time::Instant;
 
 use super::options::{Run, Source};
-use super::report::DatabaseReport;
-use super::reuse::{self, Finished, Reuse};
+use super::report::{DatabaseReport, Skipped, UnderLock};
+use super::reuse::{self, Finished, Prepared, Reuse};
 use super::snapshot::{DatabaseExport, SnapshotHeld};
+use super::under_lock::under_lock;
 use super::{drilled, records, rows};
 use crate::error::{Error, Kind, Result};
 use crate::model::manifest::{Manifest, Previous};
 use crate::pg::connect::server::Server;
 use crate::pg::source::moment::Until;
-use crate::repository::{PointPath, PointWriter};
+use crate::repository::{PointPath, PointWriter, StoredUnderLock};
+
+/// What became of a database.
+pub(super) enum Done {
+    Exported(Box<DatabaseReport>),
+    /// It would store more than is allowed.
+    Skipped(Skipped),
+}
 
 /// Exports the database that `server` names. Where it was not one moment all along it starts over, once.
-pub(super) async fn export(
-    run: &Run<'_>,
-    source: &Source,
-    server: &Server,
-) -> Result<DatabaseReport> {
+pub(super) async fn export(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     match attempt(run, source, server).await {
         Err(error) if error.kind() == Kind::Changed => run.context.progress.note(&format!(
             "{error} during the export of {}: starting over",
@@ -37,19 +41,26 @@ pub(super) async fn export(
     attempt(run, source, server).await.map_err(again)
 }
 
-async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<DatabaseReport> {
+async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let storing = reuse::prepare(run, &export).await;
+    let storing = match reuse::prepare(run, &export).await {
+        Prepared::Storing(storing) => storing,
+        Prepared::Skipped(skipped) => return Ok(Done::Skipped(skipped)),
+    };
     let held = export.take_snapshot(storing.reuse.as_ref()).await?;
     let mut report = export.report(&held);
-    if run.options.dry_run {
-        report.plan = Some(export.planned(&held.at_snapshot.tables));
-        return Ok(report);
-    }
-
     report.findings.extend(export.contended.clone());
     report.findings.extend(storing.findings);
+    if run.options.dry_run {
+        report.plan = Some(export.planned(&held.at_snapshot.tables));
+        if let Some(reuse) = &storing.reuse {
+            report.nameable = reuse.nameable();
+            report.under_lock = reuse.stored_before().map(|stored| told(run, stored));
+        }
+        return Ok(Done::Exported(Box::new(report)));
+    }
+
     let writer = run
         .repository
         .point_writer(export.place.clone(), storing.locks);
@@ -71,9 +82,9 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     let stored = records::fill_in(&mut catalog, &at_snapshot.plan)?;
     let previous = find_previous(run, &export.place, &mut report.findings).await;
     let mut manifest = export.manifest(&catalog, stored, previous, &storing.locks, &report);
+    let mut stored_under_lock = None;
     if let Some(reuse) = &storing.reuse {
-        report.parts_named =
-            name_parts(reuse, &mut manifest, &writer, &mut report.findings).await?;
+        stored_under_lock = name_parts(reuse, &mut manifest, &writer, &mut report).await?;
     }
     manifest.objects = records::store(run, &writer, &catalog, &manifest, &dumped).await?;
     manifest.stored_anew = (storing.reuse.is_some()).then(|| writer.stored_bytes());
@@ -81,6 +92,10 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     run.context.interrupt.check()?;
     writer.commit(&manifest, run.keys.signer).await?;
 
+    report.under_lock = stored_under_lock.map(|mut stored| {
+        stored.extend(StoredUnderLock::beside_parts(&manifest));
+        told(run, &stored)
+    });
     report.id = Some(manifest.id.clone());
     report.rows = manifest.rows();
     report.copy_bytes = manifest.copy_bytes();
@@ -89,30 +104,38 @@ async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Data
     report.stored_anew_bytes = Some(writer.stored_bytes());
     report.parts = manifest.parts();
     report.seconds = begun.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(Done::Exported(Box::new(report)))
 }
 
-/// Stores the state, and says in the manifest what is named; returns how many parts are.
+/// Stores the state, and says in the manifest and the report what is named; returns what is under lock so far.
 async fn name_parts(
     reuse: &Reuse,
     manifest: &mut Manifest,
     writer: &PointWriter,
-    findings: &mut Vec<String>,
-) -> Result<u64> {
+    report: &mut DatabaseReport,
+) -> Result<Option<Vec<StoredUnderLock>>> {
     let Finished {
         state,
         parts_from,
         named,
+        stored,
     } = reuse.finish(writer).await?;
     if state.is_none() {
-        findings.push(
+        report.findings.push(
             "it has more parts than a state may list: the next export cannot name any again"
                 .to_owned(),
         );
     }
     manifest.state = state;
     manifest.parts_from = parts_from;
-    Ok(named)
+    (report.parts_named, report.named_bytes) = named;
+    Ok(stored)
+}
+
+fn told(run: &Run<'_>, stored: &[StoredUnderLock]) -> UnderLock {
+    let options = run.options;
+    let (full_every, price) = (options.reuse.full_every, options.gb_month_price);
+    under_lock(stored, run.context.clock.now(), full_every, price)
 }
 
 /// How many points that no trusted key signed are passed over.

@@ -52,6 +52,8 @@ pub struct Options {
     pub max_lock_days: u32,
     /// How parts are named again, where there is a reuse key.
     pub reuse: ReusePolicy,
+    /// Of a GB for a month, in whatever currency; `None`: nothing is said of money.
+    pub gb_month_price: Option<f64>,
     /// Store everything anew.
     pub full: bool,
     pub tool_dirs: Dirs,

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::options::Source;
 use crate::error::{Error, Kind};
+use crate::humanize::{bytes, time};
 use crate::model::catalog::NotCoveredNames;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
@@ -21,6 +22,8 @@ pub struct Report {
     pub lock: Option<Lock>,
     pub databases: Vec<DatabaseReport>,
     pub failures: Vec<Failure>,
+    /// Databases whose export was not made, as a day of them would store too much.
+    pub skipped: Vec<Skipped>,
     /// Databases of an instance that no export covers.
     pub uncovered: Vec<Uncovered>,
     /// What needs the attention of a person, one line each; any makes the exit code 3.
@@ -48,6 +51,12 @@ pub struct DatabaseReport {
     pub parts: u64,
     /// Of these, those that an earlier export stored.
     pub parts_named: u64,
+    /// Their stored size.
+    pub named_bytes: u64,
+    /// What nobody can delete of this database; `null`: nothing is locked, or there is no reuse key.
+    pub under_lock: Option<UnderLock>,
+    /// After `--dry-run`: what would be named again as far as its rows are still there; `null`: nothing.
+    pub nameable: Option<Nameable>,
     pub jobs: usize,
     pub seconds: f64,
     /// How long the snapshot held back vacuum.
@@ -80,6 +89,62 @@ pub struct Failure {
     pub kind: Kind,
 }
 
+/// What the exports of a database stored whose locks have not ended.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct UnderLock {
+    pub bytes: u64,
+    /// At the pace of the last days; `null`: there are too few exports yet.
+    pub bytes_in_a_month: Option<u64>,
+    /// How many seconds show the pace.
+    pub pace_seconds: Option<i64>,
+    /// Of a month; `null`: `export.gb_month_price` says no price.
+    pub cost: Option<f64>,
+    pub cost_in_a_month: Option<f64>,
+}
+
+/// Parts of an earlier point that are locked for long enough to be named again.
+#[derive(Debug, Serialize)]
+pub struct Nameable {
+    pub base: Id,
+    pub parts: u64,
+    pub stored_bytes: u64,
+}
+
+/// An export that was not made: the last ones show that a day of them would store more than `export.hourly_budget`.
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    pub source: String,
+    pub database: String,
+    /// What each of the last two stored of rows, at least.
+    pub stored_bytes: u64,
+    /// What a day of such exports would store.
+    pub day_bytes: u64,
+    /// What a day may store.
+    pub allowed_bytes: u64,
+    /// The same in full exports.
+    #[serde(skip)]
+    pub budget: u32,
+    /// From when on the next one is made.
+    pub again_at: Timestamp,
+}
+
+impl Skipped {
+    pub(super) fn finding(&self) -> String {
+        format!(
+            "{}/{}: not exported: the last exports stored {} each, which would be {} a day that nobody can delete, and \
+             {} are allowed (export.hourly_budget = {}); the next one is made after {}, the first of a day always, and \
+             any with --full",
+            self.source,
+            self.database,
+            bytes(self.stored_bytes),
+            bytes(self.day_bytes),
+            bytes(self.allowed_bytes),
+            self.budget,
+            time(self.again_at),
+        )
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct Uncovered {
     pub source: String,
@@ -98,6 +163,7 @@ impl Report {
             lock,
             databases: Vec::new(),
             failures: Vec::new(),
+            skipped: Vec::new(),
             uncovered: Vec::new(),
             findings: Vec::new(),
         }
@@ -125,6 +191,11 @@ impl Report {
             hint: error.advice().to_owned(),
             kind: error.kind(),
         });
+    }
+
+    pub(super) fn skipped(&mut self, skipped: Skipped) {
+        self.findings.push(skipped.finding());
+        self.skipped.push(skipped);
     }
 
     /// Names the restore points that were committed before the export was stopped.
@@ -206,6 +277,9 @@ mod tests {
             stored_anew_bytes: None,
             parts: 0,
             parts_named: 0,
+            named_bytes: 0,
+            under_lock: None,
+            nameable: None,
             jobs: 1,
             seconds: 0.0,
             snapshot_seconds: 0.0,

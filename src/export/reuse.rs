@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+
+use super::budget;
 use super::options::Run;
+use super::report::{Nameable, Skipped};
 use super::snapshot::DatabaseExport;
+use super::under_lock;
 use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
 use crate::error::{Error, Result};
 use crate::model::digest::Mark;
@@ -12,8 +17,8 @@ use crate::model::id::Id;
 use crate::model::lock::Lock;
 use crate::model::manifest::{NotCovered, ObjectRef, Part, TableParts};
 use crate::repository::{
-    About, Base, Kept, ListedPart, ListedPoint, PointLocks, PointPath, PointWriter, Reach, Sought,
-    StateTable, StateWriter,
+    About, Base, Found, Kept, ListedPart, ListedPoint, PointLocks, PointPath, PointWriter, Reach,
+    Sought, StateTable, StateWriter, StoredUnderLock,
 };
 
 /// How an export of one database stores its rows.
@@ -30,6 +35,9 @@ pub(super) struct Reuse {
     reach: Reach,
     /// Of the point that is being made.
     own: Id,
+    begun: Timestamp,
+    /// What earlier exports stored under locks that have not ended; `None`: nothing is locked, or it cannot be told.
+    stored: Option<Vec<StoredUnderLock>>,
     left: Mutex<Left>,
 }
 
@@ -38,13 +46,21 @@ struct Left {
     state: Option<StateWriter>,
     parts_from: BTreeSet<Id>,
     named: u64,
+    named_bytes: u64,
+}
+
+/// What comes of what is found out before a row is read.
+pub(super) enum Prepared {
+    Storing(Storing),
+    /// It would store more than a day may.
+    Skipped(Skipped),
 }
 
 /// What is found out before a row is read.
-pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Storing {
+pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Prepared {
     let (first, place) = (run.locks.first, &export.place);
-    let Some(key) = run.keys.reuse.filter(|_| !run.options.dry_run) else {
-        return Storing::full(first, Vec::new());
+    let Some(key) = run.keys.reuse else {
+        return Prepared::Storing(Storing::full(first, Vec::new()));
     };
     let mut findings = Vec::new();
     let (source, database) = (Some(&*place.source), Some(&*place.database));
@@ -61,34 +77,64 @@ pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Stori
         recipients: &recipients,
         mode: first.objects.promised().map(|lock| lock.mode),
     };
-    let locks = match run.locks.others {
-        Some(others) if has_export_of_today(run, &found, &sought, &export.excluded).await => others,
-        _ => first,
-    };
+    let mut locks = first;
+    if bounds_days(run) && has_export_of_today(run, &found, &sought, &export.excluded).await {
+        locks = run.locks.others.unwrap_or(first);
+        // Where it cannot be told, it is stored.
+        let over = budget::over_budget(run, place, &found).await;
+        match (over, run.options.full, run.options.dry_run) {
+            (Ok(Some(skipped)), false, false) => return Prepared::Skipped(skipped),
+            (Ok(Some(skipped)), false, true) => findings.push(skipped.finding()),
+            _ => {}
+        }
+    }
+    Prepared::Storing(storing(run, place, &sought, (locks, found, findings)).await)
+}
+
+/// Whether a day's first export is another one than those after it: where locks say until when it is kept.
+fn bounds_days(run: &Run<'_>) -> bool {
+    run.locks.first.reach.is_some() && run.locks.first.objects.promised().is_some()
+}
+
+/// How all of it is stored, under these locks.
+async fn storing(
+    run: &Run<'_>,
+    place: &PointPath,
+    sought: &Sought<'_>,
+    (locks, found, mut findings): (PointLocks, Vec<ListedPoint>, Vec<String>),
+) -> Storing {
     let Some(reach) = locks.reach else {
         return Storing::full(locks, findings);
     };
-    let base = match run.options.full {
-        true => None,
-        false => find_base(run, found, &sought, &mut findings).await,
-    };
-    let about = About::new(sought.repository, place, &recipients, sought.mode);
-    let state = match StateWriter::new(key, &about) {
+    let mut base = find_base(run, &found, sought, &mut findings).await;
+    if sought.mode.is_some() && base.stored.is_none() {
+        base.stored = under_lock::of_manifests(run, &found).await.ok();
+    }
+    let about = About::new(sought.repository, place, sought.recipients, sought.mode);
+    let state = match StateWriter::new(sought.key, &about) {
         Ok(state) => state,
         Err(error) => {
             findings.push(error.chain());
             return Storing::full(locks, findings);
         }
     };
+    let begun = run.context.clock.now();
+    let still = |stored: Vec<StoredUnderLock>| {
+        let still = stored.into_iter().filter(|one| one.until > begun);
+        still.collect()
+    };
     let reuse = Reuse {
-        key: key.clone(),
-        base,
+        key: sought.key.clone(),
+        base: base.base,
         reach,
         own: place.id.clone(),
+        begun,
+        stored: base.stored.filter(|_| sought.mode.is_some()).map(still),
         left: Mutex::new(Left {
             state: Some(state),
             parts_from: BTreeSet::new(),
             named: 0,
+            named_bytes: 0,
         }),
     };
     Storing {
@@ -108,22 +154,23 @@ impl Storing {
     }
 }
 
+/// Asked for a full export, nothing is named, and nothing need be said of what cannot be.
 async fn find_base(
     run: &Run<'_>,
-    found: Vec<ListedPoint>,
+    found: &[ListedPoint],
     sought: &Sought<'_>,
     findings: &mut Vec<String>,
-) -> Option<Base> {
-    match run.repository.base(found, sought).await {
-        Ok(found) => {
-            findings.extend(found.findings);
-            found.base
-        }
-        Err(error) => {
-            findings.push(cannot_look(&error));
-            None
-        }
+) -> Found {
+    let result = run.repository.base(found, sought).await;
+    let mut result = result.unwrap_or_else(|error| Found {
+        findings: vec![cannot_look(&error)],
+        ..Found::default()
+    });
+    match run.options.full {
+        true => result.base = None,
+        false => findings.append(&mut result.findings),
     }
+    result
 }
 
 /// No reason to have no backup: all is stored anew.
@@ -178,11 +225,23 @@ impl Reuse {
 
     /// Stores the state, unless it would list too much, and tells what was named.
     pub(super) async fn finish(&self, writer: &PointWriter) -> Result<Finished> {
-        let (state, parts_from, named) = {
+        let (mut state, parts_from, named) = {
             let mut left = self.left();
             let state = left.state.take();
-            (state, std::mem::take(&mut left.parts_from), left.named)
+            let named = (left.named, left.named_bytes);
+            (state, std::mem::take(&mut left.parts_from), named)
         };
+        let mut stored = self.stored.clone();
+        if let Some(stored) = &mut stored {
+            stored.push(StoredUnderLock {
+                at: self.begun,
+                bytes: writer.stored_bytes(),
+                until: self.reach.stored,
+            });
+        }
+        if let (Some(state), Some(stored)) = (&mut state, &stored) {
+            state.stored(stored)?;
+        }
         let state = match state.map(StateWriter::finish).transpose()?.flatten() {
             Some(state) => Some(writer.put_state(state).await?),
             None => None,
@@ -191,7 +250,25 @@ impl Reuse {
             state,
             parts_from: parts_from.into_iter().collect(),
             named,
+            stored,
         })
+    }
+
+    /// What the base has of parts that are kept for long enough.
+    pub(super) fn nameable(&self) -> Option<Nameable> {
+        let state = &self.base.as_ref()?.state;
+        let tables = state.tables.values();
+        let kept = tables.map(|table| table.kept_until(self.reach.needed));
+        let (parts, stored_bytes) = kept.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        Some(Nameable {
+            base: state.about.id.clone(),
+            parts,
+            stored_bytes,
+        })
+    }
+
+    pub(super) fn stored_before(&self) -> Option<&[StoredUnderLock]> {
+        self.stored.as_deref()
     }
 
     fn left(&self) -> MutexGuard<'_, Left> {
@@ -210,7 +287,10 @@ impl Reuse {
 pub(super) struct Finished {
     pub state: Option<ObjectRef>,
     pub parts_from: Vec<Id>,
-    pub named: u64,
+    /// Parts, and their stored bytes.
+    pub named: (u64, u64),
+    /// What this export and earlier ones stored under locks, but for what this one has beside parts.
+    pub stored: Option<Vec<StoredUnderLock>>,
 }
 
 /// A part of a table, stored or named.
@@ -219,7 +299,7 @@ pub(super) struct TablePart {
     /// `None`: without a reuse key.
     pub mark: Option<Mark>,
     /// Of a part that is named: until when it is kept.
-    pub until: Option<jiff::Timestamp>,
+    pub until: Option<Timestamp>,
 }
 
 /// One table's.
@@ -296,7 +376,10 @@ impl TableReuse {
         writer: &PointWriter,
     ) -> Result<TableParts> {
         let Reach { needed, stored } = self.reuse.reach;
-        let named = parts.iter().filter(|one| one.until.is_some()).count();
+        let again = parts.iter().filter(|one| one.until.is_some());
+        let (named, named_bytes) = again.fold((0, 0), |(named, bytes), one| {
+            (named + 1, bytes + one.part.object.bytes)
+        });
         let marked = parts.into_iter().map(|one| {
             let mark = one
                 .mark
@@ -328,13 +411,19 @@ impl TableReuse {
                 (table, list)
             }
         };
-        self.note(named, list, listed)?;
+        self.note((named as u64, named_bytes), list, listed)?;
         Ok(table)
     }
 
-    fn note(&self, named: usize, list: Option<Kept>, parts: Vec<ListedPart>) -> Result<()> {
+    fn note(
+        &self,
+        (named, named_bytes): (u64, u64),
+        list: Option<Kept>,
+        parts: Vec<ListedPart>,
+    ) -> Result<()> {
         let mut left = self.reuse.left();
-        left.named += named as u64;
+        left.named += named;
+        left.named_bytes += named_bytes;
         let objects = parts.iter().map(|one| &one.part.object);
         for object in objects.chain(list.iter().map(|list| &list.object)) {
             self.reuse.note_place(&mut left, object);

@@ -167,12 +167,33 @@ impl Manifest {
 
     /// All stored bytes but the manifest's own.
     pub fn stored_bytes(&self) -> u64 {
-        let objects: u64 = self.other_objects().map(|object| object.bytes).sum();
         let tables = self
             .tables
             .iter()
             .map(|table| table.stored_bytes + table.list.as_ref().map_or(0, |list| list.bytes));
-        objects + tables.sum::<u64>()
+        self.other_bytes() + tables.sum::<u64>()
+    }
+
+    /// Stored bytes of parts and their lists.
+    pub(crate) fn parts_bytes(&self) -> u64 {
+        self.stored_bytes() - self.other_bytes()
+    }
+
+    /// Those of them that this export stored itself.
+    pub(crate) fn parts_stored_anew(&self) -> u64 {
+        let anew = self.stored_anew.unwrap_or_else(|| self.stored_bytes());
+        anew.saturating_sub(self.other_bytes())
+    }
+
+    fn other_bytes(&self) -> u64 {
+        self.other_objects().map(|object| object.bytes).sum()
+    }
+
+    /// Whether the point before it is of the same day, in UTC.
+    pub(crate) fn is_not_first_of_its_day(&self) -> bool {
+        let day = |id: &Id| Some(id.time().ok()?.as_second().div_euclid(86_400));
+        let before = self.previous.as_ref().and_then(|before| day(&before.id));
+        before.is_some() && before == day(&self.id)
     }
 
     pub fn parts(&self) -> u64 {

@@ -172,6 +172,9 @@ fn databases(report: &Report, own: &Own) -> Vec<ShardDatabase> {
                 for one in &export.databases {
                     add(source, Some(&one.database), one.id.as_ref(), None);
                 }
+                for one in &export.skipped {
+                    add(source, Some(&one.database), None, None);
+                }
                 for one in &export.failures {
                     add(source, one.database.as_deref(), None, Some(one.kind));
                 }

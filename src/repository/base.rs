@@ -11,7 +11,7 @@ use super::layout::{MAX_STATE_BYTES, PointPath};
 use super::locks::CLOCK_TOLERANCE;
 use super::read::{ListedPoint, RestorePoint};
 use super::state::State;
-use super::state_lines::About;
+use super::state_lines::{About, StoredUnderLock};
 use crate::codec::ReuseKey;
 use crate::compute;
 use crate::error::{Error, Result, ResultExt};
@@ -45,17 +45,16 @@ pub(crate) struct Base {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub base: Option<Base>,
+    /// What the exports up to the newest one whose state counts stored, as far as it is locked; `None`: none counts.
+    pub stored: Option<Vec<StoredUnderLock>>,
     pub findings: Vec<String>,
 }
 
 impl Repository {
     /// The newest of these points, by the store's time, that we trust, and whose state is ours and for the same
     /// recipients. Parts that are not there any more are left out of it.
-    pub(crate) async fn base(
-        &self,
-        mut found: Vec<ListedPoint>,
-        sought: &Sought<'_>,
-    ) -> Result<Found> {
+    pub(crate) async fn base(&self, found: &[ListedPoint], sought: &Sought<'_>) -> Result<Found> {
+        let mut found: Vec<&ListedPoint> = found.iter().collect();
         found.sort_by_key(|one| Reverse(one.order()));
         let (mut result, mut trusted) = (Found::default(), 0);
         for one in found.iter().take(MOST_LISTED) {
@@ -66,7 +65,7 @@ impl Repository {
                 Err(_) => continue,
             };
             trusted += 1;
-            let state = match point.state_of(sought).await {
+            let mut state = match point.state_of(sought).await {
                 Ok(Some(state)) => state,
                 Ok(None) if trusted == MOST_LOOKED_AT => break,
                 Ok(None) => continue,
@@ -79,6 +78,9 @@ impl Repository {
                     continue;
                 }
             };
+            let mut stored = std::mem::take(&mut state.stored);
+            stored.extend(StoredUnderLock::beside_parts(&point.manifest));
+            result.stored = Some(stored);
             if let Some(failed) = self.failed(&point, sought.trust).await? {
                 result.findings.push(format!(
                     "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"

@@ -18,12 +18,19 @@ pub(crate) struct Selected {
 }
 
 impl Repository {
-    /// The newest point of each chosen database. A name that stands for none is an error.
-    pub(crate) async fn newest_chosen(
-        &self,
-        choice: &Choice,
-        trust: &Trust,
-    ) -> Result<Vec<Selected>> {
+    /// All points of each chosen database, the oldest first; those as well that cannot be trusted: opening them will say
+    /// why. A name that stands for none is an error.
+    pub(crate) async fn all_chosen(&self, choice: &Choice) -> Result<Vec<Selected>> {
+        let found = self.find_chosen(choice).await?;
+        let selected = found.into_iter().map(|one| Selected {
+            source: one.source,
+            database: one.database,
+            which: PointSelector::Id(one.id),
+        });
+        Ok(selected.collect())
+    }
+
+    async fn find_chosen(&self, choice: &Choice) -> Result<Vec<ListedPoint>> {
         let mut found = self.find(None, None).await?;
         if !choice.is_all() {
             let places = found.iter();
@@ -31,6 +38,16 @@ impl Repository {
             choice.check(&places.collect(), self.url())?;
         }
         found.retain(|one| choice.has(&one.source, &one.database));
+        Ok(found)
+    }
+
+    /// The newest point of each chosen database. A name that stands for none is an error.
+    pub(crate) async fn newest_chosen(
+        &self,
+        choice: &Choice,
+        trust: &Trust,
+    ) -> Result<Vec<Selected>> {
+        let found = self.find_chosen(choice).await?;
         self.newest_of_each(found, trust).await
     }
 

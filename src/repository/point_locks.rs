@@ -18,6 +18,8 @@ pub struct ReusePolicy {
     pub full_every: SignedDuration,
     /// For how many days exports are locked that are not the first of their day; `None`: as the first is.
     pub hourly_days: Option<u32>,
+    /// How many full exports the others of a day may store together, before one of them is skipped.
+    pub hourly_budget: u32,
 }
 
 /// Of one restore point.
@@ -202,6 +204,7 @@ mod tests {
         let reuse = ReusePolicy {
             full_every: A_DAY * 7,
             hourly_days,
+            hourly_budget: 2,
         };
         RunLocks::settle(locks, Some(reuse), &posture(), now, 400).unwrap()
     }
@@ -258,6 +261,7 @@ mod tests {
         let reuse = ReusePolicy {
             full_every: A_DAY * 7,
             hourly_days: None,
+            hourly_budget: 2,
         };
         let settle = |locks| RunLocks::settle(locks, Some(reuse), &posture(), now, 400).unwrap();
         let reach = settle(Locks::None).first.reach.unwrap();
@@ -281,6 +285,7 @@ mod tests {
             let reuse = ReusePolicy {
                 full_every: A_DAY * 7,
                 hourly_days: None,
+                hourly_budget: 2,
             };
             RunLocks::settle(locks, Some(reuse), &posture(), now, max_days)
         };

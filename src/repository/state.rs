@@ -7,7 +7,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::layout::{MAX_STATE_PARTS, PointPath};
-use super::state_lines::{About, Kept, Line, Lines, ListedPart, TableLine, damaged};
+use super::state_lines::{
+    About, Kept, Line, Lines, ListedPart, MAX_STORED_LINES, StoredUnderLock, TableLine, damaged,
+};
 use crate::codec::{ChunkSize, ReuseKey};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::{Mark, Sha256};
@@ -48,6 +50,8 @@ pub(crate) struct State {
     /// In whose folders the parts lie.
     points: Vec<Id>,
     pub tables: BTreeMap<u32, StateTable>,
+    /// What the exports up to this one stored under locks.
+    pub stored: Vec<StoredUnderLock>,
 }
 
 impl State {
@@ -70,11 +74,17 @@ impl State {
             about: found,
             points: Vec::new(),
             tables: BTreeMap::new(),
+            stored: Vec::new(),
         };
         let (mut all, mut places) = (0, HashMap::new());
         while let Some(line) = lines.next()? {
-            let Line::Table(table) = line else {
-                return Err(damaged("has a line in a wrong place"));
+            let table = match line {
+                Line::Table(table) => table,
+                Line::Stored(stored) if state.stored.len() < MAX_STORED_LINES => {
+                    state.stored.push(stored);
+                    continue;
+                }
+                _ => return Err(damaged("has a line in a wrong place")),
             };
             all += usize::try_from(table.parts)
                 .unwrap_or(usize::MAX)
@@ -256,6 +266,14 @@ impl State {
 }
 
 impl StateTable {
+    /// Of the parts that are kept until `needed`: how many, and their stored bytes.
+    pub(crate) fn kept_until(&self, needed: Timestamp) -> (u64, u64) {
+        let kept = self.parts.iter().filter(|known| known.until >= needed);
+        kept.fold((0, 0), |(parts, bytes), known| {
+            (parts + 1, bytes + known.bytes)
+        })
+    }
+
     /// How many parts are left to be named.
     pub(crate) fn known(&self) -> usize {
         self.parts.len()
@@ -307,6 +325,14 @@ mod tests {
         ChunkSize::of_table(0, None)
     }
 
+    fn stored_under_lock() -> StoredUnderLock {
+        StoredUnderLock {
+            at: "2026-11-21T02:00:00Z".parse().unwrap(),
+            bytes: 30,
+            until: "2026-12-30T00:00:00Z".parse().unwrap(),
+        }
+    }
+
     fn stored() -> Bytes {
         let mut writer = StateWriter::new(&key("1"), &about()).unwrap();
         let list = Kept {
@@ -316,6 +342,7 @@ mod tests {
         let parts = vec![part(OLD, 7, 3, 9), part(OLD, 7, 4, 5), part(NEW, 7, 5, 9)];
         writer.table(7, size(), Some(list), parts).unwrap();
         writer.table(8, size(), None, Vec::new()).unwrap();
+        writer.stored(&[stored_under_lock()]).unwrap();
         writer.finish().unwrap().unwrap().bytes
     }
 
@@ -326,6 +353,7 @@ mod tests {
     #[test]
     fn what_was_written_is_found_by_its_mark_once() {
         let state = read(stored()).unwrap();
+        assert_eq!(state.stored, [stored_under_lock()]);
         let table = &state.tables[&7];
         assert_eq!(
             (table.highest, table.listed, table.known()),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::digest::Mark;
 use crate::model::id::Id;
 use crate::model::lock::LockMode;
-use crate::model::manifest::{FORMAT, ObjectRef, Part};
+use crate::model::manifest::{FORMAT, Manifest, ObjectRef, Part};
 
 /// Which point a state is of, and under which keys and lock its parts lie: those are named again only by a point of
 /// the same database, for the same recipients, in the same mode.
@@ -38,6 +38,7 @@ pub(super) enum Line {
     About(About),
     Table(TableLine),
     Part(ListedPart),
+    Stored(StoredUnderLock),
     /// The code of all lines before it.
     Mac(Mark),
 }
@@ -67,6 +68,35 @@ pub(crate) struct ListedPart {
     #[serde(flatten)]
     pub part: Part,
     pub until: Timestamp,
+}
+
+/// What one export stored, and until when nobody can delete it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredUnderLock {
+    pub at: Timestamp,
+    pub bytes: u64,
+    pub until: Timestamp,
+}
+
+impl StoredUnderLock {
+    /// What a point has of its own beside parts and their lists; `None`: it is not locked.
+    pub(crate) fn beside_parts(manifest: &Manifest) -> Option<Self> {
+        Some(Self {
+            at: manifest.started_at,
+            bytes: manifest.stored_bytes() - manifest.parts_bytes(),
+            until: manifest.lock?.retain_until,
+        })
+    }
+
+    /// All that a point stored itself; its parts may be locked for longer.
+    pub(crate) fn all_of(point: &RestorePoint) -> Option<Self> {
+        let manifest = &point.manifest;
+        let beside = Self::beside_parts(manifest)?;
+        Some(Self {
+            bytes: beside.bytes + manifest.parts_stored_anew(),
+            ..beside
+        })
+    }
 }
 
 /// Writes a state, one table after the other.
@@ -106,6 +136,15 @@ impl StateWriter {
         }))?;
         for part in parts {
             self.line(&Line::Part(part))?;
+        }
+        Ok(())
+    }
+
+    /// What this export and earlier ones stored, the newest of it.
+    pub(crate) fn stored(&mut self, stored: &[StoredUnderLock]) -> Result<()> {
+        let begin = stored.len().saturating_sub(MAX_STORED_LINES);
+        for one in &stored[begin..] {
+            self.line(&Line::Stored(*one))?;
         }
         Ok(())
     }
@@ -205,8 +244,10 @@ fn does_not_read(why: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 /// As `Line::Mac` is written.
 const MAC_BEGINS: &[u8] = b"{\"mac\":";
+/// An export every quarter of an hour leaves less in 35 days.
+pub(super) const MAX_STORED_LINES: usize = 8192;
 /// Each table has one, and each part; one says what it is about, and one is the code.
-const MAX_STATE_LINES: usize = MAX_STATE_PARTS + MAX_TABLES + 2;
+const MAX_STATE_LINES: usize = MAX_STATE_PARTS + MAX_TABLES + MAX_STORED_LINES + 2;
 const MAX_LINE_BYTES: u64 = 16 * MAX_PART_LINE_BYTES;
 
 pub(super) fn damaged(how: &str) -> Error {

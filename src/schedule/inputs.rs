@@ -137,6 +137,16 @@ pub(crate) async fn verify(
     identities: Option<&IdentitySource<'_>>,
     context: Context<'_>,
 ) -> Result<verify::Report> {
+    verify_beside(point, identities, None, context).await
+}
+
+/// The same of one among several points of a database.
+pub(super) async fn verify_beside(
+    point: &RestorePoint,
+    identities: Option<&IdentitySource<'_>>,
+    seen: Option<&verify::Seen>,
+    context: Context<'_>,
+) -> Result<verify::Report> {
     let found = match identities {
         Some(source) => source.find(point, context.progress).await?,
         None => Available::default(),
@@ -145,7 +155,8 @@ pub(crate) async fn verify(
         data: identities.is_some(),
         jobs: None,
     };
-    let mut report = verify::verify(point, &found.identities, options, context).await?;
+    let verified = verify::verify_beside(point, &found.identities, options, seen, context);
+    let mut report = verified.await?;
     report.findings.extend(found.refusal.map(|refusal| {
         format!(
             "every byte was read, but nothing was opened: {}; {}",

@@ -32,9 +32,8 @@ impl Verifier<'_> {
             let (lock, part) = next?;
             parts += 1;
             stored_bytes += part.bytes;
-            self.report.looked_at(part.bytes);
-            self.progress.advance(part.bytes);
-            let finding = reader.unlocked(&part.key, lock);
+            self.looked_at(1, part.bytes);
+            let finding = reader.unlocked(&part.key, Some(lock));
             self.report.findings.extend(finding);
         }
         if (parts, stored_bytes) != (table.parts, table.stored_bytes) {

@@ -10,7 +10,7 @@ use super::TABLES;
 use crate::support::{Database, Lifeboat, Major};
 
 /// Takes the comment sign off the line that `init` wrote.
-fn switch_on(lifeboat: &Lifeboat) {
+pub fn switch_on(lifeboat: &Lifeboat) {
     let config = lifeboat.folder().join("lifeboat.toml");
     let text = fs::read_to_string(&config).unwrap();
     let text = text.replacen("#reuse_key = \"reuse.key\"", "reuse_key = \"reuse.key\"", 1);
@@ -235,6 +235,24 @@ fn after_prove_found_damage_the_next_export_stores_everything_anew() {
     let attestation = &verified.unwrap()["result"]["attestation"];
     let file = lifeboat.repository().join(attestation.as_str().unwrap());
     assert!(file.is_file(), "{}", file.display());
+
+    let all = [
+        "verify",
+        "--all",
+        "--data",
+        "--identity",
+        identity.to_str().unwrap(),
+    ];
+    let ran = lifeboat.run(all);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let steps = ran.json()["result"]["steps"].clone();
+    let hurt = steps.as_array().unwrap().iter();
+    let hurt = hurt.filter(|step| step["exit_code"] == 1);
+    assert_eq!(
+        hurt.count(),
+        2,
+        "one file under two names hurts two points: {steps}"
+    );
 
     let ran = lifeboat.run(["export", "--source", &database.url()]);
     assert_eq!(ran.code, Some(3), "{ran:?}");

@@ -1,10 +1,13 @@
 //! A part that is named again is locked for as long as the point that names it, and two days.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use lifeboat::testing::export;
 use lifeboat::testing::model::{LockMode, LockPolicy};
 
 use super::{Scene, share_anew};
+use crate::json_page;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
@@ -90,4 +93,65 @@ async fn under_another_mode_everything_is_stored_anew_and_under_the_buckets_defa
         assert_eq!(point.manifest.state, None);
         scene.hours(1);
     }
+}
+
+/// Exports of a database all of whose parts change, a minute apart: a day of them would store some 4 GiB, 1 GiB is
+/// allowed in any case, and all of it is some 3 MiB.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn exports_that_would_store_too_much_in_a_day_are_left_out_until_one_is_due() {
+    let scene = Scene::of("CREATE TABLE t (id int, a text, b text)").await;
+    let change = "TRUNCATE t; INSERT INTO t SELECT g, md5(random()::text), md5(random()::text)
+                  FROM generate_series(1, 80000) g";
+    let (mut made, mut skipped) = (Vec::new(), Vec::new());
+    for minute in 0..20 {
+        scene.source.sql(change);
+        let store: std::sync::Arc<dyn lifeboat::testing::store::Store> = scene.store.clone();
+        let report = scene.forge.export_with(store, &scene.source, |_| {}).await;
+        let report = report.unwrap();
+        assert_eq!(report.failures.len(), 0, "{report:?}");
+        match &report.skipped[..] {
+            [] => made.push(minute),
+            [one] => {
+                assert!(report.databases.is_empty());
+                let printed = serde_json::json!({"skipped": [one]});
+                let mut fields = BTreeSet::new();
+                json_page::fields(&printed, "", &mut fields);
+                let page = json_page::documented("export");
+                let lacking: Vec<_> = fields.difference(&page).collect();
+                assert!(lacking.is_empty(), "{lacking:?}");
+                let says = report
+                    .findings
+                    .iter()
+                    .find(|one| one.contains("hourly_budget"));
+                assert!(says.unwrap().contains("not exported"), "{says:?}");
+                assert!(one.day_bytes > one.allowed_bytes && one.allowed_bytes == 1 << 30);
+                skipped.push((minute, one.again_at));
+            }
+            more => panic!("{more:?}"),
+        }
+        scene.clock.advance(jiff::SignedDuration::from_mins(1));
+    }
+    // The day's first, two that show the pace, and then as often as 1 GiB a day allows.
+    assert_eq!(made[..3], [0, 1, 2], "{made:?}");
+    let apart: Vec<i64> = made[2..].windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(
+        !apart.is_empty() && apart.iter().all(|apart| (3..8).contains(apart)),
+        "{apart:?}"
+    );
+    let begin: Timestamp = "2026-11-21T02:00:00Z".parse().unwrap();
+    for (minute, again_at) in skipped {
+        let due = again_at.duration_since(begin).as_secs();
+        if let Some(next) = made.iter().find(|made| **made > minute) {
+            assert!(
+                (next - 1) * 60 < due && due <= next * 60,
+                "made at {next}, due at {due} s"
+            );
+        }
+    }
+    // Asked for, and the next day's first.
+    let (_, report) = scene.export_with(|options| options.full = true).await;
+    assert_eq!(report.skipped.len(), 0);
+    scene.hours(22);
+    scene.export_with(|_| {}).await;
 }

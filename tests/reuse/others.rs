@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use lifeboat::testing::export;
 use lifeboat::testing::list;
-use lifeboat::testing::model::{Manifest, Pattern, Sha256, segment};
+use lifeboat::testing::model::{Lock, LockMode, LockPolicy, Manifest, Pattern, Sha256, segment};
 use lifeboat::testing::store::Store;
 use lifeboat::testing::{Clock, Trust};
 
@@ -83,16 +83,24 @@ async fn a_point_that_leaves_something_out_is_not_the_first_of_a_day_for_one_tha
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn a_point_whose_lock_was_shortened_is_not_the_first_of_a_day() {
     let scene = Scene::of(SMALL).await;
-    let first = scene.export().await;
-    let shorter = scene.clock.now() + jiff::SignedDuration::from_hours(24);
-    scene.store.shorten(
-        &first.manifest_ref.key,
-        &first.manifest_ref.version,
-        shorter,
-    );
+    let governed = |options: &mut export::Options| {
+        let mode = LockMode::Governance;
+        options.lock = LockPolicy::Explicit { mode, days: 35 };
+        hourly(options);
+    };
+    let (first, _) = scene.export_with(governed).await;
+    let manifest = &first.manifest_ref;
+    let lock = Lock {
+        mode: LockMode::Governance,
+        retain_until: scene.clock.now() + jiff::SignedDuration::from_hours(24),
+    };
+    scene
+        .store
+        .relock(&manifest.key, &manifest.version, Some(lock));
     scene.hours(1);
     let days = scene.clock.now() + jiff::SignedDuration::from_hours(24 * 35);
-    assert_eq!(end_of_lock(&scene).await, days);
+    let (_, report) = scene.export_with(governed).await;
+    assert_eq!(report.lock.unwrap().retain_until, days);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

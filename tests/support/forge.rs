@@ -152,7 +152,9 @@ impl Forge {
             reuse: ReusePolicy {
                 full_every: SignedDuration::from_hours(7 * 24),
                 hourly_days: None,
+                hourly_budget: 2,
             },
+            gb_month_price: None,
             full: false,
             tool_dirs: Dirs::system(vec![database.major.bin()]),
             recipients: Vec::new(),

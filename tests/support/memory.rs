@@ -193,11 +193,10 @@ impl MemoryStore {
         self.damage(key, version, |_| Body::Lost);
     }
 
-    /// As an administrator does by governance.
-    pub fn shorten(&self, key: &Key, version: &str, retain_until: Timestamp) {
+    /// Another lock, as an administrator may set it under governance.
+    pub fn relock(&self, key: &Key, version: &str, lock: Option<Lock>) {
         self.change(key, version, |versions, at| {
-            let lock = versions[at].head.lock.as_mut().unwrap();
-            lock.retain_until = retain_until;
+            versions[at].head.lock = lock;
             Ok(())
         })
         .unwrap();

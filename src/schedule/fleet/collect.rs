@@ -217,7 +217,10 @@ fn add_databases(collection: &mut Collection) {
             ));
         } else if one.point.is_none() && !collection.unreported.contains(&shard) {
             let (no, question) = match collection.purpose {
-                RunPurpose::Export => ("no point", "was it dropped, or is its drop unfinished?"),
+                RunPurpose::Export => (
+                    "no point",
+                    "was it dropped, is its drop unfinished, or did `hourly_budget` leave it out?",
+                ),
                 RunPurpose::Prove => ("no drill", "was its attestation not stored?"),
             };
             collection.findings.push(format!(

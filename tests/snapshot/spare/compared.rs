@@ -102,7 +102,9 @@ impl<'a> Exporter<'a> {
             reuse: lifeboat::testing::repository::ReusePolicy {
                 full_every: jiff::SignedDuration::from_hours(7 * 24),
                 hourly_days: None,
+                hourly_budget: 2,
             },
+            gb_month_price: None,
             full: false,
             tool_dirs: Dirs::system(vec![Major::Pg15.bin()]),
             recipients: Vec::new(),

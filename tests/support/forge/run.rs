@@ -29,24 +29,30 @@ pub fn server(url: &str) -> Server {
 impl Forge {
     /// What `verify` says of a point: problems, or why it cannot be opened.
     pub async fn problems(&self, id: &Id, data: bool) -> Vec<String> {
+        match self.verify(id, data).await {
+            Ok(report) => report.problems,
+            Err(error) => vec![error.chain()],
+        }
+    }
+
+    /// Without data: as the store reports it.
+    pub async fn verified(&self, id: &Id) -> verify::Report {
+        self.verify(id, false).await.unwrap()
+    }
+
+    async fn verify(&self, id: &Id, data: bool) -> Result<verify::Report> {
         let options = verify::Options {
             data,
             jobs: Some(2),
         };
-        let verified = async {
-            let point = self.open(id).await?;
-            let never = Interrupt::never();
-            let context = Context {
-                clock: &SystemClock,
-                progress: &Silent,
-                interrupt: &never,
-            };
-            verify::verify(&point, &self.identities, options, context).await
+        let point = self.open(id).await?;
+        let never = Interrupt::never();
+        let context = Context {
+            clock: &SystemClock,
+            progress: &Silent,
+            interrupt: &never,
         };
-        match verified.await {
-            Ok(report) => report.problems,
-            Err(error) => vec![error.chain()],
-        }
+        verify::verify(&point, &self.identities, options, context).await
     }
 
     /// Restores a point in this process.

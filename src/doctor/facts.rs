@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub break_glass: Result<Vec<BreakGlass>>,
     /// The configured limit.
     pub break_glass_age: SignedDuration,
-    /// How many days exports are locked, where the configuration says it.
+    /// How many days exports are locked, those of the hours where they are locked for less, as the configuration says.
     pub daily_days: Option<u32>,
     pub databases: Vec<Database>,
     pub kms_keys: Vec<KmsKey>,

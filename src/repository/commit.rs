@@ -14,7 +14,7 @@ use super::point_locks::PointLocks;
 use super::read::sha256_of;
 use crate::codec::{self, Sealed};
 use crate::compute;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::digest::Sha256;
 use crate::model::id::Key;
 use crate::model::manifest::{Manifest, ObjectRef, Part, TableParts};
@@ -128,9 +128,24 @@ impl PointWriter {
 
     async fn put(&self, key: Key, object: Sealed, locks: &Locks) -> Result<ObjectRef> {
         let put = self.repository.put_confirmed(key, object, locks, false);
-        let object = put.await?;
+        let object = put.await.map_err(|error| self.denied(error, locks))?;
         self.stored.fetch_add(object.bytes, Ordering::Relaxed);
         Ok(object)
+    }
+
+    /// A policy that allows the locks of all else may refuse the longer ones of parts that are to be named again.
+    fn denied(&self, error: Error, locks: &Locks) -> Error {
+        let longer = *locks == self.locks.parts && self.locks.parts != self.locks.objects;
+        match locks.promised() {
+            Some(lock) if longer && error.kind() == Kind::Denied => {
+                let until = lock.retain_until.strftime("%Y-%m-%d");
+                error.hint(format!(
+                    "with a reuse key parts are locked until {until}, longer than all else: the caller's rights and the \
+                     bucket's policy must allow that (docs/hourly.md), or switch keys.reuse_key off"
+                ))
+            }
+            _ => error,
+        }
     }
 }
 

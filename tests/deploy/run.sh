@@ -12,20 +12,23 @@ export PYTHONDONTWRITEBYTECODE=1
 
 # The units, with a program in lifeboat's place that every machine has.
 units() {
-    local folder
+    local folder unit
     folder=$(mktemp --directory)
     # shellcheck disable=SC2064 # the folder of now
     trap "rm -rf '$folder'" RETURN
-    cp deploy/systemd/lifeboat-nightly.timer "$folder/"
-    sed 's#^ExecStart=lifeboat #ExecStart=/bin/true #' deploy/systemd/lifeboat-nightly.service \
-        >"$folder/lifeboat-nightly.service"
+    cp deploy/systemd/*.timer "$folder/"
+    for unit in deploy/systemd/*.service; do
+        sed 's#^ExecStart=lifeboat #ExecStart=/bin/true #' "$unit" >"$folder/${unit##*/}"
+    done
     # An unknown directive is only a warning to systemd; here nothing may be said at all.
-    step systemd-analyze verify --man=no "$folder"/lifeboat-nightly.{service,timer} 2>"$folder/said"
-    cat "$folder/said" >&2
-    if grep --quiet --invert-match '^== ' "$folder/said"; then return 1; fi
+    step systemd-analyze verify --man=no "$folder"/* 2>"$folder.said"
+    cat "$folder.said" >&2
+    if grep --quiet --invert-match '^== ' "$folder.said"; then return 1; fi
+    rm "$folder.said"
     # 15 is an exposure of 1.5 of 10; what is left is that the service uses the network.
-    step systemd-analyze security --offline=true --threshold=15 --no-pager "$folder/lifeboat-nightly.service" |
-        tail -n 1
+    for unit in "$folder"/*.service; do
+        step systemd-analyze security --offline=true --threshold=15 --no-pager "$unit" | tail -n 1
+    done
 }
 
 # Links of all pages, and their anchors: only within the repository, so that nothing far away makes this fail.

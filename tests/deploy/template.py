@@ -97,6 +97,8 @@ class Template:
             return value
         if len(value) == 1:
             (function, argument), = value.items()
+            if function == "Condition" and isinstance(argument, str):
+                return self._holds(argument)
             if function == "Ref" or function.startswith("Fn::"):
                 return self._function(function.removeprefix("Fn::"), argument)
         resolved = {key: self.resolve(one) for key, one in value.items()}
@@ -125,6 +127,11 @@ class Template:
                 return first == second
             case "Not":
                 return not self.resolve(argument[0])
+            case "And":
+                return all(self.resolve(argument))
+            case "Select":
+                index, items = self.resolve(argument)
+                return items[int(index)]
         raise NotImplementedError(f"{self.name}: Fn::{name}")
 
     def _holds(self, condition):

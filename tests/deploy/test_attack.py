@@ -100,7 +100,9 @@ def attacks(world):
     # The exporter, also with a policy that somebody widened.
     for who, label in [(exporter, "lifeboat-exporter"), (world.widened("lifeboat-exporter"), "widened lifeboat-exporter")]:
         attack(label, "lock for longer than the daily tier", world.extend(who, PARTS, 38))
-        attack(label, "put with a longer lock", world.put(who, PARTS, 38))
+        for kind, key in [("part", PARTS), ("manifest", MANIFEST), ("record", RECORD), ("plan", RUN)]:
+            attack(label, f"put a {kind} with a longer lock", world.put(who, key, 38))
+        attack(label, "lock a manifest for longer than the daily tier", world.extend(who, MANIFEST, 38))
         for kind, key in [("part", PARTS), ("manifest", MANIFEST), ("record", RECORD), ("plan", RUN)]:
             attack(label, f"put a {kind} with a lock of a day", world.put(who, key, 1))
         attack(label, "put under governance", world.put(who, PARTS, 35, "GOVERNANCE"))

@@ -148,7 +148,7 @@ class SecondContainer(unittest.TestCase):
 
 class CronJobs(unittest.TestCase):
     def setUp(self):
-        self.cronjobs = [one for name in ("cronjob.yaml", "prove.yaml", "fleet.yaml") for one in cronjobs(name).values()]
+        self.cronjobs = [one for name in ("cronjob.yaml", "hourly.yaml", "prove.yaml", "fleet.yaml") for one in cronjobs(name).values()]
         self.jobs = [one["jobTemplate"]["spec"] for one in self.cronjobs]
         self.pods = [one["template"]["spec"] for one in self.jobs]
         self.containers = [one for pod in self.pods for one in pod["containers"]]
@@ -206,6 +206,20 @@ class CronJobs(unittest.TestCase):
             pod["containers"][0]["env"] = [one for one in pod["containers"][0]["env"] if one["name"] not in OF_A_SHARD]
             pod.pop("topologySpreadConstraints", None)
         self.assertEqual(*pods)
+
+    def test_the_hours_have_all_that_the_night_has(self):
+        night, hour = (cronjob(name)["jobTemplate"]["spec"]["template"] for name in ("cronjob.yaml", "hourly.yaml"))
+        commands = [one["spec"]["containers"][0].pop("args") for one in (night, hour)]
+        self.assertEqual(commands, [["nightly"], ["export"]])
+        self.assertEqual(night, hour)
+
+
+class Units(unittest.TestCase):
+    def test_the_hours_have_all_that_the_night_has(self):
+        night, hour = ((ROOT / f"deploy/systemd/lifeboat-{name}.service").read_text() for name in ("nightly", "hourly"))
+        lines = [[one for one in text.splitlines() if one and not one.startswith(("#", "Description="))] for text in (night, hour)]
+        self.assertEqual([one.replace("=lifeboat nightly", "=lifeboat export") for one in lines[0]], lines[1])
+        self.assertIn("ExecStart=lifeboat export", lines[1])
 
 
 if __name__ == "__main__":

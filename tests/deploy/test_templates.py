@@ -7,7 +7,9 @@ import unittest
 import policies
 from iam import NEGATIVE, listed
 from policies import Document, documents
-from template import AWS, BUCKET, PARTITIONS, REGION, SOURCE, Template, every_template, read
+from template import AWS, BACKUP, BUCKET, PARTITIONS, REGION, SOURCE, Template, every_template, read
+from test_attack import attacks
+from world import MANIFEST, PARTS, RECORD, RUN, World
 
 # Present in every request of an account's principal.
 ALWAYS_THERE = {"aws:PrincipalArn", "aws:PrincipalAccount"}
@@ -50,6 +52,49 @@ class Resources(unittest.TestCase):
         # Of runs its own alone.
         written = {f"arn:aws:s3:::{BUCKET}/{prefix}*".replace("/runs/", "/runs/export/") for prefix in days}
         self.assertEqual(set(add["Resource"]), written)
+
+    def test_parts_that_are_named_again_go_after_locks_of_their_own(self):
+        template = read("backup-account.yaml")
+        for daily in template["Parameters"]["DailyLockDays"]["AllowedValues"]:
+            for every in template["Parameters"]["FullEveryDays"]["AllowedValues"]:
+                cap = int(daily) + (int(every) + 3 if every != "0" else 2)
+                self.assertEqual(template["Mappings"]["Tier"][daily][every], [cap, cap + 1])
+        for every, cap in (("0", 37), ("7", 45), ("14", 52)):
+            days = {"parts": cap + 1, "manifests": 38, "runs": 38, "snapshots": 800}
+            self.assertEqual(lifecycle(FullEveryDays=every), days)
+            world = World(FullEveryDays=every)
+            for who in (world.role("lifeboat-exporter"), world.widened("lifeboat-exporter")):
+                self.assertTrue(world.put(who, PARTS, cap))
+                self.assertFalse(world.put(who, PARTS, cap + 1))
+                self.assertFalse(world.extend(who, PARTS, cap + 1))
+                # All else goes with its own point.
+                for key in (MANIFEST, RECORD, RUN):
+                    self.assertTrue(world.put(who, key, 37))
+                    self.assertFalse(world.put(who, key, 38))
+                self.assertFalse(world.put(who, PARTS, 31))
+
+    def test_what_an_hour_stores_goes_in_the_order_of_its_locks(self):
+        template = read("backup-account.yaml")
+        for hours in template["Parameters"]["HourlyLockDays"]["AllowedValues"][1:]:
+            # A manifest's lock is of so many days, a part's four longer. A run of two days comes with what is left.
+            expected = {"LockFloor": max(int(hours) - 3, 0), "Manifests": int(hours) + 1, "Parts": int(hours) + 5}
+            self.assertEqual(template["Mappings"]["Hours"][hours], expected)
+        hourly = {"FullEveryDays": "7", "HourlyLockDays": "5"}
+        self.assertEqual(lifecycle(**hourly), {"parts": 10, "manifests": 6, "runs": 38, "snapshots": 800})
+        world = World(**hourly)
+        exporter = world.role("lifeboat-exporter")
+        for key, days in ((MANIFEST, 5), (MANIFEST, 3), (MANIFEST, 35), (PARTS, 9), (PARTS, 45)):
+            self.assertTrue(world.put(exporter, key, days), (key, days))
+        for key, days in ((MANIFEST, 1.9), (MANIFEST, 38), (PARTS, 1.9), (PARTS, 46)):
+            self.assertFalse(world.put(exporter, key, days), (key, days))
+
+    def test_with_hours_a_thief_locks_his_own_points_otherwise_and_nothing_else(self):
+        tried = attacks(World(FullEveryDays="7", HourlyLockDays="3"))
+        shorter = {f"put a {kind} with a lock of a day" for kind in ("part", "manifest", "record", "plan")}
+        dearer = {"lock for longer than the daily tier", "put a part with a longer lock"}
+        self.assertEqual({what for (_, what), succeeds in tried.items() if succeeds}, shorter | dearer)
+        thieves = {"lifeboat-exporter", "widened lifeboat-exporter"}
+        self.assertEqual({who for (who, _), succeeds in tried.items() if succeeds}, thieves)
 
     def test_the_bucket_is_locked_private_and_versioned(self):
         bucket = every_template()[0].of_type("AWS::S3::Bucket")["Bucket"]
@@ -109,6 +154,35 @@ class Resources(unittest.TestCase):
         source = Template("source-account.yaml", SOURCE, NightlyState="DISABLED")
         self.assertEqual(source.of_type("AWS::Scheduler::Schedule")["EveryNight"]["State"], "DISABLED")
         self.assertIn("NightlyIsSilent", source.of_type("AWS::CloudWatch::Alarm"))
+
+    def test_hourly_exports_are_the_night_s_task_with_another_command(self):
+        self.assertEqual(set(Template("source-account.yaml", SOURCE).of_type("AWS::Scheduler::Schedule")), {"EveryNight"})
+        hourly = {"HourlySchedule": "cron(5 1-23 * * ? *)"}
+        night, hour = Template("source-account.yaml", SOURCE, **hourly).of_type("AWS::Scheduler::Schedule").values()
+        self.assertEqual(hour["ScheduleExpression"], "cron(5 1-23 * * ? *)")
+        task = Template("source-account.yaml", SOURCE).of_type("AWS::ECS::TaskDefinition")["NightlyTask"]
+        override = {"name": task["ContainerDefinitions"][0]["Name"], "command": ["export"]}
+        self.assertEqual(json.loads(hour["Target"]["Input"]), {"containerOverrides": [override]})
+        for key in ("Arn", "RoleArn", "EcsParameters"):
+            self.assertEqual(hour["Target"][key], night["Target"][key])
+        # Of a task that is not there, no hour is.
+        nowhere = Template("source-account.yaml", SOURCE, **hourly, Image="")
+        self.assertEqual(nowhere.of_type("AWS::Scheduler::Schedule"), {})
+
+    def test_whoever_exports_is_given_the_reuse_key(self):
+        tasks = [Template("source-account.yaml", SOURCE).of_type("AWS::ECS::TaskDefinition")["NightlyTask"]["ContainerDefinitions"][0]]
+        tasks.append(Template("fleet.yaml", SOURCE).of_type("AWS::Batch::JobDefinition")["Shard"]["ContainerProperties"])
+        for task in tasks:
+            secret, = (one["ValueFrom"] for one in task["Secrets"] if one["Name"] == "LIFEBOAT_REUSE_KEY")
+            self.assertIn(":secret:lifeboat/reuse-key-", secret)
+            allowed, = (
+                statement["Resource"]
+                for document in documents()
+                if document.where == "source-account.yaml: ExecutionRole/start"
+                for statement in document.statements
+                if statement["Sid"] == "Secrets"
+            )
+            self.assertIn(secret, allowed)
 
     def test_an_image_by_tag_is_refused(self):
         for name in ("backup-tasks.yaml", "source-account.yaml", "fleet.yaml"):
@@ -285,6 +359,13 @@ class Policies(unittest.TestCase):
                     self.assertIn("Condition", statement)
 
         self.for_every_statement(check)
+
+
+def lifecycle(**parameters):
+    """After how many days objects are hidden, by the first folder of their keys."""
+    bucket = Template("backup-account.yaml", BACKUP, **parameters).of_type("AWS::S3::Bucket")["Bucket"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    return {rule["Prefix"].split("/")[1]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
 
 def missing(action, resources):

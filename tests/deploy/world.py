@@ -23,11 +23,13 @@ def role_arn(account, name):
 
 
 class World:
-    """`without` leaves out one thing: (document, Sid), or (document, Sid, operator of its condition)."""
+    """`without` leaves out one thing: (document, Sid), or (document, Sid, operator of its condition). `parameters` are
+    of backup-account.yaml."""
 
-    def __init__(self, without=None):
+    def __init__(self, without=None, **parameters):
         self.documents, self.roles = {}, {}
-        templates = [Template(f"{name}.yaml", BACKUP) for name in ("backup-account", "backup-tasks", "alarms")]
+        templates = [Template("backup-account.yaml", BACKUP, **parameters)]
+        templates += [Template(f"{name}.yaml", BACKUP) for name in ("backup-tasks", "alarms")]
         templates += [Template(f"{name}.yaml", SOURCE) for name in ("source-account", "fleet")]
         for document in documents(templates):
             self.documents[document.where, document.kind] = copy.deepcopy(document.statements)

@@ -5,7 +5,7 @@
 readonly CHANGES=(
     -e 's/COMPLIANCE/GOVERNANCE/'                            # the administrator of this account can delete it all
     -e "s/AllowedValues: \['7', /AllowedValues: ['1', '7', /" # locks of one day
-    -e "s/^    '7': {LockCap: 9, /    '1': {LockCap: 3, LockFloor: 0, ExpireAfter: 4}\n&/"
+    -e "s/^    '7': {LockCap: 9, /    '1': {LockCap: 3, LockFloor: 0, ExpireAfter: 4, '0': [3, 4]}\n&/"
     -e 's/^\( *DeletionPolicy:\) Retain/\1 Delete/'           # a deleted stack takes along what it made
     -e 's/PendingWindowInDays: 30/PendingWindowInDays: 7/'    # as soon as KMS allows
 )

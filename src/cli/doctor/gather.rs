@@ -71,7 +71,7 @@ pub(super) async fn facts(
         break_glass,
         break_glass_age: config.limits.break_glass_age,
         daily_days: match config.lock.policy {
-            LockPolicy::Explicit { days, .. } => Some(days),
+            LockPolicy::Explicit { days, .. } => Some(config.lock.hourly_days.unwrap_or(days)),
             LockPolicy::BucketDefault | LockPolicy::None => None,
         },
         databases,

@@ -141,7 +141,7 @@ impl S3Store {
 fn rule(rule: &aws_sdk_s3::types::LifecycleRule) -> Option<Rule> {
     let days = |days: i32| u32::try_from(days).ok();
     let filter = rule.filter();
-    let within = filter.and_then(|filter| filter.prefix().or(filter.and()?.prefix()));
+    let within = filter.and_then(|one| one.prefix().or_else(|| one.and()?.prefix()));
     // Deprecated, and still what some tools write.
     #[allow(deprecated)]
     let prefix = within.or(rule.prefix()).unwrap_or_default();

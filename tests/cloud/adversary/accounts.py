@@ -32,10 +32,10 @@ def copy_arn(name, account=BACKUP):
 
 class Accounts:
     """Fresh ones. `remove` takes parts out of the templates, as (template, part); `add` puts statements in, as
-    (resource, statement), into the last policy of a resource of the backup account. Without `read_back` it takes half
-    the time."""
+    (resource, statement), into the last policy of a resource of the backup account. `parameters` are more of the backup
+    account's. Without `read_back` it takes half the time."""
 
-    def __init__(self, cloud, remove=(), add=(), read_back=True):
+    def __init__(self, cloud, remove=(), add=(), read_back=True, **parameters):
         self.cloud, self.clients = cloud, {}
         cloud.control("POST", "reset")
         cloud.control("POST", "settings", {"polls": 0})
@@ -65,6 +65,7 @@ class Accounts:
                 "BucketName": BUCKET,
                 "Prefix": PREFIX,
                 "DailyLockDays": str(DAILY),
+                **parameters,
             },
             "remove": sorted(taken[0]),
             "read_back": read_back,

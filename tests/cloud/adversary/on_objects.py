@@ -89,6 +89,12 @@ def _(a, who):
     a.client(who, "s3").put_object_retention(**version_of(a, "part"), Retention=retention)
 
 
+@attack("s3", "extend a manifest's lock beyond the daily tier", but=HOLDERS)
+def _(a, who):
+    retention = {"Mode": "COMPLIANCE", "RetainUntilDate": a.in_days(DAILY + 3)}
+    a.client(who, "s3").put_object_retention(**version_of(a, "manifest"), Retention=retention)
+
+
 @attack("s3", "extend a lock to ten years")
 def _(a, who):
     retention = {"Mode": "COMPLIANCE", "RetainUntilDate": a.in_days(3650)}
@@ -186,6 +192,7 @@ _add("a manifest locked for a day", "manifests/prod/courses/20261123T020000Z-xxx
 _add("a plan locked for a day", "runs/export/2026-11-23/plan.json", days=1)
 _add("a record locked for a day", "snapshots/prod/lifeboat-prod-20261123.json", days=1)
 _add("a part locked beyond the daily tier", days=DAILY + 3)
+_add("a manifest locked beyond the daily tier", "manifests/prod/courses/20261123T020000Z-xxxxxx.json", days=DAILY + 3)
 _add("a part locked for ten years", days=3650)
 _add("a part under a key of one's own", SSECustomerAlgorithm="AES256", SSECustomerKey="0" * 32)
 _add("a part under a KMS key", ServerSideEncryption="aws:kms")

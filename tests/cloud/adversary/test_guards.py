@@ -96,8 +96,9 @@ GUARDS = {
     "backup:BucketPolicy/NoShortLocks": Shows("add a record locked for a day", "exporter"),
     "backup:BucketPolicy/NoEndlessLocks": Shows("extend a lock to ten years", "prove"),
     # The exporter's cap stands in its own policy and in the bucket's.
-    "backup:BucketPolicy/TheExporterLocksDailyOnly": Shows("extend a lock beyond the daily tier", "exporter", ("backup:ExporterRole/LockDailyOnly",)),
-    "backup:ExporterRole/LockDailyOnly": Shows("add a part locked beyond the daily tier", "exporter", ("backup:BucketPolicy/TheExporterLocksDailyOnly",)),
+    "backup:BucketPolicy/TheExporterLocksDailyOnly": Shows("extend a manifest's lock beyond the daily tier", "exporter", ("backup:ExporterRole/LockDailyOnly",)),
+    "backup:BucketPolicy/TheExporterLocksPartsForReuse": Shows("extend a lock beyond the daily tier", "exporter", ("backup:ExporterRole/LockDailyOnly",)),
+    "backup:ExporterRole/LockDailyOnly": Shows("add a part locked beyond the daily tier", "exporter", ("backup:BucketPolicy/TheExporterLocksPartsForReuse",)),
     "backup:BucketPolicy/OnlyTheExporterExports": Shows("plant a record of a copy", "break-glass"),
     "backup:BucketPolicy/OnlyProveAttests": Shows("plant an attestation", "break-glass"),
     "backup:BucketPolicy/OnlyBreakGlassAddsElse": Shows("plant an announcement of a key", "administrator"),

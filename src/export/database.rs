@@ -44,7 +44,7 @@ pub(super) async fn export(run: &Run<'_>, source: &Source, server: &Server) -> R
 async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let storing = match reuse::prepare(run, &export).await {
+    let storing = match reuse::prepare(run, &export.place, &export.excluded).await {
         Prepared::Storing(storing) => storing,
         Prepared::Skipped(skipped) => return Ok(Done::Skipped(skipped)),
     };

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::budget;
 use super::options::Run;
 use super::report::{Nameable, Skipped};
-use super::snapshot::DatabaseExport;
 use super::under_lock;
 use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
 use crate::error::{Error, Result};
@@ -57,8 +56,8 @@ pub(super) enum Prepared {
 }
 
 /// What is found out before a row is read.
-pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Prepared {
-    let (first, place) = (run.locks.first, &export.place);
+pub(super) async fn prepare(run: &Run<'_>, place: &PointPath, excluded: &[NotCovered]) -> Prepared {
+    let first = run.locks.first;
     let Some(key) = run.keys.reuse else {
         return Prepared::Storing(Storing::full(first, Vec::new()));
     };
@@ -78,7 +77,7 @@ pub(super) async fn prepare(run: &Run<'_>, export: &DatabaseExport<'_>) -> Prepa
         mode: first.objects.promised().map(|lock| lock.mode),
     };
     let mut locks = first;
-    if bounds_days(run) && has_export_of_today(run, &found, &sought, &export.excluded).await {
+    if bounds_days(run) && has_export_of_today(run, &found, &sought, excluded).await {
         locks = run.locks.others.unwrap_or(first);
         // Where it cannot be told, it is stored.
         let over = budget::over_budget(run, place, &found).await;

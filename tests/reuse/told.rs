@@ -48,7 +48,9 @@ async fn what_is_under_lock_is_what_the_store_has_and_in_a_month_what_the_pace_a
         (under_lock.bytes_in_a_month, under_lock.cost_in_a_month),
         (None, None)
     );
-    assert_eq!(under_lock.cost, Some(full as f64 / 1e6));
+    // 1,000 a gigabyte.
+    let cost = under_lock.cost.unwrap() * 1e6;
+    assert_eq!(cost.round(), full as f64);
     let mut naming = 0;
     for hour in 0..20 {
         scene.hours(6);

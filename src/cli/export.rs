@@ -32,7 +32,8 @@ const EXAMPLE_RECIPIENTS: [&str; 2] = [
 /// Export databases into the repository
 ///
 /// Reads every table at one moment without stopping writers, and stores it sealed, checksummed and
-/// locked. A restore point appears only when all of it is stored and read back.
+/// locked. A restore point appears only when all of it is stored, and what this export stored was read
+/// back; of what it names again, that it is there.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("source", |source| source.value_name("NAME|URL").help(
     "A configured source, where `*` stands for any text, or the URL of one database; may be repeated [default: all configured]"

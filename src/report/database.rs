@@ -310,6 +310,7 @@ fn trusted(point: &RestorePoint, lock: Option<Lock>) -> TrustedPoint {
         rows: manifest.rows(),
         copy_bytes: manifest.copy_bytes(),
         stored_bytes: manifest.stored_bytes(),
+        stored_anew: manifest.stored_anew,
         lock,
         signed_by: point.signed_by,
         drills: Vec::new(),

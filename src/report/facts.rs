@@ -148,6 +148,8 @@ pub(super) struct TrustedPoint {
     pub rows: u64,
     pub copy_bytes: u64,
     pub stored_bytes: u64,
+    /// Of these, what its own export stored, where others are named again.
+    pub stored_anew: Option<u64>,
     pub lock: Option<Lock>,
     pub signed_by: Fingerprint,
     /// Newest first.

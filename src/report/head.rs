@@ -72,7 +72,9 @@ fn figures(page: &mut Html, facts: &Facts) {
     let before = "in the last sound drill of ";
     figure(page, "Longest recovery", recovery, before, of);
     let trusted = databases.iter().flat_map(Database::trusted_points);
-    let stored = trusted.map(|trusted| trusted.stored_bytes).sum();
+    // What several points name is stored once.
+    let stored = trusted.map(|trusted| trusted.stored_anew.unwrap_or(trusted.stored_bytes));
+    let stored = stored.sum();
     let points: usize = databases.iter().map(|one| one.points.len()).sum();
     let what = format!(
         "{}, {}",

@@ -55,6 +55,7 @@ impl Repository {
         let mut found: Vec<&ListedPoint> = found.iter().collect();
         found.sort_by_key(|one| Reverse(one.order()));
         let mut result = Found::default();
+        let mut refused = Refused::default();
         for one in found.into_iter().take(MOST_LOOKED_AT) {
             let point = match self.open(one, sought.trust).await {
                 Ok(point) => point,
@@ -67,16 +68,14 @@ impl Repository {
                 Ok(None) => continue,
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
-                    let (id, why) = (&point.manifest.id, error.chain());
-                    result.findings.push(format!(
-                        "no part of {id} is named again, as its state does not count: {why}"
-                    ));
+                    refused.add(&point.manifest.id, error.chain());
                     continue;
                 }
             };
             let mut stored = std::mem::take(&mut state.stored);
             stored.extend(StoredUnderLock::beside_parts(&point.manifest));
             result.stored = Some(stored);
+            result.findings.extend(refused.findings(true));
             if let Some(failed) = self.failed(&point, sought.trust).await? {
                 result.findings.push(format!(
                     "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"
@@ -87,6 +86,7 @@ impl Repository {
             result.base = Some(Base { state });
             return Ok(result);
         }
+        result.findings.extend(refused.findings(false));
         Ok(result)
     }
 
@@ -159,6 +159,38 @@ impl Repository {
     }
 }
 
+/// States that do not count, by why: after a change of the reuse key all are of the old one.
+#[derive(Default)]
+struct Refused(Vec<(String, Vec<Id>)>);
+
+impl Refused {
+    fn add(&mut self, id: &Id, why: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, ids)) => ids.push(id.clone()),
+            None => self.0.push((why, vec![id.clone()])),
+        }
+    }
+
+    /// `has_base`: parts of another point are named.
+    fn findings(&self, has_base: bool) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |(why, ids)| {
+            let more = match ids.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let of = format!("{}{more}", ids[0]);
+            match has_base {
+                true => {
+                    format!("no part of {of} is named again, as the state does not count: {why}")
+                }
+                false => {
+                    format!("everything is stored anew, as the state of {of} does not count: {why}")
+                }
+            }
+        })
+    }
+}
+
 /// `None`: the point has none, or its parts are for others.
 async fn read_state(point: &RestorePoint, sought: &Sought<'_>) -> Result<Option<State>> {
     let manifest = &point.manifest;
@@ -178,7 +210,10 @@ impl RestorePoint {
     /// says nothing.
     pub(crate) async fn state(&self) -> Result<Option<State>> {
         match &self.manifest.state {
-            Some(stored) => read(self, stored, None).await.map(Some),
+            Some(stored) => {
+                let read = read(self, stored, None).await;
+                read.map(Some).context(|| stored.key.to_string())
+            }
             None => Ok(None),
         }
     }
@@ -191,6 +226,5 @@ async fn read(point: &RestorePoint, stored: &ObjectRef, key: Option<&ReuseKey>) 
     }
     let body = point.fetch(stored).await?;
     let (key, about) = (key.cloned(), About::of(point));
-    let state = compute::on_own_thread(move || State::read(body, key.as_ref(), &about)).await?;
-    state.context(|| stored.key.to_string())
+    compute::on_own_thread(move || State::read(body, key.as_ref(), &about)).await?
 }

@@ -15,6 +15,7 @@ mod rows;
 mod shared;
 mod snapshot;
 mod table_progress;
+mod table_reuse;
 mod under_lock;
 mod views;
 mod watchdog;

@@ -24,7 +24,7 @@ pub(crate) use facts::{KmsSigning, NewSource, Options, Report};
 pub(crate) const IDENTITY_FILE: &str = "break-glass.key";
 
 /// The reuse key's.
-const REUSE_KEY_FILE: &str = "reuse.key";
+pub(crate) const REUSE_KEY_FILE: &str = "reuse.key";
 
 /// Nothing that exists is overwritten. An interrupted `init` is run again: a repository that exists
 /// already gets its keys and configuration then.
@@ -93,11 +93,7 @@ pub(crate) async fn init(
     if let Some((file, pem)) = &signing.file {
         write_new(file, pem, 0o600)?;
     }
-    let reuse = format!(
-        "# lifeboat reuse key of {url}: exports know stored rows again by it\n{}\n",
-        codec::ReuseKey::generate()?
-    );
-    write_new(&report.reuse_key, &reuse, 0o600)?;
+    write_new(&report.reuse_key, &reuse_key_text(url)?, 0o600)?;
     let sheet = texts::sheet(&report, options, &made_on);
     write_new(&report.sheet, &sheet, 0o600)?;
     let reuse_key = named_in(&options.config, &report.reuse_key);
@@ -148,6 +144,14 @@ fn named_in(config: &Path, file: &Path) -> String {
 pub(crate) fn identity_text(name: &str, url: &str, recipient: &str, secret: &str) -> String {
     let name = name.escape_debug();
     format!("# lifeboat {name} identity of {url}\n# public key: {recipient}\n{secret}\n")
+}
+
+/// A file with a new reuse key.
+pub(crate) fn reuse_key_text(url: &str) -> Result<String> {
+    let key = codec::ReuseKey::generate()?;
+    Ok(format!(
+        "# lifeboat reuse key of {url}: exports know stored rows again by it\n{key}\n"
+    ))
 }
 
 /// Makes a file, and its folder; one that exists is `Exists`.

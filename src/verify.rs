@@ -24,7 +24,7 @@ use crate::model::manifest::{
 };
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::repository::{RestorePoint, State};
+use crate::repository::{PartListReader, RestorePoint, State};
 
 use self::reader::Reader;
 use self::rows::drain;
@@ -218,6 +218,22 @@ impl Verifier<'_> {
             parts => self.sound(parts)?,
         };
         let Some(parts) = parts else { return Ok(()) };
+        let sound = self.parts(parts, open, &mut whole).await?;
+        if sound && !known {
+            reader.note_whole(table, list, open, whole);
+            self.compare(table, catalog, whole.digest);
+        }
+        Ok(())
+    }
+
+    /// Adds the parts to `whole`; whether all are sound.
+    async fn parts(
+        &mut self,
+        parts: PartListReader,
+        open: bool,
+        whole: &mut Looked,
+    ) -> Result<bool> {
+        let (reader, mut sound) = (self.reader, true);
         let mut verified = stream::iter(parts)
             .map(|part| async move {
                 let part = part?;
@@ -225,7 +241,6 @@ impl Verifier<'_> {
                 Ok::<_, Error>((part, done))
             })
             .buffer_unordered(self.jobs);
-        let mut sound = !known;
         while let Some(next) = verified.next().await {
             let Some((part, done)) = self.sound(next)? else {
                 sound = false;
@@ -237,11 +252,7 @@ impl Verifier<'_> {
             }
             self.note(&part.object, done)?;
         }
-        if sound {
-            reader.note_whole(table, list, open, whole);
-            self.compare(table, catalog, whole.digest);
-        }
-        Ok(())
+        Ok(sound)
     }
 
     /// Rows as counted and digested again, against the sealed catalog and the manifest.

@@ -236,6 +236,7 @@ impl Bench {
             0,
             &[&keys("announce")[..], &[new.as_str(), by], &old].concat(),
         );
+        self.run(0, &keys("rotate"));
     }
 
     /// Notes what a command of another world printed.

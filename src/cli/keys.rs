@@ -1,5 +1,7 @@
 //! `lifeboat keys`
 
+mod rotate;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,15 +13,15 @@ use super::run::{Access, Answer, DatabaseFilter, Page, Point, Run};
 use super::{connect, render};
 use crate::codec;
 use crate::config::{Edit, Recipient, SigningKey};
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Result};
 use crate::init;
 use crate::keys::identities;
 use crate::keys::{self, Announced, Listing, NamedKeyRing, Tested};
 use crate::model::keys::KeyRing;
 use crate::outcome::Outcome;
-use crate::sign::{PublicKey, Signer};
+use crate::sign::Signer;
 
-/// Add, list, test and announce keys
+/// Add, list, test, announce and replace keys
 ///
 /// Recipients open backups; the signing key says who made them. KMS can keep both: identities
 /// wrapped by a key that only some roles may use, and a signing key that never leaves it.
@@ -28,7 +30,8 @@ use crate::sign::{PublicKey, Signer};
     "  lifeboat keys add --kms arn:aws:kms:eu-central-1:111122223333:key/ID\n  \
        lifeboat keys list\n  \
        lifeboat keys test latest --identity break-glass.key\n  \
-       lifeboat keys announce new-signing.pem"
+       lifeboat keys announce new-signing.pem\n  \
+       lifeboat keys rotate"
 ))]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -41,6 +44,7 @@ enum Action {
     List(KeyRingArgs),
     Test(TestArgs),
     Announce(AnnounceArgs),
+    Rotate(rotate::Args),
 }
 
 /// Add a recipient, its identity kept by a KMS key or in a file
@@ -127,6 +131,7 @@ pub(super) async fn run(args: Args, run: &Run) -> Result<Answer> {
         Action::List(args) => list(args, run).await,
         Action::Test(args) => test(args.keys, run).await,
         Action::Announce(args) => announce(args, run).await,
+        Action::Rotate(args) => rotate::run(args, run).await,
     }
 }
 
@@ -319,7 +324,7 @@ async fn announce(args: AnnounceArgs, run: &Run) -> Result<Answer> {
         error.hint("name the old key: --by manifest-signing.pem")
     })?;
     let by: Signer = kms::signer(&by, &access, run).await?;
-    let new = new_key(&args.new, &access, run).await?;
+    let new = kms::public_key(&args.new, &access, run).await?;
     let repository = connect::repository(&access, run).await?;
     let announced = keys::announce(
         &repository,
@@ -331,14 +336,6 @@ async fn announce(args: AnnounceArgs, run: &Run) -> Result<Answer> {
     )
     .await?;
     Answer::new(&announced, announced_text(&announced), Outcome::Done)
-}
-
-async fn new_key(new: &str, access: &Access, run: &Run) -> Result<PublicKey> {
-    if new.starts_with("arn:") {
-        return PublicKey::from_der(kms::client(new, access, run).await?.public_key().await?);
-    }
-    let pem = std::fs::read_to_string(new).context(|| format!("cannot read the key {new}"))?;
-    PublicKey::from_pem(&pem).context(|| new.to_owned())
 }
 
 fn announced_text(announced: &Announced) -> Page {

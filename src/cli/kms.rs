@@ -10,7 +10,7 @@ use crate::aws::{KeyArn, Kms};
 use crate::config::SigningKey;
 use crate::error::{Error, Result, ResultExt};
 use crate::keys::identities::KmsAccess;
-use crate::sign::{RemoteKey, Signer};
+use crate::sign::{PublicKey, RemoteKey, Signer};
 
 /// A key of the backup account is called as the role there, any other as the source account; where
 /// neither is configured, with the credentials that the SDK finds.
@@ -74,4 +74,13 @@ pub(super) async fn signer(key: &SigningKey, access: &Access, run: &Run) -> Resu
             .hint_if_any(missing.then_some(hint))
     })?;
     Signer::from_pem(&pem).context(|| path.display().to_string())
+}
+
+/// The verification key of a PEM file, private or public, or of a KMS key by its ARN.
+pub(super) async fn public_key(new: &str, access: &Access, run: &Run) -> Result<PublicKey> {
+    if new.starts_with("arn:") {
+        return PublicKey::from_der(client(new, access, run).await?.public_key().await?);
+    }
+    let pem = std::fs::read_to_string(new).context(|| format!("cannot read the key {new}"))?;
+    PublicKey::from_pem(&pem).context(|| new.to_owned())
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
-use super::reuse::{TablePart, TableReuse};
 use super::shared::Shared;
 use super::table_progress::TableProgress;
+use super::table_reuse::{TablePart, TableReuse};
 use crate::codec::{ChunkFinder, Compressor, SealedWriter};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::Mark;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::reuse::{Reuse, TableReuse};
+use super::reuse::Reuse;
 use super::table_progress::TableProgress;
+use super::table_reuse::TableReuse;
 use crate::model::catalog::{MaterializedView, Name};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{LARGE_OBJECT_PAGES, LARGE_OBJECT_PROPERTIES};

@@ -9,15 +9,14 @@ use super::budget;
 use super::options::Run;
 use super::report::{Nameable, Skipped};
 use super::under_lock;
-use crate::codec::{ChunkFinder, ChunkSize, ReuseKey};
+use crate::codec::ReuseKey;
 use crate::error::{Error, Result};
-use crate::model::digest::Mark;
 use crate::model::id::Id;
 use crate::model::lock::Lock;
-use crate::model::manifest::{NotCovered, ObjectRef, Part, TableParts};
+use crate::model::manifest::{NotCovered, ObjectRef};
 use crate::repository::{
-    About, Base, Found, Kept, ListedPart, ListedPoint, PointLocks, PointPath, PointWriter, Reach,
-    Sought, StateTable, StateWriter, StoredUnderLock,
+    About, Base, Found, ListedPoint, PointLocks, PointPath, PointWriter, Reach, Sought, StateTable,
+    StateWriter, StoredUnderLock,
 };
 
 /// How an export of one database stores its rows.
@@ -29,9 +28,9 @@ pub(super) struct Storing {
 }
 
 pub(super) struct Reuse {
-    key: ReuseKey,
-    base: Option<Base>,
-    reach: Reach,
+    pub(super) key: ReuseKey,
+    pub(super) base: Option<Base>,
+    pub(super) reach: Reach,
     /// Of the point that is being made.
     own: Id,
     begun: Timestamp,
@@ -41,11 +40,11 @@ pub(super) struct Reuse {
 }
 
 /// What is left for the next export, and what this one named.
-struct Left {
-    state: Option<StateWriter>,
+pub(super) struct Left {
+    pub(super) state: Option<StateWriter>,
     parts_from: BTreeSet<Id>,
-    named: u64,
-    named_bytes: u64,
+    pub(super) named: u64,
+    pub(super) named_bytes: u64,
 }
 
 /// What comes of what is found out before a row is read.
@@ -109,37 +108,16 @@ async fn storing(
     if sought.mode.is_some() && base.stored.is_none() {
         base.stored = under_lock::of_manifests(run, &found).await.ok();
     }
-    let about = About::new(sought.repository, place, sought.recipients, sought.mode);
-    let state = match StateWriter::new(sought.key, &about) {
-        Ok(state) => state,
+    match Reuse::new(run, place, sought, reach, base) {
+        Ok(reuse) => Storing {
+            locks,
+            reuse: Some(Arc::new(reuse)),
+            findings,
+        },
         Err(error) => {
             findings.push(error.chain());
-            return Storing::full(locks, findings);
+            Storing::full(locks, findings)
         }
-    };
-    let begun = run.context.clock.now();
-    let still = |stored: Vec<StoredUnderLock>| {
-        let still = stored.into_iter().filter(|one| one.until > begun);
-        still.collect()
-    };
-    let reuse = Reuse {
-        key: sought.key.clone(),
-        base: base.base,
-        reach,
-        own: place.id.clone(),
-        begun,
-        stored: base.stored.filter(|_| sought.mode.is_some()).map(still),
-        left: Mutex::new(Left {
-            state: Some(state),
-            parts_from: BTreeSet::new(),
-            named: 0,
-            named_bytes: 0,
-        }),
-    };
-    Storing {
-        locks,
-        reuse: Some(Arc::new(reuse)),
-        findings,
     }
 }
 
@@ -218,7 +196,36 @@ async fn has_export_of_today(
 const MOST_OF_A_DAY: usize = 288;
 
 impl Reuse {
-    fn base_of(&self, oid: u32) -> Option<&StateTable> {
+    fn new(
+        run: &Run<'_>,
+        place: &PointPath,
+        sought: &Sought<'_>,
+        reach: Reach,
+        base: Found,
+    ) -> Result<Self> {
+        let about = About::new(sought.repository, place, sought.recipients, sought.mode);
+        let begun = run.context.clock.now();
+        let mut stored = base.stored.filter(|_| sought.mode.is_some());
+        if let Some(stored) = &mut stored {
+            stored.retain(|one| one.until > begun);
+        }
+        Ok(Self {
+            key: sought.key.clone(),
+            base: base.base,
+            reach,
+            own: place.id.clone(),
+            begun,
+            stored,
+            left: Mutex::new(Left {
+                state: Some(StateWriter::new(sought.key, &about)?),
+                parts_from: BTreeSet::new(),
+                named: 0,
+                named_bytes: 0,
+            }),
+        })
+    }
+
+    pub(super) fn base_of(&self, oid: u32) -> Option<&StateTable> {
         self.base.as_ref()?.state.tables.get(&oid)
     }
 
@@ -270,12 +277,12 @@ impl Reuse {
         self.stored.as_deref()
     }
 
-    fn left(&self) -> MutexGuard<'_, Left> {
+    pub(super) fn left(&self) -> MutexGuard<'_, Left> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// In whose folder an object lies.
-    fn note_place(&self, left: &mut Left, object: &ObjectRef) {
+    pub(super) fn note_place(&self, left: &mut Left, object: &ObjectRef) {
         let place = PointPath::from_object_key(&object.key).map(|place| place.id);
         left.parts_from.extend(place.filter(|id| *id != self.own));
     }
@@ -290,150 +297,4 @@ pub(super) struct Finished {
     pub named: (u64, u64),
     /// What this export and earlier ones stored under locks, but for what this one has beside parts.
     pub stored: Option<Vec<StoredUnderLock>>,
-}
-
-/// A part of a table, stored or named.
-pub(super) struct TablePart {
-    pub part: Part,
-    /// `None`: without a reuse key.
-    pub mark: Option<Mark>,
-    /// Of a part that is named: until when it is kept.
-    pub until: Option<Timestamp>,
-}
-
-/// One table's.
-pub(super) struct TableReuse {
-    reuse: Arc<Reuse>,
-    oid: u32,
-    size: ChunkSize,
-    /// Which of the base's parts are named; a list names each once.
-    taken: Mutex<Vec<bool>>,
-}
-
-impl TableReuse {
-    pub(super) fn new(reuse: &Arc<Reuse>, oid: u32, table_bytes: u64) -> Self {
-        let base = reuse.base_of(oid);
-        let size = ChunkSize::of_table(table_bytes, base.map(|base| base.size));
-        // Of another size no chunk has the same ends.
-        let known = base.map_or(0, StateTable::known);
-        Self {
-            reuse: Arc::clone(reuse),
-            oid,
-            size,
-            taken: Mutex::new(vec![false; known]),
-        }
-    }
-
-    pub(super) fn finder(&self) -> ChunkFinder {
-        ChunkFinder::new(&self.reuse.key, self.size)
-    }
-
-    pub(super) fn mark(&self, rows: &[u8]) -> Mark {
-        self.reuse.key.mark(rows)
-    }
-
-    /// New parts count on from the base's: numbers of a list are all different, whoever stored them.
-    pub(super) fn first_number(&self) -> u64 {
-        let base = self.reuse.base_of(self.oid);
-        base.and_then(|base| base.highest)
-            .map_or(0, |highest| highest + 1)
-    }
-
-    /// Names the stored part with exactly these rows again. `None`: there is none, or it is not kept for long enough.
-    pub(super) async fn name_again(
-        &self,
-        mark: Mark,
-        (rows, copy_bytes): (u64, u64),
-        writer: &PointWriter,
-    ) -> Result<Option<TablePart>> {
-        let Some(base) = &self.reuse.base else {
-            return Ok(None);
-        };
-        let found = {
-            let mut taken = self.taken();
-            let wanted = (mark, rows, copy_bytes);
-            let needed = self.reuse.reach.needed;
-            base.state.take(self.oid, wanted, needed, &mut taken)?
-        };
-        let Some(listed) = found else { return Ok(None) };
-        let part = match writer.names_in_place() {
-            true => Some(listed.part),
-            false => writer.link_part(self.oid, &listed.part).await?,
-        };
-        Ok(part.map(|part| TablePart {
-            part,
-            mark: Some(mark),
-            until: Some(listed.until),
-        }))
-    }
-
-    /// Stores the list of the table's parts, or names the base's where it lists the same, and notes both for the next
-    /// export.
-    pub(super) async fn finish(
-        &self,
-        parts: Vec<TablePart>,
-        writer: &PointWriter,
-    ) -> Result<TableParts> {
-        let Reach { needed, stored } = self.reuse.reach;
-        let again = parts.iter().filter(|one| one.until.is_some());
-        let (named, named_bytes) = again.fold((0, 0), |(named, bytes), one| {
-            (named + 1, bytes + one.part.object.bytes)
-        });
-        let marked = parts.into_iter().map(|one| {
-            let mark = one
-                .mark
-                .ok_or_else(|| Error::failed("a part without a mark"))?;
-            Ok(ListedPart {
-                mark,
-                part: one.part,
-                until: one.until.unwrap_or(stored),
-            })
-        });
-        let listed: Vec<ListedPart> = marked.collect::<Result<_>>()?;
-        let parts: Vec<Part> = listed.iter().map(|one| one.part.clone()).collect();
-        let base = self.reuse.base_of(self.oid);
-        let unchanged = base
-            .filter(|base| writer.names_in_place() && named == parts.len() && named == base.listed);
-        let again = unchanged.and_then(|base| base.list.clone());
-        let list = again.filter(|list| list.until >= needed);
-        let (table, list) = match list {
-            Some(list) => {
-                let object = Some(list.object.clone());
-                (TableParts::of(self.oid, &parts, object), Some(list))
-            }
-            None => {
-                let table = writer.put_part_list(self.oid, &parts).await?;
-                let list = table.list.clone().map(|object| Kept {
-                    object,
-                    until: stored,
-                });
-                (table, list)
-            }
-        };
-        self.note((named as u64, named_bytes), list, listed)?;
-        Ok(table)
-    }
-
-    fn note(
-        &self,
-        (named, named_bytes): (u64, u64),
-        list: Option<Kept>,
-        parts: Vec<ListedPart>,
-    ) -> Result<()> {
-        let mut left = self.reuse.left();
-        left.named += named;
-        left.named_bytes += named_bytes;
-        let objects = parts.iter().map(|one| &one.part.object);
-        for object in objects.chain(list.iter().map(|list| &list.object)) {
-            self.reuse.note_place(&mut left, object);
-        }
-        match &mut left.state {
-            Some(state) => state.table(self.oid, self.size, list, parts),
-            None => Ok(()),
-        }
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Vec<bool>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::reuse::{TablePart, TableReuse};
+use super::table_reuse::{TablePart, TableReuse};
 use crate::error::{Error, Result};
 use crate::model::manifest::TableParts;
 use crate::model::table_digest::{RowShape, TableDigest};

@@ -56,8 +56,11 @@ impl Repository {
     pub(crate) async fn base(&self, found: &[ListedPoint], sought: &Sought<'_>) -> Result<Found> {
         let mut found: Vec<&ListedPoint> = found.iter().collect();
         found.sort_by_key(|one| Reverse(one.order()));
-        let (mut result, mut trusted) = (Found::default(), 0);
+        let (mut result, mut refused, mut trusted) = (Found::default(), Refused::default(), 0);
         for one in found.iter().take(MOST_LISTED) {
+            if trusted == MOST_LOOKED_AT {
+                break;
+            }
             let point = match self.open(one, sought.trust).await {
                 Ok(point) => point,
                 Err(error) if error.affects_every_point() => return Err(error),
@@ -67,20 +70,17 @@ impl Repository {
             trusted += 1;
             let mut state = match point.state_of(sought).await {
                 Ok(Some(state)) => state,
-                Ok(None) if trusted == MOST_LOOKED_AT => break,
                 Ok(None) => continue,
                 Err(error) if error.affects_every_point() => return Err(error),
                 Err(error) => {
-                    let (id, why) = (&point.manifest.id, error.chain());
-                    result.findings.push(format!(
-                        "no part of {id} is named again, as its state does not count: {why}"
-                    ));
+                    refused.add(&point.manifest.id, error.chain());
                     continue;
                 }
             };
             let mut stored = std::mem::take(&mut state.stored);
             stored.extend(StoredUnderLock::beside_parts(&point.manifest));
             result.stored = Some(stored);
+            result.findings.extend(refused.findings(true));
             if let Some(failed) = self.failed(&point, sought.trust).await? {
                 result.findings.push(format!(
                     "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"
@@ -96,6 +96,7 @@ impl Repository {
                 "everything is stored anew: none of the {MOST_LISTED} newest restore points can be trusted"
             ));
         }
+        result.findings.extend(refused.findings(false));
         Ok(result)
     }
 
@@ -165,6 +166,38 @@ impl Repository {
     }
 }
 
+/// States that do not count, by why: after a change of the reuse key all are of the old one.
+#[derive(Default)]
+struct Refused(Vec<(String, Vec<Id>)>);
+
+impl Refused {
+    fn add(&mut self, id: &Id, why: String) {
+        match self.0.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, ids)) => ids.push(id.clone()),
+            None => self.0.push((why, vec![id.clone()])),
+        }
+    }
+
+    /// `has_base`: parts of another point are named.
+    fn findings(&self, has_base: bool) -> impl Iterator<Item = String> {
+        self.0.iter().map(move |(why, ids)| {
+            let more = match ids.len() - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let of = format!("{}{more}", ids[0]);
+            match has_base {
+                true => {
+                    format!("no part of {of} is named again, as the state does not count: {why}")
+                }
+                false => {
+                    format!("everything is stored anew, as the state of {of} does not count: {why}")
+                }
+            }
+        })
+    }
+}
+
 impl RestorePoint {
     /// The state that an export with this key may go by. `None`: the point has none, or its parts are for others.
     pub(crate) async fn state_of(&self, sought: &Sought<'_>) -> Result<Option<State>> {
@@ -183,7 +216,10 @@ impl RestorePoint {
     /// says nothing.
     pub(crate) async fn state(&self) -> Result<Option<State>> {
         match &self.manifest.state {
-            Some(stored) => read(self, stored, None).await.map(Some),
+            Some(stored) => {
+                let read = read(self, stored, None).await;
+                read.map(Some).context(|| stored.key.to_string())
+            }
             None => Ok(None),
         }
     }
@@ -196,6 +232,5 @@ async fn read(point: &RestorePoint, stored: &ObjectRef, key: Option<&ReuseKey>) 
     }
     let body = point.fetch(stored).await?;
     let (key, about) = (key.cloned(), About::of(point));
-    let state = compute::on_own_thread(move || State::read(body, key.as_ref(), &about)).await?;
-    state.context(|| stored.key.to_string())
+    compute::on_own_thread(move || State::read(body, key.as_ref(), &about)).await?
 }

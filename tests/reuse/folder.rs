@@ -266,3 +266,89 @@ fn after_prove_found_damage_the_next_export_stores_everything_anew() {
     assert_eq!(report["databases"][0]["parts_named"], 0);
     lifeboat.verify(&id(&report["databases"][0]));
 }
+
+/// New keys beside the old ones, of which nothing is lost; the first export under them stores everything, and says so.
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn after_keys_are_rotated_an_export_stores_everything_once_and_old_points_stay_readable() {
+    let (lifeboat, database) = prepared();
+    let first = lifeboat.export(&database.url());
+    let second = lifeboat.export(&database.url());
+    let (config, old) = (
+        lifeboat.folder().join("lifeboat.toml"),
+        lifeboat.fingerprint(),
+    );
+    let before = fs::read_to_string(&config).unwrap();
+    let rotated = lifeboat.run(["keys", "rotate"]).ok().json()["result"].clone();
+    assert_eq!(
+        fs::read_to_string(&config).unwrap(),
+        before,
+        "nothing is switched over"
+    );
+    assert_eq!(
+        (&rotated["old_fingerprint"], &rotated["findings"]),
+        (&old.clone().into(), &serde_json::json!([]))
+    );
+    let of = |field: &str| rotated[field].as_str().unwrap().to_owned();
+    for file in ["signing_key", "reuse_key"] {
+        let mode = fs::metadata(of(file)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    assert!(
+        Path::new(&of("old_signing_key")).is_file() && Path::new(&of("old_reuse_key")).is_file()
+    );
+    let told = rotated["to_do"].to_string();
+    for what in ["fingerprint", "signing_key", "reuse_key"] {
+        assert!(told.contains(&of(what)), "{what} in {told}");
+    }
+    lifeboat.run(["keys", "rotate"]).failed(1, "exists already");
+
+    let base = lifeboat.folder().to_str().unwrap().to_owned();
+    let name = |file: &str| {
+        file.strip_prefix(&format!("{base}/"))
+            .unwrap_or(file)
+            .to_owned()
+    };
+    let text = before
+        .replacen(
+            "trust = [",
+            &format!("trust = [\"{}\", ", of("fingerprint")),
+            1,
+        )
+        .replacen(
+            "\"manifest-signing.pem\"",
+            &format!("{:?}", name(&of("signing_key"))),
+            1,
+        )
+        .replacen("\"reuse.key\"", &format!("{:?}", name(&of("reuse_key"))), 1);
+    fs::write(&config, text).unwrap();
+    let ran = lifeboat.run(["export", "--source", &database.url()]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let report = ran.json()["result"].clone();
+    let findings = report["findings"].as_array().unwrap();
+    let says = findings[0].as_str().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        says.contains("everything is stored anew")
+            && says.contains(&id(&second))
+            && says.contains("reuse key"),
+        "{says}"
+    );
+    assert_eq!(report["databases"][0]["parts_named"], 0);
+    let third = lifeboat.export(&database.url());
+    assert_eq!(third["parts_named"], third["parts"]);
+    for point in [&first, &second, &third] {
+        lifeboat.verify(&id(point));
+    }
+    // Who has only the old sheet.
+    let repository = lifeboat.repository();
+    let verify = [
+        "verify",
+        &id(&third),
+        "--repository",
+        repository.to_str().unwrap(),
+        "--trust",
+        &old,
+    ];
+    lifeboat.bare(verify).ok();
+}

@@ -60,9 +60,6 @@ pub struct Report {
     /// Whether parts were taken from the point's state or counted by listings: these credentials may not read the lists
     /// of them.
     pub listed: bool,
-    /// Parts that earlier points stored, and that were not looked at: these credentials may not read the lists, and the
-    /// verification of the day's first point looked at all.
-    pub parts_not_looked_at: u64,
     /// Rows of tables counted and digested again; `null`: no identity was given, or no data was read.
     pub rows: Option<u64>,
     pub seconds: f64,
@@ -124,7 +121,6 @@ pub async fn verify_beside(
         },
         progress: context.progress,
         state: None,
-        in_own_folder: manifest.is_not_first_of_its_day(),
         report: Report {
             source: manifest.source.clone(),
             database: manifest.database.clone(),
@@ -155,8 +151,6 @@ struct Verifier<'a> {
     progress: &'a dyn Progress,
     /// Once it is needed; `Some(None)`: the point has none.
     state: Option<Option<State>>,
-    /// With an exporter's rights: only what the point stored itself is looked at, as all else was with the day's first.
-    in_own_folder: bool,
     report: Report,
 }
 

@@ -25,7 +25,8 @@ use crate::schedule::SnapshotDrill;
 /// With --source or --database it verifies and drills only those, and the snapshot copies of those sources;
 /// promotion and status are about all that there is.
 ///
-/// Of damage it stores a signed statement, as of a drill: the next export then names no stored part again.
+/// Where exports name stored parts again, it drills an older point of the database as well, drawn by chance. Of damage
+/// it stores a signed statement, as of a drill: the next export then names no stored part again.
 ///
 /// As one shard of a run it verifies and drills the databases that the run's plan gives to it. The first shard makes the
 /// plan, the last one to report promotes, shows the status and notifies, for all; `--collect` promotes and shows the

@@ -10,6 +10,7 @@ use super::options::Run;
 use super::report::Skipped;
 use crate::error::Result;
 use crate::model::id::Id;
+use crate::model::manifest::NotCovered;
 use crate::repository::{ListedPoint, PointPath};
 
 /// What a day may store in any case: less is not worth a lost hour.
@@ -27,11 +28,14 @@ const MOST_LOOKED_AT: usize = 16;
 const A_DAY_SECONDS: u64 = 86_400;
 
 /// What the last exports show, where a day of them would store too much. `found`: all points of the database; the one to
-/// be made is not the first of its day.
+/// be made is not the first of its day, and leaves out `excluded`.
+///
+/// The time between exports is that between their starts: how long one takes says nothing of how often they come.
 pub(super) async fn over_budget(
     run: &Run<'_>,
     place: &PointPath,
     found: &[ListedPoint],
+    excluded: &[NotCovered],
 ) -> Result<Option<Skipped>> {
     let now = run.context.clock.now();
     let firsts = firsts_of_days(found);
@@ -48,17 +52,21 @@ pub(super) async fn over_budget(
             // `status` reports it.
             Err(_) => continue,
         };
-        last.get_or_insert((one.stored_at(), manifest.parts_bytes()));
+        if manifest.excluded != excluded {
+            continue;
+        }
+        let began = manifest.started_at.min(one.stored_at());
+        last.get_or_insert((began, manifest.parts_bytes()));
         if !firsts.contains(&one.id) {
             stored.push(manifest.parts_stored_anew());
         }
     }
-    let (Some((last, full)), AGREEING) = (last, stored.len()) else {
+    let (Some((began, full)), AGREEING) = (last, stored.len()) else {
         return Ok(None);
     };
     let least = stored.into_iter().min().unwrap_or(0);
     let allowed = u64::from(run.options.reuse.hourly_budget).saturating_mul(full);
-    let pace = Pace::new(least, allowed, now.duration_since(last));
+    let pace = Pace::new(least, allowed, now.duration_since(began));
     Ok(pace.map(|pace| Skipped {
         source: place.source.clone(),
         database: place.database.clone(),
@@ -66,7 +74,7 @@ pub(super) async fn over_budget(
         day_bytes: pace.day_bytes,
         allowed_bytes: pace.allowed_bytes,
         budget: run.options.reuse.hourly_budget,
-        again_at: last.checked_add(pace.wait).unwrap_or(now),
+        again_at: began.checked_add(pace.apart).unwrap_or(now),
     }))
 }
 
@@ -88,22 +96,28 @@ fn firsts_of_days(found: &[ListedPoint]) -> BTreeSet<Id> {
 struct Pace {
     day_bytes: u64,
     allowed_bytes: u64,
-    /// How long after the last export the next one is due.
-    wait: SignedDuration,
+    /// How far apart exports are to be.
+    apart: SignedDuration,
 }
 
 impl Pace {
-    /// `None`: exports that store as much, and so long apart, stay within what a day may store.
+    /// `None`: exports that store as much, and begin so long after each other, stay within what a day may store beside
+    /// its first one.
     fn new(stored: u64, allowed: u64, apart: SignedDuration) -> Option<Self> {
         let allowed_bytes = allowed.max(ALWAYS_ALLOWED);
-        let apart = u64::try_from(apart.as_secs()).unwrap_or(0).max(1);
-        let a_day = u128::from(stored) * u128::from(A_DAY_SECONDS);
-        let day_bytes = u64::try_from(a_day / u128::from(apart)).unwrap_or(u64::MAX);
-        let wait = i64::try_from(a_day.div_ceil(u128::from(allowed_bytes))).unwrap_or(i64::MAX);
-        (day_bytes > allowed_bytes).then(|| Self {
-            day_bytes,
+        // Schedules are late by seconds.
+        let bound = u128::from(allowed_bytes) * 105 / 100;
+        let (stored, apart) = (
+            u128::from(stored),
+            u128::try_from(apart.as_secs()).unwrap_or(0),
+        );
+        let a_day = stored * u128::from(A_DAY_SECONDS);
+        let others = (a_day / apart.max(1)).saturating_sub(stored);
+        let due = i64::try_from(a_day.div_ceil(bound + stored)).unwrap_or(i64::MAX);
+        (others > bound).then(|| Self {
+            day_bytes: u64::try_from(others).unwrap_or(u64::MAX),
             allowed_bytes,
-            wait: SignedDuration::from_secs(wait),
+            apart: SignedDuration::from_secs(due),
         })
     }
 }
@@ -119,10 +133,17 @@ mod tests {
     fn exports_that_store_nearly_everything_are_made_as_often_as_the_budget_allows() {
         let every = |hours: i64| Pace::new(90 * GIB, 2 * 100 * GIB, AN_HOUR * hours as i32);
         let skipped = every(1).unwrap();
-        assert_eq!(skipped.day_bytes, 24 * 90 * GIB);
-        assert_eq!(skipped.wait, SignedDuration::from_secs(38_880), "10.8 h");
-        assert!(every(10).is_some());
-        assert_eq!(every(11), None);
+        assert_eq!(
+            skipped.day_bytes,
+            23 * 90 * GIB,
+            "beside the first of the day"
+        );
+        assert_eq!(skipped.apart, SignedDuration::from_secs(25_920), "7.2 h");
+        assert!(every(7).is_some());
+        assert_eq!(every(8), None);
+        // Three a day store two full ones beside the first, some seconds late or early.
+        let a_third = SignedDuration::from_secs(8 * 3600 - 15);
+        assert_eq!(Pace::new(100 * GIB, 200 * GIB, a_third), None);
     }
 
     #[test]
@@ -132,5 +153,6 @@ mod tests {
         assert_eq!(Pace::new(40 << 20, 80 << 20, AN_HOUR), None);
         assert_eq!(Pace::new(0, 0, SignedDuration::ZERO), None);
         assert!(Pace::new(GIB, GIB, -AN_HOUR).is_some(), "a clock set back");
+        assert!(Pace::new(u64::MAX, u64::MAX, SignedDuration::MIN).is_some());
     }
 }

@@ -44,10 +44,11 @@ pub(super) async fn export(run: &Run<'_>, source: &Source, server: &Server) -> R
 async fn attempt(run: &Run<'_>, source: &Source, server: &Server) -> Result<Done> {
     let begun = Instant::now();
     let export = DatabaseExport::prepare(run, source, server).await?;
-    let storing = match reuse::prepare(run, &export.place, &export.excluded).await {
-        Prepared::Storing(storing) => storing,
-        Prepared::Skipped(skipped) => return Ok(Done::Skipped(skipped)),
-    };
+    let storing =
+        match reuse::prepare(run, (&export.place, export.started_at), &export.excluded).await {
+            Prepared::Storing(storing) => storing,
+            Prepared::Skipped(skipped) => return Ok(Done::Skipped(skipped)),
+        };
     let held = export.take_snapshot(storing.reuse.as_ref()).await?;
     let mut report = export.report(&held);
     report.findings.extend(export.contended.clone());

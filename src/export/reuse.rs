@@ -54,8 +54,12 @@ pub(super) enum Prepared {
     Skipped(Skipped),
 }
 
-/// What is found out before a row is read.
-pub(super) async fn prepare(run: &Run<'_>, place: &PointPath, excluded: &[NotCovered]) -> Prepared {
+/// What is found out before a row is read. `begun`: when the export was; `excluded`: what it leaves out on request.
+pub(super) async fn prepare(
+    run: &Run<'_>,
+    (place, begun): (&PointPath, Timestamp),
+    excluded: &[NotCovered],
+) -> Prepared {
     let first = run.locks.first;
     let Some(key) = run.keys.reuse else {
         return Prepared::Storing(Storing::full(first, Vec::new()));
@@ -75,40 +79,24 @@ pub(super) async fn prepare(run: &Run<'_>, place: &PointPath, excluded: &[NotCov
         recipients: &recipients,
         mode: first.objects.promised().map(|lock| lock.mode),
     };
-    let mut locks = first;
-    if bounds_days(run) && has_export_of_today(run, &found, &sought, excluded).await {
-        locks = run.locks.others.unwrap_or(first);
+    let has_first = bounds_days(run) && has_export_of_today(run, &found, &sought, excluded).await;
+    let locks = (run.locks.others.filter(|_| has_first)).unwrap_or(first);
+    let Some(reach) = locks.reach else {
+        return Prepared::Storing(Storing::full(locks, findings));
+    };
+    let base = find_base(run, &found, &sought, &mut findings).await;
+    // After damage everything is stored anew, and is not put off.
+    if has_first && !base.has_damage {
         // Where it cannot be told, it is stored.
-        let over = budget::over_budget(run, place, &found).await;
+        let over = budget::over_budget(run, place, &found, excluded).await;
         match (over, run.options.full, run.options.dry_run) {
             (Ok(Some(skipped)), false, false) => return Prepared::Skipped(skipped),
             (Ok(Some(skipped)), false, true) => findings.push(skipped.finding()),
             _ => {}
         }
     }
-    Prepared::Storing(storing(run, place, &sought, (locks, found, findings)).await)
-}
-
-/// Whether a day's first export is another one than those after it: where locks say until when it is kept.
-fn bounds_days(run: &Run<'_>) -> bool {
-    run.locks.first.reach.is_some() && run.locks.first.objects.promised().is_some()
-}
-
-/// How all of it is stored, under these locks.
-async fn storing(
-    run: &Run<'_>,
-    place: &PointPath,
-    sought: &Sought<'_>,
-    (locks, found, mut findings): (PointLocks, Vec<ListedPoint>, Vec<String>),
-) -> Storing {
-    let Some(reach) = locks.reach else {
-        return Storing::full(locks, findings);
-    };
-    let mut base = find_base(run, &found, sought, &mut findings).await;
-    if sought.mode.is_some() && base.stored.is_none() {
-        base.stored = under_lock::of_manifests(run, &found).await.ok();
-    }
-    match Reuse::new(run, place, sought, reach, base) {
+    let reuse = Reuse::new(place, begun, &sought, reach, base);
+    Prepared::Storing(match reuse {
         Ok(reuse) => Storing {
             locks,
             reuse: Some(Arc::new(reuse)),
@@ -118,7 +106,12 @@ async fn storing(
             findings.push(error.chain());
             Storing::full(locks, findings)
         }
-    }
+    })
+}
+
+/// Whether a day's first export is another one than those after it: where locks say until when it is kept.
+fn bounds_days(run: &Run<'_>) -> bool {
+    run.locks.first.reach.is_some() && run.locks.first.objects.promised().is_some()
 }
 
 impl Storing {
@@ -146,6 +139,9 @@ async fn find_base(
     match run.options.full {
         true => result.base = None,
         false => findings.append(&mut result.findings),
+    }
+    if sought.mode.is_some() && result.stored.is_none() {
+        result.stored = under_lock::of_manifests(run, found).await.ok();
     }
     result
 }
@@ -197,14 +193,13 @@ const MOST_OF_A_DAY: usize = 288;
 
 impl Reuse {
     fn new(
-        run: &Run<'_>,
         place: &PointPath,
+        begun: Timestamp,
         sought: &Sought<'_>,
         reach: Reach,
         base: Found,
     ) -> Result<Self> {
         let about = About::new(sought.repository, place, sought.recipients, sought.mode);
-        let begun = run.context.clock.now();
         let mut stored = base.stored.filter(|_| sought.mode.is_some());
         if let Some(stored) = &mut stored {
             stored.retain(|one| one.until > begun);

@@ -43,7 +43,7 @@ pub(super) struct DatabaseExport<'a> {
     /// What can carry statistics, if it is at hand.
     pub statistics_dump: Option<ToolPath>,
     instance: Instance,
-    started_at: jiff::Timestamp,
+    pub started_at: jiff::Timestamp,
     /// What is to be told of who holds this export's turn.
     pub contended: Option<String>,
     /// What is left out on request, as it was found before the snapshot.

@@ -189,13 +189,6 @@ impl Manifest {
         self.other_objects().map(|object| object.bytes).sum()
     }
 
-    /// Whether the point before it is of the same day, in UTC.
-    pub(crate) fn is_not_first_of_its_day(&self) -> bool {
-        let day = |id: &Id| Some(id.time().ok()?.as_second().div_euclid(86_400));
-        let before = self.previous.as_ref().and_then(|before| day(&before.id));
-        before.is_some() && before == day(&self.id)
-    }
-
     pub fn parts(&self) -> u64 {
         self.tables.iter().map(|table| table.parts).sum()
     }

@@ -187,7 +187,7 @@ impl Attestations {
         for listed in recent.take(MOST_READ_SINCE) {
             let opened = open(listed, &About::of(point), point.repository(), trust).await?;
             // An old one that somebody stored again is no drill since.
-            let began = after - CLOCK_TOLERANCE;
+            let began = after.checked_sub(CLOCK_TOLERANCE).unwrap_or(Timestamp::MIN);
             if let Some(drill) = opened.ok().filter(|drill| drill.drilled_at >= began) {
                 return Ok(Some(drill));
             }

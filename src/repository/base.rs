@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::attest::if_allowed;
 use super::handle::Repository;
 use super::layout::{MAX_STATE_BYTES, PointPath};
 use super::locks::CLOCK_TOLERANCE;
@@ -14,7 +14,7 @@ use super::state::State;
 use super::state_lines::{About, StoredUnderLock};
 use crate::codec::ReuseKey;
 use crate::compute;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::id::Id;
 use crate::model::lock::LockMode;
 use crate::model::manifest::ObjectRef;
@@ -47,6 +47,8 @@ pub(crate) struct Found {
     pub base: Option<Base>,
     /// What the exports up to the newest one whose state counts stored, as far as it is locked; `None`: none counts.
     pub stored: Option<Vec<StoredUnderLock>>,
+    /// A point that does not restore has parts that would be named again.
+    pub has_damage: bool,
     pub findings: Vec<String>,
 }
 
@@ -81,7 +83,18 @@ impl Repository {
             stored.extend(StoredUnderLock::beside_parts(&point.manifest));
             result.stored = Some(stored);
             result.findings.extend(refused.findings(true));
-            if let Some(failed) = self.failed(&point, sought.trust).await? {
+            let failed = match self.failed(&point, sought.trust).await {
+                Err(error) if error.kind() == Kind::Denied => {
+                    let why = error.chain();
+                    result.findings.push(format!(
+                        "whether a drill found damage in what is named again is not known: {why}"
+                    ));
+                    None
+                }
+                failed => failed?,
+            };
+            if let Some(failed) = failed {
+                result.has_damage = true;
                 result.findings.push(format!(
                     "everything is stored anew: a drill or verification of {failed} failed, and parts that it has would be named again"
                 ));
@@ -106,8 +119,9 @@ impl Repository {
     async fn failed(&self, point: &RestorePoint, trust: &Trust) -> Result<Option<Id>> {
         let path = point.path();
         let of_database = self.attestations(Some(&path.source), Some(&path.database));
-        let drills = if_allowed(of_database.await)?;
-        let since = point.manifest.started_at - CLOCK_TOLERANCE;
+        let drills = of_database.await?;
+        let since = point.manifest.started_at.checked_sub(CLOCK_TOLERANCE);
+        let since = since.unwrap_or(Timestamp::MIN);
         let news = drills.attested_since(&path.source, &path.database, since);
         let own = std::iter::once(&path.id).chain(&point.manifest.parts_from);
         let own = own.map(|id| PointPath::new(&path.source, &path.database, id));
@@ -122,7 +136,7 @@ impl Repository {
             if !self.shares_folders(point, &other) {
                 continue;
             }
-            if if_allowed(drills.lost_some(&other, since, trust).await)? {
+            if drills.lost_some(&other, since, trust).await? {
                 return Ok(Some(place.id));
             }
         }

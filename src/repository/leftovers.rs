@@ -11,6 +11,7 @@ use super::layout::{self, PointPath};
 use super::read::ListedPoint;
 use crate::error::Result;
 use crate::model::id::Id;
+use crate::model::manifest::Manifest;
 use crate::sign::Trust;
 use crate::store::ListedObject;
 
@@ -95,36 +96,61 @@ impl Repository {
         Ok(())
     }
 
-    /// Those of `ids` that no later point of the same database names. Those that came next are asked first, as they name
-    /// most.
+    /// Those of `ids` that no later point of the same database names.
+    ///
+    /// An export names what the one before it names or has: once some that came next name nothing of a folder, no later
+    /// one does.
     async fn unnamed(
         &self,
-        mut ids: BTreeSet<Id>,
+        ids: BTreeSet<Id>,
         mut points: Vec<&ListedPoint>,
         trust: &Trust,
     ) -> Result<BTreeSet<Id>> {
         points.sort_by_key(|one| one.order());
-        let mut asked = 0;
-        for point in points {
-            if !ids.iter().any(|id| *id < point.id) {
-                continue;
-            }
-            if asked == MOST_ASKED || trust.fingerprints.is_empty() {
-                // Nobody knows.
-                ids.retain(|id| *id > point.id);
-                continue;
-            }
-            asked += 1;
-            match self.open(point, trust).await {
-                Ok(opened) => ids.retain(|id| !opened.manifest.parts_from.contains(id)),
-                Err(error) if error.affects_every_point() => return Err(error),
+        let mut asked: BTreeMap<&Id, Option<Manifest>> = BTreeMap::new();
+        let mut unnamed = BTreeSet::new();
+        'ids: for id in ids {
+            let mut settled = 0;
+            for point in points.iter().filter(|point| point.id > id) {
+                if !asked.contains_key(&point.id) {
+                    if asked.len() == MOST_ASKED || trust.fingerprints.is_empty() {
+                        // Nobody knows.
+                        continue 'ids;
+                    }
+                    asked.insert(&point.id, self.if_trusted(point, trust).await?);
+                }
                 // What nobody trusts keeps nothing alive; `list` and `status` report it.
-                Err(_) => {}
+                let Some(Some(manifest)) = asked.get(&point.id) else {
+                    continue;
+                };
+                if manifest.parts_from.contains(&id) {
+                    continue 'ids;
+                }
+                settled += if manifest.state.is_some() {
+                    ENOUGH / 3
+                } else {
+                    1
+                };
+                if settled >= ENOUGH {
+                    break;
+                }
             }
+            unnamed.insert(id);
         }
-        Ok(ids)
+        Ok(unnamed)
+    }
+
+    async fn if_trusted(&self, point: &ListedPoint, trust: &Trust) -> Result<Option<Manifest>> {
+        match self.open(point, trust).await {
+            Ok(opened) => Ok(Some(opened.manifest)),
+            Err(error) if error.affects_every_point() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }
+
+/// Three exports that may name parts, or so many that may not, as they had no reuse key.
+const ENOUGH: u32 = 24;
 
 /// Manifests of one database that are opened to learn whose parts they name.
 const MOST_ASKED: usize = 64;

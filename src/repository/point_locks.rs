@@ -18,7 +18,7 @@ pub struct ReusePolicy {
     pub full_every: SignedDuration,
     /// For how many days exports are locked that are not the first of their day; `None`: as the first is.
     pub hourly_days: Option<u32>,
-    /// How many full exports the others of a day may store together, before one of them is skipped.
+    /// How many full exports a day of others may store beside its first one: those that would store more are skipped.
     pub hourly_budget: u32,
 }
 

@@ -8,7 +8,7 @@ use super::{HEADS_AT_A_TIME, Verifier};
 use crate::error::{Error, Result};
 use crate::model::digest::RowDigest;
 use crate::model::manifest::{ObjectRef, TableParts};
-use crate::repository::{PointPath, State};
+use crate::repository::State;
 
 impl Verifier<'_> {
     /// Looks at the parts of a table whose list may not be read.
@@ -31,10 +31,8 @@ impl Verifier<'_> {
                 state
             }
         };
-        if !self.in_own_folder || self.is_own(list) {
-            let done = self.reader.stored(list).await;
-            self.note(list, done)?;
-        }
+        let done = self.reader.stored(list).await;
+        self.note(list, done)?;
         let verified = match &state {
             Some(state) => self.verify_by_state(table, state).await,
             // What names no part of others has all of them beside their list.
@@ -56,10 +54,7 @@ impl Verifier<'_> {
             let object = part?.object;
             parts += 1;
             stored_bytes += object.bytes;
-            match self.in_own_folder && !self.is_own(&object) {
-                true => self.report.parts_not_looked_at += 1,
-                false => asked.push(object),
-            }
+            asked.push(object);
         }
         let looked = stream::iter(asked).map(async |object| {
             let lock = reader.look(&object).await;
@@ -77,10 +72,5 @@ impl Verifier<'_> {
             )));
         }
         Ok(())
-    }
-
-    fn is_own(&self, object: &ObjectRef) -> bool {
-        let place = PointPath::from_object_key(&object.key);
-        place.is_some_and(|place| place.id == self.reader.point.manifest.id)
     }
 }

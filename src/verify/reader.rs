@@ -9,7 +9,7 @@ use crate::compute;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::digest::RowDigest;
 use crate::model::id::Key;
-use crate::model::lock::{Lock, MANIFEST_LEAD};
+use crate::model::lock::Lock;
 use crate::model::manifest::{ObjectRef, Part, TableParts};
 use crate::model::rows::Listed;
 use crate::repository::RestorePoint;
@@ -76,7 +76,8 @@ impl Reader<'_> {
 
     fn id_of_whole(self, table: &TableParts, list: &ObjectRef, open: bool) -> String {
         let (parts, rows, bytes) = (table.parts, table.rows, table.stored_bytes);
-        self.id(list, &format!("whole {open} {parts} {rows} {bytes}"))
+        let oid = table.oid;
+        self.id(list, &format!("whole {oid} {open} {parts} {rows} {bytes}"))
     }
 
     /// The rows of a table whose list and parts were all looked at with another point, and found sound and locked for
@@ -150,9 +151,13 @@ impl Reader<'_> {
     /// What is wrong with an object's lock, if that was asked for.
     pub(super) fn unlocked(self, key: &Key, lock: Option<Option<Lock>>) -> Option<String> {
         let mut promised = self.point.manifest.lock?;
+        // Among all points those are no news whose time has come.
+        if self.seen.is_some() && promised.retain_until <= self.now {
+            return None;
+        }
         if *key == self.point.manifest_ref.key {
             // The manifest's own lock ends earlier.
-            promised.retain_until -= MANIFEST_LEAD;
+            promised = promised.of_manifest();
         }
         match lock? {
             Some(lock) if lock.retain_until <= self.now => Some(format!(

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::digest::{RowDigest, Sha256};
 use crate::model::lock::{Lock, LockMode};
 
-/// Some 60 MB. Where there are more objects they are read again.
+/// Some 60 MB, where they are sound. Where there are more objects they are read again.
 const MOST_KNOWN: usize = 400_000;
 
 /// An object that is sound, or several.

@@ -11,6 +11,7 @@ from figures import client_cpu, compare, peak, stored, usual, wall
 from lifeboat import Repository
 from measure import Failed, measure, say, tree_bytes
 from postgres import HERE, Data, checked, courses
+from reuse import reuse
 
 SERVERS = HERE.parents[1] / "deploy/local/servers.sh"
 TARGET = "bench_target"
@@ -325,6 +326,7 @@ GROUPS = {
     "s3": s3,
     "restore": restore,
     "memory": memory,
+    "reuse": reuse,
     "growth": growth,
     "tables": tables,
     "parts": many_parts,

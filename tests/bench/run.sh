@@ -8,6 +8,7 @@
 #   s3       export to S3; against pg_dump -Fc -Z0 | zstd -3 -T2 | age | aws s3 cp -
 #   restore  from a directory; against pg_restore -j2
 #   memory   export with --jobs 4
+#   reuse    exports that name stored parts again, after one change or another; against a full one
 #   growth   export of a tenth of the rows and of all of them; only where it is asked for, by name or variable
 #   tables   export of 10,000 small tables; against pg_dump -Fd -j2
 #   parts    list, show and restore --dry-run where a table has 100,000 parts

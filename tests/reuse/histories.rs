@@ -1,6 +1,7 @@
 //! Random histories of a database and of its exports: each point is whole, and stays so for as long as its lock.
 //!
-//! `LIFEBOAT_HISTORY_CASES` sets how many exports, 40 unless told; `LIFEBOAT_HISTORY_SEED` repeats a history.
+//! `LIFEBOAT_HISTORY_CASES` sets how many exports, 40 unless told; `LIFEBOAT_HISTORY_SEED` repeats what happens, but not
+//! at which instant an export is killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl History {
             18 => format!("BEGIN; UPDATE answer SET n = 0 WHERE id % 100 = {}; ROLLBACK", from % 100),
             _ => String::new(),
         };
-        self.scene.source.sql(&sql);
+        let seeded = format!("SELECT setseed({from} / 12000.0); {sql}");
+        self.scene.source.sql(&seeded);
         self.tell(sql);
         match self.below(12) {
             0 => self.scene.source.sql("VACUUM FULL answer"),

@@ -1,10 +1,14 @@
 //! What reports tell of what is stored: read, named again, under lock now and in a month.
 
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
 use lifeboat::testing::Clock;
 use lifeboat::testing::export;
 use lifeboat::testing::store::Store;
 
 use super::{Scene, key, share_anew};
+use crate::support::memory::TestClock;
 
 /// Bytes of all objects but manifests whose locks have not ended, as the store has them.
 async fn locked_bytes(scene: &Scene) -> u64 {
@@ -100,6 +104,40 @@ async fn what_is_under_lock_is_what_the_store_has_and_in_a_month_what_the_pace_a
     assert!(
         under_lock <= stored && under_lock > stored / 3,
         "{under_lock} {stored}"
+    );
+}
+
+/// Goes on whenever it is looked at.
+struct Ticking(Arc<TestClock>);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        self.0.advance(SignedDuration::from_secs(10));
+        self.0.now()
+    }
+}
+
+/// An export takes time, and all that it stored is of one moment all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn the_first_full_export_is_not_the_pace_of_the_hours_after_it() {
+    let mut scene = Scene::of(
+        "CREATE TABLE t AS SELECT g AS id, md5(g::text) FROM generate_series(1, 90000) g",
+    )
+    .await;
+    scene.forge.clock = Arc::new(Ticking(scene.clock.clone()));
+    let hourly = |options: &mut export::Options| options.reuse.hourly_days = Some(3);
+    let (_, first) = scene.export_with(hourly).await;
+    let full = first.databases[0].under_lock.as_ref().unwrap().bytes;
+    scene.hours(1);
+    let (_, report) = scene.export_with(hourly).await;
+    let told = report.databases[0].under_lock.as_ref().unwrap();
+    let in_a_month = told.bytes_in_a_month.unwrap();
+    // What each point has of its own, for five days, beside the full one.
+    let own = told.bytes - full;
+    assert!(
+        in_a_month < full + own * 24 * 6,
+        "{full} {own} {in_a_month}"
     );
 }
 

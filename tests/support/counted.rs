@@ -15,6 +15,7 @@ pub struct Counted {
     heads: AtomicU64,
     lists: AtomicU64,
     listed_keys: AtomicU64,
+    puts: AtomicU64,
 }
 
 /// Since the last time that it was asked.
@@ -24,11 +25,13 @@ pub struct Calls {
     pub heads: u64,
     pub lists: u64,
     pub listed_keys: u64,
+    /// And locks that were extended.
+    pub puts: u64,
 }
 
 impl Calls {
     pub fn all(self) -> u64 {
-        self.gets + self.heads + self.lists
+        self.gets + self.heads + self.lists + self.puts
     }
 }
 
@@ -40,6 +43,7 @@ impl Counted {
             heads: AtomicU64::new(0),
             lists: AtomicU64::new(0),
             listed_keys: AtomicU64::new(0),
+            puts: AtomicU64::new(0),
         })
     }
 
@@ -50,6 +54,7 @@ impl Counted {
             heads: take(&self.heads),
             lists: take(&self.lists),
             listed_keys: take(&self.listed_keys),
+            puts: take(&self.puts),
         }
     }
 }
@@ -79,6 +84,7 @@ impl Store for Counted {
         sha256: Sha256,
         lock: Option<Lock>,
     ) -> Result<Head> {
+        add(&self.puts, 1);
         self.inner.put_new(key, body, sha256, lock).await
     }
 
@@ -111,6 +117,7 @@ impl Store for Counted {
     }
 
     async fn extend_lock(&self, key: &Key, version: &str, lock: Lock) -> Result<Lock> {
+        add(&self.puts, 1);
         self.inner.extend_lock(key, version, lock).await
     }
 }

@@ -169,7 +169,9 @@ fn to_do(rotated: &Rotated) -> Vec<String> {
     if let (Some(key), Some(fingerprint)) = (&rotated.signing_key, &rotated.fingerprint) {
         to_do.push(format!(
             "add \"{fingerprint}\" to repository.trust of every configuration, prove's too, and write it onto the \
-             break-glass sheet; keep the old one there as long as its points are kept"
+             break-glass sheet; keep the old one there as long as its points are kept, but not after a theft: whatever \
+             the thief signs would go on to be believed; pin the new one alone then, and give --trust OLD by hand for \
+             points from before"
         ));
         to_do.push(format!(
             "then, in the exporter's configuration: [keys] signing_key = \"{key}\""

@@ -34,12 +34,6 @@ fn text(report: &Report) -> Page {
             }
         }
     };
-    if report.parts_not_looked_at > 0 {
-        let parts = render::counted(report.parts_not_looked_at, "part", "parts");
-        page.line(format_args!(
-            "{parts} of earlier points not looked at again: verifying the day's first point did, and `verify --all` does"
-        ));
-    }
     page.line(format_args!(
         "{} of {}/{}: {}, {}, {depth} ({})",
         report.id,

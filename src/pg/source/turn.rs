@@ -14,6 +14,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// where another role holds it: anybody who may connect can, and must not keep backups from being made.
 pub(crate) async fn take(session: &Session, database: &str, one: &str) -> Result<Option<String>> {
     let what = "cannot ask whether another export is under way";
+    // Where this machine vanishes, the server would keep the turn for hours.
+    let keepalives = "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; SET tcp_keepalives_count = 4";
+    session.execute(keepalives, what).await?;
     let number = number_of(one);
     let take = format!("SELECT pg_catalog.pg_try_advisory_lock({number})");
     for _ in 0..ATTEMPTS {

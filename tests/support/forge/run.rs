@@ -35,11 +35,6 @@ impl Forge {
         }
     }
 
-    /// Without data: as the store reports it.
-    pub async fn verified(&self, id: &Id) -> verify::Report {
-        self.verify(id, false).await.unwrap()
-    }
-
     async fn verify(&self, id: &Id, data: bool) -> Result<verify::Report> {
         let options = verify::Options {
             data,

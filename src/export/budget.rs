@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::options::Run;
 use super::report::Skipped;
+use crate::clock::{self, SECONDS_OF_A_DAY};
 use crate::error::Result;
 use crate::model::id::Id;
 use crate::model::manifest::NotCovered;
@@ -24,8 +25,6 @@ const MOST_OLD: SignedDuration = SignedDuration::from_hours(48);
 
 /// How many points are looked at, the newest first.
 const MOST_LOOKED_AT: usize = 16;
-
-const A_DAY_SECONDS: u64 = 86_400;
 
 /// What the last exports show, where a day of them would store too much. `found`: all points of the database; the one to
 /// be made is not the first of its day, and leaves out `excluded`.
@@ -82,7 +81,7 @@ pub(super) async fn over_budget(
 fn firsts_of_days(found: &[ListedPoint]) -> BTreeSet<Id> {
     let mut firsts: BTreeMap<i64, (Timestamp, Id)> = BTreeMap::new();
     for one in found {
-        let day = one.stored_at().as_second().div_euclid(86_400);
+        let day = clock::day(one.stored_at());
         let first = firsts.entry(day).or_insert_with(|| one.order());
         if one.order() < *first {
             *first = one.order();
@@ -111,7 +110,7 @@ impl Pace {
             u128::from(stored),
             u128::try_from(apart.as_secs()).unwrap_or(0),
         );
-        let a_day = stored * u128::from(A_DAY_SECONDS);
+        let a_day = stored * u128::from(SECONDS_OF_A_DAY.unsigned_abs());
         let others = (a_day / apart.max(1)).saturating_sub(stored);
         let due = i64::try_from(a_day.div_ceil(bound + stored)).unwrap_or(i64::MAX);
         (others > bound).then(|| Self {

@@ -29,11 +29,13 @@ pub(super) async fn by_chance(
             Some(found) => found,
             None => found.insert(repository.find(None, None).await?),
         };
-        let mut others: Vec<&ListedPoint> = found
-            .iter()
-            .filter(|other| is_of(point, other) && !beside.iter().any(|one| is(one, other)))
-            .filter(|other| !is(point, other))
-            .collect();
+        let is_drilled = |other: &ListedPoint| {
+            let mut drilled = std::iter::once(point).chain(beside);
+            drilled.any(|one| is(one, other))
+        };
+        let others = found.iter();
+        let others = others.filter(|other| is_of(point, other) && !is_drilled(other));
+        let mut others: Vec<&ListedPoint> = others.collect();
         drawn.extend(draw(options, &mut others).await?);
     }
     Ok(drawn)

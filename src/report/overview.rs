@@ -7,13 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::chart::{self, Day};
 use super::facts::{Database, Facts, Limits, Reading, SECTIONS};
 use super::html::{Flagged, Html, Name, Text, clipped, day, not_shown, number, put};
+use crate::clock::{self, SECONDS_OF_A_DAY};
 use crate::humanize::{age as words, bytes, count, counted, seconds};
 use crate::model::attestation::Verdict;
 use crate::model::lock::Lock;
 
 /// Days in the strip of each database.
 const DAYS: usize = 30;
-const SECONDS_OF_A_DAY: i64 = 24 * 3600;
 /// Findings that are read without a click, and those that are on the page at all.
 const FINDINGS_SHOWN: usize = 12;
 const FINDINGS_KEPT: usize = 500;
@@ -211,10 +211,9 @@ fn strip(page: &mut Html, one: &Database, now: Timestamp) {
 
 /// The newest day last; it is today.
 fn days(one: &Database, now: Timestamp) -> Vec<Day> {
-    let number = |at: Timestamp| at.as_second().div_euclid(SECONDS_OF_A_DAY);
-    let today = number(now);
+    let today = clock::day(now);
     let mut days = vec![Day::Before; DAYS];
-    let place = |at: Timestamp| usize::try_from(number(at) - today + DAYS as i64 - 1).ok();
+    let place = |at: Timestamp| usize::try_from(clock::day(at) - today + DAYS as i64 - 1).ok();
     let times = one.points.iter().filter_map(|point| point.id.time().ok());
     if let Some(first) = times.min() {
         let from = place(first).unwrap_or(0).min(DAYS);

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::attest::Attestations;
 use super::read::ListedPoint;
+use crate::clock;
 
 /// Of all databases together, so many points are opened one by one.
 const OF_ALL: usize = 200;
@@ -17,7 +16,6 @@ const OF_ONE_DATABASE: usize = 20;
 const OF_A_DAY: usize = 4;
 /// The newest days, in UTC, of which every point is opened, whatever their number: the day that begins may be empty.
 const WHOLE_DAYS: i64 = 2;
-const SECONDS_OF_A_DAY: i64 = 24 * 3600;
 
 /// Where only the newest trusted point is asked for, so many that cannot be trusted are opened in all: whoever may
 /// write could store any number of them.
@@ -91,7 +89,7 @@ impl Fold {
         if self.is_newest_only(found.len()) {
             return vec![found.iter().collect()];
         }
-        let day = |one: &ListedPoint| day(one.stored_at());
+        let day = |one: &ListedPoint| clock::day(one.stored_at());
         let newest = found.last().map(day).unwrap_or_default();
         let mut groups = Vec::new();
         for of_a_day in found.chunk_by(|one, other| day(one) == day(other)) {
@@ -105,10 +103,6 @@ impl Fold {
         groups.retain(|group| !group.is_empty());
         groups
     }
-}
-
-fn day(at: Timestamp) -> i64 {
-    at.as_second().div_euclid(SECONDS_OF_A_DAY)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod compare;
 mod constraints;
 mod definitions;
 mod finalize;
+mod indexes;
 mod large_objects;
 mod not_tried;
 mod options;

@@ -98,7 +98,7 @@ async fn read_slice(
         unread -= progress;
         shared.read.fetch_add(progress, Ordering::Relaxed);
         if last {
-            return reader.end().await;
+            return reader.copied().await;
         }
         if let Some(limit) = &shared.limit {
             limit.take(bytes).await;

@@ -66,7 +66,7 @@ pub(super) async fn compare(run: &mut Run<'_>) -> Result<()> {
     }
     let groups = grouped(&present, &loaded);
     run.report.tables = present.len() as u64;
-    let (rows, mut wrong) = compare_counts(run, &groups).await?;
+    let (rows, mut wrong) = compare_counts(run, &groups, &pages).await?;
     run.report.rows = rows;
     let mut read_again = ReadAgain::default();
     if verify {
@@ -186,6 +186,23 @@ async fn read_groups<'a, T, R>(
     Ok((found, unreadable))
 }
 
+/// What is to be read of the tables of all groups, by number of the group; tables are cut by their pages.
+fn statements<'a>(
+    groups: &[Group<'a>],
+    pages: &BTreeMap<Name, u64>,
+    of_table: impl Fn(&Table, u64) -> Vec<String>,
+) -> Vec<(usize, &'a Table, String)> {
+    let mut statements = Vec::new();
+    for (at, group) in groups.iter().enumerate() {
+        for table in &group.tables {
+            let pages = pages.get(&table.name).copied().unwrap_or(0);
+            let of_table = of_table(table, pages).into_iter();
+            statements.extend(of_table.map(|sql| (at, *table, sql)));
+        }
+    }
+    statements
+}
+
 /// Takes out what differs since a person mended rows that broke a constraint: that is as it should be.
 fn mended_by_hand(run: &Run<'_>, groups: &[Group<'_>], wrong: &mut Vec<Finding>) -> Vec<Finding> {
     let mut mended: BTreeMap<String, &str> = BTreeMap::new();
@@ -215,13 +232,17 @@ fn mended_by_hand(run: &Run<'_>, groups: &[Group<'_>], wrong: &mut Vec<Finding>)
 }
 
 /// All rows that are there, and the groups that have more or fewer than exported.
-async fn compare_counts(run: &Run<'_>, groups: &[Group<'_>]) -> Result<(u64, Vec<Finding>)> {
+async fn compare_counts(
+    run: &Run<'_>,
+    groups: &[Group<'_>],
+    pages: &BTreeMap<Name, u64>,
+) -> Result<(u64, Vec<Finding>)> {
     run.inputs.context.progress.phase("counting", None);
-    let numbered = groups.iter().enumerate();
-    let tables =
-        numbered.flat_map(|(at, group)| group.tables.iter().map(move |one| (at, *one, ())));
-    let count = async |session: &Session, table: &Table, ()| read_back::count(session, table).await;
-    let (counted, mut wrong) = read_groups(run, groups, tables.collect(), count).await?;
+    let slices = statements(groups, pages, read_back::counts);
+    let count = async |session: &Session, table: &Table, sql: String| {
+        read_back::count_by(session, table, &sql).await
+    };
+    let (counted, mut wrong) = read_groups(run, groups, slices, count).await?;
     let mut found = vec![0; groups.len()];
     for (at, _, rows) in counted {
         found[at] += rows;
@@ -254,14 +275,9 @@ async fn compare_digests(
     groups: &[Group<'_>],
     pages: &BTreeMap<Name, u64>,
 ) -> Result<ReadAgain> {
-    let mut slices = Vec::new();
-    for (at, group) in groups.iter().enumerate() {
-        for table in &group.tables {
-            let pages = pages.get(&table.name).copied().unwrap_or(0);
-            let statements = read_back::slices(table, pages, &run.session.server_encoding);
-            slices.extend(statements.into_iter().map(|sql| (at, *table, sql)));
-        }
-    }
+    let encoding = &run.session.server_encoding;
+    let read = |table: &Table, pages| read_back::slices(table, pages, encoding);
+    let slices = statements(groups, pages, read);
     run.inputs.context.progress.phase("reading again", None);
     let digest = async |session: &Session, table: &Table, sql: String| {
         let what = format!("table {}", table.name);

@@ -4,11 +4,11 @@
 use super::passes;
 use super::report::Report;
 use super::run::{Failed, Run};
-use super::{broken, roles, tables};
+use super::{broken, indexes, roles, tables};
 use crate::error::Result;
 use crate::model::attestation::NotTried;
 use crate::model::finding::Finding;
-use crate::pg::target::archive::Ungranted;
+use crate::pg::target::archive::{Outcome, Ungranted};
 use crate::pg::target::toc::{Entry, Section};
 
 /// Tables, types, functions: all that the data needs, without privileges.
@@ -85,6 +85,8 @@ async fn restore_after_data(run: &mut Run<'_>) -> Result<bool> {
     let jobs = run.jobs;
     let after = |entry: &Entry| entry.section == Section::PostData && is_plain(entry);
     let complete = tables::are_complete(run).await?;
+    let built = indexes::build_large(run, &after).await?;
+    let after = |entry: &Entry| after(entry) && !built.contains(&entry.id);
     let indexes_first = !complete || !run.own.money_is_plain;
     if indexes_first {
         bulk(run, |entry| after(entry) && entry.makes_index(), jobs).await?;
@@ -171,10 +173,15 @@ fn report_ungranted(report: &mut Report, one: &Ungranted, powerless: bool) {
     }
 }
 
-/// Restores all chosen entries and records which failed.
+/// Restores all chosen entries.
 async fn bulk(run: &mut Run<'_>, chosen: impl Fn(&Entry) -> bool, jobs: usize) -> Result<()> {
     let entries: Vec<&Entry> = run.entries.iter().filter(|entry| chosen(entry)).collect();
     let outcome = run.archive.restore(&entries, jobs).await?;
+    record(run, &outcome).await
+}
+
+/// Reports what was not granted, and records which entries failed.
+pub(super) async fn record(run: &mut Run<'_>, outcome: &Outcome) -> Result<()> {
     for one in &outcome.ungranted {
         report_ungranted(&mut run.report, one, run.inputs.options.is_powerless());
     }

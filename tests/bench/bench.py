@@ -45,7 +45,8 @@ def growth_asked():
 
 
 def chosen(only, growth_wanted):
-    names = only.split(",") if only else [name for name in GROUPS if name != "growth" or growth_wanted]
+    usual = [name for name in GROUPS if name != "cores" and (name != "growth" or growth_wanted)]
+    names = only.split(",") if only else usual
     for name in names:
         if name not in GROUPS:
             raise Failed(f"--only: there is no '{name}', but {', '.join(GROUPS)}")

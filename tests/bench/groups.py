@@ -7,6 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import parts
+from cores import cores
 from figures import client_cpu, compare, peak, stored, usual, wall
 from lifeboat import Repository
 from measure import Failed, measure, say, tree_bytes
@@ -330,4 +331,5 @@ GROUPS = {
     "growth": growth,
     "tables": tables,
     "parts": many_parts,
+    "cores": cores,
 }

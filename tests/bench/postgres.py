@@ -10,6 +10,9 @@ from pathlib import Path
 from measure import Failed, postmaster_cpu, say
 
 HERE = Path(__file__).parent
+
+# By the name that deploy/local/servers.sh has for it.
+WHICH = os.environ.get("LIFEBOAT_BENCH_SERVER") or "pg15"
 FULL_SIZE = {"answers": 1_943_200, "events": 6_000_000, "blobs": 950}
 
 # Locks for 10,000 tables and their indexes. Autovacuum would read what one restore loaded during the next.
@@ -42,7 +45,7 @@ def checked(command, **how):
 
 class Server:
     def __init__(self):
-        self.base = os.environ["LIFEBOAT_TEST_PG15"].rpartition("/")[0]
+        self.base = os.environ[f"LIFEBOAT_TEST_{WHICH.upper()}"].rpartition("/")[0]
         self.configure()
         self.postmaster = int(self.sql("SELECT pg_read_file('postmaster.pid')").splitlines()[0])
 
@@ -65,9 +68,9 @@ class Server:
             return
         self.sql(*(f"ALTER SYSTEM SET {name} = {value}" for name, value in OWN_SETTINGS.items()))
         script = HERE.parents[1] / "deploy/local/servers.sh"
-        port = os.environ["LIFEBOAT_TEST_PG15_PORT"]
+        port = os.environ[f"LIFEBOAT_TEST_{WHICH.upper()}_PORT"]
         for verb in "stop", "start":
-            checked([script, verb, "pg15"], env={**os.environ, "LIFEBOAT_PG15_PORT": port})
+            checked([script, verb, WHICH], env={**os.environ, f"LIFEBOAT_{WHICH.upper()}_PORT": port})
         if self.sql(wanted) != "t":
             raise Failed(f"the server did not take over {settings}")
 

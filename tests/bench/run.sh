@@ -3,6 +3,7 @@
 # and appends a line of JSON, with every single sample, to target/bench/results.jsonl.
 #
 #   run.sh [--only NAME[,NAME...]]
+#   run.sh --cores N[,N...]
 #
 #   export   to a directory, and `verify --data` of it; against pg_dump -Fd -j2 -Z1
 #   s3       export to S3; against pg_dump -Fc -Z0 | zstd -3 -T2 | age | aws s3 cp -
@@ -12,6 +13,9 @@
 #   growth   export of a tenth of the rows and of all of them; only where it is asked for, by name or variable
 #   tables   export of 10,000 small tables; against pg_dump -Fd -j2
 #   parts    list, show and restore --dry-run where a table has 100,000 parts
+#
+# --cores: export and restore where PostgreSQL 18, with checksums, has N cores, against pg_dump and pg_restore -jN
+# and pgcopydb's clone. On a machine of two cores, as root: control groups show N slower ones (slow.py).
 #
 # LIFEBOAT_BENCH_ONLY     as --only
 # LIFEBOAT_BENCH_ROUNDS   samples of each, 3; the table shows medians
@@ -31,6 +35,8 @@ readonly SERVERS=$REPO/deploy/local/servers.sh
 readonly HOME_OF_BENCH=$REPO/target/bench
 
 ONLY=${LIFEBOAT_BENCH_ONLY:-}
+# By the name that servers.sh has for it.
+POSTGRES=pg15
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 
@@ -41,6 +47,13 @@ fail() {
 
 usage() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
+cores() {
+    [ -n "$1" ] || fail '--cores needs numbers, such as 2,8'
+    ONLY=cores
+    POSTGRES=pg18
+    export LIFEBOAT_BENCH_CORES=$1
+}
+
 options() {
     while [ $# -gt 0 ]; do
         case $1 in
@@ -48,6 +61,11 @@ options() {
             --only)
                 ONLY=${2:-}
                 [ -n "$ONLY" ] || fail '--only needs a name'
+                shift
+                ;;
+            --cores=*) cores "${1#*=}" ;;
+            --cores)
+                cores "${2:-}"
                 shift
                 ;;
             -h | --help)
@@ -109,6 +127,7 @@ install_tools() {
     [ -x /usr/bin/time ] || missing+=(time)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v python3 >/dev/null || missing+=(python3)
+    [ "$ONLY" != cores ] || command -v pgcopydb >/dev/null || missing+=(pgcopydb)
     [ ${#missing[@]} -gt 0 ] || return 0
     say "apt-get install ${missing[*]}"
     (as_root apt-get update -qq && as_root apt-get install -y -qq "${missing[@]}") >"$HOME_OF_BENCH/apt.log" 2>&1 ||
@@ -121,21 +140,24 @@ as_root() {
 
 # S3 is started by bench.py, and only while it is measured.
 start_postgres() {
-    local environment names=(pg15)
+    local environment variable=${POSTGRES^^} port names=("$POSTGRES")
     if [[ ,${ONLY:-s3}, == *,s3,* ]]; then names+=(rgw); fi
     servers install "${names[@]}"
     LIFEBOAT_RGW_PORT=$(free_port 17480)
     LIFEBOAT_MON_PORT=$(free_port 17430)
     export LIFEBOAT_RGW_PORT LIFEBOAT_MON_PORT
-    environment=$(servers env pg15)
-    if [[ $environment == *LIFEBOAT_TEST_PG15_PORT* ]]; then
-        servers start pg15
+    environment=$(servers env "$POSTGRES")
+    if [[ $environment == *LIFEBOAT_TEST_${variable}_PORT* ]]; then
+        servers start "$POSTGRES"
     else
-        LIFEBOAT_PG15_PORT=$(free_port 17415) servers start pg15
+        port=$(free_port 17415)
+        env "LIFEBOAT_${variable}_PORT=$port" "$SERVERS" start "$POSTGRES" 8>&-
     fi
-    environment=$(servers env pg15)
+    environment=$(servers env "$POSTGRES")
     eval "$environment"
-    PATH=$LIFEBOAT_TEST_PG15_BIN:$PATH
+    variable=LIFEBOAT_TEST_${variable}_BIN
+    PATH=${!variable}:$PATH
+    export LIFEBOAT_BENCH_SERVER=$POSTGRES
 }
 
 finish() {
@@ -145,9 +167,9 @@ finish() {
     servers clean rgw >/dev/null 2>&1 || true
     if [ -n "${LIFEBOAT_BENCH_KEEP:-}" ]; then
         say "the server and its data are kept; to end that:"
-        say "LIFEBOAT_SERVERS=$LIFEBOAT_SERVERS deploy/local/servers.sh clean pg15"
+        say "LIFEBOAT_SERVERS=$LIFEBOAT_SERVERS deploy/local/servers.sh clean $POSTGRES"
     else
-        servers clean pg15 || true
+        servers clean "$POSTGRES" || true
     fi
     exit "$status"
 }

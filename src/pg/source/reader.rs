@@ -1,14 +1,21 @@
-//! A worker's session: reads under the exported snapshot, one table at a time.
+//! A worker's session: reads under the exported snapshot, a few tables in a transaction.
+
+use std::cell::Cell;
 
 use crate::error::Result;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{CopyRows, Purpose, Session};
 
-/// A session that imports the snapshot anew for each table, so that it never holds more than one
-/// table's lock.
+/// COPYs of one transaction. The locks of so many tables fit into the places that each session of a server has of its
+/// own, 16 before PostgreSQL 18 and more since: they take none of the table that all sessions share.
+const COPIES: u32 = 8;
+
+/// A session that imports the snapshot anew after a few COPYs, so that it never holds many tables' locks.
 pub(crate) struct SnapshotReader {
     pub session: Session,
     snapshot_id: String,
+    /// COPYs of the transaction that is open.
+    copies: Cell<u32>,
 }
 
 impl SnapshotReader {
@@ -21,17 +28,38 @@ impl SnapshotReader {
         Ok(Self {
             session,
             snapshot_id: snapshot_id.to_owned(),
+            copies: Cell::new(0),
         })
     }
 
-    /// Starts one COPY in a transaction of its own; [`SnapshotReader::end`] ends it.
+    /// Starts one COPY. Then comes [`SnapshotReader::copied`], or [`SnapshotReader::end`] where the next one is to
+    /// have a transaction of its own.
     pub(crate) async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
-        self.begin(what).await?;
+        if self.copies.get() == 0 {
+            self.open(what).await?;
+        }
         self.session.copy_out(sql, what).await
     }
 
-    /// A transaction that sees what the snapshot shows; [`SnapshotReader::end`] ends it.
+    /// A COPY has come to its end.
+    pub(crate) async fn copied(&self) -> Result<()> {
+        self.copies.update(|copies| copies + 1);
+        match self.copies.get() < COPIES {
+            true => Ok(()),
+            false => self.end().await,
+        }
+    }
+
+    /// A transaction that sees what the snapshot shows, and holds nothing of COPYs before it;
+    /// [`SnapshotReader::end`] ends it.
     pub(crate) async fn begin(&self, what: &str) -> Result<()> {
+        if self.copies.get() > 0 {
+            self.end().await?;
+        }
+        self.open(what).await
+    }
+
+    async fn open(&self, what: &str) -> Result<()> {
         // An exported id holds digits, letters and dashes only: nothing to quote.
         let begin = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'",
@@ -42,6 +70,7 @@ impl SnapshotReader {
     }
 
     pub(crate) async fn end(&self) -> Result<()> {
+        self.copies.set(0);
         self.session
             .execute("COMMIT", "cannot end a reader's transaction")
             .await

@@ -26,6 +26,13 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
+    /// All of a table.
+    pub(crate) const ALL: Self = Self {
+        first_page: 0,
+        end_page: None,
+        estimated_bytes: 0,
+    };
+
     fn condition(&self) -> Option<String> {
         match (self.first_page, self.end_page) {
             (0, None) => None,
@@ -86,6 +93,16 @@ pub(crate) fn copy_out(table: &Table, slice: &Slice, encoding: &str) -> String {
         None => format!("{name} ({columns})"),
     };
     copy(&what, encoding)
+}
+
+/// The statement that counts the rows that [`copy_out`] reads.
+pub(crate) fn count(table: &Table, slice: &Slice) -> String {
+    let range = || slice.condition().map(|range| format!("WHERE {range}"));
+    let condition = table.condition.clone().or_else(range).unwrap_or_default();
+    format!(
+        "SELECT pg_catalog.count(*) FROM ONLY {} {condition}",
+        table.name.quoted()
+    )
 }
 
 /// All rows of a table without generated columns as [`copy_out`] reads them, and behind each the numbers

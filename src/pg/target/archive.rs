@@ -58,6 +58,34 @@ pub(crate) struct Options {
     pub money_in_c: bool,
 }
 
+/// How one index is built.
+pub(crate) struct IndexBuild {
+    /// Beside the session's own process.
+    workers: usize,
+    memory_kb: u64,
+}
+
+/// PostgreSQL starts no process more of a build unless each of them gets so much of maintenance_work_mem.
+const KB_OF_A_PROCESS: u64 = 32 * 1024;
+
+impl IndexBuild {
+    /// With so many processes, and at least the memory that the server gives anyway.
+    pub(crate) fn with(processes: usize, memory_kb: u64) -> Self {
+        let wanted = KB_OF_A_PROCESS * processes as u64;
+        Self {
+            workers: processes.saturating_sub(1),
+            memory_kb: memory_kb.max(wanted),
+        }
+    }
+
+    fn options(&self) -> String {
+        let Self { workers, memory_kb } = self;
+        format!(
+            " -c max_parallel_maintenance_workers={workers} -c maintenance_work_mem={memory_kb}kB"
+        )
+    }
+}
+
 /// What pg_restore reported.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -213,6 +241,22 @@ impl Archive {
         if entries.is_empty() {
             return Ok(Outcome::default());
         }
+        let options = self.pgoptions(entries);
+        self.restore_under(entries, jobs, &options).await
+    }
+
+    /// Restores one entry that makes an index.
+    pub(crate) async fn build_index(&self, entry: &Entry, how: IndexBuild) -> Result<Outcome> {
+        let options = self.pgoptions(&[entry]) + &how.options();
+        self.restore_under(&[entry], 1, &options).await
+    }
+
+    async fn restore_under(
+        &self,
+        entries: &[&Entry],
+        jobs: usize,
+        pgoptions: &str,
+    ) -> Result<Outcome> {
         let jobs = jobs.min(entries.len());
         let what = || "cannot write a list for pg_restore".to_owned();
         let mut list = NamedTempFile::new_in(&self.folder).context(what)?;
@@ -223,7 +267,7 @@ impl Archive {
         command
             .envs(password.map(|password| ("PGPASSWORD", password)))
             .env("LC_ALL", "C")
-            .env("PGOPTIONS", self.pgoptions(entries))
+            .env("PGOPTIONS", pgoptions)
             // Only then does it say which entry an error belongs to.
             .arg("--verbose")
             .arg(database_argument(&self.server.database))

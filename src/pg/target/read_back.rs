@@ -16,32 +16,39 @@ const SLICE_PAGES: u64 = 8192;
 /// The rows of one table, by the server's own count; of an extension's table those that an export
 /// takes.
 pub(crate) async fn count(session: &Session, table: &Table) -> Result<u64> {
-    let condition = table.condition.as_deref().unwrap_or_default();
-    let sql = format!(
-        "SELECT count(*) FROM ONLY {} {condition}",
-        table.name.quoted()
-    );
-    let what = format!("cannot count the rows of {}", table.name);
-    in_read_only_transaction(session, session.row(&sql, &what)).await
+    count_by(session, table, &slice::count(table, &Slice::ALL)).await
 }
 
-/// The statements that read a table of this number of pages (0: in one go), in any order or in parallel.
+/// The count of one of the statements of [`counts`].
+pub(crate) async fn count_by(session: &Session, table: &Table, sql: &str) -> Result<u64> {
+    let what = format!("cannot count the rows of {}", table.name);
+    in_read_only_transaction(session, session.row(sql, &what)).await
+}
+
+/// The statements that count the rows of a table together.
+pub(crate) fn counts(table: &Table, pages: u64) -> Vec<String> {
+    let count = |slice| slice::count(table, &slice);
+    cut(table, pages).map(count).collect()
+}
+
+/// The statements that read a table.
 pub(crate) fn slices(table: &Table, pages: u64, encoding: &str) -> Vec<String> {
+    let read = |slice| slice::copy_out(table, &slice, encoding);
+    cut(table, pages).map(read).collect()
+}
+
+/// A table of this number of pages (0: it cannot be cut) in slices, for any order or in parallel.
+fn cut(table: &Table, pages: u64) -> impl Iterator<Item = Slice> {
     let count = if table.condition.is_some() {
         1
     } else {
         (pages / SLICE_PAGES).max(1)
     };
-    (0..count)
-        .map(|at| {
-            let slice = Slice {
-                first_page: pages * at / count,
-                end_page: (at + 1 < count).then_some(pages * (at + 1) / count),
-                estimated_bytes: 0,
-            };
-            slice::copy_out(table, &slice, encoding)
-        })
-        .collect()
+    (0..count).map(move |at| Slice {
+        first_page: pages * at / count,
+        end_page: (at + 1 < count).then_some(pages * (at + 1) / count),
+        estimated_bytes: 0,
+    })
 }
 
 /// Counts and digests the rows of one COPY.

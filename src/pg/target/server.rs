@@ -127,6 +127,14 @@ pub(crate) async fn setting(session: &Session, name: &str) -> Result<Option<Stri
     session.row(&sql, "cannot read a setting").await
 }
 
+/// Memory that a session may take for an index, in kB.
+pub(crate) async fn maintenance_work_mem(session: &Session) -> Result<u64> {
+    let sql =
+        "SELECT setting::bigint FROM pg_catalog.pg_settings WHERE name = 'maintenance_work_mem'";
+    let kb: i64 = session.row(sql, "cannot read a setting").await?;
+    Ok(kb.unsigned_abs())
+}
+
 /// Whether this user may give its own sessions this value, and it is not what they have.
 pub(crate) async fn would_change(session: &Session, name: &str, value: &str) -> Result<bool> {
     let what = "cannot try a setting";

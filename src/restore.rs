@@ -9,6 +9,7 @@ mod indexes;
 mod large_objects;
 mod not_tried;
 mod options;
+mod outcomes;
 mod parameters;
 mod passes;
 mod phases;
@@ -34,6 +35,7 @@ use crate::model::selection::Selection;
 use crate::pg::connect::server::session_options;
 use crate::pg::session::{Purpose, Session};
 use crate::pg::target::resume_state;
+use crate::pg::target::server::Readiness;
 use crate::repository::RestorePoint;
 
 pub use self::options::Options;
@@ -166,6 +168,7 @@ async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
     })
     .await?;
     reader.close().await;
+    run.report.ready = Some(Readiness::read(&run.session).await?);
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {

@@ -35,6 +35,7 @@ mod implicit_casts;
 mod json_page;
 mod keys;
 mod killed;
+mod large_indexes;
 mod left_out;
 mod leftovers;
 mod moments;

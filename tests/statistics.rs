@@ -80,6 +80,9 @@ fn a_restored_database_plans_as_its_source_did() {
         let report = restore(&lifeboat, &target);
         // Four tables (one has extended statistics, and is analyzed as well), and three indexes.
         assert_eq!(report["statistics_imported"], 7, "{report}");
+        let ready = &report["ready"];
+        assert_eq!(ready["with_statistics"], ready["tables"], "{report}");
+        assert!(ready["tables"].as_u64().unwrap() >= 6, "{report}");
         let tables = "answer|Odd";
         assert_eq!(
             statistics(&target, tables),

@@ -14,6 +14,7 @@ use crate::error::{Result, ResultExt};
 use crate::humanize::first_names;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
+use crate::pg::target::server::Readiness;
 use crate::restore::{self, Options, Report};
 
 /// Restore a restore point into an empty database
@@ -209,4 +210,22 @@ fn show_summary(page: &mut Page, report: &Report) {
             )
         ));
     }
+    if let Some(ready) = &report.ready {
+        page.line(readiness(ready));
+    }
+}
+
+/// Nobody has to act on it: it is for whoever asks why a first query is slow.
+fn readiness(ready: &Readiness) -> String {
+    let visible = match ready.pages {
+        0 => 100,
+        pages => ready.all_visible_pages * 100 / pages,
+    };
+    format!(
+        "ready: statistics of {} of {}; {visible} % of pages visible to index-only scans, the rest once \
+         autovacuum was there; oldest transaction {} back",
+        ready.with_statistics,
+        render::counted(ready.tables, "table", "tables"),
+        ready.oldest_age
+    )
 }

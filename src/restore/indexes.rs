@@ -10,8 +10,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use self::schedule::{Build, Schedule};
+use super::outcomes::record;
 use super::run::Run;
-use super::schema::record;
 use super::tables::chosen;
 use crate::error::Result;
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
@@ -22,7 +22,7 @@ use crate::pg::target::toc::{Entry, Section};
 
 /// COPY text from which a table's indexes are worth a pg_restore each: it reads the whole table of contents,
 /// some 30 ms for 5,000 tables.
-const LARGE_BYTES: u64 = 64 << 20;
+const LARGE_BYTES: u64 = 32 << 20;
 
 /// Builds those of large tables that are among the chosen entries. Returns the ids of the entries that were tried:
 /// what failed of them is recorded.

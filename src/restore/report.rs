@@ -11,6 +11,7 @@ use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
 use crate::model::selection::Selection;
+use crate::pg::target::server::Readiness;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -64,6 +65,8 @@ pub struct Report {
     pub excluded: Vec<NotCoveredNames>,
     /// Tables and indexes that have the statistics which they had in the source; others were analyzed.
     pub statistics_imported: u64,
+    /// How ready the restored tables are; `None` after `--dry-run`.
+    pub ready: Option<Readiness>,
     /// What is left to do by hand.
     pub to_do: Vec<String>,
 }
@@ -102,6 +105,7 @@ impl Report {
             left_out: Vec::new(),
             excluded: Vec::new(),
             statistics_imported: 0,
+            ready: None,
             to_do: Vec::new(),
         }
     }

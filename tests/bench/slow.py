@@ -1,8 +1,7 @@
-"""A server of N slower cores on a machine of two: what its processes may use, in control groups.
+"""A server of N slower cores: what its processes may use, in control groups.
 
-Each process of the server gets 1/K of a core, all of them together N/K: with K = N/2, both cores of such a machine
-show N cores of half, a quarter ... of their speed. The client is not slowed. Needs root, and control groups of
-version 1 or 2 that let us make some.
+Each process of the server gets 1/K of a core, all of them together N/K. The client is not slowed. Needs root, and
+control groups of version 1 or 2 that let us make some.
 """
 
 import os

@@ -18,7 +18,7 @@ FULL_SIZE = {"answers": 1_943_200, "events": 6_000_000, "blobs": 950}
 # Locks for 10,000 tables and their indexes. Autovacuum would read what one restore loaded during the next.
 OWN_SETTINGS = {"max_locks_per_transaction": "256", "autovacuum": "off"}
 
-TOLD_SETTINGS = """server_version shared_buffers work_mem maintenance_work_mem max_wal_size wal_level fsync
+TOLD_SETTINGS = """server_version data_checksums shared_buffers work_mem maintenance_work_mem max_wal_size wal_level fsync
     full_page_writes synchronous_commit autovacuum max_connections max_locks_per_transaction max_worker_processes
     max_parallel_workers max_parallel_workers_per_gather max_parallel_maintenance_workers jit""".split()
 
@@ -48,6 +48,8 @@ class Server:
         self.base = os.environ[f"LIFEBOAT_TEST_{WHICH.upper()}"].rpartition("/")[0]
         self.configure()
         self.postmaster = int(self.sql("SELECT pg_read_file('postmaster.pid')").splitlines()[0])
+        if checksums := os.environ.get("LIFEBOAT_BENCH_CHECKSUMS"):
+            self.use_checksums(checksums != "off")
 
     def url(self, database):
         return f"{self.base}/{database}"
@@ -67,12 +69,24 @@ class Server:
         if self.sql(wanted) == "t":
             return
         self.sql(*(f"ALTER SYSTEM SET {name} = {value}" for name, value in OWN_SETTINGS.items()))
-        script = HERE.parents[1] / "deploy/local/servers.sh"
-        port = os.environ[f"LIFEBOAT_TEST_{WHICH.upper()}_PORT"]
-        for verb in "stop", "start":
-            checked([script, verb, WHICH], env={**os.environ, f"LIFEBOAT_{WHICH.upper()}_PORT": port})
+        self.restart()
         if self.sql(wanted) != "t":
             raise Failed(f"the server did not take over {settings}")
+
+    def restart(self, meanwhile=lambda: None):
+        script = HERE.parents[1] / "deploy/local/servers.sh"
+        variable = f"{WHICH.upper()}_PORT"
+        checked([script, "stop", WHICH])
+        meanwhile()
+        checked([script, "start", WHICH], env={**os.environ, f"LIFEBOAT_{variable}": os.environ[f"LIFEBOAT_TEST_{variable}"]})
+        self.postmaster = int(self.sql("SELECT pg_read_file('postmaster.pid')").splitlines()[0])
+
+    def use_checksums(self, wanted):
+        """The server's own programs do not run as root."""
+        folder = Path(os.environ["LIFEBOAT_SERVERS"]) / WHICH / "data"
+        switch = ["pg_checksums", "--enable" if wanted else "--disable", "--no-sync", "-D", folder]
+        if self.sql("SHOW data_checksums") != ("on" if wanted else "off"):
+            self.restart(lambda: checked(switch, user=folder.owner(), cwd="/"))
 
     def settings(self):
         return {name: self.sql(f"SHOW {name}") for name in TOLD_SETTINGS}

@@ -17,6 +17,8 @@
 # --cores: export and restore where PostgreSQL 18, with checksums, has N cores, against pg_dump and pg_restore -jN
 # and pgcopydb's clone. On a machine of two cores, as root: control groups show N slower ones (slow.py).
 #
+# LIFEBOAT_BENCH_CLIENTS    with --cores: a folder with a pg_dump and pg_restore that compress by zstd
+# LIFEBOAT_BENCH_CHECKSUMS  with --cores: off
 # LIFEBOAT_BENCH_ONLY     as --only
 # LIFEBOAT_BENCH_ROUNDS   samples of each, 3; the table shows medians
 # LIFEBOAT_BENCH_SCALE    times the rows, 1; below 1 there are fewer small tables and parts as well
@@ -51,7 +53,7 @@ cores() {
     [ -n "$1" ] || fail '--cores needs numbers, such as 2,8'
     ONLY=cores
     POSTGRES=pg18
-    export LIFEBOAT_BENCH_CORES=$1
+    export LIFEBOAT_BENCH_CORES=$1 LIFEBOAT_BENCH_CHECKSUMS=${LIFEBOAT_BENCH_CHECKSUMS:-on}
 }
 
 options() {

@@ -7,4 +7,5 @@
 
 mod bytes;
 mod reference;
+mod requests;
 mod tally;

@@ -6,6 +6,7 @@
 //! `LIFEBOAT_FAULTS_SEED` and `LIFEBOAT_FAULTS_CASES` repeat some.
 
 mod bytes;
+mod protocol;
 mod reference;
 mod requests;
 mod tally;

@@ -28,9 +28,9 @@ usage() {
 places() {
     cat <<'END'
 bytes 20000 1061250 faults::bytes:: -
-requests 1000 - faults::requests::of_commands_ -
-exports 200 - faults::requests::of_exports servers
-protocol 200 - faults::protocol:: servers
+requests 500 - faults::requests::of_commands_ -
+exports 100 - faults::requests::of_exports servers
+protocol 100 - faults::protocol:: servers
 END
 }
 

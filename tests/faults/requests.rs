@@ -270,7 +270,7 @@ async fn of_commands_that_read_or_extend_locks() {
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn of_exports() {
     let scene = Scene::of_a_database().await;
-    go_through(&scene, &[Command::Export], 60).await;
+    go_through(&scene, &[Command::Export], 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

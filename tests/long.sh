@@ -27,6 +27,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly SERVERS=deploy/local/servers.sh RESULTS=target/long
+. tests/chunks.sh
 
 usage() {
     sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
@@ -60,32 +61,13 @@ need_servers() {
     return 1
 }
 
-start_servers() {
-    [ -z "${LIFEBOAT_TEST_PG15:-}" ] || return 0
-    trap '"$SERVERS" stop' EXIT
-    "$SERVERS" install
-    "$SERVERS" start
-    local environment
-    environment=$("$SERVERS" env)
-    eval "$environment"
-}
-
 # chunk NAME VARIABLES SEED CASES TESTS: one line in the results
 chunk() {
-    local name=$1 variables=$2 seed=$3 cases=$4 tests=$5 began=$SECONDS result=passed log=$RESULTS/$1-$3.log
+    local name=$1 variables=$2 seed=$3 cases=$4 tests=$5
     local command=(cargo test --locked --test all "$tests" -- --include-ignored --nocapture)
     case $tests in 'bash '*) read -ra command <<<"$tests" ;; esac
-    env "LIFEBOAT_${variables}_CASES=$cases" "LIFEBOAT_${variables}_SEED=$seed" "${command[@]}" >"$log" 2>&1 ||
-        result=FAILED
-    # No test of that name is no result.
-    if [ "$result" = passed ] && [ "${command[0]}" = cargo ] && ! grep -q '^test result: ok. [1-9]' "$log"; then
-        echo "tests/long.sh: no test is named $tests" >&2
-        exit 2
-    fi
-    grep -E '^(LIFEBOAT_|seed |[a-z_]+ [0-9.]+ s: )' "$log" >>"$RESULTS/$name.figures" || true
-    printf '%s+%s %s %s %s s\n' "$seed" "$cases" "$(git rev-parse --short HEAD)" "$result" $((SECONDS - began)) |
-        tee -a "$RESULTS/$name.txt"
-    [ "$result" = FAILED ] || rm "$log"
+    run_chunk "$name" "$seed" "$cases" \
+        env "LIFEBOAT_${variables}_CASES=$cases" "LIFEBOAT_${variables}_SEED=$seed" "${command[@]}"
 }
 
 long() {
@@ -97,7 +79,7 @@ long() {
     touch "$RESULTS/$name.txt"
     for (( ; seed <= last; seed += size)); do
         [ $((last - seed + 1)) -ge "$size" ] || size=$((last - seed + 1))
-        grep -q "^$seed+$size " "$RESULTS/$name.txt" || chunk "$name" "$variables" "$seed" "$size" "$tests"
+        is_done "$name" "$seed" "$size" || chunk "$name" "$variables" "$seed" "$size" "$tests"
     done
     echo "$name: $(grep -c ' passed ' "$RESULTS/$name.txt" || true) chunks passed," \
         "$(grep -c ' FAILED ' "$RESULTS/$name.txt" || true) failed: $RESULTS/$name.txt"

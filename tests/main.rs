@@ -24,6 +24,7 @@ mod drill_hostile;
 mod export;
 mod extract;
 mod failures_travel;
+mod faults;
 mod fixtures;
 mod fleet;
 mod generated;

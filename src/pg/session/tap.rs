@@ -23,6 +23,9 @@ pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
 /// A block, and the row that fills it if that is not wide.
 const RESERVED_BYTES: usize = BLOCK_BYTES + BLOCK_BYTES / 2;
 
+/// No CommandComplete that counts rows is longer.
+const MAX_TAG: usize = 64;
+
 /// The protocol's lengths are signed.
 const MAX_MESSAGE: usize = i32::MAX as usize;
 
@@ -127,6 +130,73 @@ impl Next {
     }
 }
 
+/// The rows that arrived of one statement. Its end says how many were sent: whatever lies between us and the server
+/// must not have lost one, or brought one twice.
+#[derive(Debug, Default)]
+struct Arrived {
+    rows: u64,
+    /// Rows were announced: the end of a statement counts what it gave, and not what it did.
+    announced: bool,
+}
+
+impl Arrived {
+    /// A message, and the start of its text.
+    fn count(&mut self, tag: u8, text: &[u8]) -> io::Result<()> {
+        match tag {
+            // DataRow, and CopyData from the server
+            b'D' | b'd' => self.rows += 1,
+            // RowDescription, CopyOutResponse, BindComplete
+            b'T' | b'H' | b'2' => {
+                *self = Self {
+                    rows: 0,
+                    announced: true,
+                }
+            }
+            // CopyInResponse: what is counted then is what the server took.
+            b'G' => self.announced = false,
+            // CommandComplete. What is wrong stays so: the error may come behind what was read before it.
+            b'C' => {
+                self.compare(text)?;
+                *self = Self::default();
+            }
+            // ErrorResponse, EmptyQueryResponse, PortalSuspended
+            b'E' | b'I' | b's' => *self = Self::default(),
+            // ReadyForQuery
+            b'Z' if self.rows > 0 => {
+                let rows = self.rows;
+                return Err(lost(format!("{rows} rows arrived, and no end of them")));
+            }
+            b'Z' => *self = Self::default(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// With what the end of a statement says, if that is a count of rows.
+    fn compare(&self, text: &[u8]) -> io::Result<()> {
+        let text = text.strip_suffix(b"\0").unwrap_or(text);
+        let words = std::str::from_utf8(text)
+            .unwrap_or_default()
+            .split_once(' ');
+        let Some(("SELECT" | "FETCH" | "COPY", sent)) = words else {
+            return Ok(());
+        };
+        match sent.parse::<u64>() {
+            Ok(sent) if self.announced && sent != self.rows => Err(lost(format!(
+                "the server sent {sent} rows, {} arrived",
+                self.rows
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lost(what: String) -> io::Error {
+    let what =
+        format!("{what}: something between this machine and the server changes what they send");
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 /// A stream to the server, with the rows of COPY taken off.
 pub(crate) struct Tap<S> {
     inner: S,
@@ -136,6 +206,7 @@ pub(crate) struct Tap<S> {
     end: usize,
     next: Next,
     copying: bool,
+    arrived: Arrived,
     block: Vec<u8>,
     rows: Rows,
     /// So many of a message's last bytes tell a setting of the server, which tokio-postgres reads as UTF-8.
@@ -154,6 +225,7 @@ impl<S> Tap<S> {
             end: 0,
             next: Next::First,
             copying: false,
+            arrived: Arrived::default(),
             block: Vec::new(),
             rows,
             setting: 0,
@@ -215,6 +287,11 @@ impl<S> Tap<S> {
             let what = "a message from the server has no sound length";
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
         }
+        let message = &self.buffer[self.start..self.end];
+        if tag == b'C' && message.len() <= length.min(MAX_TAG) {
+            // What it counts is looked at as a whole.
+            return Poll::Ready(Ok(false));
+        }
         let is_row = self.copying && tag == b'd';
         let is_wide = is_row && length > BLOCK_BYTES;
         // Rows come before the message behind them. A wide row is a block by itself.
@@ -225,6 +302,8 @@ impl<S> Tap<S> {
             // Two of them do not wait for the reader.
             ready!(self.rows.poll_empty(cx));
         }
+        let told = message.get(5..=length).unwrap_or_default();
+        self.arrived.count(tag, told)?;
         if is_row {
             self.start += 5;
             self.make_room(length - 4);
@@ -395,13 +474,18 @@ mod tests {
 
     /// What passed, and the blocks. Blocks are taken where nothing else goes on, and before a COPY ends.
     fn tapped(bytes: &[u8], size: usize) -> io::Result<(Vec<u8>, Vec<Vec<u8>>)> {
+        tapped_into(1, bytes, size)
+    }
+
+    /// Read in pieces of this size.
+    fn tapped_into(room: usize, bytes: &[u8], size: usize) -> io::Result<(Vec<u8>, Vec<Vec<u8>>)> {
         let rows = Rows::default();
         let bytes = io::Cursor::new(bytes.to_vec());
         let mut tap = Tap::new(Pieces { bytes, size }, rows.clone());
         let cx = &mut Context::from_waker(Waker::noop());
         let (mut passed, mut blocks) = (Vec::new(), Vec::new());
         loop {
-            let mut room = [0; 1];
+            let mut room = vec![0; room];
             let mut out = ReadBuf::new(&mut room);
             match Pin::new(&mut tap).poll_read(cx, &mut out) {
                 Poll::Ready(Err(error)) => return Err(error),
@@ -435,7 +519,7 @@ mod tests {
         let notice = message(b'N', b"in between");
         let end = [
             message(b'c', b""),
-            message(b'C', b"COPY 1\0"),
+            message(b'C', b"COPY 21\0"),
             message(b'Z', b"T"),
         ]
         .concat();
@@ -460,6 +544,59 @@ mod tests {
             let expected = [&narrow, &wide, &narrow, &narrow, &wide, &narrow];
             assert!(blocks.iter().eq(expected), "{size}");
         }
+    }
+
+    #[test]
+    fn a_row_that_got_lost_or_came_twice_is_an_error() {
+        let row = |tag| message(tag, b"1\n");
+        let end = |tag: &[u8]| [message(b'C', tag), message(b'Z', b"I")].concat();
+        let (query, copy) = (
+            [message(b'T', b""), row(b'D')],
+            [message(b'H', b""), row(b'd')],
+        );
+        let (query, copy) = (query.concat(), copy.concat());
+        let prepared = [message(b'2', b""), row(b'D')].concat();
+        let made = end(b"SELECT 5\0");
+        let took = [message(b'2', b""), message(b'G', b"")].concat();
+        for (first, last, says) in [
+            (&query, end(b"SELECT 1\0"), None),
+            (&query, end(b"SHOW\0"), None),
+            (&prepared, end(b"SELECT 1\0"), None),
+            (&copy, end(b"COPY 1\0"), None),
+            (&took, end(b"COPY 3\0"), None),
+            (&Vec::new(), made, None),
+            (&query, end(b"SELECT 2\0"), Some("sent 2 rows, 1 arrived")),
+            (&query, end(b"FETCH 0\0"), Some("sent 0 rows, 1 arrived")),
+            (
+                &prepared,
+                end(b"SELECT 2\0"),
+                Some("sent 2 rows, 1 arrived"),
+            ),
+            (&copy, end(b"COPY 9\0"), Some("sent 9 rows, 1 arrived")),
+            (&query, message(b'Z', b"I"), Some("no end of them")),
+            (&copy, message(b'Z', b"I"), Some("no end of them")),
+        ] {
+            for (room, size) in [(1, 1), (1, 1000), (1000, 7), (1000, 1000)] {
+                let all = [&first[..], &last].concat();
+                let told = tapped_into(room, &all, size);
+                let told = told.err().map(|error| error.to_string());
+                let is_told = match says {
+                    None => told.is_none(),
+                    Some(says) => told.as_ref().is_some_and(|told| told.contains(says)),
+                };
+                assert!(is_told, "{says:?}, {room}, {size}: {told:?}");
+            }
+        }
+        // A notice in between, and the next statement, count nothing.
+        let two = [
+            &query[..],
+            &message(b'N', b""),
+            &end(b"SELECT 1\0"),
+            &query,
+            &end(b"SELECT 1\0"),
+        ]
+        .concat();
+        assert!(tapped(&two, 3).is_ok());
     }
 
     #[test]

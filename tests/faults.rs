@@ -6,5 +6,7 @@
 //! `LIFEBOAT_FAULTS_SEED` and `LIFEBOAT_FAULTS_CASES` repeat some.
 
 mod bytes;
+mod disk;
+mod files;
 mod reference;
 mod tally;

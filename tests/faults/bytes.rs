@@ -137,14 +137,19 @@ async fn listed(target: &Target) -> Result<bool, String> {
     let said = findings.iter().map(|line| line.to_string());
     let said: Vec<String> = said.collect();
     if said.is_empty() {
-        return Err(format!("the listing is another one without a word: {listing}"));
+        return Err(format!(
+            "the listing is another one without a word: {listing}"
+        ));
     }
     let before = reference.listing["points"].as_array().unwrap();
     for (point, sound) in listing["points"].as_array().unwrap().iter().zip(before) {
         for (field, value) in point.as_object().unwrap() {
             let less = value.is_null() || (field == "trusted" && value == false);
             if *value != sound[field] && !less {
-                return Err(format!("{field} is {value} and was {}: {said:?}", sound[field]));
+                return Err(format!(
+                    "{field} is {value} and was {}: {said:?}",
+                    sound[field]
+                ));
             }
         }
     }
@@ -168,7 +173,11 @@ async fn outcome(target: &Target, whole: bool) -> Result<Outcome, String> {
         // Readers need it to compare alone; without a sound one they go by the signature.
         Role::Marker | Role::Announcement | Role::Attestation => {
             let same = listed(target).await?;
-            return Ok(if same { Outcome::Retried } else { Outcome::Clean });
+            return Ok(if same {
+                Outcome::Retried
+            } else {
+                Outcome::Clean
+            });
         }
     }
     Ok(Outcome::Clean)
@@ -178,7 +187,10 @@ async fn outcome(target: &Target, whole: bool) -> Result<Outcome, String> {
 async fn no_bit_is_flipped_and_no_length_cut_without_a_word() {
     let references = [Reference::named().await, Reference::drilled().await].map(Arc::new);
     let mut targets = Vec::new();
-    for (reference, read) in references.iter().zip([Role::of_a_point, Role::beside_points]) {
+    for (reference, read) in references
+        .iter()
+        .zip([Role::of_a_point, Role::beside_points])
+    {
         let all = Target::all(reference).await.into_iter();
         targets.extend(all.filter(|target| read(target.role)));
     }

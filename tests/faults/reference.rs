@@ -71,7 +71,13 @@ fn body(envelope: &[u8]) -> Value {
 fn adopt(store: &MemoryStore, folder: &Path) {
     let mut all = Vec::new();
     files(folder, &mut all);
-    let key = |path: &Path| path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+    let key = |path: &Path| {
+        path.strip_prefix(folder)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
     let (mut versions, mut lock) = (BTreeMap::new(), None);
     for path in &all {
         let (name, stored) = (key(path), fs::read(path).unwrap());
@@ -89,7 +95,10 @@ fn adopt(store: &MemoryStore, folder: &Path) {
     for path in &all {
         let (name, stored) = (key(path), fs::read(path).unwrap());
         let head = Head {
-            version: versions.get(&name).map_or("file", String::as_str).to_owned(),
+            version: versions
+                .get(&name)
+                .map_or("file", String::as_str)
+                .to_owned(),
             bytes: stored.len() as u64,
             sha256: Some(Sha256::of(&stored)),
             lock,
@@ -236,8 +245,18 @@ impl Target {
         let point = reference.open().await.unwrap();
         let manifest = &point.manifest;
         let mut roles = BTreeMap::from([(point.manifest_ref.key.clone(), Role::Manifest)]);
-        roles.extend(manifest.objects.iter().map(|one| (one.key.clone(), Role::Object)));
-        roles.extend(manifest.state.iter().map(|one| (one.key.clone(), Role::State)));
+        roles.extend(
+            manifest
+                .objects
+                .iter()
+                .map(|one| (one.key.clone(), Role::Object)),
+        );
+        roles.extend(
+            manifest
+                .state
+                .iter()
+                .map(|one| (one.key.clone(), Role::State)),
+        );
         for table in manifest.tables.iter().filter(|table| table.list.is_some()) {
             roles.insert(table.list.clone().unwrap().key, Role::List(table.oid));
             for (at, part) in point.parts(table).await.unwrap().enumerate() {

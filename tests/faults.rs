@@ -8,5 +8,7 @@
 mod bytes;
 mod disk;
 mod files;
+mod moments;
+mod processes;
 mod reference;
 mod tally;

@@ -81,6 +81,23 @@ pub struct Ended {
     pub hung: bool,
 }
 
+impl Ended {
+    /// Of one that ran without faults.
+    pub fn of(ran: &Ran) -> Self {
+        Self {
+            ran: Ran {
+                code: ran.code,
+                stdout: ran.stdout.clone(),
+                stderr: ran.stderr.clone(),
+            },
+            operations: Vec::new(),
+            struck: None,
+            lost: Vec::new(),
+            hung: false,
+        }
+    }
+}
+
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -1,8 +1,8 @@
 //! Whatever file operation of lifeboat fails, and whenever the power goes: a command says so and nothing false is
 //! there, or it succeeds and all is as it should be.
 
-mod scenes;
-mod with_server;
+pub mod scenes;
+pub mod with_server;
 
 use serde_json::Value;
 

@@ -11,4 +11,5 @@ mod files;
 mod moments;
 mod processes;
 mod reference;
+mod requests;
 mod tally;

@@ -2,7 +2,7 @@
 //! earlier than they.
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::read::RestorePoint;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -70,13 +70,23 @@ impl RestorePoint {
             .filter_map(|table| table.list.as_ref());
         let others = manifest.other_objects().chain(lists).cloned().map(Ok);
         extended.add_all(self, others, objects_lock).await?;
-        extend(self, &self.manifest_ref, lock).await?;
+        extend(self, &self.manifest_ref, extended.of_manifest(lock)).await?;
         extended.objects += 1;
         Ok(extended)
     }
 }
 
 impl ExtendedLocks {
+    /// Whoever reads the manifest's lock takes the others for as long. Where one is not, it ends a second early: then
+    /// the point counts as not extended, and the next run tries again, and says so.
+    fn of_manifest(&self, lock: Lock) -> Lock {
+        let second = SignedDuration::from_secs(i64::from(!self.failures.is_empty()));
+        Lock {
+            retain_until: lock.retain_until - second,
+            ..lock
+        }
+    }
+
     async fn add_all(
         &mut self,
         point: &RestorePoint,

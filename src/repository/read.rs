@@ -373,7 +373,7 @@ impl Repository {
     pub(super) async fn check_repository_id(&self, repository: &str, id: &Id) -> Result<()> {
         match self.sound_marker().await? {
             Some(marker) if marker.repository != repository => Err(Error::untrusted(format!(
-                "{id} belongs to repository {repository}, and this is {}",
+                "{id} belongs to repository {repository}, and this is {}, as lifeboat.json says",
                 marker.repository
             ))
             .hint("somebody copied it here; restore it from its own repository")),

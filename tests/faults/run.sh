@@ -27,7 +27,10 @@ usage() {
 # whether they need servers.
 places() {
     cat <<'END'
-bytes 20000 1040000 faults::bytes:: -
+bytes 20000 1061250 faults::bytes:: -
+requests 1000 - faults::requests::of_commands_ -
+exports 200 - faults::requests::of_exports servers
+protocol 200 - faults::protocol:: servers
 END
 }
 

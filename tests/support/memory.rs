@@ -54,11 +54,13 @@ pub struct MemoryStore {
 }
 
 /// One version of a key, the oldest first in its list.
+#[derive(Clone)]
 struct Version {
     head: Head,
     body: Body,
 }
 
+#[derive(Clone)]
 enum Body {
     Bytes(Bytes),
     DeleteMarker,
@@ -101,6 +103,43 @@ impl MemoryStore {
     pub fn default_retention(mut self, mode: LockMode, days: u32) -> Self {
         self.default_retention = Some((mode, days));
         self
+    }
+
+    /// Another one that holds the same, to be changed by itself.
+    pub fn fork(&self) -> Self {
+        Self {
+            clock: self.clock.clone(),
+            url: self.url.clone(),
+            promises: self.promises,
+            default_retention: self.default_retention,
+            versions_made: AtomicU64::new(self.versions_made.load(Ordering::Relaxed)),
+            keys: Mutex::new(self.lock().clone()),
+        }
+    }
+
+    /// The store's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Every version with its bytes and its lock, delete markers and what is lost left out.
+    pub fn contents(&self) -> BTreeMap<(Key, String), (Bytes, Option<Lock>)> {
+        let keys = self.lock();
+        let versions = keys.iter().flat_map(|(key, versions)| {
+            versions
+                .iter()
+                .filter_map(move |version| match &version.body {
+                    Body::Bytes(bytes) => {
+                        let head = &version.head;
+                        Some((
+                            (key.clone(), head.version.clone()),
+                            (bytes.clone(), head.lock),
+                        ))
+                    }
+                    Body::DeleteMarker | Body::Lost => None,
+                })
+        });
+        versions.collect()
     }
 
     /// All keys that have a version, hidden ones included.

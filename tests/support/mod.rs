@@ -16,6 +16,7 @@ pub mod listener;
 pub mod lossy;
 pub mod master;
 pub mod memory;
+pub mod memory_s3;
 pub mod program;
 pub mod quick;
 pub mod rds;

@@ -135,7 +135,7 @@ pub async fn open(options: S3Options) -> S3Store {
     S3Store::open_with(options, limits()).await.unwrap()
 }
 
-fn credentials(access_key: String, secret_key: String) -> StaticCredentials {
+pub fn credentials(access_key: String, secret_key: String) -> StaticCredentials {
     StaticCredentials {
         access_key,
         secret_key,

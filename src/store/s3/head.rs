@@ -57,10 +57,15 @@ impl S3Store {
 
 fn head_of(output: &HeadObjectOutput, version: &str) -> Result<Head, String> {
     let bytes = output.content_length().and_then(|len| len.try_into().ok());
+    if let Some(other) = output.version_id().filter(|other| *other != version) {
+        return Err(format!(
+            "asked about version {version}, the store answered about {other}"
+        ));
+    }
     let mode = lock_mode(output.object_lock_mode().map(|mode| mode.as_str()))?;
     let until = output.object_lock_retain_until_date();
     Ok(Head {
-        version: output.version_id().unwrap_or(version).to_owned(),
+        version: version.to_owned(),
         bytes: bytes.ok_or("the store gives no size")?,
         sha256: confirmed(output.checksum_sha256(), output.checksum_type()),
         lock: lock_of(mode, until)?,
@@ -124,6 +129,21 @@ mod tests {
         assert_eq!(confirmed(Some(&text), composite), None);
         assert_eq!(confirmed(Some(&format!("{text}-2")), None), None);
         assert_eq!(confirmed(None, full), None);
+    }
+
+    #[test]
+    fn an_answer_about_another_version_is_an_error() {
+        let told = |version: Option<&str>| {
+            let output = HeadObjectOutput::builder()
+                .set_version_id(version.map(str::to_owned))
+                .content_length(1)
+                .last_modified(DateTime::from_secs(1))
+                .build();
+            head_of(&output, "v1").map(|head| head.version)
+        };
+        assert_eq!(told(Some("v1")).unwrap(), "v1");
+        assert_eq!(told(None).unwrap(), "v1");
+        assert!(told(Some("v2")).unwrap_err().contains("v2"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! `LIFEBOAT_FAULTS_SEED` and `LIFEBOAT_FAULTS_CASES` repeat some.
 
 mod bytes;
+mod calls;
 mod disk;
 mod files;
 mod moments;

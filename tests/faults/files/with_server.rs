@@ -56,6 +56,7 @@ impl Place {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
         std::fs::set_permissions(drills.path(), open).unwrap();
         let (url, bin) = (cluster.url_as("postgres", "app"), major.bin());
+        let url = format!("{url}?sslmode=disable");
         lifeboat.configure(&format!(
             "[export]\npg_bin = [{bin:?}]\n[drill]\nfolder = {:?}\n\
              [[source]]\nname = \"prod\"\nurl = \"{url}\"\ndatabases = \"all\"\n\

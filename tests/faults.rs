@@ -13,4 +13,4 @@ mod moments;
 mod processes;
 mod reference;
 mod requests;
-mod tally;
+pub mod tally;

@@ -78,7 +78,7 @@ fn a_terminated_session_ends_in_a_whole_point_or_none() {
     };
     let durations = scenes.map(|(_, scene)| duration(scene));
     let mut tally = Tally::new("moments");
-    for seed in Cases::of("moments, sessions", 8).seeds() {
+    for seed in Cases::of("moments, sessions", 4).seeds() {
         let which = usize::try_from(seed % 2).unwrap();
         let ((name, scene), duration) = (scenes[which], durations[which]);
         scene.disk().reset();
@@ -101,7 +101,7 @@ fn a_terminated_session_ends_in_a_whole_point_or_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn definitions_that_change_meanwhile_end_in_a_whole_point_or_none() {
-    let Cases { seed, count } = Cases::of("moments, definitions", 4);
+    let Cases { seed, count } = Cases::of("moments, definitions", 2);
     let mut tally = Tally::new("moments");
     let stormed = storm::weather(Major::Pg15, "hstore", seed, count).await;
     let kind = "definitions change during an export";

@@ -32,7 +32,7 @@ fn kills(operations: &[Operation]) -> Vec<Strike> {
 
 #[test]
 fn a_command_killed_at_any_file_operation_leaves_nothing_false() {
-    let (mut tally, cases) = (Tally::new("processes"), Cases::of("processes", 40));
+    let (mut tally, cases) = (Tally::new("processes"), Cases::of("processes", 24));
     files::run(&mut tally, cases, &scenes::all(), kills);
     tally.end();
 }
@@ -40,7 +40,7 @@ fn a_command_killed_at_any_file_operation_leaves_nothing_false() {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn what_was_killed_at_any_file_operation_is_run_again_and_whole() {
-    let (mut tally, cases) = (Tally::new("processes"), Cases::of("processes", 8));
+    let (mut tally, cases) = (Tally::new("processes"), Cases::of("processes", 4));
     files::run(&mut tally, cases, &with_server::all(), kills);
     tally.end();
 }
@@ -101,7 +101,7 @@ async fn an_export_killed_at_any_statement_leaves_whole_points_or_none() {
         statements.push(proxy.seen());
     }
     let mut tally = Tally::new("processes");
-    for seed in Cases::of("processes, statements", 6).seeds() {
+    for seed in Cases::of("processes, statements", 4).seeds() {
         let which = usize::try_from(seed % 2).unwrap();
         let space = 2 * u64::try_from(statements[which]).unwrap();
         let at = spread(seed / 2, space);
@@ -185,7 +185,7 @@ async fn an_export_killed_at_any_request_leaves_whole_points_or_none() {
         requests.push(proxy.seen().len());
     }
     let mut tally = Tally::new("processes");
-    for seed in Cases::of("processes, requests", 6).seeds() {
+    for seed in Cases::of("processes, requests", 4).seeds() {
         let which = usize::try_from(seed % 2).unwrap();
         let space = 2 * u64::try_from(requests[which]).unwrap();
         let at = spread(seed / 2, space);

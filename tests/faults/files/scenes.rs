@@ -321,7 +321,7 @@ pub fn all() -> Vec<Box<dyn Scene>> {
 
 #[test]
 fn no_file_operation_that_fails_makes_a_false_success() {
-    let (mut tally, cases) = (Tally::new("files"), Cases::of("files", 120));
+    let (mut tally, cases) = (Tally::new("files"), Cases::of("files", 64));
     super::run(&mut tally, cases, &all(), super::strikes);
     tally.end();
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::Scene;
 use super::scenes::{check, done, words};
-use crate::faults::disk::{Disk, Ended};
+use super::{Scene, undisturbed};
+use crate::faults::disk::{Disk, Ended, Strike};
 use crate::faults::tally::{Cases, Tally};
 use crate::support::cluster::Cluster;
 use crate::support::program::Ran;
@@ -157,6 +157,8 @@ impl Scene for Exports {
 /// `restore` into a database that it makes.
 pub struct Restores {
     pub place: Rc<Place>,
+    /// It goes on where one was killed at this file operation.
+    pub after: Option<usize>,
     /// What pg_dump prints of the source.
     source: String,
 }
@@ -164,38 +166,22 @@ pub struct Restores {
 impl Restores {
     pub fn new(place: Rc<Place>) -> Self {
         let source = dump(&place, "app");
-        Self { place, source }
+        Self {
+            place,
+            after: None,
+            source,
+        }
     }
 
-    fn equal(&self) -> Result<(), String> {
-        let is = dump(&self.place, "back");
-        check(is == self.source, || {
-            "the restored database is another".to_owned()
-        })
+    /// One that goes on where another was killed in the middle.
+    pub fn resumed(place: Rc<Place>) -> Self {
+        let mut it = Self::new(place);
+        let middle = undisturbed(&it).len() / 2;
+        it.after = Some(middle);
+        it
     }
 
-    fn run_again(&self) -> Ran {
-        let mut args = self.args();
-        args.push("--resume".to_owned());
-        self.disk().lifeboat.bare(args)
-    }
-}
-
-fn dump(place: &Place, database: &str) -> String {
-    let mut dump = place.cluster.client("pg_dump");
-    let output = dump.args(["-U", "postgres", database]).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let lines = text.lines().filter(|line| !line.contains("restrict "));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
-impl Scene for Restores {
-    fn disk(&self) -> &Disk {
-        &self.place.disk
-    }
-
-    fn args(&self) -> Vec<String> {
+    fn begin(&self) -> Vec<String> {
         let place = &self.place;
         let (url, bin) = (place.cluster.url_as("postgres", "back"), place.major.bin());
         let args = [
@@ -217,9 +203,54 @@ impl Scene for Restores {
         args
     }
 
+    fn equal(&self) -> Result<(), String> {
+        let is = dump(&self.place, "back");
+        check(is == self.source, || {
+            "the restored database is another".to_owned()
+        })
+    }
+
+    fn run_again(&self) -> Ran {
+        let mut args = self.begin();
+        args.push("--resume".to_owned());
+        self.disk().lifeboat.bare(args)
+    }
+}
+
+fn dump(place: &Place, database: &str) -> String {
+    let mut dump = place.cluster.client("pg_dump");
+    let output = dump.args(["-U", "postgres", database]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().filter(|line| !line.contains("restrict "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+impl Scene for Restores {
+    fn disk(&self) -> &Disk {
+        &self.place.disk
+    }
+
+    fn args(&self) -> Vec<String> {
+        let mut args = self.begin();
+        args.extend(self.after.map(|_| "--resume".to_owned()));
+        args
+    }
+
     fn prepare(&self) {
         self.place.wait_until_quiet();
         self.place.cluster.sql("DROP DATABASE IF EXISTS back");
+        if let Some(at) = self.after {
+            let killed = Strike {
+                at,
+                fault: "kill-after",
+                times: 1,
+                lost: 0,
+            };
+            let ended = self.disk().run(&self.begin(), killed);
+            assert_eq!(ended.ran.code, Some(137), "{:?}", ended.ran);
+            self.place.wait_until_quiet();
+        }
     }
 
     fn succeeded(&self, _: &Ended) -> Result<(), String> {
@@ -289,7 +320,7 @@ impl Scene for Proves {
     }
 }
 
-/// `export`, `nightly`, `restore` and `prove`.
+/// `export`, `nightly`, `restore`, one with `--resume`, and `prove`.
 pub fn all() -> Vec<Box<dyn Scene>> {
     let place = Rc::new(Place::new(Major::Pg15));
     let exports = |command| Exports {
@@ -300,6 +331,7 @@ pub fn all() -> Vec<Box<dyn Scene>> {
         Box::new(exports("export")),
         Box::new(exports("nightly")),
         Box::new(Restores::new(place.clone())),
+        Box::new(Restores::resumed(place.clone())),
         Box::new(Proves { place }),
     ]
 }
@@ -307,7 +339,7 @@ pub fn all() -> Vec<Box<dyn Scene>> {
 #[test]
 #[ignore = "needs servers: bash tests/run.sh"]
 fn no_file_operation_of_exports_restores_and_proofs_makes_a_false_success() {
-    let (mut tally, cases) = (Tally::new("files"), Cases::of("files, with a server", 12));
+    let (mut tally, cases) = (Tally::new("files"), Cases::of("files, with a server", 4));
     super::run(&mut tally, cases, &all(), super::strikes);
     tally.end();
 }

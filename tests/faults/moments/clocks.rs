@@ -106,7 +106,7 @@ async fn a_clock_that_is_wrong_at_any_reading_makes_no_false_point() {
     assert!(reads > 1, "{reads} readings");
     let space = u64::try_from(reads * 2 * JUMPS.len()).unwrap();
     let mut tally = Tally::new("moments");
-    for seed in Cases::of("moments, clocks", 16).seeds() {
+    for seed in Cases::of("moments, clocks", 8).seeds() {
         let at = usize::try_from(spread(seed, space)).unwrap();
         let (jump, by) = JUMPS[at % JUMPS.len()];
         let (for_good, at) = (at / JUMPS.len() % 2 == 1, at / JUMPS.len() / 2);

@@ -300,11 +300,8 @@ impl Schedules {
             "nightly" => deployed.run_nightly(),
             "prove" => deployed.run_prove(),
             "init" => {
-                let place = format!(
-                    "s3://{}/{}",
-                    deployed.bucket,
-                    crate::support::unique("init")
-                );
+                // The repository exists: only its keys and configuration are new.
+                let place = deployed.url();
                 let keys = self.folder.path().join(crate::support::unique("keys"));
                 let (config, attests) = (
                     keys.join("lifeboat.toml"),
@@ -341,7 +338,10 @@ impl Schedules {
                     &name,
                 ];
                 let folder = deployed.lifeboat.folder();
-                std::fs::copy(folder.join("lifeboat.toml"), folder.join("added.toml")).unwrap();
+                let text = std::fs::read_to_string(folder.join("lifeboat.toml")).unwrap();
+                // A person has become break-glass, and becomes nobody else.
+                let (text, _) = text.split_once("[source_account]").unwrap();
+                std::fs::write(folder.join("added.toml"), text).unwrap();
                 deployed.run_as(&deployed.break_glass().await, &args)
             }
         }

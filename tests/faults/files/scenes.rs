@@ -353,3 +353,37 @@ fn the_identity_of_keys_add_survives_a_power_cut() {
     assert_eq!(ended.ran.code, Some(0), "{:?}", ended.ran);
     add.succeeded(&ended).unwrap();
 }
+
+#[test]
+fn the_folder_of_extracted_rows_survives_a_power_cut() {
+    let args = "extract 20261129T012820Z-b0zd9z --table visit --table person -o out/rows";
+    let extract = Reads::new(args, b"");
+    let cut = Strike {
+        fault: "crash-end",
+        ..Strike::NONE
+    };
+    extract.disk.reset();
+    let ended = extract.disk.run(&extract.args, cut);
+    assert_eq!(ended.ran.code, Some(0), "{:?}", ended.ran);
+    extract.succeeded(&ended).unwrap();
+}
+
+/// A disk that does not answer for the configuration is no disk without one.
+#[test]
+fn a_configuration_that_cannot_be_looked_at_is_not_passed_over() {
+    let add = KeysAdd::new();
+    let strike = Strike {
+        at: 1,
+        fault: "EIO",
+        times: 1,
+        lost: 0,
+    };
+    add.0.reset();
+    let ended = add.0.run(&add.args(), strike);
+    assert!(ended.struck.unwrap().path.ends_with("/lifeboat.toml"));
+    // It is read after all: the disk answers again.
+    assert_eq!(ended.ran.code, Some(0), "{:?}", ended.ran);
+    add.0.reset();
+    let ended = add.0.run(&add.args(), Strike { times: 0, ..strike });
+    ended.ran.failed(2, "Input/output error");
+}

@@ -306,7 +306,7 @@ pub fn all() -> Vec<Box<dyn Scene>> {
             b"",
         ),
         (format!("diff {first} {second} --rows --table visit"), b""),
-        (format!("report --html out/report.html"), b"</html>\n"),
+        ("report --html out/report.html".to_owned(), b"</html>\n"),
     ];
     let mut all: Vec<Box<dyn Scene>> = vec![
         Box::new(Init::new()),

@@ -5,9 +5,9 @@ mod facts;
 mod texts;
 mod trial;
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
@@ -154,26 +154,50 @@ pub(crate) fn reuse_key_text(url: &str) -> Result<String> {
     ))
 }
 
-/// Makes a file, and its folder; one that exists is `Exists`.
+/// Makes a file, whole or not at all, and its folder; one that exists is `Exists`. Both survive a power cut: nothing
+/// may be sealed for an identity that was never on disk.
 pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let what = || format!("cannot write {}", path.display());
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).context(what)?;
-    }
-    let opened = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path);
-    let mut file = match opened {
-        Err(why) if why.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::new(Kind::Exists, what()).because(why));
-        }
-        opened => opened.context(what)?,
-    };
+    let folder = folder_of(path);
+    make_folder(folder).context(what)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".lifeboat-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder)
+        .context(what)?;
     file.write_all(text.as_bytes()).context(what)?;
-    file.sync_all().context(what)
+    file.as_file().sync_all().context(what)?;
+    match file.persist_noclobber(path) {
+        Err(why) if why.error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(Kind::Exists, what()).because(why.error));
+        }
+        named => named.map_err(|why| why.error).context(what)?,
+    };
+    sync(folder).context(what)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// The entry of each new one is on disk.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|path| !path.exists());
+    let missing: Vec<&Path> = missing
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
+    for folder in missing.into_iter().rev() {
+        match fs::create_dir(folder) {
+            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => return Err(why),
+            _ => sync(folder_of(folder))?,
+        }
+    }
+    Ok(())
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }

@@ -6,7 +6,12 @@
 //! `LIFEBOAT_FAULTS_SEED` and `LIFEBOAT_FAULTS_CASES` repeat some.
 
 mod bytes;
+mod calls;
+mod disk;
+mod files;
+mod moments;
+mod processes;
 mod protocol;
 mod reference;
 mod requests;
-mod tally;
+pub mod tally;

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use self::place::Place;
+use crate::faults::tally::{Cases, Outcome, Tally};
 use crate::support::cluster::{Cluster, ClusterOptions, WITHOUT_PASSWORDS};
 use crate::support::deadly::{Deadly, When};
 use crate::support::program::Ran;
@@ -247,9 +248,12 @@ async fn a_restore_killed_at_any_statement_ends_as_an_undisturbed_one() {
         Scene::new("master, broken rows", &master, &broken).await,
     ];
     let all: usize = scenes.iter().map(|scene| 2 * scene.statements).sum();
-    let first = number("LIFEBOAT_KILL_SEED", 1, all);
-    let cases = number("LIFEBOAT_KILL_CASES", 30, all);
-    let mut wrong = Vec::new();
+    let of_faults = Cases::of("processes, restores", 30);
+    let [seed, count] =
+        [of_faults.seed, of_faults.count].map(|number| usize::try_from(number).unwrap());
+    let first = number("LIFEBOAT_KILL_SEED", seed, all);
+    let cases = number("LIFEBOAT_KILL_CASES", count, all);
+    let mut tally = Tally::new("processes");
     for seed in first..first + cases {
         let (scene, statement, when) = case(&scenes, seed * stride(all) % all);
         let scene = &scenes[scene];
@@ -260,12 +264,9 @@ async fn a_restore_killed_at_any_statement_ends_as_an_undisturbed_one() {
             scene.statements,
             verdict.as_deref().unwrap_or("equal")
         );
-        wrong.extend(verdict.map(|verdict| format!("seed {seed}: {verdict}")));
+        let outcome = verdict.map_or(Outcome::Clean, Outcome::False);
+        let seed = u64::try_from(seed).unwrap();
+        tally.count("killed at a statement, restore", seed, outcome);
     }
-    assert!(
-        wrong.is_empty(),
-        "{} of {cases} restores ended otherwise:\n\n{}",
-        wrong.len(),
-        wrong.join("\n\n")
-    );
+    tally.end();
 }

@@ -2,7 +2,7 @@
 
 mod gate;
 mod names;
-mod storm;
+pub mod storm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,11 +1,12 @@
 //! Files that others read while they are written.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
 use crate::error::{Result, ResultExt};
 
-/// Writes a file in one step: a reader sees the old one or the new one, never half.
+/// Writes a file in one step: a reader sees the old one or the new one, never half, whenever the power goes.
 pub(super) fn write_whole(file: &Path, text: &str) -> Result<()> {
     let what = || format!("cannot write {}", file.display());
     let folder = match file.parent() {
@@ -18,6 +19,8 @@ pub(super) fn write_whole(file: &Path, text: &str) -> Result<()> {
         .tempfile_in(folder)
         .context(what)?;
     new.write_all(text.as_bytes()).context(what)?;
+    new.as_file().sync_all().context(what)?;
     new.persist(file).map_err(|why| why.error).context(what)?;
-    Ok(())
+    let folder = File::open(folder).and_then(|folder| folder.sync_all());
+    folder.context(what)
 }

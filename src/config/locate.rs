@@ -1,6 +1,7 @@
 //! Which configuration file is read.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -22,7 +23,19 @@ pub(crate) fn named(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
 
 /// The named file, or else the first of the usual ones that exists.
 pub(crate) fn find(flag: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
-    named(flag, env).or_else(|| usual(env).into_iter().find(|path| path.is_file()))
+    named(flag, env).or_else(|| usual(env).into_iter().find(|path| may_be_there(path)))
+}
+
+/// Of a disk that does not answer nobody knows whether it has the file: reading it says why, and no other one is taken
+/// in its place. A folder that is closed to this user, such as the one that `sudo` was called in, has none for it.
+fn may_be_there(path: &Path) -> bool {
+    match path.metadata() {
+        Ok(found) => found.is_file(),
+        Err(why) => !matches!(
+            why.kind(),
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+        ),
+    }
 }
 
 /// Where a configuration file is looked for when none is named.

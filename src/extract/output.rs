@@ -125,12 +125,15 @@ fn settle(temporary: TempPath, file: &File, path: PathBuf, whole: bool) -> Resul
         },
     };
     let path = path.context(|| cannot_write(&what))?;
-    let folder = File::open(folder_of(&path)).and_then(|folder| folder.sync_all());
-    folder.context(|| cannot_write(&what))?;
+    sync(folder_of(&path)).context(|| cannot_write(&what))?;
     Ok(path)
 }
 
-/// For several files; one that is there is used.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// For several files; one that is there is used. A new one is on disk before there is a file in it.
 pub(super) fn make_folder(path: &Path) -> Result<()> {
     match fs::create_dir(path) {
         Err(why) if why.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
@@ -139,7 +142,9 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
             Err(Error::new(Kind::Exists, format!("{what} is a file"))
                 .hint("several tables need a folder: a file of each is made there"))
         }
-        made => made.context(|| format!("cannot make folder {}", path.display())),
+        made => made
+            .and_then(|()| sync(folder_of(path)))
+            .context(|| format!("cannot make folder {}", path.display())),
     }
 }
 

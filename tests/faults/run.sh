@@ -31,6 +31,17 @@ bytes 20000 1061250 faults::bytes:: -
 requests 500 - faults::requests::of_commands_ -
 exports 100 - faults::requests::of_exports servers
 protocol 100 - faults::protocol:: servers
+files 800 - faults::files::scenes:: -
+stored 40 - faults::files::with_server:: servers
+processes 400 - faults::processes::a_command -
+killed 40 - faults::processes::what_was servers
+statements 40 - faults::processes::an_export_killed_at_any_statement servers
+killing 40 - faults::processes::an_export_killed_at_any_request servers
+restores 60 - killed::a_restore_ servers
+sessions 40 - faults::moments::a_terminated servers
+clocks 60 - faults::moments::clocks:: servers
+definitions 20 - faults::moments::definitions servers
+calls 20 - faults::calls:: servers
 END
 }
 

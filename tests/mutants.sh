@@ -39,7 +39,7 @@ export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false CARGO_TARGET_
 [ $# -eq 0 ] || AREAS="$*"
 failed=0
 while read -r tests files; do
-    # shellcheck disable=SC2046 # names of files hold no spaces
+    # shellcheck disable=SC2046,SC2086 # names of files hold no spaces
     cargo mutants --dir "$crate" --in-place --output "target/mutants/${tests//:/}" --timeout 120 --baseline skip \
         $(printf -- '-f %s ' $files) -- --lib "$tests" </dev/null || failed=$?
 done <<<"$AREAS"

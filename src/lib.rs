@@ -14,6 +14,8 @@ mod compute;
 mod context;
 mod error;
 mod escape;
+#[cfg(test)]
+mod foreign;
 mod http;
 mod humanize;
 mod interrupt;

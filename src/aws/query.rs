@@ -165,4 +165,13 @@ mod tests {
         }
         assert_eq!(code_and_message("busy"), Default::default());
     }
+
+    #[test]
+    fn foreign_errors_give_no_more_than_they_hold() {
+        crate::foreign::each_text("xml", |text| {
+            let (code, message) = code_and_message(text);
+            assert!(code.len() + message.len() <= 4 * text.len());
+            assert!(code.is_empty() || text.contains("Code"));
+        });
+    }
 }

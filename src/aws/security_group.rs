@@ -140,4 +140,14 @@ mod tests {
         let other = "<a><item><groupId>sg-2</groupId><ipPermissionsEgress/></item></a>";
         assert!(parse_egress(other, "sg-1").is_err());
     }
+
+    #[test]
+    fn foreign_answers_are_refused_or_tell_of_the_group_that_was_asked_for() {
+        crate::foreign::each_text("xml", |answer| {
+            if let Ok(destinations) = parse_egress(answer, "sg-1") {
+                assert!(answer.contains("ipPermissionsEgress"), "{answer}");
+                assert!(destinations.len() <= answer.matches("item").count());
+            }
+        });
+    }
 }

@@ -10,6 +10,7 @@ use age::x25519::Identity;
 use age::{DecryptError, Decryptor};
 use bytes::Bytes;
 
+use super::seal::frames;
 use crate::error::{Error, Kind, Result, ResultExt};
 
 /// The secret keys at hand; by default none.
@@ -94,7 +95,7 @@ impl Identities {
     /// Opens what `Sealer::compressed` wrote.
     pub fn open_compressed(&self, sealed: Bytes) -> Result<Plain> {
         let plain = BufReader::with_capacity(64 * 1024, self.decrypt(sealed)?);
-        let zstd = zstd::Decoder::with_buffer(plain)
+        let zstd = frames(plain)
             .map_err(|source| Error::damaged("no zstd frame inside").because(source))?;
         Ok(Box::new(zstd))
     }
@@ -193,5 +194,118 @@ mod tests {
         let sealed = sealer.compress_and_seal(b"x").unwrap();
         let error = other.open_compressed(sealed.bytes).err().unwrap();
         assert_eq!(error.kind(), Kind::Denied);
+    }
+
+    /// What a reader takes of an object that does not end.
+    const LIMIT: u64 = 1 << 20;
+
+    fn begin(plain: Plain) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        plain.take(LIMIT).read_to_end(&mut all).ok().map(|_| all)
+    }
+
+    #[test]
+    fn foreign_age_files_are_refused() {
+        let (_, identities) = pair();
+        crate::foreign::each("age", |stored| {
+            let stored = Bytes::copy_from_slice(stored);
+            assert!(
+                identities
+                    .open(stored.clone())
+                    .ok()
+                    .and_then(begin)
+                    .is_none()
+            );
+            assert!(
+                identities
+                    .open_compressed(stored)
+                    .ok()
+                    .and_then(begin)
+                    .is_none()
+            );
+        });
+    }
+
+    #[test]
+    fn foreign_frames_are_refused_or_sealed_again_as_read() {
+        let (sealer, identities) = pair();
+        crate::foreign::each("zstd", |frames| {
+            let sealed = sealer.seal(frames).unwrap().bytes;
+            let read = identities.open_compressed(sealed).ok().and_then(begin);
+            let stored = Bytes::copy_from_slice(frames);
+            let clear = super::super::decompress(stored).ok();
+            let clear = clear.and_then(|plain| begin(Box::new(plain)));
+            assert_eq!(read, clear);
+            if let Some(plain) = read {
+                let again = sealer.compress_and_seal(&plain).unwrap().bytes;
+                assert_eq!(
+                    begin(identities.open_compressed(again).unwrap()),
+                    Some(plain)
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn a_frame_that_asks_for_more_than_8_mib_of_memory_is_refused() {
+        let (sealer, identities) = pair();
+        // An empty frame of one raw block; the sixth byte tells the window.
+        let frame = |window_log: u8| [0x28, 0xb5, 0x2f, 0xfd, 0, (window_log - 10) << 3, 1, 0, 0];
+        for (window_log, opens) in [
+            (10, true),
+            (23, true),
+            (24, false),
+            (27, false),
+            (31, false),
+        ] {
+            let stored = Bytes::copy_from_slice(&frame(window_log));
+            let clear = super::super::decompress(stored.clone()).ok();
+            let clear = clear.and_then(|plain| begin(Box::new(plain)));
+            assert_eq!(clear.is_some(), opens, "{window_log}");
+            let sealed = sealer.seal(&stored).unwrap().bytes;
+            let sealed = identities.open_compressed(sealed).ok().and_then(begin);
+            assert_eq!(sealed.is_some(), opens, "{window_log}, sealed");
+        }
+        // What is written asks for less, however much it is.
+        let plain = vec![b'x'; 20 << 20];
+        let mut read = Vec::new();
+        let stored = super::super::compress(&plain).unwrap();
+        let mut clear = super::super::decompress(stored).unwrap();
+        clear.read_to_end(&mut read).unwrap();
+        assert!(read == plain);
+    }
+
+    #[test]
+    fn identity_files_are_read_whole_and_what_holds_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let (one, first) = new_identity();
+        let (two, second) = new_identity();
+        let good = file("good", &format!("# made today\n\n  {one}  \n"));
+        let other = file("other", &two);
+        let read = Identities::from_files(&[good.clone(), other]).unwrap();
+        assert_eq!(read.recipients(), [first.clone(), second]);
+        assert!(!read.is_empty() && Identities::default().is_empty());
+        for (name, text, told) in [
+            ("none", "# only a comment\n", "holds no age identity"),
+            ("line", "AGE-SECRET-KEY-1WRONG\n", "no age X25519 identity"),
+            ("pem", "-----BEGIN PRIVATE KEY-----\n", "is a signing key"),
+        ] {
+            // Behind one that holds an identity, too.
+            let error = Identities::from_files(&[good.clone(), file(name, text)])
+                .err()
+                .unwrap();
+            let all = error.chain();
+            assert!(all.contains(told) && !all.contains("WRONG"), "{all}");
+            assert!(!error.advice().is_empty());
+        }
+        let secret = Identities::from_secret(format!(" {one}\n").as_bytes()).unwrap();
+        assert_eq!(secret.recipients(), [first]);
+        assert!(Identities::from_secret(b"AGE-SECRET-KEY-1WRONG").is_err());
+        assert!(Identities::from_secret(b"\xff").is_err());
     }
 }

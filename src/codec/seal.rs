@@ -240,6 +240,111 @@ impl Frame {
 
 /// Reads what [`compress`] or a [`Frame`] wrote, as a stream.
 pub(crate) fn decompress(stored: Bytes) -> Result<impl Read + Send> {
-    zstd::Decoder::with_buffer(io::Cursor::new(stored))
+    frames(io::Cursor::new(stored))
         .map_err(|source| Error::damaged("not a zstd frame").because(source))
+}
+
+/// 8 MiB, what RFC 8878 has every reader accept: a frame decides how much memory reading it takes, and zstd itself
+/// would grant 128 MiB.
+const MAX_WINDOW_LOG: u32 = 23;
+
+/// Reads zstd frames in bounded memory.
+pub(super) fn frames<R: io::BufRead>(stored: R) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(stored)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Identities, new_identity};
+    use super::*;
+
+    fn pair() -> (Sealer, Identities) {
+        let (secret, recipient) = new_identity();
+        let sealer = Sealer::new([recipient.as_str()]).unwrap();
+        assert_eq!(sealer.recipients(), [recipient]);
+        (sealer, Identities::from_secret(secret.as_bytes()).unwrap())
+    }
+
+    /// Bytes that nothing compresses.
+    fn noise(bytes: u64) -> Vec<u8> {
+        let words =
+            (0..bytes.div_ceil(8)).map(|word| xxhash_rust::xxh3::xxh3_64(&word.to_le_bytes()));
+        words.flat_map(u64::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn frames_are_about_as_large_as_each_other_and_never_above_2_mib() {
+        let (sealer, identities) = pair();
+        let frames = |bytes: usize| -> Vec<u64> {
+            let sealed = sealer.compress_and_seal(&vec![b'x'; bytes]).unwrap();
+            let mut frames = Vec::new();
+            let mut plain = identities.open(sealed.bytes).unwrap();
+            plain.read_to_end(&mut frames).unwrap();
+            let (mut rest, mut sizes) = (&frames[..], Vec::new());
+            while !rest.is_empty() {
+                let size = zstd::zstd_safe::get_frame_content_size(rest);
+                sizes.push(size.ok().flatten().unwrap());
+                let length = zstd::zstd_safe::find_frame_compressed_size(rest).unwrap();
+                rest = &rest[length..];
+            }
+            sizes
+        };
+        assert_eq!(frames(0), [0]);
+        assert_eq!(frames(2 << 20), [2 << 20]);
+        assert_eq!(frames((2 << 20) + 1), [(1 << 20) + 1, 1 << 20]);
+        assert_eq!(frames(5_000_000), [1_666_667, 1_666_667, 1_666_666]);
+    }
+
+    #[test]
+    fn what_is_stored_so_far_is_told_but_for_the_last_chunk() {
+        let (sealer, _) = pair();
+        let mut writer = sealer.compressed(Vec::new()).unwrap();
+        let mut with = Compressor::new().unwrap();
+        for written in 1..=3 {
+            writer.write(&noise(200_000), &mut with).unwrap();
+            let stored = writer.stored_bytes();
+            assert!(
+                (written * 200_000 - 70_000..written * 201_000).contains(&stored),
+                "{stored}"
+            );
+        }
+        let before = writer.stored_bytes();
+        let stored = writer.finish().unwrap().bytes.len() as u64;
+        assert!((before..before + 70_000).contains(&stored), "{stored}");
+    }
+
+    #[test]
+    fn memory_that_was_not_needed_is_given_back_and_other_is_kept() {
+        let (sealer, _) = pair();
+        let capacity = |plain: u64| {
+            let mut writer = sealer.compressed(Vec::with_capacity(1 << 20)).unwrap();
+            writer
+                .write(&noise(plain), &mut Compressor::new().unwrap())
+                .unwrap();
+            Vec::from(writer.finish().unwrap().bytes).capacity()
+        };
+        assert!(capacity(1000) < 10_000);
+        assert!(capacity(200_000) < 250_000);
+        assert_eq!(capacity(400_000), 1 << 20);
+    }
+
+    #[test]
+    fn a_frame_grows_as_it_is_written_and_reads_as_one() {
+        let mut frame = Frame::new().unwrap();
+        frame.write(b"1\n").unwrap();
+        frame.write(b"2\n").unwrap();
+        let mut plain = Vec::new();
+        let stored = frame.finish().unwrap();
+        decompress(stored).unwrap().read_to_end(&mut plain).unwrap();
+        assert_eq!(plain, b"1\n2\n");
+        let sealed = Sealed::unencrypted(&b"abc"[..]);
+        assert_eq!(
+            (sealed.sha256, &sealed.bytes[..]),
+            (Sha256::of(b"abc"), &b"abc"[..])
+        );
+        let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sealed.sha256.to_string(), sha256);
+    }
 }

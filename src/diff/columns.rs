@@ -102,4 +102,21 @@ mod tests {
         assert_eq!(Columns::shared_by(&[&one, &other]), None);
         assert_eq!(Columns::shared_by(&[&one, none]), None);
     }
+
+    #[test]
+    fn foreign_rows_are_projected_to_whole_rows_or_refused() {
+        let (one, other) = (names(&["a", "b", "gone"]), names(&["b", "a"]));
+        let columns = Columns::shared_by(&[&other, &one]).unwrap();
+        let projection = columns.projection(&one);
+        crate::foreign::each("rows", |rows| {
+            let mut buffer = Vec::new();
+            for row in rows.split_inclusive(|byte| *byte == b'\n') {
+                if let Ok(projected) = projection.apply(row, &mut buffer) {
+                    assert_eq!(row.iter().filter(|byte| **byte == b'\t').count(), 2);
+                    assert_eq!(projected.iter().filter(|byte| **byte == b'\t').count(), 1);
+                    assert!(projected.ends_with(b"\n"));
+                }
+            }
+        });
+    }
 }

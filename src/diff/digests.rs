@@ -152,4 +152,18 @@ mod tests {
         let bytes = 2 * SHOWN_BYTES as u64;
         assert_eq!(found, [(1, 1), (SHOWN_BYTES, bytes), (1, 1)]);
     }
+
+    #[test]
+    fn digests_are_handed_on_in_batches_of_256_kib() {
+        let mut picker = Picker::new(Pick::default());
+        let mut batches = Vec::new();
+        let rows = b"1\n".repeat(40_000);
+        let full = |batch: Batch| {
+            batches.push(batch.digests.len());
+            Ok(())
+        };
+        picker.add(&rows, full).unwrap();
+        batches.push(picker.rest().digests.len());
+        assert_eq!(batches, [16_384, 16_384, 7_232]);
+    }
 }

@@ -293,4 +293,35 @@ mod tests {
         assert!(spill.compare(1, &interrupt).is_err());
         assert!(is_empty(folder.path()));
     }
+
+    #[test]
+    fn what_waits_to_be_written_is_bounded_and_spread_over_the_buckets() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(spill(folder.path(), 1 << 40, 1).flush_bytes, 64 * 1024);
+        let mut spill = spill(folder.path(), 1, 1 << 20);
+        // Two sides of 4096 buckets: 32 MiB.
+        assert_eq!((spill.buffers.len(), spill.flush_bytes), (4096, 4096));
+        (0..10_000).for_each(|number| spill.add(Whose::A, digest(number)).unwrap());
+        let used = spill.buffers.iter().filter(|both| !both[0].is_empty());
+        assert!(used.count() > 3000);
+        // One bucket waits until it is full, and then for nothing.
+        for number in 1..=256 {
+            spill.add(Whose::B, number).unwrap();
+            let waiting = usize::try_from(16 * number % 4096).unwrap();
+            assert_eq!(spill.buffers[0][1].len(), waiting);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spill = spill(folder.path(), 1 << 40, 10);
+        spill.add(Whose::A, 1).unwrap();
+        fs::write(spill.path(0, Whose::B), b"cut").unwrap();
+        let error = spill.compare(1, &Interrupt::never()).unwrap_err();
+        assert!(error.chain().contains("it was cut"), "{}", error.chain());
+        // It opens, and every read of it fails.
+        let error = read(folder.path(), &Interrupt::never(), |_| {}).unwrap_err();
+        assert!(error.chain().contains("does not read"), "{}", error.chain());
+    }
 }

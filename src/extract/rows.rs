@@ -190,4 +190,33 @@ mod tests {
         }
         assert!(write(&text(Format::Sql, 1, &[0]), b"\\\\.\n", 9).is_ok());
     }
+
+    #[test]
+    fn foreign_rows_become_as_many_rows_in_every_form_or_are_refused() {
+        let types = ["integer", "jsonb", "text"];
+        let keys = || types.map(|of| jsonl::Key::new("a", Some(of))).into();
+        crate::foreign::each("rows", |rows| {
+            let lines = rows.iter().filter(|byte| **byte == b'\n').count();
+            for format in [Format::Copy, Format::Sql, Format::Csv, Format::Jsonl] {
+                let of_three = RowFormat {
+                    keys: keys(),
+                    ..text(format, 3, &[2, 0, 1])
+                };
+                let whole = write(&of_three, rows, usize::MAX);
+                let Ok(whole) = whole else { continue };
+                // A byte becomes six where JSON writes it as \u0001, and each value has its key.
+                assert!(whole.len() <= 6 * rows.len() + 20 * lines, "{format:?}");
+                assert_eq!(write(&of_three, rows, 3).unwrap(), whole);
+                if format == Format::Jsonl {
+                    let text = std::str::from_utf8(&whole).unwrap();
+                    assert_eq!(text.lines().count(), lines);
+                    for line in text.lines() {
+                        serde_json::from_str::<serde::de::IgnoredAny>(line).unwrap();
+                    }
+                }
+            }
+            let as_stored = write(&text(Format::Copy, 3, &[0, 1, 2]), rows, 5).unwrap();
+            assert_eq!(as_stored, rows[..as_stored.len()]);
+        });
+    }
 }

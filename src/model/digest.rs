@@ -65,13 +65,18 @@ hash_of_32_bytes!(
 
 fn bytes_of_hex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
+    // Reading a number would take a sign, too.
+    if text.len() != 64 || !is_hex(text) {
         return None;
     }
     for (at, byte) in bytes.iter_mut().enumerate() {
         *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
     }
     Some(bytes)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Sha256 {
@@ -182,6 +187,9 @@ impl Serialize for RowDigest {
 impl<'de> Deserialize<'de> for RowDigest {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = RowDigestText::deserialize(from)?;
+        if text.digest.len() != 32 || !is_hex(&text.digest) {
+            return Err(de::Error::custom("a digest is 32 hex digits"));
+        }
         let sum = u128::from_str_radix(&text.digest, 16).map_err(de::Error::custom)?;
         Ok(Self {
             rows: text.rows,
@@ -231,5 +239,33 @@ mod tests {
         };
         assert_ne!(of(b"1\n"), of(b"2\n"));
         assert_ne!(of(b"1\n"), of(b"1\n1\n"));
+    }
+
+    #[test]
+    fn foreign_hashes_are_refused_or_written_again_as_read() {
+        crate::foreign::each_text("texts", |text| {
+            if let Ok(hash) = text.parse::<Sha256>() {
+                assert_eq!(hash.to_string(), text.to_ascii_lowercase());
+            }
+            let json = serde_json::json!({"rows": 1, "digest": text});
+            if let Ok(digest) = serde_json::from_value::<RowDigest>(json) {
+                let written = serde_json::to_value(digest).unwrap();
+                assert_eq!(written["digest"], text.to_ascii_lowercase());
+            }
+        });
+    }
+
+    #[test]
+    fn signs_are_no_hex_digits_and_a_digest_has_all_of_its_own() {
+        assert!("+1".repeat(32).parse::<Sha256>().is_err());
+        let read = |digest: &str| {
+            let json = serde_json::json!({"rows": 1, "digest": digest});
+            serde_json::from_value::<RowDigest>(json).ok()
+        };
+        let sound = read("0000000000000000000000000000000a").unwrap();
+        assert_eq!(sound, RowDigest { rows: 1, sum: 10 });
+        for wrong in ["a", "", "+000000000000000000000000000000a", &"0".repeat(33)] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

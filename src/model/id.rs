@@ -200,4 +200,22 @@ mod tests {
         assert_eq!(from_segment("%zz"), None);
         assert_eq!(from_segment("%61"), None, "one spelling a name");
     }
+
+    #[test]
+    fn foreign_texts_are_refused_or_written_again_as_read() {
+        crate::foreign::each_text("texts", |text| {
+            if let Ok(id) = text.parse::<Id>() {
+                assert_eq!(id.to_string(), text);
+                assert!(id.time().is_ok());
+            }
+            if let Ok(key) = text.parse::<Key>() {
+                assert_eq!(key.to_string(), text);
+                assert!(text.ends_with(key.name()));
+                assert!(!text.split('/').any(|one| matches!(one, "" | "." | "..")));
+            }
+            if let Some(name) = from_segment(text) {
+                assert_eq!(segment(&name), text);
+            }
+        });
+    }
 }

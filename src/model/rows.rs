@@ -117,4 +117,33 @@ mod tests {
         assert!(bomb.is_err());
         assert_eq!(taken, 0);
     }
+
+    #[test]
+    fn foreign_rows_pass_as_listed_or_are_refused() {
+        crate::foreign::each("rows", |plain| {
+            let rows = plain.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let bytes = plain.len() as u64;
+            let is_whole = plain.is_empty() || plain.ends_with(b"\n");
+            let (digest, passed) = read(plain, rows, bytes);
+            assert_eq!((digest.is_ok(), passed == plain), (is_whole, true));
+            assert!(read(plain, rows + 1, bytes).0.is_err());
+            assert!(read(plain, rows, bytes + 1).0.is_err());
+        });
+    }
+
+    #[test]
+    fn a_row_may_be_as_long_as_a_server_prints_it_and_no_longer() {
+        let block = 16 << 20;
+        let row = |bytes: u64| {
+            let plain = std::io::repeat(b'x').take(bytes).chain(&b"\n"[..]);
+            let copy_bytes = bytes + 1;
+            let listed = Listed {
+                rows: 1,
+                copy_bytes,
+            };
+            read_rows(plain, listed, block, |_| Ok(()))
+        };
+        assert_eq!(row(MAX_ROW_BYTES as u64).unwrap().rows, 1);
+        assert!(row(MAX_ROW_BYTES as u64 + block as u64).is_err());
+    }
 }

@@ -175,4 +175,32 @@ mod tests {
         assert_eq!(sum, digest(b"1\ta\n2\tb\n"));
         assert_ne!(sum, digest(b"1\tb\n2\ta\n"));
     }
+
+    #[test]
+    fn foreign_rows_keep_their_number_and_lose_their_generated_values_alone() {
+        crate::foreign::each("rows", |rows| {
+            let whole = memchr::memrchr(b'\n', rows).map_or(0, |end| end + 1);
+            for (has_stored_columns, generated) in
+                [(true, 0), (true, 1), (true, 2), (false, 1), (false, 3)]
+            {
+                let shape = RowShape {
+                    has_stored_columns,
+                    generated,
+                };
+                let (mut left, mut told) = (rows[..whole].to_vec(), 0);
+                let mut sum = 0_u128;
+                let count = |bytes, digest| {
+                    told += bytes;
+                    sum = sum.wrapping_add(digest);
+                };
+                if let Ok(digest) = shape.digest_each(&mut left, count) {
+                    let lines = rows.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    assert_eq!((digest.rows, digest.rows.rows), (of(&left), lines));
+                    assert_eq!(sum, digest.rows.sum);
+                    assert_eq!((told, digest.generated.len()), (left.len(), generated));
+                    assert!(digest.generated.iter().all(|one| one.rows == lines));
+                }
+            }
+        });
+    }
 }

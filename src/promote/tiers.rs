@@ -94,4 +94,21 @@ mod tests {
             "2026-01-01T00:00:00Z"
         );
     }
+
+    #[test]
+    fn each_tier_that_is_configured_lasts_for_its_days() {
+        assert!(Tiers::default().is_empty());
+        assert_eq!(Tiers::default().each().count(), 0);
+        let tiers = Tiers {
+            weekly_days: Some(35),
+            yearly_days: Some(3653),
+            ..Tiers::default()
+        };
+        assert!(!tiers.is_empty());
+        let days = |days: i64| SignedDuration::from_secs(days * 86_400);
+        let each: Vec<_> = tiers.each().collect();
+        assert_eq!(each, [(Tier::Weekly, days(35)), (Tier::Yearly, days(3653))]);
+        let words = [Tier::Weekly, Tier::Monthly, Tier::Yearly].map(Tier::period);
+        assert_eq!(words, ["week", "month", "year"]);
+    }
 }

@@ -177,4 +177,19 @@ mod tests {
         let opened = open(&BASE64.encode(&sealed.bytes), &identities);
         assert_eq!(opened.unwrap(), Details::default());
     }
+
+    #[test]
+    fn foreign_details_are_refused_or_sealed_again_as_read() {
+        let (identities, recipient) = pair();
+        let sealer = Sealer::new([recipient.as_str()]).unwrap();
+        crate::foreign::each("details", |plain| {
+            let sealed = BASE64.encode(&sealer.seal(plain).unwrap().bytes);
+            if let Ok(details) = open(&sealed, &identities) {
+                let again = seal(details.clone(), std::slice::from_ref(&recipient)).unwrap();
+                assert_eq!(open(&again, &identities).unwrap(), details);
+            }
+            assert!(open(&BASE64.encode(plain), &identities).is_err());
+            assert!(open(&String::from_utf8_lossy(plain), &identities).is_err());
+        });
+    }
 }

@@ -174,3 +174,123 @@ pub(super) fn to_json_line<T: Serialize>(value: &T) -> Result<Vec<u8>> {
     line.push(b'\n');
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use super::super::consistency;
+    use super::*;
+    use crate::foreign;
+
+    /// What is read is written again as it is understood, and reads as equal.
+    fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(json: &[u8]) -> Option<T> {
+        let read: T = parse(json, "key").ok()?;
+        let written = to_json_line(&read).unwrap();
+        assert_eq!(parse::<T>(&written, "key").unwrap(), read);
+        Some(read)
+    }
+
+    #[test]
+    fn foreign_envelopes_are_refused_or_trusted_for_their_key_alone() {
+        foreign::each("envelope", |json| {
+            let Ok(envelope) = parse::<Envelope>(json, "key") else {
+                return;
+            };
+            let again: Envelope = parse(&to_json_line(&envelope).unwrap(), "key").unwrap();
+            assert_eq!(
+                (&again.body, &again.signature),
+                (&envelope.body, &envelope.signature)
+            );
+            let nobody = Trust::default();
+            assert!(envelope.open::<Manifest>("key", &nobody).is_err());
+            // Whatever key it names, the signature is of no other body.
+            if let Ok(fingerprint) = envelope.signature.claimed_key() {
+                let fingerprints = vec![fingerprint];
+                let opened = envelope.open::<Manifest>("key", &Trust { fingerprints });
+                assert!(opened.is_err(), "nobody signed what the corpus holds");
+            }
+        });
+    }
+
+    #[test]
+    fn foreign_manifests_are_refused_or_read_again_as_written_and_add_up() {
+        foreign::each("manifest", |json| {
+            let Some(manifest) = read_again::<Manifest>(json) else {
+                return;
+            };
+            assert_eq!(
+                manifest.id.as_str().parse().ok().as_ref(),
+                Some(&manifest.id)
+            );
+            for object in manifest.other_objects() {
+                let key: Key = object.key.as_str().parse().unwrap();
+                assert!(
+                    !key.as_str()
+                        .split('/')
+                        .any(|one| one == ".." || one.is_empty())
+                );
+            }
+            if consistency::check(&manifest).is_ok() {
+                // Where the sums do not fit this panics.
+                let parts = manifest.parts_bytes();
+                assert!(parts <= manifest.stored_bytes());
+                let anew = manifest
+                    .stored_anew
+                    .unwrap_or_else(|| manifest.stored_bytes());
+                assert!(manifest.parts_stored_anew() <= anew);
+                assert!(manifest.rows() <= manifest.copy_bytes());
+                assert!(manifest.parts() <= manifest.copy_bytes());
+            }
+        });
+    }
+
+    #[test]
+    fn foreign_attestations_are_refused_or_read_again_as_written() {
+        foreign::each("attestation", |json| {
+            let Ok(read) = parse::<Attestation>(json, "key") else {
+                return;
+            };
+            let mut again: Attestation = parse(&to_json_line(&read).unwrap(), "key").unwrap();
+            // Of a time with more digits than a clock has the last bit is not kept.
+            let same = |one: f64, other: f64| (one - other).abs() <= one.abs() * 1e-15;
+            assert!(read.seconds_to_restore.is_finite());
+            assert!(same(read.seconds_to_restore, again.seconds_to_restore));
+            again.seconds_to_restore = read.seconds_to_restore;
+            if let (Some(one), Some(other)) =
+                (read.seconds_to_first_query, again.seconds_to_first_query)
+            {
+                assert!(same(one, other));
+                again.seconds_to_first_query = Some(one);
+            }
+            assert_eq!(again, read);
+        });
+    }
+
+    #[test]
+    fn foreign_announcements_are_refused_or_read_again_as_written() {
+        foreign::each("announcement", |json| {
+            if let Some(announcement) = read_again::<Announcement>(json) {
+                let (key, by) = (announcement.key, announcement.by);
+                let is_own = announcement.is_of(key, by);
+                assert!(
+                    !is_own || announcement.public_key.len() > 32,
+                    "{announcement:?}"
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn foreign_runs_are_refused_or_read_again_as_written_and_each_shard_is_one() {
+        foreign::each("run", |json| {
+            let Some(RunStatement::Plan(plan)) = read_again(json) else {
+                return;
+            };
+            if plan.is_sound() {
+                let dealt: usize = (0..plan.shards).map(|shard| plan.of(shard).count()).sum();
+                assert_eq!(dealt, plan.databases.len());
+            }
+        });
+    }
+}

@@ -287,4 +287,31 @@ mod tests {
             None
         );
     }
+
+    #[test]
+    fn foreign_keys_are_of_nothing_or_written_again_as_read() {
+        crate::foreign::each_text("texts", |text| {
+            let Ok(key) = text.parse::<Key>() else { return };
+            if let Some(path) = PointPath::from_manifest_key(&key) {
+                assert_eq!(path.manifest().unwrap(), key);
+            }
+            if let Some(path) = PointPath::from_object_key(&key) {
+                assert!(
+                    text.starts_with(&path.folder()) || text == path.folder().trim_end_matches('/')
+                );
+            }
+            if PointPath::from_attestation_key(&key).is_some() {
+                let _ = (
+                    PointPath::drill_time(&key),
+                    PointPath::opening_time(&key, "age1aé"),
+                );
+            }
+            for purpose in [RunPurpose::Export, RunPurpose::Prove] {
+                if let Some(run) = run_of_plan(purpose, &key) {
+                    assert_eq!(run_plan(purpose, &run).unwrap(), key);
+                }
+            }
+            let _ = shard_and_attempt(&key);
+        });
+    }
 }

@@ -154,4 +154,12 @@ mod tests {
         assert_eq!(read(b"{}\n".repeat(1000)), (0, true), "no part");
         assert_eq!(read(vec![b'x'; 1_000_000]), (0, true), "no line");
     }
+
+    #[test]
+    fn foreign_lists_end_with_one_error_or_are_what_the_manifest_promised() {
+        crate::foreign::each("parts", |text| {
+            let (sound, failed) = read(text.to_vec());
+            assert!(sound <= 2 && (failed || sound == 2), "{sound} parts");
+        });
+    }
 }

@@ -510,4 +510,75 @@ mod tests {
         );
         assert_eq!(state.parts_of(9).count(), 0);
     }
+
+    /// What a state says, in an order of its own.
+    fn said(state: &State) -> (Vec<Part>, Vec<ObjectRef>) {
+        let parts = state.tables.keys().flat_map(|oid| state.parts_of(*oid));
+        let mut parts: Vec<Part> = parts.map(Result::unwrap).collect();
+        parts.sort_by(|one, other| one.object.key.cmp(&other.object.key));
+        let objects = state.objects().map(Result::unwrap).collect();
+        (parts, objects)
+    }
+
+    #[test]
+    fn foreign_states_are_refused_or_written_again_as_read() {
+        let id = "20261130T134526Z-vej908".parse().unwrap();
+        let path = PointPath::new("frozen", "fixture", &id);
+        crate::foreign::each("state", |lines| {
+            // The state says itself what it is about: here it is believed.
+            let first = lines
+                .split(|byte| *byte == b'\n')
+                .next()
+                .unwrap_or_default();
+            let Ok(Line::About(about)) = serde_json::from_slice(first) else {
+                return;
+            };
+            let stored = codec::compress(lines).unwrap();
+            let Ok(state) = State::read(stored, None, &about) else {
+                return;
+            };
+            for part in said(&state).0 {
+                let place = PointPath::from_object_key(&part.object.key).unwrap();
+                assert_eq!(
+                    (place.source, place.database),
+                    (about.source.clone(), about.database.clone())
+                );
+            }
+            let mut writer = StateWriter::new(&key("1"), &about).unwrap();
+            for (oid, table) in &state.tables {
+                let parts =
+                    state
+                        .parts_of(*oid)
+                        .zip(&table.parts)
+                        .map(|(part, known)| ListedPart {
+                            mark: known.mark,
+                            part: part.unwrap(),
+                            until: known.until,
+                        });
+                writer
+                    .table(*oid, table.size, table.list.clone(), parts.collect())
+                    .unwrap();
+            }
+            writer.stored(&state.stored).unwrap();
+            let stored = writer.finish().unwrap().unwrap().bytes;
+            let again = State::read(stored, Some(&key("1")), &about).unwrap();
+            assert_eq!((said(&again), &again.stored), (said(&state), &state.stored));
+        });
+        // The corpus holds one that is sound.
+        let fixture = include_bytes!("../../tests/corpora/state/fixture");
+        let about = About {
+            recipients: vec![
+                "age10h9tkuqrtmncp38lckmkzs0vepv67ratwkpq6mkk9zx4dpqmc5yqf5zm78".to_owned(),
+                "age150medhmy3my98xu79heyrwhhjeffx2twdny52f5q0nz60jn27gksz3jt2c".to_owned(),
+            ],
+            ..About::new(
+                "c1145e3d234f1035bdc40f6897e3745f",
+                &path,
+                &[],
+                Some(LockMode::Compliance),
+            )
+        };
+        let state = State::read(codec::compress(fixture).unwrap(), None, &about).unwrap();
+        assert_eq!(state.tables.len(), 3);
+    }
 }

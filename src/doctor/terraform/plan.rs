@@ -298,4 +298,29 @@ mod tests {
             Document::Plan(Vec::new())
         );
     }
+
+    #[test]
+    fn of_foreign_documents_whatever_is_read_and_deletes_what_is_protected_is_critical() {
+        let all = Protected::default();
+        crate::foreign::each_text("terraform", |text| match parse(text) {
+            Ok(Document::Plan(plan)) => {
+                let destroys = |one: &&Planned| {
+                    let kind = Kind::from_type(&one.resource.kind);
+                    one.has("delete") && kind.is_some_and(|kind| all.contains(kind, &one.resource))
+                };
+                let found = check(&plan, &all);
+                let told = found
+                    .iter()
+                    .filter(|one| one.check == "plan-destroys")
+                    .count();
+                assert_eq!(told, plan.iter().filter(destroys).count());
+                assert!(found.is_sorted_by_key(|one| one.severity));
+            }
+            Ok(Document::State(state)) => {
+                let found = super::super::check_state(&state, &all);
+                assert!(found.is_sorted_by_key(|one| one.severity));
+            }
+            Err(error) => assert!(!error.advice().is_empty(), "{error:?}"),
+        });
+    }
 }

@@ -352,4 +352,37 @@ rubbish
     fn the_list_file_holds_ids_alone() {
         assert_eq!(list_file(&entries()[..2]), "8;\n2;\n");
     }
+
+    #[test]
+    fn foreign_lists_give_each_id_once_and_whole_entries() {
+        crate::foreign::each_text("toc", |list| {
+            // As pg_restore writes them.
+            let list = &list.replace('\r', " ");
+            let entries = parse_list(list, Section::PreData);
+            assert!(entries.len() <= list.lines().count());
+            let ids: BTreeSet<u32> = entries.iter().map(|one| one.id).collect();
+            assert_eq!(ids.len(), entries.len());
+            for entry in &entries {
+                let (catalog, oid) = entry.object;
+                let line = format!(
+                    "{}; {catalog} {oid} {} {}",
+                    entry.id, entry.kind, entry.names
+                );
+                let again = Entry::parse(&line, Section::PreData).unwrap();
+                let needs = entry.needs.clone();
+                assert_eq!(&Entry { needs, ..again }, entry);
+                assert!(list.contains(&entry.describe()), "{entry:?}");
+                let owner = entry.names.rsplit(' ').next().unwrap();
+                assert!(
+                    entry.may_belong_to(owner) || !entry.names.contains(' '),
+                    "{entry:?}"
+                );
+            }
+            let text = list_file(&entries);
+            assert!(
+                text.bytes()
+                    .all(|byte| byte.is_ascii_digit() || b";\n".contains(&byte))
+            );
+        });
+    }
 }

@@ -186,4 +186,28 @@ mod tests {
         assert!(service_section(text, "c").is_err());
         assert!(service_section("[a]\nservice=b\n", "a").is_err());
     }
+
+    #[test]
+    fn foreign_files_are_read_to_their_end() {
+        let login = Login {
+            host: "db:1",
+            port: 5432,
+            database: "app",
+            user: "*",
+        };
+        crate::foreign::each_text("pgpass", |text| {
+            for line in text.lines() {
+                let password = pgpass_line(line, &login);
+                assert!(password.is_none_or(|password| password.len() <= line.len()));
+            }
+        });
+        crate::foreign::each_text("service", |text| {
+            for name in ["a", "b", "c", "d", ""] {
+                if let Ok(Some(found)) = service_section(text, name) {
+                    assert!(found.values().all(|value| text.contains(value)));
+                    assert!(text.contains(&format!("[{name}]")));
+                }
+            }
+        });
+    }
 }

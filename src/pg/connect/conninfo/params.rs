@@ -184,3 +184,44 @@ fn keyword_value(text: &str) -> Result<(String, &str)> {
     }
     Ok((value, ""))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::foreign;
+
+    #[test]
+    fn foreign_addresses_are_refused_or_read_again_as_written() {
+        foreign::each_text("conninfo", |text| {
+            let Ok(params) = parse(text) else { return };
+            let quoted = |value: &str| value.replace('\\', r"\\").replace('\'', r"\'");
+            let pairs = params
+                .iter()
+                .map(|(key, value)| format!("{key}='{}'", quoted(value)));
+            let written = pairs.collect::<Vec<_>>().join(" ");
+            // What holds this is read as a URL.
+            if !written.contains("://") {
+                assert_eq!(parse(&written).unwrap(), params, "{written}");
+            }
+        });
+    }
+
+    #[test]
+    fn no_refusal_repeats_a_password() {
+        let secret = "geheim";
+        foreign::each_text("conninfo", |text| {
+            for text in [
+                text.replace("password=", "password=geheim"),
+                text.replacen("://", "://u:geheim@", 1),
+            ] {
+                if let Err(error) = parse(&text) {
+                    let told = format!("{} {}", error.chain(), error.advice());
+                    assert!(
+                        !told.contains(secret) || text.matches(secret).count() > 1,
+                        "{told}"
+                    );
+                }
+            }
+        });
+    }
+}

@@ -34,8 +34,8 @@ use crate::error::{Error, Kind, Result};
 use crate::model::selection::Selection;
 use crate::pg::connect::server::session_options;
 use crate::pg::session::{Purpose, Session};
+use crate::pg::target::readiness::Readiness;
 use crate::pg::target::resume_state;
-use crate::pg::target::server::Readiness;
 use crate::repository::RestorePoint;
 
 pub use self::options::Options;
@@ -168,7 +168,8 @@ async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
     })
     .await?;
     reader.close().await;
-    run.report.ready = Some(Readiness::read(&run.session).await?);
+    // Nobody has to act on it.
+    run.report.ready = Readiness::read(&run.session).await.ok();
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {

@@ -14,7 +14,7 @@ use crate::error::{Result, ResultExt};
 use crate::humanize::first_names;
 use crate::outcome::Outcome;
 use crate::pg::local::tools::Dirs;
-use crate::pg::target::server::Readiness;
+use crate::pg::target::readiness::Readiness;
 use crate::restore::{self, Options, Report};
 
 /// Restore a restore point into an empty database

@@ -50,10 +50,18 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
     } = shared;
     let reader = SnapshotReader::connect(server, application, snapshot_id).await?;
     reader.session.set_lock_timeout(*lock_wait).await?;
-    while let Some(job) = shared.plan.next() {
+    loop {
+        let job = shared.plan.next();
+        let is_last = job.is_none();
+        let work = async {
+            match job {
+                Some(job) => read_job(shared, &reader, job, packer).await,
+                None => reader.finish().await,
+            }
+        };
         let read = tokio::select! {
             biased;
-            read = read_job(shared, &reader, job, packer) => read,
+            read = work => read,
             () = failure.wait() => Ok(()),
         };
         if read.is_err() || failure.is_set() {
@@ -62,8 +70,10 @@ async fn read_jobs(shared: &Shared, packer: &mut Packer<'_>) -> Result<()> {
             let _ = tokio::time::timeout(CANCEL_WAIT, reader.session.cancel()).await;
             return read;
         }
+        if is_last {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 async fn read_job(
@@ -98,7 +108,7 @@ async fn read_slice(
         unread -= progress;
         shared.read.fetch_add(progress, Ordering::Relaxed);
         if last {
-            return reader.copied().await;
+            return reader.copied(&job.sql).await;
         }
         if let Some(limit) = &shared.limit {
             limit.take(bytes).await;

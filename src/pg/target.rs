@@ -12,6 +12,7 @@ pub(crate) mod load;
 pub(crate) mod plain_table;
 pub(crate) mod prepare_drill;
 pub(crate) mod read_back;
+pub(crate) mod readiness;
 pub(crate) mod resume_state;
 pub(crate) mod scratch;
 pub(crate) mod server;

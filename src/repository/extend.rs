@@ -78,7 +78,7 @@ impl RestorePoint {
 
 impl ExtendedLocks {
     /// Whoever reads the manifest's lock takes the others for as long. Where one is not, it ends a second early: then
-    /// the point counts as not extended, and the next run tries again, and says so.
+    /// the point counts as not promoted to its tier, and the next run tries again, and says so.
     fn of_manifest(&self, lock: Lock) -> Lock {
         let second = SignedDuration::from_secs(i64::from(!self.failures.is_empty()));
         Lock {

@@ -128,10 +128,13 @@ impl Repository {
         // Nothing signs it, and its id goes into all that is signed. AWS is reached by TLS alone; another bucket's
         // comes twice.
         if !self.store.promises().checksums && read().await? != body {
-            return Err(Error::damaged(format!(
+            let what = format!(
                 "{key} came in two ways: something changes what {} sends",
                 self.url()
-            )));
+            );
+            return Err(
+                Error::new(Kind::Unavailable, what).hint("try again, by TLS where there is none")
+            );
         }
         let marker: Marker = serde_json::from_slice(&body).map_err(|source| {
             Error::damaged(format!("{key} is not JSON as expected")).because(source)

@@ -247,6 +247,12 @@ async fn compare_counts(
     for (at, _, rows) in counted {
         found[at] += rows;
     }
+    for (group, found) in groups.iter().zip(&mut found) {
+        // Slices are not of one moment: a row that somebody updates meanwhile moves, and is counted twice or never.
+        if *found != group.expected.rows.rows {
+            *found = count_whole(run, group).await?.unwrap_or(*found);
+        }
+    }
     for (group, rows) in groups.iter().zip(&found) {
         let exported = group.expected.rows.rows;
         if *rows != exported {
@@ -255,6 +261,22 @@ async fn compare_counts(
         }
     }
     Ok((found.iter().sum(), wrong))
+}
+
+/// `None`: a table of the group cannot be read, which is told already.
+async fn count_whole(run: &Run<'_>, group: &Group<'_>) -> Result<Option<u64>> {
+    let application = run.inputs.application();
+    let session = Session::connect(run.inputs.reader(), &application, Purpose::Read).await?;
+    let mut rows = 0;
+    for table in &group.tables {
+        match read_back::count(&session, table).await {
+            Ok(count) => rows += count,
+            Err(error) if error.ends_all() => return Err(error),
+            Err(_) => return Ok(None),
+        }
+    }
+    session.close().await;
+    Ok(Some(rows))
 }
 
 /// What came out of reading all rows again.

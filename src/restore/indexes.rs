@@ -13,10 +13,10 @@ use self::schedule::{Build, Schedule};
 use super::outcomes::record;
 use super::run::Run;
 use super::tables::chosen;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::catalog::{Constraint, ConstraintKind, Name};
 use crate::pg::session::{Purpose, Session};
-use crate::pg::target::archive::IndexBuild;
+use crate::pg::target::archive::{IndexBuild, Outcome};
 use crate::pg::target::server;
 use crate::pg::target::toc::{Entry, Section};
 
@@ -38,36 +38,51 @@ pub(super) async fn build_large(
     let session = Session::connect(&run.own.server, &application, Purpose::Compute).await?;
     let memory_kb = server::maintenance_work_mem(&session).await?;
     session.close().await;
-    let tried = builds.iter().map(|build| build.entry.id).collect();
-    let mut schedule = Schedule::new(builds, run.jobs);
-    let mut outcomes = Vec::new();
-    {
-        let archive = &run.archive;
-        let mut running = FuturesUnordered::new();
-        loop {
-            while let Some((build, processes)) = schedule.start() {
-                running.push(async move {
-                    let with = IndexBuild::with(processes, memory_kb);
-                    (
-                        build.entry.id,
-                        archive.build_index(&build.entry, with).await,
-                    )
-                });
-            }
-            let Some((id, outcome)) = running.next().await else {
-                break;
-            };
-            schedule.end(id);
-            outcomes.push(outcome?);
-        }
-    }
-    for outcome in &outcomes {
+    let (built, failure) = build(run, Schedule::new(builds, run.jobs), memory_kb).await;
+    let mut tried = BTreeSet::new();
+    for (id, outcome) in &built {
         record(run, outcome).await?;
+        tried.insert(*id);
     }
-    Ok(tried)
+    match failure {
+        Some(error) if error.ends_all() => Err(error),
+        _ => Ok(tried),
+    }
 }
 
-/// The catalog knows tables and indexes by name, as the entries do: a name that hides another only changes the order.
+/// What became of each entry that was tried. After a failure of pg_restore itself, for which there was no session
+/// left for example, nothing more is started, and what runs comes to its end: it may be hours old.
+async fn build(
+    run: &Run<'_>,
+    mut schedule: Schedule,
+    memory_kb: u64,
+) -> (Vec<(u32, Outcome)>, Option<Error>) {
+    let archive = &run.archive;
+    let (mut built, mut failure) = (Vec::new(), None);
+    let mut running = FuturesUnordered::new();
+    loop {
+        while failure.is_none()
+            && let Some((build, processes)) = schedule.start()
+        {
+            running.push(async move {
+                let with = IndexBuild::with(processes, memory_kb);
+                let outcome = archive.build_index(&build.entry, with).await;
+                (build.entry.id, outcome)
+            });
+        }
+        let Some((id, outcome)) = running.next().await else {
+            return (built, failure);
+        };
+        schedule.end(id);
+        match outcome {
+            Ok(outcome) => built.push((id, outcome)),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+}
+
+/// The catalog knows tables and indexes by name, as the entries do, and a name with spaces may be taken for another's:
+/// an entry is taken once, and what is passed over is built with all others.
 fn large(run: &Run<'_>, is_chosen: impl Fn(&Entry) -> bool) -> Result<Vec<Build>> {
     let tables = chosen(run.inputs)?.into_iter();
     let large: BTreeMap<&Name, u64> = tables
@@ -84,12 +99,14 @@ fn large(run: &Run<'_>, is_chosen: impl Fn(&Entry) -> bool) -> Result<Vec<Build>
         .map(|entry| ((entry.kind.as_str(), entry.names.as_str()), entry))
         .collect();
     let constraints = run.inputs.catalog.constraints.iter();
+    let mut taken = BTreeSet::new();
     let builds = constraints.filter_map(|constraint| {
         let bytes = *large.get(&constraint.on)?;
         let (is_key, names) = listed(constraint)?;
         let kind = if is_key { "CONSTRAINT" } else { "INDEX" };
         let (_, entry) = by_names.range((kind, names.as_str())..).next()?;
-        (entry.kind == kind && entry.names.starts_with(&names)).then(|| Build {
+        let is_its_own = entry.kind == kind && entry.names.starts_with(&names);
+        (is_its_own && taken.insert(entry.id)).then(|| Build {
             entry: (*entry).clone(),
             table: constraint.on.clone(),
             bytes,

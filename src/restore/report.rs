@@ -11,7 +11,7 @@ use crate::model::finding::Finding;
 use crate::model::id::Id;
 use crate::model::manifest::Manifest;
 use crate::model::selection::Selection;
-use crate::pg::target::server::Readiness;
+use crate::pg::target::readiness::Readiness;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -65,7 +65,7 @@ pub struct Report {
     pub excluded: Vec<NotCoveredNames>,
     /// Tables and indexes that have the statistics which they had in the source; others were analyzed.
     pub statistics_imported: u64,
-    /// How ready the restored tables are; `None` after `--dry-run`.
+    /// How ready the restored tables are; `None` after `--dry-run`, or where the server did not say.
     pub ready: Option<Readiness>,
     /// What is left to do by hand.
     pub to_do: Vec<String>,

@@ -10,7 +10,7 @@ from pathlib import Path
 from figures import compare, server_cpu, wall
 from measure import Failed, measure
 from postgres import checked
-from slow import Slowed
+from slow import Groups, Slowed
 
 TARGET = "bench_target"
 
@@ -27,8 +27,7 @@ class Cores:
 
     def __init__(self, bench, data, count):
         self.bench, self.data, self.count = bench, data, count
-        # The server has one real core then, and the client the other, as if it were on a machine of its own.
-        self.slower = 1 if count == REAL_CORES else count
+        self.slower = count / REAL_CORES
 
     def slowed(self):
         if self.slower == 1:
@@ -110,6 +109,7 @@ def stock():
 
 
 def asked():
+    """Numbers of cores. Whatever keeps this from being measured is told before anything is."""
     text = os.environ.get("LIFEBOAT_BENCH_CORES") or "2,8"
     try:
         counts = [int(word) for word in text.split(",")]
@@ -119,13 +119,16 @@ def asked():
         raise Failed(f"--cores: '{text}' is no list of numbers from {REAL_CORES} on, such as 2,8")
     if len(os.sched_getaffinity(0)) != REAL_CORES:
         raise Failed(f"--cores shows slower cores on a machine of {REAL_CORES}; this one has another number")
+    if max(counts) > REAL_CORES:
+        Groups().remove()
     return counts
 
 
 def cores(bench):
+    counts = asked()
     data = bench.courses(bench.scale)
     figures = []
-    for count in asked():
+    for count in counts:
         one = Cores(bench, data, count)
         sides = [one.ours, one.stock]
         if shutil.which("pgcopydb"):

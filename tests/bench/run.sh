@@ -17,7 +17,7 @@
 # --cores: export and restore where PostgreSQL 18, with checksums, has N cores, against pg_dump and pg_restore -jN
 # and pgcopydb's clone. On a machine of two cores, as root: control groups show N slower ones (slow.py).
 #
-# LIFEBOAT_BENCH_CLIENTS    with --cores: a folder with a pg_dump and pg_restore that compress by zstd
+# LIFEBOAT_BENCH_CLIENTS    with --cores: a folder with a pg_dump and pg_restore of 18 that compress by zstd
 # LIFEBOAT_BENCH_CHECKSUMS  with --cores: off
 # LIFEBOAT_BENCH_ONLY     as --only
 # LIFEBOAT_BENCH_ROUNDS   samples of each, 3; the table shows medians
@@ -81,6 +81,7 @@ options() {
         esac
         shift
     done
+    [ "$ONLY" != cores ] || [ "$POSTGRES" != pg15 ] || cores 2,8
 }
 
 free_port() {
@@ -129,7 +130,9 @@ install_tools() {
     [ -x /usr/bin/time ] || missing+=(time)
     command -v openssl >/dev/null || missing+=(openssl)
     command -v python3 >/dev/null || missing+=(python3)
-    [ "$ONLY" != cores ] || command -v pgcopydb >/dev/null || missing+=(pgcopydb)
+    if [ "$ONLY" = cores ] && ! command -v pgcopydb >/dev/null && apt-cache show pgcopydb >/dev/null 2>&1; then
+        missing+=(pgcopydb)
+    fi
     [ ${#missing[@]} -gt 0 ] || return 0
     say "apt-get install ${missing[*]}"
     (as_root apt-get update -qq && as_root apt-get install -y -qq "${missing[@]}") >"$HOME_OF_BENCH/apt.log" 2>&1 ||

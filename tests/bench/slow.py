@@ -17,7 +17,7 @@ NAME = "lifeboat-bench"
 PERIOD_US = 20_000
 
 # How long a process that has just begun shares the postmaster's part of a core with others.
-LOOK_S = 0.01
+LOOK_S = 0.05
 
 
 class Groups:
@@ -83,7 +83,14 @@ class Slowed:
         self.postmaster, self.cores, self.slower = postmaster, cores, slower
 
     def __enter__(self):
-        self.groups = Groups()
+        self.groups, self.failure = Groups(), None
+        try:
+            self.slow_down()
+        except BaseException:
+            self.groups.remove()
+            raise
+
+    def slow_down(self):
         self.groups.limit(self.groups.top, self.cores / self.slower)
         self.nest = self.groups.make("postmaster", 1 / self.slower)
         self.ended = threading.Event()
@@ -97,16 +104,21 @@ class Slowed:
         self.ended.set()
         self.mover.join()
         self.groups.remove()
+        if self.failure:
+            raise Failed(f"not every process of the server was slowed: {self.failure}")
 
     def own(self, process):
         return self.groups.make(str(process), 1 / self.slower)
 
     def keep_moving(self):
         """A new process begins in the group of the postmaster; it gets one of its own at once."""
-        while not self.ended.wait(LOOK_S):
-            for process in self.groups.processes(self.nest):
-                if process != self.postmaster:
-                    self.groups.move(process, self.own(process))
+        try:
+            while not self.ended.wait(LOOK_S):
+                for process in self.groups.processes(self.nest):
+                    if process != self.postmaster:
+                        self.groups.move(process, self.own(process))
+        except OSError as error:
+            self.failure = error
 
 
 def children(process):

@@ -197,6 +197,10 @@ async fn an_export_killed_at_any_request_leaves_whole_points_or_none() {
                 return Fate::Pass;
             }
             if number == last {
+                // 0 would be this process and all of its group.
+                while aimed.load(Ordering::SeqCst) == 0 {
+                    std::thread::yield_now();
+                }
                 let victim = aimed.load(Ordering::SeqCst).to_string();
                 let killed = std::process::Command::new("kill")
                     .args(["-KILL", &victim])

@@ -82,11 +82,13 @@ fn dumped(database: &Database) -> String {
     printed("pg_dump", &["-d", &database.url()])
 }
 
-/// Through a proxy, in clear, and with little time to log in.
-fn url_through(database: &Database, port: u16) -> String {
+/// Through a proxy, in clear.
+fn url_through(database: &Database, proxy: &Proxy) -> String {
     format!(
-        "postgresql://postgres@127.0.0.1:{port}/{}?sslmode=disable&connect_timeout=1",
-        database.name
+        "postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable&connect_timeout={}",
+        proxy.port,
+        database.name,
+        proxy.connect_timeout()
     )
 }
 
@@ -112,10 +114,7 @@ impl Scene {
         };
         let through = proxy(None).await;
         let before = scene.ids(&scene.store).await;
-        let report = scene
-            .export(scene.store.clone(), through.port)
-            .await
-            .unwrap();
+        let report = scene.export(scene.store.clone(), &through).await.unwrap();
         assert_eq!(report.failures.len(), 0);
         scene.messages[0] = through.messages();
         let new = scene.new_points(&scene.store, &before).await;
@@ -128,7 +127,7 @@ impl Scene {
 
         let through = proxy(None).await;
         let target = Database::new(Major::Pg15);
-        let report = scene.restore(&target, through.port).await.unwrap();
+        let report = scene.restore(&target, &through).await.unwrap();
         assert!(report.failures.is_empty() && report.findings.is_empty());
         scene.messages[1] = through.messages();
         scene.restored = dumped(&target);
@@ -136,8 +135,8 @@ impl Scene {
         scene
     }
 
-    async fn export(&self, store: Arc<MemoryStore>, port: u16) -> Result<export::Report> {
-        let server = server(&url_through(&self.source, port));
+    async fn export(&self, store: Arc<MemoryStore>, proxy: &Proxy) -> Result<export::Report> {
+        let server = server(&url_through(&self.source, proxy));
         Box::pin(self.forge.export_with(store, &self.source, |options| {
             options.sources[0].server = server;
             options.jobs = Some(1);
@@ -145,8 +144,8 @@ impl Scene {
         .await
     }
 
-    async fn restore(&self, target: &Database, port: u16) -> Result<restore::Report> {
-        let server = server(&url_through(target, port));
+    async fn restore(&self, target: &Database, proxy: &Proxy) -> Result<restore::Report> {
+        let server = server(&url_through(target, proxy));
         let id = &self.point.manifest.id;
         Box::pin(self.forge.restore(id, target, |options| {
             options.target = server;
@@ -183,7 +182,7 @@ impl Scene {
     async fn exported(&self, proxy: &Proxy, fault: Fault) -> Result<Outcome, String> {
         let store = Arc::new(self.store.fork());
         let before = self.ids(&store).await;
-        let exporting = tokio::time::timeout(PATIENCE, self.export(store.clone(), proxy.port));
+        let exporting = tokio::time::timeout(PATIENCE, self.export(store.clone(), proxy));
         let ended = exporting.await.map_err(|_| "it does not end".to_owned())?;
         let new = self.new_points(&store, &before).await;
         let why = match ended {
@@ -224,7 +223,7 @@ impl Scene {
 
     async fn restored(&self, proxy: &Proxy, fault: Fault) -> Result<Outcome, String> {
         let target = Database::new(Major::Pg15);
-        let restoring = tokio::time::timeout(PATIENCE, self.restore(&target, proxy.port));
+        let restoring = tokio::time::timeout(PATIENCE, self.restore(&target, proxy));
         let ended = restoring.await.map_err(|_| "it does not end".to_owned())?;
         let why = match ended {
             Err(error) => error.chain(),

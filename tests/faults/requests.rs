@@ -3,10 +3,12 @@
 mod commands;
 mod mishaps;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lifeboat::testing::RetryPolicy;
+use lifeboat::testing::repository::Repository;
 use lifeboat::testing::store::RequestLimits;
 use serde_json::Value;
 
@@ -14,13 +16,21 @@ use self::commands::{Command, Said, Scene};
 use self::mishaps::{Fault, Struck, all, kind};
 use super::tally::{Cases, Outcome, Tally, spread};
 use crate::support::memory::MemoryStore;
-use crate::support::memory_s3::{Call, open, serve};
+use crate::support::memory_s3::{Call, Mishap, Request, open, serve};
 
 /// Attempts and time of a request: few and short, as what is waited for never comes.
 fn limits() -> RequestLimits {
     RequestLimits {
-        connect_timeout: Duration::from_secs(5),
         attempt_timeout: Duration::from_millis(250),
+        ..patient()
+    }
+}
+
+/// For a store that always answers.
+fn patient() -> RequestLimits {
+    RequestLimits {
+        connect_timeout: Duration::from_secs(5),
+        attempt_timeout: Duration::from_secs(30),
         retry: RetryPolicy {
             attempts: 3,
             first_pause: Duration::from_millis(1),
@@ -46,7 +56,7 @@ impl Sound {
             seen.lock().unwrap().push(request.call);
             None
         });
-        let through = Arc::new(open(endpoint.await, limits()).await);
+        let through = Arc::new(open(endpoint.await, patient()).await);
         let said = scene.run(command, through).await.unwrap();
         assert_eq!(said.wrong, [""; 0], "{command:?}");
         let calls = calls.lock().unwrap().clone();
@@ -271,6 +281,21 @@ async fn of_commands_that_read_or_extend_locks() {
 async fn of_exports() {
     let scene = Scene::of_a_database().await;
     go_through(&scene, &[Command::Export], 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marker_that_comes_in_two_ways_is_not_believed() {
+    let scene = Scene::of_a_frozen_point().await;
+    let gets = AtomicUsize::new(0);
+    let once = move |request: &Request| {
+        let is_of_marker = request.call == Call::Get && request.key.ends_with("lifeboat.json");
+        (is_of_marker && gets.fetch_add(1, Ordering::SeqCst) == 0).then_some(Mishap::DamagedReply)
+    };
+    let endpoint = serve(Arc::new(scene.store.fork()), once).await;
+    let repository = Repository::new(Arc::new(open(endpoint, patient()).await));
+    let error = repository.marker().await.unwrap_err();
+    assert!(error.chain().contains("came in two ways"), "{error:?}");
+    repository.marker().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -44,15 +44,13 @@ pub(crate) fn pg_error(what: impl Into<String>, error: tokio_postgres::Error) ->
         let error = Error::new(own.kind(), what).because(text);
         return error.hint_if_any(own.find_hint());
     }
-    let lost = find::<io::Error>(&error);
-    if error.is_closed() || lost.is_some() {
-        let text = match lost {
+    let cause = find::<io::Error>(&error);
+    if error.is_closed() || cause.is_some() {
+        let text = match cause {
             Some(cause) => format!("the connection was lost: {cause}"),
             None => "the server closed the connection".to_owned(),
         };
-        return Error::new(Kind::Unavailable, what)
-            .because(Error::new(Kind::Unavailable, text))
-            .hint("the server's log says why; it may have been restarted or failed over");
+        return lost(what, text);
     }
     if error.to_string() == "authentication error" {
         return Error::new(Kind::Denied, what)
@@ -100,10 +98,20 @@ pub(super) fn session_error(
     error: tokio_postgres::Error,
     last_words: Option<&tokio_postgres::Error>,
 ) -> Error {
-    match last_words.and_then(tokio_postgres::Error::as_db_error) {
-        Some(said) if error.is_closed() => from_server(what, said),
-        _ => pg_error(what, error),
+    let Some(last_words) = last_words.filter(|_| error.is_closed()) else {
+        return pg_error(what, error);
+    };
+    match (last_words.as_db_error(), find::<io::Error>(last_words)) {
+        (Some(said), _) => from_server(what, said),
+        (None, Some(cause)) => lost(what, format!("the connection was lost: {cause}")),
+        (None, None) => pg_error(what, error),
     }
+}
+
+fn lost(what: String, text: String) -> Error {
+    Error::new(Kind::Unavailable, what)
+        .because(Error::new(Kind::Unavailable, text))
+        .hint("the server's log says why; it may have been restarted or failed over")
 }
 
 /// Whether it was the TLS handshake that failed.

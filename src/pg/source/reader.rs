@@ -6,11 +6,14 @@ use crate::error::Result;
 use crate::pg::connect::server::Server;
 use crate::pg::session::{CopyRows, Purpose, Session};
 
-/// COPYs of one transaction. The locks of so many tables fit into the places that each session of a server has of its
-/// own, 16 before PostgreSQL 18 and more since: they take none of the table that all sessions share.
+/// Small tables of one transaction: as many locks fit into the places that each session of a server has of its own, 16
+/// before PostgreSQL 18 and more since, and take none of the table that all sessions share.
 const COPIES: u32 = 8;
 
-/// A session that imports the snapshot anew after a few COPYs, so that it never holds many tables' locks.
+/// How a COPY of a query begins. It is planned, and planning locks every index of its table, too.
+const OF_A_QUERY: &str = "COPY (";
+
+/// A session that imports the snapshot anew after a few COPYs, so that it never holds many locks.
 pub(crate) struct SnapshotReader {
     pub session: Session,
     snapshot_id: String,
@@ -33,7 +36,7 @@ impl SnapshotReader {
     }
 
     /// Starts one COPY. Then comes [`SnapshotReader::copied`], or [`SnapshotReader::end`] where the next one is to
-    /// have a transaction of its own.
+    /// have a transaction of its own; after the last one [`SnapshotReader::finish`].
     pub(crate) async fn copy(&self, sql: &str, what: &str) -> Result<CopyRows> {
         if self.copies.get() == 0 {
             self.open(what).await?;
@@ -41,12 +44,21 @@ impl SnapshotReader {
         self.session.copy_out(sql, what).await
     }
 
-    /// A COPY has come to its end.
-    pub(crate) async fn copied(&self) -> Result<()> {
+    /// This COPY has come to its end.
+    pub(crate) async fn copied(&self, sql: &str) -> Result<()> {
         self.copies.update(|copies| copies + 1);
-        match self.copies.get() < COPIES {
+        match self.copies.get() < COPIES && !sql.starts_with(OF_A_QUERY) {
             true => Ok(()),
             false => self.end().await,
+        }
+    }
+
+    /// After all COPYs. What the server says at the end of the last one is heard only with its answer to this: that it
+    /// sent more rows than arrived, for example.
+    pub(crate) async fn finish(&self) -> Result<()> {
+        match self.copies.get() {
+            0 => Ok(()),
+            _ => self.end().await,
         }
     }
 

@@ -30,6 +30,7 @@ struct Running {
     id: u32,
     table: Name,
     is_key: bool,
+    /// Of those that were free.
     processes: usize,
 }
 
@@ -39,8 +40,8 @@ impl Schedule {
         Self {
             waiting: builds,
             running: Vec::new(),
-            free_jobs: jobs,
-            free_processes: jobs * PROCESSES_OF_A_JOB,
+            free_jobs: jobs.max(1),
+            free_processes: jobs.max(1) * PROCESSES_OF_A_JOB,
         }
     }
 
@@ -62,12 +63,13 @@ impl Schedule {
         let processes = 1 + usize::try_from(share).unwrap_or(0);
         let build = self.waiting.remove(first);
         self.free_jobs -= 1;
-        self.free_processes = self.free_processes.saturating_sub(processes);
+        let counted = processes.min(self.free_processes);
+        self.free_processes -= counted;
         self.running.push(Running {
             id: build.entry.id,
             table: build.table.clone(),
             is_key: build.is_key,
-            processes,
+            processes: counted,
         });
         Some((build, processes))
     }

@@ -214,7 +214,15 @@ impl S3Store {
         let versions = match self.versions_of(key).await {
             Ok(versions) => versions,
             // A store that is down is still down: the first error says more.
-            Err(error) if fault.ambiguous && error.kind() == Kind::Unavailable => return Ok(None),
+            Err(error) if fault.ambiguous && error.kind() == Kind::Unavailable => {
+                let said = fault.error.chain();
+                let what = format!(
+                    "{said}; cannot tell whether it was stored, as the store does not answer"
+                );
+                return Err(
+                    Error::new(Kind::Unavailable, what).hint_if_any(fault.error.find_hint())
+                );
+            }
             Err(error) => return Err(error).context(|| self.unsure(key)),
         };
         for Tagged { listed, etag } in versions {

@@ -111,7 +111,13 @@ impl Place {
     /// Until nobody is at work in a database any more.
     pub fn wait_until_quiet(&self) {
         let others = "SELECT count(*) FROM pg_stat_activity WHERE datname IN ('app', 'back') AND backend_type = 'client backend'";
+        let began = std::time::Instant::now();
         while self.cluster.sql(others) != "0" {
+            assert!(
+                began.elapsed() < std::time::Duration::from_secs(300),
+                "{}",
+                self.cluster.sql("SELECT * FROM pg_stat_activity")
+            );
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }

@@ -15,8 +15,8 @@ use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
 use crate::support::{Database, Major};
 
-/// Within what an export allows for.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
+/// What an export allows for, five minutes, and what it may take.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(330);
 
 /// Lock days of the forge's exports.
 const DAYS: i64 = 35;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::support::wire::{read_message, read_startup, split};
 
-/// Beyond `connect_timeout`, which is a second.
+/// Beyond the second of `connect_timeout` of a case whose fault is a delay.
 const DELAY_OF_LOGIN: Duration = Duration::from_millis(1100);
 
 /// Of what nothing limits the time of.
@@ -56,7 +56,7 @@ impl Fault {
             Self::Dropped => "dropped",
             Self::Reset => "reset",
             Self::Error => "error",
-            Self::Delayed => "delayed past timeouts",
+            Self::Delayed => "delayed",
             Self::Truncated => "truncated",
             Self::Doubled => "duplicated",
         }
@@ -86,6 +86,16 @@ struct Connection {
     is_logged_in: AtomicBool,
     last: Mutex<Instant>,
     dead: watch::Sender<bool>,
+}
+
+impl Proxy {
+    /// Seconds, fewer than the delay of a login takes where that is the fault.
+    pub fn connect_timeout(&self) -> u32 {
+        match self.fault {
+            Some((_, Fault::Delayed)) => 1,
+            _ => 30,
+        }
+    }
 }
 
 /// Who made a connection, by the settings that it asked for.

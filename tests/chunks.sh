@@ -18,17 +18,18 @@ is_done() {
 }
 
 # run_chunk NAME SEED CASES COMMAND...: one line in NAME.txt (seed+cases, commit, result, seconds), what the tests say
-# of seeds in NAME.figures, and their output beside them where they failed
+# of seeds in NAME.figures, each line behind its chunk, and their output beside them where they failed. Tests that did
+# not run leave nothing and end the script.
 run_chunk() {
     local name=$1 seed=$2 cases=$3 began=$SECONDS result=passed log=$RESULTS/$1-$2.log
     shift 3
     "$@" >"$log" 2>&1 || result=FAILED
-    # No test of that name is no result.
-    if [ "$result" = passed ] && [[ " $* " == *' cargo test '* ]] && ! grep -q '^test result: ok. [1-9]' "$log"; then
-        echo "$0: no such test: $*" >&2
+    # No test of that name, and what does not compile, is no result.
+    if [[ " $* " == *' cargo test '* ]] && ! grep -qE '^test result: (ok. [1-9]|FAILED)' "$log"; then
+        echo "$0: no test ran: $*: $log" >&2
         exit 2
     fi
-    grep -E '^(LIFEBOAT_|seed |[a-z_]+ [0-9.]+ s: )' "$log" >>"$RESULTS/$name.figures" || true
+    sed -nE "/^(LIFEBOAT_|seed |[a-z_]+ [0-9.]+ s: )/s/^/$seed+$cases /p" "$log" >>"$RESULTS/$name.figures"
     printf '%s+%s %s %s %s s\n' "$seed" "$cases" "$(git rev-parse --short HEAD)" "$result" $((SECONDS - began)) |
         tee -a "$RESULTS/$name.txt"
     [ "$result" = FAILED ] || rm "$log"

@@ -9,8 +9,9 @@
 #   --only PLACES   these, with commas between them
 #
 # Each chunk leaves one line in target/faults/PLACE.txt (seed+cases, commit, result, seconds), what its tests counted in
-# PLACE.figures, and its output beside them where it failed. A chunk that has a line is not run again: delete the line
-# and its figures, or the folder.
+# PLACE.figures, and its output beside them where it failed. A chunk that has a line is not run again, and one whose line
+# is deleted is not counted any more. Of a place with a number of cases no more are run; the others begin again after
+# some thousands, at other moments.
 # Servers run already where LIFEBOAT_TEST_PG15 is set; else they are installed, started and stopped.
 set -euo pipefail
 
@@ -23,8 +24,8 @@ usage() {
     exit 2
 }
 
-# Name, cases of a chunk, how many there are in all (- where a seed always brings another one), which tests, and
-# whether they need servers.
+# Name, cases of a chunk, how many there are in all (- where that depends on the machine), which tests, and whether they
+# need servers.
 places() {
     cat <<'END'
 bytes 20000 1061250 faults::bytes:: -
@@ -90,8 +91,9 @@ table() {
     echo '| place | fault | injected | failed cleanly | retried to success | false successes |'
     echo '|---|---|---:|---:|---:|---:|'
     for name in $(places | cut -d' ' -f1); do
-        [ -e "$RESULTS/$name.figures" ] || continue
-        sed -n 's/^LIFEBOAT_FAULTS //p' "$RESULTS/$name.figures"
+        [ -e "$RESULTS/$name.figures" ] && [ -e "$RESULTS/$name.txt" ] || continue
+        awk 'NR == FNR { has[$1]; next } $1 in has && sub(/^[^ ]+ LIFEBOAT_FAULTS /, "")' \
+            "$RESULTS/$name.txt" "$RESULTS/$name.figures"
     done | awk -F'|' '
         { key = $1 " | " $2; if (!(key in injected)) order[++keys] = key }
         { injected[key] += $3; clean[key] += $4; retried[key] += $5; lies[key] += $6 }
@@ -110,7 +112,11 @@ table() {
             NR == 1 || $1 < from { from = $1 }
             $1 + $2 > to { to = $1 + $2 }
             $4 == "FAILED" { failed++ }
-            END { printf "%s: seeds %d to %d, %d chunks, %d of them failed\n", name, from, to - 1, NR, failed }
+            END {
+                printf "%s: seeds %d to %d", name, from, to - 1
+                if (failed) printf ", with %d chunks that failed", failed
+                printf "\n"
+            }
         ' "$RESULTS/$name.txt"
     done
 }

@@ -131,7 +131,8 @@ pub mod testing {
         pub use crate::model::state::{NotShown, State};
     }
     pub mod notify {
-        pub use crate::notify::{DeliveryOptions, ping, webhook};
+        pub use crate::notify::{DeliveryOptions, Format, Message, ping, webhook};
+        pub use crate::outcome::Outcome;
     }
     pub mod pg {
         pub use crate::pg::connect::conninfo::Input;

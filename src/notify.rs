@@ -1,14 +1,20 @@
 //! Notifications: a webhook, and the ping of a dead man's switch.
 
+mod message;
+
 use std::time::Duration;
 
 use backon::Retryable as _;
-use serde_json::json;
 
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::escape;
 use crate::http::{self, Believes, Outbound};
 use crate::retry::RetryPolicy;
+
+pub use self::message::{Format, Message, Part};
+
+/// Where PagerDuty takes events, but for accounts of its European region.
+const PAGER_DUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// How long and how often a notification is attempted: 47 seconds in all.
 #[derive(Debug, Clone, Copy)]
@@ -30,21 +36,32 @@ impl Default for DeliveryOptions {
     }
 }
 
-/// Posts a text in Slack's form, which many other services accept: `{"text": "…"}`.
-pub async fn webhook(url: &str, text: &str, options: DeliveryOptions) -> Result<()> {
-    send(url, Some(escape::json(&json!({ "text": text }))), options).await
+/// Posts a message. `secret` is the webhook's URL; PagerDuty's integration key, behind a URL where that is another
+/// than everybody's.
+pub async fn webhook(
+    secret: &str,
+    format: Format,
+    message: &Message,
+    options: DeliveryOptions,
+) -> Result<()> {
+    let words: Vec<&str> = secret.split_whitespace().collect();
+    let (url, body) = match (format, &words[..]) {
+        (Format::Slack, [url]) => (*url, message.slack()),
+        (Format::Teams, [url]) => (*url, message.teams()),
+        (Format::PagerDuty, [key]) => (PAGER_DUTY, message.pager_duty(key)),
+        (Format::PagerDuty, [url, key]) => (*url, message.pager_duty(key)),
+        (Format::Slack | Format::Teams, _) => return Err(no_url()),
+        (Format::PagerDuty, _) => {
+            return Err(Error::usage("it holds no integration key")
+                .hint("write the key of an Events API v2 integration alone into the file"));
+        }
+    };
+    send(url, Some(escape::json(&body)), options).await
 }
 
 /// Requests a URL, whose owner raises the alarm when the requests stop.
 pub async fn ping(url: &str, options: DeliveryOptions) -> Result<()> {
     send(url, None, options).await
-}
-
-/// Escapes Slack's control characters: a table may be called `<!channel>`.
-pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 /// The URL is a secret: it is in no message.

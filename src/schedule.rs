@@ -16,6 +16,6 @@ pub(crate) use inputs::{
     Copies, Export, Intermediates, SnapshotCopy, SnapshotDrill, SnapshotExpire, Status, drill,
     verify,
 };
-pub(crate) use notify::Notify;
+pub(crate) use notify::{Notify, Webhook};
 pub(crate) use step::{Changes, Report, Schedule, Step, StepReport};
 pub(crate) use steps::Steps;

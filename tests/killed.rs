@@ -123,6 +123,10 @@ impl<'a> Scene<'a> {
             for another in ["target", "phases", "seconds", "resumed"] {
                 result.remove(another);
             }
+            // Other transactions, and dead rows of those that were lost.
+            for another in ["oldest_age", "pages", "all_visible_pages"] {
+                result["ready"].as_object_mut().map(|ready| ready.remove(another));
+            }
             // What belongs to a phase that is repeated may come before what was noted.
             for list in ["failures", "findings", "left_out", "to_do"] {
                 let list = result[list].as_array_mut().unwrap();

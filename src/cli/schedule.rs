@@ -12,7 +12,7 @@ use crate::aws::Account;
 use crate::config::NotifySettings;
 use crate::error::Result;
 use crate::schedule::fleet::ShardSummary;
-use crate::schedule::{Collection, Notify, Report, Schedule, Step, StepReport};
+use crate::schedule::{Collection, Notify, Report, Schedule, Step, StepReport, Webhook};
 
 /// `account`: the one that the metric is put into, where it is configured; without it, that of the
 /// credentials and the region that the SDK finds.
@@ -29,9 +29,14 @@ pub(super) async fn notify(
             Some(Account::from_environment("account of the metric", profile).await)
         }
     };
+    let webhook = settings.webhook_file.clone().map(|file| Webhook {
+        file,
+        format: settings.webhook_format,
+        always: settings.webhook_always,
+        repository: access.repository.location.to_string(),
+    });
     Notify {
-        webhook_file: settings.webhook_file.clone(),
-        webhook_always: settings.webhook_always,
+        webhook,
         ping_file: settings.ping_file.clone(),
         metric,
     }

@@ -194,6 +194,7 @@ tables! {
 
     "notify" struct Notify {
         webhook_file: Option<PathBuf>,
+        webhook_format: Option<WebhookFormat>,
         webhook_on: Option<WebhookOn>,
         ping_file: Option<PathBuf>,
         metrics: Option<bool>,
@@ -265,6 +266,15 @@ pub(crate) enum Scalar {
     Whole(i64),
     Number(f64),
     Text(String),
+}
+
+/// `notify.webhook_format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WebhookFormat {
+    Slack,
+    Teams,
+    PagerDuty,
 }
 
 /// `notify.webhook_on`

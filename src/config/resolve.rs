@@ -25,6 +25,7 @@ use crate::codec::Sealer;
 use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::{Recipient, Wrapped};
 use crate::model::lock::{LockMode, LockPolicy};
+use crate::notify::Format;
 use crate::promote::Tiers;
 use crate::status;
 
@@ -370,6 +371,11 @@ fn notify(raw: &raw::Notify, base: &Path) -> NotifySettings {
     let in_base = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
     NotifySettings {
         webhook_file: in_base(&raw.webhook_file),
+        webhook_format: match raw.webhook_format {
+            None | Some(raw::WebhookFormat::Slack) => Format::Slack,
+            Some(raw::WebhookFormat::Teams) => Format::Teams,
+            Some(raw::WebhookFormat::PagerDuty) => Format::PagerDuty,
+        },
         webhook_always: raw.webhook_on == Some(raw::WebhookOn::Always),
         ping_file: in_base(&raw.ping_file),
         metrics: raw.metrics.unwrap_or(false),

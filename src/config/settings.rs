@@ -16,6 +16,7 @@ use crate::humanize::first_names;
 use crate::model::choice::{Choice, Chosen};
 use crate::model::keys::Recipient;
 use crate::model::lock::LockPolicy;
+use crate::notify::Format;
 use crate::promote::Tiers;
 use crate::sign::Fingerprint;
 use crate::status;
@@ -125,8 +126,9 @@ pub struct Limits {
 /// `[notify]`: who hears how `nightly` and `prove` ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotifySettings {
-    /// Holds the URL of a webhook that takes Slack's `{"text": …}`.
+    /// Holds the URL of a webhook, or the key of PagerDuty.
     pub webhook_file: Option<PathBuf>,
+    pub webhook_format: Format,
     /// At success too.
     pub webhook_always: bool,
     /// Holds a URL that is requested at success only.

@@ -7,15 +7,12 @@ use super::step::Report;
 use crate::aws::{Account, metric};
 use crate::error::{Error, Result};
 use crate::escape::one_line;
-use crate::notify::{self, DeliveryOptions};
+use crate::notify::{self, DeliveryOptions, Format, Message, Part};
 use crate::outcome::Outcome;
 
 #[derive(Default)]
 pub(crate) struct Notify {
-    /// Holds the URL of a webhook that takes Slack's `{"text": …}`.
-    pub webhook_file: Option<PathBuf>,
-    /// At success too.
-    pub webhook_always: bool,
+    pub webhook: Option<Webhook>,
     /// Holds a URL that is asked for at success only: its silence is the alarm.
     pub ping_file: Option<PathBuf>,
     /// Where the metric of CloudWatch is put. It is a call of its own: a line of the log that CloudWatch
@@ -23,17 +20,39 @@ pub(crate) struct Notify {
     pub metric: Option<Result<Account>>,
 }
 
+/// Who is told of trouble.
+pub(crate) struct Webhook {
+    /// Holds its URL, or its key.
+    pub file: PathBuf,
+    pub format: Format,
+    /// At success too.
+    pub always: bool,
+    /// Where the run stores what it makes.
+    pub repository: String,
+}
+
+impl Webhook {
+    /// PagerDuty hears of every success: it ends the incident.
+    fn hears_of(&self, outcome: Outcome) -> bool {
+        outcome != Outcome::Done || self.always || self.format == Format::PagerDuty
+    }
+
+    async fn send(&self, report: &Report) -> Result<()> {
+        let secret = secret_in(&self.file)?;
+        let message = message(report, &self.repository);
+        notify::webhook(&secret, self.format, &message, DeliveryOptions::default()).await
+    }
+}
+
 impl Notify {
     /// Which notifications could not be sent, and why.
     pub(super) async fn send(&self, report: &Report) -> Vec<String> {
         let outcome = report.outcome();
         let mut failed = Vec::new();
-        if let Some(file) = &self.webhook_file
-            && (outcome != Outcome::Done || self.webhook_always)
+        if let Some(webhook) = &self.webhook
+            && webhook.hears_of(outcome)
         {
-            let (url, text) = (secret_in(file), message(report));
-            let sent = async { notify::webhook(&url?, &text, DeliveryOptions::default()).await };
-            failed.extend(failure("webhook", sent.await));
+            failed.extend(failure("webhook", webhook.send(report).await));
         }
         if let Some(file) = &self.ping_file
             && outcome == Outcome::Done
@@ -62,25 +81,36 @@ async fn put(account: &Result<Account>, metric: &'static str, success: bool) -> 
 }
 
 /// The steps that did not go well, each with what a person must read.
-fn message(report: &Report) -> String {
-    let (schedule, outcome) = (report.schedule, report.outcome().describe());
-    let mut text = format!("lifeboat {schedule}: {outcome}");
-    for step in &report.steps {
-        if step.outcome() != Outcome::Done {
-            let name = notify::escaped(&one_line(&step.name));
-            text += &format!("\n*{name}*: {}", step.outcome().describe());
-            text += &quoted(notices(step));
-        }
-    }
-    let changes: Vec<String> = report.changes.iter().map(ToString::to_string).collect();
-    text += &quoted(changes);
+fn message(report: &Report, repository: &str) -> Message {
+    let (schedule, outcome) = (report.schedule, report.outcome());
+    let troubled = report.steps.iter();
+    let troubled = troubled.filter(|step| step.outcome() != Outcome::Done);
+    let mut parts: Vec<Part> = troubled
+        .map(|step| Part {
+            step: Some((one_line(&step.name).into_owned(), step.outcome().describe())),
+            lines: shown(notices(step)),
+        })
+        .collect();
+    let changes = report.changes.iter().map(ToString::to_string).collect();
     let findings = report.findings.iter();
     let findings = findings.map(|finding| format!("finding: {finding}"));
-    text + &quoted(findings.collect())
+    let of_run = [shown(changes), shown(findings.collect())].concat();
+    if !of_run.is_empty() {
+        parts.push(Part {
+            step: None,
+            lines: of_run,
+        });
+    }
+    Message {
+        title: format!("lifeboat {schedule}: {}", outcome.describe()),
+        parts,
+        outcome,
+        about: format!("lifeboat {schedule} of {repository}"),
+    }
 }
 
 /// Not many lines, nor long ones.
-fn quoted(lines: Vec<String>) -> String {
+fn shown(lines: Vec<String>) -> Vec<String> {
     const LINES: usize = 10;
     const CHARACTERS: usize = 400;
     let lines = lines.iter().take(LINES).map(|line| {
@@ -89,7 +119,7 @@ fn quoted(lines: Vec<String>) -> String {
         if shown.len() < line.len() {
             shown.push('…');
         }
-        format!("\n> {}", notify::escaped(&shown))
+        shown
     });
     lines.collect()
 }
@@ -153,25 +183,22 @@ mod tests {
             findings: vec!["not copied".to_owned()],
             notifications: Vec::new(),
         };
-        let text = message(&report);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[..4],
-            [
-                "lifeboat nightly: FAILED",
-                "*export prod*: FAILED",
-                "> error: &lt;!channel&gt;\\nline",
-                "> hint: h",
-            ]
-        );
-        assert_eq!(lines[5].chars().count(), 2 + 400 + 1);
-        let [.., changes, last] = lines.as_slice() else {
-            panic!("{lines:?}");
+        let message = message(&report, "s3://b");
+        assert_eq!(message.title, "lifeboat nightly: FAILED");
+        assert_eq!(message.about, "lifeboat nightly of s3://b");
+        let [first, second, run] = message.parts.as_slice() else {
+            panic!("{message:?}");
         };
-        let expected = "> prod/a&lt;b, since the last drill (of 19700101T000000Z-";
+        assert_eq!(first.step, Some(("export prod".to_owned(), "FAILED")));
+        assert_eq!(first.lines, ["error: <!channel>\\nline", "hint: h"]);
+        assert_eq!(second.lines[0].chars().count(), 400 + 1);
+        let [changes, last] = run.lines.as_slice() else {
+            panic!("{run:?}");
+        };
+        let expected = "prod/a<b, since the last drill (of 19700101T000000Z-";
         assert!(changes.starts_with(expected), "{changes}");
         let expected = "2 rows, now 0; 1 table GONE (s.t), 0 new, 0 with other rows";
         assert!(changes.ends_with(expected), "{changes}");
-        assert_eq!(*last, "> finding: not copied");
+        assert_eq!(last, "finding: not copied");
     }
 }

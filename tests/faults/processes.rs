@@ -54,7 +54,11 @@ async fn ended(child: std::process::Child) -> Ran {
 fn outcome(killed: &Ran, scene: &Exports, at: &str) -> Outcome {
     let judged = match killed.code {
         None => scene.failed().and_then(|()| scene.again()),
-        Some(0) => scene.place.points_are_whole().map(drop),
+        Some(0) => match scene.place.points_are_whole() {
+            Ok(1) => Ok(()),
+            Ok(points) => Err(format!("success, and {points} points")),
+            Err(wrong) => Err(wrong),
+        },
         _ => Err("it ended by itself, and failed".to_owned()),
     };
     match (judged, killed.code) {

@@ -269,9 +269,13 @@ impl Scene {
             return Err(format!("{:?}", report.failures));
         }
         let is = dumped(target);
-        match is == self.restored || !report.findings.is_empty() {
+        match is == self.restored {
             true => Ok(()),
-            false => Err(first_difference(&self.restored, &is)),
+            false => Err(format!(
+                "{}: {:?}",
+                first_difference(&self.restored, &is),
+                report.findings
+            )),
         }
     }
 }

@@ -109,7 +109,9 @@ async fn case(scene: &Scene, sound: &Sound, faults: Vec<Fault>) -> Option<Outcom
         return Some(Outcome::False("it does not end".to_owned()));
     };
     if struck.told().is_empty() {
-        return None;
+        let is_sound = ended.as_ref().is_ok_and(|said| said.wrong.is_empty());
+        let without = || Outcome::False(format!("{:?} failed without a fault", sound.command));
+        return (!is_sound).then(without);
     }
     let outcome = judge(scene, sound, &store, &struck, ended).await;
     let with_case = |seen| Outcome::False(format!("{:?} {struck:?}: {seen}", sound.command));

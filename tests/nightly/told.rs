@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifeboat::testing::RetryPolicy;
-use lifeboat::testing::notify::{self, DeliveryOptions};
+use lifeboat::testing::notify::{self, DeliveryOptions, Format, Message, Outcome};
 use serde_json::json;
 
 use super::*;
@@ -130,6 +130,42 @@ fn always_is_at_success_too() {
     ended(&scene.nightly(), 0, &NIGHT);
     let body: Value = serde_json::from_str(&webhook.asked()[0].body).unwrap();
     assert_eq!(body["text"], "lifeboat nightly: done");
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn each_service_is_told_in_its_own_form() {
+    let webhook = Listener::answering(&[202]);
+    let scene = Scene::new("webhook_format = \"teams\"", &[("webhook", &webhook)]);
+    scene.cluster.sql("CREATE DATABASE \"*bold*\"");
+    ended(&scene.nightly(), 3, &[("export prod", 3), NIGHT[1]]);
+    let body: Value = serde_json::from_str(&webhook.asked()[0].body).unwrap();
+    let card = &body["attachments"][0]["content"];
+    assert_eq!(card["type"], "AdaptiveCard");
+    assert!(card["body"].to_string().contains("*bold*"), "{card}");
+
+    let webhook = Listener::answering(&[202]);
+    let scene = Scene::new("webhook_format = \"pagerduty\"", &[("webhook", &webhook)]);
+    let file = scene.lifeboat.folder().join("webhook.url");
+    fs::write(&file, format!("{} R0KEY\n", webhook.url())).unwrap();
+    ended(&scene.nightly(), 0, &NIGHT);
+    scene.break_it();
+    assert_eq!(scene.nightly().code, Some(1));
+    let asked = webhook.asked().into_iter();
+    let events: Vec<Value> = asked
+        .map(|asked| serde_json::from_str(&asked.body).unwrap())
+        .collect();
+    let actions: Vec<&Value> = events.iter().map(|event| &event["event_action"]).collect();
+    assert_eq!(actions, ["resolve", "trigger"]);
+    assert_eq!(events[0]["dedup_key"], events[1]["dedup_key"]);
+    assert_eq!(events[1]["routing_key"], "R0KEY");
+    assert_eq!(events[1]["payload"]["severity"], "critical");
+    let summary = events[1]["payload"]["summary"].as_str().unwrap();
+    assert_eq!(summary, "lifeboat nightly: FAILED: export gone");
+
+    fs::write(&file, "").unwrap();
+    let ran = scene.nightly();
+    assert!(ran.stdout.contains("holds no integration key"), "{ran:?}");
 }
 
 #[test]
@@ -281,7 +317,13 @@ async fn who_never_answers_is_not_waited_for_without_end() {
             first_pause: Duration::from_millis(1),
         },
     };
-    let told = notify::webhook(&silent.url(), "a night", options).await;
+    let message = Message {
+        title: "a night".to_owned(),
+        parts: Vec::new(),
+        outcome: Outcome::Failed,
+        about: "nights".to_owned(),
+    };
+    let told = notify::webhook(&silent.url(), Format::Slack, &message, options).await;
     let error = told.unwrap_err().chain();
     assert!(
         error.contains("too long") && !error.contains(SECRET),

@@ -91,7 +91,7 @@ impl Place {
             format!("the earlier point is gone: {listed}")
         })?;
         for id in &ids {
-            if !self.whole.borrow_mut().insert((*id).to_owned()) {
+            if self.whole.borrow().contains(*id) {
                 continue;
             }
             let identity = ["--identity", "break-glass.key"];
@@ -104,6 +104,7 @@ impl Place {
             check(compared.code == Some(0), || {
                 format!("diff {id}: {compared:?}")
             })?;
+            self.whole.borrow_mut().insert((*id).to_owned());
         }
         Ok(ids.len())
     }

@@ -131,7 +131,7 @@ pub mod testing {
         pub use crate::model::state::{NotShown, State};
     }
     pub mod notify {
-        pub use crate::notify::{DeliveryOptions, Format, Message, ping, webhook};
+        pub use crate::notify::{DeliveryOptions, Format, Message, Part, ping, webhook};
         pub use crate::outcome::Outcome;
     }
     pub mod pg {

@@ -125,7 +125,9 @@ impl<'a> Scene<'a> {
             }
             // Other transactions, and dead rows of those that were lost.
             for another in ["oldest_age", "pages", "all_visible_pages"] {
-                result["ready"].as_object_mut().map(|ready| ready.remove(another));
+                result["ready"]
+                    .as_object_mut()
+                    .map(|ready| ready.remove(another));
             }
             // What belongs to a phase that is repeated may come before what was noted.
             for list in ["failures", "findings", "left_out", "to_do"] {

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by scripts that run for hours: cases by seed, in chunks that each leave a line. They set RESULTS, the folder of
 # the lines, and SERVERS.
 

@@ -44,7 +44,7 @@ step "$VENV/bin/cfn-lint" deploy/aws/*.yaml deploy/aws/try/*.yaml
 step "$VENV/bin/hadolint" deploy/docker/Dockerfile
 step "$VENV/bin/shellcheck" deploy/docker/entrypoint.sh tests/*.sh
 step "$VENV/bin/shellcheck" deploy/slurm/*
-step "$VENV/bin/shellcheck" --external-sources .ci/run tests/{deploy,image,packages}/*.sh
+step "$VENV/bin/shellcheck" --external-sources .ci/run tests/{bench,deploy,faults,image,packages}/*.sh
 step "$VENV/bin/shellcheck" --external-sources deploy/release/*.sh deploy/release/debian/*
 step "$VENV/bin/actionlint" -shellcheck "$VENV/bin/shellcheck" -pyflakes ''
 step "$VENV/bin/shellcheck" --external-sources tests/fleet/run.sh

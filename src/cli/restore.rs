@@ -210,12 +210,17 @@ fn show_summary(page: &mut Page, report: &Report) {
             )
         ));
     }
-    if let Some(ready) = &report.ready {
+    if let Some(ready) = report.ready.as_ref().filter(|ready| is_lacking(ready)) {
         page.line(readiness(ready));
     }
 }
 
-/// Nobody has to act on it: it is for whoever asks why a first query is slow.
+/// Whether a person may want to act: --json tells it always.
+fn is_lacking(ready: &Readiness) -> bool {
+    const OLD: u64 = 150_000_000;
+    ready.with_statistics < ready.tables || ready.oldest_age >= OLD
+}
+
 fn readiness(ready: &Readiness) -> String {
     let visible = match ready.pages {
         0 => 100,

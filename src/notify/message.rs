@@ -107,7 +107,7 @@ impl Message {
                 "summary": first(&summary, SUMMARY),
                 "source": self.about,
                 "severity": severity,
-                "custom_details": details.collect::<Vec<_>>(),
+                "custom_details": { "steps": details.collect::<Vec<_>>() },
             },
         })
     }
@@ -190,7 +190,7 @@ mod tests {
             failed["payload"]["summary"],
             "lifeboat nightly: FAILED: export <!channel>"
         );
-        let details = &failed["payload"]["custom_details"];
+        let details = &failed["payload"]["custom_details"]["steps"];
         assert_eq!(details[1]["lines"][0], "finding: not copied");
     }
 }

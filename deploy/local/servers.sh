@@ -5,7 +5,7 @@
 #
 #   install  what is missing, from apt, pip and npm
 #   start    what does not run; the running and healthy stay as they are
-#   stop     keeps the databases' data; rgw, moto and aws live in memory and begin empty again
+#   stop     keeps the databases' data in the state folder; rgw, moto and aws live in memory and begin empty again
 #   clean    stops and removes data; without names everything that pip and npm installed as well
 #   env      prints `export NAME=value` for the servers that were started
 #
@@ -18,6 +18,8 @@
 # one, moto imitates AWS; aws is tests/cloud, which imitates accounts and their policies as well.
 #
 # LIFEBOAT_SERVERS        state folder, else <repository>/target/servers
+# LIFEBOAT_SERVERS_DATA   folder for the data of new PostgreSQL servers, e.g. one in memory: `stop` removes them;
+#                         else the state folder
 # LIFEBOAT_<NAME>_PORT    fixed port, e.g. LIFEBOAT_PG15_PORT; else the first free one from the default on
 set -euo pipefail
 umask 022
@@ -362,9 +364,14 @@ pg_healthy() {
 }
 
 pg_init() {
-    local name=$1 home=$STATE/$1
+    local name=$1 home=$STATE/$1 elsewhere
     [ ! -d "$home/data" ] || return 0
     rm -rf "$home/new"
+    if [ -n "${LIFEBOAT_SERVERS_DATA:-}" ]; then
+        elsewhere=$(mktemp -d "$LIFEBOAT_SERVERS_DATA/lifeboat-$name.XXXXXX")
+        if is_root; then chown postgres "$elsewhere"; fi
+        ln -s "$elsewhere" "$home/new"
+    fi
     as_postgres "$(pg_bin "$name")/initdb" -D "$home/new" -U postgres --auth=trust --encoding=UTF8 \
         --locale=C.UTF-8 --no-sync >"$home/initdb.log" 2>&1 || fail "initdb of $name failed" "$home/initdb.log"
     echo "include 'lifeboat.conf'" >>"$home/new/postgresql.conf"
@@ -419,6 +426,12 @@ stop_pg() {
         as_postgres "$(pg_bin "$1")/pg_ctl" stop -s -m "$mode" -t 30 -D "$home/data" >/dev/null 2>&1 && return 0
     done
     fail "cannot stop $1" "$home/log"
+}
+
+# Data that lies in LIFEBOAT_SERVERS_DATA, and the link to it.
+forget_elsewhere() {
+    [ -L "$1" ] || return 0
+    rm -rf "$(readlink "$1")" "$1"
 }
 
 env_pg() {
@@ -723,7 +736,7 @@ start_one() {
 
 stop_one() {
     case $1 in
-        pg*) stop_pg "$1" ;;
+        pg*) stop_pg "$1" && forget_elsewhere "$STATE/$1/data" ;;
         *) "stop_$1" ;;
     esac
 }

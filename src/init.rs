@@ -5,13 +5,14 @@ mod facts;
 mod texts;
 mod trial;
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::fs::Permissions;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::codec;
+use crate::durable::{folder_of, make_folder, sync_folder};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::model::digest::Sha256;
 use crate::random;
@@ -168,36 +169,10 @@ pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     file.write_all(text.as_bytes()).context(what)?;
     file.as_file().sync_all().context(what)?;
     match file.persist_noclobber(path) {
-        Err(why) if why.error.kind() == io::ErrorKind::AlreadyExists => {
+        Err(why) if why.error.kind() == ErrorKind::AlreadyExists => {
             return Err(Error::new(Kind::Exists, what()).because(why.error));
         }
         named => named.map_err(|why| why.error).context(what)?,
     };
-    sync(folder).context(what)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// The entry of each new one is on disk.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing = folder.ancestors().take_while(|path| !path.exists());
-    let missing: Vec<&Path> = missing
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    for folder in missing.into_iter().rev() {
-        match fs::create_dir(folder) {
-            Err(why) if why.kind() != io::ErrorKind::AlreadyExists => return Err(why),
-            _ => sync(folder_of(folder))?,
-        }
-    }
-    Ok(())
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    sync_folder(folder).context(what)
 }

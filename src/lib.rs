@@ -12,6 +12,7 @@ mod certificates;
 mod clock;
 mod compute;
 mod context;
+mod durable;
 mod error;
 mod escape;
 #[cfg(test)]

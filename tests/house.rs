@@ -10,9 +10,9 @@ use syn::visit::{self, Visit};
 /// The floor of each module at the root of `src`.
 fn floor(module: &str) -> u32 {
     match module {
-        "certificates" | "clock" | "compute" | "context" | "error" | "escape" | "http"
-        | "humanize" | "interrupt" | "model" | "opaque" | "outcome" | "percent" | "progress"
-        | "quote" | "random" | "retry" | "turns" | "type_name" | "wall" => 0,
+        "certificates" | "clock" | "compute" | "context" | "durable" | "error" | "escape"
+        | "http" | "humanize" | "interrupt" | "model" | "opaque" | "outcome" | "percent"
+        | "progress" | "quote" | "random" | "retry" | "turns" | "type_name" | "wall" => 0,
         "aws" | "codec" | "notify" | "pg" | "sign" | "store" => 1,
         "repository" => 2,
         "beside" | "diff" | "doctor" | "drill" | "export" | "extract" | "history" | "hold"

@@ -1,6 +1,6 @@
 //! Adding a recipient to a configuration file: the rest of it stays, byte for byte.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 use toml_edit::{Document, Table, value};
 
 use super::settings::Config;
+use crate::durable::{folder_of, sync_folder};
 use crate::error::{Error, Result, ResultExt};
 use crate::model::keys::Recipient;
 
@@ -78,9 +79,7 @@ impl Edit {
             .persist(&self.file)
             .map_err(|why| why.error)
             .context(cannot)?;
-        File::open(folder_of(&self.file))
-            .and_then(|folder| folder.sync_all())
-            .context(cannot)
+        sync_folder(folder_of(&self.file)).context(cannot)
     }
 
     /// The new text must mean what the old one meant, and one recipient.
@@ -96,10 +95,6 @@ impl Edit {
             .hint("write its recipients as [[recipient]] tables, and run the command again")),
         }
     }
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().unwrap_or(Path::new("/"))
 }
 
 /// Behind the last recipient with its comments; in a file without any, at the end. Only the new

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
+use crate::durable::{folder_of, sync_folder};
 use crate::error::{Error, Kind, Result, ResultExt};
 
 /// Characters of a file's name that its temporary one begins with: a name has 255 bytes at most.
@@ -125,12 +126,8 @@ fn settle(temporary: TempPath, file: &File, path: PathBuf, whole: bool) -> Resul
         },
     };
     let path = path.context(|| cannot_write(&what))?;
-    sync(folder_of(&path)).context(|| cannot_write(&what))?;
+    sync_folder(folder_of(&path)).context(|| cannot_write(&what))?;
     Ok(path)
-}
-
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// For several files; one that is there is used. A new one is on disk before there is a file in it.
@@ -143,15 +140,8 @@ pub(super) fn make_folder(path: &Path) -> Result<()> {
                 .hint("several tables need a folder: a file of each is made there"))
         }
         made => made
-            .and_then(|()| sync(folder_of(path)))
+            .and_then(|()| sync_folder(folder_of(path)))
             .context(|| format!("cannot make folder {}", path.display())),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 

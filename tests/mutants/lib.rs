@@ -6,6 +6,7 @@
 mod clock;
 mod compute;
 mod context;
+mod durable;
 mod error;
 mod escape;
 #[cfg(test)]

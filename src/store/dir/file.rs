@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use sha2::Digest as _;
 
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 use crate::model::digest::Sha256;
 
@@ -65,9 +66,7 @@ pub(super) fn make_durable(folder: &Path) -> Result<()> {
 }
 
 pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| failed("sync", folder, error))
+    durable::sync_folder(folder).map_err(|error| failed("sync", folder, error))
 }
 
 /// Whether a file holds exactly these bytes.

@@ -17,8 +17,12 @@ pub enum Kind {
     NotFound,
     /// The thing to be made exists already.
     Exists,
-    /// Credentials or rights do not suffice.
+    /// Rights do not suffice, which a caller may well do without, or no identity opens what is sealed.
     Denied,
+    /// AWS does not know the credentials, or not any more: whether rights would suffice is not known. To callers of a
+    /// command it is a denial.
+    #[serde(rename = "denied")]
+    Unauthenticated,
     /// Stored bytes are missing, are not what the signed manifest says, or cannot be opened.
     Damaged,
     /// A signature or a pinned key does not match.
@@ -110,8 +114,13 @@ impl Error {
     pub fn affects_every_point(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Unavailable | Kind::Denied | Kind::Interrupted
+            Kind::Unavailable | Kind::Denied | Kind::Unauthenticated | Kind::Interrupted
         )
+    }
+
+    /// Whether what was asked was not answered: nothing follows from that about what is stored.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable | Kind::Unauthenticated)
     }
 
     /// Whether the server is lost or the caller wants to stop: nothing beside it can be tried then.
@@ -150,6 +159,7 @@ impl Error {
             Kind::NotFound => "is the name right, and the place where it was looked for?",
             Kind::Exists => "choose another name, or move what is there away",
             Kind::Denied => "give the right that is missing, or use a user who has it",
+            Kind::Unauthenticated => "renew the credentials, then run the command again",
             Kind::Damaged => {
                 "`lifeboat verify ID --data` finds all damage; `lifeboat list` shows other points"
             }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::codec::Identities;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::model::attestation::NOT_PROVEN;
 use crate::model::catalog::Catalog;
 use crate::model::lock::Lock;
@@ -298,7 +298,7 @@ async fn point(
             findings.extend(unreadable.map(|why| why.chain()));
             Ok((point, link, findings))
         }
-        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        Err(error) if error.is_no_answer() => Err(error),
         Err(error) => {
             point.trusted = Some(false);
             let why = error.chain();

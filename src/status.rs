@@ -12,14 +12,14 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::attestation::{Attestation, Verdict};
 use crate::model::lock::Lock;
 use crate::model::snapshot::CopyStatus;
 use crate::model::state::{NotShown, State};
 use crate::repository::{
     Attestations, ByDatabase, DrilledPoints, Link, ListedPoint, MANIFESTS_AT_A_TIME,
-    MOST_PASSED_OVER, Repository, RestorePoint, Room, by_database, if_allowed, missing_points,
+    MOST_PASSED_OVER, Repository, RestorePoint, Room, by_database, missing_points,
 };
 use crate::sign::Trust;
 
@@ -63,15 +63,19 @@ pub async fn status(
 ) -> Result<Report> {
     let (source, database) = (options.source.as_deref(), options.database.as_deref());
     let found = repository.find(source, database).await?;
-    let drills = if_allowed(repository.attestations(source, database).await)?;
-    let now = clock.now();
-    let (copies, findings) = match options.copies {
-        Ok(copies) => (copies, Vec::new()),
-        Err(error) => {
-            let why = format!("snapshot copies could not be listed: {}", error.chain());
-            (Vec::new(), vec![why.into()])
+    let mut findings: Vec<Finding> = Vec::new();
+    let drills = match repository.attestations(source, database).await {
+        Err(error) if error.kind() == Kind::Denied => {
+            findings.push(format!("drills could not be listed: {}", error.chain()).into());
+            Attestations::default()
         }
+        drills => drills?,
     };
+    let now = clock.now();
+    let copies = options.copies.unwrap_or_else(|error| {
+        findings.push(format!("snapshot copies could not be listed: {}", error.chain()).into());
+        Vec::new()
+    });
     let mut report = Report {
         repository: repository.url().to_owned(),
         now,

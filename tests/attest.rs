@@ -415,6 +415,21 @@ async fn readers_without_rights_on_attestations_list_as_if_there_were_none() {
     }
 }
 
+/// Nobody knows then whether there are drills, so nobody may be told that there are none.
+#[tokio::test]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn credentials_that_expire_hide_no_drills() {
+    let scene = Scene::new().await;
+    attest(&scene.point, &scene.forge.signer, Verdict::Sound, HOUR).await;
+    *scene.store.refusal.lock().unwrap() = Kind::Unauthenticated;
+    for refused in ["attestations/", "attestations/forge/lbt"] {
+        *scene.store.denied.lock().unwrap() = Some(refused);
+        let (repository, trust) = (&scene.forge.repository, &scene.forge.trust);
+        let listed = list::list(repository, trust, &every_point(Timestamp::now())).await;
+        assert_eq!(listed.unwrap_err().kind(), Kind::Unauthenticated);
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs servers: bash tests/run.sh"]
 async fn an_attestation_is_written_once() {

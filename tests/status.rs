@@ -272,9 +272,13 @@ async fn only_attestations_of_pinned_keys_count_and_failed_ones_are_told() {
     assert_eq!(drilled(&report), point.manifest.id);
     // Without the right to read them nothing is known of drills.
     *scene.store.denied.lock().unwrap() = Some("attestations/");
+    let denied = (
+        "drills could not be listed: attestations/: access denied",
+        false,
+    );
     says(
         &scene.status().await,
-        &[("no restore point is known", false)],
+        &[denied, ("no restore point is known", false)],
     );
 }
 

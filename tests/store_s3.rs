@@ -217,9 +217,10 @@ async fn missing_rights_and_wrong_names_are_told_with_a_hint() {
     };
     let store = changed(wrong).await;
     let error = put(&store, "x").await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Denied);
+    assert_eq!(error.kind(), Kind::Unauthenticated);
     says(&error, &["SignatureDoesNotMatch", "credentials"]);
-    assert_eq!(store.posture().await.unwrap_err().kind(), Kind::Denied);
+    let error = store.posture().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unauthenticated);
 
     let store = changed(|options| options.endpoint = Some("http://127.0.0.1:1".into())).await;
     let start = Instant::now();

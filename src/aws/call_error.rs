@@ -119,7 +119,7 @@ pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> E
         .filter_map(|cause| cause.downcast_ref())
         .find(|cause| matches!(cause, CredentialsError::CredentialsNotLoaded(_)));
     if let Some(not_loaded) = not_loaded {
-        return Error::new(Kind::Denied, in_one_line(not_loaded)).hint(NO_CREDENTIALS);
+        return Error::new(Kind::Unauthenticated, in_one_line(not_loaded)).hint(NO_CREDENTIALS);
     }
     let why = in_one_line(error);
     let (kind, hint) = match error {
@@ -127,7 +127,7 @@ pub(super) fn no_credentials(error: &CredentialsError, role: Option<&Role>) -> E
         _ if find::<ConnectorError>(error).is_some() => {
             (Kind::Unavailable, http::hint_on(&why).unwrap_or(NETWORK))
         }
-        _ => (Kind::Denied, NO_CREDENTIALS),
+        _ => (Kind::Unauthenticated, NO_CREDENTIALS),
     };
     Error::new(kind, why).hint(hint)
 }
@@ -172,15 +172,15 @@ fn kind_and_hint(code: &str, status: u16, operation: &Operation) -> (Kind, Optio
     const OVERLOADED: &str = "AWS is overloaded or down: try again later";
     let (kind, hint) = match code {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "the credentials have expired: renew them (for example `aws sso login`)",
         ),
         "RequestTimeTooSkewed" | "SignatureDoesNotMatch" | "InvalidSignatureException" => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "is this machine's clock right, and does the secret belong to the access key?",
         ),
         "InvalidClientTokenId" | "UnrecognizedClientException" | "AuthFailure" => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "AWS does not know these credentials: are they current, and of this partition?",
         ),
         "Throttling"

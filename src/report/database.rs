@@ -174,7 +174,7 @@ impl Reader<'_> {
         };
         let (mut reading, refused) = match history {
             Ok(_) => reading(found, opened)?,
-            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+            Err(error) if error.is_no_answer() => return Err(error),
             Err(ref error) => (Reading::Refused, Some(cannot_be_restored(found, error))),
         };
         let mut findings = Vec::from_iter(refused);
@@ -210,7 +210,7 @@ impl Reader<'_> {
         let _taken = self.room.take(&[found]).await;
         let point = self.repository.open(found, self.trust).await?;
         let keys = match point.key_ring().await {
-            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+            Err(error) if error.is_no_answer() => return Err(error),
             keys => keys,
         };
         let manifest = point.manifest;
@@ -263,7 +263,7 @@ impl Reader<'_> {
         let before = self.repository.open(before, self.trust).await?;
         match last.since(&before, self.identities).await {
             Ok(summary) => Ok(Some((before.manifest.id, summary))),
-            Err(error) if error.kind() == Kind::Unavailable => Err(error),
+            Err(error) if error.is_no_answer() => Err(error),
             // Whoever verifies it hears why.
             Err(_) => Ok(None),
         }
@@ -289,7 +289,7 @@ fn reading(
             let trusted = Box::new(trusted(&point, lock));
             Ok((Reading::Trusted(trusted), None))
         }
-        Err(error) if error.kind() == Kind::Unavailable => Err(error),
+        Err(error) if error.is_no_answer() => Err(error),
         Err(error) => Ok((Reading::Refused, Some(cannot_be_restored(found, &error)))),
     }
 }

@@ -337,7 +337,7 @@ pub(super) async fn open(
     };
     let read = read(listed, repository, trust).await;
     match read.and_then(about_this) {
-        Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Denied) => Err(error),
+        Err(error) if error.affects_every_point() => Err(error),
         read => Ok(read.map_err(|error| error.chain())),
     }
 }

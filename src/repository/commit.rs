@@ -164,8 +164,13 @@ impl Repository {
             .store
             .put_new(&key, bytes, sha256, locks.for_put(is_manifest))
             .await?;
-        self.confirm_bytes(&key, &head, size, sha256).await?;
-        locks.confirm(&key, &head, is_manifest)?;
+        let mut confirmed = self.confirm_bytes(&key, &head, size, sha256).await;
+        confirmed = confirmed.and_then(|()| locks.confirm(&key, &head, is_manifest));
+        // Without a manifest nobody sees the other objects; what it makes is there whatever came back.
+        match is_manifest {
+            true => confirmed.context(|| format!("{key} was stored, but is not confirmed"))?,
+            false => confirmed?,
+        }
         Ok(ObjectRef {
             key,
             version: head.version,

@@ -205,7 +205,7 @@ mod tests {
         };
         assert_eq!(open(None).await.unwrap().unwrap(), "first");
         assert_eq!(open(Some(Kind::Damaged)).await.unwrap().unwrap(), "second");
-        for kind in [Kind::Unavailable, Kind::Denied] {
+        for kind in [Kind::Unavailable, Kind::Denied, Kind::Unauthenticated] {
             assert_eq!(open(Some(kind)).await.unwrap_err().kind(), kind);
         }
     }

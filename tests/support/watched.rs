@@ -20,6 +20,8 @@ pub struct Watched {
     pub denied: Mutex<Option<&'static str>>,
     /// Listed and not read: keys that begin with it.
     pub unreadable: Mutex<Option<&'static str>>,
+    /// What both are refused with.
+    pub refusal: Mutex<Kind>,
 }
 
 impl Watched {
@@ -30,22 +32,24 @@ impl Watched {
             fails_from: Mutex::new(usize::MAX),
             denied: Mutex::default(),
             unreadable: Mutex::default(),
+            refusal: Mutex::new(Kind::Denied),
         })
     }
 
     fn may_list(&self, key: &str) -> Result<()> {
-        Self::check(&self.denied, key)
+        self.check(&self.denied, key)
     }
 
     fn may_read(&self, key: &str) -> Result<()> {
         self.may_list(key)?;
-        Self::check(&self.unreadable, key)
+        self.check(&self.unreadable, key)
     }
 
-    fn check(denied: &Mutex<Option<&'static str>>, key: &str) -> Result<()> {
+    fn check(&self, denied: &Mutex<Option<&'static str>>, key: &str) -> Result<()> {
         match *denied.lock().unwrap() {
             Some(denied) if key.starts_with(denied) => {
-                Err(Error::new(Kind::Denied, format!("{key}: access denied")))
+                let kind = *self.refusal.lock().unwrap();
+                Err(Error::new(kind, format!("{key}: access denied")))
             }
             _ => Ok(()),
         }

@@ -262,7 +262,14 @@ impl SpareDrill<'_> {
                 // People may take it over while it is waited for.
                 Ok(Some(there)) if !self.may_delete(&there) => return Err(theirs(kind, name)),
                 Ok(Some(_)) => match refused {
-                    Some(error) if error.kind() == ErrorKind::Denied => return Err(error),
+                    Some(error)
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::Denied | ErrorKind::Unauthenticated
+                        ) =>
+                    {
+                        return Err(error);
+                    }
                     _ => self.rds().delete_db(kind, name).await.err(),
                 },
                 Err(error) => Some(error),

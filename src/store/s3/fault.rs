@@ -108,7 +108,7 @@ fn unanswered<E: ServiceError>(what: String, error: SdkError<E, HttpResponse>) -
     let (kind, hint) = if text.contains("redentials") {
         let hint = "no usable AWS credentials: set a profile, or AWS_ACCESS_KEY_ID and \
                     AWS_SECRET_ACCESS_KEY, or run `aws sso login`";
-        (Kind::Denied, hint)
+        (Kind::Unauthenticated, hint)
     } else if matches!(error, SdkError::ConstructionFailure(_)) {
         return Error::failed(what).because(error);
     } else {
@@ -129,7 +129,7 @@ fn meaning(
     let rights = operation.rights;
     let (kind, hint) = match (code, status) {
         ("ExpiredToken" | "TokenRefreshRequired" | "ExpiredTokenException", _) => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "the credentials have expired: renew them (for example `aws sso login`)",
         ),
         ("RequestTimeTooSkewed", _) => (
@@ -140,7 +140,7 @@ fn meaning(
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidSecurity",
             _,
         ) => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "the store does not accept these credentials: are profile and endpoint right?",
         ),
         ("NoSuchBucket", _) => (
@@ -199,7 +199,7 @@ fn meaning(
         ),
         // A code comes with all but a HEAD.
         (_, 400) if code.starts_with("HTTP") => (
-            Kind::Denied,
+            Kind::Unauthenticated,
             "this store does not say why; it answers so where the credentials have expired: renew \
              them (for example `aws sso login`)",
         ),
@@ -226,13 +226,18 @@ mod tests {
         for (code, status, kind, hint) in [
             ("AccessDenied", 403, Kind::Denied, "s3:PutObject"),
             ("HTTP 403", 403, Kind::Denied, "s3:PutObject"),
-            ("ExpiredToken", 400, Kind::Denied, "expired"),
+            ("ExpiredToken", 400, Kind::Unauthenticated, "expired"),
             ("RequestTimeTooSkewed", 403, Kind::Refused, "clock"),
-            ("InvalidAccessKeyId", 403, Kind::Denied, "credentials"),
+            (
+                "InvalidAccessKeyId",
+                403,
+                Kind::Unauthenticated,
+                "credentials",
+            ),
             ("NoSuchBucket", 404, Kind::NotFound, "name"),
             ("PermanentRedirect", 301, Kind::Refused, "region"),
             ("HTTP 301", 301, Kind::Refused, "region"),
-            ("HTTP 400", 400, Kind::Denied, "expired"),
+            ("HTTP 400", 400, Kind::Unauthenticated, "expired"),
             ("BadDigest", 400, Kind::Damaged, "on their way"),
             ("SlowDown", 503, Kind::Unavailable, "later"),
             ("HTTP 500", 500, Kind::Unavailable, "later"),

@@ -70,6 +70,14 @@ impl Outgoing {
         Piece::Instead(here, whole.unwrap_or_default())
     }
 
+    /// How many of the next bytes belong to a message that passes as it is.
+    pub(super) fn plain(&self) -> usize {
+        match self.next {
+            Next::Plain(left) => left,
+            Next::Login | Next::Message => 0,
+        }
+    }
+
     /// This number of bytes was sent as it was.
     pub(super) fn passed(&mut self, count: usize) {
         if let Next::Plain(left) = self.next {

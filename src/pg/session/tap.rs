@@ -23,6 +23,9 @@ pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
 /// A block, and the row that fills it if that is not wide.
 const RESERVED_BYTES: usize = BLOCK_BYTES + BLOCK_BYTES / 2;
 
+/// Messages are gathered until so much is to be sent; of a larger one, what is left is not copied.
+const GATHERED_BYTES: usize = 16 * 1024;
+
 /// No CommandComplete that counts rows is longer.
 const MAX_TAG: usize = 64;
 
@@ -389,6 +392,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tap<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Tap<S> {
+    /// Takes what is to be sent at once, and returns how many bytes: whole messages as long as they are small. Each
+    /// sent by itself would wake the server, and with TLS be a record.
+    fn gather(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() && self.unsent.len() < GATHERED_BYTES {
+            match self.outgoing.take(&bytes[taken..]) {
+                Piece::AsIs(count) => {
+                    let count = count.min(GATHERED_BYTES - self.unsent.len());
+                    let piece = &bytes[taken..taken + count];
+                    self.unsent.extend_from_slice(piece);
+                    self.outgoing.passed(count);
+                    taken += count;
+                }
+                Piece::Instead(count, instead) => {
+                    self.unsent.extend(instead);
+                    taken += count;
+                }
+            }
+        }
+        taken
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
             let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.unsent))?;
@@ -412,20 +437,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
             return Pin::new(&mut this.inner).poll_write(cx, bytes);
         }
         ready!(this.poll_send(cx))?;
-        match this.outgoing.take(bytes) {
-            Piece::AsIs(count) => {
-                let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..count]))?;
-                this.outgoing.passed(sent);
-                Poll::Ready(Ok(sent))
-            }
-            Piece::Instead(count, instead) => {
-                this.unsent = instead;
-                // Not everybody flushes before waiting for an answer.
-                match this.poll_send(cx) {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    _ => Poll::Ready(Ok(count)),
-                }
-            }
+        let plain = this.outgoing.plain().min(bytes.len());
+        if plain >= GATHERED_BYTES {
+            let sent = ready!(Pin::new(&mut this.inner).poll_write(cx, &bytes[..plain]))?;
+            this.outgoing.passed(sent);
+            return Poll::Ready(Ok(sent));
+        }
+        let taken = this.gather(bytes);
+        // Not everybody flushes before waiting for an answer.
+        match this.poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(taken)),
         }
     }
 
@@ -445,6 +467,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tap<S> {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+
+    use tokio::io::AsyncWriteExt as _;
 
     use super::*;
 
@@ -660,6 +684,86 @@ mod tests {
         for length in [0, 3, u32::MAX] {
             let bytes = [b"R", &length.to_be_bytes()[..], b"rest"].concat();
             assert!(tapped(&bytes, 100).is_err(), "{length}");
+        }
+    }
+
+    /// Takes at most so many bytes at a time, and every other time none yet.
+    struct Socket {
+        writes: Vec<Vec<u8>>,
+        most: usize,
+        is_full: bool,
+    }
+
+    impl AsyncWrite for Socket {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.is_full = !self.is_full;
+            if self.is_full {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let count = self.most.min(bytes.len());
+            self.writes.push(bytes[..count].to_vec());
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What a socket gets that takes `most` bytes at a time, of pieces that are written one after the other.
+    async fn sent(pieces: impl Iterator<Item = &[u8]>, most: usize) -> Vec<Vec<u8>> {
+        let socket = Socket {
+            writes: Vec::new(),
+            most,
+            is_full: false,
+        };
+        let mut tap = Tap::new(socket, Rows::default());
+        for piece in pieces {
+            tap.write_all(piece).await.unwrap();
+        }
+        tap.flush().await.unwrap();
+        tap.inner.writes
+    }
+
+    fn login() -> Vec<u8> {
+        let startup = b"\0\x03\0\0user\0me\0\0";
+        let length = u32::try_from(startup.len() + 4).unwrap().to_be_bytes();
+        [&length[..], startup].concat()
+    }
+
+    #[tokio::test]
+    async fn small_messages_are_sent_together() {
+        let copy = message(b'P', b"s1\0COPY t TO STDOUT\0\0\0");
+        let messages = [copy, message(b'D', b"Ss1\0"), message(b'S', b"")].concat();
+        let sent = sent([&login()[..], &messages].into_iter(), usize::MAX).await;
+        assert_eq!(sent, [login(), messages]);
+    }
+
+    #[tokio::test]
+    async fn rows_are_sent_as_they_are_whatever_a_socket_takes_at_a_time() {
+        let mut all = login();
+        for size in [0, 1, GATHERED_BYTES - 6, GATHERED_BYTES, 100_000, 3] {
+            let row: Vec<u8> = (0..=u8::MAX).cycle().take(size).collect();
+            all.extend(message(b'd', &row));
+            all.extend(message(b'Q', b"SELECT 1\0"));
+        }
+        for (piece, most) in [
+            (7, 5),
+            (1000, 333),
+            (64 << 10, 8 << 10),
+            (all.len(), usize::MAX),
+        ] {
+            let sent = sent(all.chunks(piece), most).await;
+            assert!(sent.concat() == all, "{piece}, {most}");
         }
     }
 }

@@ -138,7 +138,9 @@ pub(crate) async fn read_tables(
                 coalesce(am.amname = 'heap', false),
                 coalesce(pg_catalog.pg_relation_size(c.oid), 0),
                 c.oid, n.nspname::text, c.relname::text,
-                coalesce(pg_catalog.pg_table_size(c.oid), 0),
+                -- Of each the main fork alone: the others are looked for in as many files again.
+                coalesce(pg_catalog.pg_relation_size(c.oid)
+                  + coalesce(pg_catalog.pg_relation_size(NULLIF(c.reltoastrelid, 0)), 0), 0),
                 {}, {},
                 e.extname::text,
                 NULLIF(e.extcondition[pg_catalog.array_position(e.extconfig, c.oid)], ''),

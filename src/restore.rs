@@ -158,11 +158,11 @@ async fn run_phases_after_keys(run: &mut Run<'_>) -> Result<()> {
         .await
 }
 
-/// Gives back what was borrowed, compares the definitions, and drops schema `lifeboat_restore` where nothing is
-/// missing.
+/// Gives back what was borrowed, but what a `--resume` could not do without, compares the definitions, and drops schema
+/// `lifeboat_restore` where nothing is missing.
 async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
     search_path::name_functions(&mut run).await?;
-    roles::give_back(&mut run, roles::EVERYTHING).await?;
+    let way_in = roles::give_back_all(&mut run).await?;
     run.phase(DEFINITIONS, async |run: &mut Run<'_>| {
         definitions::compare(run, &reader).await
     })
@@ -173,7 +173,7 @@ async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
     if run.inputs.options.is_powerless() {
         // The server goes as a whole.
     } else if run.report.failures.is_empty() {
-        resume_state::remove(&run.session).await?;
+        resume_state::remove(&run.session, way_in.as_deref()).await?;
     } else {
         let waiting = match run.lacks_objects {
             true => "; until then default privileges are not restored",
@@ -184,6 +184,13 @@ async fn finish(mut run: Run<'_>, reader: Session) -> Result<Report> {
              away with {}{waiting}",
             resume_state::HOW_TO_REMOVE
         ));
+        let stays = |revoke| {
+            format!(
+                "the user stays a member of the database's owner, as it could not connect otherwise; \
+                 without --resume, end it by {revoke}"
+            )
+        };
+        run.report.to_do.extend(way_in.map(stays));
     }
     let mut known = BTreeSet::new();
     let findings = &mut run.report.findings;

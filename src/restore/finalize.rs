@@ -130,7 +130,8 @@ pub(super) async fn database(run: &mut Run<'_>) -> Result<()> {
     }
     let name = &inputs.target.database;
     let statements = statements::database_properties(&database, name, inputs.ownership());
-    let refused = execute::each(&run.session, &statements).await?;
+    // Between what takes a right away and what gives it again, a killed restore's user could not get in to go on.
+    let refused = execute::together(&run.session, &statements, |_| String::new()).await?;
     report_refused(run, "property of the database", refused);
     Ok(())
 }

@@ -16,14 +16,13 @@ use crate::pg::target::{execute, server, statements};
 use crate::quote::quote_ident;
 
 /// How the statements begin that give borrowed rights back: rights to create objects, before the privileges
-/// are restored; what the comparison needed, before the database's own properties come; in the end all.
+/// are restored; what the comparison needed, before the database's own properties come.
 pub(super) const CREATING: &[&str] = &["REVOKE CREATE ON "];
 pub(super) const READING: &[&str] = &[
     "REVOKE SELECT ON TABLE ",
     "REVOKE INSERT ON TABLE ",
     "ALTER TABLE ONLY ",
 ];
-pub(super) const EVERYTHING: &[&str] = &[""];
 
 /// Makes the roles, memberships and privileges on parameters that are missing; those that exist stay as they
 /// are.
@@ -244,6 +243,25 @@ pub(super) async fn give_back(run: &mut Run<'_>, beginnings: &[&str]) -> Result<
         }
     }
     Ok(())
+}
+
+/// Gives back all borrowed rights. One may be the user's only way into the database, where its privileges leave PUBLIC
+/// out: the membership in its owner. That stays as long as a `--resume` could need it; its statement is returned.
+pub(super) async fn give_back_all(run: &mut Run<'_>) -> Result<Option<String>> {
+    let owner = &run.inputs.catalog.database.owner;
+    let join = statements::join_temporarily(owner, &run.facts.rights);
+    let all = run.state.revokes(&run.session).await?;
+    let (joined, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| **one == join.revoke);
+    let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
+    give_back(run, &others).await?;
+    if joined.is_empty() {
+        return Ok(None);
+    }
+    if server::can_connect_without(&run.session, &join.revoke).await? {
+        give_back(run, &[&join.revoke]).await?;
+        return Ok(None);
+    }
+    Ok(Some(join.revoke))
 }
 
 /// Lets the user read what its owners may no longer read once their privileges are back, for the time

@@ -269,6 +269,21 @@ pub(crate) async fn without_membership(session: &Session, roles: &[String]) -> R
         .await
 }
 
+/// Whether the user could still connect to the database once this statement took a right from it.
+pub(crate) async fn can_connect_without(session: &Session, revoke: &str) -> Result<bool> {
+    let what = "cannot find out whether a borrowed right is needed to connect";
+    let asked =
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CONNECT')";
+    session.execute("BEGIN", what).await?;
+    let tried = async {
+        session.execute(revoke, what).await?;
+        session.row(asked, what).await
+    };
+    let tried = tried.await;
+    session.execute("ROLLBACK", what).await?;
+    tried
+}
+
 /// Schemas of the database in which some of these roles may not make objects, with those roles.
 pub(crate) async fn without_create(
     session: &Session,

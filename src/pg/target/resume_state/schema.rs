@@ -158,9 +158,13 @@ pub(crate) async fn adopt(session: &Session) -> Result<()> {
     session.execute(&sql, what).await
 }
 
-/// Drops the schema, at the end of a successful restore.
-pub(crate) async fn remove(session: &Session) -> Result<()> {
-    let sql = without_event_triggers("DROP SCHEMA IF EXISTS lifeboat_restore CASCADE");
+/// Drops the schema, at the end of a successful restore, and in the same transaction gives the last borrowed right back.
+pub(crate) async fn remove(session: &Session, revoke: Option<&str>) -> Result<()> {
+    let mut sql = without_event_triggers("DROP SCHEMA IF EXISTS lifeboat_restore CASCADE");
+    if let Some(revoke) = revoke {
+        sql.push_str("; ");
+        sql.push_str(revoke);
+    }
     session
         .execute(&sql, "cannot drop schema lifeboat_restore")
         .await

@@ -1,6 +1,7 @@
 //! Repositories as released versions of lifeboat made them, frozen: what is built today reads and
 //! restores them. tests/fixtures/README.md says what they hold.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,7 @@ use crate::support::forge::{self, why};
 use crate::support::memory::{MemoryStore, TestClock};
 use crate::support::program::Ran;
 use crate::support::{Database, Lifeboat, Major};
+use crate::without_lifeboat::machine::Machine;
 
 /// The two points of `directory/`. The later one is signed by a key that the pinned one announced.
 const FIRST: &str = "20261129T012820Z-b0zd9z";
@@ -33,6 +35,12 @@ const OWN_SETTINGS: &str = "20261129T151902Z-cm7m3t";
 /// The points of `named/`: the later one names parts of the earlier one.
 const STORED: &str = "20261130T134526Z-vej908";
 const NAMED: &str = "20261130T134531Z-ahkfnq";
+
+/// The points of `rotated/`: of the first keys; of those that `keys rotate` made, for another second recipient; and
+/// signed by KMS, with parts of the one before.
+const BEFORE: &str = "20261201T010120Z-gc9062";
+const ROTATED: &str = "20261201T010122Z-19savm";
+const BY_KMS: &str = "20261201T010123Z-14237p";
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -97,6 +105,27 @@ impl Directory {
         ];
         let ran = self.lifeboat.run([args, access.as_flattened()].concat());
         ran.ok().json()["result"].clone()
+    }
+
+    /// By the script and the stock tools of its day: nothing of what is built today takes part.
+    #[track_caller]
+    fn comes_back_by_its_script(&self, id: &str, trust: &str, facts: &str) {
+        let (machine, target) = (
+            Machine::new(Major::Pg15),
+            Database::with(Major::Pg15, "TEMPLATE template0"),
+        );
+        let repository = self.lifeboat.repository();
+        let place = format!("frozen/fixture/{id}");
+        let script = repository.join(format!("parts/{place}/restore.sh"));
+        let mut command = machine.bash([&script]);
+        let command = command
+            .args(["--repository", &format!("file://{}", repository.display())])
+            .args(["--manifest", &format!("manifests/{place}.json")])
+            .args(["--trust", trust, "--target", &target.url(), "--identity"]);
+        let ran = Ran::of(&command.arg(&self.identity).output().unwrap()).ok();
+        let is_sound = ran.stderr.contains("signature      sound");
+        assert!(is_sound, "{}", ran.stderr);
+        is_as_it_was(&target, &["facts.sql"], facts);
     }
 
     #[track_caller]
@@ -195,6 +224,84 @@ fn a_point_comes_back_whose_parts_lie_in_the_folder_of_another() {
     let shown = directory.run(&["show", NAMED]);
     assert_eq!(shown["manifest"]["parts_from"], json!([STORED]));
     directory.comes_back(NAMED, (13, 425), &["facts.sql"], Major::Pg15);
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn points_come_back_that_were_stored_before_and_after_keys_were_rotated() {
+    for (id, identity, found) in [
+        (BEFORE, "rotated-second.key", (12, 420)),
+        (ROTATED, "rotated-third.key", (12, 420)),
+        (BY_KMS, "rotated.key", (13, 425)),
+    ] {
+        let directory = Directory::opened_by("rotated", identity);
+        let target = Database::reserve(Major::Pg15);
+        let url = target.url();
+        let restored = directory.run(&["restore", id, "--create", "--verify", "--target", &url]);
+        let counted = (&restored["tables"], &restored["rows"]);
+        assert_eq!(counted, (&json!(found.0), &json!(found.1)));
+        assert_eq!(restored["findings"], json!([]));
+        if id == BY_KMS {
+            is_as_it_was(&target, &["facts.sql"], "rotated.txt");
+        }
+    }
+}
+
+/// With the first key alone: each vouched for the next.
+#[test]
+fn rotated_keys_are_believed_by_who_has_the_first_sheet() {
+    let directory = Directory::opened_by("rotated", "rotated.key");
+    let listed = directory.run(&["list"]);
+    let points = listed["points"].as_array().unwrap();
+    let seen: Vec<_> = points
+        .iter()
+        .map(|one| (&one["id"], &one["trusted"]))
+        .collect();
+    let (yes, ids) = (json!(true), [BEFORE, ROTATED, BY_KMS].map(|id| json!(id)));
+    assert_eq!(seen, ids.iter().map(|id| (id, &yes)).collect::<Vec<_>>());
+    for (id, rows) in [(BEFORE, 420), (ROTATED, 420), (BY_KMS, 425)] {
+        let verified = directory.run(&["verify", id, "--data"]);
+        assert_eq!(verified["rows"], rows);
+    }
+    let keys: BTreeSet<String> = [BEFORE, ROTATED, BY_KMS]
+        .map(|id| directory.run(&["show", id])["signed_by"].to_string())
+        .into();
+    assert_eq!(keys.len(), 3);
+    // Who was taken off the recipients opens what was stored before, and no more.
+    let second = Directory::opened_by("rotated", "rotated-second.key");
+    let trust = text("keys/rotated.trust");
+    let refused = |id: &str| {
+        let args = [
+            "verify",
+            id,
+            "--data",
+            "--trust",
+            trust.trim(),
+            "--repository",
+        ];
+        let mut command = second.lifeboat.command(args);
+        command
+            .arg(second.lifeboat.repository())
+            .arg("--identity")
+            .arg(&second.identity);
+        Ran::of(&command.output().unwrap())
+    };
+    refused(BEFORE).ok();
+    refused(ROTATED).failed(1, "none of the given identities opens it");
+}
+
+#[test]
+#[ignore = "needs servers: bash tests/run.sh"]
+fn each_comes_back_by_the_script_that_was_stored_with_it() {
+    for (name, id, facts) in [
+        ("directory", FIRST, "directory.txt"),
+        ("named", NAMED, "named.txt"),
+        ("rotated", BY_KMS, "rotated.txt"),
+    ] {
+        let directory = Directory::opened_by(name, &format!("{name}.key"));
+        let trust = directory.run(&["show", id])["signed_by"].clone();
+        directory.comes_back_by_its_script(id, trust.as_str().unwrap(), facts);
+    }
 }
 
 #[test]

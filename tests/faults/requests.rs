@@ -332,3 +332,27 @@ async fn what_a_promotion_could_not_lock_is_locked_by_the_next_one() {
         assert_eq!(as_without(&sound, &store), Ok(()));
     }
 }
+
+/// The manifest makes the point: whatever a store says of it then, it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs servers: bash tests/run.sh"]
+async fn a_manifest_that_reads_back_otherwise_is_told_as_stored() {
+    let scene = Scene::of_a_database().await;
+    for mishap in [Mishap::ShorterLock, Mishap::OtherChecksum] {
+        let store = Arc::new(scene.store.fork());
+        let rule = move |request: &Request| {
+            let is_of_manifest = request.call == Call::Head
+                && request.key.starts_with("manifests/")
+                && request.key.ends_with(".json");
+            is_of_manifest.then_some(mishap)
+        };
+        let endpoint = serve(store.clone(), rule).await;
+        let through = Arc::new(open(endpoint, limits()).await);
+        let said = match scene.run(Command::Export, through).await {
+            Ok(said) => said.wrong.join("; "),
+            Err(error) => error.chain(),
+        };
+        assert!(said.contains("was stored, but is not confirmed"), "{said}");
+        scene.has_a_new_sound_point(&store).await.unwrap();
+    }
+}

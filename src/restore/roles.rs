@@ -257,11 +257,15 @@ pub(super) async fn give_back_all(run: &mut Run<'_>) -> Result<Option<String>> {
     if joined.is_empty() {
         return Ok(None);
     }
-    if server::can_connect_without(&run.session, &join.revoke).await? {
-        give_back(run, &[&join.revoke]).await?;
-        return Ok(None);
+    match server::can_connect_without(&run.session, &join.revoke).await {
+        Ok(false) => Ok(Some(join.revoke)),
+        Err(error) if run.session.is_closed() => Err(error),
+        // What is refused is told as of any other right.
+        Ok(true) | Err(_) => {
+            give_back(run, &[&join.revoke]).await?;
+            Ok(None)
+        }
     }
-    Ok(Some(join.revoke))
 }
 
 /// Lets the user read what its owners may no longer read once their privileges are back, for the time

@@ -110,7 +110,7 @@ fn a_restore_whose_disk_was_full_is_resumed_with_what_is_missing() {
     std::os::unix::fs::symlink(disk.0.path(), folder).unwrap();
     let place = disk.0.path().join("place");
     cluster.sql(&format!(
-        "COPY (SELECT) TO PROGRAM 'mkdir -m 700 {}'",
+        "COPY (SELECT) TO PROGRAM 'cat >/dev/null; mkdir -m 700 {}'",
         place.display()
     ));
     cluster.sql(&format!(

@@ -13,7 +13,7 @@ use lifeboat::testing::store::{PAGE_OBJECTS, Store};
 use crate::support::every_point;
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
-use crate::support::{Database, Lifeboat, Major};
+use crate::support::{Database, Lifeboat, Major, next_second};
 
 /// Objects under the point's own folder, as parts are.
 async fn fill(store: &dyn Store, folder: &str, count: usize) {
@@ -90,6 +90,7 @@ async fn a_point_that_should_be_there_is_missed_and_one_that_aged_out_is_not() {
     let mut points = Vec::new();
     for _ in 0..3 {
         points.push(forge.export(&database).await);
+        next_second();
     }
     let found = async |days: i64| {
         let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * days);
@@ -119,6 +120,7 @@ fn of_a_directory_a_point_in_between_is_missed_and_the_oldest_is_not() {
     let lifeboat = Lifeboat::init();
     let ids = [(); 3].map(|()| {
         let exported = lifeboat.export(&database.url());
+        next_second();
         exported["id"].as_str().unwrap().to_owned()
     });
     let listed = || lifeboat.run(["list"]);

@@ -49,6 +49,13 @@ pub fn every_point(now: jiff::Timestamp) -> lifeboat::testing::list::Options {
     }
 }
 
+/// Waits for the clock's next second: of two points of one second, neither ids nor a bucket's times tell which came first.
+pub fn next_second() {
+    let nanoseconds = jiff::Timestamp::now().subsec_nanosecond().unsigned_abs();
+    let left = u64::from(1_000_000_000 - nanoseconds);
+    std::thread::sleep(std::time::Duration::from_nanos(left));
+}
+
 /// Short and unique on this machine for the time of a run.
 pub fn unique(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};

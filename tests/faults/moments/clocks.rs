@@ -13,7 +13,7 @@ use crate::faults::files::with_server::SOURCE;
 use crate::faults::tally::{Cases, Outcome, Tally, spread};
 use crate::support::forge::Forge;
 use crate::support::memory::MemoryStore;
-use crate::support::{Database, Major};
+use crate::support::{Database, Major, next_second};
 
 /// What an export allows for, five minutes, and what it may take.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(330);
@@ -112,7 +112,7 @@ async fn a_clock_that_is_wrong_at_any_reading_makes_no_false_point() {
         let (for_good, at) = (at / JUMPS.len() % 2 == 1, at / JUMPS.len() / 2);
         forge.clock = Jumping::new(at, for_good, by);
         // The store's time, by which the latest is known, has whole seconds.
-        next_second().await;
+        next_second();
         let ran = Box::pin(forge.export_through(forge.store.clone(), &database)).await;
         let first = ran
             .as_ref()
@@ -138,12 +138,6 @@ async fn a_clock_that_is_wrong_at_any_reading_makes_no_false_point() {
         tally.count(kind, seed, outcome);
     }
     tally.end();
-}
-
-async fn next_second() {
-    let nanoseconds = Timestamp::now().subsec_nanosecond().unsigned_abs();
-    let left = u64::from(1_000_000_000 - nanoseconds);
-    tokio::time::sleep(std::time::Duration::from_nanos(left)).await;
 }
 
 fn names_the_clock(at: usize, jump: &str, said: &str) -> Outcome {

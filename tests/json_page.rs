@@ -16,7 +16,7 @@ use crate::snapshot::world::{Under, World};
 use crate::support::drills::attest;
 use crate::support::program::Ran;
 use crate::support::servers::Server;
-use crate::support::{Database, Lifeboat, Major, cloud, unique};
+use crate::support::{Database, Lifeboat, Major, cloud, next_second, unique};
 
 const PAGE: &str = include_str!("../src/cli/JSON.md");
 
@@ -278,6 +278,7 @@ impl Bench {
         source.sql(COMPARED);
         let first = self.run(0, &export);
         source.sql(CHANGED);
+        next_second();
         // The second point names the first one.
         let without = ["--exclude-table-data", "log", "--exclude-table", "gone"];
         let exported = self.run(0, &[&export[..], &without].concat());
